@@ -1,0 +1,118 @@
+/** What happened to an operation. `unknown` is an answer: it was sent and nobody said how it ended. */
+export type Outcome = 'done' | 'not-done' | 'unknown'
+
+/** One code of the closed set: what it means, and what the reader can do about it. `docs/errors.md` is made from these. */
+export interface CodeEntry {
+  readonly meaning: string
+  readonly action: string
+}
+
+export type CodeTable = Readonly<Record<string, CodeEntry>>
+
+/** The codes that every client shares. A protocol adds its own table beside this one. */
+export const coreCodes = {
+  'config-invalid': {
+    meaning: 'An option, address or declaration cannot be used as written.',
+    action: 'Correct the place that the message names; it says what was expected.',
+  },
+  closed: {
+    meaning: 'The client is closed, or was closed while the operation waited.',
+    action: 'Stop using the client after close(), or make a new one.',
+  },
+  aborted: {
+    meaning: 'The caller’s own signal ended the wait.',
+    action: 'Nothing: you asked for it. Read `outcome` before you repeat the operation.',
+  },
+  'timed-out': {
+    meaning: 'The deadline of the operation passed before it could end.',
+    action: 'Read `outcome` and `cause`: the cause says what the operation was waiting for.',
+  },
+  unreachable: {
+    meaning: 'No endpoint accepted a connection.',
+    action: 'Read `attempts`: it holds the error of every endpoint that was tried.',
+  },
+  refused: {
+    meaning: 'Every endpoint answered and said no for a reason that waiting does not cure.',
+    action: 'Correct the credentials, virtual host or certificate; the client goes on trying, slowly.',
+  },
+  silent: {
+    meaning: 'The connection was open and the server gave no sign of life: frozen, or cut off.',
+    action: 'Nothing: the client has moved on. Look at the server that `endpoint` names.',
+  },
+  lost: {
+    meaning: 'The connection ended while the operation was under way.',
+    action: 'Read `outcome`. When it is unknown, check before you repeat.',
+  },
+  rejected: {
+    meaning: 'The server answered and refused the operation.',
+    action: 'Read `serverCode` and `cause`: repeating the same will be refused again.',
+  },
+  'outcome-unknown': {
+    meaning:
+      'The operation was sent, the answer was lost, and the caller did not say that twice is harmless.',
+    action: 'Check whether it happened, or pass `repeatable: true` where twice is harmless.',
+  },
+  'gave-up': {
+    meaning: 'The retry budget is spent: most operations fail, so repeating them only adds load.',
+    action: 'Back off. The budget refills with each success.',
+  },
+  internal: {
+    meaning: 'The library met something that it holds to be impossible.',
+    action: 'Report it with the cause: it is a defect of this library or of the driver below it.',
+  },
+} as const
+
+export type CoreCode = keyof typeof coreCodes
+
+/** One endpoint that was tried, and how it answered. */
+export interface FailedAttempt {
+  readonly endpoint: string
+  readonly error: Error
+}
+
+export interface HaErrorDetails {
+  /** Default `not-done`: say otherwise whenever anything may have reached a server. */
+  readonly outcome?: Outcome
+  /** Whether the same operation, begun again, can succeed. Default false. */
+  readonly retryable?: boolean
+  /** Where it happened, as `host:port`. Never holds credentials. */
+  readonly endpoint?: string | undefined
+  /** The server's own code: an AMQP reply code, an SQLSTATE, a ZooKeeper code. */
+  readonly serverCode?: string | number | undefined
+  readonly attempts?: readonly FailedAttempt[]
+  readonly cause?: unknown
+}
+
+const brand = Symbol.for('@ha/error')
+
+/** The one error class of `@ha/*`: a closed code, an outcome, the cause kept, and no secret inside. */
+export class HaError<Code extends string = string> extends Error {
+  readonly code: Code
+  readonly outcome: Outcome
+  readonly retryable: boolean
+  readonly endpoint: string | undefined
+  readonly serverCode: string | number | undefined
+  readonly attempts: readonly FailedAttempt[]
+
+  constructor(code: Code, message: string, details: HaErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause })
+    this.name = 'HaError'
+    this.code = code
+    this.outcome = details.outcome ?? 'not-done'
+    this.retryable = details.retryable ?? false
+    this.endpoint = details.endpoint
+    this.serverCode = details.serverCode
+    this.attempts = details.attempts ?? []
+    Object.defineProperty(this, brand, { value: true })
+  }
+}
+
+/** True for an {@link HaError}, also one made by another copy of this package. */
+export function isHaError(error: unknown): error is HaError {
+  return typeof error === 'object' && error !== null && brand in error
+}
+
+/** What was thrown, as an Error: a thrown string or object keeps its text in the message. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
+}

@@ -1,0 +1,42 @@
+/** The only source of time: monotonic, in milliseconds, and replaceable by a test. */
+export interface Clock {
+  /** Milliseconds since some fixed point; never goes back. */
+  now(): number
+  /** Calls `fn` once after `ms`; the returned function cancels it. */
+  after(ms: number, fn: () => void): () => void
+  /** Resolves after `ms`; rejects with `signal.reason` as soon as the signal fires. */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>
+}
+
+// Node fires a longer timer at once: 2^31 - 1 ms, a little under 25 days.
+const longestTimerMs = 2_147_483_647
+
+/** A {@link Clock} made of a `now` and an `after`: sleeping is the same for every clock. */
+export function clockOf(now: () => number, after: (ms: number, fn: () => void) => () => void): Clock {
+  const sleep = (ms: number, signal?: AbortSignal): Promise<void> =>
+    new Promise((resolve, reject) => {
+      if (signal?.aborted) {
+        reject(signal.reason)
+        return
+      }
+      const onAbort = (): void => {
+        cancel()
+        reject(signal?.reason)
+      }
+      const cancel = after(ms, () => {
+        signal?.removeEventListener('abort', onAbort)
+        resolve()
+      })
+      signal?.addEventListener('abort', onAbort, { once: true })
+    })
+  return { now, after, sleep }
+}
+
+/** The clock of this machine. */
+export const systemClock: Clock = clockOf(
+  () => performance.now(),
+  (ms, fn) => {
+    const timer = setTimeout(fn, Math.min(Math.max(ms, 0), longestTimerMs))
+    return () => clearTimeout(timer)
+  },
+)

@@ -1,0 +1,30 @@
+import type { TestProjectConfiguration } from 'vitest/config'
+
+/**
+ * The kinds of test, in the order in which they cost. `npm test` runs them all; `npx vitest --project unit` runs one.
+ * Unit and contract tests read the sources; integration tests use what is built, as a user would.
+ */
+const projects: readonly TestProjectConfiguration[] = [
+  {
+    resolve: { conditions: ['@ha/source'] },
+    ssr: { resolve: { conditions: ['@ha/source'] } },
+    test: { name: 'unit', include: ['{packages/*,bench,tools}/test/**/*.test.ts'], environment: 'node' },
+  },
+  {
+    resolve: { conditions: ['@ha/source'] },
+    ssr: { resolve: { conditions: ['@ha/source'] } },
+    test: { name: 'contract', include: ['packages/*/test/**/*.contract.ts'], environment: 'node' },
+  },
+  {
+    test: {
+      name: 'integration',
+      include: ['{packages/*,bench}/test/**/*.int.ts'],
+      environment: 'node',
+      fileParallelism: false,
+      testTimeout: 120_000,
+      hookTimeout: 180_000,
+    },
+  },
+]
+
+export default projects
