@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events'
+
 /** A signal of our own that also fires with its parents; `end()` lets go of them. */
 export interface Scope {
   readonly signal: AbortSignal
@@ -13,6 +15,7 @@ export interface Scope {
  */
 export function scopeBelow(...parents: readonly (AbortSignal | undefined)[]): Scope {
   const controller = new AbortController()
+  allowAnyNumber(controller.signal)
   const unlink: (() => void)[] = []
   const end = (): void => {
     for (const undo of unlink.splice(0)) undo()
@@ -28,10 +31,16 @@ export function scopeBelow(...parents: readonly (AbortSignal | undefined)[]): Sc
       break
     }
     const onAbort = (): void => abort(parent.reason)
+    allowAnyNumber(parent)
     parent.addEventListener('abort', onAbort, { once: true })
     unlink.push(() => parent.removeEventListener('abort', onAbort))
   }
   return { signal: controller.signal, abort, end }
+}
+
+// Thousands of operations may hang on one signal, and each lets go when it ends: Node's warning would be a false alarm.
+function allowAnyNumber(signal: AbortSignal): void {
+  setMaxListeners(0, signal)
 }
 
 /**

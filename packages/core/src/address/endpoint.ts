@@ -1,0 +1,17 @@
+/** One address of a server: where to dial. */
+export interface Endpoint {
+  /** Lower case; an IPv6 address stands without brackets. */
+  readonly host: string
+  readonly port: number
+}
+
+/** `host:port`, with brackets around IPv6: the name of an endpoint in logs, errors and maps. */
+export function formatEndpoint(endpoint: Endpoint): string {
+  const host = endpoint.host.includes(':') ? `[${endpoint.host}]` : endpoint.host
+  return `${host}:${endpoint.port}`
+}
+
+/** True when both name the same address. */
+export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
+  return a.host === b.host && a.port === b.port
+}

@@ -1,0 +1,84 @@
+import type { Driver } from '../driver.ts'
+import { asError, HaError } from '../model/error.ts'
+import type { Backoff } from '../policy/backoff.ts'
+import type { Clock } from '../runtime/clock.ts'
+import { withDeadline } from '../runtime/deadline.ts'
+import type { Declaration, Ledger } from '../session/ledger.ts'
+import type { Lease } from '../source.ts'
+
+export interface Keeping<C> {
+  readonly driver: Driver<C>
+  readonly clock: Clock
+  readonly ledger: Ledger<C>
+  readonly lease: Lease<C>
+  readonly backoff: Backoff
+  readonly random: () => number
+  /** Called when a declaration cannot be put back because the connection has failed. */
+  readonly onLost: (error: Error) => void
+  /** Called once when the server refuses a declaration for good. */
+  readonly onRefused: (key: string, error: HaError) => void
+}
+
+/**
+ * Puts the ledger on one connection and keeps it there until the signal fires: whatever is due is applied, side by
+ * side, each under its own deadline. What hangs holds up only those that need it; what fails for now is tried again.
+ */
+export async function keepLedger<C>(keeping: Keeping<C>, signal: AbortSignal): Promise<void> {
+  const { ledger, clock } = keeping
+  for (;;) {
+    for (const declaration of ledger.due(clock.now())) {
+      ledger.note(declaration, { kind: 'applying' })
+      void applyOne(keeping, declaration, signal)
+    }
+    await changedOrRetryDue(keeping, signal)
+  }
+}
+
+async function changedOrRetryDue<C>({ ledger, clock }: Keeping<C>, signal: AbortSignal): Promise<void> {
+  const retryAtMs = ledger.nextRetryAtMs()
+  if (retryAtMs === undefined) return ledger.changed.wait(signal)
+  const cancel = clock.after(retryAtMs - clock.now(), () => ledger.changed.fire())
+  try {
+    await ledger.changed.wait(signal)
+  } finally {
+    cancel()
+  }
+}
+
+// Never rejects: how it went is noted in the ledger.
+async function applyOne<C>(
+  keeping: Keeping<C>,
+  declaration: Declaration<C>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { ledger, clock, lease } = keeping
+  const expired = (): HaError =>
+    new HaError('timed-out', `${declaration.key}: no answer within ${declaration.timeoutMs} ms`, {
+      outcome: 'unknown',
+      retryable: true,
+    })
+  const limit = { timeoutMs: declaration.timeoutMs, signal, expired }
+  try {
+    await withDeadline(clock, limit, (inner) => declaration.apply(lease.connection, inner))
+    if (!signal.aborted) ledger.note(declaration, { kind: 'held', sinceMs: clock.now() })
+  } catch (thrown) {
+    if (!signal.aborted) noteFailure(keeping, declaration, asError(thrown))
+  }
+}
+
+function noteFailure<C>(keeping: Keeping<C>, declaration: Declaration<C>, cause: Error): void {
+  const { ledger, clock, driver } = keeping
+  const timedOut = cause instanceof HaError && cause.code === 'timed-out'
+  const verdict = driver.classify(cause)
+  if (!timedOut && verdict.scope !== 'call') {
+    keeping.onLost(cause)
+    return
+  }
+  if (timedOut || verdict.transient) {
+    const delayMs = keeping.backoff(ledger.failures(declaration.key), keeping.random)
+    ledger.note(declaration, { kind: 'retrying', atMs: clock.now() + delayMs, error: cause })
+    return
+  }
+  const error = new HaError('rejected', `${declaration.key}: ${cause.message}`, { cause })
+  if (ledger.note(declaration, { kind: 'refused', error })) keeping.onRefused(declaration.key, error)
+}

@@ -1,0 +1,28 @@
+import type { HaError } from '../model/error.ts'
+import type { LinkState } from './link-state.ts'
+
+/** How a connection ended. */
+export interface Loss {
+  readonly endpoint: string
+  readonly generation: number
+  readonly error: Error
+  /** How long the server had been quiet before it was given up; 0 when the end was announced. */
+  readonly detectMs: number
+}
+
+/** From one connection to the next. */
+export interface Failover extends Loss {
+  readonly to: string
+  /** From the loss to the next completed handshake. */
+  readonly dialMs: number
+  /** From the handshake until everything that traffic waits for was put back. */
+  readonly restoreMs: number
+}
+
+export type LinkEvents<C> = {
+  readonly state: LinkState<C>
+  readonly lost: Loss
+  readonly failover: Failover
+  /** The server refused a declaration for good. Told once, until it has held. */
+  readonly refused: { readonly key: string; readonly error: HaError }
+}

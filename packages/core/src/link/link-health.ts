@@ -1,0 +1,74 @@
+import { formatEndpoint } from '../address/endpoint.ts'
+import type { Health, Member, View } from '../model/view.ts'
+import type { Ledger, Standing } from '../session/ledger.ts'
+import { endpointOf, type LinkState, type LinkStateKind } from './link-state.ts'
+
+/** What a link believes and does, as plain data: for health pages, logs and tests. */
+export interface LinkHealth {
+  readonly name: string
+  readonly state: LinkStateKind
+  readonly endpoint: string | undefined
+  readonly generation: number
+  /** Why it is waiting or suspended, if it is. */
+  readonly reason: string | undefined
+  readonly members: readonly MemberHealth[]
+  readonly declarations: readonly DeclarationHealth[]
+}
+
+export interface MemberHealth {
+  readonly endpoint: string
+  readonly health: Health
+  /** How long it has been so, in milliseconds. */
+  readonly forMs: number
+  readonly failures: number
+  readonly lastError: string | undefined
+}
+
+export interface DeclarationHealth {
+  readonly key: string
+  readonly standing: Standing['kind']
+  readonly error: string | undefined
+}
+
+export interface LinkFacts {
+  readonly name: string
+  readonly state: LinkState<unknown>
+  readonly generation: number
+  readonly view: View
+  readonly ledger: Pick<Ledger<never>, 'keys' | 'standing'>
+}
+
+/** The snapshot of a link at `nowMs`. */
+export function linkHealth({ name, state, generation, view, ledger }: LinkFacts, nowMs: number): LinkHealth {
+  const endpoint = endpointOf(state)
+  return {
+    name,
+    state: state.kind,
+    endpoint: endpoint && formatEndpoint(endpoint),
+    generation,
+    reason: reasonOf(state),
+    members: view.members.map((member) => memberHealth(member, nowMs)),
+    declarations: ledger.keys().map((key) => declarationHealth(key, ledger.standing(key))),
+  }
+}
+
+function reasonOf(state: LinkState<unknown>): string | undefined {
+  if (state.kind === 'waiting') return state.error.message
+  return state.kind === 'suspended' ? state.reason : undefined
+}
+
+function memberHealth(member: Member, nowMs: number): MemberHealth {
+  const { health, failures, lastError } = member
+  return {
+    endpoint: formatEndpoint(member.endpoint),
+    health,
+    forMs: Math.round(nowMs - member.sinceMs),
+    failures,
+    lastError: lastError?.message,
+  }
+}
+
+function declarationHealth(key: string, standing: Standing | undefined): DeclarationHealth {
+  const error = standing && 'error' in standing ? standing.error.message : undefined
+  return { key, standing: standing?.kind ?? 'due', error }
+}

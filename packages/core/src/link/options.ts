@@ -1,0 +1,31 @@
+import type { Driver } from '../driver.ts'
+import type { Roster } from '../model/roster.ts'
+import type { FullJitter } from '../policy/backoff.ts'
+import type { Strategy } from '../policy/select.ts'
+import type { Clock } from '../runtime/clock.ts'
+import type { Lease } from '../source.ts'
+import type { DialOptions } from './dial.ts'
+import type { Liveness } from './silence.ts'
+
+/** Everything a link needs to know, resolved: no optionals inside. */
+export interface LinkOptions<C> {
+  /** Its name in health, events and diagnostics, such as `publish`. */
+  readonly name: string
+  readonly driver: Driver<C>
+  /** What is known of the cluster; several links may share one. */
+  readonly roster: Roster
+  readonly clock: Clock
+  /** A number from 0 up to 1. */
+  readonly random: () => number
+  readonly strategy: Strategy
+  readonly dial: DialOptions
+  /** The waits between rounds in which every endpoint failed. */
+  readonly backoff: FullJitter
+  /** How long an endpoint that failed stands behind the others, in milliseconds. */
+  readonly penaltyMs: number
+  readonly liveness: Liveness
+  /** With `ordered`: after how long on a lesser endpoint a better one is tried again. `Infinity` never goes back. */
+  readonly failBackAfterMs: number
+  /** Finishes what is under way on a lease before a planned move; bounds its own time. */
+  readonly beforeMove: (lease: Lease<C>) => Promise<void>
+}

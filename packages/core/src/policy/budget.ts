@@ -1,0 +1,31 @@
+export interface BudgetOptions {
+  /** What the budget can hold at most: the burst of repetitions that is always allowed. Default 10. */
+  readonly burst?: number
+  /** What one success puts back: at 0.1, one repetition for ten successes. Default 0.1. */
+  readonly refill?: number
+}
+
+/** Tokens for repetitions, shared by all operations of a client, so that an outage is not multiplied by retries. */
+export class Budget {
+  readonly #burst: number
+  readonly #refill: number
+  #tokens: number
+
+  constructor({ burst = 10, refill = 0.1 }: BudgetOptions = {}) {
+    this.#burst = burst
+    this.#refill = refill
+    this.#tokens = burst
+  }
+
+  /** Takes one token for a repetition; false when there is none. */
+  spend(): boolean {
+    if (this.#tokens < 1) return false
+    this.#tokens -= 1
+    return true
+  }
+
+  /** Notes a success. */
+  refill(): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + this.#refill)
+  }
+}

@@ -1,0 +1,24 @@
+import { channel } from 'node:diagnostics_channel'
+
+/**
+ * The diagnostics channels of the core. Their names never change; when nobody subscribes, a message costs one look
+ * at `hasSubscribers`.
+ */
+export const coreChannels: Readonly<
+  Record<'linkState' | 'linkLost' | 'linkFailover' | 'runRetry', DiagnosticsChannel>
+> = {
+  /** `{ link, state, endpoint, generation }` on each change of a link's state. */
+  linkState: channel('ha:link:state'),
+  /** `{ link, endpoint, generation, error, detectMs }` when a connection is over. */
+  linkLost: channel('ha:link:lost'),
+  /** `{ link, from, to, error, detectMs, dialMs, restoreMs }` when a link is ready again after a loss. */
+  linkFailover: channel('ha:link:failover'),
+  /** `{ name, attempt, endpoint, error }` before an operation is tried again. */
+  runRetry: channel('ha:run:retry'),
+}
+
+/** The part of a `node:diagnostics_channel` that a sender needs. */
+export interface DiagnosticsChannel {
+  readonly hasSubscribers: boolean
+  publish(message: unknown): void
+}

@@ -1,0 +1,31 @@
+/** Wakes those who wait for a change. They look again at the state themselves: a pulse carries no news of its own. */
+export class Pulse {
+  readonly #waiters = new Set<() => void>()
+
+  /** Wakes everybody who waits now. */
+  fire(): void {
+    const waiters = [...this.#waiters]
+    this.#waiters.clear()
+    for (const wake of waiters) wake()
+  }
+
+  /** Resolves at the next {@link fire}; rejects with the signal's reason. */
+  wait(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) {
+        reject(signal.reason)
+        return
+      }
+      const onAbort = (): void => {
+        this.#waiters.delete(wake)
+        reject(signal.reason)
+      }
+      const wake = (): void => {
+        signal.removeEventListener('abort', onAbort)
+        resolve()
+      }
+      this.#waiters.add(wake)
+      signal.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+}

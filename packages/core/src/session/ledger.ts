@@ -1,0 +1,186 @@
+import { Pulse } from '../runtime/pulse.ts'
+
+/** Something that must hold on every connection: an exchange, a consumer, a session setting. */
+export interface Declaration<C> {
+  /** Its name. A second declaration under the same key takes the place of the first. */
+  readonly key: string
+  /** What must be settled before this one is tried: a binding needs its exchange and its queue. */
+  readonly needs: readonly string[]
+  /** Whether traffic waits for it. */
+  readonly gates: boolean
+  /**
+   * Whether the server keeps it when the connection ends. Once it has held, nothing waits for it on later
+   * connections: it is confirmed beside the traffic.
+   */
+  readonly survives: boolean
+  /** How long one try may take, in milliseconds. */
+  readonly timeoutMs: number
+  apply(connection: C, signal: AbortSignal): Promise<void>
+}
+
+/** How a declaration stands on the current connection. */
+export type Standing =
+  | { readonly kind: 'due' }
+  | { readonly kind: 'applying' }
+  | { readonly kind: 'held'; readonly sinceMs: number }
+  | { readonly kind: 'retrying'; readonly atMs: number; readonly error: Error }
+  | { readonly kind: 'refused'; readonly error: Error }
+
+interface Entry<C> {
+  readonly declaration: Declaration<C>
+  standing: Standing
+  /** It has held before and survives connections: others need not wait for it. */
+  proven: boolean
+  /** Tries that failed since it last held for a while. */
+  failures: number
+  /** The server's refusal has been told; the same one on the next connection is no news. */
+  refusalTold: boolean
+}
+
+/** Why and when something ceased to hold. */
+export interface Lapse {
+  readonly error: Error
+  readonly nowMs: number
+  readonly delayMs: (failures: number) => number
+}
+
+// Held for less than this before it lapsed, a declaration counts as failing: its next try backs off.
+const stableMs = 5_000
+
+// A timer may fire a fraction of a millisecond before its time; waiting again for the rest would be a busy loop.
+const timerGrainMs = 1
+
+/** Desired state, keyed, latest wins. It knows what is due; it does nothing by itself. */
+export class Ledger<C> {
+  readonly #entries = new Map<string, Entry<C>>()
+  /** Fires after every change. */
+  readonly changed: Pulse = new Pulse()
+
+  declare(declaration: Declaration<C>): void {
+    this.#entries.set(declaration.key, {
+      declaration,
+      standing: { kind: 'due' },
+      proven: false,
+      failures: 0,
+      refusalTold: false,
+    })
+    this.changed.fire()
+  }
+
+  /** Stops wanting it. What the server has stays there. */
+  forget(key: string): void {
+    if (this.#entries.delete(key)) this.changed.fire()
+  }
+
+  /** A new connection: everything is due again. */
+  renew(): void {
+    for (const entry of this.#entries.values()) entry.standing = { kind: 'due' }
+    this.changed.fire()
+  }
+
+  /**
+   * It no longer holds on this connection, and neither does what needs it. The first time it is due at once; what
+   * lapses again before it has held for a while waits `delayMs(failures)`.
+   */
+  lapse(key: string, lapse: Lapse): void {
+    const entry = this.#entries.get(key)
+    if (entry === undefined) return
+    entry.standing = lapsed(entry, lapse)
+    entry.proven = false
+    for (const other of this.#entries.values()) {
+      if (other.standing.kind === 'held' && other.declaration.needs.includes(key)) {
+        this.lapse(other.declaration.key, lapse)
+      }
+    }
+    this.changed.fire()
+  }
+
+  /** What can be tried now. */
+  due(nowMs: number): readonly Declaration<C>[] {
+    const ready: Declaration<C>[] = []
+    for (const { declaration, standing } of this.#entries.values()) {
+      const due =
+        standing.kind === 'due' || (standing.kind === 'retrying' && standing.atMs - nowMs < timerGrainMs)
+      if (due && this.#needsSettled(declaration)) ready.push(declaration)
+    }
+    return ready
+  }
+
+  /** When the next retry is due, or undefined when none waits for its time alone. */
+  nextRetryAtMs(): number | undefined {
+    let next: number | undefined
+    for (const { declaration, standing } of this.#entries.values()) {
+      if (standing.kind !== 'retrying' || !this.#needsSettled(declaration)) continue
+      if (next === undefined || standing.atMs < next) next = standing.atMs
+    }
+    return next
+  }
+
+  #needsSettled(declaration: Declaration<C>): boolean {
+    return declaration.needs.every((key) => this.isSettled(key))
+  }
+
+  /** How often it has failed since it last held for a while. */
+  failures(key: string): number {
+    return this.#entries.get(key)?.failures ?? 0
+  }
+
+  /**
+   * Notes how a try of exactly this declaration stands; ignored when it has been replaced or forgotten meanwhile.
+   * True when it is a refusal that nobody has been told of.
+   */
+  note(declaration: Declaration<C>, standing: Standing): boolean {
+    const entry = this.#entries.get(declaration.key)
+    if (entry?.declaration !== declaration) return false
+    entry.standing = standing
+    if (standing.kind === 'retrying') entry.failures += 1
+    if (standing.kind === 'held') {
+      entry.proven = declaration.survives
+      entry.refusalTold = false
+    }
+    const news = standing.kind === 'refused' && !entry.refusalTold
+    if (news) entry.refusalTold = true
+    this.changed.fire()
+    return news
+  }
+
+  /** True when others need not wait for it: it holds, it is known to be there, or the server has said no for good. */
+  isSettled(key: string): boolean {
+    const entry = this.#entries.get(key)
+    if (entry === undefined || entry.proven) return true
+    return entry.standing.kind === 'held' || entry.standing.kind === 'refused'
+  }
+
+  /** True when traffic may flow. */
+  get open(): boolean {
+    for (const { declaration } of this.#entries.values()) {
+      if (declaration.gates && !this.isSettled(declaration.key)) return false
+    }
+    return true
+  }
+
+  /** How it stands, or undefined when nobody wants it. */
+  standing(key: string): Standing | undefined {
+    return this.#entries.get(key)?.standing
+  }
+
+  /** The keys of everything wanted, in the order of declaration. */
+  keys(): readonly string[] {
+    return [...this.#entries.keys()]
+  }
+
+  /** Waits until {@link isSettled}; rejects with the server's error when it was refused. */
+  async whenSettled(key: string, signal: AbortSignal): Promise<void> {
+    while (!this.isSettled(key)) await this.changed.wait(signal)
+    const standing = this.standing(key)
+    if (standing?.kind === 'refused') throw standing.error
+  }
+}
+
+// Also counts the lapse, so that what flaps backs off.
+function lapsed(entry: Entry<never>, { error, nowMs, delayMs }: Lapse): Standing {
+  const stable = entry.standing.kind === 'held' && nowMs - entry.standing.sinceMs >= stableMs
+  const failures = stable ? 0 : entry.failures
+  entry.failures = failures + 1
+  return failures === 0 ? { kind: 'due' } : { kind: 'retrying', atMs: nowMs + delayMs(failures - 1), error }
+}

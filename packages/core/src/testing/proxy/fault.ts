@@ -1,0 +1,125 @@
+/** Which way bytes flow: `up` from the client to the server, `down` from the server to the client. */
+export type Direction = 'up' | 'down'
+
+/**
+ * When a fault begins: after so many bytes have passed this way or so many milliseconds have gone by, whichever is
+ * first; at once when neither is given. Counted from the moment the fault is set, and on a connection that is
+ * accepted later from its first byte and its accept.
+ */
+export interface Onset {
+  readonly afterBytes?: number
+  readonly afterMs?: number
+}
+
+/** Every byte, and the end, arrives later. Bytes never overtake each other, so jitter can only hold the next ones up. */
+export interface Latency {
+  readonly kind: 'latency'
+  readonly delayMs: number
+  /** Up to this much more, drawn from the seed for each chunk that is read. Default 0. */
+  readonly jitterMs?: number
+}
+
+/** A thin line: a token bucket that fills at this rate. */
+export interface Bandwidth {
+  readonly kind: 'bandwidth'
+  readonly bytesPerSecond: number
+  /** What a full bucket lets through at once. Default 50 ms worth, which hides that timers are late. */
+  readonly burstBytes?: number
+}
+
+/**
+ * Silence with the socket open. `stop-reading` is a frozen process: the sender's writes fill the kernel's window and
+ * then wait, and after healing nothing is missing. `discard` is a wedged process or a one-way drop: every byte is
+ * acknowledged, and gone.
+ */
+export interface Blackhole extends Onset {
+  readonly kind: 'blackhole'
+  readonly how: 'stop-reading' | 'discard'
+}
+
+/**
+ * How a connection is cut. `close` ends both sides as the kernel does for a process that died; `reset` sends both an
+ * RST; `end` sends a FIN this way only and leaves the other way open.
+ */
+export type CutHow = 'end' | 'close' | 'reset'
+
+/** The connection is cut once exactly that much has been delivered. */
+export interface Cut extends Onset {
+  readonly kind: 'cut'
+  readonly how: CutHow
+}
+
+/**
+ * The end of the sender, FIN or RST, is never passed on: the receiver goes on believing. Set one way, the other way's
+ * end still passes. The proxy keeps the sockets until `heal()`, `cut()` or `close()`.
+ */
+export interface HalfOpen {
+  readonly kind: 'half-open'
+}
+
+/** The end of the sender, FIN or RST, is passed on this much later. */
+export interface SlowClose {
+  readonly kind: 'slow-close'
+  readonly delayMs: number
+}
+
+/** Bytes arrive in small pieces. */
+export interface Slice {
+  readonly kind: 'slice'
+  readonly maxBytes: number
+  /** Each piece has between this many and `maxBytes`, drawn from the seed. Default `maxBytes`. */
+  readonly minBytes?: number
+  /**
+   * The pause after each piece. Default 0: one piece for each turn of the event loop, which a receiver in this
+   * process reads one by one; for one in another process, whose kernel may join them, give at least 1.
+   */
+  readonly gapMs?: number
+}
+
+/** Bytes arrive in large pieces: they wait until there are enough of them, or for so long, or for the end. */
+export interface Coalesce {
+  readonly kind: 'coalesce'
+  readonly minBytes: number
+  readonly maxWaitMs: number
+}
+
+/** One byte arrives changed: the one behind the first `afterBytes`. */
+export interface Corrupt {
+  readonly kind: 'corrupt'
+  readonly afterBytes: number
+  /** The bits to turn. Default 255: all of them, so that it is never the byte that was sent. */
+  readonly xor?: number
+}
+
+/** One byte arrives twice: the one behind the first `afterBytes`. */
+export interface Duplicate {
+  readonly kind: 'duplicate'
+  readonly afterBytes: number
+}
+
+/** What is wrong with one direction of a connection, as data. A direction has any number of kinds, each once. */
+export type Fault =
+  | Latency
+  | Bandwidth
+  | Blackhole
+  | Cut
+  | HalfOpen
+  | SlowClose
+  | Slice
+  | Coalesce
+  | Corrupt
+  | Duplicate
+
+/** The faults of both directions: one that is named is replaced as a whole, one that is left out stays as it is. */
+export interface Faults {
+  readonly up?: readonly Fault[]
+  readonly down?: readonly Fault[]
+}
+
+/** The same faults in both directions. */
+export function bothWays(...faults: readonly Fault[]): Required<Faults> {
+  return { up: faults, down: faults }
+}
+
+/** No fault in either direction. */
+export const noFaults: Required<Faults> = bothWays()

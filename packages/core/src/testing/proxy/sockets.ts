@@ -1,0 +1,28 @@
+import type { Socket } from 'node:net'
+
+/** Closes a socket as the kernel does for a process that died, or resets it. */
+export function endSocket(socket: Socket, how: 'close' | 'reset'): void {
+  if (how === 'close') closeSocket(socket)
+  else resetSocket(socket)
+}
+
+/** Sends an RST. A socket that is still connecting has nobody to send it to and is given up. */
+export function resetSocket(socket: Socket): void {
+  if (socket.destroyed) return
+  if (socket.connecting) socket.destroy()
+  else socket.resetAndDestroy()
+}
+
+// What was written is delivered, then FIN.
+function closeSocket(socket: Socket): void {
+  if (socket.connecting) socket.destroy()
+  else socket.destroySoon()
+}
+
+/** Resolves when the socket has let go of its handle. */
+export function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.closed) resolve()
+    else socket.once('close', () => resolve())
+  })
+}

@@ -1,0 +1,161 @@
+import { describe, expect, it } from 'vitest'
+import type { Strategy } from '../../src/policy/select.ts'
+import type { Lease } from '../../src/source.ts'
+import { type FakeConnection, FakeError, type FakeServer } from '../../src/testing/fake-driver.ts'
+import { seededRandom } from '../../src/testing/random.ts'
+import { type LinkBench, linkBench } from './link-bench.ts'
+
+// HA_SEED replays one run; HA_SEEDS says how many to do.
+const only = process.env['HA_SEED']
+const runs = Number(process.env['HA_SEEDS'] ?? 2_000)
+const seeds = only === undefined ? Array.from({ length: runs }, (_, i) => i + 1) : [Number(only)]
+
+describe('a link under random faults at random instants', () => {
+  it(`keeps its invariants in ${seeds.length} runs`, { timeout: 300_000 }, async () => {
+    for (const seed of seeds) {
+      try {
+        await simulate(seed)
+      } catch (error) {
+        throw new Error(`seed ${seed} failed; HA_SEED=${seed} replays it`, { cause: error })
+      }
+    }
+  })
+})
+
+interface World extends LinkBench {
+  readonly random: () => number
+  readonly leases: Lease<FakeConnection>[]
+  readonly pastDeadline: Set<number>
+}
+
+async function simulate(seed: number): Promise<void> {
+  const random = seededRandom(seed)
+  const strategy = pick(random, ['shuffle', 'ordered', 'round-robin'] as const satisfies readonly Strategy[])
+  const failBackAfterMs = random() < 0.5 ? 3_000 : Number.POSITIVE_INFINITY
+  const beforeMove = (): Promise<void> => bench.clock.sleep(random() * 1_000)
+  const bench = linkBench({ seed, strategy, failBackAfterMs, beforeMove })
+  const world: World = { ...bench, random, leases: [], pastDeadline: new Set() }
+  declareSome(world)
+  for (let step = 0; step < 20; step++) {
+    waitForLease(world, step)
+    pick(random, faults)(world)
+    await world.clock.advance(Math.floor(random() * random() * 2_500))
+    invariants(world)
+  }
+  const closed = world.link.close(500)
+  await world.clock.advance(500)
+  await closed
+  // A wait's own deadline is the test's timer, not the link's.
+  for (const server of world.servers) server.kill()
+  await world.clock.advance(5_000)
+  expect(world.pastDeadline).toEqual(new Set())
+  expect(open(world.servers)).toEqual([])
+  expect(world.clock.pending).toBe(0)
+}
+
+const faults: readonly ((world: World) => void)[] = [
+  ({ servers, random }) => pick(random, servers).kill(),
+  ({ servers, random }) => pick(random, servers).freeze(),
+  ({ servers, random }) => pick(random, servers).start(),
+  ({ servers, random }) => pick(random, servers).clog(),
+  ({ servers, random }) => {
+    pick(random, servers).mode = 'denying'
+  },
+  ({ servers }) => {
+    for (const server of servers) server.kill()
+  },
+  ({ servers }) => {
+    for (const server of servers) server.start()
+  },
+  ({ servers, random }) => {
+    pick(random, servers).answerMs = random() * 400
+  },
+  ({ servers, random }) => {
+    for (const server of servers) server.answerMs = 150
+    pick(random, servers).deaf = random() < 0.5
+  },
+  ({ servers, random }) => {
+    pick(random, servers).endsConnectionsAfterMs = random() < 0.5 ? random() * 50 : Number.POSITIVE_INFINITY
+  },
+  ({ link, leases, random }) => {
+    if (leases.length === 0) return
+    const lease = pick(random, leases)
+    const { state } = link
+    const stale = lease.signal.aborted
+    link.fail(lease, new FakeError('broken'))
+    if (stale) expect(link.state).toBe(state)
+  },
+  ({ link, random }) => link.lapse(pick(random, ['exchange', 'queue', 'consumer']), new Error('lapsed')),
+  ({ clock, random }) => void clock.block(random() * 5_000),
+  ({ leases, random }) => {
+    const kind = random() < 0.5 ? 'suspended' : 'resumed'
+    for (const { connection } of leases)
+      connection.tell(kind === 'resumed' ? { kind } : { kind, reason: 'memory' })
+  },
+]
+
+function declareSome({ link, clock, random }: World): void {
+  for (const [key, needs] of [
+    ['exchange', []],
+    ['queue', []],
+    ['consumer', ['queue']],
+  ] as const) {
+    link.ledger.declare({
+      key,
+      needs,
+      gates: random() < 0.3,
+      survives: random() < 0.5,
+      timeoutMs: 1_000,
+      apply: async (connection, signal) => {
+        await clock.sleep(random() * 20, signal)
+        const luck = random()
+        if (luck < 0.05) throw new FakeError('busy')
+        if (luck < 0.06) throw new FakeError('conflict')
+        if (luck < 0.08) throw new FakeError('broken')
+        if (luck < 0.1) await new Promise(() => undefined)
+        connection.applied.push(key)
+      },
+    })
+  }
+}
+
+// Every wait settles by its deadline, whatever happens.
+function waitForLease({ link, clock, leases, pastDeadline, random }: World, step: number): void {
+  const controller = new AbortController()
+  const timeoutMs = 1 + Math.floor(random() * 4_000)
+  const cancel = clock.after(timeoutMs, () => {
+    controller.abort(new Error('deadline'))
+    pastDeadline.add(step)
+  })
+  const settled = (): void => {
+    cancel()
+    pastDeadline.delete(step)
+  }
+  link.acquire(controller.signal).then((lease) => {
+    leases.push(lease)
+    settled()
+  }, settled)
+}
+
+function invariants(world: World): void {
+  const { link, servers, leases } = world
+  const valid = leases.filter((lease) => !lease.signal.aborted)
+  expect(new Set(valid.map((lease) => lease.generation)).size).toBeLessThanOrEqual(1)
+  // One that is served, one that a planned move is about to take, and a late one of a deaf server on its way out.
+  const served = open(servers).filter((connection) => valid.some((lease) => lease.connection === connection))
+  expect(served.length).toBeLessThanOrEqual(1)
+  expect(open(servers).length).toBeLessThanOrEqual(2)
+  const dials = servers.flatMap((server) => server.dialledAtMs).sort((a, b) => a - b)
+  for (let i = 40; i < dials.length; i++) {
+    expect(dials[i]! - dials[i - 40]!, 'more than 40 dials in a second').toBeGreaterThan(1_000)
+  }
+  if (link.state.kind === 'ready') expect(link.state.lease.connection.open).toBe(true)
+}
+
+function open(servers: readonly FakeServer[]): readonly FakeConnection[] {
+  return servers.flatMap((server) => [...server.connections])
+}
+
+function pick<T>(random: () => number, choices: readonly T[]): T {
+  return choices[Math.floor(random() * choices.length)]!
+}

@@ -1,0 +1,391 @@
+import { describe, expect, it } from 'vitest'
+import { formatEndpoint } from '../../src/address/endpoint.ts'
+import { HaError } from '../../src/model/error.ts'
+import type { Declaration } from '../../src/session/ledger.ts'
+import { settle } from '../../src/testing/fake-clock.ts'
+import { type FakeConnection, FakeError } from '../../src/testing/fake-driver.ts'
+import { linkBench } from './link-bench.ts'
+
+describe('a link', () => {
+  it('dials nobody before it is asked to', async () => {
+    const { link, servers } = linkBench()
+    await settle()
+    expect(link.state.kind).toBe('idle')
+    expect(servers.flatMap((server) => server.dialledAtMs)).toEqual([])
+  })
+
+  it('lends a connection to whoever waits for one', async () => {
+    const { clock, acquire } = linkBench()
+    const lease = acquire()
+    await clock.advance(10)
+    expect((await lease).generation).toBe(1)
+  })
+
+  it('goes to the next endpoint at once when its server dies', async () => {
+    const { clock, link, acquire, servers } = linkBench()
+    const first = acquire()
+    await clock.advance(10)
+    servers[0]?.kill()
+    const second = acquire()
+    await clock.advance(10)
+    expect(formatEndpoint((await second).endpoint)).toBe('n2:1')
+    expect((await first).signal.aborted).toBe(true)
+    expect(link.state.kind).toBe('ready')
+  })
+
+  it('tells from where to where it went, why, and how long each part took', async () => {
+    const { clock, link, acquire, servers } = linkBench()
+    void acquire()
+    await clock.advance(10)
+    const failovers: unknown[] = []
+    link.events.on('failover', (failover) => {
+      failovers.push({ ...failover, error: failover.error.message })
+    })
+    servers[0]?.kill()
+    await clock.advance(10)
+    expect(failovers).toEqual([
+      { endpoint: 'n1:1', to: 'n2:1', generation: 1, error: 'lost', detectMs: 0, dialMs: 5, restoreMs: 0 },
+    ])
+  })
+
+  it('notices a server that takes connections and answers nothing, and leaves it', async () => {
+    const { clock, link, servers } = linkBench()
+    link.start()
+    await clock.advance(10)
+    servers[0]?.freeze()
+    await clock.advance(2_500)
+    expect(link.state.kind).toBe('ready')
+    expect(link.health().endpoint).toBe('n2:1')
+    expect(servers[0]?.connections.size).toBe(0)
+  })
+
+  it('keeps a clogged connection whose server still answers knocks, until the quiet limit', async () => {
+    const { clock, link, servers, options } = linkBench()
+    link.start()
+    await clock.advance(10)
+    servers[0]?.clog()
+    await clock.advance(options.liveness.quietMs - 200)
+    expect(link.health().generation).toBe(1)
+    await clock.advance(1_000)
+    expect(link.health().generation).toBe(2)
+  })
+
+  it('does not hold its own pause against the server', async () => {
+    const { clock, link } = linkBench()
+    link.start()
+    await clock.advance(10)
+    for (let pause = 0; pause < 5; pause++) await clock.block(4_000)
+    await clock.advance(100)
+    expect(link.health().generation).toBe(1)
+  })
+
+  it('dials the next endpoint beside a slow one, and ends the loser', async () => {
+    const { clock, link, servers } = linkBench()
+    servers[0]?.freeze()
+    link.start()
+    await clock.advance(110)
+    expect(link.health().endpoint).toBe('n2:1')
+    servers[0]?.start()
+    await clock.advance(5_000)
+    expect(servers[0]?.connections.size).toBe(0)
+  })
+
+  it('closes what completes its handshake after the race is over', async () => {
+    const { clock, link, servers } = linkBench()
+    for (const server of servers) {
+      server.answerMs = 150
+      server.deaf = true
+    }
+    link.start()
+    await clock.advance(1_000)
+    expect(servers.map((server) => server.connections.size).sort()).toEqual([0, 0, 1])
+  })
+
+  it('waits with jitter between rounds and never spins when everybody refuses', async () => {
+    const { clock, link, servers } = linkBench()
+    for (const server of servers) server.kill()
+    link.start()
+    await clock.advance(60_000)
+    const dials = servers.flatMap((server) => server.dialledAtMs)
+    expect(dials.filter((atMs) => atMs < 1_000).length).toBeLessThan(60)
+    expect(dials.length).toBeLessThan(150)
+    servers[2]?.start()
+    await clock.advance(10_100)
+    expect(link.health().endpoint).toBe('n3:1')
+  })
+
+  it('backs off from a server that takes connections only to end them', async () => {
+    const { clock, link, servers } = linkBench()
+    for (const server of servers) server.endsConnectionsAfterMs = 1
+    link.start()
+    await clock.advance(10_000)
+    expect(servers.flatMap((server) => server.dialledAtMs).length).toBeLessThan(60)
+  })
+
+  it('tells those who wait at once when everybody says no for good, and asks again only rarely', async () => {
+    const { clock, acquire, servers } = linkBench()
+    for (const server of servers) server.mode = 'denying'
+    const lease = acquire()
+    await clock.advance(50)
+    await expect(lease).rejects.toMatchObject({
+      code: 'refused',
+      outcome: 'not-done',
+      attempts: { length: 3 },
+    })
+    await clock.advance(60_000)
+    expect(servers[0]?.dialledAtMs.length).toBeLessThan(15)
+  })
+
+  it('ignores a report about a connection that is already history', async () => {
+    const { clock, link, acquire, servers } = linkBench()
+    const first = acquire()
+    await clock.advance(10)
+    servers[0]?.kill()
+    await clock.advance(10)
+    link.fail(await first, new Error('an old story'))
+    expect(link.health()).toMatchObject({ state: 'ready', generation: 2 })
+  })
+
+  it('is suspended while the server asks it to wait, and moves nowhere', async () => {
+    const { clock, link, acquire, servers } = linkBench()
+    const lease = await ready(clock, acquire())
+    lease.connection.tell({ kind: 'suspended', reason: 'memory' })
+    expect(link.health()).toMatchObject({ state: 'suspended', reason: 'memory' })
+    const waiting = acquire()
+    for (let beat = 0; beat < 15; beat++) {
+      lease.connection.received += 8
+      await clock.advance(4_000)
+    }
+    lease.connection.tell({ kind: 'resumed' })
+    expect((await waiting).generation).toBe(1)
+    expect(servers[1]?.dialledAtMs).toEqual([])
+  })
+
+  it('goes back to the first endpoint when that is wanted and it is well again', async () => {
+    const { clock, link, servers } = linkBench({ strategy: 'ordered', failBackAfterMs: 60_000 })
+    link.start()
+    await clock.advance(10)
+    servers[0]?.kill()
+    await clock.advance(100)
+    expect(link.health().endpoint).toBe('n2:1')
+    servers[0]?.start()
+    await clock.advance(60_100)
+    expect(link.health()).toMatchObject({ endpoint: 'n1:1', generation: 3, state: 'ready' })
+    expect(servers[1]?.connections.size).toBe(0)
+  })
+
+  it('drops the connection to go back with when the one in hand dies during the move', async () => {
+    const bench = linkBench({
+      strategy: 'ordered',
+      failBackAfterMs: 60_000,
+      beforeMove: () => bench.clock.sleep(1_000),
+    })
+    const { clock, link, servers } = bench
+    link.start()
+    await clock.advance(10)
+    servers[0]?.kill()
+    await clock.advance(100)
+    servers[0]?.start()
+    await clock.advance(60_100)
+    servers[1]?.kill()
+    await clock.advance(2_000)
+    expect(link.state.kind).toBe('ready')
+    expect(servers.map((server) => server.connections.size).sort()).toEqual([0, 0, 1])
+  })
+
+  it('settles every wait with closed, and leaves no timer and no connection', async () => {
+    const { clock, link, acquire, servers } = linkBench()
+    for (const server of servers) server.freeze()
+    const waiting = acquire()
+    await clock.advance(50)
+    const closed = link.close(1_000)
+    expect(link.close(1_000)).toBe(closed)
+    await clock.advance(1_000)
+    await closed
+    await expect(waiting).rejects.toMatchObject({ code: 'closed' })
+    expect(clock.pending).toBe(0)
+    expect(servers.flatMap((server) => [...server.connections])).toEqual([])
+  })
+
+  it('ends a connection politely, and a frozen one by its deadline', async () => {
+    const { clock, link, servers } = linkBench()
+    link.start()
+    await clock.advance(10)
+    servers[0]?.freeze()
+    const closed = link.close(700)
+    await clock.advance(699)
+    expect(servers[0]?.connections.size).toBe(1)
+    await clock.advance(1)
+    await closed
+    expect(servers[0]?.connections.size).toBe(0)
+  })
+
+  it('asks a function for the addresses, and keeps the last good answer when it fails', async () => {
+    let answer: () => Promise<readonly { host: string; port: number }[]> = () =>
+      Promise.resolve([{ host: 'n2', port: 1 }])
+    const { clock, link, servers } = linkBench({ addresses: () => answer() })
+    link.start()
+    await clock.advance(10)
+    expect(link.health().endpoint).toBe('n2:1')
+    answer = () => Promise.reject(new Error('no DNS today'))
+    servers[1]?.kill()
+    await clock.advance(10)
+    servers[1]?.start()
+    await clock.advance(1_000)
+    expect(link.health().endpoint).toBe('n2:1')
+  })
+
+  it('says what is wrong when the very first addresses cannot be had', async () => {
+    const { clock, link } = linkBench({ addresses: () => Promise.reject(new Error('no DNS today')) })
+    link.start()
+    await clock.advance(5)
+    expect(link.health()).toMatchObject({
+      state: 'waiting',
+      reason: 'the addresses could not be found: no DNS today',
+    })
+  })
+})
+
+describe('what is declared on a link', () => {
+  it('holds before a lease is lent when it gates, and on each later connection again', async () => {
+    const { clock, link, acquire, servers } = linkBench()
+    link.ledger.declare(declaration('auth', { gates: true }))
+    const lease = await ready(clock, acquire())
+    expect(lease.connection.applied).toEqual(['auth'])
+    servers[0]?.kill()
+    const next = await ready(clock, acquire())
+    expect(next.connection.applied).toEqual(['auth'])
+  })
+
+  it('does not keep traffic waiting when it does not gate', async () => {
+    const { clock, link, acquire } = linkBench()
+    link.ledger.declare(declaration('slow', { apply: () => new Promise(() => undefined) }))
+    expect((await ready(clock, acquire())).generation).toBe(1)
+  })
+
+  it('is put back in the order of need', async () => {
+    const { clock, link, acquire } = linkBench()
+    link.ledger.declare(declaration('consumer', { needs: ['queue'] }))
+    link.ledger.declare(declaration('binding', { needs: ['exchange', 'queue'] }))
+    link.ledger.declare(declaration('queue'))
+    link.ledger.declare(declaration('exchange'))
+    const lease = await ready(clock, acquire())
+    await clock.advance(10)
+    expect(lease.connection.applied.slice(0, 2).sort()).toEqual(['exchange', 'queue'])
+    expect(lease.connection.applied.slice(2).sort()).toEqual(['binding', 'consumer'])
+  })
+
+  it('holds up only those that need it when it hangs, and is tried again', async () => {
+    const { clock, link, acquire } = linkBench()
+    let hang = true
+    const stubborn = declaration('frozen', {
+      apply: (connection) => (hang ? new Promise(() => undefined) : applied(connection, 'frozen')),
+    })
+    link.ledger.declare(stubborn)
+    link.ledger.declare(declaration('needs frozen', { needs: ['frozen'] }))
+    link.ledger.declare(declaration('other'))
+    const lease = await ready(clock, acquire())
+    expect(lease.connection.applied).toEqual(['other'])
+    hang = false
+    await clock.advance(3_000)
+    expect(lease.connection.applied).toEqual(['other', 'frozen', 'needs frozen'])
+  })
+
+  it('lets those that need it go first on a new connection when the server has kept it', async () => {
+    const { clock, link, acquire, servers } = linkBench()
+    let hang = false
+    link.ledger.declare(
+      declaration('durable', {
+        survives: true,
+        apply: (connection) => (hang ? new Promise(() => undefined) : applied(connection, 'durable')),
+      }),
+    )
+    link.ledger.declare(declaration('consumer', { needs: ['durable'] }))
+    await ready(clock, acquire())
+    hang = true
+    servers[0]?.kill()
+    const next = await ready(clock, acquire())
+    await clock.advance(10)
+    expect(next.connection.applied).toEqual(['consumer'])
+  })
+
+  it('is reported once when it is refused, and the rest lives', async () => {
+    const { clock, link, acquire, servers } = linkBench()
+    const refused: string[] = []
+    link.events.on('refused', ({ key, error }) => {
+      refused.push(`${key}: ${error.code}`)
+    })
+    link.ledger.declare(declaration('odd', { apply: () => Promise.reject(new FakeError('conflict')) }))
+    link.ledger.declare(declaration('fine', { needs: ['odd'] }))
+    await ready(clock, acquire())
+    servers[0]?.kill()
+    const next = await ready(clock, acquire())
+    await clock.advance(10)
+    expect(next.connection.applied).toEqual(['fine'])
+    expect(refused).toEqual(['odd: rejected'])
+  })
+
+  it('is put back when it lapses, with what needs it, and backs off when it flaps', async () => {
+    const { clock, link, acquire } = linkBench()
+    link.ledger.declare(declaration('queue'))
+    link.ledger.declare(declaration('consumer', { needs: ['queue'] }))
+    const { connection } = await ready(clock, acquire())
+    for (let flap = 0; flap < 20; flap++) {
+      link.lapse('queue', new Error('deleted'))
+      await clock.advance(50)
+    }
+    expect(connection.applied.length).toBeGreaterThan(4)
+    expect(connection.applied.length).toBeLessThan(24)
+  })
+
+  it('moves the link when putting it back shows that the connection is broken', async () => {
+    const { clock, link, acquire } = linkBench()
+    let broken = true
+    link.ledger.declare(
+      declaration('lane', {
+        gates: true,
+        apply: (connection) => {
+          if (!broken) return applied(connection, 'lane')
+          broken = false
+          return Promise.reject(new FakeError('broken'))
+        },
+      }),
+    )
+    const lease = await ready(clock, acquire())
+    expect(lease.generation).toBe(2)
+  })
+
+  it('keeps nobody waiting for ever: a wait for it ends with its refusal', async () => {
+    const { clock, link, acquire } = linkBench()
+    link.ledger.declare(declaration('odd', { apply: () => Promise.reject(new FakeError('conflict')) }))
+    const waiting = link.ledger.whenSettled('odd', new AbortController().signal)
+    const outcome = expect(waiting).rejects.toBeInstanceOf(HaError)
+    await ready(clock, acquire())
+    await outcome
+  })
+})
+
+async function ready<T>(clock: { advance(ms: number): Promise<void> }, lease: Promise<T>): Promise<T> {
+  await clock.advance(50)
+  return lease
+}
+
+function applied(connection: FakeConnection, key: string): Promise<void> {
+  connection.applied.push(key)
+  return Promise.resolve()
+}
+
+function declaration(
+  key: string,
+  change: Partial<Declaration<FakeConnection>> = {},
+): Declaration<FakeConnection> {
+  return {
+    key,
+    needs: [],
+    gates: false,
+    survives: false,
+    timeoutMs: 1_000,
+    apply: (connection) => applied(connection, key),
+    ...change,
+  }
+}

@@ -1,0 +1,172 @@
+import { describe, expect, it } from 'vitest'
+import { fullJitter } from '../../src/policy/backoff.ts'
+import { Budget } from '../../src/policy/budget.ts'
+import { type Operation, run } from '../../src/run/run.ts'
+import { type FakeConnection, FakeError } from '../../src/testing/fake-driver.ts'
+import { seededRandom } from '../../src/testing/random.ts'
+import { linkBench } from '../link/link-bench.ts'
+
+function bench() {
+  const world = linkBench()
+  const runner = {
+    source: world.link,
+    driver: world.driver,
+    clock: world.clock,
+    random: seededRandom(3),
+    backoff: fullJitter({ baseMs: 50, maxMs: 1_000 }),
+    budget: new Budget(),
+  }
+  const start = <T>(
+    work: (c: FakeConnection, signal: AbortSignal) => Promise<T>,
+    change: Partial<Operation> = {},
+  ) => {
+    const outcome = run(runner, { name: 'purge', timeoutMs: 2_000, repeatable: false, ...change }, work)
+    outcome.catch(() => undefined)
+    return outcome
+  }
+  return { ...world, start, runner }
+}
+
+describe('an operation', () => {
+  it('waits for a connection and returns what its work returns', async () => {
+    const { clock, start } = bench()
+    const outcome = start(async (connection) => connection.server.endpoint.host)
+    await clock.advance(10)
+    expect(await outcome).toBe('n1')
+  })
+
+  it('is tried again when a try had no effect', async () => {
+    const { clock, start } = bench()
+    let tries = 0
+    const outcome = start(async () => {
+      tries += 1
+      if (tries < 3) throw new FakeError('busy')
+      return tries
+    })
+    await clock.advance(2_000)
+    expect(await outcome).toBe(3)
+  })
+
+  it('is never repeated when it may have happened, unless twice is harmless', async () => {
+    const { clock, start } = bench()
+    let tries = 0
+    const work = async (): Promise<void> => {
+      tries += 1
+      throw new FakeError('broken')
+    }
+    const once = start(work)
+    await clock.advance(100)
+    await expect(once).rejects.toMatchObject({ code: 'outcome-unknown', outcome: 'unknown' })
+    expect(tries).toBe(1)
+    const often = start(work, { repeatable: true })
+    await clock.advance(3_000)
+    await expect(often).rejects.toMatchObject({ code: 'timed-out', outcome: 'unknown' })
+    expect(tries).toBeGreaterThan(2)
+  })
+
+  it('is rejected with the server’s word when trying again cannot help', async () => {
+    const { clock, start } = bench()
+    const outcome = start(() => Promise.reject(new FakeError('conflict')))
+    await clock.advance(10)
+    await expect(outcome).rejects.toMatchObject({
+      code: 'rejected',
+      outcome: 'not-done',
+      endpoint: 'n1:1',
+      message: 'purge on n1:1: conflict',
+      cause: { code: 'conflict' },
+    })
+  })
+
+  it('settles by its deadline with unknown when its work ignores every signal', async () => {
+    const { clock, start } = bench()
+    const outcome = start(() => new Promise(() => undefined))
+    await clock.advance(2_000)
+    await expect(outcome).rejects.toMatchObject({ code: 'timed-out', outcome: 'unknown', endpoint: 'n1:1' })
+  })
+
+  it('settles by its deadline with not-done when there was never a connection', async () => {
+    const { clock, start, servers } = bench()
+    for (const server of servers) server.kill()
+    const outcome = start(async () => 1)
+    await clock.advance(2_000)
+    await expect(outcome).rejects.toMatchObject({ code: 'timed-out', outcome: 'not-done' })
+  })
+
+  it('ends at once, with unknown, when its connection is lost while it works', async () => {
+    const { clock, start, servers } = bench()
+    const outcome = start(() => new Promise(() => undefined))
+    await clock.advance(10)
+    servers[0]?.kill()
+    await clock.advance(0)
+    await expect(outcome).rejects.toMatchObject({
+      code: 'outcome-unknown',
+      outcome: 'unknown',
+      cause: { code: 'lost' },
+    })
+  })
+
+  it('is repeated on the next server when its connection is lost and twice is harmless', async () => {
+    const { clock, start, servers } = bench()
+    const outcome = start(
+      async ({ server }) =>
+        server === servers[0] ? new Promise<string>(() => undefined) : server.endpoint.host,
+      { repeatable: true },
+    )
+    await clock.advance(10)
+    servers[0]?.kill()
+    await clock.advance(200)
+    expect(await outcome).toBe('n2')
+  })
+
+  it('moves the link on when its failure is the connection’s', async () => {
+    const { clock, start, link } = bench()
+    const outcome = start(() => Promise.reject(new FakeError('broken')))
+    await clock.advance(20)
+    await expect(outcome).rejects.toThrow()
+    expect(link.health().generation).toBe(2)
+  })
+
+  it('ends with aborted when the caller has had enough', async () => {
+    const { clock, start } = bench()
+    const controller = new AbortController()
+    const outcome = start(() => new Promise(() => undefined), { signal: controller.signal })
+    await clock.advance(10)
+    controller.abort(new Error('enough'))
+    await expect(outcome).rejects.toMatchObject({
+      code: 'aborted',
+      outcome: 'unknown',
+      cause: { message: 'enough' },
+    })
+  })
+
+  it('ends with closed when the client is closed under it', async () => {
+    const { clock, start, link, servers } = bench()
+    for (const server of servers) server.freeze()
+    const outcome = start(async () => 1)
+    const closed = link.close(100)
+    await clock.advance(100)
+    await closed
+    await expect(outcome).rejects.toMatchObject({ code: 'closed', outcome: 'not-done' })
+  })
+
+  it('gives up when the budget of all operations together is spent', async () => {
+    const { clock, start } = bench()
+    const outcomes = Array.from({ length: 20 }, () =>
+      start(() => Promise.reject(new FakeError('busy')), { timeoutMs: 60_000 }),
+    )
+    const codes = Promise.all(outcomes.map((outcome) => outcome.catch((error) => error.code)))
+    await clock.advance(60_000)
+    expect(new Set(await codes)).toEqual(new Set(['gave-up']))
+  })
+
+  it('leaves no timer behind', async () => {
+    const { clock, start, link } = bench()
+    const outcome = start(async () => 1)
+    await clock.advance(10)
+    await outcome
+    const closed = link.close(100)
+    await clock.advance(100)
+    await closed
+    expect(clock.pending).toBe(0)
+  })
+})
