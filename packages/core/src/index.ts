@@ -1,4 +1,14 @@
+export { type Endpoint, formatEndpoint, sameEndpoint } from './address/endpoint.ts'
+export { checkEndpoint, type HostListStyle, parseHostList } from './address/host-list.ts'
 export { didYouMean, nearestWord } from './address/nearest.ts'
+export type { Driver, Signal } from './driver.ts'
+export type { DialOptions } from './link/dial.ts'
+export { Link } from './link/link.ts'
+export type { Failover, LinkEvents, Loss } from './link/link-events.ts'
+export type { DeclarationHealth, LinkHealth, MemberHealth } from './link/link-health.ts'
+export { type LinkState, type LinkStateKind, leaseOf } from './link/link-state.ts'
+export type { LinkOptions } from './link/options.ts'
+export type { Liveness } from './link/silence.ts'
 export {
   asError,
   type CodeEntry,
@@ -11,8 +21,35 @@ export {
   isHaError,
   type Outcome,
 } from './model/error.ts'
-export { type Clock, systemClock } from './runtime/clock.ts'
+export { type EndpointSource, Roster } from './model/roster.ts'
+export { type Verdict, verdictTable } from './model/verdict.ts'
+export type { Fact, Health, Member, View } from './model/view.ts'
+export {
+  checked,
+  count,
+  flag,
+  group,
+  milliseconds,
+  type NumberRange,
+  type OptionReader,
+  type OptionTable,
+  oneOf,
+  Problems,
+  resolveOptions,
+  text,
+} from './options/options.ts'
+export { type Backoff, type FullJitter, fullJitter } from './policy/backoff.ts'
+export { Budget, type BudgetOptions } from './policy/budget.ts'
+export type { Strategy } from './policy/select.ts'
+export { coreChannels, type DiagnosticsChannel } from './report/channels.ts'
+export { type Operation, type Runner, run } from './run/run.ts'
+export { Attention } from './runtime/attention.ts'
+export { type Clock, clockOf, systemClock } from './runtime/clock.ts'
 export { type Limit, withDeadline } from './runtime/deadline.ts'
 export { Emitter, type EventMap, type Events, type Listener } from './runtime/emitter.ts'
 export { type Gate, gate } from './runtime/gate.ts'
+export { listenerFailed } from './runtime/listener-failed.ts'
+export { Pulse } from './runtime/pulse.ts'
 export { abandonable, type Scope, scopeBelow } from './runtime/scope.ts'
+export { type Declaration, Ledger, type Standing } from './session/ledger.ts'
+export type { Lease, Source } from './source.ts'

@@ -1,1 +1,43 @@
-export {}
+export {
+  type CodeEntry,
+  type CodeTable,
+  type DeclarationHealth,
+  type Events,
+  type FailedAttempt,
+  HaError,
+  isHaError,
+  type LinkHealth,
+  type MemberHealth,
+  type Outcome,
+} from '@ha/core'
+export { bytes, type Codec, json, text } from './codec.ts'
+export { type RabbitCode, rabbitCodes } from './codes.ts'
+export type { StopReport } from './consume/consumer.ts'
+export type { Consumer, ConsumerHealth, ConsumerStatus } from './consume/consuming.ts'
+export type { Delivery, DeliveryHandler, Disposition } from './consume/delivery.ts'
+export type { DrainReport } from './ending.ts'
+export type { RabbitEvents, RabbitFailover, Role } from './events.ts'
+export type { OutboxHealth, RabbitHealth } from './health.ts'
+export type { ConsumeOptions, PublisherOptions } from './member-options.ts'
+export type { Address, LivenessOptions, RabbitOptions } from './options.ts'
+export type { Receipt } from './publish/entry.ts'
+export type { OutboxOptions } from './publish/outbox-space.ts'
+export type { Publisher, PublishOptions } from './publish/publisher.ts'
+export { createRabbit, type Rabbit, type WaitLimit } from './rabbit.ts'
+export {
+  type Arguments,
+  type BindingSpec,
+  classic,
+  direct,
+  type ExchangeSpec,
+  ephemeral,
+  fanout,
+  headers,
+  mirrored,
+  type QueueSettings,
+  type QueueSpec,
+  type QuorumSettings,
+  quorum,
+  type Topology,
+  topic,
+} from './topology/spec.ts'

@@ -19,6 +19,9 @@ export interface Keeping<C> {
   readonly onRefused: (key: string, error: HaError) => void
 }
 
+// A thousand declarations must not be a burst of a thousand requests: a broker allows some 2 000 channels in all.
+const mostAtOnce = 64
+
 /**
  * Puts the ledger on one connection and keeps it there until the signal fires: whatever is due is applied, side by
  * side, each under its own deadline. What hangs holds up only those that need it; what fails for now is tried again.
@@ -26,7 +29,7 @@ export interface Keeping<C> {
 export async function keepLedger<C>(keeping: Keeping<C>, signal: AbortSignal): Promise<void> {
   const { ledger, clock } = keeping
   for (;;) {
-    for (const declaration of ledger.due(clock.now())) {
+    for (const declaration of ledger.due(clock.now()).slice(0, mostAtOnce - ledger.applying)) {
       ledger.note(declaration, { kind: 'applying' })
       void applyOne(keeping, declaration, signal)
     }

@@ -92,8 +92,8 @@ export class Link<C> implements Source<C> {
 
   /** Says that a declaration no longer holds though the connection stands: it is put back, with back-off. */
   lapse(key: string, error: Error): void {
-    const { clock, backoff, random } = this.#options
-    const delay = fullJitter(backoff)
+    const { clock, restoreBackoff, random } = this.#options
+    const delay = fullJitter(restoreBackoff)
     this.ledger.lapse(key, { error, nowMs: clock.now(), delayMs: (failures) => delay(failures, random) })
   }
 

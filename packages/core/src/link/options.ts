@@ -21,6 +21,8 @@ export interface LinkOptions<C> {
   readonly dial: DialOptions
   /** The waits between rounds in which every endpoint failed. */
   readonly backoff: FullJitter
+  /** The waits before a declaration that failed for now is tried again. */
+  readonly restoreBackoff: FullJitter
   /** How long an endpoint that failed stands behind the others, in milliseconds. */
   readonly penaltyMs: number
   readonly liveness: Liveness

@@ -59,7 +59,7 @@ function background(loop: Promise<unknown>): void {
 function keep<C>(serving: Serving<C>): Promise<void> {
   const { ledger, lease, end, onRefused, options } = serving
   const { driver, clock, random } = options
-  const backoff = fullJitter(options.backoff)
+  const backoff = fullJitter(options.restoreBackoff)
   const onLost = (error: Error): void => end({ error, detectMs: 0 })
   return keepLedger({ driver, clock, ledger, lease, random, backoff, onLost, onRefused }, lease.signal)
 }

@@ -4,6 +4,7 @@ export class Pulse {
 
   /** Wakes everybody who waits now. */
   fire(): void {
+    if (this.#waiters.size === 0) return
     const waiters = [...this.#waiters]
     this.#waiters.clear()
     for (const wake of waiters) wake()

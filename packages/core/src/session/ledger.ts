@@ -120,6 +120,13 @@ export class Ledger<C> {
     return declaration.needs.every((key) => this.isSettled(key))
   }
 
+  /** How many are being tried now. */
+  get applying(): number {
+    let number = 0
+    for (const { standing } of this.#entries.values()) if (standing.kind === 'applying') number += 1
+    return number
+  }
+
   /** How often it has failed since it last held for a while. */
   failures(key: string): number {
     return this.#entries.get(key)?.failures ?? 0

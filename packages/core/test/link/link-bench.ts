@@ -34,6 +34,7 @@ export function linkBench({ addresses, seed = 1, ...change }: Change = {}): Link
     strategy: 'ordered',
     dial: { attemptMs: 3_000, staggerMs: 100, parallel: 2 },
     backoff: { baseMs: 50, maxMs: 10_000 },
+    restoreBackoff: { baseMs: 50, maxMs: 1_000 },
     penaltyMs: 30_000,
     liveness: { probeAfterMs: 750, probeTimeoutMs: 1_000, quietMs: 10_000 },
     failBackAfterMs: Number.POSITIVE_INFINITY,

@@ -1,0 +1,61 @@
+import { didYouMean, HaError } from '@ha/core'
+import { rabbitError } from './codes.ts'
+import type { RabbitOptions } from './options.ts'
+
+const parameters: readonly string[] = ['heartbeat', 'name']
+
+/**
+ * Reads `amqp://user:password@n1:5672,n2:5672/vhost?heartbeat=8`: the usual URL with several hosts. User and password
+ * are percent-decoded; a missing vhost is `/`, and `/%2f` is as well. Never puts the password into an error.
+ */
+export function readAmqpUrl(url: string): RabbitOptions {
+  const match = /^(amqps?):\/\/(?:([^@/?#]*)@)?([^/?#]*)(?:\/([^?#]*))?(?:\?([^#]*))?$/.exec(url)
+  if (match === null) {
+    throw new HaError('config-invalid', 'url: expected amqp://user:password@host:port,host:port/vhost')
+  }
+  const [, scheme, userinfo, hosts = '', vhost, query] = match
+  // An '@' or '/' that was not encoded leaves a piece of the password where a host is expected: name nothing of it.
+  if (hosts.includes('@') || vhost?.includes('@')) {
+    throw new HaError('config-invalid', "url: write '@' in user or password as %40, and '/' as %2F")
+  }
+  return {
+    addresses: hosts,
+    ...(scheme === 'amqps' && { tls: true }),
+    ...readUserinfo(userinfo),
+    ...(vhost !== undefined && vhost !== '' && { vhost: decode(vhost, 'vhost') }),
+    ...readQuery(query),
+  }
+}
+
+function readUserinfo(userinfo: string | undefined): Pick<RabbitOptions, 'username' | 'password'> {
+  if (userinfo === undefined) return {}
+  const [username = '', ...rest] = userinfo.split(':')
+  return {
+    username: decode(username, 'user'),
+    ...(rest.length > 0 && { password: decode(rest.join(':'), 'password') }),
+  }
+}
+
+function readQuery(query: string | undefined): Partial<RabbitOptions> {
+  const given = new URLSearchParams(query)
+  for (const key of given.keys()) {
+    if (!parameters.includes(key)) {
+      const problem = `there is no such parameter${didYouMean(key, parameters)}`
+      throw new HaError('config-invalid', `url?${key}: ${problem}`)
+    }
+  }
+  const heartbeat = given.get('heartbeat')
+  const name = given.get('name')
+  return {
+    ...(heartbeat !== null && { liveness: { heartbeatMs: Number(heartbeat) * 1_000 } }),
+    ...(name !== null && { name }),
+  }
+}
+
+function decode(text: string, part: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch (cause) {
+    throw rabbitError('config-invalid', `url: the ${part} is not percent-encoded correctly`, { cause })
+  }
+}

@@ -1,0 +1,59 @@
+import { abandonable, asError } from '@ha/core'
+import type { Channel, ConfirmChannel } from 'amqplib'
+import type { AmqpConnection } from './connection.ts'
+
+/** A channel whose end is told exactly once, with its reason, and never ends anything else. */
+export interface GuardedChannel<Ch extends Channel> {
+  readonly channel: Ch
+  /** Fires when the channel is over. Its reason is the broker's error, or the connection's end. */
+  readonly over: AbortSignal
+  /** Ends it without waiting; what the broker says to that concerns nobody. */
+  discard(): void
+}
+
+/** Opens a channel; one that is open too late is discarded. */
+export function openChannel(
+  connection: AmqpConnection,
+  signal: AbortSignal,
+): Promise<GuardedChannel<Channel>> {
+  return guarded(connection, connection.model.createChannel(), signal)
+}
+
+/** Opens a channel on which the broker confirms every message. */
+export function openConfirmChannel(
+  connection: AmqpConnection,
+  signal: AbortSignal,
+): Promise<GuardedChannel<ConfirmChannel>> {
+  return guarded(connection, connection.model.createConfirmChannel(), signal)
+}
+
+async function guarded<Ch extends Channel>(
+  connection: AmqpConnection,
+  opening: Promise<Ch>,
+  signal: AbortSignal,
+): Promise<GuardedChannel<Ch>> {
+  const guard = opening.then((channel) => guardChannel(connection, channel))
+  return abandonable(guard, signal, (late) => late.discard())
+}
+
+function guardChannel<Ch extends Channel>(connection: AmqpConnection, channel: Ch): GuardedChannel<Ch> {
+  const over = new AbortController()
+  let error: Error | undefined
+  const end = (): void => {
+    connection.over.removeEventListener('abort', end)
+    if (!over.signal.aborted)
+      over.abort(error ?? connection.over.reason ?? new Error('the channel was closed'))
+  }
+  // An `error` of a channel that nobody listens to would end the whole connection with every other channel on it.
+  channel.on('error', (thrown) => {
+    error = asError(thrown)
+  })
+  channel.on('close', end)
+  // The connection knows of its end before the driver has told its channels.
+  if (connection.over.aborted) end()
+  else connection.over.addEventListener('abort', end, { once: true })
+  const discard = (): void => {
+    channel.close().catch(() => undefined)
+  }
+  return { channel, over: over.signal, discard }
+}

@@ -1,0 +1,167 @@
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import {
+  checkEndpoint,
+  checked,
+  count,
+  type DialOptions,
+  type Endpoint,
+  type EndpointSource,
+  type FullJitter,
+  group,
+  HaError,
+  milliseconds,
+  type OptionTable,
+  oneOf,
+  parseHostList,
+  resolveOptions,
+  type Strategy,
+  text,
+} from '@ha/core'
+import { readAmqpUrl } from './amqp-url.ts'
+import type { OutboxOptions } from './publish/outbox-space.ts'
+import { checkTopology } from './topology/check.ts'
+import type { Topology } from './topology/spec.ts'
+
+/** How a connection is told to be alive. */
+export interface LivenessOptions {
+  /** The AMQP heartbeat asked of the broker, in milliseconds, whole seconds. Default 8 000. */
+  readonly heartbeatMs: number
+  /** Quiet for this long, the broker is asked for a sign of life. Default 750. */
+  readonly probeAfterMs: number
+  /** No sign within this time, over the connection and beside it, and the node is left. Default 1 000. */
+  readonly probeTimeoutMs: number
+  /** Messages unconfirmed for this long without one answer: another node is tried. Default 8 000. */
+  readonly confirmStallMs: number
+}
+
+/** Everything `createRabbit` needs to know, resolved. */
+export interface ResolvedOptions {
+  readonly addresses: EndpointSource
+  readonly username: string
+  readonly password: string
+  readonly vhost: string
+  readonly tls: TlsOptions | undefined
+  /** The name that the broker shows for the connections. */
+  readonly name: string
+  readonly strategy: Strategy
+  readonly failBackAfterMs: number
+  readonly dial: DialOptions
+  readonly backoff: FullJitter
+  readonly liveness: LivenessOptions
+  readonly outbox: OutboxOptions
+  /** How long one exchange, queue, binding or consumer may take, in milliseconds. */
+  readonly declareTimeoutMs: number
+  readonly topology: Topology
+}
+
+type DeepPartial<T> = { readonly [K in keyof T]?: Partial<T[K]> }
+
+/** One address: `host`, `host:port`, `[IPv6]:port`, or an object. */
+export type Address = string | { readonly host: string; readonly port?: number }
+
+/** What `createRabbit` takes. Only `addresses` has no default. */
+export interface RabbitOptions
+  extends Partial<
+      Pick<ResolvedOptions, 'username' | 'password' | 'vhost' | 'name' | 'strategy' | 'topology'>
+    >,
+    Partial<Pick<ResolvedOptions, 'failBackAfterMs' | 'declareTimeoutMs'>>,
+    DeepPartial<Pick<ResolvedOptions, 'dial' | 'backoff' | 'liveness' | 'outbox'>> {
+  /** All nodes: `'n1:5672,n2:5672'`, a list, or a function that is asked again before each round of dials. */
+  readonly addresses: string | readonly Address[] | (() => Promise<readonly Address[]>)
+  /** True, or options of `node:tls`. Default: no TLS. */
+  readonly tls?: boolean | TlsOptions
+}
+
+/** Options or URL, checked and completed. Throws one `config-invalid` that names everything that is wrong. */
+export function resolveRabbitOptions(input: string | RabbitOptions): ResolvedOptions {
+  const given = typeof input === 'string' ? readAmqpUrl(input) : input
+  const defaultPort = usesTls(given) ? 5671 : 5672
+  return resolveOptions(optionTable(defaultPort), given, 'rabbit')
+}
+
+// The one table of defaults. Each default stands here and in no other place of the code.
+function optionTable(defaultPort: number): OptionTable<ResolvedOptions> {
+  return {
+    addresses: checked((value, path) => readAddresses(value, path, defaultPort), []),
+    username: text('guest'),
+    password: secret('guest'),
+    vhost: text('/'),
+    tls: checked(readTls, undefined),
+    name: text('@ha/rabbit'),
+    strategy: oneOf(['shuffle', 'ordered', 'round-robin'], 'shuffle'),
+    failBackAfterMs: milliseconds({ default: 60_000, min: 1_000, max: 86_400_000, orNever: true }),
+    dial: group({
+      attemptMs: milliseconds({ default: 3_000, min: 100, max: 60_000 }),
+      staggerMs: milliseconds({ default: 100, min: 10, max: 10_000 }),
+      parallel: count({ default: 2, min: 1, max: 8 }),
+    }),
+    backoff: group({
+      baseMs: milliseconds({ default: 50, min: 1, max: 60_000 }),
+      maxMs: milliseconds({ default: 5_000, min: 1, max: 600_000 }),
+    }),
+    liveness: group({
+      heartbeatMs: checked(readHeartbeat, 8_000),
+      probeAfterMs: milliseconds({ default: 750, min: 50, max: 60_000 }),
+      probeTimeoutMs: milliseconds({ default: 1_000, min: 50, max: 60_000 }),
+      confirmStallMs: milliseconds({ default: 8_000, min: 500, max: 600_000, orNever: true }),
+    }),
+    outbox: group({
+      maxMessages: count({ default: 50_000, min: 1, max: 10_000_000 }),
+      maxBytes: count({ default: 64 * 1024 * 1024, min: 1_024, max: 16 * 1024 ** 3 }),
+      maxAgeMs: milliseconds({ default: 300_000, min: 100, max: 86_400_000 }),
+      onFull: oneOf(['wait', 'reject', 'drop-oldest'], 'wait'),
+      maxWaiting: count({ default: 1_000, min: 0, max: 1_000_000 }),
+    }),
+    declareTimeoutMs: milliseconds({ default: 5_000, min: 100, max: 600_000 }),
+    topology: checked(checkTopology, {}),
+  }
+}
+
+// Like text(), but what was given is never named.
+function secret(fallback: string): OptionTable<ResolvedOptions>['password'] {
+  return checked((value, path) => {
+    if (value === undefined) return fallback
+    if (typeof value === 'string') return value
+    throw invalid(path, `expected text, got a ${typeof value}`)
+  }, fallback)
+}
+
+function readAddresses(value: unknown, path: string, defaultPort: number): EndpointSource {
+  if (typeof value === 'function') {
+    return async () => readList(await value(), `${path}()`, defaultPort)
+  }
+  if (typeof value === 'string') return parseHostList(value, { defaultPort, where: path })
+  const endpoints = readList(value, path, defaultPort)
+  if (endpoints.length === 0) throw invalid(path, 'expected at least one address')
+  return endpoints
+}
+
+function readList(value: unknown, path: string, defaultPort: number): readonly Endpoint[] {
+  if (!Array.isArray(value)) {
+    throw invalid(path, "expected 'host:port,host:port', a list of addresses, or a function that returns one")
+  }
+  return value.map((address, i) => checkEndpoint(address, `${path}[${i}]`, defaultPort))
+}
+
+function readTls(value: unknown, path: string): TlsOptions | undefined {
+  if (value === undefined || value === false) return undefined
+  if (value === true) return {}
+  if (typeof value === 'object' && value !== null) return value
+  throw invalid(path, `expected true, false or the options of node:tls, got a ${typeof value}`)
+}
+
+// AMQP counts heartbeats in whole seconds. Below two, one slow turn of either side's loop ends the connection.
+function readHeartbeat(value: unknown, path: string): number {
+  if (value === undefined) return 8_000
+  if (typeof value === 'number' && value >= 2_000 && value <= 600_000 && value % 1_000 === 0) return value
+  throw invalid(path, 'expected whole seconds in milliseconds, from 2000 to 600000')
+}
+
+function usesTls(given: unknown): boolean {
+  const { tls } = (given ?? {}) as { tls?: unknown }
+  return tls !== undefined && tls !== false
+}
+
+function invalid(path: string, problem: string): HaError {
+  return new HaError('config-invalid', `${path}: ${problem}`)
+}

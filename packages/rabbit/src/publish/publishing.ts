@@ -1,0 +1,228 @@
+import {
+  asError,
+  type Clock,
+  type Declaration,
+  formatEndpoint,
+  type HaError,
+  type Link,
+  leaseOf,
+  Pulse,
+  scopeBelow,
+  withDeadline,
+} from '@ha/core'
+import { openConfirmChannel } from '../amqp/channel.ts'
+import type { AmqpConnection } from '../amqp/connection.ts'
+import { rabbitError } from '../codes.ts'
+import type { ResolvedOptions } from '../options.ts'
+import type { Entry } from './entry.ts'
+import { Lane } from './lane.ts'
+import { OutboxSpace } from './outbox-space.ts'
+import { ConfirmedPublisher, type Publisher, type PublisherSettings } from './publisher.ts'
+import { watchStall } from './stall.ts'
+import { Sweep } from './sweep.ts'
+
+/** The topology as publishers see it. */
+export interface Routes {
+  /** Whether what a message is published to is known to be there, or nothing more can be done about it. */
+  ready(exchange: string, key: string): boolean
+  /** Declares an exchange again that the broker does not know; false when it is not ours. */
+  restore(exchange: string): boolean
+  /** Waits for a change. */
+  changed(signal: AbortSignal): Promise<void>
+}
+
+export interface PublishingParts {
+  readonly clock: Clock
+  readonly random: () => number
+  readonly options: ResolvedOptions
+  readonly link: Link<AmqpConnection>
+  readonly routes: Routes
+  readonly idPrefix: string
+  readonly onStalled: (unconfirmed: number, forMs: number) => void
+}
+
+export interface PublishingSettings<T> extends PublisherSettings<T> {
+  /** How many messages may be unconfirmed at once. */
+  readonly maxInFlight: number
+}
+
+/** Everything that publishes: one connection, and on it one confirm channel for each publisher. */
+export class Publishing {
+  readonly #parts: PublishingParts
+  readonly #scope = scopeBelow()
+  readonly #lanes: Lane[] = []
+  readonly #settled = new Pulse()
+  readonly #sweep: Sweep
+  readonly space: OutboxSpace
+  #taking = true
+  #confirmed = 0
+
+  constructor(parts: PublishingParts) {
+    this.#parts = parts
+    this.space = new OutboxSpace(parts.options.outbox)
+    this.#sweep = new Sweep(parts.clock, (nowMs) => this.#expire(nowMs))
+    parts.link.events.on('state', ({ kind }) => this.#onState(kind === 'suspended'))
+    background(this.#followRoutes())
+    background(this.#watchStall())
+  }
+
+  /** How many messages were put back to be sent again, so far. */
+  get replayed(): number {
+    return sum(this.#lanes, (lane) => lane.replayed)
+  }
+
+  get unconfirmed(): number {
+    return sum(this.#lanes, (lane) => lane.unconfirmed)
+  }
+
+  get confirmed(): number {
+    return this.#confirmed
+  }
+
+  publisher<T>(settings: PublishingSettings<T>): Publisher<T> {
+    const { clock, options: resolved, link, idPrefix } = this.#parts
+    const number = this.#lanes.length + 1
+    const lane = this.#lane(`lane ${number}`, settings.maxInFlight)
+    link.start()
+    return new ConfirmedPublisher(settings, {
+      clock,
+      lane,
+      space: this.space,
+      sweep: this.#sweep,
+      outbox: resolved.outbox,
+      idPrefix: `${idPrefix}-${number}`,
+      checkOpen: () => this.#checkOpen(),
+      onSettled: (ok) => this.#onSettled(ok),
+    })
+  }
+
+  /** Sends nothing more on this connection, and waits for what is unconfirmed on it, up to `timeoutMs`. */
+  async finishBeforeMove(timeoutMs: number): Promise<void> {
+    for (const lane of this.#lanes) lane.hold('moving')
+    await this.#until(() => this.unconfirmed === 0, timeoutMs)
+  }
+
+  /** Takes no more messages and waits until all are settled, up to `timeoutMs`; fails the rest, and counts. */
+  async drain(timeoutMs: number): Promise<{ readonly unknown: number; readonly notSent: number }> {
+    this.#taking = false
+    this.space.close(closedError())
+    await this.#until(() => this.space.messages === 0, timeoutMs)
+    const left = { unknown: 0, notSent: 0 }
+    for (const lane of this.#lanes) {
+      const { unknown, notSent } = lane.abandon()
+      left.unknown += unknown
+      left.notSent += notSent
+    }
+    this.#sweep.stop()
+    this.#scope.abort(closedError())
+    return left
+  }
+
+  async #until(settled: () => boolean, timeoutMs: number): Promise<void> {
+    const expired = (): HaError => rabbitError('timed-out', 'messages are still unconfirmed')
+    try {
+      await withDeadline(this.#parts.clock, { timeoutMs, expired }, async (signal) => {
+        while (!settled()) await this.#settled.wait(signal)
+      })
+    } catch {
+      // Out of time: the caller looks at what is left.
+    }
+  }
+
+  #lane(key: string, maxInFlight: number): Lane {
+    const { clock, random, link, routes, options } = this.#parts
+    const lane = new Lane({
+      clock,
+      random,
+      maxInFlight,
+      routeReady: (entry: Entry) => routes.ready(entry.exchange, entry.key),
+      onExchangeMissing: (exchange) => routes.restore(exchange),
+    })
+    this.#lanes.push(lane)
+    if (link.state.kind === 'suspended') lane.hold('blocked')
+    link.ledger.declare(laneDeclaration(key, lane, link, options.declareTimeoutMs))
+    return lane
+  }
+
+  #onState(blocked: boolean): void {
+    for (const lane of this.#lanes) {
+      if (blocked) lane.hold('blocked')
+      else lane.release('blocked')
+    }
+  }
+
+  #expire(nowMs: number): number | undefined {
+    const deadlines = this.#lanes
+      .map((lane) => lane.expire(nowMs))
+      .filter((deadline) => deadline !== undefined)
+    return deadlines.length === 0 ? undefined : Math.min(...deadlines)
+  }
+
+  async #followRoutes(): Promise<void> {
+    for (;;) {
+      await this.#parts.routes.changed(this.#scope.signal)
+      for (const lane of this.#lanes) lane.release('topology')
+    }
+  }
+
+  #watchStall(): Promise<void> {
+    const { clock, link, options, onStalled } = this.#parts
+    const progress = (): { answers: number; unconfirmed: number } => ({
+      answers: sum(this.#lanes, (lane) => lane.answers),
+      unconfirmed: link.state.kind === 'ready' ? this.unconfirmed : 0,
+    })
+    const onStall = (unconfirmed: number, forMs: number): void => {
+      onStalled(unconfirmed, forMs)
+      const lease = leaseOf(link.state)
+      if (lease !== undefined) link.fail(lease, stalledAt(formatEndpoint(lease.endpoint), forMs), forMs)
+    }
+    const { confirmStallMs } = options.liveness
+    return watchStall({ clock, confirmStallMs, progress, onStall }, this.#scope.signal)
+  }
+
+  #onSettled(confirmed: boolean): void {
+    if (confirmed) this.#confirmed += 1
+    this.#settled.fire()
+  }
+
+  #checkOpen(): void {
+    if (!this.#taking) throw closedError()
+  }
+}
+
+function laneDeclaration(
+  key: string,
+  lane: Lane,
+  link: Link<AmqpConnection>,
+  timeoutMs: number,
+): Declaration<AmqpConnection> {
+  const apply = async (connection: AmqpConnection, signal: AbortSignal): Promise<void> => {
+    const guard = await openConfirmChannel(connection, signal)
+    guard.over.throwIfAborted()
+    lane.open(guard, formatEndpoint(connection.endpoint))
+    // With its connection gone, the link puts everything back by itself.
+    const onOver = (): void => {
+      if (!connection.over.aborted) link.lapse(key, asError(guard.over.reason))
+    }
+    guard.over.addEventListener('abort', onOver, { once: true })
+  }
+  return { key, needs: [], gates: true, survives: false, timeoutMs, apply }
+}
+
+// Each loop ends by rejection when the client is closed; that is no failure.
+function background(loop: Promise<unknown>): void {
+  loop.catch(() => undefined)
+}
+
+function sum(lanes: readonly Lane[], of: (lane: Lane) => number): number {
+  return lanes.reduce((total, lane) => total + of(lane), 0)
+}
+
+function stalledAt(endpoint: string, forMs: number): HaError {
+  const message = `${endpoint} has confirmed nothing for ${forMs} ms`
+  return rabbitError('stalled', message, { endpoint, retryable: true, outcome: 'unknown' })
+}
+
+function closedError(): HaError {
+  return rabbitError('closed', 'the client takes no more messages')
+}

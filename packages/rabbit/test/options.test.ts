@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest'
+import { resolveConsume, resolvePublisher } from '../src/member-options.ts'
+import { type RabbitOptions, resolveRabbitOptions } from '../src/options.ts'
+
+const secret = 's3ntinel'
+
+describe('the options of a client', () => {
+  it('are all there when only addresses are given', () => {
+    expect(resolveRabbitOptions({ addresses: 'n1, n2:5673' })).toMatchObject({
+      addresses: [
+        { host: 'n1', port: 5672 },
+        { host: 'n2', port: 5673 },
+      ],
+      username: 'guest',
+      vhost: '/',
+      strategy: 'shuffle',
+      dial: { attemptMs: 3_000, staggerMs: 100, parallel: 2 },
+      liveness: { heartbeatMs: 8_000, probeAfterMs: 750, probeTimeoutMs: 1_000, confirmStallMs: 8_000 },
+      outbox: {
+        maxMessages: 50_000,
+        maxBytes: 67_108_864,
+        maxAgeMs: 300_000,
+        onFull: 'wait',
+        maxWaiting: 1_000,
+      },
+      topology: {},
+    })
+  })
+
+  it.each<[string, Partial<ReturnType<typeof resolveRabbitOptions>>]>([
+    ['amqp://n1', { addresses: [{ host: 'n1', port: 5672 }], tls: undefined }],
+    ['amqps://n1', { addresses: [{ host: 'n1', port: 5671 }], tls: {} }],
+    ['amqp://u:p%40ss@n1:1,[::1]:2/my%2Fhost', { username: 'u', password: 'p@ss', vhost: 'my/host' }],
+    ['amqp://u@n1/', { username: 'u', password: 'guest', vhost: '/' }],
+    ['amqp://n1/v?heartbeat=20&name=billing', { vhost: 'v', name: 'billing' }],
+  ])('come from %s as well', (url, expected) => {
+    expect(resolveRabbitOptions(url)).toMatchObject(expected)
+  })
+
+  it('take a heartbeat from the URL in seconds, as every URL does', () => {
+    expect(resolveRabbitOptions('amqp://n1?heartbeat=20').liveness.heartbeatMs).toBe(20_000)
+  })
+
+  it('ask a function for addresses, and check what it returns', async () => {
+    const { addresses } = resolveRabbitOptions({ addresses: async () => ['n1', { host: 'n2', port: 7 }] })
+    const ask = addresses as () => Promise<unknown>
+    expect(await ask()).toEqual([
+      { host: 'n1', port: 5672 },
+      { host: 'n2', port: 7 },
+    ])
+    const wrong = resolveRabbitOptions({ addresses: async () => ['n1:x'] })
+      .addresses as () => Promise<unknown>
+    await expect(wrong()).rejects.toThrow("rabbit.addresses()[0], column 1: port 'x' is not a number")
+  })
+
+  it.each<[unknown, string]>([
+    [{}, "rabbit.addresses: expected 'host:port,host:port', a list of addresses, or a function"],
+    [{ addresses: [] }, 'rabbit.addresses: expected at least one address'],
+    [{ addresses: 'n1,n1' }, 'rabbit.addresses, column 4: n1:5672 stands twice'],
+    [{ addresses: [{ host: 'n1', port: 0 }] }, 'rabbit.addresses[0].port: expected a number from 1 to 65535'],
+    [{ addresses: 'n1', hearbeatMs: 5 }, 'rabbit.hearbeatMs: there is no such option'],
+    [
+      { addresses: 'n1', liveness: { hearbeatMs: 5_000 } },
+      "rabbit.liveness.hearbeatMs: there is no such option; did you mean 'heartbeatMs'?",
+    ],
+    [
+      { addresses: 'n1', liveness: { heartbeatMs: 1_500 } },
+      'rabbit.liveness.heartbeatMs: expected whole seconds in milliseconds, from 2000 to 600000',
+    ],
+    [
+      { addresses: 'n1', outbox: { onFull: 'drop_oldest_' } },
+      "rabbit.outbox.onFull: expected one of wait, reject, drop-oldest, got 'drop_oldest_'; did you mean 'drop-oldest'?",
+    ],
+    [
+      { addresses: 'n1', tls: 'yes' },
+      'rabbit.tls: expected true, false or the options of node:tls, got a string',
+    ],
+    [
+      { addresses: 'n1', topology: { bindings: [{ exchange: '' }] } },
+      'rabbit.topology.bindings[0]: expected either queue or toExchange',
+    ],
+    ['http://n1', 'url: expected amqp://user:password@host:port,host:port/vhost'],
+    ['amqp://', 'rabbit.addresses, column 1: expected a host, found nothing'],
+    ['amqp://n1?hearbeat=3', "url?hearbeat: there is no such parameter; did you mean 'heartbeat'?"],
+    ['amqp://n1/%zz', 'url: the vhost is not percent-encoded correctly'],
+  ])('reject %j and say where', (input, message) => {
+    expect(() => resolveRabbitOptions(input as RabbitOptions)).toThrow(message)
+  })
+
+  it.each<unknown>([
+    { addresses: 'n1', password: [secret] },
+    { addresses: 'n1', pasword: secret },
+    `amqp://u:${secret}@n1@n2`,
+    `amqp://u:${secret}/more@n1`,
+    `amqp://u:p@${secret}@n1`,
+    `amqp://u:${secret}%zz@n1`,
+    `amqp:/u:${secret}@n1`,
+  ])('never name a secret: %#', (input) => {
+    try {
+      resolveRabbitOptions(input as RabbitOptions)
+      expect.unreachable()
+    } catch (error) {
+      expect(`${(error as Error).stack} ${JSON.stringify(error)}`).not.toContain(secret)
+    }
+  })
+})
+
+describe('the options of a publisher and of a consumer', () => {
+  it('have defaults', () => {
+    expect(resolvePublisher({})).toMatchObject({ exchange: '', key: '', maxInFlight: 512 })
+    expect(resolveConsume('bill', () => undefined, {})).toMatchObject({
+      queue: 'bill',
+      prefetch: 32,
+      onError: 'requeue',
+      requeueDelayMs: 1_000,
+      exclusive: false,
+    })
+  })
+
+  it.each<[() => unknown, string]>([
+    [
+      () => resolvePublisher({ maxInflight: 5 } as never),
+      "publisher.maxInflight: there is no such option; did you mean 'maxInFlight'?",
+    ],
+    [
+      () => resolvePublisher({ exchange: 'x'.repeat(256) }),
+      'publisher.exchange: expected text of at most 255 bytes',
+    ],
+    [
+      () => resolvePublisher({ codec: 'json' as never }),
+      'publisher.codec: expected json(), text(), bytes() or a codec of your own',
+    ],
+    [() => resolveConsume('', () => undefined, {}), 'consume: expected the name of a queue'],
+    [() => resolveConsume('bill', undefined as never, {}), "consume 'bill': expected a handler"],
+    [
+      () => resolveConsume('bill', () => undefined, { prefetch: 0 }),
+      "consume 'bill'.prefetch: expected a whole number from 1 to 65535, got 0",
+    ],
+  ])('are checked: %s', (resolve, message) => {
+    expect(resolve).toThrow(message)
+  })
+})

@@ -1,0 +1,71 @@
+import { describe, expect, it } from 'vitest'
+import { OutboxSpace } from '../../src/publish/outbox-space.ts'
+
+const options = { maxMessages: 3, maxBytes: 1_000, maxAgeMs: 60_000, onFull: 'wait', maxWaiting: 2 } as const
+const never = new AbortController().signal
+
+describe('the room of the outbox', () => {
+  it('is bounded in messages', () => {
+    const space = new OutboxSpace(options)
+    expect([space.take(1), space.take(1), space.take(1), space.take(1)]).toEqual([true, true, true, false])
+  })
+
+  it('is bounded in bytes', () => {
+    const space = new OutboxSpace(options)
+    expect([space.take(900), space.take(101), space.take(100)]).toEqual([true, false, true])
+  })
+
+  it('says at once that a message can never have room', () => {
+    expect(() => new OutboxSpace(options).check(1_001)).toThrow(
+      expect.objectContaining({ code: 'too-large', outcome: 'not-done' }),
+    )
+  })
+
+  it('lets in those who wait in the order in which they came, and nobody before them', async () => {
+    const space = new OutboxSpace(options)
+    space.take(900)
+    const order: string[] = []
+    const large = space.wait(200, never).then(() => order.push('large'))
+    const small = space.wait(50, never).then(() => order.push('small'))
+    expect(space.take(10)).toBe(false)
+    space.release(900)
+    await Promise.all([large, small])
+    expect(order).toEqual(['large', 'small'])
+    expect([space.messages, space.bytes, space.waiting]).toEqual([2, 250, 0])
+  })
+
+  it('turns away those who are too many at its door', async () => {
+    const space = new OutboxSpace(options)
+    space.take(1_000)
+    void space.wait(1, never)
+    void space.wait(1, never)
+    await expect(space.wait(1, never)).rejects.toMatchObject({ code: 'outbox-full', retryable: true })
+  })
+
+  it('turns away those whose content is too much to be held at its door', async () => {
+    const space = new OutboxSpace(options)
+    space.take(1_000)
+    void space.wait(200, never)
+    await expect(space.wait(200, never)).rejects.toMatchObject({ code: 'outbox-full' })
+  })
+
+  it('forgets whoever gives up waiting', async () => {
+    const space = new OutboxSpace(options)
+    space.take(1_000)
+    const controller = new AbortController()
+    const waiting = expect(space.wait(5, controller.signal)).rejects.toBe('enough')
+    controller.abort('enough')
+    await waiting
+    space.release(1_000)
+    expect([space.messages, space.bytes, space.waiting]).toEqual([0, 0, 0])
+  })
+
+  it('turns everybody away when it closes', async () => {
+    const space = new OutboxSpace(options)
+    space.take(1_000)
+    const waiting = expect(space.wait(5, never)).rejects.toMatchObject({ code: 'outbox-full' })
+    space.close(space.full('closed'))
+    await waiting
+    expect(space.waiting).toBe(0)
+  })
+})
