@@ -16,6 +16,17 @@ const projects: readonly TestProjectConfiguration[] = [
     test: { name: 'contract', include: ['packages/*/test/**/*.contract.ts'], environment: 'node' },
   },
   {
+    // In-process fakes on real loopback sockets and in real time.
+    resolve: { conditions: ['@ha/source'] },
+    ssr: { resolve: { conditions: ['@ha/source'] } },
+    test: {
+      name: 'socket',
+      include: ['packages/*/test/**/*.socket.ts'],
+      environment: 'node',
+      testTimeout: 20_000,
+    },
+  },
+  {
     test: {
       name: 'integration',
       include: ['{packages/*,bench}/test/**/*.int.ts'],

@@ -12,8 +12,8 @@ const mostIds = 10_000
 const keptMs = 600_000
 
 /**
- * Remembers what handlers decided when the channel to say it on was gone, so that the message, when the broker hands
- * it out again, is answered without running its handler a second time in this process.
+ * Remembers what handlers decided, so that a message whose answer did not arrive, when the broker hands it out again,
+ * is answered without running its handler a second time in this process.
  */
 export class AckReplay {
   readonly #clock: Clock
@@ -31,11 +31,10 @@ export class AckReplay {
     if (oldest !== undefined) this.#settled.delete(oldest)
   }
 
-  /** What was decided about a message that is handed out again; each decision is given once. */
-  take(messageId: string): Disposition | undefined {
+  /** What was decided about a message that is handed out again, or undefined when nothing is remembered. */
+  find(messageId: string): Disposition | undefined {
     const settled = this.#settled.get(messageId)
-    if (settled === undefined) return undefined
-    this.#settled.delete(messageId)
-    return this.#clock.now() - settled.atMs < keptMs ? settled.disposition : undefined
+    const fresh = settled !== undefined && this.#clock.now() - settled.atMs < keptMs
+    return fresh ? settled.disposition : undefined
   }
 }

@@ -92,13 +92,15 @@ export class QueueConsumer<T> {
     const expired = (): Error => rabbitError('timed-out', `${this.#settings.queue}: handlers still at work`)
     try {
       await withDeadline(clock, { timeoutMs, expired }, async (signal) => {
-        if (before.kind === 'open') await cancelled(before, signal)
+        if (before.kind === 'open') await told(before, signal, ({ channel }) => channel.cancel(before.tag))
         while (this.running > 0) await this.#finished.wait(signal)
+        // The broker closes a channel after everything that was said on it: the last acks have arrived.
+        if (before.kind === 'open') await told(before, signal, ({ channel }) => channel.close())
       })
     } catch {
       // Out of time: what is unanswered goes back to the queue with its channel.
+      if (before.kind === 'open') before.guard.discard()
     }
-    if (before.kind === 'open') before.guard.discard()
     return { abandoned: this.running }
   }
 
@@ -151,9 +153,9 @@ export class QueueConsumer<T> {
 
   #wasHandled(messageId: string, handout: Handout): boolean {
     if (this.#running.join(messageId, handout)) return true
-    const disposition = this.#parts.replay.take(messageId)
+    const disposition = this.#parts.replay.find(messageId)
     if (disposition === undefined) return false
-    if (!answer(handout, disposition)) this.#parts.replay.remember(messageId, disposition)
+    answer(handout, disposition)
     this.#parts.reports.ackReplayed(messageId)
     return true
   }
@@ -184,11 +186,14 @@ export class QueueConsumer<T> {
     }
   }
 
+  // Nobody confirms an ack: one that was written to a dying connection looks like any other. So every answer is
+  // remembered, not only those that had no channel left.
   #answer(handout: Handout, messageId: string | undefined, disposition: Disposition): void {
-    // What was to be requeued is requeued by the loss of its channel.
-    if (answer(handout, disposition) || disposition === 'requeue') return
-    if (messageId === undefined) this.#parts.reports.ackLost()
-    else this.#parts.replay.remember(messageId, disposition)
+    const said = answer(handout, disposition)
+    // What was to be requeued is requeued by the loss of its channel as well.
+    if (disposition === 'requeue') return
+    if (messageId !== undefined) this.#parts.replay.remember(messageId, disposition)
+    else if (!said) this.#parts.reports.ackLost()
   }
 
   #onCancelled(guard: GuardedChannel<Channel>): void {
@@ -219,12 +224,17 @@ export class QueueConsumer<T> {
   }
 }
 
-async function cancelled({ guard, tag }: Open, signal: AbortSignal): Promise<void> {
+// Tells the broker something and waits for its answer; a channel that is gone is told nothing.
+async function told(
+  { guard }: Open,
+  signal: AbortSignal,
+  tell: (guard: GuardedChannel<Channel>) => Promise<unknown>,
+): Promise<void> {
   const either = scopeBelow(signal, guard.over)
   try {
-    await abandonable(guard.channel.cancel(tag), either.signal, () => undefined)
-  } catch {
-    // A channel that is gone delivers nothing either.
+    if (!guard.over.aborted) await abandonable(tell(guard), either.signal, () => undefined)
+  } catch (error) {
+    if (signal.aborted) throw error
   } finally {
     either.end()
   }

@@ -1,0 +1,105 @@
+import type { Consumed, Ledger, Sent } from '../harness/ledger.ts'
+import type { PublishResult } from './contestant.ts'
+
+/** Milliseconds since 1970 with the fineness of a monotonic clock: comparable between processes of one machine. */
+export function wallMs(): number {
+  return performance.timeOrigin + performance.now()
+}
+
+// Small enough to be typical, large enough to be a message.
+const contentBytes = 256
+
+/** The bytes of one numbered message. */
+export function contentOf(id: number): Buffer {
+  const content = Buffer.alloc(contentBytes)
+  content.writeUInt32BE(id)
+  return content
+}
+
+/** How far the traffic is. */
+export interface TrafficCount {
+  readonly sent: number
+  readonly confirmed: number
+  readonly rejected: number
+  readonly consumed: number
+}
+
+/** Publishes numbered messages at a steady rate and writes down what it is told of each. */
+export class Traffic {
+  readonly #publish: (content: Buffer) => Promise<PublishResult>
+  readonly #ratePerSecond: number
+  readonly #sent: Sent[] = []
+  readonly #consumed: Consumed[] = []
+  readonly #seen = new Set<number>()
+  #confirmed = 0
+  #rejected = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(publish: (content: Buffer) => Promise<PublishResult>, ratePerSecond: number) {
+    this.#publish = publish
+    this.#ratePerSecond = ratePerSecond
+  }
+
+  get count(): TrafficCount {
+    const [sent, confirmed, rejected] = [this.#sent.length, this.#confirmed, this.#rejected]
+    return { sent, confirmed, rejected, consumed: this.#consumed.length }
+  }
+
+  start(): void {
+    const startedAtMs = wallMs()
+    const before = this.#sent.length
+    this.#timer = setInterval(() => {
+      const due = before + Math.floor(((wallMs() - startedAtMs) * this.#ratePerSecond) / 1_000)
+      while (this.#sent.length < due) this.#sendOne()
+    }, 5)
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+
+  /** To be called with each message that the consumer sees. */
+  consume(content: Buffer, redelivered: boolean): void {
+    const id = content.readUInt32BE()
+    this.#seen.add(id)
+    this.#consumed.push({ id, atMs: wallMs(), redelivered })
+  }
+
+  /** Waits until every publish has settled and everything confirmed was consumed, or `timeoutMs` have passed. */
+  async settled(timeoutMs: number): Promise<void> {
+    const untilMs = wallMs() + timeoutMs
+    while (wallMs() < untilMs && !this.#complete()) await new Promise((resolve) => setTimeout(resolve, 50))
+    // Late copies show themselves in this time.
+    await new Promise((resolve) => setTimeout(resolve, 500))
+  }
+
+  ledger(): Ledger {
+    return { sent: this.#sent, consumed: this.#consumed }
+  }
+
+  #complete(): boolean {
+    if (this.#confirmed + this.#rejected < this.#sent.length) return false
+    return this.#sent.every(({ id, outcome }) => outcome !== 'confirmed' || this.#seen.has(id))
+  }
+
+  #sendOne(): void {
+    const id = this.#sent.length
+    const open: Sent = {
+      id,
+      sentAtMs: wallMs(),
+      settledAtMs: undefined,
+      outcome: 'unsettled',
+      maybeDuplicate: false,
+      error: undefined,
+    }
+    this.#sent.push(open)
+    void this.#publish(contentOf(id)).then((result) => {
+      const { outcome } = result
+      if (outcome === 'confirmed') this.#confirmed += 1
+      else this.#rejected += 1
+      const maybeDuplicate = outcome === 'confirmed' && result.maybeDuplicate
+      const error = outcome === 'confirmed' ? undefined : result.error
+      this.#sent[id] = { ...open, settledAtMs: wallMs(), outcome, maybeDuplicate, error }
+    })
+  }
+}

@@ -1,0 +1,73 @@
+import { onTestFinished } from 'vitest'
+import { createRabbit, type Rabbit, type RabbitOptions } from '../../src/index.ts'
+import { type FakeCluster, type FakeClusterOptions, startFakeCluster } from '../../src/testing/index.ts'
+
+export interface Bench {
+  readonly cluster: FakeCluster
+  readonly rabbit: Rabbit
+  /** Every event that the client told, in order. */
+  readonly told: readonly Told[]
+}
+
+export interface Told {
+  readonly name: string
+  readonly event: Readonly<Record<string, unknown>>
+}
+
+const eventNames = [
+  'failover',
+  'blocked',
+  'unblocked',
+  'stalled',
+  'topologyConflict',
+  'consumerLost',
+  'ackReplayed',
+  'ackLost',
+  'handlerFailed',
+] as const
+
+/** A client of a fake cluster of three, tried in order; both end with the test. */
+export async function rabbitBench(
+  options: Partial<RabbitOptions> = {},
+  clusterOptions: FakeClusterOptions = {},
+): Promise<Bench> {
+  const cluster = await startFakeCluster({ nodes: 3, ...clusterOptions })
+  const rabbit = createRabbit({
+    addresses: cluster.addresses,
+    strategy: 'ordered',
+    failBackAfterMs: Number.POSITIVE_INFINITY,
+    ...options,
+  })
+  const told: Told[] = []
+  for (const name of eventNames)
+    rabbit.events.on(name, (event) => void told.push({ name, event: { ...event } }))
+  onTestFinished(async () => {
+    await rabbit.close({ timeoutMs: 600 })
+    await cluster.close()
+  })
+  return { cluster, rabbit, told }
+}
+
+/** Waits until something is so; a test that waits in vain says for what. */
+export async function until(what: string, isSo: () => boolean, timeoutMs = 8_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs
+  while (!isSo()) {
+    if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`)
+    await pause(5)
+  }
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
+
+/** How a promise ended, as text: the receipt or the error's code and outcome. */
+export async function ending(promise: Promise<unknown>): Promise<string> {
+  try {
+    await promise
+    return 'confirmed'
+  } catch (error) {
+    const { code, outcome } = error as { code?: unknown; outcome?: unknown }
+    return `${String(code)} ${String(outcome)}`
+  }
+}

@@ -1,0 +1,337 @@
+import { describe, expect, it } from 'vitest'
+import { fanout, quorum, topic } from '../../src/index.ts'
+import { ending, pause, rabbitBench, until } from './bench.ts'
+
+const topology = {
+  exchanges: { orders: topic() },
+  queues: { bill: quorum() },
+  bindings: [{ exchange: 'orders', queue: 'bill', key: '#' }],
+}
+
+describe('a publish', () => {
+  it('resolves with the broker’s confirm', async () => {
+    const { rabbit, cluster } = await rabbitBench({ topology })
+    const receipt = await rabbit.publisher({ exchange: 'orders' }).publish({ total: 7 }, { key: 'order.new' })
+    expect(receipt).toMatchObject({ attempts: 1, maybeDuplicate: false, endpoint: cluster.node(1).address })
+    expect(cluster.queue('bill')?.ready).toBe(1)
+  })
+
+  it('waits for the exchange and its bindings the first time, so that nothing is unroutable', async () => {
+    const { rabbit, cluster } = await rabbitBench({ topology })
+    cluster.script({ when: { from: 'client', frame: 'queue.bind' }, do: 'delay', delayMs: 300 })
+    expect(await ending(rabbit.publisher({ exchange: 'orders' }).publish({}))).toBe('confirmed')
+  })
+
+  it('is accepted before there is a connection, and sent when there is one', async () => {
+    const { rabbit, cluster } = await rabbitBench()
+    await Promise.all(cluster.nodes.map((node) => node.kill()))
+    const publisher = rabbit.publisher({ key: 'amq.nothing' })
+    const outcome = publisher.publish({}, { mandatory: false })
+    await pause(200)
+    expect(publisher.pending).toBe(1)
+    await cluster.node(2).start()
+    expect(await outcome).toMatchObject({ attempts: 1, endpoint: cluster.node(2).address })
+  })
+
+  it('that no queue wants is unroutable, unless that is fine', async () => {
+    const { rabbit } = await rabbitBench()
+    const publisher = rabbit.publisher()
+    const mandatory = ending(publisher.publish({}, { key: 'nowhere' }))
+    const optional = ending(publisher.publish({}, { key: 'nowhere', mandatory: false }))
+    expect(await Promise.all([mandatory, optional])).toEqual(['unroutable not-done', 'confirmed'])
+  })
+
+  it.each([
+    ['out of order', 'reversed'],
+    ['many at once', 'multiple'],
+  ] as const)('is settled when confirms come %s', async (_, as) => {
+    const { rabbit, cluster } = await rabbitBench({ topology })
+    cluster.script({ when: { from: 'client', frame: 'basic.publish' }, do: 'batch-confirms', size: 10, as })
+    const publisher = rabbit.publisher({ key: 'bill' })
+    const outcomes = Array.from({ length: 30 }, (_, i) => ending(publisher.publish({ i })))
+    expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['confirmed']))
+  })
+
+  it('whose body cannot be encoded is rejected, and hurts nobody else', async () => {
+    const { rabbit } = await rabbitBench({ topology })
+    const publisher = rabbit.publisher({ key: 'bill' })
+    const circular: Record<string, unknown> = {}
+    circular['self'] = circular
+    const outcomes = [
+      publisher.publish({}),
+      publisher.publish(circular),
+      publisher.publish({}, { headers: { bad: Symbol('x') } }),
+      publisher.publish({}),
+    ]
+    expect(await Promise.all(outcomes.map(ending))).toEqual([
+      'confirmed',
+      'config-invalid not-done',
+      'config-invalid not-done',
+      'confirmed',
+    ])
+  })
+
+  it('ends with its signal, and says whether it was sent', async () => {
+    const { rabbit, cluster } = await rabbitBench({ topology })
+    cluster.script({ when: { from: 'client', frame: 'basic.publish' }, do: 'lose-confirm' })
+    await rabbit.ready()
+    const publisher = rabbit.publisher({ key: 'bill', maxInFlight: 1 })
+    const controller = new AbortController()
+    const sent = ending(publisher.publish({}, { signal: controller.signal }))
+    const waiting = ending(publisher.publish({}, { signal: controller.signal }))
+    await until('it is sent', () => cluster.queue('bill')?.ready === 1)
+    controller.abort()
+    expect([await sent, await waiting]).toEqual(['aborted unknown', 'aborted not-done'])
+    expect(await ending(publisher.publish({}, { signal: controller.signal }))).toBe('aborted not-done')
+  })
+
+  it('settles by its deadline, and says whether it was sent', async () => {
+    const { rabbit, cluster } = await rabbitBench({ topology })
+    cluster.script({ when: { from: 'client', frame: 'basic.publish' }, do: 'lose-confirm' })
+    await rabbit.ready()
+    const publisher = rabbit.publisher({ key: 'bill', maxInFlight: 1 })
+    const outcomes = [publisher.publish({}, { timeoutMs: 300 }), publisher.publish({}, { timeoutMs: 300 })]
+    expect(await Promise.all(outcomes.map(ending))).toEqual(['timed-out unknown', 'timed-out not-done'])
+    expect(rabbit.health().outbox).toMatchObject({ messages: 0, bytes: 0 })
+  })
+})
+
+describe('one bad publish among two thousand', () => {
+  it.each<[string, Parameters<typeof badAmongMany>[0], string]>([
+    ['to a missing exchange', { exchange: 'nope' }, 'exchange-missing not-done'],
+    ['to a forbidden exchange', { exchange: 'secret' }, 'access-refused not-done'],
+    ['too large for the broker', { bytes: 5_000 }, 'too-large not-done'],
+  ])('%s fails exactly the guilty one', async (_, bad, expected) => {
+    expect(await badAmongMany(bad)).toEqual([expected, ...Array.from({ length: 1_999 }, () => 'confirmed')])
+  })
+
+  async function badAmongMany({
+    exchange = '',
+    bytes = 10,
+  }: {
+    exchange?: string
+    bytes?: number
+  }): Promise<string[]> {
+    const users = {
+      guest: {
+        password: 'guest',
+        permissions: { '/': { configure: '.*', read: '.*', write: '^(?!secret).*' } },
+      },
+    }
+    const { rabbit, told } = await rabbitBench(
+      { topology: { ...topology, exchanges: { ...topology.exchanges, secret: fanout() } } },
+      { users, maxMessageBytes: 4_000 },
+    )
+    await rabbit.ready()
+    const publisher = rabbit.publisher({ maxInFlight: 2_000 })
+    const outcomes = Array.from({ length: 2_000 }, (_, i) => {
+      const guilty = i === 1_000
+      const content = 'x'.repeat(guilty ? bytes : 10)
+      return ending(publisher.publish(content, { key: 'bill', exchange: guilty ? exchange : '' }))
+    })
+    const [guilty, ...others] = await Promise.all([
+      outcomes[1_000],
+      ...outcomes.filter((_, i) => i !== 1_000),
+    ])
+    expect(told.filter(({ name }) => name === 'failover')).toEqual([])
+    return [String(guilty), ...others.map(String)]
+  }
+
+  it('that the broker refuses without naming it is found by sending them one by one', async () => {
+    const { rabbit, cluster } = await rabbitBench({ topology })
+    cluster.script({
+      when: { from: 'client', frame: 'basic.publish', fields: { routingKey: 'poison' } },
+      do: 'close-channel',
+      replyCode: 406,
+      replyText: 'PRECONDITION_FAILED - something new',
+    })
+    await rabbit.ready()
+    const publisher = rabbit.publisher({ exchange: 'orders' })
+    const outcomes = Array.from({ length: 50 }, (_, i) =>
+      publisher.publish({}, { key: i === 25 ? 'poison' : 'fine' }),
+    )
+    const ends = await Promise.all(outcomes.map(ending))
+    expect(ends[25]).toBe('rejected not-done')
+    expect(ends.filter((end) => end === 'confirmed')).toHaveLength(49)
+  })
+})
+
+describe('when the node of the publishers is lost', () => {
+  it('what was not confirmed is sent again in order, and its receipts say that it may be twice', async () => {
+    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    await rabbit.ready()
+    const seen: number[] = []
+    const publisher = rabbit.publisher<number>({ key: 'bill' })
+    await publisher.publish(0)
+    cluster.script({ when: { from: 'client', frame: 'basic.publish', node: 1, skip: 5 }, do: 'lose-confirm' })
+    const receipts = Array.from({ length: 10 }, (_, i) => publisher.publish(i + 1))
+    await until('all are stored', () => cluster.queue('bill')?.ready === 11)
+    await cluster.node(1).kill()
+    const settled = await Promise.all(receipts)
+    expect(settled.map(({ maybeDuplicate }) => maybeDuplicate)).toEqual([
+      ...Array(5).fill(false),
+      ...Array(5).fill(true),
+    ])
+    rabbit.consume<number>('bill', ({ body }) => void seen.push(body))
+    await until('all are consumed', () => seen.length === 16)
+    expect([...new Set(seen)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
+    const failover = told.find(({ name, event }) => name === 'failover' && event['role'] === 'publish')
+    expect(failover?.event).toMatchObject({
+      from: cluster.node(1).address,
+      to: cluster.node(2).address,
+      cause: 'lost',
+      replayed: 5,
+    })
+  })
+
+  it('what the caller wants sent once at the most is told to be unknown', async () => {
+    const { rabbit, cluster } = await rabbitBench({ topology })
+    await rabbit.ready()
+    cluster.script({ when: { from: 'client', frame: 'basic.publish', node: 1 }, do: 'lose-confirm' })
+    const publisher = rabbit.publisher({ key: 'bill', maxInFlight: 1 })
+    const sent = ending(publisher.publish({}, { repeatable: false }))
+    const waiting = ending(publisher.publish({}, { repeatable: false }))
+    await until('one is stored', () => cluster.queue('bill')?.ready === 1)
+    await cluster.node(1).kill()
+    expect([await sent, await waiting]).toEqual(['outcome-unknown unknown', 'confirmed'])
+  })
+
+  it('politely (320), it goes elsewhere without an error', async () => {
+    const { rabbit, cluster } = await rabbitBench({ topology })
+    const publisher = rabbit.publisher({ key: 'bill' })
+    await publisher.publish({})
+    await cluster.node(1).stop()
+    expect(await publisher.publish({})).toMatchObject({ endpoint: cluster.node(2).address })
+  })
+
+  it('by falling silent, it is noticed in less than two seconds and a half', async () => {
+    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const publisher = rabbit.publisher({ key: 'bill' })
+    await publisher.publish({})
+    cluster.node(1).freeze()
+    const receipt = await publisher.publish({})
+    expect(receipt).toMatchObject({ endpoint: cluster.node(2).address, maybeDuplicate: true })
+    expect(receipt.latencyMs).toBeLessThan(2_500)
+    await until('it is told', () => told.some(({ name }) => name === 'failover'))
+    expect(told.find(({ event }) => event['role'] === 'publish')?.event).toMatchObject({ cause: 'silent' })
+  })
+
+  it('at whatever byte of what the broker says, every publish still ends confirmed', async () => {
+    for (let byte = 1; byte < 640; byte += 9) {
+      const { rabbit, cluster } = await rabbitBench()
+      const how = byte % 2 === 0 ? 'reset' : 'end'
+      cluster.script({ when: { from: 'server', byte, connection: 1 }, do: 'cut', how })
+      const publisher = rabbit.publisher({ key: 'nowhere' })
+      const outcomes = Array.from({ length: 3 }, () => ending(publisher.publish({}, { mandatory: false })))
+      expect(await Promise.all(outcomes), `cut at byte ${byte}`).toEqual(Array(3).fill('confirmed'))
+      await rabbit.close()
+    }
+  })
+})
+
+describe('a publisher', () => {
+  it('tries again what the broker could not take, with maybeDuplicate, until it can', async () => {
+    const { rabbit, cluster } = await rabbitBench({ topology })
+    cluster.script({ when: { from: 'client', frame: 'basic.publish', times: 3 }, do: 'nack' })
+    const publisher = rabbit.publisher({ key: 'bill' })
+    const receipts = await Promise.all([publisher.publish({}), publisher.publish({}), publisher.publish({})])
+    expect(receipts.map(({ attempts }) => attempts)).toEqual([2, 2, 2])
+    expect(cluster.queue('bill')?.ready).toBe(3)
+  })
+
+  it('says nacked for what may be sent once at the most', async () => {
+    const { rabbit, cluster } = await rabbitBench({ topology })
+    cluster.script({ when: { from: 'client', frame: 'basic.publish' }, do: 'nack' })
+    const publisher = rabbit.publisher({ key: 'bill' })
+    expect(await ending(publisher.publish({}, { repeatable: false }))).toBe('nacked unknown')
+  })
+
+  it('declares an exchange of the topology again when it has vanished', async () => {
+    const { rabbit } = await rabbitBench({ topology })
+    const publisher = rabbit.publisher({ exchange: 'orders' })
+    await publisher.publish({})
+    await rabbit.withChannel((channel) => channel.deleteExchange('orders'))
+    expect(await publisher.publish({})).toMatchObject({ attempts: 2 })
+  })
+
+  it('is held while the broker is short of memory, goes nowhere, and goes on', async () => {
+    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const publisher = rabbit.publisher({ key: 'bill' })
+    await publisher.publish({})
+    cluster.raiseAlarm('memory')
+    const held = Array.from({ length: 20 }, () => publisher.publish({}))
+    await until('it is blocked', () => told.some(({ name }) => name === 'blocked'))
+    await pause(3_500)
+    expect(rabbit.health()).toMatchObject({ state: 'suspended', outbox: { messages: 20 } })
+    cluster.clearAlarm('memory')
+    expect(await Promise.all(held)).toHaveLength(20)
+    expect(told.map(({ name }) => name)).toEqual(['blocked', 'unblocked'])
+  })
+
+  it('leaves a node that answers and confirms nothing, and says that it is stalled', async () => {
+    const { rabbit, cluster, told } = await rabbitBench({ topology, liveness: { confirmStallMs: 600 } })
+    const publisher = rabbit.publisher({ key: 'bill' })
+    await publisher.publish({})
+    cluster.script({ when: { from: 'client', frame: 'basic.publish', node: 1 }, do: 'lose-confirm' })
+    expect(await publisher.publish({})).toMatchObject({
+      endpoint: cluster.node(2).address,
+      maybeDuplicate: true,
+    })
+    expect(told.map(({ name }) => name)).toContain('stalled')
+  })
+})
+
+describe('a full outbox', () => {
+  const full = { maxMessages: 2, maxAgeMs: 2_000 }
+
+  async function stuck(outbox: object) {
+    const bench = await rabbitBench({ topology, outbox: { ...full, ...outbox } })
+    const { cluster, rabbit } = bench
+    const remove = cluster.script({
+      when: { from: 'client', frame: 'basic.publish' },
+      do: 'hold',
+      until: 'later',
+    })
+    const publisher = rabbit.publisher<number>({ key: 'bill', maxInFlight: 1 })
+    await rabbit.ready()
+    const first = [publisher.publish(1), publisher.publish(2)]
+    const goOn = (): void => {
+      remove()
+      cluster.release('later')
+    }
+    return { ...bench, publisher, first, goOn }
+  }
+
+  it('makes a publish wait for room', async () => {
+    const { publisher, first, goOn, rabbit } = await stuck({ onFull: 'wait' })
+    const third = publisher.publish(3)
+    expect(rabbit.health().outbox).toMatchObject({ messages: 2, waiting: 1 })
+    goOn()
+    expect(await Promise.all([...first, third].map(ending))).toEqual(['confirmed', 'confirmed', 'confirmed'])
+  })
+
+  it('rejects a publish at once', async () => {
+    const { publisher, first, goOn } = await stuck({ onFull: 'reject' })
+    expect(await ending(publisher.publish(3))).toBe('outbox-full not-done')
+    goOn()
+    await Promise.all(first)
+  })
+
+  it('drops the oldest that was not sent yet', async () => {
+    const { publisher, first, goOn } = await stuck({ onFull: 'drop-oldest' })
+    const third = publisher.publish(3)
+    goOn()
+    expect(await Promise.all([...first, third].map(ending))).toEqual([
+      'confirmed',
+      'outbox-full not-done',
+      'confirmed',
+    ])
+  })
+
+  it('ends the wait for room by its deadline', async () => {
+    const { publisher, first, goOn } = await stuck({ onFull: 'wait' })
+    expect(await ending(publisher.publish(3, { timeoutMs: 100 }))).toBe('timed-out not-done')
+    goOn()
+    await Promise.all(first)
+  })
+})
