@@ -29,11 +29,6 @@ export class Problems {
 /** A table of readers, one for each key. */
 export type OptionTable<T> = { readonly [K in keyof T]-?: OptionReader<T[K]> }
 
-/** What a table resolves to. */
-export type Resolved<Table> = {
-  readonly [K in keyof Table]: Table[K] extends OptionReader<infer T> ? T : never
-}
-
 /**
  * Reads options against their table, once, at the door: every key checked, defaults filled in, the result frozen.
  * Throws one `config-invalid` that names every problem with its path and the nearest right word.

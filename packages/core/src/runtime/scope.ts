@@ -73,11 +73,3 @@ export function abandonable<T>(
     )
   })
 }
-
-/** Resolves when the signal fires; never rejects. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else signal.addEventListener('abort', () => resolve(), { once: true })
-  })
-}

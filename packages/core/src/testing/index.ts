@@ -1,4 +1,34 @@
 export { type DriverHarness, driverContract, type Register } from './driver-contract.ts'
 export { FakeClock, settle } from './fake-clock.ts'
 export { FakeConnection, FakeDriver, FakeError, type FakeMode, FakeServer } from './fake-driver.ts'
+export {
+  type Bandwidth,
+  type Blackhole,
+  bothWays,
+  type Coalesce,
+  type Corrupt,
+  type Counters,
+  type Cut,
+  type CutHow,
+  type Direction,
+  type Door,
+  type Duplicate,
+  type Fault,
+  type FaultProxy,
+  type FaultProxyOptions,
+  type Faults,
+  type Flow,
+  faultProxy,
+  type HalfOpen,
+  type Healing,
+  type Latency,
+  type Onset,
+  type ProxyConnection,
+  type ProxyEvent,
+  type Slice,
+  type SlowClose,
+  type Sweep,
+  sweepBytes,
+  type TimelineEntry,
+} from './proxy/index.ts'
 export { seededRandom } from './random.ts'

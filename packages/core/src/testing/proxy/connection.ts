@@ -35,7 +35,7 @@ export interface ProxyConnection {
 }
 
 /** What a connection is made of. */
-export interface ConnectionParts {
+interface ConnectionParts {
   readonly id: number
   readonly socket: Socket
   readonly to: Endpoint
@@ -88,18 +88,18 @@ export class Connection implements ProxyConnection {
 
   set(faults: Faults): void {
     checkFaults(faults)
+    this.#record({ kind: 'faults', connection: this.id, faults: { ...this.#faults, ...faults } })
     this.follow(faults)
-    this.#record({ kind: 'faults', connection: this.id, faults: this.#faults })
   }
 
   heal(healing: Healing = {}): void {
-    this.recover(healing)
     this.#record({ kind: 'faults', connection: this.id, faults: noFaults })
+    this.recover(healing)
   }
 
   cut(how: 'close' | 'reset'): void {
-    this.#end(how)
     this.#record({ kind: 'cut', connection: this.id, how })
+    this.#end(how)
   }
 
   /** Begins: a fault may be due before any byte. */

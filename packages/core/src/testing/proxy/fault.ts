@@ -43,7 +43,11 @@ export interface Blackhole extends Onset {
  */
 export type CutHow = 'end' | 'close' | 'reset'
 
-/** The connection is cut once exactly that much has been delivered. */
+/**
+ * The connection is cut, behind exactly `afterBytes` when they are given. What the receiver's kernel has not taken by
+ * then is delivered by `close` and lost by `reset`. A Node receiver that finds the last bytes and the RST at once sees
+ * a FIN; the proxy sends the RST later, but cannot make a busy receiver read in between.
+ */
 export interface Cut extends Onset {
   readonly kind: 'cut'
   readonly how: CutHow

@@ -2,7 +2,7 @@ import type { Moment } from './moment.ts'
 import { dueAtMs, type Parcel } from './parcel.ts'
 
 /** How many bytes may leave now; with 0 of them, when to look again. */
-export interface Portion {
+interface Portion {
   readonly bytes: number
   readonly untilMs: number
 }

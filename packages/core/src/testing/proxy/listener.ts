@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 import { type Endpoint, formatEndpoint } from '../../address/endpoint.ts'
 import { HaError } from '../../model/error.ts'
+import { afterPoll } from './sockets.ts'
 import { type StalledPort, stallPort } from './stalled-port.ts'
 
 /** What the listener's port does with a client: lets it in, refuses it, or leaves its SYN without an answer. */
@@ -33,24 +34,36 @@ export class Listener {
     if (mode === this.#state.kind) return
     await this.#leave()
     if (mode === 'listening') await this.#listen()
-    if (mode === 'stalled') this.#state = { kind: 'stalled', port: await stallPort(this.#at) }
+    if (mode === 'stalled') await this.#stall()
   }
 
   /** Resolves when no handle of the port is left: once it is shut and every client that was let in is gone. */
   async released(): Promise<void> {
     await this.#left
+    // A server says that it is closed a moment before its handle is.
+    await new Promise<void>((resolve) => afterPoll(resolve))
   }
 
   async #listen(): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, this.#onClient)
     server.listen({ host: this.#at.host, port: this.#at.port })
-    await once(server, 'listening').catch((cause: unknown) => {
-      throw taken(this.#at, cause)
-    })
+    try {
+      await once(server, 'listening')
+    } catch (cause) {
+      throw notHad(this.#at, cause)
+    }
     const address = server.address()
     if (address !== null && typeof address === 'object')
       this.#at = { host: this.#at.host, port: address.port }
     this.#state = { kind: 'listening', server }
+  }
+
+  async #stall(): Promise<void> {
+    try {
+      this.#state = { kind: 'stalled', port: await stallPort(this.#at) }
+    } catch (cause) {
+      throw notHad(this.#at, cause)
+    }
   }
 
   async #leave(): Promise<void> {
@@ -64,7 +77,7 @@ export class Listener {
   }
 }
 
-function taken(at: Endpoint, cause: unknown): HaError {
+function notHad(at: Endpoint, cause: unknown): HaError {
   const where = formatEndpoint(at)
   const message = `fault proxy: cannot listen on ${where}; leave 'listen' out to get a free port, or free this one`
   return new HaError('config-invalid', message, { endpoint: where, cause })

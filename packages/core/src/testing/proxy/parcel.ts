@@ -3,12 +3,12 @@ import type { Plan } from './plan.ts'
 /** Something on its way to the receiver: a chunk of bytes, or how the sender ended. */
 export type Parcel = Bytes | Ending
 
-export interface Bytes extends Arrival {
+interface Bytes extends Arrival {
   readonly kind: 'bytes'
   readonly bytes: Buffer
 }
 
-export interface Ending extends Arrival {
+interface Ending extends Arrival {
   readonly kind: 'end' | 'reset'
 }
 

@@ -7,10 +7,10 @@ import { begin, type Moment, type Progress } from './moment.ts'
 import { type Parcel, removeBytes } from './parcel.ts'
 import type { Plan } from './plan.ts'
 import { nextStep, readsOn, type Step } from './shape.ts'
-import { resetSocket } from './sockets.ts'
+import { afterPoll, resetSocket } from './sockets.ts'
 
 /** What a pipe stands between, and whom it tells. */
-export interface Route {
+interface Route {
   readonly source: Socket
   readonly sink: Socket
   readonly clock: Clock
@@ -82,8 +82,7 @@ export class Pipe {
   /** Lets nothing out any more. */
   halt(): void {
     this.#state = 'over'
-    this.#held.length = 0
-    this.#flow = afterDrop(this.#flow)
+    this.drop()
     this.#wakeAt(Number.POSITIVE_INFINITY)
     this.#route.source.resume()
   }
@@ -142,8 +141,7 @@ export class Pipe {
     const { sink } = this.#route
     if (alone) {
       this.#state = 'resting'
-      // Between two turns of the event loop a receiver in this process reads what it has.
-      sink.write(bytes, () => setImmediate(() => this.#makeRoom('resting')))
+      sink.write(bytes, () => afterPoll(() => this.#makeRoom('resting')))
     } else if (!sink.write(bytes)) {
       this.#state = 'blocked'
     }

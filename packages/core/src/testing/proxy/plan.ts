@@ -21,13 +21,13 @@ export interface Begins<How extends string> extends Required<Onset> {
   readonly how: How
 }
 
-export interface Slicing {
+interface Slicing {
   readonly minBytes: number
   readonly maxBytes: number
   readonly gapMs: number
 }
 
-export interface Coalescing {
+interface Coalescing {
   readonly minBytes: number
   readonly maxWaitMs: number
 }
@@ -37,7 +37,7 @@ const never = Number.POSITIVE_INFINITY
 const burstWorthMs = 50
 
 /** A direction with no fault. */
-export const clearPlan: Plan = {
+const clearPlan: Plan = {
   delayMs: 0,
   jitterMs: 0,
   bytesPerSecond: never,
@@ -93,8 +93,8 @@ function partOf(plan: Plan, fault: Fault): Partial<Plan> {
 }
 
 function begins<How extends string>(how: How, onset: Onset): Begins<How> {
-  const atOnce = onset.afterBytes === undefined && onset.afterMs === undefined
-  return { how, afterBytes: onset.afterBytes ?? (atOnce ? 0 : never), afterMs: onset.afterMs ?? never }
+  const { afterBytes = never } = onset
+  return { how, afterBytes, afterMs: onset.afterMs ?? (afterBytes === never ? 0 : never) }
 }
 
 function worthOf(bytesPerSecond: number): number {

@@ -10,33 +10,33 @@ import type { Begins } from './plan.ts'
 export type Step = Pass | Discard | Finish | CutNow | Wait
 
 /** Write `bytes`, which stand for the first `taken` held ones. */
-export interface Pass {
+interface Pass {
   readonly kind: 'pass'
   readonly taken: number
   readonly bytes: Buffer
-  /** Nothing else is written before the receiver could read these. */
+  /** Nothing else is written, and no RST sent, before the receiver could read these. */
   readonly alone: boolean
   readonly progress: Progress
 }
 
 /** Drop all held bytes. */
-export interface Discard {
+interface Discard {
   readonly kind: 'discard'
 }
 
 /** Tell the receiver how the sender ended. */
-export interface Finish {
+interface Finish {
   readonly kind: 'finish'
   readonly how: 'end' | 'reset'
 }
 
-export interface CutNow {
+interface CutNow {
   readonly kind: 'cut'
   readonly how: CutHow
 }
 
 /** Nothing, until then or until there is news. */
-export interface Wait {
+interface Wait {
   readonly kind: 'wait'
   readonly untilMs: number
 }
@@ -48,7 +48,7 @@ const longestWriteBytes = 65_536
 /** What happens next in one direction. Every fault is interpreted here, and nowhere else. */
 export function nextStep(moment: Moment): Step {
   const { plan } = moment
-  if (begun(plan.cut, moment)) return { kind: 'cut', how: plan.cut.how }
+  if (cutBegun(moment)) return { kind: 'cut', how: plan.cut.how }
   const step = begun(plan.blackhole, moment) ? inBlackhole(moment) : forOldest(moment)
   return step.kind === 'wait' ? wait(Math.min(step.untilMs, nextOnsetMs(moment))) : step
 }
@@ -61,6 +61,12 @@ export function readsOn(moment: Moment, isFull: boolean): boolean {
 
 function begun(what: Begins<string>, { progress, nowMs }: Moment): boolean {
   return progress.passedBytes >= what.afterBytes || nowMs >= progress.sinceMs + what.afterMs
+}
+
+// A cut behind a byte waits until the receiver took that byte; a cut by time waits for nobody.
+function cutBegun(moment: Moment): boolean {
+  const { plan, hasRoom } = moment
+  return begun(hasRoom ? plan.cut : { ...plan.cut, afterBytes: never }, moment)
 }
 
 function nextOnsetMs({ plan, progress, nowMs }: Moment): number {
@@ -76,7 +82,7 @@ function inBlackhole({ plan, held }: Moment): Step {
 
 function forOldest(moment: Moment): Step {
   const [oldest] = moment.held
-  if (oldest === undefined) return wait(never)
+  if (oldest === undefined || !moment.hasRoom) return wait(never)
   const dueMs = dueAtMs(moment.plan, oldest)
   if (dueMs > moment.nowMs) return wait(dueMs)
   return oldest.kind === 'bytes' ? forBytes(moment) : { kind: 'finish', how: oldest.kind }
@@ -84,7 +90,6 @@ function forOldest(moment: Moment): Step {
 
 function forBytes(moment: Moment): Step {
   const { plan, progress, nowMs } = moment
-  if (!moment.hasRoom) return wait(never)
   const gathered = gather(moment)
   if (gathered.bytes === 0) return wait(gathered.untilMs)
   if (progress.nextSliceAtMs > nowMs) return wait(progress.nextSliceAtMs)
@@ -114,14 +119,15 @@ function pass(
   choice: { readonly taken: number; readonly gatheredBytes: number },
 ): Pass {
   const { taken, gatheredBytes } = choice
+  const passedBytes = progress.passedBytes + taken
   return {
     kind: 'pass',
     taken,
     bytes: mangle(plan, progress.passedBytes, firstBytes(held, taken)),
-    alone: plan.slice !== undefined,
+    alone: plan.slice !== undefined || passedBytes === plan.cut.afterBytes || held.at(-1)?.kind === 'reset',
     progress: {
       sinceMs: progress.sinceMs,
-      passedBytes: progress.passedBytes + taken,
+      passedBytes,
       emptyAtMs: emptyAfter(plan, progress.emptyAtMs, { nowMs, bytes: taken }),
       nextSliceAtMs: nowMs + (plan.slice?.gapMs ?? 0),
       gatheredBytes: gatheredBytes - taken,

@@ -26,3 +26,11 @@ export function closed(socket: Socket): Promise<void> {
     else socket.once('close', () => resolve())
   })
 }
+
+/**
+ * Calls `fn` once the event loop has polled: by then a receiver in this process has read what it was sent. One turn
+ * is not enough, the next immediates may run before the next poll.
+ */
+export function afterPoll(fn: () => void): void {
+  setImmediate(() => setImmediate(fn))
+}

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { Worker } from 'node:worker_threads'
 import type { Endpoint } from '../../address/endpoint.ts'
+import { closed } from './sockets.ts'
 
 /** A port whose connection queue is full and that nobody accepts from. */
 export interface StalledPort {
@@ -28,13 +29,18 @@ export async function stallPort(at: Endpoint): Promise<StalledPort> {
   const worker = new Worker(listener, { eval: true, workerData: { at, hold } })
   await once(worker, 'message')
   const fillers: Socket[] = []
-  while (fillers.length < queued) fillers.push(await fill(at))
   const end = async (): Promise<void> => {
     for (const filler of fillers) filler.destroy()
-    const exited = once(worker, 'exit')
+    const gone = Promise.all([once(worker, 'exit'), ...fillers.map(closed)])
     Atomics.store(hold, 0, 1)
     Atomics.notify(hold, 0)
-    await exited
+    await gone
+  }
+  try {
+    while (fillers.length < queued) fillers.push(await fill(at))
+  } catch (error) {
+    await end()
+    throw error
   }
   return { end }
 }

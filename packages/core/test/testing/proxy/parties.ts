@@ -48,10 +48,16 @@ export class Peer {
   }
 }
 
-/** A server that says nothing by itself; `peers` are those who called. */
-export async function startServer(): Promise<{ readonly endpoint: Endpoint; readonly peers: Peer[] }> {
+/** A server that greets and says nothing else by itself; `peers` are those who called. */
+export async function startServer(
+  greeting = '',
+): Promise<{ readonly endpoint: Endpoint; readonly peers: Peer[] }> {
   const peers: Peer[] = []
-  const server = createServer({ allowHalfOpen: true }, (socket) => peers.push(new Peer(socket)))
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    const peer = new Peer(socket)
+    peers.push(peer)
+    peer.say(greeting)
+  })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   onTestFinished(() => {
@@ -88,6 +94,17 @@ export async function line(options: Partial<FaultProxyOptions> = {}): Promise<Li
   const client = call(proxy.endpoint)
   await until(() => peers.length === 1)
   return { proxy, connection: proxy.connections[0]!, client, server: peers[0]! }
+}
+
+/** Lets the event loop turn until the number has stopped growing. */
+export async function stands(read: () => number): Promise<number> {
+  let seen = read()
+  for (let still = 0; still < 50; still++) {
+    await new Promise((resolve) => setImmediate(resolve))
+    if (read() !== seen) still = 0
+    seen = read()
+  }
+  return seen
 }
 
 /** Lets the event loop turn until it is so; the time limit of the test is the limit. */

@@ -115,6 +115,12 @@ const cases: readonly Case[] = [
     leaves: [at(5, 'ab'), at(306, '<end>')],
   },
   {
+    name: 'half-open wins over slow close',
+    faults: [{ kind: 'half-open' }, { kind: 'slow-close', delayMs: 300 }],
+    arrivals: [bytes('ab'), ending('end')],
+    leaves: [at(0, 'ab')],
+  },
+  {
     name: 'slices of one byte',
     faults: [{ kind: 'slice', maxBytes: 1, gapMs: 2 }],
     arrivals: [bytes('abc')],
