@@ -84,40 +84,42 @@ function outOfOrder(consumed: readonly Consumed[]): number {
   return late
 }
 
-/**
- * The dark time after a fault: the longest silence between two confirms that was going on at some moment of the
- * `withinMs` after it. Undefined when nothing was confirmed after it.
- */
-export function darkMs(ledger: Ledger, faultAtMs: number, withinMs: number): number | undefined {
-  const confirms = ledger.sent.flatMap(({ outcome, settledAtMs }) =>
+/** When messages were confirmed. */
+export function confirmInstants({ sent }: Ledger): readonly number[] {
+  return sent.flatMap(({ outcome, settledAtMs }) =>
     outcome === 'confirmed' && settledAtMs !== undefined ? [settledAtMs] : [],
   )
-  return longestSilence(confirms, faultAtMs, withinMs)
 }
 
-/** The same for deliveries. */
-export function darkDeliveryMs(ledger: Ledger, faultAtMs: number, withinMs: number): number | undefined {
-  return longestSilence(
-    ledger.consumed.map(({ atMs }) => atMs),
-    faultAtMs,
-    withinMs,
-  )
-}
-
-function longestSilence(
-  instants: readonly number[],
-  faultAtMs: number,
-  withinMs: number,
-): number | undefined {
-  const sorted = [...instants].sort((a, b) => a - b)
-  if ((sorted.at(-1) ?? 0) <= faultAtMs) return undefined
+/**
+ * The dark time after a fault: the longest silence between two instants that was going on at some moment of the
+ * `withinMs` after it. Undefined when nothing came after it. One ruler for confirms, deliveries and the floor.
+ */
+export function darkMs(instants: readonly number[], faultAtMs: number, withinMs: number): number | undefined {
+  const after = instants.filter((atMs) => atMs > faultAtMs).sort((a, b) => a - b)
+  if (after.length === 0) return undefined
   let longest = 0
   let before = faultAtMs
-  for (const atMs of sorted) {
-    if (atMs <= faultAtMs) continue
+  for (const atMs of after) {
     if (before > faultAtMs + withinMs) break
     longest = Math.max(longest, atMs - before)
     before = atMs
   }
   return longest
+}
+
+/** A time in which nothing happened. */
+export interface Silence {
+  readonly afterFaultMs: number
+  readonly lastedMs: number
+}
+
+/** The longest silences between instants after a fault, longest first. */
+export function silencesOf(instants: readonly number[], faultAtMs: number, most: number): readonly Silence[] {
+  const after = [faultAtMs, ...instants.filter((atMs) => atMs > faultAtMs).sort((a, b) => a - b)]
+  return after
+    .slice(1)
+    .map((atMs, i) => ({ afterFaultMs: (after[i] ?? 0) - faultAtMs, lastedMs: atMs - (after[i] ?? 0) }))
+    .sort((a, b) => b.lastedMs - a.lastedMs)
+    .slice(0, most)
 }

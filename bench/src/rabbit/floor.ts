@@ -11,31 +11,25 @@ export interface FloorProbe {
 }
 
 /**
- * What a client could at best come near: it knows the moment of the fault, detects nothing, restores nothing, and
- * tries a fresh connection with one confirmed publish again and again on the survivors. Resolves with the time from
- * the fault to the first success, or undefined when the signal fires before.
+ * What a client could at best come near: it detects nothing and restores nothing, it opens a fresh connection to a
+ * survivor and publishes once with a confirm, again and again until the signal fires. Resolves with the instants of
+ * its successes; their longest silence is the floor.
  */
-export async function measureFloor(
-  probe: FloorProbe,
-  faultAtMs: number,
-  signal: AbortSignal,
-): Promise<number | undefined> {
-  const over = new AbortController()
-  const end = AbortSignal.any([signal, over.signal])
-  let firstMs: number | undefined
-  for (let i = 0; !end.aborted; i++) {
+export async function probeFloor(probe: FloorProbe, signal: AbortSignal): Promise<readonly number[]> {
+  const successes: number[] = []
+  const underway = new Set<Promise<void>>()
+  for (let i = 0; !signal.aborted; i++) {
     const survivor = probe.survivors[i % probe.survivors.length] ?? ''
-    const attempt = publishOnce(survivor, probe.queue, end).then(
-      () => {
-        firstMs ??= wallMs() - faultAtMs
-        // The attempts that still hang have nothing more to show, and a cluster that recovers needs no crowd.
-        over.abort()
-      },
+    const attempt = publishOnce(survivor, probe.queue, signal).then(
+      () => void successes.push(wallMs()),
       () => undefined,
     )
-    await Promise.race([attempt, new Promise((resolve) => setTimeout(resolve, probe.everyMs))])
+    underway.add(attempt)
+    void attempt.finally(() => underway.delete(attempt))
+    await new Promise((resolve) => setTimeout(resolve, probe.everyMs))
   }
-  return firstMs
+  await Promise.all(underway)
+  return successes
 }
 
 async function publishOnce(endpoint: string, queue: string, signal: AbortSignal): Promise<void> {

@@ -1,3 +1,4 @@
+import { subscribe } from 'node:diagnostics_channel'
 import { bytes, createRabbit, isHaError } from '@ha/rabbit'
 import type { Contestant, ContestantMaker, ContestantSetup, PublishResult } from './contestant.ts'
 
@@ -14,6 +15,10 @@ export const ours: ContestantMaker = {
     rabbit.events.on('failover', ({ role, from, to, cause, detectMs, dialMs, restoreMs, replayed }) => {
       const times = `detect ${Math.round(detectMs)}, dial ${Math.round(dialMs)}, restore ${Math.round(restoreMs)} ms`
       setup.onNote(`${role}: ${from} -> ${to} (${cause}; ${times}; ${replayed} replayed)`)
+    })
+    subscribe('ha:rabbit:lane-lost', (message) => {
+      const { how, error } = message as { how: string; error: Error }
+      setup.onNote(`lane ${how}: ${error.message}`)
     })
     rabbit.events.on('stalled', ({ unconfirmed, forMs }) =>
       setup.onNote(`stalled: ${unconfirmed} for ${forMs} ms`),

@@ -104,7 +104,6 @@ export class Rabbit implements AsyncDisposable {
     this.#consuming = new Consuming({ clock, options, link: this.#links.consume, events: this.#events })
     this.#publishing = new Publishing({
       clock,
-      random,
       options,
       link: this.#links.publish,
       routes: this.#consuming,

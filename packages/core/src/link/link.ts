@@ -90,11 +90,15 @@ export class Link<C> implements Source<C> {
     if (this.#current?.lease.generation === lease.generation) this.#current.end({ error, detectMs })
   }
 
-  /** Says that a declaration no longer holds though the connection stands: it is put back, with back-off. */
-  lapse(key: string, error: Error): void {
+  /**
+   * Says that a declaration no longer holds though the connection stands: it is put back, with back-off; without,
+   * when whoever says it keeps the pace.
+   */
+  lapse(key: string, error: Error, { paced = false }: { readonly paced?: boolean } = {}): void {
     const { clock, restoreBackoff, random } = this.#options
-    const delay = fullJitter(restoreBackoff)
-    this.ledger.lapse(key, { error, nowMs: clock.now(), delayMs: (failures) => delay(failures, random) })
+    const backoff = fullJitter(restoreBackoff)
+    const delayMs = (failures: number): number => (paced ? 0 : backoff(failures, random))
+    this.ledger.lapse(key, { error, nowMs: clock.now(), delayMs })
   }
 
   /**

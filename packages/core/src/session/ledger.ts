@@ -13,7 +13,7 @@ export interface Declaration<C> {
    * connections: it is confirmed beside the traffic.
    */
   readonly survives: boolean
-  /** How long one try may take, in milliseconds. */
+  /** How long one try may take at the most, in milliseconds. The first tries get less. */
   readonly timeoutMs: number
   apply(connection: C, signal: AbortSignal): Promise<void>
 }

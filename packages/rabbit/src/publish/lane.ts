@@ -1,19 +1,18 @@
 import type { Clock } from '@ha/core'
 import type { GuardedChannel } from '../amqp/channel.ts'
 import type { ConfirmChannel, Message } from '../amqp/types.ts'
+import { rabbitError } from '../codes.ts'
 import { failGuilty } from './attribution.ts'
-import { confirm, type Entry, fail, outcomeOf } from './entry.ts'
-import { closedBefore, dropped, lostOnTheWay, nacked, notEncodable, tooOld, unroutable } from './failures.ts'
-import { InFlight } from './in-flight.ts'
-import { NackRest } from './nack-rest.ts'
-import { WaitingLine } from './waiting-line.ts'
+import { Caution } from './caution.ts'
+import { confirm, type Entry, fail } from './entry.ts'
+import { nacked, notEncodable, unroutable } from './failures.ts'
+import { LaneEntries } from './lane-entries.ts'
 
 /** Why a lane sends nothing for now. */
-export type Hold = 'blocked' | 'buffer-full' | 'moving' | 'nacked' | 'topology'
+export type Hold = 'blocked' | 'buffer-full' | 'moving' | 'topology'
 
 export interface LaneOptions {
   readonly clock: Clock
-  readonly random: () => number
   /** How many messages may be unconfirmed at once. */
   readonly maxInFlight: number
   /** True when what the entry is published to is known to be there, or nothing more can be done about it. */
@@ -22,9 +21,14 @@ export interface LaneOptions {
   readonly onExchangeMissing: (exchange: string) => boolean
 }
 
-type Channel =
-  | { readonly kind: 'none' }
-  | { readonly kind: 'open'; readonly guard: GuardedChannel<ConfirmChannel>; readonly endpoint: string }
+/** A confirm channel as a lane uses it. */
+export interface LaneChannel {
+  readonly guard: GuardedChannel<ConfirmChannel>
+  /** The node, as `host:port`. */
+  readonly endpoint: string
+  /** Called once, when the lane has no more use for it: it is over, it refuses messages, or it hangs. */
+  readonly onDone: (error: Error, how: 'over' | 'refusing' | 'hanging') => void
+}
 
 // An exchange of the topology that vanishes again and again is somebody else's decision.
 const mostTriesOnMissingExchange = 3
@@ -32,57 +36,60 @@ const mostTriesOnMissingExchange = 3
 /** The messages of one publisher on their way through one confirm channel after the other, in order. */
 export class Lane {
   readonly #options: LaneOptions
-  readonly #waiting = new WaitingLine()
+  readonly #entries = new LaneEntries()
   readonly #holds = new Set<Hold>()
-  #inFlight = new InFlight()
-  #channel: Channel = { kind: 'none' }
-  readonly #nacked: NackRest
+  readonly #caution: Caution
+  #channel: LaneChannel | undefined
+  /** The channel has nacked: it gets nothing more, and is left when it has answered for what it was sent. */
+  #refusing = false
   /** How many are still to be sent one by one, to find out which of them the broker refuses. */
   #suspects = 0
-  /** Counts the broker's answers: how a stall is told from progress. */
-  answers = 0
-  /** How many messages were put back to be sent again. */
-  replayed = 0
+  /** Counts the broker's acks: how a stall is told from progress. */
+  acks = 0
 
   constructor(options: LaneOptions) {
     this.#options = options
-    this.#nacked = new NackRest(options.clock, options.random, (entries) => {
-      this.#putBack(entries)
-      this.release('nacked')
-    })
+    this.#caution = new Caution(options.clock)
   }
 
-  /** Sent and not answered. */
+  /** Sent and not confirmed. */
   get unconfirmed(): number {
-    return this.#inFlight.length
+    const { inFlight, nacked: refused, waiting } = this.#entries
+    return inFlight.length + refused.length + (this.#caution.on ? waiting.length : 0)
   }
 
   /** Accepted and not settled. */
   get pending(): number {
-    return this.#waiting.length + this.#inFlight.length + this.#nacked.length
+    return this.#entries.pending
+  }
+
+  /** How many messages were put back to be sent again. */
+  get replayed(): number {
+    return this.#entries.replayed
   }
 
   accept(entry: Entry): void {
-    this.#waiting.add(entry)
+    this.#entries.waiting.add(entry)
     this.pump()
   }
 
   /** Goes on with a channel that has just been opened. */
-  open(guard: GuardedChannel<ConfirmChannel>, endpoint: string): void {
-    this.#channel = { kind: 'open', guard, endpoint }
-    this.#inFlight = new InFlight()
+  open(channel: LaneChannel): void {
+    const { guard } = channel
+    this.#channel = channel
     this.#holds.delete('buffer-full')
     this.#holds.delete('moving')
+    // What an earlier channel still says is about messages that go another way now.
     const mine = (act: () => void): void => {
-      if (!guard.over.aborted) act()
+      if (this.#channel === channel) act()
     }
-    guard.channel.on('ack', ({ deliveryTag, multiple }) =>
-      mine(() => this.#onAck(deliveryTag, multiple, endpoint)),
-    )
+    guard.channel.on('ack', ({ deliveryTag, multiple }) => mine(() => this.#onAck(deliveryTag, multiple)))
     guard.channel.on('nack', ({ deliveryTag, multiple }) => mine(() => this.#onNack(deliveryTag, multiple)))
-    guard.channel.on('return', (message) => this.#onReturn(message))
+    guard.channel.on('return', (message) => mine(() => this.#onReturn(message)))
     guard.channel.on('drain', () => mine(() => this.release('buffer-full')))
-    guard.over.addEventListener('abort', () => this.#onOver(guard.over.reason), { once: true })
+    guard.over.addEventListener('abort', () => mine(() => this.#done(guard.over.reason, 'over')), {
+      once: true,
+    })
     this.pump()
   }
 
@@ -98,53 +105,34 @@ export class Lane {
 
   /** Fails everything that is over its deadline at `nowMs`; returns the next deadline. */
   expire(nowMs: number): number | undefined {
-    let next: number | undefined
-    for (const entry of this.#everything()) {
-      if (entry.settled) continue
-      if (entry.deadlineMs <= nowMs) fail(entry, tooOld(entry, nowMs, this.#why()))
-      else if (next === undefined || entry.deadlineMs < next) next = entry.deadlineMs
-    }
-    this.#waiting.prune()
-    return next
+    return this.#entries.expire(nowMs, this.#why())
   }
 
   /** Fails everything that is left, with what is known of each. */
   abandon(): { readonly unknown: number; readonly notSent: number } {
-    const left = { unknown: 0, notSent: 0 }
-    for (const entry of this.#everything()) {
-      if (entry.settled) continue
-      left[outcomeOf(entry) === 'unknown' ? 'unknown' : 'notSent'] += 1
-      fail(entry, closedBefore(entry))
-    }
-    this.#nacked.stop()
-    this.#waiting.prune()
-    return left
+    this.#caution.end()
+    return this.#entries.abandon()
   }
 
   /** Fails the oldest message that was not sent yet; false when there is none. */
   dropOldest(): boolean {
-    for (const entry of this.#waiting) {
-      if (entry.settled || entry.attempts > 0) continue
-      fail(entry, dropped(entry))
-      return true
-    }
-    return false
+    return this.#entries.dropOldest()
   }
 
   /** Sends as much as may be sent. */
   pump(): void {
-    if (this.#channel.kind === 'none' || this.#holds.size > 0) return
-    const { guard } = this.#channel
-    const window = this.#suspects > 0 ? 1 : this.#options.maxInFlight
-    while (this.#inFlight.length < window) {
-      const entry = this.#waiting.peek()
+    const { waiting, inFlight } = this.#entries
+    if (this.#channel === undefined || this.#holds.size > 0 || this.#refusing) return
+    const window = this.#caution.on || this.#suspects > 0 ? 1 : this.#options.maxInFlight
+    while (inFlight.length < window) {
+      const entry = waiting.peek()
       if (entry === undefined) return
       if (!this.#options.routeReady(entry)) {
         this.hold('topology')
         return
       }
-      this.#waiting.take()
-      if (!this.#send(entry, guard)) return
+      waiting.take()
+      if (!this.#send(entry, this.#channel.guard)) return
     }
   }
 
@@ -152,12 +140,13 @@ export class Lane {
   #send(entry: Entry, { channel, over }: GuardedChannel<ConfirmChannel>): boolean {
     try {
       const goOn = channel.publish(entry.exchange, entry.key, entry.content, entry.properties)
-      this.#inFlight.add(entry)
+      this.#entries.inFlight.add(entry)
+      this.#caution.watch(() => this.#giveUp('hanging'))
       if (!goOn) this.hold('buffer-full')
       return goOn
     } catch (cause) {
       if (isClosed(cause) || over.aborted) {
-        this.#waiting.putBack([entry])
+        this.#entries.waiting.putBack([entry])
         return false
       }
       // The driver encodes before it writes: nothing of this message is on its way.
@@ -166,41 +155,67 @@ export class Lane {
     }
   }
 
-  #onAck(deliveryTag: number, multiple: boolean, endpoint: string): void {
+  #onAck(deliveryTag: number, multiple: boolean): void {
     const nowMs = this.#options.clock.now()
-    this.#nacked.reset()
-    for (const entry of this.#answer(deliveryTag, multiple)) {
+    const endpoint = this.#channel?.endpoint ?? ''
+    this.acks += 1
+    for (const entry of this.#answered(deliveryTag, multiple)) {
       if (entry.returned === undefined) confirm(entry, endpoint, nowMs)
       else fail(entry, unroutable(entry))
     }
-    this.pump()
+    this.#afterAnswer()
   }
 
   #onNack(deliveryTag: number, multiple: boolean): void {
-    const answered = this.#answer(deliveryTag, multiple)
-    for (const entry of answered) if (!entry.repeatable) fail(entry, nacked(entry))
-    this.hold('nacked')
-    this.#nacked.add(answered.filter((entry) => !entry.settled))
+    for (const entry of this.#answered(deliveryTag, multiple)) {
+      if (entry.repeatable) this.#entries.nacked.push(entry)
+      else fail(entry, nacked(entry))
+    }
+    this.#refusing = true
+    this.#caution.begin()
+    this.#caution.watch(() => this.#giveUp('refusing'))
+    this.#afterAnswer()
   }
 
-  #answer(deliveryTag: number, multiple: boolean): readonly Entry[] {
-    const answered = this.#inFlight.answered(deliveryTag, multiple)
-    this.answers += 1
+  #answered(deliveryTag: number, multiple: boolean): readonly Entry[] {
+    const answered = this.#entries.inFlight.answered(deliveryTag, multiple)
     this.#suspects = Math.max(0, this.#suspects - answered.length)
     return answered
   }
 
+  #afterAnswer(): void {
+    if (this.#refusing) {
+      if (this.#entries.inFlight.length === 0) this.#giveUp('refusing')
+      return
+    }
+    this.#caution.end()
+    this.pump()
+  }
+
   #onReturn({ fields, properties }: Message): void {
-    const entry = this.#inFlight.find(properties.messageId)
+    const entry = this.#entries.inFlight.find(properties.messageId)
     const { replyCode, replyText } = fields as { replyCode?: unknown; replyText?: unknown }
     if (entry !== undefined) entry.returned = `${String(replyCode)} ${String(replyText)}`
   }
 
-  #onOver(error: Error): void {
-    this.#channel = { kind: 'none' }
-    const unanswered = this.#inFlight.takeAll()
-    this.#suspects = failGuilty(unanswered, error, (entry) => this.#mayComeBack(entry))
-    this.#putBack(unanswered)
+  #giveUp(how: 'refusing' | 'hanging'): void {
+    const guard = this.#channel?.guard
+    const code = how === 'refusing' ? 'nacked' : 'stalled'
+    this.#done(rabbitError(code, `the channel is ${how}`, { outcome: 'unknown', retryable: true }), how)
+    guard?.discard()
+  }
+
+  // The channel is of no more use: what it did not confirm goes back to the front, in order.
+  #done(error: Error, how: 'over' | 'refusing' | 'hanging'): void {
+    const channel = this.#channel
+    if (channel === undefined) return
+    this.#channel = undefined
+    this.#refusing = false
+    this.#caution.unwatch()
+    const taken = this.#entries.takeOff()
+    this.#suspects = failGuilty(taken, error, (entry) => this.#mayComeBack(entry))
+    this.#entries.putBack(taken)
+    channel.onDone(error, how)
   }
 
   // An exchange of the topology is declared again, and what was published to it goes again.
@@ -209,22 +224,8 @@ export class Lane {
     return again && this.#options.onExchangeMissing(entry.exchange)
   }
 
-  #putBack(entries: readonly Entry[]): void {
-    for (const entry of entries) {
-      if (!entry.repeatable) fail(entry, lostOnTheWay(entry))
-    }
-    this.replayed += entries.filter((entry) => !entry.settled).length
-    this.#waiting.putBack(entries)
-  }
-
-  *#everything(): Generator<Entry> {
-    yield* this.#inFlight
-    yield* this.#nacked
-    yield* this.#waiting
-  }
-
   #why(): string {
-    if (this.#channel.kind === 'none') return ' (no connection)'
+    if (this.#channel === undefined) return ' (no channel)'
     return this.#holds.size === 0 ? '' : ` (held: ${[...this.#holds].join(', ')})`
   }
 }

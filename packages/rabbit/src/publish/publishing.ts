@@ -1,5 +1,4 @@
 import {
-  asError,
   type Clock,
   type Declaration,
   formatEndpoint,
@@ -12,10 +11,11 @@ import {
 } from '@ha/core'
 import { openConfirmChannel } from '../amqp/channel.ts'
 import type { AmqpConnection } from '../amqp/connection.ts'
+import { rabbitChannels } from '../channels.ts'
 import { rabbitError } from '../codes.ts'
 import type { ResolvedOptions } from '../options.ts'
 import type { Entry } from './entry.ts'
-import { Lane } from './lane.ts'
+import { Lane, type LaneChannel } from './lane.ts'
 import { OutboxSpace } from './outbox-space.ts'
 import { ConfirmedPublisher, type Publisher, type PublisherSettings } from './publisher.ts'
 import { watchStall } from './stall.ts'
@@ -33,7 +33,6 @@ export interface Routes {
 
 export interface PublishingParts {
   readonly clock: Clock
-  readonly random: () => number
   readonly options: ResolvedOptions
   readonly link: Link<AmqpConnection>
   readonly routes: Routes
@@ -130,10 +129,9 @@ export class Publishing {
   }
 
   #lane(key: string, maxInFlight: number): Lane {
-    const { clock, random, link, routes, options } = this.#parts
+    const { clock, link, routes, options } = this.#parts
     const lane = new Lane({
       clock,
-      random,
       maxInFlight,
       routeReady: (entry: Entry) => routes.ready(entry.exchange, entry.key),
       onExchangeMissing: (exchange) => routes.restore(exchange),
@@ -167,8 +165,8 @@ export class Publishing {
 
   #watchStall(): Promise<void> {
     const { clock, link, options, onStalled } = this.#parts
-    const progress = (): { answers: number; unconfirmed: number } => ({
-      answers: sum(this.#lanes, (lane) => lane.answers),
+    const progress = (): { acks: number; unconfirmed: number } => ({
+      acks: sum(this.#lanes, (lane) => lane.acks),
       unconfirmed: link.state.kind === 'ready' ? this.unconfirmed : 0,
     })
     const onStall = (unconfirmed: number, forMs: number): void => {
@@ -199,12 +197,14 @@ function laneDeclaration(
   const apply = async (connection: AmqpConnection, signal: AbortSignal): Promise<void> => {
     const guard = await openConfirmChannel(connection, signal)
     guard.over.throwIfAborted()
-    lane.open(guard, formatEndpoint(connection.endpoint))
-    // With its connection gone, the link puts everything back by itself.
-    const onOver = (): void => {
-      if (!connection.over.aborted) link.lapse(key, asError(guard.over.reason))
+    const onDone: LaneChannel['onDone'] = (error, how) => {
+      const over = connection.over.aborted
+      if (rabbitChannels.laneLost.hasSubscribers)
+        rabbitChannels.laneLost.publish({ lane: key, how, error, connectionOver: over })
+      // With its connection gone, the link puts everything back by itself. What hangs was waited for already.
+      if (!over) link.lapse(key, error, { paced: how === 'hanging' })
     }
-    guard.over.addEventListener('abort', onOver, { once: true })
+    lane.open({ guard, endpoint: formatEndpoint(connection.endpoint), onDone })
   }
   return { key, needs: [], gates: true, survives: false, timeoutMs, apply }
 }

@@ -102,6 +102,7 @@ function settingsOf(
     ['x-max-length', settings.maxMessages],
     ['x-max-length-bytes', settings.maxBytes],
     ['x-overflow', settings.overflow],
+    ['x-single-active-consumer', settings.singleActiveConsumer],
   ]
   const given = named.filter(([, value]) => value !== undefined)
   return { arguments: { ...settings.arguments, ...Object.fromEntries(given) } }

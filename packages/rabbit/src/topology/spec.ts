@@ -28,6 +28,11 @@ export interface QueueSettings {
   readonly maxBytes?: number
   /** What a full queue does. Default `drop-head`: the oldest message goes. */
   readonly overflow?: 'drop-head' | 'reject-publish'
+  /**
+   * Whether one consumer at a time gets messages, and the next one only when the first is gone. Default false. With
+   * it, order survives the loss of a consumer: what the lost one held comes before what comes next.
+   */
+  readonly singleActiveConsumer?: boolean
   readonly arguments?: Arguments
 }
 

@@ -239,6 +239,23 @@ describe('a publisher', () => {
     expect(cluster.queue('bill')?.ready).toBe(3)
   })
 
+  it('leaves a channel that has nacked, and one that hangs after that, for the next', async () => {
+    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const publish = { from: 'client', frame: 'basic.publish' } as const
+    cluster.script({ when: { ...publish, times: 1 }, do: 'nack' })
+    cluster.script({ when: { ...publish, skip: 1, times: 2 }, do: 'lose-confirm' })
+    const publisher = rabbit.publisher<number>({ key: 'bill', maxInFlight: 1 })
+    const receipts = await Promise.all(Array.from({ length: 20 }, (_, i) => publisher.publish(i)))
+    expect(receipts.map(({ attempts }) => attempts)).toEqual([4, ...Array(19).fill(1)])
+    const opened = cluster.log.entries({ from: 'client', frame: 'confirm.select' })
+    expect(opened).toHaveLength(4)
+    const seen: number[] = []
+    rabbit.consume<number>('bill', ({ body }) => void seen.push(body))
+    await until('all are there', () => new Set(seen).size === 20)
+    expect([...new Set(seen)]).toEqual(Array.from({ length: 20 }, (_, i) => i))
+    expect(told).toEqual([])
+  })
+
   it('says nacked for what may be sent once at the most', async () => {
     const { rabbit, cluster } = await rabbitBench({ topology })
     cluster.script({ when: { from: 'client', frame: 'basic.publish' }, do: 'nack' })

@@ -1,0 +1,35 @@
+// npm run drill | bench | demo: which program, with which options.
+import { didYouMean, isHaError } from '@ha/core'
+import { UsageError } from './harness/args.ts'
+import { rabbitDrill } from './rabbit/drill.ts'
+import { silentPeerDrill } from './rabbit/silent-peer.ts'
+
+/** Runs with the remaining words of the command line; false when a promise was not kept. */
+type Program = (argv: readonly string[]) => Promise<boolean>
+
+const programs: Readonly<Record<string, Readonly<Record<string, Program>>>> = {
+  drill: {
+    rabbit: rabbitDrill,
+    'rabbit-silent-peer': silentPeerDrill,
+  },
+}
+
+async function main(argv: readonly string[]): Promise<boolean> {
+  const [door = '', name = '', ...rest] = argv
+  const behind = programs[door] ?? {}
+  const program = behind[name]
+  if (program === undefined) {
+    const names = Object.keys(behind)
+    throw new UsageError(`npm run ${door} -- NAME: there is ${names.join(', ')}${didYouMean(name, names)}`)
+  }
+  return program(rest)
+}
+
+try {
+  process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1
+} catch (error) {
+  if (error instanceof UsageError || isHaError(error)) {
+    console.error(error.message)
+    process.exitCode = 2
+  } else throw error
+}

@@ -1,0 +1,155 @@
+import type { Lab } from '@ha/bootstrap'
+import { chosen, positive, readOptions } from '../harness/args.ts'
+import { saveResults } from '../harness/results.ts'
+import { ms, spread } from '../harness/stats.ts'
+import { markdownTable } from '../harness/table.ts'
+import { dealExperiments } from './deal.ts'
+import {
+  type Experiment,
+  type ExperimentResult,
+  type Fared,
+  faultKinds,
+  runExperiment,
+} from './experiment.ts'
+import { pictureOf } from './experiment-picture.ts'
+import { withLab } from './lab.ts'
+import { ours } from './ours.ts'
+import { queueKinds } from './queues.ts'
+
+const optionNames = ['faults', 'fault', 'queue', 'rate', 'detect']
+
+/** `npm run drill -- rabbit`: faults under traffic on a real cluster; false when one promise was not kept. */
+export async function rabbitDrill(argv: readonly string[]): Promise<boolean> {
+  const options = readOptions(argv, optionNames)
+  const series = {
+    faults: positive(options['faults'], 20, 'faults'),
+    faultKinds: chosen(options['fault'], faultKinds, faultKinds),
+    queueKinds: chosen(options['queue'], queueKinds, queueKinds),
+    ratePerSecond: positive(options['rate'], 500, 'rate'),
+    contestants: [ours.name],
+    pauseMs: 12_000,
+  }
+  return withLab('drill', async (lab) => {
+    const nodes = lab.nodes.map(({ name }) => name)
+    const results = await runAll(lab, dealExperiments({ ...series, nodes }))
+    report(results, lab)
+    return results.every(({ fared }) => fared.every(kept))
+  })
+}
+
+async function runAll(lab: Lab, experiments: readonly Experiment[]): Promise<readonly ExperimentResult[]> {
+  const results: ExperimentResult[] = []
+  for (const [i, experiment] of experiments.entries()) {
+    const result = await runExperiment(lab, experiment)
+    results.push(result)
+    console.log(`${String(i + 1).padStart(3)}/${experiments.length} ${lineOf(result)}`)
+  }
+  return results
+}
+
+/** One experiment in one line. */
+export function lineOf({ experiment, floorMs, fared }: ExperimentResult): string {
+  const { queueKind, fault, role, victim } = experiment
+  const each = fared.map(
+    (one) => `${one.name} ${ms(one.darkMs)}${kept(one) ? '' : ` NOT KEPT: ${brokenPromises(one)}`}`,
+  )
+  return `${queueKind}, ${fault} of the ${role} (${victim}): dark ${each.join(', ')}; floor ${ms(floorMs)}`
+}
+
+/** True when every promise to the caller was kept. */
+export function kept(fared: Fared): boolean {
+  return brokenPromises(fared) === ''
+}
+
+/** What was not kept, in words. */
+export function brokenPromises({ verdict, unhandled, darkMs }: Fared): string {
+  const { lost, unsettled, unannouncedDuplicates, wronglyNotDone, outOfOrder } = verdict
+  const broken = [
+    [lost, 'confirmed and lost'],
+    [unsettled, 'never settled'],
+    [unannouncedDuplicates, 'stored twice without a word'],
+    [wronglyNotDone, 'called not done though they were'],
+    [outOfOrder, 'out of order'],
+    [unhandled.length, `unhandled (${unhandled[0]})`],
+    [darkMs === undefined ? 1 : 0, 'never back'],
+  ] as const
+  return broken
+    .filter(([count]) => count > 0)
+    .map(([count, words]) => `${count} ${words}`)
+    .join(', ')
+}
+
+function report(results: readonly ExperimentResult[], lab: Lab): void {
+  const head = [
+    'queue',
+    'fault of the',
+    'n',
+    'dark, median',
+    'worst',
+    'floor, median',
+    'x floor',
+    'messages',
+    'lost',
+    'unsettled',
+    'twice, announced',
+    'twice, not announced',
+    'order',
+  ]
+  const rows = grouped(results).map(([name, group]) => rowOf(name, group))
+  const table = markdownTable(head, rows)
+  const title = `RabbitMQ ${lab.version}, three nodes, one publisher and one consumer`
+  const pictures = grouped(results).map(([name, group]) => [name, pictureOf(worst(group))] as const)
+  const where = saveResults('drill-rabbit', { title, table, pictures, data: results.map(withoutLedgers) })
+  console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)
+}
+
+function rowOf(name: string, group: readonly ExperimentResult[]): readonly string[] {
+  const fared = group.flatMap((result) => result.fared)
+  const dark = spread(fared.flatMap(({ darkMs }) => (darkMs === undefined ? [] : [darkMs])))
+  const floor = spread(group.flatMap(({ floorMs }) => (floorMs === undefined ? [] : [floorMs])))
+  const ratios = group.flatMap(({ floorMs, fared: each }) =>
+    each.flatMap(({ darkMs }) => (floorMs === undefined || darkMs === undefined ? [] : [darkMs / floorMs])),
+  )
+  const total = (of: (one: Fared['verdict']) => number): string =>
+    String(fared.reduce((sum, { verdict }) => sum + of(verdict), 0))
+  const [queue = '', rest = ''] = name.split(', ')
+  return [
+    queue,
+    rest,
+    String(group.length),
+    ms(dark?.median),
+    ms(dark?.max),
+    ms(floor?.median),
+    spread(ratios)?.median.toFixed(2) ?? '',
+    total(({ sent }) => sent),
+    total(({ lost }) => lost),
+    total(({ unsettled }) => unsettled),
+    total(({ announcedDuplicates }) => announcedDuplicates),
+    total(({ unannouncedDuplicates }) => unannouncedDuplicates),
+    total(({ outOfOrder }) => outOfOrder) === '0' ? 'kept' : 'broken',
+  ]
+}
+
+/** Results by what was done to what, in the order in which they first came. */
+export function grouped(
+  results: readonly ExperimentResult[],
+): readonly (readonly [string, readonly ExperimentResult[]])[] {
+  const groups = new Map<string, ExperimentResult[]>()
+  for (const result of results) {
+    const { queueKind, fault, role } = result.experiment
+    const name = `${queueKind}, ${fault} ${role}`
+    groups.set(name, [...(groups.get(name) ?? []), result])
+  }
+  return [...groups].sort(([a], [b]) => a.localeCompare(b))
+}
+
+function worst(group: readonly ExperimentResult[]): ExperimentResult {
+  const dark = ({ fared }: ExperimentResult): number =>
+    Math.max(...fared.map(({ darkMs }) => darkMs ?? Number.POSITIVE_INFINITY))
+  return group.reduce((a, b) => (dark(b) > dark(a) ? b : a))
+}
+
+/** The result without its thousands of lines. */
+export function withoutLedgers(result: ExperimentResult): unknown {
+  return { ...result, fared: result.fared.map(({ ledger: _, ...rest }) => rest) }
+}

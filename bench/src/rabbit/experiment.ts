@@ -1,0 +1,181 @@
+import type { FaultLease, Lab } from '@ha/bootstrap'
+import { formatEndpoint } from '@ha/core'
+import {
+  confirmInstants,
+  darkMs,
+  judgeLedger,
+  type Ledger,
+  type LedgerVerdict,
+  type Silence,
+  silencesOf,
+} from '../harness/ledger.ts'
+import type { Note } from './contestant-messages.ts'
+import { type ContestantRun, runContestant } from './contestant-run.ts'
+import { probeFloor } from './floor.ts'
+import { consumeArgumentsOf, declareQueues, deleteQueues, type QueueKind, queueName } from './queues.ts'
+import { wallMs } from './traffic.ts'
+
+export type FaultKind = 'kill' | 'stop' | 'pause'
+
+export const faultKinds: readonly FaultKind[] = ['kill', 'stop', 'pause']
+
+/** What the victim is to the clients: it leads their queue, holds their connections, or both. */
+export type VictimRole = 'leader and connections' | 'connections' | 'leader'
+
+export const victimRoles: readonly VictimRole[] = ['leader and connections', 'connections', 'leader']
+
+/** One fault under traffic. */
+export interface Experiment {
+  readonly queueKind: QueueKind
+  readonly fault: FaultKind
+  readonly role: VictimRole
+  /** The node that suffers. */
+  readonly victim: string
+  readonly contestants: readonly string[]
+  readonly ratePerSecond: number
+  /** How long a frozen node stays frozen. */
+  readonly pauseMs: number
+}
+
+/** How one contestant fared. */
+export interface Fared {
+  readonly name: string
+  /** The longest silence between confirms; undefined when none came back. */
+  readonly darkMs: number | undefined
+  readonly darkDeliveryMs: number | undefined
+  /** The longest silences between confirms: when they began after the fault, and how long they were. */
+  readonly silences: readonly Silence[]
+  readonly verdict: LedgerVerdict
+  readonly unhandled: readonly string[]
+  readonly notes: readonly Note[]
+  readonly ledger: Ledger
+}
+
+export interface ExperimentResult {
+  readonly experiment: Experiment
+  readonly faultAtMs: number
+  readonly healedAtMs: number
+  /** The same silence as seen by the probe that knows everything. */
+  readonly floorMs: number | undefined
+  readonly fared: readonly Fared[]
+}
+
+const warmUpMs = 1_500
+const afterMs = 1_500
+const settleMs = 15_000
+// A probe every 20 ms after a freeze held the cluster's own recovery back from 5 s to 8 s; every 250 ms did not.
+const probeEveryMs = { kill: 20, stop: 20, pause: 250 } as const
+// The silence that counts began this soon after the fault. A polite stop takes its time; later ones have other causes:
+// a node that boots again takes the processors for itself.
+const beginsWithinMs = { kill: 1_000, stop: 3_000, pause: 1_000 } as const
+
+let experiments = 0
+
+/** Runs one experiment: traffic, fault, recovery, healing, and the ledgers. The cluster is whole again afterwards. */
+export async function runExperiment(lab: Lab, experiment: Experiment): Promise<ExperimentResult> {
+  experiments += 1
+  const place = placeOf(lab, experiment)
+  const queueOf = (who: string): string => queueName(experiment.queueKind, `drill.${experiments}.${who}`)
+  const queues = ['floor', ...experiment.contestants].map(queueOf)
+  await declareQueues(place.leader, experiment.queueKind, queues)
+  const runs: ContestantRun[] = []
+  try {
+    for (const contestant of experiment.contestants) {
+      runs.push(await startOne(experiment, contestant, queueOf(contestant), place.dialled))
+    }
+    await sleep(warmUpMs)
+    return await underFault(lab, experiment, runs, { survivors: place.survivors, queue: queueOf('floor') })
+  } finally {
+    for (const run of runs) run.kill()
+    await deleteQueues(place.survivors[0] ?? '', queues)
+  }
+}
+
+interface Place {
+  /** Where the queues are led, as `host:port`. */
+  readonly leader: string
+  /** The order in which clients try the nodes. */
+  readonly dialled: readonly string[]
+  readonly survivors: readonly string[]
+}
+
+function placeOf(lab: Lab, { victim, role }: Experiment): Place {
+  const endpoints = new Map(lab.nodes.map(({ name, endpoint }) => [name, formatEndpoint(endpoint)]))
+  const victimAt = endpoints.get(victim) ?? ''
+  const survivors = [...endpoints.values()].filter((endpoint) => endpoint !== victimAt)
+  return {
+    survivors,
+    leader: role === 'connections' ? (survivors[0] ?? '') : victimAt,
+    dialled: role === 'leader' ? [...survivors, victimAt] : [victimAt, ...survivors],
+  }
+}
+
+function startOne(
+  { queueKind, ratePerSecond }: Experiment,
+  contestant: string,
+  queue: string,
+  endpoints: readonly string[],
+): Promise<ContestantRun> {
+  return runContestant({
+    contestant,
+    queue,
+    endpoints,
+    ratePerSecond,
+    consumeArguments: consumeArgumentsOf(queueKind),
+  })
+}
+
+async function underFault(
+  lab: Lab,
+  experiment: Experiment,
+  runs: readonly ContestantRun[],
+  floor: { readonly survivors: readonly string[]; readonly queue: string },
+): Promise<ExperimentResult> {
+  const { fault, victim, pauseMs } = experiment
+  const probing = new AbortController()
+  const faultAtMs = wallMs()
+  const successes = probeFloor({ ...floor, everyMs: probeEveryMs[fault] }, probing.signal)
+  const lease: FaultLease = await lab[fault](victim, { forMs: fault === 'pause' ? pauseMs : 120_000 })
+  await recovered(runs, fault === 'pause' ? pauseMs + 10_000 : 20_000)
+  await sleep(afterMs)
+  probing.abort()
+  if (fault === 'pause') await sleep(Math.max(0, faultAtMs + pauseMs - wallMs()))
+  const healedAtMs = wallMs()
+  await lease.heal()
+  await lab.ready()
+  await sleep(afterMs)
+  const withinMs = beginsWithinMs[fault]
+  const fared = await Promise.all(runs.map((run) => faredOf(run, faultAtMs, withinMs)))
+  const floorMs = darkMs(await successes, faultAtMs, withinMs)
+  return { experiment, faultAtMs, healedAtMs, floorMs, fared }
+}
+
+// Until everybody confirms again, or has had the time for it.
+async function recovered(runs: readonly ContestantRun[], timeoutMs: number): Promise<void> {
+  const untilMs = wallMs() + timeoutMs
+  const atFault = runs.map((run) => run.count().confirmed)
+  // Confirms that were on their way at the moment of the fault are no recovery.
+  await sleep(700)
+  const before = runs.map((run, i) => Math.max(run.count().confirmed, atFault[i] ?? 0))
+  while (wallMs() < untilMs && !runs.every((run, i) => run.count().confirmed > (before[i] ?? 0) + 20))
+    await sleep(100)
+}
+
+async function faredOf(run: ContestantRun, faultAtMs: number, withinMs: number): Promise<Fared> {
+  const { ledger, notes, unhandled } = await run.stop(settleMs)
+  const deliveries = ledger.consumed.map(({ atMs }) => atMs)
+  return {
+    name: run.name,
+    darkMs: darkMs(confirmInstants(ledger), faultAtMs, withinMs),
+    darkDeliveryMs: darkMs(deliveries, faultAtMs, withinMs),
+    silences: silencesOf(confirmInstants(ledger), faultAtMs, 5),
+    verdict: judgeLedger(ledger),
+    unhandled,
+    notes,
+    ledger,
+  }
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
