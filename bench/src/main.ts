@@ -2,7 +2,11 @@
 import { didYouMean, isHaError } from '@ha/core'
 import { UsageError } from './harness/args.ts'
 import { rabbitDrill } from './rabbit/drill.ts'
+import { failoverBench } from './rabbit/failover.ts'
+import { falseAlarmsDrill } from './rabbit/false-alarms.ts'
+import { outageDrill } from './rabbit/outage.ts'
 import { silentPeerDrill } from './rabbit/silent-peer.ts'
+import { throughputBench } from './rabbit/throughput.ts'
 
 /** Runs with the remaining words of the command line; false when a promise was not kept. */
 type Program = (argv: readonly string[]) => Promise<boolean>
@@ -10,7 +14,13 @@ type Program = (argv: readonly string[]) => Promise<boolean>
 const programs: Readonly<Record<string, Readonly<Record<string, Program>>>> = {
   drill: {
     rabbit: rabbitDrill,
+    'rabbit-false-alarms': falseAlarmsDrill,
+    'rabbit-outage': outageDrill,
     'rabbit-silent-peer': silentPeerDrill,
+  },
+  bench: {
+    'rabbit-failover': failoverBench,
+    'rabbit-throughput': throughputBench,
   },
 }
 

@@ -38,10 +38,14 @@ export interface Entry {
   /** The broker gave it back: no queue wanted it. The confirm that follows is then no success. */
   returned: string | undefined
   settled: boolean
+  /** What it counts for in the outbox. */
+  readonly bytes: number
   readonly resolve: (receipt: Receipt) => void
   readonly reject: (error: HaError) => void
-  /** Lets go of the caller's signal and of the place in the outbox. */
-  readonly release: (confirmed: boolean) => void
+  /** Lets go of the caller's signal; undefined when there is none. */
+  readonly unlisten: (() => void) | undefined
+  /** Told when it is settled: gives its room in the outbox back. */
+  readonly onSettled: (entry: Entry, confirmed: boolean) => void
 }
 
 /** Settles an entry as confirmed. The first settlement counts. */
@@ -69,6 +73,7 @@ export function outcomeOf(entry: Entry): Outcome {
 function settle(entry: Entry, confirmed: boolean): boolean {
   if (entry.settled) return false
   entry.settled = true
-  entry.release(confirmed)
+  entry.unlisten?.()
+  entry.onSettled(entry, confirmed)
   return true
 }

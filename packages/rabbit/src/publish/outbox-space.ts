@@ -71,16 +71,18 @@ export class OutboxSpace {
     }
   }
 
-  /** Waits in turn for room. Rejects with `outbox-full` when too many wait already, or with the signal's reason. */
-  async wait(bytes: number, signal: AbortSignal): Promise<void> {
+  /** Throws `outbox-full` when too many wait for room already. */
+  checkDoor(bytes: number): void {
     const { maxWaiting, maxBytes } = this.#options
     // A quarter of the bound: the content of those who wait is held in memory, too.
-    if (
-      this.#waiting.size >= maxWaiting ||
-      (this.#waiting.size > 0 && this.#waitingBytes + bytes > maxBytes / 4)
-    ) {
+    const tooMuch = this.#waiting.size > 0 && this.#waitingBytes + bytes > maxBytes / 4
+    if (this.#waiting.size >= maxWaiting || tooMuch) {
       throw this.full(`${this.#waiting.size} publishes wait for room already`)
     }
+  }
+
+  /** Waits in turn for room. Rejects with the signal's reason. */
+  async wait(bytes: number, signal: AbortSignal): Promise<void> {
     const admitted = gate()
     const waiting: Waiting = { bytes, admit: admitted.resolve, refuse: admitted.reject }
     const onAbort = (): void => {

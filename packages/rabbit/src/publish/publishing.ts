@@ -101,11 +101,14 @@ export class Publishing {
     await this.#until(() => this.unconfirmed === 0, timeoutMs)
   }
 
-  /** Takes no more messages and waits until all are settled, up to `timeoutMs`; fails the rest, and counts. */
+  /**
+   * Takes no more messages and waits until all are settled, up to `timeoutMs`; fails the rest, and counts. Who waited
+   * for room before is still let in.
+   */
   async drain(timeoutMs: number): Promise<{ readonly unknown: number; readonly notSent: number }> {
     this.#taking = false
+    await this.#until(() => this.space.messages === 0 && this.space.waiting === 0, timeoutMs)
     this.space.close(closedError())
-    await this.#until(() => this.space.messages === 0, timeoutMs)
     const left = { unknown: 0, notSent: 0 }
     for (const lane of this.#lanes) {
       const { unknown, notSent } = lane.abandon()

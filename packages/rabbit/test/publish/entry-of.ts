@@ -18,7 +18,9 @@ export function entryOf(change: Partial<Entry> = {}): Entry {
     settled: false,
     resolve: () => undefined,
     reject: () => undefined,
-    release: () => undefined,
+    bytes: 0,
+    unlisten: undefined,
+    onSettled: () => undefined,
     ...change,
   }
 }

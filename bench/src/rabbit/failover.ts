@@ -1,0 +1,126 @@
+import type { Lab } from '@ha/bootstrap'
+import { chosen, positive, readOptions } from '../harness/args.ts'
+import { saveResults } from '../harness/results.ts'
+import { ms, spread } from '../harness/stats.ts'
+import { markdownTable } from '../harness/table.ts'
+import { contestants } from './contestants.ts'
+import { lineOf, withoutLedgers } from './drill.ts'
+import {
+  type Experiment,
+  type ExperimentResult,
+  type Fared,
+  faultKinds,
+  runExperiment,
+  type VictimRole,
+} from './experiment.ts'
+import { pictureOf } from './experiment-picture.ts'
+import { withLab } from './lab.ts'
+import { queueKinds } from './queues.ts'
+
+// What a peer can be compared in: the node that holds its connections fails, with the queue's leader or without.
+const roles: readonly VictimRole[] = ['connections', 'leader and connections']
+
+/** `npm run bench -- rabbit-failover`: everybody under the same fault at the same time, with the same ruler. */
+export async function failoverBench(argv: readonly string[]): Promise<boolean> {
+  const options = readOptions(argv, ['rounds', 'fault', 'queue'])
+  const rounds = positive(options['rounds'], 3, 'rounds')
+  const faults = chosen(options['fault'], faultKinds, faultKinds)
+  const kinds = chosen(options['queue'], queueKinds, ['quorum'])
+  return withLab('bench', async (lab) => {
+    const experiments = Array.from({ length: rounds }, (_, round) =>
+      kinds.flatMap((queueKind) =>
+        roles.flatMap((role) => faults.map((fault) => ({ queueKind, role, fault, round }))),
+      ),
+    ).flat()
+    const results: ExperimentResult[] = []
+    for (const [i, { round, ...cell }] of experiments.entries()) {
+      const result = await runExperiment(lab, { ...cell, ...shared(lab, round) })
+      results.push(result)
+      console.log(`${String(i + 1).padStart(3)}/${experiments.length} ${lineOf(result)}`)
+    }
+    report(results, lab)
+    return true
+  })
+}
+
+function shared(lab: Lab, round: number): Omit<Experiment, 'queueKind' | 'role' | 'fault'> {
+  const nodes = lab.nodes.map(({ name }) => name)
+  return {
+    victim: nodes[round % nodes.length] ?? '',
+    contestants: contestants.map(({ name }) => name),
+    // Four clients share two processors with three brokers: together they do what one does in the drill.
+    ratePerSecond: 100,
+    pauseMs: 30_000,
+  }
+}
+
+function report(results: readonly ExperimentResult[], lab: Lab): void {
+  const cells = new Map<string, ExperimentResult[]>()
+  for (const result of results) {
+    const { queueKind, fault, role } = result.experiment
+    const name = `${queueKind}, ${fault} of the ${role}`
+    cells.set(name, [...(cells.get(name) ?? []), result])
+  }
+  const head = [
+    'fault',
+    'client',
+    'n',
+    'dark, median',
+    'worst',
+    'x floor',
+    'x ours',
+    'confirmed and lost',
+    'rejected',
+    'never settled',
+    'twice',
+    'unhandled',
+  ]
+  const rows = [...cells].flatMap(([name, group]) =>
+    contestants.map((contestant) => rowOf(name, group, contestant.name)),
+  )
+  const settings = contestants.map((contestant) => `- ${contestant.name}: ${contestant.settings}`).join('\n')
+  const title = `Failover on RabbitMQ ${lab.version}, three nodes; all clients under the same fault at the same time`
+  const table = `${markdownTable(head, rows)}\n\n${settings}`
+  const pictures = [...cells].map(
+    ([name, [first]]) => [name, first === undefined ? '' : pictureOf(first)] as const,
+  )
+  const where = saveResults('bench-rabbit-failover', {
+    title,
+    table,
+    pictures,
+    data: results.map(withoutLedgers),
+  })
+  console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)
+}
+
+function rowOf(name: string, group: readonly ExperimentResult[], client: string): readonly string[] {
+  const ourName = contestants[0]?.name
+  const of = (result: ExperimentResult, who: string | undefined): Fared | undefined =>
+    result.fared.find((fared) => fared.name === who)
+  const fared = group.flatMap((result) => of(result, client) ?? [])
+  const dark = spread(fared.map(({ darkMs }) => darkMs ?? Number.POSITIVE_INFINITY))
+  const ratio = (against: (result: ExperimentResult) => number | undefined): string => {
+    const ratios = group.flatMap((result) => {
+      const base = against(result)
+      const own = of(result, client)?.darkMs
+      return base === undefined || own === undefined ? [] : [own / base]
+    })
+    return spread(ratios)?.median.toFixed(1) ?? ''
+  }
+  const total = (count: (one: Fared) => number): string =>
+    String(fared.reduce((sum, one) => sum + count(one), 0))
+  return [
+    name,
+    client,
+    String(group.length),
+    ms(dark?.median),
+    ms(dark?.max),
+    ratio(({ floorMs }) => floorMs),
+    client === ourName ? '' : ratio((result) => of(result, ourName)?.darkMs),
+    total(({ verdict }) => verdict.lost),
+    total(({ verdict }) => verdict.notDone + verdict.unknown),
+    total(({ verdict }) => verdict.unsettled),
+    total(({ verdict }) => verdict.announcedDuplicates + verdict.unannouncedDuplicates),
+    total(({ unhandled }) => unhandled.length),
+  ]
+}

@@ -1,0 +1,154 @@
+import type { Lab } from '@ha/bootstrap'
+import { formatEndpoint } from '@ha/core'
+import { bothWays, type Faults, faultProxy } from '@ha/core/testing'
+import { bytes, createRabbit, type Rabbit } from '@ha/rabbit'
+import { saveResults } from '../harness/results.ts'
+import { markdownTable } from '../harness/table.ts'
+import { withLab } from './lab.ts'
+import { declareQueues } from './queues.ts'
+
+interface Trial {
+  readonly name: string
+  readonly run: (lab: Lab) => Promise<Outcome>
+}
+
+interface Outcome {
+  readonly failovers: number
+  readonly confirmed: number
+  readonly rejected: number
+  readonly took: string
+}
+
+const queue = 'false-alarms'
+const ratePerSecond = 100
+
+const trials: readonly Trial[] = [
+  { name: 'our own event loop blocked for 4 s, three times', run: blockedLoop },
+  { name: 'memory alarm for 60 s', run: memoryAlarm },
+  { name: '200 ms latency, 100 ms jitter, each way, for 20 s', run: slowLine },
+  { name: 'one message of 12 MiB at 10 Mbit/s', run: largeMessage },
+]
+
+/** `npm run drill -- rabbit-false-alarms`: what looks like death and is none. One failover is one too many. */
+export async function falseAlarmsDrill(): Promise<boolean> {
+  return withLab('drill', async (lab) => {
+    await declareQueues(endpointOf(lab), 'quorum', [queue])
+    const outcomes: (readonly [Trial, Outcome])[] = []
+    for (const trial of trials) {
+      console.log(`${trial.name} ...`)
+      outcomes.push([trial, await trial.run(lab)])
+    }
+    const rows = outcomes.map(([{ name }, one]) => [
+      name,
+      one.took,
+      String(one.failovers),
+      String(one.confirmed),
+      String(one.rejected),
+    ])
+    const table = markdownTable(['trial', 'took', 'failovers', 'confirmed', 'rejected'], rows)
+    const title = `False alarms on RabbitMQ ${lab.version}`
+    const where = saveResults('drill-rabbit-false-alarms', { title, table, pictures: [], data: outcomes })
+    console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)
+    return outcomes.every(([, { failovers, rejected }]) => failovers === 0 && rejected === 0)
+  })
+}
+
+async function blockedLoop(lab: Lab): Promise<Outcome> {
+  return underTraffic(addressesOf(lab), async () => {
+    for (let block = 0; block < 3; block++) {
+      await sleep(1_500)
+      const untilMs = performance.now() + 4_000
+      while (performance.now() < untilMs) void 0
+    }
+    await sleep(3_000)
+  })
+}
+
+async function memoryAlarm(lab: Lab): Promise<Outcome> {
+  const node = lab.nodes[0]?.name ?? ''
+  return underTraffic(addressesOf(lab), async () => {
+    await lab.ctl(node, ['set_vm_memory_high_watermark', '0.00000001'])
+    await sleep(60_000)
+    await lab.ctl(node, ['set_vm_memory_high_watermark', '0.4'])
+    await sleep(2_000)
+  })
+}
+
+async function slowLine(lab: Lab): Promise<Outcome> {
+  const latency = bothWays({ kind: 'latency', delayMs: 200, jitterMs: 100 })
+  return throughProxy(lab, latency, (address) => underTraffic([address], () => sleep(20_000)))
+}
+
+async function largeMessage(lab: Lab): Promise<Outcome> {
+  const narrow = bothWays({ kind: 'bandwidth', bytesPerSecond: 1_250_000 })
+  return throughProxy(lab, narrow, (address) =>
+    underTraffic([address], async (rabbit) => {
+      const publisher = rabbit.publisher({ key: queue, codec: bytes() })
+      await publisher.publish(Buffer.alloc(12 * 1024 * 1024))
+      await sleep(2_000)
+    }),
+  )
+}
+
+async function throughProxy(
+  lab: Lab,
+  faults: Faults,
+  work: (address: string) => Promise<Outcome>,
+): Promise<Outcome> {
+  const node = lab.nodes[0]
+  if (node === undefined) throw new Error('the lab has no node')
+  const proxy = await faultProxy({ to: node.endpoint })
+  proxy.set(faults)
+  try {
+    return await work(formatEndpoint(proxy.endpoint))
+  } finally {
+    await proxy.close()
+  }
+}
+
+// A steady trickle of messages, consumed again, while something happens.
+async function underTraffic(
+  addresses: readonly string[],
+  work: (rabbit: Rabbit) => Promise<void>,
+): Promise<Outcome> {
+  const rabbit = createRabbit({ addresses })
+  let [failovers, confirmed, rejected] = [0, 0, 0]
+  rabbit.events.on('failover', ({ role, cause }) => {
+    failovers += 1
+    console.log(`  FALSE ALARM: ${role} moved (${cause})`)
+  })
+  const publisher = rabbit.publisher({ key: queue, codec: bytes() })
+  rabbit.consume(queue, () => undefined, { codec: bytes() })
+  await rabbit.ready()
+  const content = Buffer.alloc(256)
+  const publish = (): void =>
+    void publisher.publish(content).then(
+      () => {
+        confirmed += 1
+      },
+      () => {
+        rejected += 1
+      },
+    )
+  const traffic = setInterval(publish, 1_000 / ratePerSecond)
+  const startedAt = performance.now()
+  try {
+    await work(rabbit)
+  } finally {
+    clearInterval(traffic)
+    await rabbit.close({ timeoutMs: 20_000 })
+  }
+  return { failovers, confirmed, rejected, took: `${((performance.now() - startedAt) / 1_000).toFixed(0)} s` }
+}
+
+function addressesOf(lab: Lab): readonly string[] {
+  return lab.nodes.map(({ endpoint }) => formatEndpoint(endpoint))
+}
+
+function endpointOf(lab: Lab): string {
+  return addressesOf(lab)[0] ?? ''
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}
