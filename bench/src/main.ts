@@ -1,6 +1,7 @@
 // npm run drill | bench | demo: which program, with which options.
 import { didYouMean, isHaError } from '@ha/core'
 import { UsageError } from './harness/args.ts'
+import { rabbitDemo } from './rabbit/demo.ts'
 import { rabbitDrill } from './rabbit/drill.ts'
 import { failoverBench } from './rabbit/failover.ts'
 import { falseAlarmsDrill } from './rabbit/false-alarms.ts'
@@ -10,6 +11,9 @@ import { throughputBench } from './rabbit/throughput.ts'
 
 /** Runs with the remaining words of the command line; false when a promise was not kept. */
 type Program = (argv: readonly string[]) => Promise<boolean>
+
+// `npm run demo` alone tells the first story.
+const firstStory = 'rabbit'
 
 const programs: Readonly<Record<string, Readonly<Record<string, Program>>>> = {
   drill: {
@@ -22,11 +26,15 @@ const programs: Readonly<Record<string, Readonly<Record<string, Program>>>> = {
     'rabbit-failover': failoverBench,
     'rabbit-throughput': throughputBench,
   },
+  demo: {
+    rabbit: rabbitDemo,
+  },
 }
 
 async function main(argv: readonly string[]): Promise<boolean> {
-  const [door = '', name = '', ...rest] = argv
+  const [door = '', first, ...rest] = argv
   const behind = programs[door] ?? {}
+  const name = first ?? (door === 'demo' ? firstStory : '')
   const program = behind[name]
   if (program === undefined) {
     const names = Object.keys(behind)

@@ -34,7 +34,7 @@ async function start(order: Extract<Order, { readonly kind: 'start' }>): Promise
     await traffic.settled(settleMs)
     clearInterval(counting)
     const result = { ledger: traffic.ledger(), notes, unhandled: [...unhandled] }
-    tell({ kind: 'done', result })
+    await new Promise((resolve) => process.send?.({ kind: 'done', result } satisfies Report, resolve))
     // A client that cannot end is not waited for: the ledger is complete.
     await Promise.race([contestant.close(), new Promise((resolve) => setTimeout(resolve, 2_000))])
     process.exit(0)

@@ -14,6 +14,7 @@ import {
 import { pictureOf } from './experiment-picture.ts'
 import { withLab } from './lab.ts'
 import { ours } from './ours.ts'
+import { brokenPromises, kept } from './promises.ts'
 import { queueKinds } from './queues.ts'
 
 const optionNames = ['faults', 'fault', 'queue', 'rate', 'detect']
@@ -54,29 +55,6 @@ export function lineOf({ experiment, floorMs, fared }: ExperimentResult): string
     (one) => `${one.name} ${ms(one.darkMs)}${kept(one) ? '' : ` NOT KEPT: ${brokenPromises(one)}`}`,
   )
   return `${queueKind}, ${fault} of the ${role} (${victim}): dark ${each.join(', ')}; floor ${ms(floorMs)}`
-}
-
-/** True when every promise to the caller was kept. */
-export function kept(fared: Fared): boolean {
-  return brokenPromises(fared) === ''
-}
-
-/** What was not kept, in words. */
-export function brokenPromises({ verdict, unhandled, darkMs }: Fared): string {
-  const { lost, unsettled, unannouncedDuplicates, wronglyNotDone, outOfOrder } = verdict
-  const broken = [
-    [lost, 'confirmed and lost'],
-    [unsettled, 'never settled'],
-    [unannouncedDuplicates, 'stored twice without a word'],
-    [wronglyNotDone, 'called not done though they were'],
-    [outOfOrder, 'out of order'],
-    [unhandled.length, `unhandled (${unhandled[0]})`],
-    [darkMs === undefined ? 1 : 0, 'never back'],
-  ] as const
-  return broken
-    .filter(([count]) => count > 0)
-    .map(([count, words]) => `${count} ${words}`)
-    .join(', ')
 }
 
 function report(results: readonly ExperimentResult[], lab: Lab): void {

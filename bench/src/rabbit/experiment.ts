@@ -1,4 +1,3 @@
-import type { FaultLease, Lab } from '@ha/bootstrap'
 import { formatEndpoint } from '@ha/core'
 import {
   confirmInstants,
@@ -13,6 +12,7 @@ import type { Note } from './contestant-messages.ts'
 import { type ContestantRun, runContestant } from './contestant-run.ts'
 import { probeFloor } from './floor.ts'
 import { consumeArgumentsOf, declareQueues, deleteQueues, type QueueKind, queueName } from './queues.ts'
+import type { Stage } from './stage.ts'
 import { wallMs } from './traffic.ts'
 
 export type FaultKind = 'kill' | 'stop' | 'pause'
@@ -71,20 +71,29 @@ const beginsWithinMs = { kill: 1_000, stop: 3_000, pause: 1_000 } as const
 
 let experiments = 0
 
+/** Hears where an experiment is, and who is at work. */
+export type OnPhase = (phase: string, runs: readonly ContestantRun[]) => void
+
 /** Runs one experiment: traffic, fault, recovery, healing, and the ledgers. The cluster is whole again afterwards. */
-export async function runExperiment(lab: Lab, experiment: Experiment): Promise<ExperimentResult> {
+export async function runExperiment(
+  lab: Stage,
+  experiment: Experiment,
+  onPhase: OnPhase = () => undefined,
+): Promise<ExperimentResult> {
   experiments += 1
   const place = placeOf(lab, experiment)
   const queueOf = (who: string): string => queueName(experiment.queueKind, `drill.${experiments}.${who}`)
-  const queues = ['floor', ...experiment.contestants].map(queueOf)
+  const queues = experiment.contestants.map(queueOf)
   await declareQueues(place.leader, experiment.queueKind, queues)
   const runs: ContestantRun[] = []
   try {
     for (const contestant of experiment.contestants) {
       runs.push(await startOne(experiment, contestant, queueOf(contestant), place.dialled))
     }
+    onPhase('traffic', runs)
     await sleep(warmUpMs)
-    return await underFault(lab, experiment, runs, { survivors: place.survivors, queue: queueOf('floor') })
+    const floor = { survivors: place.survivors, queue: queues[0] ?? '' }
+    return await underFault(lab, experiment, { runs, floor, onPhase })
   } finally {
     for (const run of runs) run.kill()
     await deleteQueues(place.survivors[0] ?? '', queues)
@@ -99,7 +108,7 @@ interface Place {
   readonly survivors: readonly string[]
 }
 
-function placeOf(lab: Lab, { victim, role }: Experiment): Place {
+function placeOf(lab: Stage, { victim, role }: Experiment): Place {
   const endpoints = new Map(lab.nodes.map(({ name, endpoint }) => [name, formatEndpoint(endpoint)]))
   const victimAt = endpoints.get(victim) ?? ''
   const survivors = [...endpoints.values()].filter((endpoint) => endpoint !== victimAt)
@@ -125,25 +134,30 @@ function startOne(
   })
 }
 
-async function underFault(
-  lab: Lab,
-  experiment: Experiment,
-  runs: readonly ContestantRun[],
-  floor: { readonly survivors: readonly string[]; readonly queue: string },
-): Promise<ExperimentResult> {
-  const { fault, victim, pauseMs } = experiment
+interface Underway {
+  readonly runs: readonly ContestantRun[]
+  readonly floor: { readonly survivors: readonly string[]; readonly queue: string }
+  readonly onPhase: OnPhase
+}
+
+async function underFault(lab: Stage, experiment: Experiment, underway: Underway): Promise<ExperimentResult> {
+  const { fault, victim, role, pauseMs } = experiment
+  const { runs, floor, onPhase } = underway
   const probing = new AbortController()
+  onPhase(`${fault} ${victim}, ${role}`, runs)
   const faultAtMs = wallMs()
   const successes = probeFloor({ ...floor, everyMs: probeEveryMs[fault] }, probing.signal)
-  const lease: FaultLease = await lab[fault](victim, { forMs: fault === 'pause' ? pauseMs : 120_000 })
+  const lease = await lab[fault](victim, { forMs: fault === 'pause' ? pauseMs : 120_000 })
   await recovered(runs, fault === 'pause' ? pauseMs + 10_000 : 20_000)
   await sleep(afterMs)
   probing.abort()
   if (fault === 'pause') await sleep(Math.max(0, faultAtMs + pauseMs - wallMs()))
+  onPhase(`healing ${victim}`, runs)
   const healedAtMs = wallMs()
   await lease.heal()
   await lab.ready()
   await sleep(afterMs)
+  onPhase('counting', runs)
   const withinMs = beginsWithinMs[fault]
   const fared = await Promise.all(runs.map((run) => faredOf(run, faultAtMs, withinMs)))
   const floorMs = darkMs(await successes, faultAtMs, withinMs)

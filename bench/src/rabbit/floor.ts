@@ -1,10 +1,11 @@
+import { setMaxListeners } from 'node:events'
 import { connect, type SocketOptions } from 'amqplib'
-import { contentOf, wallMs } from './traffic.ts'
+import { probeContent, wallMs } from './traffic.ts'
 
 export interface FloorProbe {
   /** Nodes that are not the victim, as `host:port`. */
   readonly survivors: readonly string[]
-  /** A queue of the same kind, with the same leader as the one under test. */
+  /** The queue under test itself: another one would have an election of its own, with luck of its own. */
   readonly queue: string
   /** How long after one attempt the next one begins beside it. */
   readonly everyMs: number
@@ -16,6 +17,8 @@ export interface FloorProbe {
  * its successes; their longest silence is the floor.
  */
 export async function probeFloor(probe: FloorProbe, signal: AbortSignal): Promise<readonly number[]> {
+  // Every attempt's socket hangs on this signal for as long as it lives.
+  setMaxListeners(0, signal)
   const successes: number[] = []
   const underway = new Set<Promise<void>>()
   for (let i = 0; !signal.aborted; i++) {
@@ -41,7 +44,7 @@ async function publishOnce(endpoint: string, queue: string, signal: AbortSignal)
     channel.on('error', () => undefined)
     await new Promise<void>((resolve, reject) => {
       const settle = (error: unknown): void => (error ? reject(error) : resolve())
-      channel.publish('', queue, contentOf(0), { persistent: true }, settle)
+      channel.publish('', queue, probeContent, { persistent: true }, settle)
     })
   } finally {
     model.close().catch(() => undefined)

@@ -16,6 +16,9 @@ export function contentOf(id: number): Buffer {
   return content
 }
 
+/** The message of a probe: nobody's, and not counted. */
+export const probeContent: Buffer = contentOf(0xff_ff_ff_ff)
+
 /** How far the traffic is. */
 export interface TrafficCount {
   readonly sent: number
@@ -60,6 +63,7 @@ export class Traffic {
 
   /** To be called with each message that the consumer sees. */
   consume(content: Buffer, redelivered: boolean): void {
+    if (content.equals(probeContent)) return
     const id = content.readUInt32BE()
     this.#seen.add(id)
     this.#consumed.push({ id, atMs: wallMs(), redelivered })

@@ -1,9 +1,17 @@
 import type { Clock } from '@ha/core'
 
-// The first confirm of a healthy cluster takes a few milliseconds. What hangs longer than this is tried on a new
-// channel, each time with half as much patience again, so that a broker that is merely slow gets its time.
+// The first confirm of a healthy cluster takes a few milliseconds, an election a second or two, a failed one five more.
+// So tries are frequent at first and then about one a second; in the end a broker that is merely slow gets its time.
 const firstPatienceMs = 100
+const electionPatienceMs = 1_000
+const electionTries = 15
 const longestPatienceMs = 60_000
+
+/** How long the answer on try number `tries` (from 0) is waited for, in milliseconds. */
+export function patienceMs(tries: number): number {
+  const eager = Math.min(firstPatienceMs * 1.5 ** tries, electionPatienceMs)
+  return Math.min(eager * 1.5 ** Math.max(0, tries - electionTries), longestPatienceMs)
+}
 
 /**
  * How a lane behaves after a nack. A channel that begins while a quorum queue elects its leader either nacks
@@ -34,9 +42,8 @@ export class Caution {
   watch(onHung: () => void): void {
     const tries = this.#tries
     if (tries === undefined) return
-    const patienceMs = Math.min(firstPatienceMs * 1.5 ** tries, longestPatienceMs)
     this.#cancel()
-    this.#cancel = this.#clock.after(patienceMs, () => {
+    this.#cancel = this.#clock.after(patienceMs(tries), () => {
       this.#tries = tries + 1
       onHung()
     })

@@ -30,6 +30,10 @@ export interface LaneChannel {
   readonly onDone: (error: Error, how: 'over' | 'refusing' | 'hanging') => void
 }
 
+// Until a channel has confirmed something, it gets no more than this. A channel that hangs in RabbitMQ with 400 messages
+// before it stops the whole connection ("flow"), so that no other channel can be opened on it.
+const firstWindow = 64
+
 // An exchange of the topology that vanishes again and again is somebody else's decision.
 const mostTriesOnMissingExchange = 3
 
@@ -40,6 +44,8 @@ export class Lane {
   readonly #holds = new Set<Hold>()
   readonly #caution: Caution
   #channel: LaneChannel | undefined
+  /** The channel has confirmed something. */
+  #proven = false
   /** The channel has nacked: it gets nothing more, and is left when it has answered for what it was sent. */
   #refusing = false
   /** How many are still to be sent one by one, to find out which of them the broker refuses. */
@@ -77,6 +83,7 @@ export class Lane {
   open(channel: LaneChannel): void {
     const { guard } = channel
     this.#channel = channel
+    this.#proven = false
     this.#holds.delete('buffer-full')
     this.#holds.delete('moving')
     // What an earlier channel still says is about messages that go another way now.
@@ -123,7 +130,7 @@ export class Lane {
   pump(): void {
     const { waiting, inFlight } = this.#entries
     if (this.#channel === undefined || this.#holds.size > 0 || this.#refusing) return
-    const window = this.#caution.on || this.#suspects > 0 ? 1 : this.#options.maxInFlight
+    const window = this.#window()
     while (inFlight.length < window) {
       const entry = waiting.peek()
       if (entry === undefined) return
@@ -134,6 +141,11 @@ export class Lane {
       waiting.take()
       if (!this.#send(entry, this.#channel.guard)) return
     }
+  }
+
+  #window(): number {
+    if (this.#caution.on || this.#suspects > 0) return 1
+    return this.#proven ? this.#options.maxInFlight : Math.min(firstWindow, this.#options.maxInFlight)
   }
 
   // False when the channel takes no more for now.
@@ -159,6 +171,7 @@ export class Lane {
     const nowMs = this.#options.clock.now()
     const endpoint = this.#channel?.endpoint ?? ''
     this.acks += 1
+    this.#proven = true
     for (const entry of this.#answered(deliveryTag, multiple)) {
       if (entry.returned === undefined) confirm(entry, endpoint, nowMs)
       else fail(entry, unroutable(entry))

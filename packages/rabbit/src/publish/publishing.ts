@@ -70,6 +70,7 @@ export class Publishing {
     return sum(this.#lanes, (lane) => lane.replayed)
   }
 
+  /** Sent and not confirmed. */
   get unconfirmed(): number {
     return sum(this.#lanes, (lane) => lane.unconfirmed)
   }
@@ -209,7 +210,7 @@ function laneDeclaration(
     }
     lane.open({ guard, endpoint: formatEndpoint(connection.endpoint), onDone })
   }
-  return { key, needs: [], gates: true, survives: false, timeoutMs, apply }
+  return { key, needs: [], gates: false, survives: false, timeoutMs, apply }
 }
 
 // Each loop ends by rejection when the client is closed; that is no failure.

@@ -1,0 +1,24 @@
+import type { Fared } from './experiment.ts'
+
+/** True when every promise to the caller was kept. */
+export function kept(fared: Fared): boolean {
+  return brokenPromises(fared) === ''
+}
+
+/** What was not kept, in words. */
+export function brokenPromises({ verdict, unhandled, darkMs }: Fared): string {
+  const { lost, unsettled, unannouncedDuplicates, wronglyNotDone, outOfOrder } = verdict
+  const broken = [
+    [lost, 'confirmed and lost'],
+    [unsettled, 'never settled'],
+    [unannouncedDuplicates, 'stored twice without a word'],
+    [wronglyNotDone, 'called not done though they were'],
+    [outOfOrder, 'out of order'],
+    [unhandled.length, `unhandled (${unhandled[0]})`],
+    [darkMs === undefined ? 1 : 0, 'never back'],
+  ] as const
+  return broken
+    .filter(([count]) => count > 0)
+    .map(([count, words]) => `${count} ${words}`)
+    .join(', ')
+}

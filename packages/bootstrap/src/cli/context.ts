@@ -1,0 +1,76 @@
+import { asError, isHaError } from '@ha/core'
+import type { Recorded } from '../lab/events.ts'
+import { type ExitCode, exitCodeOf, exitCodes } from './exit-code.ts'
+import { type Progress, progressOn, type Screen } from './progress.ts'
+
+/** What a verb leads to: the same thing for people and for programs. */
+export interface Answer {
+  readonly json: unknown
+  readonly text: readonly string[]
+  readonly exitCode: ExitCode
+}
+
+/** What a verb works in. */
+export interface Context {
+  /** Fires on Ctrl-C. */
+  readonly signal: AbortSignal
+  readonly isJson: boolean
+  /** Shows an event to whoever waits; does nothing under --json. */
+  onEvent(event: Recorded): void
+  /** Prints text at once, beside the answer; goes nowhere under --json. */
+  print(text: string): void
+}
+
+/** Where hactl writes. */
+export interface Streams {
+  readonly out: Screen
+  readonly errors: Screen
+}
+
+/** Runs a verb and prints its answer: one JSON document on the output, or text for people. Returns the exit status. */
+export async function runVerb(
+  verb: (context: Context) => Promise<Answer>,
+  options: { readonly isJson: boolean; readonly signal: AbortSignal; readonly streams: Streams },
+): Promise<ExitCode> {
+  const { isJson, signal, streams } = options
+  let progress: Progress | undefined
+  const context: Context = {
+    signal,
+    isJson,
+    onEvent(event) {
+      if (isJson) return
+      progress ??= progressOn(streams.out)
+      progress.show(event)
+    },
+    print(text) {
+      if (!isJson) streams.out.write(text)
+    },
+  }
+  try {
+    const answer = await verb(context)
+    progress?.end()
+    streams.out.write(isJson ? `${JSON.stringify(answer.json)}\n` : asText(answer.text))
+    return answer.exitCode
+  } catch (thrown) {
+    progress?.end()
+    return reportError(asError(thrown), options)
+  }
+}
+
+/** Prints an error the way the caller reads, and returns the exit status that fits it. */
+export function reportError(
+  error: Error,
+  options: { readonly isJson: boolean; readonly signal: AbortSignal; readonly streams: Streams },
+): ExitCode {
+  const code = options.signal.aborted ? 'aborted' : isHaError(error) ? error.code : 'internal'
+  if (options.isJson) {
+    options.streams.out.write(`${JSON.stringify({ error: { code, message: error.message } })}\n`)
+  } else {
+    options.streams.errors.write(`hactl: ${error.message}\n`)
+  }
+  return options.signal.aborted ? exitCodes.interrupted : exitCodeOf(code)
+}
+
+function asText(lines: readonly string[]): string {
+  return lines.map((line) => `${line}\n`).join('')
+}

@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+import { asError } from '@ha/core'
+import { CommanderError } from 'commander'
+import { tendLabs } from '../client/tend-labs.ts'
+import { labError } from '../model/codes.ts'
+import { reportError, runVerb, type Streams } from './context.ts'
+import { exitCodes } from './exit-code.ts'
+import { hactlProgram, type Verb } from './program.ts'
+import type { Screen } from './progress.ts'
+
+const interrupt = new AbortController()
+process.on('SIGINT', onInterrupt)
+process.on('SIGTERM', onInterrupt)
+const argv = process.argv.slice(2)
+const options = {
+  isJson: argv.includes('--json'),
+  signal: interrupt.signal,
+  streams: { out: screenOf(process.stdout), errors: screenOf(process.stderr) } satisfies Streams,
+}
+process.exitCode = await main()
+
+async function main(): Promise<number> {
+  let chosen: Verb | undefined
+  const program = hactlProgram((verb) => {
+    chosen = verb
+  })
+  // What commander would print is printed by us: as text, or as the one JSON document.
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({ writeErr: () => undefined })
+  }
+  try {
+    program.parse(argv, { from: 'user' })
+  } catch (thrown) {
+    return reportUsage(asError(thrown))
+  }
+  if (chosen === undefined) return exitCodes.usage
+  await tendLabs()
+  return await runVerb(chosen, options)
+}
+
+function reportUsage(error: Error): number {
+  if (!(error instanceof CommanderError)) return reportError(error, options)
+  if (error.exitCode === 0) return exitCodes.ok
+  if (error.code === 'commander.help')
+    return reportError(labError('usage', 'type a verb: hactl help'), options)
+  const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
+  return reportError(labError('usage', `${message}; see: hactl help`, { cause: error }), options)
+}
+
+// The first Ctrl-C ends what waits and cleans up; the second does not wait for that.
+function onInterrupt(): void {
+  if (interrupt.signal.aborted) process.exit(exitCodes.interrupted)
+  interrupt.abort(labError('aborted', 'interrupted; what was begun has been undone'))
+}
+
+function screenOf(stream: NodeJS.WriteStream): Screen {
+  const noColor = process.env['NO_COLOR']
+  return {
+    write: (text) => void stream.write(text),
+    isLiving:
+      stream.isTTY === true && (noColor === undefined || noColor === '') && process.env['TERM'] !== 'dumb',
+  }
+}

@@ -1,0 +1,44 @@
+import type { Recorded } from '../lab/events.ts'
+import { participle } from '../lab/faults.ts'
+import { formatElapsed } from '../model/duration.ts'
+
+/** An event as one plain sentence; undefined for those that only bookkeeping needs. */
+export function sentence(event: Recorded): string | undefined {
+  switch (event.type) {
+    case 'planned':
+      return [`planned a ${event.kind} lab, version ${event.version}`, ...event.notes].join('; ')
+    case 'working':
+      return event.on
+    case 'process-up':
+      return `${event.process} is up after ${formatElapsed(event.elapsedMs)}`
+    case 'process-ended':
+      return event.asked ? `${event.process} has ended` : `${event.process} has ended by itself`
+    case 'fault-begun':
+      return `${event.fault.node} is ${participle(event.fault.action)} until ${clockTime(event.fault.healsAt)}`
+    case 'fault-healed':
+      return `${event.node} is healed${event.because === 'deadline' ? ': its time was over' : ''}`
+    case 'heal-failed':
+      return `${event.node} could not be healed and is tried again: ${event.because}`
+    case 'member-repaired':
+      return `${event.node} woke apart from the others; its broker was restarted`
+    case 'disagreed':
+      return `${event.node} does not agree yet: ${event.because}`
+    case 'agreed':
+      return `all members agree after ${formatElapsed(event.elapsedMs)}`
+    case 'formed':
+      return `the cluster has formed in ${formatElapsed(event.elapsedMs)}`
+    case 'failed':
+      return `the lab has failed: ${event.message}`
+    case 'ended':
+      return 'the lab has ended'
+    case 'supervised':
+    case 'process-starting':
+    case 'process-started':
+      return undefined
+  }
+}
+
+/** The time of day, as the reader's clock shows it. */
+export function clockTime(at: number): string {
+  return new Date(at).toTimeString().slice(0, 8)
+}

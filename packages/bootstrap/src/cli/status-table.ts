@@ -1,0 +1,44 @@
+import type { LabStatus, NodeStatus } from '../lab/wire.ts'
+import { clockTime } from './sentences.ts'
+
+const headings = ['NODE', 'STATE', 'SEES', 'ADDRESS', 'PID', 'FAULT'] as const
+
+/** A lab's status as lines of text: a sentence, a table, and the sentence that needs attention. */
+export function statusLines(status: LabStatus): readonly string[] {
+  const rows = [headings, ...status.nodes.map(cells)]
+  const widths = headings.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
+  return [
+    `${status.lab}  ${status.kind} ${status.version}  ${summary(status)}`,
+    ...rows.map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    ),
+    ...(status.agreed ? [] : [`DISAGREE  ${status.because}`]),
+  ]
+}
+
+function summary(status: LabStatus): string {
+  switch (status.phase.kind) {
+    case 'forming':
+      return 'is forming'
+    case 'failed':
+      return 'has failed'
+    case 'ended':
+      return 'has ended'
+    case 'formed':
+      return status.agreed ? `${status.nodes.length} of ${status.nodes.length} agree` : 'members disagree'
+  }
+}
+
+function cells(node: NodeStatus): readonly string[] {
+  return [
+    node.name,
+    node.standing,
+    node.view.kind === 'answered' ? String(node.view.running.length) : '-',
+    node.endpoint,
+    node.pid === null ? '-' : String(node.pid),
+    node.fault === null ? '' : `heals itself at ${clockTime(node.fault.healsAt)}`,
+  ]
+}

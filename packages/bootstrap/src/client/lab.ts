@@ -1,0 +1,193 @@
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Endpoint, systemClock, withDeadline } from '@ha/core'
+import type { Fault, FaultAction, Recorded } from '../lab/events.ts'
+import { defaultFaultMs } from '../lab/faults.ts'
+import { fold, idOf, type LabState, processOf, unbornLab } from '../lab/state.ts'
+import type { LabStatus, Request } from '../lab/wire.ts'
+import { journalPath, readPlan } from '../machine/lab-folder.ts'
+import { runCommand } from '../machine/run-command.ts'
+import { labError } from '../model/codes.ts'
+import type { Plan, PlannedNode } from '../model/plan.ts'
+import { unknownNode } from '../model/unknown-node.ts'
+import { findLeader } from '../rabbitmq/leader.ts'
+import { readEvents } from '../supervisor/book.ts'
+import { statusUnasked } from '../supervisor/status.ts'
+import { type CallOptions, call } from './call.ts'
+import { type FaultLease, faultLease } from './fault-lease.ts'
+import { reachSupervisor } from './reach.ts'
+
+/** A node of a lab. */
+export interface LabNode {
+  readonly name: string
+  /** Where applications dial it. It stays the same when the node is killed and comes back. */
+  readonly endpoint: Endpoint
+  /** The process that signals would hit; null while the node does not run. */
+  readonly pid: number | null
+  /** Everything that the node printed. */
+  readonly logPath: string
+}
+
+/** How long a fault lasts. */
+export interface FaultOptions {
+  /** Default 300 000: five minutes. */
+  readonly forMs?: number
+}
+
+/** How long to wait, and who may end the wait. */
+export interface WaitOptions extends CallOptions {
+  /** Default 60 000. */
+  readonly timeoutMs?: number
+}
+
+const defaultWaitMs = 60_000
+
+/** A running cluster on this machine, to be broken. It is looked after by a process of its own and outlives this one. */
+export class Lab {
+  readonly name: string
+  readonly kind: string
+  readonly version: string
+  /** Everything of the lab is in here. */
+  readonly folder: string
+  /** What an application dials, with all nodes in it. */
+  readonly url: string
+  readonly #plan: Plan
+
+  /** The lab in this folder, whether its supervisor runs or must be brought back. */
+  constructor(folder: string) {
+    const plan = readPlan(folder)
+    this.#plan = plan
+    this.name = plan.lab
+    this.kind = plan.kind
+    this.version = plan.version
+    this.folder = folder
+    this.url = plan.url
+  }
+
+  /** Whether the lab did not come up; nothing but its logs is left then. */
+  get hasFailed(): boolean {
+    return this.#state().phase.kind === 'failed'
+  }
+
+  /** The nodes as they are at this moment. */
+  get nodes(): readonly LabNode[] {
+    const state = this.#state()
+    const { nodes, processes } = this.#plan
+    return nodes.map(({ name, host, port }) => ({
+      name,
+      endpoint: { host, port },
+      pid: idOf(processOf(state, name))?.pid ?? null,
+      logPath: join(this.folder, processes.find((process) => process.name === name)?.log ?? ''),
+    }))
+  }
+
+  /** SIGKILL. It is healed by starting the node again. */
+  kill(node: string, options: FaultOptions = {}): Promise<FaultLease> {
+    return this.#fault('kill', node, options)
+  }
+
+  /** A graceful stop. It is healed by starting the node again. */
+  stop(node: string, options: FaultOptions = {}): Promise<FaultLease> {
+    return this.#fault('stop', node, options)
+  }
+
+  /** SIGSTOP: the node's kernel goes on to accept connections and the server says nothing. Healed by SIGCONT. */
+  pause(node: string, options: FaultOptions = {}): Promise<FaultLease> {
+    return this.#fault('pause', node, options)
+  }
+
+  /** Heals whatever fault the node has; starts it when it ended by itself. */
+  async resume(node: string, options: CallOptions = {}): Promise<void> {
+    await this.#call({ verb: 'resume', node }, options)
+  }
+
+  /** Stops the node gracefully and starts it again. */
+  async restart(node: string, options: CallOptions = {}): Promise<void> {
+    await this.#call({ verb: 'restart', node }, options)
+  }
+
+  /** Resolves when all members agree on the membership and hold each other to be running. */
+  async ready(options: WaitOptions = {}): Promise<void> {
+    await this.#call({ verb: 'ready', timeoutMs: options.timeoutMs ?? defaultWaitMs }, options)
+  }
+
+  /** How every node stands, and what each answered just now. */
+  async status(): Promise<LabStatus> {
+    const state = this.#state()
+    // Nothing of a failed lab runs, so there is nobody to ask.
+    if (state.phase.kind === 'failed') return statusUnasked(this.#plan, state)
+    return (await this.#call({ verb: 'status' })) as LabStatus
+  }
+
+  /** The node that leads a queue, quorum or classic, as most members know it; undefined when none of them does. */
+  async leaderOf(queue: string, vhost = '/'): Promise<string | undefined> {
+    return await findLeader(this.#plan, vhost, queue)
+  }
+
+  /** Runs the server's administration tool against a node and returns what it printed. */
+  async ctl(node: string, args: readonly string[], options: WaitOptions = {}): Promise<string> {
+    const { ctl } = this.#node(node)
+    const limit = { timeoutMs: options.timeoutMs ?? defaultWaitMs, signal: options.signal }
+    const result = await runCommand({ ...ctl, argv: [...ctl.argv, ...args] }, limit)
+    if (result.status !== 0) {
+      const said = `${result.stderr}${result.stdout}`.trim()
+      throw labError('tool-failed', `rabbitmqctl ${args.join(' ')} on ${node} failed: ${said}`)
+    }
+    return result.stdout
+  }
+
+  /** Every event of the lab so far: the records of its journal. */
+  events(): readonly Recorded[] {
+    return readEvents(journalPath(this.folder))
+  }
+
+  /** Hears every event of the journal, then those to come, until the lab ends or the signal fires. */
+  async follow(onEvent: (event: Recorded) => void, signal?: AbortSignal): Promise<void> {
+    await this.#call({ verb: 'follow' }, { onEvent, signal })
+  }
+
+  /** Resolves when the lab has formed; rejects with `lab-failed` when it could not. */
+  async formed(options: WaitOptions = {}): Promise<void> {
+    const timeoutMs = options.timeoutMs ?? defaultWaitMs
+    const expired = (): Error =>
+      labError('timed-out', `${this.name} has not come up in ${timeoutMs} ms; its logs are in ${this.folder}`)
+    await withDeadline(systemClock, { timeoutMs, signal: options.signal, expired }, (signal) =>
+      this.#call({ verb: 'formed' }, { ...options, signal }),
+    )
+  }
+
+  /** Ends every process of the lab and removes its folder. */
+  async down(): Promise<void> {
+    try {
+      await this.#call({ verb: 'down' })
+    } catch (error) {
+      // What failed has ended its processes before it said so; only files are left.
+      if (!this.hasFailed) throw error
+      rmSync(this.folder, { recursive: true, force: true })
+    }
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.down()
+  }
+
+  async #fault(action: FaultAction, node: string, options: FaultOptions): Promise<FaultLease> {
+    const forMs = options.forMs ?? defaultFaultMs
+    const fault = (await this.#call({ verb: 'fault', action, node, forMs })) as Fault
+    return faultLease(fault, () => this.resume(node))
+  }
+
+  async #call(request: Request, options: CallOptions = {}): Promise<unknown> {
+    return await call(await reachSupervisor(this.folder), request, options)
+  }
+
+  #state(): LabState {
+    return this.events().reduce(fold, unbornLab)
+  }
+
+  #node(name: string): PlannedNode {
+    const node = this.#plan.nodes.find((planned) => planned.name === name)
+    if (node === undefined) throw unknownNode(this.#plan, name)
+    return node
+  }
+}

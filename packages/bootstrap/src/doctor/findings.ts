@@ -1,0 +1,98 @@
+import type { RabbitSearch } from '../machine/rabbit-programs.ts'
+import { chooseInstall, type Host } from './install-command.ts'
+
+/** One thing that `doctor` looked at. */
+export interface Finding {
+  readonly about: string
+  readonly level: 'ok' | 'warning' | 'error'
+  readonly says: string
+  /** What to type, where something is to be done. */
+  readonly fix?: string
+}
+
+/** What the machine looks like, as far as labs care. */
+export interface MachineFacts {
+  readonly hasProc: boolean
+  /** What `localhost` resolves to; empty when it does not. */
+  readonly localhost: string
+  readonly rabbit: RabbitSearch
+  readonly host: Host
+  readonly availableMemoryMib: number | undefined
+  readonly home: string
+  readonly homeIsWritable: boolean
+  readonly labs: readonly LabFact[]
+}
+
+/** A lab that `doctor` found. */
+export interface LabFact {
+  readonly name: string
+  readonly isFailed: boolean
+  readonly isSupervised: boolean
+}
+
+// Three idle nodes.
+const comfortableMib = 600
+
+/** Everything that is right or wrong with a machine, in the order in which a lab would stumble over it. */
+export function judgeMachine(facts: MachineFacts): readonly Finding[] {
+  return [
+    onPlatform(facts),
+    onRabbit(facts),
+    onLocalhost(facts),
+    onMemory(facts),
+    onHome(facts),
+    ...facts.labs.map(onLab),
+  ]
+}
+
+function onPlatform({ hasProc }: MachineFacts): Finding {
+  return hasProc
+    ? {
+        about: 'system',
+        level: 'ok',
+        says: 'Linux with /proc: processes are told apart by pid and start time',
+      }
+    : { about: 'system', level: 'error', says: 'there is no /proc: labs need Linux' }
+}
+
+function onRabbit({ rabbit, host }: MachineFacts): Finding {
+  if (rabbit.kind === 'found') {
+    const { version, home } = rabbit.installation
+    return { about: 'rabbitmq', level: 'ok', says: `RabbitMQ ${version} in ${home}` }
+  }
+  const choice = chooseInstall(rabbit.programs, host)
+  const fix = choice.kind === 'ask' ? choice.command : 'hactl doctor --fix'
+  return { about: 'rabbitmq', level: 'error', says: `not found: ${rabbit.programs.join(', ')}`, fix }
+}
+
+function onLocalhost({ localhost }: MachineFacts): Finding {
+  if (localhost === '127.0.0.1') {
+    return { about: 'localhost', level: 'ok', says: 'localhost is 127.0.0.1: nodes join by host name' }
+  }
+  const shown = localhost === '' ? 'does not resolve' : `is ${localhost}`
+  const fix = "echo '127.0.0.1 localhost' >> /etc/hosts"
+  return { about: 'localhost', level: 'error', says: `localhost ${shown}, and nodes join by host name`, fix }
+}
+
+function onMemory({ availableMemoryMib: mib }: MachineFacts): Finding {
+  if (mib === undefined)
+    return { about: 'memory', level: 'warning', says: 'the kernel does not say how much is free' }
+  const level = mib >= comfortableMib ? 'ok' : 'warning'
+  return { about: 'memory', level, says: `${mib} MiB available; three idle nodes take ${comfortableMib}` }
+}
+
+function onHome({ home, homeIsWritable }: MachineFacts): Finding {
+  return homeIsWritable
+    ? { about: 'labs', level: 'ok', says: `labs are kept in ${home}` }
+    : { about: 'labs', level: 'error', says: `${home} cannot be written`, fix: 'export HACTL_HOME=~/labs' }
+}
+
+function onLab(lab: LabFact): Finding {
+  const about = `lab ${lab.name}`
+  const fix = `hactl down --name ${lab.name}`
+  if (lab.isFailed)
+    return { about, level: 'warning', says: 'it did not come up; its logs are still there', fix }
+  if (lab.isSupervised) return { about, level: 'ok', says: 'it is looked after' }
+  const says = 'its supervisor was killed; the next hactl command brings it back and heals what is overdue'
+  return { about, level: 'warning', says, fix: `hactl status --name ${lab.name}` }
+}

@@ -1,0 +1,50 @@
+/** Which running process: a pid alone comes back for somebody else. */
+export interface ProcessId {
+  readonly pid: number
+  /** Clock ticks between the machine's boot and the start of the process. */
+  readonly startTicks: string
+  /** The boot that the ticks count from. */
+  readonly bootId: string
+}
+
+/** What can be done to a node, and is undone by itself. */
+export type FaultAction = 'kill' | 'stop' | 'pause'
+
+/** A fault that is in force: a lease with an end. Times are milliseconds since 1970, to outlive any process. */
+export interface Fault {
+  readonly node: string
+  readonly action: FaultAction
+  readonly begunAt: number
+  readonly healsAt: number
+}
+
+/** Everything that can happen to a lab. The journal holds these and nothing else. */
+export type LabEvent =
+  | {
+      readonly type: 'planned'
+      readonly kind: string
+      readonly version: string
+      readonly notes: readonly string[]
+    }
+  | { readonly type: 'supervised'; readonly pid: number }
+  | { readonly type: 'working'; readonly on: string }
+  | { readonly type: 'process-starting'; readonly process: string }
+  | { readonly type: 'process-started'; readonly process: string; readonly id: ProcessId }
+  | { readonly type: 'process-up'; readonly process: string; readonly elapsedMs: number }
+  | { readonly type: 'process-ended'; readonly process: string; readonly asked: boolean }
+  | { readonly type: 'fault-begun'; readonly fault: Fault }
+  | { readonly type: 'fault-healed'; readonly node: string; readonly because: 'deadline' | 'asked' }
+  | { readonly type: 'heal-failed'; readonly node: string; readonly because: string }
+  | { readonly type: 'member-repaired'; readonly node: string }
+  | { readonly type: 'disagreed'; readonly node: string; readonly because: string }
+  | { readonly type: 'agreed'; readonly elapsedMs: number }
+  | { readonly type: 'formed'; readonly elapsedMs: number }
+  | { readonly type: 'failed'; readonly code: string; readonly message: string }
+  | { readonly type: 'ended' }
+
+/** An event with its place in the journal. */
+export type Recorded = LabEvent & {
+  readonly seq: number
+  /** Milliseconds since 1970. */
+  readonly at: number
+}

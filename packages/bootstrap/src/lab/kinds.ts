@@ -1,0 +1,13 @@
+import type { MemberView } from '../model/agreement.ts'
+import type { Plan } from '../model/plan.ts'
+import { readView } from '../rabbitmq/answers.ts'
+
+/** What a kind of cluster knows that a plan cannot say as data: how to read what its members answer. */
+export interface Kind {
+  readView(output: string): MemberView
+}
+
+/** The kinds of cluster that labs are made of. */
+export const kinds: Readonly<Record<Plan['kind'], Kind>> = {
+  rabbitmq: { readView },
+}

@@ -1,0 +1,80 @@
+import type { Fault, ProcessId, Recorded } from './events.ts'
+
+/** Where a process of the lab stands. */
+export type ProcessState =
+  | { readonly kind: 'down' }
+  | { readonly kind: 'launching' }
+  | { readonly kind: 'starting'; readonly id: ProcessId }
+  | { readonly kind: 'up'; readonly id: ProcessId }
+
+/** Where the lab stands as a whole. */
+export type LabPhase =
+  | { readonly kind: 'forming' }
+  | { readonly kind: 'formed' }
+  | { readonly kind: 'failed'; readonly code: string; readonly message: string }
+  | { readonly kind: 'ended' }
+
+/** What the journal adds up to. */
+export interface LabState {
+  readonly phase: LabPhase
+  readonly processes: Readonly<Record<string, ProcessState>>
+  /** The faults in force, by node: one at most for each. */
+  readonly faults: Readonly<Record<string, Fault>>
+}
+
+/** A lab before its first event. */
+export const unbornLab: LabState = { phase: { kind: 'forming' }, processes: {}, faults: {} }
+
+/** The state after one more event. The same object back means no news. */
+export function fold(state: LabState, event: Recorded): LabState {
+  switch (event.type) {
+    case 'process-starting':
+      return withProcess(state, event.process, { kind: 'launching' })
+    case 'process-started':
+      return withProcess(state, event.process, { kind: 'starting', id: event.id })
+    case 'process-up':
+      return withProcess(state, event.process, upFrom(processOf(state, event.process)))
+    case 'process-ended':
+      return withProcess(state, event.process, { kind: 'down' })
+    case 'fault-begun':
+      return { ...state, faults: { ...state.faults, [event.fault.node]: event.fault } }
+    case 'fault-healed':
+      return { ...state, faults: without(state.faults, event.node) }
+    case 'formed':
+      return { ...state, phase: { kind: 'formed' } }
+    case 'failed':
+      return { ...state, phase: { kind: 'failed', code: event.code, message: event.message } }
+    case 'ended':
+      return { ...state, phase: { kind: 'ended' } }
+    case 'planned':
+    case 'supervised':
+    case 'working':
+    case 'heal-failed':
+    case 'member-repaired':
+    case 'disagreed':
+    case 'agreed':
+      return state
+  }
+}
+
+/** Where a process stands; one that was never started is down. */
+export function processOf(state: LabState, process: string): ProcessState {
+  return state.processes[process] ?? { kind: 'down' }
+}
+
+/** Which running process it is, if it runs. */
+export function idOf(process: ProcessState): ProcessId | undefined {
+  return process.kind === 'starting' || process.kind === 'up' ? process.id : undefined
+}
+
+function upFrom(process: ProcessState): ProcessState {
+  return process.kind === 'starting' ? { kind: 'up', id: process.id } : process
+}
+
+function withProcess(state: LabState, name: string, process: ProcessState): LabState {
+  return { ...state, processes: { ...state.processes, [name]: process } }
+}
+
+function without(faults: LabState['faults'], node: string): LabState['faults'] {
+  return Object.fromEntries(Object.entries(faults).filter(([name]) => name !== node))
+}

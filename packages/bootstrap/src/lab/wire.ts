@@ -1,0 +1,52 @@
+import type { MemberView } from '../model/agreement.ts'
+import type { Fault, Recorded } from './events.ts'
+import type { FaultRequest } from './faults.ts'
+import type { LabPhase } from './state.ts'
+
+/** What a client asks of a supervisor: one line of JSON, one request for each connection. */
+export type Request =
+  | { readonly verb: 'status' }
+  /** Sends every event of the journal, then waits until the lab is formed or has failed. */
+  | { readonly verb: 'formed' }
+  /** Sends every event of the journal, and goes on until the client leaves. */
+  | { readonly verb: 'follow' }
+  /** Sends new events until all members agree, as the next two do until the node is back. */
+  | { readonly verb: 'ready'; readonly timeoutMs: number }
+  | { readonly verb: 'resume'; readonly node: string }
+  | { readonly verb: 'restart'; readonly node: string }
+  | ({ readonly verb: 'fault' } & FaultRequest)
+  | { readonly verb: 'down' }
+
+/** What a supervisor sends back: events, then one result or one error. */
+export type Reply =
+  | { readonly event: Recorded }
+  | { readonly result: unknown }
+  | { readonly error: { readonly code: string; readonly message: string } }
+
+/** How a node's process stands, in the word that people read. */
+export type NodeStanding = 'running' | 'starting' | 'down' | 'killed' | 'stopped' | 'paused'
+
+/** A node as `status` shows it. */
+export interface NodeStatus {
+  readonly name: string
+  /** `host:port`, for applications. */
+  readonly endpoint: string
+  readonly standing: NodeStanding
+  readonly pid: number | null
+  readonly fault: Fault | null
+  readonly view: MemberView
+}
+
+/** A lab as `status` shows it. */
+export interface LabStatus {
+  readonly lab: string
+  readonly kind: string
+  readonly version: string
+  readonly phase: LabPhase
+  readonly agreed: boolean
+  /** Why the members do not agree; empty when they do. */
+  readonly because: string
+  readonly url: string
+  readonly folder: string
+  readonly nodes: readonly NodeStatus[]
+}

@@ -1,0 +1,43 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { nameOf } from './process-table.ts'
+
+/** Whether a server could listen on this port of 127.0.0.1 and of every interface right now. */
+export async function isFree(port: number): Promise<boolean> {
+  return (await canListen(port, '127.0.0.1')) && (await canListen(port, '0.0.0.0'))
+}
+
+/** Who listens on the port, as `beam.smp, pid 4711`; undefined when that is hidden from us. */
+export function holderOf(port: number): string | undefined {
+  const inode = inodeOfListener(port)
+  if (inode === undefined) return undefined
+  const pid = readdirSync('/proc').find((entry) => /^\d+$/.test(entry) && holdsSocket(entry, inode))
+  return pid === undefined ? undefined : `${nameOf(Number(pid))}, pid ${pid}`
+}
+
+function canListen(port: number, host: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve(false))
+    server.listen({ port, host, exclusive: true }, () => server.close(() => resolve(true)))
+  })
+}
+
+// Columns of /proc/net/tcp: slot, local address, remote address, state (0A listens), then at 9 the inode.
+function inodeOfListener(port: number): string | undefined {
+  const hex = port.toString(16).toUpperCase().padStart(4, '0')
+  const rows = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => readFileSync(path, 'utf8').split('\n'))
+  return rows
+    .map((row) => row.trim().split(/\s+/))
+    .find((columns) => columns[1]?.endsWith(`:${hex}`) && columns[3] === '0A')?.[9]
+}
+
+function holdsSocket(pid: string, inode: string): boolean {
+  try {
+    const folder = `/proc/${pid}/fd`
+    return readdirSync(folder).some((fd) => readlinkSync(`${folder}/${fd}`) === `socket:[${inode}]`)
+  } catch {
+    // Ended meanwhile, or another user's: then it stays unnamed.
+    return false
+  }
+}

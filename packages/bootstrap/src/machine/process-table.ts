@@ -1,0 +1,81 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import type { ProcessId } from '../lab/events.ts'
+
+/** Which process runs under this pid now; undefined when none does, or only a dead one that nobody collected. */
+export function identify(pid: number): ProcessId | undefined {
+  const fields = statFields(pid)
+  if (fields === undefined) return undefined
+  const [state, threads, startTicks] = [fields[0], fields[17], fields[19]]
+  // A killed process with many threads is a zombie at once and holds its ports until the last of them is gone.
+  const isDead = state === 'X' || (state === 'Z' && Number(threads) <= 1)
+  if (startTicks === undefined || isDead) return undefined
+  return { pid, startTicks, bootId: bootId() }
+}
+
+/** Whether exactly this process still runs. */
+export function isRunning(id: ProcessId): boolean {
+  const now = identify(id.pid)
+  return now !== undefined && now.startTicks === id.startTicks && now.bootId === id.bootId
+}
+
+/** Whether exactly this process is frozen by a stop signal. */
+export function isFrozen(id: ProcessId): boolean {
+  return isRunning(id) && statFields(id.pid)?.[0] === 'T'
+}
+
+/** Signals exactly this process; false when it is gone, whoever has its pid by now. */
+export function signal(id: ProcessId, name: NodeJS.Signals): boolean {
+  if (!isRunning(id)) return false
+  try {
+    process.kill(id.pid, name)
+    return true
+  } catch (error) {
+    if (isGone(error)) return false
+    throw error
+  }
+}
+
+/** The running processes whose environment holds `name=value`, the eldest first. */
+export function findMarked(name: string, value: string): readonly ProcessId[] {
+  const found = readdirSync('/proc')
+    .filter((entry) => /^\d+$/.test(entry) && environmentHolds(entry, `${name}=${value}`))
+    .map((entry) => identify(Number(entry)))
+    .filter((id) => id !== undefined)
+  return found.sort((a, b) => Number(a.startTicks) - Number(b.startTicks) || a.pid - b.pid)
+}
+
+/** What a process calls itself, for messages. */
+export function nameOf(pid: number): string {
+  return readProc(`/proc/${pid}/comm`)?.trim() ?? 'unknown'
+}
+
+// The second field is the command in brackets and may hold anything, so the fields are counted from the last bracket.
+function statFields(pid: number): readonly string[] | undefined {
+  const stat = readProc(`/proc/${pid}/stat`)
+  return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
+}
+
+function environmentHolds(pid: string, entry: string): boolean {
+  return readProc(`/proc/${pid}/environ`)?.split('\0').includes(entry) ?? false
+}
+
+// Read once: no process outlives a boot.
+let knownBootId: string | undefined
+
+function bootId(): string {
+  knownBootId ??= readProc('/proc/sys/kernel/random/boot_id')?.trim() ?? ''
+  return knownBootId
+}
+
+function readProc(path: string): string | undefined {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch {
+    // Processes end between two looks, and those of other users are closed to us: both mean *not ours*.
+    return undefined
+  }
+}
+
+function isGone(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ESRCH'
+}

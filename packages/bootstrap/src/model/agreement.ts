@@ -1,0 +1,55 @@
+/** What one member answered when it was asked about the cluster. Names are those that members use. */
+export type MemberView =
+  | {
+      readonly kind: 'answered'
+      /** All members it knows, sorted. */
+      readonly members: readonly string[]
+      /** Those that it holds to be running, sorted. */
+      readonly running: readonly string[]
+      /** Those with which it knows itself to disagree about the past. */
+      readonly apart: readonly string[]
+    }
+  | { readonly kind: 'starting'; readonly because: string }
+  | { readonly kind: 'silent'; readonly because: string }
+
+/** Whether the members tell one story. */
+export type Agreement =
+  | { readonly kind: 'agreed'; readonly members: readonly string[] }
+  | { readonly kind: 'disagreed'; readonly member: string; readonly because: string }
+
+/** A member and what it answered. */
+export interface Answer {
+  readonly member: string
+  readonly view: MemberView
+}
+
+/** Agreed when every member answered, names all members, and holds all of them to be running. */
+export function judge(answers: readonly Answer[]): Agreement {
+  const members = answers.map((answer) => answer.member).sort()
+  for (const { member, view } of answers) {
+    const because = objection(view, members)
+    if (because !== undefined) return { kind: 'disagreed', member, because }
+  }
+  return { kind: 'agreed', members }
+}
+
+/** True when the member runs beside the others and knows that their histories parted: only a restart joins them. */
+export function wokeApart(view: MemberView): boolean {
+  return view.kind === 'answered' && view.apart.length > 0
+}
+
+function objection(view: MemberView, members: readonly string[]): string | undefined {
+  if (view.kind !== 'answered') return view.because
+  if (!same(view.members, members)) return `it lists the members ${list(view.members)}`
+  if (!same(view.running, members)) return `it sees only ${list(view.running)} running`
+  if (view.apart.length > 0) return `it is partitioned from ${list(view.apart)}`
+  return undefined
+}
+
+function same(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((name, i) => name === b[i])
+}
+
+function list(names: readonly string[]): string {
+  return `[${names.join(' ')}]`
+}

@@ -1,0 +1,15 @@
+import { labError } from './codes.ts'
+
+// An idle node of RabbitMQ 3.10.8 takes 120 MiB; with a drill's traffic about 200.
+const mibPerNode = 200
+
+/** Refuses a lab that the machine's memory cannot carry; not knowing how much there is refuses nothing. */
+export function checkMemory(availableMib: number | undefined, nodes: number): void {
+  const neededMib = nodes * mibPerNode
+  if (availableMib === undefined || availableMib >= neededMib) return
+  throw labError(
+    'memory-short',
+    `${nodes} nodes need ${neededMib} MiB of memory and ${availableMib} MiB are available; ` +
+      'end other programs, or type: hactl up rabbitmq --nodes 1',
+  )
+}

@@ -1,0 +1,23 @@
+import { createHash } from 'node:crypto'
+import type { Plan } from './plan.ts'
+
+/** The ports of one lab: a block of neighbours. */
+export const portsPerLab = 16
+
+// Below the range from which Linux takes the ports of outgoing connections (32768 and up), above the usual servers.
+const firstBlock = 21_000
+const blockCount = 500
+
+/**
+ * The first ports of all blocks, in the order in which a lab should try them. The order depends on the seed alone,
+ * so a lab gets the same ports each time they are free.
+ */
+export function portBlocks(seed: string): readonly number[] {
+  const start = createHash('sha256').update(seed).digest().readUInt32BE(0) % blockCount
+  return Array.from({ length: blockCount }, (_, i) => firstBlock + ((start + i) % blockCount) * portsPerLab)
+}
+
+/** Every port that a plan uses. */
+export function portsOf(plan: Pick<Plan, 'processes'>): readonly number[] {
+  return plan.processes.flatMap((process) => process.ports)
+}

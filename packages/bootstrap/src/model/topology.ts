@@ -1,0 +1,25 @@
+/** A policy of the broker: which queues it catches, and what it asks for. */
+export interface Policy {
+  readonly name: string
+  /** A regular expression over queue names. */
+  readonly pattern: string
+  readonly definition: Readonly<Record<string, string | number>>
+}
+
+/** A RabbitMQ cluster, as the user wants it. Everything but the kind has a default. */
+export interface RabbitTopology {
+  readonly kind: 'rabbitmq'
+  /** How many nodes, or their names. Default 3: `rabbit1`, `rabbit2`, `rabbit3`. */
+  readonly nodes?: number | readonly string[]
+  /** How soon the servers tick for signs of life; four silent ticks give a peer up. Default: the server's own 15 s. */
+  readonly detectMs?: number
+  /** Virtual hosts beside `/`. Default none. */
+  readonly vhosts?: readonly string[]
+  /** Policies that every virtual host gets. Default `ha-all` on `^ha\.`, where the version knows mirroring. */
+  readonly policies?: readonly Policy[]
+  /** The first of the lab's ports. Default: a free block that stays the same for the same lab. */
+  readonly basePort?: number
+}
+
+/** What the user wants, of any kind that hactl can start. */
+export type Topology = RabbitTopology

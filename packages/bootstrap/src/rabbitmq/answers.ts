@@ -1,0 +1,31 @@
+import type { MemberView } from '../model/agreement.ts'
+
+/** Reads what `erl_call` printed for the question about a member's view. */
+export function readView(output: string): MemberView {
+  const answer = /^\{ok, (.*)\}\s*$/s.exec(output.trim())?.[1]
+  if (answer === undefined) return { kind: 'starting', because: `it answered ${firstLine(output)}` }
+  if (answer === 'starting') return { kind: 'starting', because: 'its broker is not running' }
+  const lists = [...answer.matchAll(/\[([^\]]*)\]/g)].map((match) => names(match[1] ?? ''))
+  const [members, running, apart] = lists
+  if (members === undefined || running === undefined || apart === undefined) {
+    return { kind: 'starting', because: `it answered ${firstLine(output)}` }
+  }
+  return { kind: 'answered', members, running, apart }
+}
+
+/** Reads what `erl_call` printed for the question about a leader; undefined when the member knows of none. */
+export function readLeader(output: string): string | undefined {
+  const answer = /^\{ok, (.*)\}\s*$/s.exec(output.trim())?.[1]?.replaceAll("'", '')
+  return answer === undefined || !answer.includes('@') ? undefined : answer
+}
+
+function names(list: string): readonly string[] {
+  return list
+    .split(',')
+    .map((name) => name.trim().replaceAll("'", ''))
+    .filter((name) => name !== '')
+}
+
+function firstLine(output: string): string {
+  return JSON.stringify(output.trim().split('\n')[0]?.slice(0, 120) ?? '')
+}

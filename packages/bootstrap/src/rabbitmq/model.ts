@@ -1,0 +1,100 @@
+import { labError } from '../model/codes.ts'
+import { checkName, nodeNames } from '../model/names.ts'
+import type { Policy, RabbitTopology } from '../model/topology.ts'
+import type { RabbitInstallation } from './installation.ts'
+import { type RabbitTimers, rabbitTimers } from './timers.ts'
+import { hasFeature, parseRabbitVersion, type RabbitVersion } from './version.ts'
+
+/** Where a lab will be: what the machine decides, not the user. */
+export interface Place {
+  readonly lab: string
+  /** Absolute; everything of the lab is in it. */
+  readonly folder: string
+  /** The first of a block of free ports. */
+  readonly firstPort: number
+  readonly installation: RabbitInstallation
+}
+
+/** A node with its names and ports. */
+export interface RabbitNode {
+  readonly name: string
+  readonly member: string
+  readonly amqpPort: number
+  readonly distributionPort: number
+}
+
+/** A RabbitMQ cluster with every question answered: validated, versions known, ports given. */
+export interface RabbitModel {
+  readonly place: Place
+  readonly version: RabbitVersion
+  readonly nodes: readonly RabbitNode[]
+  readonly epmdPort: number
+  readonly detectMs: number | null
+  readonly timers: RabbitTimers
+  readonly vhosts: readonly string[]
+  readonly policies: readonly Policy[]
+  readonly partitionHandling: 'pause_minority' | 'ignore'
+  readonly notes: readonly string[]
+}
+
+// A block of 16 ports holds epmd and two ports for each of seven nodes.
+const mostNodes = 7
+
+const mirrorEverything: Policy = {
+  name: 'ha-all',
+  pattern: '^ha\\.',
+  definition: { 'ha-mode': 'all', 'ha-sync-mode': 'automatic' },
+}
+
+/** Checks a topology and fills in what it leaves open. */
+export function resolveRabbit(topology: RabbitTopology, place: Place): RabbitModel {
+  checkName(place.lab, 'lab')
+  const version = parseRabbitVersion(place.installation.version)
+  const names = nodeNames(topology.nodes ?? 3, 'rabbit', mostNodes)
+  const detectMs = checkDetect(topology.detectMs)
+  const wanted = topology.policies ?? (hasFeature(version, 'mirroring') ? [mirrorEverything] : [])
+  const policies = wanted.filter((policy) => !mirrors(policy) || hasFeature(version, 'mirroring'))
+  return {
+    place,
+    version,
+    nodes: names.map((name, i) => ({
+      name,
+      // A short host name, as a real cluster has it: never an IP address.
+      member: `${name}@localhost`,
+      amqpPort: place.firstPort + 1 + i,
+      distributionPort: place.firstPort + 1 + names.length + i,
+    })),
+    epmdPort: place.firstPort,
+    detectMs: detectMs ?? null,
+    timers: rabbitTimers(detectMs),
+    vhosts: ['/', ...(topology.vhosts ?? []).filter((vhost) => vhost !== '/')],
+    policies,
+    // Two nodes have no majority without each other: both would pause.
+    partitionHandling:
+      names.length >= 3 && hasFeature(version, 'partitionHandling') ? 'pause_minority' : 'ignore',
+    notes: notesOn(version, names.length),
+  }
+}
+
+function notesOn(version: RabbitVersion, nodes: number): readonly string[] {
+  const notes: string[] = []
+  if (!hasFeature(version, 'mirroring')) {
+    notes.push(`RabbitMQ ${version.text} knows no mirrored queues: no ha-all policy; use quorum queues.`)
+  }
+  if (nodes % 2 === 0) {
+    notes.push(`${nodes} nodes bear no more lost nodes than ${nodes - 1}: an odd number is better.`)
+  }
+  return notes
+}
+
+function mirrors(policy: Policy): boolean {
+  return 'ha-mode' in policy.definition
+}
+
+function checkDetect(detectMs: number | undefined): number | undefined {
+  if (detectMs === undefined) return undefined
+  if (!Number.isInteger(detectMs) || detectMs < 250 || detectMs > 60_000) {
+    throw labError('config-invalid', `detectMs: expected 250 to 60000 milliseconds, got ${detectMs}`)
+  }
+  return detectMs
+}

@@ -1,0 +1,20 @@
+/** The server's own timers, in the whole seconds that it takes. */
+export interface RabbitTimers {
+  /** Four ticks fit into it; a peer that was silent for all of them is given up. */
+  readonly netTicktimeS: number
+  /** What the server proposes to clients; it closes a connection after two of them without a byte. */
+  readonly heartbeatS: number
+}
+
+const serverDefaults: RabbitTimers = { netTicktimeS: 60, heartbeatS: 60 }
+
+// With 4 s the server bears a client whose event loop is blocked for 8 s. Two seconds would close the connection of
+// a service that collects garbage for four: a false alarm that no client can prevent.
+const leastHeartbeatS = 4
+
+/** The timers that fit a promise: a tick each `detectMs`, and the server's own values when nothing was promised. */
+export function rabbitTimers(detectMs: number | undefined): RabbitTimers {
+  if (detectMs === undefined) return serverDefaults
+  const netTicktimeS = Math.ceil((4 * detectMs) / 1000)
+  return { netTicktimeS, heartbeatS: Math.max(leastHeartbeatS, netTicktimeS) }
+}

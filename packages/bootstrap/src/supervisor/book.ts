@@ -1,0 +1,67 @@
+import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import type { LabEvent, Recorded } from '../lab/events.ts'
+import { fold, type LabState, unbornLab } from '../lab/state.ts'
+
+/** The journal of a lab and what it adds up to. One process writes it: the supervisor. */
+export class Book {
+  readonly #path: string
+  readonly #listeners = new Set<(event: Recorded) => void>()
+  readonly #events: Recorded[]
+  #state: LabState
+
+  constructor(path: string) {
+    this.#path = path
+    endLastLine(path)
+    this.#events = readEvents(path)
+    this.#state = this.#events.reduce(fold, unbornLab)
+  }
+
+  get state(): LabState {
+    return this.#state
+  }
+
+  get events(): readonly Recorded[] {
+    return this.#events
+  }
+
+  /** Writes an event down, then lets it take effect, then tells those who listen. */
+  record(event: LabEvent): void {
+    const recorded: Recorded = { ...event, seq: this.#events.length + 1, at: Date.now() }
+    appendFileSync(this.#path, `${JSON.stringify(recorded)}\n`, { mode: 0o600 })
+    this.#events.push(recorded)
+    this.#state = fold(this.#state, recorded)
+    for (const listener of this.#listeners) listener(recorded)
+  }
+
+  /** Adds a listener; the returned function removes it. */
+  onEvent(listener: (event: Recorded) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+}
+
+/** The events of a journal. A last line that a crash cut short is left out. */
+export function readEvents(path: string): Recorded[] {
+  if (!existsSync(path)) return []
+  const lines = readFileSync(path, 'utf8').split('\n')
+  const events: Recorded[] = []
+  for (const line of lines) {
+    const event = parseLine(line)
+    if (event !== undefined) events.push(event)
+  }
+  return events
+}
+
+// What is written next must not continue a line that a crash cut short.
+function endLastLine(path: string): void {
+  if (existsSync(path) && !/(^|\n)$/.test(readFileSync(path, 'utf8'))) appendFileSync(path, '\n')
+}
+
+function parseLine(line: string): Recorded | undefined {
+  try {
+    return line === '' ? undefined : JSON.parse(line)
+  } catch {
+    // Only a crash in the middle of a write leaves such a line, and what it said never took effect.
+    return undefined
+  }
+}

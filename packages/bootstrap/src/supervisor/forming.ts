@@ -1,0 +1,38 @@
+import { runCommand } from '../machine/run-command.ts'
+import { labError } from '../model/codes.ts'
+import type { Step } from '../model/plan.ts'
+import type { LeverParts } from './levers.ts'
+
+// Three nodes take 8 s on 2 busy cores; a machine ten times slower still gets there.
+const agreeTimeoutMs = 120_000
+const commandTimeoutMs = 60_000
+
+/** Carries out the steps of a plan, one after the other. The first that fails ends it. */
+export async function form(parts: LeverParts): Promise<void> {
+  for (const step of parts.plan.form) {
+    parts.signal.throwIfAborted()
+    await carryOut(step, parts)
+  }
+}
+
+async function carryOut(step: Step, parts: LeverParts): Promise<void> {
+  const { book, processes, members, signal } = parts
+  switch (step.do) {
+    case 'start':
+      book.record({ type: 'working', on: `starting ${step.processes.join(', ')}` })
+      await Promise.all(step.processes.map((name) => processes.start(name, signal)))
+      return
+    case 'agree':
+      book.record({ type: 'working', on: 'asking every member for its view' })
+      await members.agree(agreeTimeoutMs, signal)
+      return
+    case 'run': {
+      book.record({ type: 'working', on: step.what })
+      const result = await runCommand(step.command, { timeoutMs: commandTimeoutMs, signal })
+      if (result.status !== 0) {
+        const said = `${result.stderr}${result.stdout}`.trim()
+        throw labError('tool-failed', `${step.what}: ${step.command.argv.join(' ')} failed: ${said}`)
+      }
+    }
+  }
+}

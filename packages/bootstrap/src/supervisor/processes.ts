@@ -1,0 +1,182 @@
+import { spawn } from 'node:child_process'
+import { closeSync, openSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Clock } from '@ha/core'
+import type { ProcessId } from '../lab/events.ts'
+import { idOf, processOf } from '../lab/state.ts'
+import { checkSecrets } from '../machine/lab-files.ts'
+import { logTail } from '../machine/lab-folder.ts'
+import { holderOf, isFree } from '../machine/ports.ts'
+import { findMarked, identify, isRunning, signal } from '../machine/process-table.ts'
+import { accepts } from '../machine/sockets.ts'
+import { labError } from '../model/codes.ts'
+import type { Plan, PlannedProcess } from '../model/plan.ts'
+import type { Book } from './book.ts'
+
+// In the environment of every process of a lab, and so of its children: what a crash left unrecorded is found by it.
+const labMark = 'HACTL_LAB'
+const processMark = 'HACTL_PROCESS'
+// How often a port or a process is looked at while somebody waits for it.
+const lookMs = 40
+// A graceful stop that takes longer is no stop; then SIGKILL.
+const stopGraceMs = 30_000
+// A node alone waits for its peers before it opens its port; two minutes give each of them time to be started, too.
+const startTimeoutMs = 120_000
+/** How many lines of its log an error about a node shows. */
+export const shownLogLines = 15
+
+/** The processes of one lab: starts, watches and ends exactly those. */
+export class Processes {
+  readonly #plan: Plan
+  readonly #book: Book
+  readonly #clock: Clock
+  readonly #ending = new Set<string>()
+
+  constructor(plan: Plan, book: Book, clock: Clock) {
+    this.#plan = plan
+    this.#book = book
+    this.#clock = clock
+  }
+
+  /** Which running process it is; undefined when it does not run. */
+  running(name: string): ProcessId | undefined {
+    const id = idOf(processOf(this.#book.state, name))
+    return id !== undefined && isRunning(id) ? id : undefined
+  }
+
+  /** Starts a process, and first those that it needs, and waits until its port accepts. Running ones are left alone. */
+  async start(name: string, signal: AbortSignal): Promise<void> {
+    const planned = this.#planned(name)
+    const begun = this.#clock.now()
+    if (this.running(name) === undefined) {
+      for (const needed of planned.needs) await this.start(needed, signal)
+      checkSecrets(this.#plan)
+      await this.#checkPorts(planned)
+      // Nothing may be launched behind the back of an end that has begun.
+      signal.throwIfAborted()
+      this.#launch(planned)
+    } else if (processOf(this.#book.state, name).kind === 'up') return
+    await this.#awaitUp(planned, signal)
+    this.#book.record({ type: 'process-up', process: name, elapsedMs: Math.round(this.#clock.now() - begun) })
+  }
+
+  /** Ends a process: SIGKILL at once, or SIGTERM and SIGKILL only after a grace. */
+  async end(name: string, how: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    const id = idOf(processOf(this.#book.state, name))
+    if (id === undefined) return
+    this.#ending.add(name)
+    try {
+      signal(id, how)
+      const giveUpAt = this.#clock.now() + stopGraceMs
+      while (isRunning(id)) {
+        if (this.#clock.now() > giveUpAt) signal(id, 'SIGKILL')
+        await this.#clock.sleep(lookMs)
+      }
+      this.#book.record({ type: 'process-ended', process: name, asked: true })
+    } finally {
+      this.#ending.delete(name)
+    }
+  }
+
+  /** Ends everything in the planned order, and whatever of it a crash left unrecorded. */
+  async endAll(): Promise<void> {
+    for (const name of this.#plan.stop) await this.end(name, 'SIGKILL')
+    for (const id of findMarked(labMark, this.#plan.folder)) signal(id, 'SIGKILL')
+  }
+
+  /** Takes over after a crash: finds processes that were started and not written down, and notes those that ended. */
+  adopt(): void {
+    for (const { name } of this.#plan.processes) {
+      if (processOf(this.#book.state, name).kind !== 'launching') continue
+      const eldest = findMarked(processMark, markOf(this.#plan.folder, name))[0]
+      if (eldest === undefined) this.#book.record({ type: 'process-ended', process: name, asked: false })
+      else this.#book.record({ type: 'process-started', process: name, id: eldest })
+    }
+    this.noteEnded()
+  }
+
+  /** Notes every process that ended without being asked to. */
+  noteEnded(): void {
+    for (const { name } of this.#plan.processes) {
+      const id = idOf(processOf(this.#book.state, name))
+      if (id === undefined || this.#ending.has(name) || isRunning(id)) continue
+      this.#book.record({ type: 'process-ended', process: name, asked: false })
+    }
+  }
+
+  #planned(name: string): PlannedProcess {
+    const planned = this.#plan.processes.find((process) => process.name === name)
+    if (planned === undefined) throw labError('internal', `the plan has no process '${name}'`)
+    return planned
+  }
+
+  async #checkPorts(planned: PlannedProcess): Promise<void> {
+    for (const port of planned.ports) {
+      if (await isFree(port)) continue
+      const holder = holderOf(port)
+      const end = holder === undefined ? 'end the process that holds it' : `end ${holder}`
+      throw labError(
+        'port-taken',
+        `${planned.name}: port ${port} is taken; ${end}, or choose other ports: hactl up ${this.#plan.kind} --base-port N`,
+      )
+    }
+  }
+
+  // Written down before the launch and after it: a crash in between leaves a mark to find the process by.
+  #launch(planned: PlannedProcess): void {
+    const { name } = planned
+    const [file = '', ...args] = planned.argv
+    this.#book.record({ type: 'process-starting', process: name })
+    const log = openSync(join(this.#plan.folder, planned.log), 'a', 0o600)
+    const child = spawn(file, args, {
+      cwd: this.#plan.folder,
+      env: { ...planned.env, [labMark]: this.#plan.folder, [processMark]: markOf(this.#plan.folder, name) },
+      stdio: ['ignore', log, log],
+      detached: true,
+    })
+    closeSync(log)
+    // What cannot be spawned has no pid: that is told below.
+    child.on('error', () => undefined)
+    child.unref()
+    const id = child.pid === undefined ? undefined : identify(child.pid)
+    if (id === undefined) {
+      this.#book.record({ type: 'process-ended', process: name, asked: false })
+      throw this.#endedEarly(planned)
+    }
+    this.#book.record({ type: 'process-started', process: name, id })
+  }
+
+  async #awaitUp(planned: PlannedProcess, signal: AbortSignal): Promise<void> {
+    const giveUpAt = this.#clock.now() + startTimeoutMs
+    while (!(await accepts(planned.upPort))) {
+      if (this.running(planned.name) === undefined) {
+        this.noteEnded()
+        throw this.#endedEarly(planned)
+      }
+      if (this.#clock.now() > giveUpAt) throw this.#tooSlow(planned)
+      await this.#clock.sleep(lookMs, signal)
+    }
+  }
+
+  #endedEarly(planned: PlannedProcess): Error {
+    return labError('node-failed', `${where(planned)} ended while it was starting; ${this.#logEnd(planned)}`)
+  }
+
+  #tooSlow(planned: PlannedProcess): Error {
+    const seconds = startTimeoutMs / 1000
+    return labError('timed-out', `${where(planned)} is not up after ${seconds} s; ${this.#logEnd(planned)}`)
+  }
+
+  #logEnd(planned: PlannedProcess): string {
+    const log = join(this.#plan.folder, planned.log)
+    return `the end of ${log}:\n${logTail(log, shownLogLines).join('\n')}`
+  }
+}
+
+function where(planned: PlannedProcess): string {
+  return `${planned.name} on 127.0.0.1:${planned.upPort}`
+}
+
+function markOf(folder: string, process: string): string {
+  return `${folder}/${process}`
+}

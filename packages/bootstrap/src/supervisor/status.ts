@@ -1,0 +1,52 @@
+import { formatEndpoint } from '@ha/core'
+import { participle } from '../lab/faults.ts'
+import { idOf, type LabState, processOf } from '../lab/state.ts'
+import type { LabStatus, NodeStanding, NodeStatus } from '../lab/wire.ts'
+import { type Answer, judge, type MemberView } from '../model/agreement.ts'
+import type { Plan, PlannedNode } from '../model/plan.ts'
+
+/** What `status` shows: the journal's state and what the members answered, put side by side. */
+export function statusOf(plan: Plan, state: LabState, answers: readonly Answer[]): LabStatus {
+  const agreement = judge(answers)
+  return {
+    lab: plan.lab,
+    kind: plan.kind,
+    version: plan.version,
+    phase: state.phase,
+    agreed: agreement.kind === 'agreed',
+    because: agreement.kind === 'agreed' ? '' : `${agreement.member}: ${agreement.because}`,
+    url: plan.url,
+    folder: plan.folder,
+    nodes: plan.nodes.map((node) => nodeStatus(node, state, viewOf(node, answers))),
+  }
+}
+
+/** The same for a lab that nobody can ask: one that failed or has no supervisor. */
+export function statusUnasked(plan: Plan, state: LabState): LabStatus {
+  const view: MemberView = { kind: 'silent', because: 'the lab is not running' }
+  return statusOf(
+    plan,
+    state,
+    plan.nodes.map((node) => ({ member: node.member, view })),
+  )
+}
+
+function nodeStatus(node: PlannedNode, state: LabState, view: MemberView): NodeStatus {
+  const process = processOf(state, node.name)
+  const fault = state.faults[node.name]
+  return {
+    name: node.name,
+    endpoint: formatEndpoint(node),
+    standing: fault === undefined ? standings[process.kind] : (participle(fault.action) as NodeStanding),
+    pid: idOf(process)?.pid ?? null,
+    fault: fault ?? null,
+    view,
+  }
+}
+
+const standings = { down: 'down', launching: 'starting', starting: 'starting', up: 'running' } as const
+
+function viewOf(node: PlannedNode, answers: readonly Answer[]): MemberView {
+  const answer = answers.find(({ member }) => member === node.member)
+  return answer?.view ?? { kind: 'silent', because: 'it was not asked' }
+}

@@ -1,0 +1,154 @@
+import { rmSync } from 'node:fs'
+import { asError, type Clock, gate, isHaError } from '@ha/core'
+import type { Recorded } from '../lab/events.ts'
+import type { Request } from '../lab/wire.ts'
+import { type BootstrapCode, labError } from '../model/codes.ts'
+import type { Plan } from '../model/plan.ts'
+import type { Book } from './book.ts'
+import { form } from './forming.ts'
+import { Levers } from './levers.ts'
+import { Members } from './members.ts'
+import { Processes } from './processes.ts'
+import { statusOf } from './status.ts'
+
+// How soon a due lease or an unexpected end is noticed.
+const rhythmMs = 200
+
+/** How a request talks back while it is under way. */
+export interface Conversation {
+  send(event: Recorded): void
+  /** Fires when the client has left. */
+  readonly signal: AbortSignal
+}
+
+/** Looks after one lab: its processes, its leases, its journal. */
+export class Supervisor {
+  readonly #plan: Plan
+  readonly #book: Book
+  readonly #clock: Clock
+  readonly #life = new AbortController()
+  readonly #processes: Processes
+  readonly #members: Members
+  readonly #levers: Levers
+  readonly #done = gate()
+
+  constructor(plan: Plan, book: Book, clock: Clock) {
+    this.#plan = plan
+    this.#book = book
+    this.#clock = clock
+    this.#processes = new Processes(plan, book, clock)
+    this.#members = new Members(plan, book, clock)
+    this.#levers = new Levers(this.#parts)
+  }
+
+  /** Resolves when the lab has ended or failed and nothing of it runs. */
+  get done(): Promise<void> {
+    return this.#done.promise
+  }
+
+  /** Takes over: overdue leases first, then what a new lab needs. */
+  begin(): void {
+    const { state, events } = this.#book
+    this.#processes.adopt()
+    this.#levers.healOverdue(Date.now())
+    this.#keepRhythm().catch((error: unknown) => this.#done.reject(error))
+    if (state.phase.kind === 'formed') this.#levers.finishStarts()
+    if (state.phase.kind !== 'forming') return
+    const isNew = events.every((event) => event.type === 'planned' || event.type === 'supervised')
+    this.#form(isNew).catch((error: unknown) => this.#done.reject(error))
+  }
+
+  /** Answers one request. */
+  answer(request: Request, talk: Conversation): Promise<unknown> {
+    switch (request.verb) {
+      case 'status':
+        return this.#members.ask().then((answers) => statusOf(this.#plan, this.#book.state, answers))
+      case 'formed':
+        return this.#follow(talk, (event) => event.type === 'formed' || event.type === 'failed')
+      case 'follow':
+        return this.#follow(talk, (event) => event.type === 'ended')
+      case 'ready':
+        return this.#aloud(talk, () => this.#members.agree(request.timeoutMs, talk.signal))
+      case 'fault':
+        return this.#levers.pull(request)
+      case 'resume':
+        return this.#aloud(talk, () => this.#levers.heal(request.node))
+      case 'restart':
+        return this.#aloud(talk, () => this.#levers.restart(request.node))
+      case 'down':
+        return this.#down()
+    }
+  }
+
+  get #parts(): ConstructorParameters<typeof Levers>[0] {
+    return {
+      plan: this.#plan,
+      book: this.#book,
+      processes: this.#processes,
+      members: this.#members,
+      signal: this.#life.signal,
+    }
+  }
+
+  async #keepRhythm(): Promise<void> {
+    while (!this.#life.signal.aborted) {
+      this.#processes.noteEnded()
+      this.#levers.healOverdue(Date.now())
+      await this.#clock.sleep(rhythmMs)
+    }
+  }
+
+  async #form(isNew: boolean): Promise<void> {
+    const begun = this.#clock.now()
+    try {
+      if (!isNew) throw labError('supervisor-lost', 'the supervisor ended while the lab was forming')
+      await form(this.#parts)
+      this.#book.record({ type: 'formed', elapsedMs: Math.round(this.#clock.now() - begun) })
+    } catch (thrown) {
+      if (this.#life.signal.aborted) return
+      this.#life.abort(thrown)
+      await this.#processes.endAll()
+      const error = asError(thrown)
+      const code = isHaError(error) ? error.code : 'internal'
+      this.#book.record({ type: 'failed', code, message: error.message })
+      this.#done.resolve()
+    }
+  }
+
+  async #follow(talk: Conversation, isLast: (event: Recorded) => boolean): Promise<void> {
+    const last = gate<Recorded>()
+    const hear = (event: Recorded): void => {
+      talk.send(event)
+      if (isLast(event)) last.resolve(event)
+    }
+    for (const event of this.#book.events) hear(event)
+    const off = this.#book.onEvent(hear)
+    const leave = (): void => last.reject(talk.signal.reason)
+    talk.signal.addEventListener('abort', leave, { once: true })
+    try {
+      const event = await last.promise
+      if (event.type === 'failed') throw labError(event.code as BootstrapCode, event.message)
+    } finally {
+      off()
+      talk.signal.removeEventListener('abort', leave)
+    }
+  }
+
+  // The client hears what happens while it waits.
+  async #aloud<T>(talk: Conversation, work: () => Promise<T>): Promise<T> {
+    const off = this.#book.onEvent((event) => talk.send(event))
+    try {
+      return await work()
+    } finally {
+      off()
+    }
+  }
+
+  async #down(): Promise<void> {
+    this.#life.abort(labError('closed', `${this.#plan.lab} is being ended`))
+    await this.#processes.endAll()
+    this.#book.record({ type: 'ended' })
+    rmSync(this.#plan.folder, { recursive: true, force: true, maxRetries: 5 })
+    this.#done.resolve()
+  }
+}

@@ -1,0 +1,65 @@
+import { expect, test } from 'vitest'
+import { emptyTable, foldTable, type TableState, tableLines } from '../../src/cli/living-table.ts'
+import { plainLines } from '../../src/cli/progress.ts'
+import { statusLines } from '../../src/cli/status-table.ts'
+import type { LabEvent, Recorded } from '../../src/lab/events.ts'
+import { fold, unbornLab } from '../../src/lab/state.ts'
+import { resolveRabbit } from '../../src/rabbitmq/model.ts'
+import { planRabbit } from '../../src/rabbitmq/plan.ts'
+import { statusUnasked } from '../../src/supervisor/status.ts'
+import { place } from '../rabbitmq/place.ts'
+
+const id = { pid: 7, startTicks: '99', bootId: 'b' }
+const story: readonly LabEvent[] = [
+  { type: 'working', on: 'starting rabbit1' },
+  { type: 'process-starting', process: 'rabbit1' },
+  { type: 'process-started', process: 'rabbit1', id },
+  { type: 'process-up', process: 'rabbit1', elapsedMs: 3000 },
+  { type: 'process-starting', process: 'rabbit2' },
+]
+const events = story.map((event, i): Recorded => ({ ...event, seq: i + 1, at: 1000 * (i + 1) }))
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters.
+const bare = (line: string): string => line.replaceAll(/\u001b\[\d*m/g, '')
+
+test('the table shows where each process stands, and what is done now', () => {
+  const table = events.reduce<TableState>(foldTable, emptyTable)
+
+  expect(tableLines(table, 7000).map(bare)).toEqual([
+    '✔ rabbit1  up',
+    expect.stringMatching(/^. rabbit2 {2}starting {2}2\.0 s$/),
+    '  rabbit1 is up after 3.0 s  6.0 s',
+  ])
+})
+
+test('the table and the journal come to the same state', () => {
+  const table = events.reduce<TableState>(foldTable, emptyTable)
+
+  expect(table.lab).toEqual(events.reduce(fold, unbornLab))
+})
+
+test('plain lines say each event once', () => {
+  let out = ''
+  const write = (text: string): void => {
+    out += text
+  }
+  const progress = plainLines({ isLiving: false, write })
+
+  for (const event of events) progress.show(event)
+
+  expect(out.split('\n').map((line) => line.slice(9))).toEqual([
+    'starting rabbit1',
+    'rabbit1 is up after 3.0 s',
+    '',
+  ])
+})
+
+test('a status is a sentence, a table and what needs attention', () => {
+  const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq', nodes: 1 }, place))
+
+  expect(statusLines(statusUnasked(plan, unbornLab))).toEqual([
+    'shop  rabbitmq 3.10.8  is forming',
+    'NODE     STATE  SEES  ADDRESS          PID  FAULT',
+    'rabbit1  down   -     127.0.0.1:21001  -',
+    'DISAGREE  rabbit1@localhost: the lab is not running',
+  ])
+})

@@ -1,0 +1,56 @@
+import { CommanderError } from 'commander'
+import { expect, test } from 'vitest'
+import { hactlProgram, type Verb } from '../../src/cli/program.ts'
+
+function parse(...argv: readonly string[]): Verb | undefined {
+  let chosen: Verb | undefined
+  const program = hactlProgram((verb) => {
+    chosen = verb
+  })
+  for (const command of [program, ...program.commands]) {
+    command.exitOverride().configureOutput({ writeErr: () => undefined, writeOut: () => undefined })
+  }
+  program.parse(argv, { from: 'user' })
+  return chosen
+}
+
+const context = {
+  signal: new AbortController().signal,
+  isJson: true,
+  onEvent: () => undefined,
+  print: () => undefined,
+}
+
+test.each([
+  ['up', 'rabbitmq', '--nodes', '3', '--detect', '1s', '--name', 'lab', '--json'],
+  ['status', '--json'],
+  ['kill', 'rabbit1', '--for', '30s'],
+  ['stop', 'rabbit1', '--json'],
+  ['pause', 'rabbit1', '--name', 'lab'],
+  ['resume', 'rabbit1', '--json'],
+  ['restart', 'rabbit1', '--json'],
+  ['logs', 'rabbit1', '--follow'],
+  ['env', '--json'],
+  ['down', '--all', '--json'],
+  ['doctor', '--fix', '--json'],
+])('%s is a verb that is understood', (...argv) => {
+  expect(parse(...argv)).toBeTypeOf('function')
+})
+
+test.each([
+  [['statsu'], 'Did you mean status?'],
+  [['up', 'rabbitmq', '--detekt', '1s'], 'Did you mean --detect?'],
+  [['pause'], "missing required argument 'node'"],
+])('%j gets the nearest right word', (argv, hint) => {
+  expect(() => parse(...argv)).toThrow(CommanderError)
+  expect(() => parse(...argv)).toThrow(hint)
+})
+
+test.each([
+  [['up', 'rabitmq'], "did you mean 'rabbitmq'?"],
+  [['up', 'rabbitmq', '--nodes', 'three'], "--nodes: 'three' is not a whole number"],
+  [['up', 'rabbitmq', '--detect', 'soon'], "--detect: 'soon' is not a duration"],
+  [['logs', 'rabbit1', '--follow', '--json'], '--json prints one document'],
+])('%j is refused before anything is done', async (argv, message) => {
+  await expect(async () => await parse(...argv)?.(context)).rejects.toThrow(message)
+})

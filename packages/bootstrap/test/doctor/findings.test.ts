@@ -1,0 +1,50 @@
+import { expect, test } from 'vitest'
+import { judgeMachine, type MachineFacts } from '../../src/doctor/findings.ts'
+import { place } from '../rabbitmq/place.ts'
+
+const sound: MachineFacts = {
+  hasProc: true,
+  localhost: '127.0.0.1',
+  rabbit: { kind: 'found', installation: place.installation },
+  host: { families: ['debian'], isRoot: true },
+  availableMemoryMib: 4000,
+  home: '/labs',
+  homeIsWritable: true,
+  labs: [],
+}
+const bad = (facts: Partial<MachineFacts>): readonly unknown[] =>
+  judgeMachine({ ...sound, ...facts })
+    .filter((finding) => finding.level !== 'ok')
+    .map(({ about, level, fix }) => [about, level, fix])
+
+test('a sound machine has nothing but good findings', () => {
+  expect(bad({})).toEqual([])
+})
+
+test.each<readonly [string, Partial<MachineFacts>, readonly unknown[]]>([
+  ['no /proc', { hasProc: false }, ['system', 'error', undefined]],
+  [
+    'a wrong localhost',
+    { localhost: '10.0.0.1' },
+    ['localhost', 'error', "echo '127.0.0.1 localhost' >> /etc/hosts"],
+  ],
+  [
+    'no servers as root',
+    { rabbit: { kind: 'missing', programs: ['rabbitmq-server', 'erl'] } },
+    ['rabbitmq', 'error', 'hactl doctor --fix'],
+  ],
+  ['little memory', { availableMemoryMib: 100 }, ['memory', 'warning', undefined]],
+  ['a folder of somebody else', { homeIsWritable: false }, ['labs', 'error', 'export HACTL_HOME=~/labs']],
+  [
+    'a lab without supervisor',
+    { labs: [{ name: 'a', isFailed: false, isSupervised: false }] },
+    ['lab a', 'warning', 'hactl status --name a'],
+  ],
+  [
+    'a failed lab',
+    { labs: [{ name: 'a', isFailed: true, isSupervised: false }] },
+    ['lab a', 'warning', 'hactl down --name a'],
+  ],
+])('%s is found, with what to type', (_, facts, finding) => {
+  expect(bad(facts)).toEqual([finding])
+})

@@ -1,0 +1,59 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import type { Fault, FaultAction } from '../../src/lab/events.ts'
+import { grantFault, overdue } from '../../src/lab/faults.ts'
+import { type LabState, unbornLab } from '../../src/lab/state.ts'
+
+const id = { pid: 7, startTicks: '99', bootId: 'b' }
+const healthy: LabState = { ...unbornLab, processes: { rabbit1: { kind: 'up', id } } }
+const broken = (action: FaultAction, healsAt = 1000): LabState => ({
+  ...healthy,
+  faults: { rabbit1: { node: 'rabbit1', action, begunAt: 0, healsAt } },
+})
+const ask = (state: LabState, action: FaultAction, now = 500): Fault =>
+  grantFault(state, { node: 'rabbit1', action, forMs: 30_000 }, now)
+
+test('a healthy node may be broken until the deadline', () => {
+  expect(ask(healthy, 'pause')).toEqual({ node: 'rabbit1', action: 'pause', begunAt: 500, healsAt: 30_500 })
+})
+
+describe('a node that is broken already', () => {
+  const granted: readonly (readonly [FaultAction, FaultAction])[] = [
+    ['pause', 'pause'],
+    ['kill', 'kill'],
+    ['stop', 'stop'],
+    ['pause', 'kill'],
+  ]
+  const refused: readonly (readonly [FaultAction, FaultAction])[] = [
+    ['pause', 'stop'],
+    ['kill', 'pause'],
+    ['kill', 'stop'],
+    ['stop', 'kill'],
+    ['stop', 'pause'],
+  ]
+
+  test.each(granted)('by %s takes %s', (before, wanted) => {
+    expect(ask(broken(before), wanted).healsAt).toBe(30_500)
+  })
+
+  test.each(refused)('by %s refuses %s and says what to type', (before, wanted) => {
+    expect(() => ask(broken(before), wanted)).toThrow('type: hactl resume rabbit1')
+  })
+})
+
+test('a node that does not run cannot be broken', () => {
+  expect(() => ask(unbornLab, 'pause')).toThrow('pause rabbit1: it is not running')
+})
+
+test('exactly the faults whose time is over are overdue, the oldest first', () => {
+  fc.assert(
+    fc.property(fc.array(fc.nat(1000), { maxLength: 7 }), fc.nat(1000), (ends, now) => {
+      const faults = Object.fromEntries(
+        ends.map((healsAt, i) => [`n${i}`, { node: `n${i}`, action: 'kill' as const, begunAt: 0, healsAt }]),
+      )
+      const found = overdue({ ...unbornLab, faults }, now).map((fault) => fault.healsAt)
+
+      expect(found).toEqual(ends.filter((healsAt) => healsAt <= now).sort((a, b) => a - b))
+    }),
+  )
+})

@@ -1,0 +1,52 @@
+import { expect, test } from 'vitest'
+import type { Fault, LabEvent, ProcessId, Recorded } from '../../src/lab/events.ts'
+import { fold, idOf, type LabState, processOf, unbornLab } from '../../src/lab/state.ts'
+
+const id: ProcessId = { pid: 7, startTicks: '99', bootId: 'b' }
+const fault: Fault = { node: 'rabbit1', action: 'pause', begunAt: 1, healsAt: 2 }
+const after = (...events: readonly LabEvent[]): LabState =>
+  events.map((event, i): Recorded => ({ ...event, seq: i + 1, at: i })).reduce(fold, unbornLab)
+
+test('a process goes from launching to starting to up', () => {
+  const launching: LabEvent = { type: 'process-starting', process: 'rabbit1' }
+  const started: LabEvent = { type: 'process-started', process: 'rabbit1', id }
+  const up: LabEvent = { type: 'process-up', process: 'rabbit1', elapsedMs: 3 }
+
+  expect(processOf(after(launching), 'rabbit1')).toEqual({ kind: 'launching' })
+  expect(processOf(after(launching, started), 'rabbit1')).toEqual({ kind: 'starting', id })
+  expect(processOf(after(launching, started, up), 'rabbit1')).toEqual({ kind: 'up', id })
+})
+
+test('a process that ended has no identity to signal', () => {
+  const state = after(
+    { type: 'process-started', process: 'rabbit1', id },
+    { type: 'process-ended', process: 'rabbit1', asked: false },
+  )
+
+  expect(idOf(processOf(state, 'rabbit1'))).toBeUndefined()
+})
+
+test('a process that was never started is down', () => {
+  expect(processOf(unbornLab, 'rabbit9')).toEqual({ kind: 'down' })
+})
+
+test('a fault is in force until it is healed', () => {
+  const begun: LabEvent = { type: 'fault-begun', fault }
+
+  expect(after(begun).faults).toEqual({ rabbit1: fault })
+  expect(after(begun, { type: 'fault-healed', node: 'rabbit1', because: 'asked' }).faults).toEqual({})
+})
+
+test('a failed lab keeps its reason', () => {
+  expect(after({ type: 'failed', code: 'node-failed', message: 'why' }).phase).toEqual({
+    kind: 'failed',
+    code: 'node-failed',
+    message: 'why',
+  })
+})
+
+test('what only tells gives the same object back', () => {
+  const told: Recorded = { type: 'working', on: 'something', seq: 1, at: 1 }
+
+  expect(fold(unbornLab, told)).toBe(unbornLab)
+})

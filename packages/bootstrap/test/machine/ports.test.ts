@@ -1,0 +1,21 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { expect, test } from 'vitest'
+import { holderOf, isFree } from '../../src/machine/ports.ts'
+import { accepts } from '../../src/machine/sockets.ts'
+
+test('a port that is listened on is not free, accepts, and names its holder', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  const port = typeof address === 'object' ? (address?.port ?? 0) : 0
+
+  expect(await isFree(port)).toBe(false)
+  expect(await accepts(port)).toBe(true)
+  expect(holderOf(port)).toContain(`pid ${process.pid}`)
+
+  server.close()
+  await once(server, 'close')
+  expect(await isFree(port)).toBe(true)
+  expect(await accepts(port)).toBe(false)
+})

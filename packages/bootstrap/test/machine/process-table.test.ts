@@ -1,0 +1,55 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import type { ProcessId } from '../../src/lab/events.ts'
+import { findMarked, identify, isFrozen, isRunning, signal } from '../../src/machine/process-table.ts'
+
+let child: ChildProcess
+let id: ProcessId
+
+beforeEach(async () => {
+  child = spawn('sleep', ['60'], { env: { ...process.env, HACTL_TEST_MARK: `mark-${process.pid}` } })
+  await once(child, 'spawn')
+  id = identify(child.pid ?? 0) ?? { pid: 0, startTicks: '', bootId: '' }
+})
+afterEach(() => {
+  child.kill('SIGKILL')
+})
+
+test('a running process is told by its pid, start and boot', () => {
+  expect(id.pid).toBe(child.pid)
+  expect(isRunning(id)).toBe(true)
+})
+
+test('a record whose pid came back for another process never signals it', () => {
+  const recycled = { ...id, startTicks: String(Number(id.startTicks) - 1) }
+
+  expect(signal(recycled, 'SIGKILL')).toBe(false)
+  expect(isRunning(id)).toBe(true)
+})
+
+test('a record of an earlier boot never signals anything', () => {
+  expect(signal({ ...id, bootId: 'another' }, 'SIGKILL')).toBe(false)
+  expect(isRunning(id)).toBe(true)
+})
+
+test('a stop signal freezes and a continue signal thaws', async () => {
+  signal(id, 'SIGSTOP')
+  await expect.poll(() => isFrozen(id)).toBe(true)
+
+  signal(id, 'SIGCONT')
+
+  await expect.poll(() => isFrozen(id)).toBe(false)
+})
+
+test('a process that has ended is not running, and signalling it does nothing', async () => {
+  signal(id, 'SIGKILL')
+  await once(child, 'exit')
+
+  expect(isRunning(id)).toBe(false)
+  expect(signal(id, 'SIGKILL')).toBe(false)
+})
+
+test('a process is found by a mark in its environment', () => {
+  expect(findMarked('HACTL_TEST_MARK', `mark-${process.pid}`)).toEqual([id])
+})

@@ -1,0 +1,51 @@
+import { expect, test } from 'vitest'
+import { readLeader, readView } from '../../src/rabbitmq/answers.ts'
+import { mostNamed } from '../../src/rabbitmq/leader.ts'
+import { askLeader } from '../../src/rabbitmq/questions.ts'
+
+test('a view is read from what a running member prints', () => {
+  const printed =
+    "{ok, {view, [rabbit1@localhost, 'rabbit-2@localhost'], [rabbit1@localhost], ['rabbit-2@localhost']}}"
+
+  expect(readView(printed)).toEqual({
+    kind: 'answered',
+    members: ['rabbit1@localhost', 'rabbit-2@localhost'],
+    running: ['rabbit1@localhost'],
+    apart: ['rabbit-2@localhost'],
+  })
+})
+
+test('empty lists and line breaks are read', () => {
+  expect(readView('{ok, {view, [a@h,\n b@h], [], []}}\n')).toEqual({
+    kind: 'answered',
+    members: ['a@h', 'b@h'],
+    running: [],
+    apart: [],
+  })
+})
+
+test.each(['{ok, starting}', "{error, {'EXIT', noproc}}", '', '{ok, {view, [a@h]}}'])(
+  'a member that prints %s is still starting',
+  (printed) => {
+    expect(readView(printed).kind).toBe('starting')
+  },
+)
+
+test.each([
+  ['{ok, rabbit2@localhost}', 'rabbit2@localhost'],
+  ["{ok, 'rabbit-2@localhost'}", 'rabbit-2@localhost'],
+  ['{ok, none}', undefined],
+  ['{error, nodedown}', undefined],
+])('%s names the leader', (printed, leader) => {
+  expect(readLeader(printed)).toBe(leader)
+})
+
+test('the leader is the one that most members name, the first of equals', () => {
+  expect(mostNamed(['a', 'b', 'b'])).toBe('b')
+  expect(mostNamed(['a', undefined, 'b'])).toBe('a')
+  expect(mostNamed([undefined])).toBeUndefined()
+})
+
+test('no name of a queue can end the question and go on as code', () => {
+  expect(askLeader('/', '">>)), halt(), (<<"')).not.toContain('halt')
+})

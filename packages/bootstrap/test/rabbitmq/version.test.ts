@@ -1,0 +1,24 @@
+import { expect, test } from 'vitest'
+import { hasFeature, parseRabbitVersion, type RabbitFeature } from '../../src/rabbitmq/version.ts'
+
+const table: readonly (readonly [string, Readonly<Record<RabbitFeature, boolean>>])[] = [
+  ['3.10.8', { mirroring: true, patientSeed: true, partitionHandling: true }],
+  ['3.12.14', { mirroring: true, patientSeed: true, partitionHandling: true }],
+  ['3.13.0', { mirroring: true, patientSeed: false, partitionHandling: true }],
+  ['4.0.5', { mirroring: false, patientSeed: false, partitionHandling: true }],
+  ['4.2.0', { mirroring: false, patientSeed: false, partitionHandling: true }],
+  ['4.3.0-rc.1', { mirroring: false, patientSeed: false, partitionHandling: false }],
+]
+
+test.each(table)('%s has what its line of the table says', (text, features) => {
+  const version = parseRabbitVersion(text)
+  const found = Object.fromEntries(
+    Object.keys(features).map((name) => [name, hasFeature(version, name as RabbitFeature)]),
+  )
+
+  expect(found).toEqual(features)
+})
+
+test('what is not a version is refused', () => {
+  expect(() => parseRabbitVersion('latest')).toThrow("'latest' is not a RabbitMQ version")
+})

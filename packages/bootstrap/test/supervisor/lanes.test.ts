@@ -1,0 +1,29 @@
+import { gate } from '@ha/core'
+import { expect, test } from 'vitest'
+import { Lanes } from '../../src/supervisor/lanes.ts'
+
+test('work in one lane waits for the work before it, and other lanes do not', async () => {
+  const lanes = new Lanes()
+  const order: string[] = []
+  const first = gate()
+  const slow = lanes.run('a', async () => {
+    await first.promise
+    order.push('a1')
+  })
+  const next = lanes.run('a', async () => void order.push('a2'))
+  await lanes.run('b', async () => void order.push('b1'))
+
+  first.resolve()
+  await Promise.all([slow, next])
+
+  expect(order).toEqual(['b1', 'a1', 'a2'])
+})
+
+test('a failure reaches whoever asked and stops nobody behind it', async () => {
+  const lanes = new Lanes()
+  const failing = lanes.run('a', () => Promise.reject(new Error('no')))
+  const next = lanes.run('a', async () => 'yes')
+
+  await expect(failing).rejects.toThrow('no')
+  await expect(next).resolves.toBe('yes')
+})
