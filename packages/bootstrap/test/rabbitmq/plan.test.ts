@@ -63,9 +63,11 @@ test.each(['3.10.8', '3.13.7', '4.0.5', '4.3.5'])(
 
 test('the kernel’s ticks follow the promise', () => {
   expect(textOf(plan({ detectMs: 1000 }), 'nodes/rabbit2/advanced.config')).toBe(
-    '[{kernel, [{net_ticktime, 4}]}].\n',
+    '[{kernel, [{net_ticktime, 4}, {net_setuptime, 1}]}].\n',
   )
-  expect(textOf(plan(), 'nodes/rabbit2/advanced.config')).toBe('[{kernel, [{net_ticktime, 60}]}].\n')
+  expect(textOf(plan(), 'nodes/rabbit2/advanced.config')).toBe(
+    '[{kernel, [{net_ticktime, 60}, {net_setuptime, 7}]}].\n',
+  )
 })
 
 test('every virtual host gets the mirroring policy where the version knows mirroring', () => {

@@ -3,11 +3,11 @@ import { expect, test } from 'vitest'
 import { rabbitTimers } from '../../src/rabbitmq/timers.ts'
 
 test.each([
-  [undefined, { netTicktimeS: 60, heartbeatS: 60 }],
-  [250, { netTicktimeS: 1, heartbeatS: 4 }],
-  [1000, { netTicktimeS: 4, heartbeatS: 4 }],
-  [1100, { netTicktimeS: 5, heartbeatS: 5 }],
-  [5000, { netTicktimeS: 20, heartbeatS: 20 }],
+  [undefined, { netTicktimeS: 60, netSetuptimeS: 7, heartbeatS: 60 }],
+  [250, { netTicktimeS: 1, netSetuptimeS: 1, heartbeatS: 4 }],
+  [1000, { netTicktimeS: 4, netSetuptimeS: 1, heartbeatS: 4 }],
+  [1100, { netTicktimeS: 5, netSetuptimeS: 2, heartbeatS: 5 }],
+  [5000, { netTicktimeS: 20, netSetuptimeS: 5, heartbeatS: 20 }],
 ])('a promise of %s ms', (detectMs, timers) => {
   expect(rabbitTimers(detectMs)).toEqual(timers)
 })
