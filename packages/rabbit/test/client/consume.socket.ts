@@ -67,18 +67,18 @@ describe('a consumer', () => {
     ['its handler says reject', () => 'reject' as const, {}],
     [
       'its handler throws and onError is reject',
-      () => Promise.reject(new Error('bad')),
+      (): Promise<never> => Promise.reject(new Error('bad')),
       { onError: 'reject' },
     ],
     [
       'the body cannot be read',
-      () => undefined,
+      (): void => undefined,
       {
         onError: 'reject',
         codec: {
           contentType: 'x',
-          encode: Buffer.from,
-          decode: () => {
+          encode: (value: unknown): Buffer => Buffer.from(String(value)),
+          decode: (): never => {
             throw new Error('odd')
           },
         },

@@ -1,0 +1,53 @@
+import type { Clock } from '@ha/core'
+import type { Users } from './users.ts'
+import { Vhost } from './vhost.ts'
+
+/** What runs short on a server, which then takes no messages. */
+export type Alarm = 'memory' | 'disk'
+
+/** What the nodes of a cluster share: vhosts, users, alarms, and a count that makes names unique. */
+export class Broker {
+  readonly users: Users
+  readonly #vhosts: ReadonlyMap<string, Vhost>
+  readonly #alarms = new Set<Alarm>()
+  #names = 0
+
+  constructor(users: Users, vhosts: readonly string[], clock: Clock) {
+    this.users = users
+    this.#vhosts = new Map(vhosts.map((name) => [name, new Vhost(name, clock)]))
+  }
+
+  /** The vhost of that name, or undefined. */
+  vhost(name: string): Vhost | undefined {
+    return this.#vhosts.get(name)
+  }
+
+  /** What runs short, or undefined when nothing does. */
+  get alarm(): Alarm | undefined {
+    return [...this.#alarms][0]
+  }
+
+  raise(alarm: Alarm): void {
+    this.#alarms.add(alarm)
+  }
+
+  clear(alarm: Alarm): void {
+    this.#alarms.delete(alarm)
+  }
+
+  /** A new name such as `amq.gen-…`: as long as RabbitMQ's, and the same in every run. */
+  newName(prefix: 'amq.gen' | 'amq.ctag'): string {
+    this.#names += 1
+    return `${prefix}-${String(this.#names).padStart(22, '0')}`
+  }
+
+  /** Forgets what does not survive the end of the last node. */
+  forgetTransient(): void {
+    for (const vhost of this.#vhosts.values()) vhost.forgetTransient()
+  }
+
+  /** Ends all timers. */
+  end(): void {
+    for (const vhost of this.#vhosts.values()) vhost.end()
+  }
+}

@@ -1,0 +1,37 @@
+import { type ReplyName, replyCodes } from '../wire/protocol.ts'
+
+// A reply text is a short string, and RabbitMQ marks what it had to cut off.
+const maxReplyBytes = 255
+
+/** The broker says no: it closes the channel, or the whole connection, with a code and a text. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly scope: 'channel' | 'connection'
+  readonly replyCode: number
+  readonly replyText: string
+
+  constructor(scope: 'channel' | 'connection', replyCode: number, replyText: string) {
+    super(replyText)
+    this.scope = scope
+    this.replyCode = replyCode
+    this.replyText = shortened(replyText)
+  }
+}
+
+/** What RabbitMQ says when it falls over something: it closes the connection and blames no method. */
+export const internalError: Refusal = new Refusal('connection', replyCodes.INTERNAL_ERROR, 'INTERNAL_ERROR')
+
+/** A {@link Refusal} that closes the channel. */
+export function channelRefusal(name: ReplyName, text: string): Refusal {
+  return new Refusal('channel', replyCodes[name], `${name} - ${text}`)
+}
+
+/** A {@link Refusal} that closes the connection. */
+export function connectionRefusal(name: ReplyName, text: string): Refusal {
+  return new Refusal('connection', replyCodes[name], `${name} - ${text}`)
+}
+
+function shortened(text: string): string {
+  const bytes = Buffer.from(text, 'utf8')
+  return bytes.length <= maxReplyBytes ? text : `${bytes.toString('utf8', 0, maxReplyBytes - 3)}...`
+}
