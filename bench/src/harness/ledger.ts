@@ -35,12 +35,12 @@ export interface LedgerVerdict {
   readonly unsettled: number
   /** Rejected as not done, and in the queue all the same: a wrong word. */
   readonly wronglyNotDone: number
-  /** Stored twice, and the receipt had said that this may be. */
+  /** Handled more than once, and the receipt had said that this may be. */
   readonly announcedDuplicates: number
-  /** Stored twice, and nobody had said so. */
+  /** Handled more than once, neither announced by the receipt nor marked as redelivered by the broker. */
   readonly unannouncedDuplicates: number
-  /** Handed out again by the broker, and marked as such. */
-  readonly redeliveries: number
+  /** Handled again though only the broker had handed it out again. */
+  readonly handledAgain: number
   /** First sights that came after a later message. */
   readonly outOfOrder: number
 }
@@ -48,26 +48,43 @@ export interface LedgerVerdict {
 /** Decides by the ledger, not by logs. */
 export function judgeLedger({ sent, consumed }: Ledger): LedgerVerdict {
   const count = (outcome: Sent['outcome']): number => sent.filter((one) => one.outcome === outcome).length
-  const copies = new Map<number, number>()
-  for (const { id, redelivered } of consumed) if (!redelivered) copies.set(id, (copies.get(id) ?? 0) + 1)
-  const seen = new Set(consumed.map(({ id }) => id))
+  const runs = runsOf(consumed)
   const announced = new Set(
     sent.filter((one) => one.maybeDuplicate || one.outcome !== 'confirmed').map(({ id }) => id),
   )
-  const duplicated = [...copies].filter(([, number]) => number > 1)
+  const repeated = [...runs].filter(([, { fresh, marked }]) => fresh + marked > 1)
+  const quiet = repeated.filter(([id]) => !announced.has(id))
   return {
     sent: sent.length,
     confirmed: count('confirmed'),
-    lost: sent.filter(({ id, outcome }) => outcome === 'confirmed' && !seen.has(id)).length,
+    lost: sent.filter(({ id, outcome }) => outcome === 'confirmed' && !runs.has(id)).length,
     notDone: count('not-done'),
     unknown: count('unknown'),
     unsettled: count('unsettled'),
-    wronglyNotDone: sent.filter(({ id, outcome }) => outcome === 'not-done' && seen.has(id)).length,
-    announcedDuplicates: duplicated.filter(([id]) => announced.has(id)).length,
-    unannouncedDuplicates: duplicated.filter(([id]) => !announced.has(id)).length,
-    redeliveries: consumed.filter(({ redelivered }) => redelivered).length,
+    wronglyNotDone: sent.filter(({ id, outcome }) => outcome === 'not-done' && runs.has(id)).length,
+    announcedDuplicates: repeated.length - quiet.length,
+    unannouncedDuplicates: quiet.filter(([, { fresh }]) => fresh > 1).length,
+    handledAgain: quiet.filter(([, { fresh }]) => fresh <= 1).length,
     outOfOrder: outOfOrder(consumed),
   }
+}
+
+interface Runs {
+  /** Of copies that the broker had not handed out before. */
+  fresh: number
+  /** Of copies that it marked as redelivered. */
+  marked: number
+}
+
+function runsOf(consumed: readonly Consumed[]): ReadonlyMap<number, Runs> {
+  const runs = new Map<number, Runs>()
+  for (const { id, redelivered } of consumed) {
+    const known = runs.get(id) ?? { fresh: 0, marked: 0 }
+    runs.set(id, known)
+    if (redelivered) known.marked += 1
+    else known.fresh += 1
+  }
+  return runs
 }
 
 // With repeats removed, one publisher's messages are to be seen in the order in which they were published.

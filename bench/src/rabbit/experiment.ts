@@ -57,6 +57,8 @@ export interface ExperimentResult {
   readonly healedAtMs: number
   /** The same silence as seen by the probe that knows everything. */
   readonly floorMs: number | undefined
+  /** The longest silences of the probe. */
+  readonly floorSilences: readonly Silence[]
   readonly fared: readonly Fared[]
 }
 
@@ -150,8 +152,8 @@ async function underFault(lab: Stage, experiment: Experiment, underway: Underway
   const lease = await lab[fault](victim, { forMs: fault === 'pause' ? pauseMs : 120_000 })
   await recovered(runs, fault === 'pause' ? pauseMs + 10_000 : 20_000)
   await sleep(afterMs)
-  probing.abort()
   if (fault === 'pause') await sleep(Math.max(0, faultAtMs + pauseMs - wallMs()))
+  probing.abort()
   onPhase(`healing ${victim}`, runs)
   const healedAtMs = wallMs()
   await lease.heal()
@@ -160,8 +162,10 @@ async function underFault(lab: Stage, experiment: Experiment, underway: Underway
   onPhase('counting', runs)
   const withinMs = beginsWithinMs[fault]
   const fared = await Promise.all(runs.map((run) => faredOf(run, faultAtMs, withinMs)))
-  const floorMs = darkMs(await successes, faultAtMs, withinMs)
-  return { experiment, faultAtMs, healedAtMs, floorMs, fared }
+  const probed = await successes
+  const floorMs = darkMs(probed, faultAtMs, withinMs)
+  const floorSilences = silencesOf(probed, faultAtMs, 3)
+  return { experiment, faultAtMs, healedAtMs, floorMs, floorSilences, fared }
 }
 
 // Until everybody confirms again, or has had the time for it.

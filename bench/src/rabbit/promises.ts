@@ -7,11 +7,12 @@ export function kept(fared: Fared): boolean {
 
 /** What was not kept, in words. */
 export function brokenPromises({ verdict, unhandled, darkMs }: Fared): string {
-  const { lost, unsettled, unannouncedDuplicates, wronglyNotDone, outOfOrder } = verdict
+  const { lost, unsettled, unannouncedDuplicates, handledAgain, wronglyNotDone, outOfOrder } = verdict
   const broken = [
     [lost, 'confirmed and lost'],
     [unsettled, 'never settled'],
     [unannouncedDuplicates, 'stored twice without a word'],
+    [handledAgain, 'handled again in the same process'],
     [wronglyNotDone, 'called not done though they were'],
     [outOfOrder, 'out of order'],
     [unhandled.length, `unhandled (${unhandled[0]})`],
