@@ -1,4 +1,4 @@
-import { readOptions } from '../harness/args.ts'
+import { chosen, readOptions } from '../harness/args.ts'
 import { saveResults } from '../harness/results.ts'
 import { ms } from '../harness/stats.ts'
 import { markdownTable } from '../harness/table.ts'
@@ -23,15 +23,22 @@ const acts: readonly { readonly fault: FaultKind; readonly says: string }[] = [
   },
 ]
 
-/** `npm run demo`: a real cluster loses its most important node twice, and what that costs whom. */
+const stages = ['real', 'in-process'] as const
+
+/**
+ * `npm run demo`: a real cluster loses its most important node twice, and what that costs whom. `--stage in-process`
+ * plays it without servers.
+ */
 export async function rabbitDemo(argv: readonly string[]): Promise<boolean> {
-  readOptions(argv, [])
+  const [stageName] = chosen(readOptions(argv, ['stage'])['stage'], stages, stages)
   console.log(
     'A cluster of three brokers, 500 confirmed messages a second, and the most important node fails. Twice.\n',
   )
-  const command = await missingServers()
-  if (command === undefined) return withLab('demo', (lab) => play(lab))
-  console.log(`No RabbitMQ server can be had here (${command}): the same story on the in-process broker.\n`)
+  if (stageName === 'real') {
+    const command = await missingServers()
+    if (command === undefined) return withLab('demo', (lab) => play(lab))
+    console.log(`No RabbitMQ server can be had here (${command}): the same story on the in-process broker.\n`)
+  }
   const stage = await fakeStage()
   try {
     return await play(stage)

@@ -17,7 +17,7 @@ import { ours } from './ours.ts'
 import { brokenPromises, kept } from './promises.ts'
 import { queueKinds } from './queues.ts'
 
-const optionNames = ['faults', 'fault', 'queue', 'rate', 'detect']
+const optionNames = ['faults', 'fault', 'queue', 'rate']
 
 /** `npm run drill -- rabbit`: faults under traffic on a real cluster; false when one promise was not kept. */
 export async function rabbitDrill(argv: readonly string[]): Promise<boolean> {

@@ -125,6 +125,7 @@ function answerClauses<C>(): Clauses<C> {
       const before = harness.driver.received(connection)
       await during(harness, answerMs, harness.driver.probe(connection, new AbortController().signal))
       assert.ok(harness.driver.received(connection) > before)
+      harness.driver.destroy(connection)
     },
     'gets no answer to a probe from a frozen server, and settles when it is given up': async (
       harness,
@@ -139,6 +140,7 @@ function answerClauses<C>(): Clauses<C> {
       controller.abort(new Error('given up'))
       assert.equal((await during(harness, answerMs, probe)).kind, 'rejected')
       assert.equal(harness.driver.received(connection), before)
+      harness.driver.destroy(connection)
     },
     'knocks at a living server and leaves nothing open': async (harness, answerMs) => {
       await during(harness, answerMs, harness.driver.knock(harness.endpoint, new AbortController().signal))

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from 'vitest'
 import { type Delivery, ephemeral, fanout, mirrored, quorum } from '../../src/index.ts'
-import { pause, rabbitBench, until } from './bench.ts'
+import { pause, until } from '../waiting.ts'
+import { rabbitBench } from './bench.ts'
 
 const topology = { queues: { bill: quorum() } }
 
@@ -64,7 +65,7 @@ describe('a consumer', () => {
   })
 
   it.each([
-    ['its handler says reject', () => 'reject' as const, {}],
+    ['its handler says reject', (): 'reject' => 'reject', {}],
     [
       'its handler throws and onError is reject',
       (): Promise<never> => Promise.reject(new Error('bad')),

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { fanout, quorum, topic } from '../../src/index.ts'
-import { ending, pause, rabbitBench, until } from './bench.ts'
+import { ending, pause, until } from '../waiting.ts'
+import { rabbitBench } from './bench.ts'
 
 const topology = {
   exchanges: { orders: topic() },

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { dealExperiments } from '../../src/rabbit/deal.ts'
+
+const series = {
+  faults: 54,
+  faultKinds: ['kill', 'stop', 'pause'],
+  queueKinds: ['quorum', 'mirrored'],
+  nodes: ['a', 'b', 'c'],
+  contestants: ['ours'],
+  ratePerSecond: 500,
+  pauseMs: 1,
+} as const
+
+test('faults are dealt evenly: every queue kind has every fault of every node in every part', () => {
+  const dealt = dealExperiments(series).map(
+    ({ queueKind, fault, victim, role }) => `${queueKind} ${fault} ${victim} ${role}`,
+  )
+  expect(new Set(dealt).size).toBe(54)
+})
+
+test('a short series has each kind first', () => {
+  const kinds = dealExperiments({ ...series, faults: 6 }).map(
+    ({ queueKind, fault }) => `${queueKind} ${fault}`,
+  )
+  expect(new Set(kinds).size).toBe(6)
+})

@@ -1,0 +1,24 @@
+import { startLab } from '@ha/bootstrap'
+import { expect, it } from 'vitest'
+import { runExperiment } from '../../dist/rabbit/experiment.js'
+import { ours } from '../../dist/rabbit/ours.js'
+import { brokenPromises } from '../../dist/rabbit/promises.js'
+
+// One fault of the long drill, so that a lost message is seen before a change is taken.
+it('the most important node is killed, and every promise is kept', async () => {
+  await using lab = await startLab(
+    { kind: 'rabbitmq', nodes: 3, detectMs: 1_000 },
+    { name: `drill-${process.pid}` },
+  )
+  const { fared } = await runExperiment(lab, {
+    queueKind: 'quorum',
+    fault: 'kill',
+    role: 'leader and connections',
+    victim: lab.nodes[0]?.name ?? '',
+    contestants: [ours.name],
+    ratePerSecond: 500,
+    pauseMs: 12_000,
+  })
+  expect(fared.map(brokenPromises)).toEqual([''])
+  expect(fared[0]?.verdict.confirmed).toBeGreaterThan(1_000)
+})

@@ -1,0 +1,62 @@
+// npm test: installs and builds what is missing, gets the servers, runs every check and every test.
+// `npm test -- --no-servers` leaves out the tests that need real servers.
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bin, prepare, run } from './prepare.mjs'
+import { Steps } from './steps.mjs'
+
+const serverless = ['unit', 'contract', 'socket']
+const withServers = ['integration']
+
+prepare()
+const steps = new Steps()
+await steps.run('the sources have one style, and layers import downwards only (biome)', () =>
+  must(bin('biome', ['check', '.'])),
+)
+await steps.run('the tests are typed (tsc)', () => must(bin('tsc', ['-p', 'tsconfig.test.json'])))
+await steps.run('docs/errors.md tells of every code', () =>
+  must(run(process.execPath, ['tools/errors-doc.mjs', '--check'])),
+)
+
+const missing = process.argv.includes('--no-servers') ? 'asked for with --no-servers' : await getServers()
+const folder = await mkdtemp(join(tmpdir(), 'ha-test-'))
+try {
+  const projects = missing === undefined ? [...serverless, ...withServers] : serverless
+  steps.add(runTests(projects, join(folder, 'results.json')))
+  if (missing !== undefined) sayWhatIsSkipped(join(folder, 'list.json'), missing)
+} finally {
+  await rm(folder, { recursive: true })
+}
+steps.end()
+
+/** Installs the servers that are missing; returns why there are none. */
+async function getServers() {
+  const { installServers } = await import('../packages/bootstrap/dist/index.js')
+  const outcome = await installServers({ onProgress: (text) => process.stdout.write(text) })
+  return outcome.kind === 'ask' ? `this machine has no RabbitMQ; to get it: ${outcome.command}` : undefined
+}
+
+function runTests(projects, file) {
+  const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
+  const code = bin('vitest', ['run', ...reporters, ...projects.flatMap((name) => ['--project', name])])
+  const {
+    numPassedTests: passed,
+    numFailedTests,
+    numFailedTestSuites,
+  } = JSON.parse(readFileSync(file, 'utf8'))
+  // A file that cannot be loaded, or an error that nobody handled, has no test to its name.
+  const failed = numFailedTests === 0 && code !== 0 ? Math.max(1, numFailedTestSuites) : numFailedTests
+  return { passed, failed }
+}
+
+function sayWhatIsSkipped(file, why) {
+  bin('vitest', ['list', `--json=${file}`, ...withServers.flatMap((name) => ['--project', name])])
+  const skipped = JSON.parse(readFileSync(file, 'utf8')).length
+  console.log(`${skipped} tests on real servers were skipped: ${why}`)
+}
+
+function must(code) {
+  if (code !== 0) throw new Error('see above')
+}
