@@ -29,7 +29,7 @@ const projects: readonly TestProjectConfiguration[] = [
   {
     test: {
       name: 'integration',
-      include: ['{packages/*,bench}/test/**/*.int.ts'],
+      include: ['{packages/*,examples/*,bench}/test/**/*.int.ts'],
       environment: 'node',
       fileParallelism: false,
       testTimeout: 120_000,

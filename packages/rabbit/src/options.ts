@@ -72,11 +72,19 @@ export interface RabbitOptions
   readonly tls?: boolean | TlsOptions
 }
 
+/** What a URL has no words for; where both say something, this counts. */
+export type BesideUrl = Omit<RabbitOptions, 'addresses'>
+
 /** Options or URL, checked and completed. Throws one `config-invalid` that names everything that is wrong. */
-export function resolveRabbitOptions(input: string | RabbitOptions): ResolvedOptions {
-  const given = typeof input === 'string' ? readAmqpUrl(input) : input
+export function resolveRabbitOptions(input: string | RabbitOptions, beside: BesideUrl = {}): ResolvedOptions {
+  const given = typeof input === 'string' ? besideUrl(readAmqpUrl(input), beside) : input
   const defaultPort = usesTls(given) ? 5671 : 5672
   return resolveOptions(optionTable(defaultPort), given, 'rabbit')
+}
+
+function besideUrl(fromUrl: RabbitOptions, beside: BesideUrl): RabbitOptions {
+  const liveness = { ...fromUrl.liveness, ...beside.liveness }
+  return { ...fromUrl, ...beside, liveness }
 }
 
 // The one table of defaults. Each default stands here and in no other place of the code.

@@ -26,7 +26,7 @@ import {
   resolveConsume,
   resolvePublisher,
 } from './member-options.ts'
-import { type RabbitOptions, type ResolvedOptions, resolveRabbitOptions } from './options.ts'
+import { type BesideUrl, type RabbitOptions, type ResolvedOptions, resolveRabbitOptions } from './options.ts'
 import type { Publisher } from './publish/publisher.ts'
 import { Publishing } from './publish/publishing.ts'
 import { whenReady } from './ready.ts'
@@ -48,10 +48,13 @@ export interface RabbitParts {
 
 /**
  * A client of a RabbitMQ cluster. Returns at once; the first publisher, consumer or declaration begins to dial.
- * Throws `config-invalid` when an option cannot be used.
+ * Beside a URL, `more` takes what it has no words for, such as the topology. Throws `config-invalid` when an option
+ * cannot be used.
  */
-export function createRabbit(options: string | RabbitOptions): Rabbit {
-  return new Rabbit(resolveRabbitOptions(options), {
+export function createRabbit(options: RabbitOptions): Rabbit
+export function createRabbit(url: string, more?: BesideUrl): Rabbit
+export function createRabbit(options: string | RabbitOptions, more?: BesideUrl): Rabbit {
+  return new Rabbit(resolveRabbitOptions(options, more), {
     clock: systemClock,
     random: Math.random,
     driver: driverOf,

@@ -41,6 +41,20 @@ describe('the options of a client', () => {
     expect(resolveRabbitOptions('amqp://n1?heartbeat=20').liveness.heartbeatMs).toBe(20_000)
   })
 
+  it('take beside a URL what it has no words for, and that counts where both say something', () => {
+    const { addresses, name, liveness, topology } = resolveRabbitOptions('amqp://n1?heartbeat=30&name=url', {
+      name: 'beside',
+      liveness: { probeAfterMs: 500 },
+      topology: { exchanges: { orders: { type: 'topic' } } },
+    })
+    expect({ addresses, name, topology }).toEqual({
+      addresses: [{ host: 'n1', port: 5672 }],
+      name: 'beside',
+      topology: { exchanges: { orders: { type: 'topic' } } },
+    })
+    expect(liveness).toMatchObject({ heartbeatMs: 30_000, probeAfterMs: 500 })
+  })
+
   it('ask a function for addresses, and check what it returns', async () => {
     const { addresses } = resolveRabbitOptions({ addresses: async () => ['n1', { host: 'n2', port: 7 }] })
     const ask = addresses as () => Promise<unknown>

@@ -6,7 +6,9 @@ import { failGuilty } from './attribution.ts'
 import { Caution } from './caution.ts'
 import { confirm, type Entry, fail } from './entry.ts'
 import { nacked, notEncodable, unroutable } from './failures.ts'
+import { type ChannelEnd, type LaneChannel, listenTo } from './lane-channel.ts'
 import { LaneEntries } from './lane-entries.ts'
+import { RefusedRoutes } from './refused-routes.ts'
 
 /** Why a lane sends nothing for now. */
 export type Hold = 'blocked' | 'buffer-full' | 'moving' | 'topology'
@@ -21,18 +23,13 @@ export interface LaneOptions {
   readonly onExchangeMissing: (exchange: string) => boolean
 }
 
-/** A confirm channel as a lane uses it. */
-export interface LaneChannel {
-  readonly guard: GuardedChannel<ConfirmChannel>
-  /** The node, as `host:port`. */
-  readonly endpoint: string
-  /** Called once, when the lane has no more use for it: it is over, it refuses messages, or it hangs. */
-  readonly onDone: (error: Error, how: 'over' | 'refusing' | 'hanging') => void
-}
-
 // Until a channel has confirmed something, it gets no more than this. A channel that hangs in RabbitMQ with 400 messages
 // before it stops the whole connection ("flow"), so that no other channel can be opened on it.
 const firstWindow = 64
+
+// A channel that refused for good is kept for so long: full queues are no reason to open one for each message, and a
+// channel that refuses for no good reason is not kept for ever.
+const keptThoughRefusingMs = 1_000
 
 // An exchange of the topology that vanishes again and again is somebody else's decision.
 const mostTriesOnMissingExchange = 3
@@ -43,15 +40,17 @@ export class Lane {
   readonly #entries = new LaneEntries()
   readonly #holds = new Set<Hold>()
   readonly #caution: Caution
+  readonly #refused = new RefusedRoutes()
   #channel: LaneChannel | undefined
+  #openedAtMs = 0
   /** The channel has confirmed something. */
   #proven = false
   /** The channel has nacked: it gets nothing more, and is left when it has answered for what it was sent. */
   #refusing = false
   /** How many are still to be sent one by one, to find out which of them the broker refuses. */
   #suspects = 0
-  /** Counts the broker's acks: how a stall is told from progress. */
-  acks = 0
+  /** Counts the broker's final answers: how a stall is told from progress. */
+  answers = 0
 
   constructor(options: LaneOptions) {
     this.#options = options
@@ -81,21 +80,17 @@ export class Lane {
 
   /** Goes on with a channel that has just been opened. */
   open(channel: LaneChannel): void {
-    const { guard } = channel
     this.#channel = channel
+    this.#openedAtMs = this.#options.clock.now()
     this.#proven = false
     this.#holds.delete('buffer-full')
     this.#holds.delete('moving')
-    // What an earlier channel still says is about messages that go another way now.
-    const mine = (act: () => void): void => {
-      if (this.#channel === channel) act()
-    }
-    guard.channel.on('ack', ({ deliveryTag, multiple }) => mine(() => this.#onAck(deliveryTag, multiple)))
-    guard.channel.on('nack', ({ deliveryTag, multiple }) => mine(() => this.#onNack(deliveryTag, multiple)))
-    guard.channel.on('return', (message) => mine(() => this.#onReturn(message)))
-    guard.channel.on('drain', () => mine(() => this.release('buffer-full')))
-    guard.over.addEventListener('abort', () => mine(() => this.#done(guard.over.reason, 'over')), {
-      once: true,
+    listenTo(channel.guard, () => this.#channel === channel, {
+      onAck: (deliveryTag, multiple) => this.#onAck(deliveryTag, multiple),
+      onNack: (deliveryTag, multiple) => this.#onNack(deliveryTag, multiple),
+      onReturn: (message) => this.#onReturn(message),
+      onDrain: () => this.release('buffer-full'),
+      onOver: (reason) => this.#done(reason, 'over'),
     })
     this.pump()
   }
@@ -170,9 +165,10 @@ export class Lane {
   #onAck(deliveryTag: number, multiple: boolean): void {
     const nowMs = this.#options.clock.now()
     const endpoint = this.#channel?.endpoint ?? ''
-    this.acks += 1
+    this.answers += 1
     this.#proven = true
     for (const entry of this.#answered(deliveryTag, multiple)) {
+      this.#refused.take(entry)
       if (entry.returned === undefined) confirm(entry, endpoint, nowMs)
       else fail(entry, unroutable(entry))
     }
@@ -180,13 +176,18 @@ export class Lane {
   }
 
   #onNack(deliveryTag: number, multiple: boolean): void {
+    const nowMs = this.#options.clock.now()
+    let mayPass = false
     for (const entry of this.#answered(deliveryTag, multiple)) {
-      if (entry.repeatable) this.#entries.nacked.push(entry)
+      const forGood = this.#refused.refuse(entry, nowMs)
+      if (entry.repeatable && !forGood) this.#entries.nacked.push(entry)
       else fail(entry, nacked(entry))
+      mayPass ||= !forGood
     }
-    this.#refusing = true
-    this.#caution.begin()
-    this.#caution.watch(() => this.#giveUp('refusing'))
+    if (mayPass) this.#caution.begin()
+    else this.answers += 1
+    this.#refusing ||= mayPass || nowMs - this.#openedAtMs >= keptThoughRefusingMs
+    if (this.#refusing) this.#caution.watch(() => this.#giveUp('refusing'))
     this.#afterAnswer()
   }
 
@@ -211,7 +212,7 @@ export class Lane {
     if (entry !== undefined) entry.returned = `${String(replyCode)} ${String(replyText)}`
   }
 
-  #giveUp(how: 'refusing' | 'hanging'): void {
+  #giveUp(how: Exclude<ChannelEnd, 'over'>): void {
     const guard = this.#channel?.guard
     const code = how === 'refusing' ? 'nacked' : 'stalled'
     this.#done(rabbitError(code, `the channel is ${how}`, { outcome: 'unknown', retryable: true }), how)
@@ -219,7 +220,7 @@ export class Lane {
   }
 
   // The channel is of no more use: what it did not confirm goes back to the front, in order.
-  #done(error: Error, how: 'over' | 'refusing' | 'hanging'): void {
+  #done(error: Error, how: ChannelEnd): void {
     const channel = this.#channel
     if (channel === undefined) return
     this.#channel = undefined

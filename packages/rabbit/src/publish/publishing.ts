@@ -15,10 +15,11 @@ import { rabbitChannels } from '../channels.ts'
 import { rabbitError } from '../codes.ts'
 import type { ResolvedOptions } from '../options.ts'
 import type { Entry } from './entry.ts'
-import { Lane, type LaneChannel } from './lane.ts'
+import { Lane } from './lane.ts'
+import type { LaneChannel } from './lane-channel.ts'
 import { OutboxSpace } from './outbox-space.ts'
 import { ConfirmedPublisher, type Publisher, type PublisherSettings } from './publisher.ts'
-import { watchStall } from './stall.ts'
+import { type Progress, watchStall } from './stall.ts'
 import { Sweep } from './sweep.ts'
 
 /** The topology as publishers see it. */
@@ -169,8 +170,8 @@ export class Publishing {
 
   #watchStall(): Promise<void> {
     const { clock, link, options, onStalled } = this.#parts
-    const progress = (): { acks: number; unconfirmed: number } => ({
-      acks: sum(this.#lanes, (lane) => lane.acks),
+    const progress = (): Omit<Progress, 'attentiveMs'> => ({
+      answers: sum(this.#lanes, (lane) => lane.answers),
       unconfirmed: link.state.kind === 'ready' ? this.unconfirmed : 0,
     })
     const onStall = (unconfirmed: number, forMs: number): void => {

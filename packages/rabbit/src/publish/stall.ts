@@ -2,13 +2,13 @@ import { Attention, type Clock } from '@ha/core'
 
 /** How long nothing was confirmed, and how long that will be borne. */
 export interface Stall {
-  readonly acks: number
+  readonly answers: number
   readonly forMs: number
   readonly patienceMs: number
 }
 
 export interface Progress {
-  readonly acks: number
+  readonly answers: number
   readonly unconfirmed: number
   readonly attentiveMs: number
 }
@@ -17,13 +17,14 @@ export interface Progress {
 const longestPatienceMs = 60_000
 
 /** No stall yet. */
-export function noStall(acks: number, patienceMs: number): Stall {
-  return { acks, forMs: 0, patienceMs }
+export function noStall(answers: number, patienceMs: number): Stall {
+  return { answers, forMs: 0, patienceMs }
 }
 
-/** Folds a tick: any ack, or nothing to confirm, ends the stall. */
+/** Folds a tick: any final answer, or nothing to confirm, ends the stall. */
 export function observeProgress(stall: Stall, progress: Progress, patienceMs: number): Stall {
-  if (progress.acks !== stall.acks || progress.unconfirmed === 0) return noStall(progress.acks, patienceMs)
+  if (progress.answers !== stall.answers || progress.unconfirmed === 0)
+    return noStall(progress.answers, patienceMs)
   return { ...stall, forMs: stall.forMs + progress.attentiveMs }
 }
 
@@ -45,13 +46,13 @@ export interface StallWatch {
   readonly onStall: (unconfirmed: number, forMs: number) => void
 }
 
-/** Watches for a node that acks pings and confirms nothing, until the signal fires. */
+/** Watches for a node that answers pings and confirms nothing, until the signal fires. */
 export async function watchStall(watch: StallWatch, signal: AbortSignal): Promise<void> {
   const { clock, confirmStallMs, progress, onStall } = watch
   if (confirmStallMs === Number.POSITIVE_INFINITY) return
   const tickMs = confirmStallMs / 16
   const attention = new Attention(clock, tickMs)
-  let stall = noStall(progress().acks, confirmStallMs)
+  let stall = noStall(progress().answers, confirmStallMs)
   for (;;) {
     await clock.sleep(tickMs, signal)
     const now = progress()

@@ -264,6 +264,23 @@ describe('a publisher', () => {
     expect(await ending(publisher.publish({}, { repeatable: false }))).toBe('nacked unknown')
   })
 
+  it('says nacked when a queue wants no more, keeps its channel then, and goes on when there is room', async () => {
+    const full = quorum({ maxMessages: 1, overflow: 'reject-publish' })
+    const { rabbit, cluster, told } = await rabbitBench({ topology: { queues: { full, bill: quorum() } } })
+    const publisher = rabbit.publisher({ key: 'full' })
+    await publisher.publish('first')
+    expect(await ending(publisher.publish('second'))).toBe('nacked unknown')
+    const opened = (): number => cluster.log.entries({ from: 'client', frame: 'confirm.select' }).length
+    const before = opened()
+    const mixed = Array.from({ length: 100 }, (_, i) => publisher.publish(i, i % 2 ? { key: 'bill' } : {}))
+    const words = await Promise.all(mixed.map(ending))
+    expect(words).toEqual(Array.from({ length: 100 }, (_, i) => (i % 2 ? 'confirmed' : 'nacked unknown')))
+    expect(opened() - before).toBeLessThan(3)
+    await rabbit.withChannel((channel) => channel.purgeQueue('full'))
+    expect(await ending(publisher.publish('third'))).toBe('confirmed')
+    expect(told).toEqual([])
+  })
+
   it('declares an exchange of the topology again when it has vanished', async () => {
     const { rabbit } = await rabbitBench({ topology })
     const publisher = rabbit.publisher({ exchange: 'orders' })

@@ -1,0 +1,48 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { startLab } from '@ha/bootstrap'
+import { createRabbit } from '@ha/rabbit'
+import { expect, it } from 'vitest'
+
+const service = fileURLToPath(new URL('../dist/service.js', import.meta.url))
+
+it('takes and bills every order while its broker is killed', async () => {
+  await using lab = await startLab({ kind: 'rabbitmq', detectMs: 1_000 }, { name: `orders-${process.pid}` })
+  const child = spawn(process.execPath, [service], { env: { ...process.env, RABBITMQ_URL: lab.url } })
+  const lines: string[] = []
+  await hear(child, lines)
+  for (const { name } of lab.nodes) {
+    await lab.kill(name)
+    await setTimeout(1_500)
+    await lab.resume(name)
+    await lab.ready()
+  }
+  child.kill('SIGTERM')
+  const [code] = await once(child, 'exit')
+
+  const last = JSON.parse(lines.at(-1) ?? '{}') as { taken: number; billed: number; atTheEnd: unknown }
+  expect(code).toBe(0)
+  expect(lines.filter((line) => line.includes('on with')).length).toBeGreaterThan(0)
+  expect(lines.filter((line) => /not-done|unknown \(/.test(line))).toEqual([])
+  expect(last.taken).toBeGreaterThan(100)
+  expect(last.billed + (await waiting(lab.url))).toBe(last.taken)
+})
+
+// Orders that came after the service had stopped to bill.
+async function waiting(url: string): Promise<number> {
+  await using rabbit = createRabbit(url)
+  const { messageCount } = await rabbit.withChannel((channel) => channel.checkQueue('billing'))
+  return messageCount
+}
+
+// Collects what the service prints; resolves with its first line, which says that it is ready.
+async function hear(child: ChildProcess, lines: string[]): Promise<void> {
+  const { stdout } = child
+  if (stdout === null) throw new Error('the service has no output')
+  const output = createInterface({ input: stdout })
+  output.on('line', (line) => lines.push(line))
+  await once(output, 'line')
+}

@@ -1,0 +1,39 @@
+import type { GuardedChannel } from '../amqp/channel.ts'
+import type { ConfirmChannel, Message } from '../amqp/types.ts'
+
+/** Why a lane has no more use for a channel. */
+export type ChannelEnd = 'over' | 'refusing' | 'hanging'
+
+/** A confirm channel as a lane uses it. */
+export interface LaneChannel {
+  readonly guard: GuardedChannel<ConfirmChannel>
+  /** The node, as `host:port`. */
+  readonly endpoint: string
+  /** Called once, when the lane has no more use for it: it is over, it refuses messages, or it hangs. */
+  readonly onDone: (error: Error, how: ChannelEnd) => void
+}
+
+/** What a channel says, to whom it belongs. */
+export interface ChannelListener {
+  readonly onAck: (deliveryTag: number, multiple: boolean) => void
+  readonly onNack: (deliveryTag: number, multiple: boolean) => void
+  readonly onReturn: (message: Message) => void
+  readonly onDrain: () => void
+  readonly onOver: (reason: Error) => void
+}
+
+/** Passes on what a channel says while `isCurrent`: afterwards it is about messages that go another way. */
+export function listenTo(
+  { channel, over }: GuardedChannel<ConfirmChannel>,
+  isCurrent: () => boolean,
+  listener: ChannelListener,
+): void {
+  const current = (act: () => void): void => {
+    if (isCurrent()) act()
+  }
+  channel.on('ack', ({ deliveryTag, multiple }) => current(() => listener.onAck(deliveryTag, multiple)))
+  channel.on('nack', ({ deliveryTag, multiple }) => current(() => listener.onNack(deliveryTag, multiple)))
+  channel.on('return', (message) => current(() => listener.onReturn(message)))
+  channel.on('drain', () => current(() => listener.onDrain()))
+  over.addEventListener('abort', () => current(() => listener.onOver(over.reason)), { once: true })
+}
