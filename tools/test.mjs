@@ -33,9 +33,9 @@ steps.end()
 
 /** Installs the servers that are missing; returns why there are none. */
 async function getServers() {
-  const { installServers } = await import('../packages/bootstrap/dist/index.js')
-  const outcome = await installServers({ onProgress: (text) => process.stdout.write(text) })
-  return outcome.kind === 'ask' ? `this machine has no RabbitMQ; to get it: ${outcome.command}` : undefined
+  const { missingServers } = await import('../bench/dist/rabbit/lab.js')
+  const missing = await missingServers()
+  return missing === undefined ? undefined : `this machine has no RabbitMQ: ${missing}`
 }
 
 function runTests(projects, file) {

@@ -1,6 +1,7 @@
 // npm run drill | bench | demo: which program, with which options.
 import { didYouMean, isHaError } from '@ha/core'
 import { UsageError } from './harness/args.ts'
+import { Interrupted } from './harness/interrupted.ts'
 import { rabbitDemo } from './rabbit/demo.ts'
 import { rabbitDrill } from './rabbit/drill.ts'
 import { failoverBench } from './rabbit/failover.ts'
@@ -46,8 +47,12 @@ async function main(argv: readonly string[]): Promise<boolean> {
 try {
   process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1
 } catch (error) {
-  if (error instanceof UsageError || isHaError(error)) {
-    console.error(error.message)
-    process.exitCode = 2
-  } else throw error
+  if (error instanceof Interrupted) {
+    console.error(`${error.message}; nothing of it is left running`)
+    // What was under way has nobody to wait for it.
+    process.exit(130)
+  }
+  if (!(error instanceof UsageError || isHaError(error))) throw error
+  console.error(error.message)
+  process.exitCode = error instanceof UsageError ? 2 : 1
 }

@@ -18,6 +18,9 @@ export interface Consumed {
   readonly redelivered: boolean
 }
 
+/** One message that nobody had handled for good when the traffic was over. */
+export type Left = Omit<Consumed, 'atMs'>
+
 /** Everything one client was told, and everything its consumer saw. */
 export interface Ledger {
   readonly sent: readonly Sent[]
@@ -28,16 +31,18 @@ export interface Ledger {
 export interface LedgerVerdict {
   readonly sent: number
   readonly confirmed: number
-  /** Confirmed, and never seen by the consumer: the one number that must be 0. */
+  /** Confirmed, and neither seen by the consumer nor left in the queue: the one number that must be 0. */
   readonly lost: number
+  /** Confirmed and never seen, but in the queue: the consumer has not come back in time. */
+  readonly undelivered: number
   readonly notDone: number
   readonly unknown: number
   readonly unsettled: number
   /** Rejected as not done, and in the queue all the same: a wrong word. */
   readonly wronglyNotDone: number
-  /** Handled more than once, and the receipt had said that this may be. */
+  /** More than one copy or run, and the receipt had said that this may be. */
   readonly announcedDuplicates: number
-  /** Handled more than once, neither announced by the receipt nor marked as redelivered by the broker. */
+  /** More than one copy in the queue, not announced by the receipt. */
   readonly unannouncedDuplicates: number
   /** Handled again though only the broker had handed it out again. */
   readonly handledAgain: number
@@ -45,46 +50,51 @@ export interface LedgerVerdict {
   readonly outOfOrder: number
 }
 
-/** Decides by the ledger, not by logs. */
-export function judgeLedger({ sent, consumed }: Ledger): LedgerVerdict {
+/** Decides by the ledger and by what was left in the queue, not by logs. */
+export function judgeLedger({ sent, consumed }: Ledger, left: readonly Left[]): LedgerVerdict {
   const count = (outcome: Sent['outcome']): number => sent.filter((one) => one.outcome === outcome).length
-  const runs = runsOf(consumed)
+  const traces = tracesOf(consumed, left)
+  const missing = sent.filter(({ id, outcome }) => outcome === 'confirmed' && !traces.get(id)?.runs)
   const announced = new Set(
     sent.filter((one) => one.maybeDuplicate || one.outcome !== 'confirmed').map(({ id }) => id),
   )
-  const repeated = [...runs].filter(([, { fresh, marked }]) => fresh + marked > 1)
+  const repeated = [...traces].filter(([, { copies, runs }]) => copies > 1 || runs > 1)
   const quiet = repeated.filter(([id]) => !announced.has(id))
   return {
     sent: sent.length,
     confirmed: count('confirmed'),
-    lost: sent.filter(({ id, outcome }) => outcome === 'confirmed' && !runs.has(id)).length,
+    lost: missing.filter(({ id }) => !traces.has(id)).length,
+    undelivered: missing.filter(({ id }) => traces.has(id)).length,
     notDone: count('not-done'),
     unknown: count('unknown'),
     unsettled: count('unsettled'),
-    wronglyNotDone: sent.filter(({ id, outcome }) => outcome === 'not-done' && runs.has(id)).length,
+    wronglyNotDone: sent.filter(({ id, outcome }) => outcome === 'not-done' && traces.has(id)).length,
     announcedDuplicates: repeated.length - quiet.length,
-    unannouncedDuplicates: quiet.filter(([, { fresh }]) => fresh > 1).length,
-    handledAgain: quiet.filter(([, { fresh }]) => fresh <= 1).length,
+    unannouncedDuplicates: quiet.filter(([, { copies }]) => copies > 1).length,
+    handledAgain: quiet.filter(([, { copies }]) => copies <= 1).length,
     outOfOrder: outOfOrder(consumed),
   }
 }
 
-interface Runs {
-  /** Of copies that the broker had not handed out before. */
-  fresh: number
-  /** Of copies that it marked as redelivered. */
-  marked: number
+/** What is known of one message beyond its publisher. */
+interface Trace {
+  /** Runs of the handler. */
+  runs: number
+  /** Copies that the queue is known to have held: handed out for the first time, or left at the end. */
+  copies: number
 }
 
-function runsOf(consumed: readonly Consumed[]): ReadonlyMap<number, Runs> {
-  const runs = new Map<number, Runs>()
-  for (const { id, redelivered } of consumed) {
-    const known = runs.get(id) ?? { fresh: 0, marked: 0 }
-    runs.set(id, known)
-    if (redelivered) known.marked += 1
-    else known.fresh += 1
+function tracesOf(consumed: readonly Consumed[], left: readonly Left[]): ReadonlyMap<number, Trace> {
+  const traces = new Map<number, Trace>()
+  const traceOf = (id: number): Trace => {
+    const trace = traces.get(id) ?? { runs: 0, copies: 0 }
+    traces.set(id, trace)
+    return trace
   }
-  return runs
+  for (const { id } of consumed) traceOf(id).runs += 1
+  // What was handed out before is no other copy.
+  for (const { id, redelivered } of [...consumed, ...left]) traceOf(id).copies += redelivered ? 0 : 1
+  return traces
 }
 
 // With repeats removed, one publisher's messages are to be seen in the order in which they were published.
@@ -109,20 +119,24 @@ export function confirmInstants({ sent }: Ledger): readonly number[] {
 }
 
 /**
- * The dark time after a fault: the longest silence between two instants that was going on at some moment of the
- * `withinMs` after it. Undefined when nothing came after it. One ruler for confirms, deliveries and the floor.
+ * The dark time of a fault: the longest silence between two instants that began between the fault and its healing.
+ * Undefined when nothing came after the fault. One ruler for confirms, deliveries and the floor.
  */
-export function darkMs(instants: readonly number[], faultAtMs: number, withinMs: number): number | undefined {
+export function darkMs(
+  instants: readonly number[],
+  faultAtMs: number,
+  healedAtMs: number,
+): number | undefined {
   const after = instants.filter((atMs) => atMs > faultAtMs).sort((a, b) => a - b)
   if (after.length === 0) return undefined
-  let longest = 0
-  let before = faultAtMs
+  let longestMs = 0
+  let beginsAtMs = faultAtMs
   for (const atMs of after) {
-    if (before > faultAtMs + withinMs) break
-    longest = Math.max(longest, atMs - before)
-    before = atMs
+    if (beginsAtMs >= healedAtMs) break
+    longestMs = Math.max(longestMs, atMs - beginsAtMs)
+    beginsAtMs = atMs
   }
-  return longest
+  return longestMs
 }
 
 /** A time in which nothing happened. */

@@ -26,11 +26,12 @@ function quantile(sorted: readonly number[], q: number): number {
   const place = (sorted.length - 1) * q
   const low = sorted[Math.floor(place)] ?? 0
   const high = sorted[Math.ceil(place)] ?? low
-  return low + (high - low) * (place - Math.floor(place))
+  // Between two that never ended is no number.
+  return low === high ? low : low + (high - low) * (place - Math.floor(place))
 }
 
 /** A number of milliseconds as people read it. */
 export function ms(value: number | undefined): string {
-  if (value === undefined) return 'never'
+  if (value === undefined || value === Number.POSITIVE_INFINITY) return 'never'
   return `${Math.round(value).toLocaleString('en').replaceAll(',', ' ')} ms`
 }

@@ -4,19 +4,21 @@ import {
   type Contestant,
   type ContestantMaker,
   type ContestantSetup,
+  heartbeatSec,
   type PublishResult,
   unknownResult,
 } from './contestant.ts'
 
-/** amqp-connection-manager 5 with its shortest reconnect wait that the documentation's unit allows. */
+/** amqp-connection-manager 5. */
 export const connectionManager: ContestantMaker = {
   name: 'amqp-connection-manager',
-  settings: 'reconnect 1 s, heartbeat 5 s',
+  settings: (retryMs) =>
+    `reconnectTimeInSeconds ${retryMs / 1_000}, heartbeatIntervalInSeconds ${heartbeatSec}`,
   async start(setup: ContestantSetup): Promise<Contestant> {
     const urls = setup.endpoints.map((endpoint) => `amqp://guest:guest@${endpoint}`)
     const manager = connect(urls, {
-      reconnectTimeInSeconds: 1,
-      heartbeatIntervalInSeconds: 5,
+      reconnectTimeInSeconds: setup.retryMs / 1_000,
+      heartbeatIntervalInSeconds: heartbeatSec,
       connectionOptions: { noDelay: true },
     })
     manager.on('disconnect', ({ err }) => setup.onNote(`disconnected: ${err?.message}`))

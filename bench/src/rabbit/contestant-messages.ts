@@ -10,6 +10,7 @@ export type Order =
       readonly queue: string
       readonly consumeArguments: Readonly<Record<string, unknown>>
       readonly ratePerSecond: number
+      readonly retryMs: number
     }
   | { readonly kind: 'stop'; readonly settleMs: number }
 

@@ -24,6 +24,7 @@ async function start(order: Extract<Order, { readonly kind: 'start' }>): Promise
     endpoints: order.endpoints,
     queue: order.queue,
     consumeArguments: order.consumeArguments,
+    retryMs: order.retryMs,
     onMessage: (content, redelivered) => traffic.consume(content, redelivered),
     onNote: (text) => notes.push({ atMs: wallMs(), text }),
   })

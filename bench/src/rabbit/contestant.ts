@@ -6,10 +6,18 @@ export interface ContestantSetup {
   readonly queue: string
   /** What a consumer of that queue has to say to be told when the queue moves. */
   readonly consumeArguments: Readonly<Record<string, unknown>>
+  /** How long a client waits before it connects again, where it can be told. */
+  readonly retryMs: number
   readonly onMessage: (content: Buffer, redelivered: boolean) => void
   /** Anything worth a line in the report. */
   readonly onNote: (note: string) => void
 }
+
+/**
+ * The shortest heartbeat that RabbitMQ's guide does not warn of: below five seconds it calls false alarms likely.
+ * Where the server proposes less, clients on amqplib take that.
+ */
+export const heartbeatSec = 5
 
 /** How a publish ended, in the words that all contestants share. */
 export type PublishResult =
@@ -26,7 +34,7 @@ export interface Contestant {
 export interface ContestantMaker {
   readonly name: string
   /** Which settings, for the report. */
-  readonly settings: string
+  readonly settings: (retryMs: number) => string
   start(setup: ContestantSetup): Promise<Contestant>
 }
 

@@ -8,6 +8,7 @@ export interface Series {
   readonly nodes: readonly string[]
   readonly contestants: readonly string[]
   readonly ratePerSecond: number
+  readonly retryMs: number
   readonly pauseMs: number
 }
 
@@ -26,6 +27,7 @@ export function dealExperiments(series: Series): readonly Experiment[] {
       victim: series.nodes[turn % series.nodes.length] ?? '',
       contestants: series.contestants,
       ratePerSecond: series.ratePerSecond,
+      retryMs: series.retryMs,
       pauseMs: series.pauseMs,
     }
   })

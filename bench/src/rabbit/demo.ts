@@ -52,10 +52,14 @@ async function play(stage: Stage): Promise<boolean> {
   for (const [i, { fault, says }] of acts.entries()) {
     console.log(`\n${says}`)
     const live = new LiveTable(process.stdout)
-    const result = await runExperiment(stage, actOf(stage, fault, i), (phase, runs) => live.show(phase, runs))
-    live.end()
-    results.push(result)
-    console.log(lineOf(result))
+    try {
+      results.push(
+        await runExperiment(stage, actOf(stage, fault, i), (phase, runs) => live.show(phase, runs)),
+      )
+    } finally {
+      live.end()
+    }
+    console.log(results.slice(-1).map(lineOf).join())
   }
   report(stage, results)
   return results.every(({ fared }) => fared.filter(({ name }) => name === ours.name).every(kept))
@@ -69,6 +73,7 @@ function actOf(stage: Stage, fault: FaultKind, number: number): Experiment {
     victim: stage.nodes[number]?.name ?? '',
     contestants: [ours.name, connectionManager.name],
     ratePerSecond: 500,
+    retryMs: 1_000,
     pauseMs: 20_000,
   }
 }

@@ -28,24 +28,32 @@ export async function rabbitDrill(argv: readonly string[]): Promise<boolean> {
     queueKinds: chosen(options['queue'], queueKinds, queueKinds),
     ratePerSecond: positive(options['rate'], 500, 'rate'),
     contestants: [ours.name],
+    retryMs: 1_000,
     pauseMs: 12_000,
   }
   return withLab('drill', async (lab) => {
     const nodes = lab.nodes.map(({ name }) => name)
-    const results = await runAll(lab, dealExperiments({ ...series, nodes }))
-    report(results, lab)
+    const results: ExperimentResult[] = []
+    try {
+      await runExperiments(lab, dealExperiments({ ...series, nodes }), results)
+    } finally {
+      report(results, lab)
+    }
     return results.every(({ fared }) => fared.every(kept))
   })
 }
 
-async function runAll(lab: Lab, experiments: readonly Experiment[]): Promise<readonly ExperimentResult[]> {
-  const results: ExperimentResult[] = []
+/** Runs experiments one after the other into `results`, with a line for each. */
+export async function runExperiments(
+  lab: Lab,
+  experiments: readonly Experiment[],
+  results: ExperimentResult[],
+): Promise<void> {
   for (const [i, experiment] of experiments.entries()) {
     const result = await runExperiment(lab, experiment)
     results.push(result)
     console.log(`${String(i + 1).padStart(3)}/${experiments.length} ${lineOf(result)}`)
   }
-  return results
 }
 
 /** One experiment in one line. */
@@ -75,6 +83,7 @@ function report(results: readonly ExperimentResult[], lab: Lab): void {
   ]
   const rows = grouped(results).map(([name, group]) => rowOf(name, group))
   const table = markdownTable(head, rows)
+  if (results.length === 0) return
   const title = `RabbitMQ ${lab.version}, three nodes, one publisher and one consumer`
   const pictures = grouped(results).map(([name, group]) => [name, pictureOf(worst(group))] as const)
   const where = saveResults('drill-rabbit', { title, table, pictures, data: results.map(withoutLedgers) })

@@ -5,13 +5,21 @@ import {
   judgeLedger,
   type Ledger,
   type LedgerVerdict,
+  type Left,
   type Silence,
   silencesOf,
 } from '../harness/ledger.ts'
-import type { Note } from './contestant-messages.ts'
+import type { Note, Result } from './contestant-messages.ts'
 import { type ContestantRun, runContestant } from './contestant-run.ts'
 import { probeFloor } from './floor.ts'
-import { consumeArgumentsOf, declareQueues, deleteQueues, type QueueKind, queueName } from './queues.ts'
+import {
+  consumeArgumentsOf,
+  declareQueues,
+  deleteQueues,
+  drainQueue,
+  type QueueKind,
+  queueName,
+} from './queues.ts'
 import type { Stage } from './stage.ts'
 import { wallMs } from './traffic.ts'
 
@@ -33,6 +41,8 @@ export interface Experiment {
   readonly victim: string
   readonly contestants: readonly string[]
   readonly ratePerSecond: number
+  /** How long a peer waits before it connects again. */
+  readonly retryMs: number
   /** How long a frozen node stays frozen. */
   readonly pauseMs: number
 }
@@ -40,7 +50,7 @@ export interface Experiment {
 /** How one contestant fared. */
 export interface Fared {
   readonly name: string
-  /** The longest silence between confirms; undefined when none came back. */
+  /** The longest silence between confirms that began before the fault was healed; undefined when none came back. */
   readonly darkMs: number | undefined
   readonly darkDeliveryMs: number | undefined
   /** The longest silences between confirms: when they began after the fault, and how long they were. */
@@ -67,9 +77,6 @@ const afterMs = 1_500
 const settleMs = 15_000
 // A probe every 20 ms after a freeze held the cluster's own recovery back from 5 s to 8 s; every 250 ms did not.
 const probeEveryMs = { kill: 20, stop: 20, pause: 250 } as const
-// The silence that counts began this soon after the fault. A polite stop takes its time; later ones have other causes:
-// a node that boots again takes the processors for itself.
-const beginsWithinMs = { kill: 1_000, stop: 3_000, pause: 1_000 } as const
 
 let experiments = 0
 
@@ -94,11 +101,26 @@ export async function runExperiment(
     }
     onPhase('traffic', runs)
     await sleep(warmUpMs)
-    const floor = { survivors: place.survivors, queue: queues[0] ?? '' }
-    return await underFault(lab, experiment, { runs, floor, onPhase })
+    await checkLeader(lab, experiment, queues)
+    return await underFault(lab, experiment, { runs, queues, survivors: place.survivors, onPhase })
   } finally {
     for (const run of runs) run.kill()
     await deleteQueues(place.survivors[0] ?? '', queues)
+  }
+}
+
+// A fault of the wrong node would measure something else under the same name.
+async function checkLeader(
+  lab: Stage,
+  { role, victim }: Experiment,
+  queues: readonly string[],
+): Promise<void> {
+  if (lab.leaderOf === undefined) return
+  for (const queue of queues) {
+    const leader = await lab.leaderOf(queue)
+    if ((leader === victim) !== (role !== 'connections')) {
+      throw new Error(`${queue} is led by ${leader}: no fault of the ${role} on ${victim}`)
+    }
   }
 }
 
@@ -122,7 +144,7 @@ function placeOf(lab: Stage, { victim, role }: Experiment): Place {
 }
 
 function startOne(
-  { queueKind, ratePerSecond }: Experiment,
+  { queueKind, ratePerSecond, retryMs }: Experiment,
   contestant: string,
   queue: string,
   endpoints: readonly string[],
@@ -132,23 +154,27 @@ function startOne(
     queue,
     endpoints,
     ratePerSecond,
+    retryMs,
     consumeArguments: consumeArgumentsOf(queueKind),
   })
 }
 
 interface Underway {
   readonly runs: readonly ContestantRun[]
-  readonly floor: { readonly survivors: readonly string[]; readonly queue: string }
+  /** The queue of each run. */
+  readonly queues: readonly string[]
+  readonly survivors: readonly string[]
   readonly onPhase: OnPhase
 }
 
 async function underFault(lab: Stage, experiment: Experiment, underway: Underway): Promise<ExperimentResult> {
   const { fault, victim, role, pauseMs } = experiment
-  const { runs, floor, onPhase } = underway
+  const { runs, queues, survivors, onPhase } = underway
   const probing = new AbortController()
   onPhase(`${fault} ${victim}, ${role}`, runs)
   const faultAtMs = wallMs()
-  const successes = probeFloor({ ...floor, everyMs: probeEveryMs[fault] }, probing.signal)
+  const floor = { survivors, queue: queues[0] ?? '', everyMs: probeEveryMs[fault] }
+  const successes = probeFloor(floor, probing.signal)
   const lease = await lab[fault](victim, { forMs: fault === 'pause' ? pauseMs : 120_000 })
   await recovered(runs, fault === 'pause' ? pauseMs + 10_000 : 20_000)
   await sleep(afterMs)
@@ -160,10 +186,14 @@ async function underFault(lab: Stage, experiment: Experiment, underway: Underway
   await lab.ready()
   await sleep(afterMs)
   onPhase('counting', runs)
-  const withinMs = beginsWithinMs[fault]
-  const fared = await Promise.all(runs.map((run) => faredOf(run, faultAtMs, withinMs)))
+  const results = await Promise.all(runs.map((run) => run.stop(settleMs)))
+  const fared: Fared[] = []
+  for (const [i, result] of results.entries()) {
+    const left = await drainQueue(survivors[0] ?? '', queues[i] ?? '')
+    fared.push(faredOf(runs[i]?.name ?? '', result, { left, faultAtMs, healedAtMs }))
+  }
   const probed = await successes
-  const floorMs = darkMs(probed, faultAtMs, withinMs)
+  const floorMs = darkMs(probed, faultAtMs, healedAtMs)
   const floorSilences = silencesOf(probed, faultAtMs, 3)
   return { experiment, faultAtMs, healedAtMs, floorMs, floorSilences, fared }
 }
@@ -179,15 +209,22 @@ async function recovered(runs: readonly ContestantRun[], timeoutMs: number): Pro
     await sleep(100)
 }
 
-async function faredOf(run: ContestantRun, faultAtMs: number, withinMs: number): Promise<Fared> {
-  const { ledger, notes, unhandled } = await run.stop(settleMs)
+function faredOf(
+  name: string,
+  { ledger, notes, unhandled }: Result,
+  {
+    left,
+    faultAtMs,
+    healedAtMs,
+  }: { readonly left: readonly Left[]; readonly faultAtMs: number; readonly healedAtMs: number },
+): Fared {
   const deliveries = ledger.consumed.map(({ atMs }) => atMs)
   return {
-    name: run.name,
-    darkMs: darkMs(confirmInstants(ledger), faultAtMs, withinMs),
-    darkDeliveryMs: darkMs(deliveries, faultAtMs, withinMs),
+    name,
+    darkMs: darkMs(confirmInstants(ledger), faultAtMs, healedAtMs),
+    darkDeliveryMs: darkMs(deliveries, faultAtMs, healedAtMs),
     silences: silencesOf(confirmInstants(ledger), faultAtMs, 5),
-    verdict: judgeLedger(ledger),
+    verdict: judgeLedger(ledger, left),
     unhandled,
     notes,
     ledger,

@@ -2,10 +2,10 @@ import { subscribe } from 'node:diagnostics_channel'
 import { bytes, createRabbit, isHaError } from '@ha/rabbit'
 import type { Contestant, ContestantMaker, ContestantSetup, PublishResult } from './contestant.ts'
 
-/** Our own client, with its defaults; only the order of the nodes is given. */
+/** Our own client, with its defaults; the order of the nodes is given, and it stays where it went. */
 export const ours: ContestantMaker = {
   name: '@ha/rabbit',
-  settings: 'defaults',
+  settings: () => 'defaults; nodes in the given order, no fail-back',
   async start(setup: ContestantSetup): Promise<Contestant> {
     const rabbit = createRabbit({
       addresses: setup.endpoints,

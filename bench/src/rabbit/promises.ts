@@ -7,9 +7,11 @@ export function kept(fared: Fared): boolean {
 
 /** What was not kept, in words. */
 export function brokenPromises({ verdict, unhandled, darkMs }: Fared): string {
-  const { lost, unsettled, unannouncedDuplicates, handledAgain, wronglyNotDone, outOfOrder } = verdict
+  const { lost, undelivered, unsettled, unannouncedDuplicates, handledAgain, wronglyNotDone, outOfOrder } =
+    verdict
   const broken = [
     [lost, 'confirmed and lost'],
+    [undelivered, 'confirmed and not handled in time'],
     [unsettled, 'never settled'],
     [unannouncedDuplicates, 'stored twice without a word'],
     [handledAgain, 'handled again in the same process'],

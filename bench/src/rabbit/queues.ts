@@ -1,4 +1,6 @@
-import { connect } from 'amqplib'
+import { type Channel, connect, type SocketOptions } from 'amqplib'
+import type { Left } from '../harness/ledger.ts'
+import { idOf, isProbe } from './traffic.ts'
 
 /** The kinds of queue that survive a node: `mirrored` by the lab's policy on `^ha\.`. */
 export type QueueKind = 'quorum' | 'mirrored'
@@ -15,33 +17,63 @@ export function consumeArgumentsOf(kind: QueueKind): Readonly<Record<string, unk
   return kind === 'mirrored' ? { 'x-cancel-on-ha-failover': true } : {}
 }
 
+const quietMs = 500
+const deadlineMs = 30_000
+
 /** Declares queues over a connection to one node, which becomes their leader. */
 export async function declareQueues(
   endpoint: string,
   kind: QueueKind,
   queues: readonly string[],
 ): Promise<void> {
-  const model = await connect(`amqp://guest:guest@${endpoint}`)
-  try {
-    const channel = await model.createChannel()
+  await withChannel(endpoint, async (channel) => {
     // Without a single active consumer the broker itself hands out later messages before those of a lost consumer.
     const args = { 'x-single-active-consumer': true, ...(kind === 'quorum' && { 'x-queue-type': 'quorum' }) }
     for (const queue of queues) await channel.assertQueue(queue, { durable: true, arguments: args })
-  } finally {
-    await model.close()
-  }
+  })
+}
+
+/** Takes everything out of a queue that nobody consumes any more, until it has been quiet for a while. */
+export async function drainQueue(endpoint: string, queue: string): Promise<readonly Left[]> {
+  return withChannel(endpoint, async (channel) => {
+    const left: Left[] = []
+    let lastAtMs = performance.now()
+    // basic.get does not work on a queue with a single active consumer.
+    await channel.consume(
+      queue,
+      (message) => {
+        lastAtMs = performance.now()
+        if (message === null || isProbe(message.content)) return
+        left.push({ id: idOf(message.content), redelivered: message.fields.redelivered })
+      },
+      { noAck: true },
+    )
+    while (performance.now() - lastAtMs < quietMs) await new Promise((resolve) => setTimeout(resolve, 50))
+    return left
+  })
 }
 
 /** Deletes queues; one that is gone already is as good. */
 export async function deleteQueues(endpoint: string, queues: readonly string[]): Promise<void> {
-  const model = await connect(`amqp://guest:guest@${endpoint}`)
-  try {
-    for (const queue of queues) {
-      const channel = await model.createChannel()
-      channel.on('error', () => undefined)
-      await channel.deleteQueue(queue).catch(() => undefined)
-    }
-  } finally {
+  await withChannel(endpoint, async (channel) => {
+    for (const queue of queues) await channel.deleteQueue(queue)
+  })
+}
+
+// The driver waits for ever: the signal ends its socket, and with that whatever it waits for.
+async function withChannel<T>(endpoint: string, work: (channel: Channel) => Promise<T>): Promise<T> {
+  const signal = AbortSignal.timeout(deadlineMs)
+  const expired = new Promise<never>((_, reject) => {
+    signal.addEventListener('abort', () => reject(new Error(`no answer of ${endpoint} in ${deadlineMs} ms`)))
+  })
+  const done = async (): Promise<T> => {
+    const model = await connect(`amqp://guest:guest@${endpoint}`, { signal } as SocketOptions)
+    model.on('error', () => undefined)
+    const channel = await model.createChannel()
+    channel.on('error', () => undefined)
+    const result = await work(channel)
     await model.close()
+    return result
   }
+  return Promise.race([done(), expired])
 }

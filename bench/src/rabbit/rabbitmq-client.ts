@@ -3,23 +3,25 @@ import {
   type Contestant,
   type ContestantMaker,
   type ContestantSetup,
+  heartbeatSec,
   type PublishResult,
   unknownResult,
 } from './contestant.ts'
 
-/** rabbitmq-client 5 with its defaults for waits, a short heartbeat, and its publisher's own retries. */
+/** rabbitmq-client 5 with a short heartbeat and its publisher's own retries. */
 export const rabbitmqClient: ContestantMaker = {
   name: 'rabbitmq-client',
-  settings: 'retryLow 1 s (default), heartbeat 5 s, maxAttempts 10',
+  settings: (retryMs) =>
+    `retryLow ${retryMs}, retryHigh ${10 * retryMs}, heartbeat ${heartbeatSec}, maxAttempts 10`,
   async start(setup: ContestantSetup): Promise<Contestant> {
     const connect = (): Connection => {
       const connection = new Connection({
         hosts: [...setup.endpoints],
         username: 'guest',
         password: 'guest',
-        heartbeat: 5,
-        retryLow: 1_000,
-        retryHigh: 10_000,
+        heartbeat: heartbeatSec,
+        retryLow: setup.retryMs,
+        retryHigh: 10 * setup.retryMs,
         noDelay: true,
       })
       connection.on('error', (error: Error) => setup.onNote(`connection: ${error.message}`))
@@ -29,7 +31,13 @@ export const rabbitmqClient: ContestantMaker = {
     const consuming = connect()
     const publisher = publishing.createPublisher({ confirm: true, maxAttempts: 10 })
     const consumer = consuming.createConsumer(
-      { queue: setup.queue, qos: { prefetchCount: 100 }, arguments: setup.consumeArguments },
+      {
+        queue: setup.queue,
+        // The queue exists; its kind is not the client's business.
+        queueOptions: { passive: true },
+        qos: { prefetchCount: 100 },
+        arguments: setup.consumeArguments,
+      },
       async ({ body, redelivered }) => setup.onMessage(body as Buffer, redelivered),
     )
     consumer.on('error', (error: Error) => setup.onNote(`consumer: ${error.message}`))

@@ -3,6 +3,7 @@ import {
   type Contestant,
   type ContestantMaker,
   type ContestantSetup,
+  heartbeatSec,
   type PublishResult,
   unknownResult,
 } from './contestant.ts'
@@ -35,10 +36,11 @@ interface Rascal {
 
 const rascalLibrary = createRequire(import.meta.url)('rascal') as Rascal
 
-/** Rascal 21 with its defaults for waits (1 s and up), a short heartbeat, in a fixed order of nodes. */
+/** Rascal 21 with a short heartbeat, in a fixed order of nodes. */
 export const rascal: ContestantMaker = {
   name: 'rascal',
-  settings: 'retry min 1 s (default), heartbeat 5 s, connectionStrategy fixed',
+  settings: (retryMs) =>
+    `retry min ${retryMs}, max ${10 * retryMs}, heartbeat ${heartbeatSec}, connectionStrategy fixed`,
   async start(setup: ContestantSetup): Promise<Contestant> {
     const broker = await rascalLibrary.BrokerAsPromised.create(
       rascalLibrary.withDefaultConfig(configOf(setup)),
@@ -70,19 +72,21 @@ function published(broker: Broker, content: Buffer): Promise<PublishResult> {
   })
 }
 
-function configOf({ endpoints, queue, consumeArguments }: ContestantSetup): unknown {
+function configOf({ endpoints, queue, consumeArguments, retryMs }: ContestantSetup): unknown {
+  const retry = { min: retryMs, max: 10 * retryMs, factor: 2, strategy: 'exponential' }
   return {
     vhosts: {
       '/': {
         connectionStrategy: 'fixed',
         connections: endpoints.map((endpoint) => ({
-          url: `amqp://guest:guest@${endpoint}/?heartbeat=5`,
+          url: `amqp://guest:guest@${endpoint}/?heartbeat=${heartbeatSec}`,
+          retry,
           socketOptions: { noDelay: true },
         })),
         // The queue exists; its kind is not rascal's business.
         queues: { [queue]: { assert: false, check: true } },
         publications: { out: { queue, confirm: true } },
-        subscriptions: { in: { queue, prefetch: 100, options: { arguments: consumeArguments } } },
+        subscriptions: { in: { queue, prefetch: 100, retry, options: { arguments: consumeArguments } } },
       },
     },
   }

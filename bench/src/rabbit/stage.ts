@@ -8,6 +8,8 @@ export interface Stage {
   kill(node: string, options: { readonly forMs: number }): Promise<StageFault>
   stop(node: string, options: { readonly forMs: number }): Promise<StageFault>
   pause(node: string, options: { readonly forMs: number }): Promise<StageFault>
+  /** The name of the node that leads a queue; the in-process cluster has no leaders. */
+  readonly leaderOf?: (queue: string) => Promise<string | undefined>
   /** Resolves when all nodes are there and agree. */
   ready(): Promise<void>
 }

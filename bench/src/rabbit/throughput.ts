@@ -1,4 +1,4 @@
-import { type ChildProcess, fork } from 'node:child_process'
+import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { formatEndpoint } from '@ha/core'
@@ -12,6 +12,7 @@ import type { ThroughputOrder, ThroughputReading } from './throughput-process.ts
 const windows = [1, 64, 512]
 const sizes = [100, 4_096]
 const runMs = 2_000
+const childMs = 60_000
 
 interface Cell {
   readonly window: number
@@ -61,10 +62,14 @@ async function measureOnce(
   order: ThroughputOrder,
   execArgv: readonly string[] = [],
 ): Promise<ThroughputReading> {
-  const child: ChildProcess = fork(program, { execArgv: [...execArgv] })
+  const child = fork(program, { execArgv: [...execArgv], timeout: childMs, killSignal: 'SIGKILL' })
+  let reading: ThroughputReading | undefined
+  child.once('message', (message) => {
+    reading = message as ThroughputReading
+  })
   child.send(order)
-  const [reading] = (await once(child, 'message')) as [ThroughputReading]
-  await once(child, 'exit')
+  const [code, signal] = await once(child, 'exit')
+  if (reading === undefined) throw new Error(`${order.who} ended without a figure (${code ?? signal})`)
   return reading
 }
 

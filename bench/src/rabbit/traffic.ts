@@ -16,8 +16,18 @@ export function contentOf(id: number): Buffer {
   return content
 }
 
+/** The number of a message. */
+export function idOf(content: Buffer): number {
+  return content.readUInt32BE()
+}
+
 /** The message of a probe: nobody's, and not counted. */
 export const probeContent: Buffer = contentOf(0xff_ff_ff_ff)
+
+/** Whether a message is a probe's. */
+export function isProbe(content: Buffer): boolean {
+  return content.equals(probeContent)
+}
 
 /** How far the traffic is. */
 export interface TrafficCount {
@@ -63,8 +73,8 @@ export class Traffic {
 
   /** To be called with each message that the consumer sees. */
   consume(content: Buffer, redelivered: boolean): void {
-    if (content.equals(probeContent)) return
-    const id = content.readUInt32BE()
+    if (isProbe(content)) return
+    const id = idOf(content)
     this.#seen.add(id)
     this.#consumed.push({ id, atMs: wallMs(), redelivered })
   }

@@ -16,6 +16,7 @@ const fine = {
   sent: 0,
   confirmed: 0,
   lost: 0,
+  undelivered: 0,
   notDone: 0,
   unknown: 0,
   unsettled: 0,
@@ -27,64 +28,93 @@ const fine = {
 }
 
 test.each([
-  ['nothing', [], [], {}],
-  ['a message confirmed and seen', [sent(1)], [seen(1)], { sent: 1, confirmed: 1 }],
-  ['one that is lost', [sent(1)], [], { sent: 1, confirmed: 1, lost: 1 }],
-  ['one never settled', [sent(1, { outcome: 'unsettled' })], [], { sent: 1, unsettled: 1 }],
-  ['a rejection that is true', [sent(1, { outcome: 'not-done' })], [], { sent: 1, notDone: 1 }],
+  ['nothing', [], [], [], {}],
+  ['a message confirmed and seen', [sent(1)], [seen(1)], [], { sent: 1, confirmed: 1 }],
+  ['one that is lost', [sent(1)], [], [], { sent: 1, confirmed: 1, lost: 1 }],
+  ['one never settled', [sent(1, { outcome: 'unsettled' })], [], [], { sent: 1, unsettled: 1 }],
+  ['a rejection that is true', [sent(1, { outcome: 'not-done' })], [], [], { sent: 1, notDone: 1 }],
   [
     'a rejection that is not',
     [sent(1, { outcome: 'not-done' })],
     [seen(1)],
+    [],
     { sent: 1, notDone: 1, wronglyNotDone: 1 },
   ],
   [
     'stored twice without a word',
     [sent(1)],
     [seen(1), seen(1)],
+    [],
     { sent: 1, confirmed: 1, unannouncedDuplicates: 1 },
   ],
   [
     'stored twice as the receipt said',
     [sent(1, { maybeDuplicate: true })],
     [seen(1), seen(1)],
+    [],
     { sent: 1, confirmed: 1, announcedDuplicates: 1 },
   ],
   [
     'stored twice by a publish whose outcome was unknown',
     [sent(1, { outcome: 'unknown' })],
     [seen(1), seen(1)],
+    [],
     { sent: 1, unknown: 1, announcedDuplicates: 1 },
   ],
   [
     'handled again when the broker handed it out again',
     [sent(1)],
     [seen(1), seen(1, true)],
+    [],
     { sent: 1, confirmed: 1, handledAgain: 1 },
   ],
   [
     'out of order',
     [sent(1), sent(2), sent(3)],
     [seen(1), seen(3), seen(2)],
+    [],
     { sent: 3, confirmed: 3, outOfOrder: 1 },
   ],
   [
     'in order when a repeat is taken out',
     [sent(1, { maybeDuplicate: true }), sent(2)],
     [seen(1), seen(2), seen(1)],
+    [],
     { sent: 2, confirmed: 2, announcedDuplicates: 1 },
   ],
-] as const)('the ledger of %s', (_, publisher, consumer, verdict) => {
-  expect(judgeLedger({ sent: publisher, consumed: consumer })).toEqual({ ...fine, ...verdict })
+  [
+    'one that is still in the queue',
+    [sent(1)],
+    [],
+    [{ id: 1, redelivered: false }],
+    { sent: 1, confirmed: 1, undelivered: 1 },
+  ],
+  [
+    'one whose second copy is still in the queue',
+    [sent(1)],
+    [seen(1)],
+    [{ id: 1, redelivered: false }],
+    { sent: 1, confirmed: 1, unannouncedDuplicates: 1 },
+  ],
+  [
+    'one whose ack did not arrive before the end',
+    [sent(1)],
+    [seen(1)],
+    [{ id: 1, redelivered: true }],
+    { sent: 1, confirmed: 1 },
+  ],
+] as const)('the ledger of %s', (_, publisher, consumer, left, verdict) => {
+  expect(judgeLedger({ sent: publisher, consumed: consumer }, left)).toEqual({ ...fine, ...verdict })
 })
 
 test.each([
   ['the time until the first sign of life', [500, 1_200, 1_210], 200],
-  ['the longest silence that began in time, not only the first', [1_010, 1_050, 1_900, 1_910], 850],
-  ['nothing that began later', [1_010, 1_400, 1_800, 2_200, 9_000], 400],
+  ['the longest silence before the healing, not only the first', [1_010, 1_050, 1_900, 1_910], 850],
+  ['also one that the healing ended', [1_010, 1_900, 4_900], 3_000],
+  ['nothing that began after the healing', [1_010, 1_400, 1_800, 2_200, 9_000], 400],
   ['never, when nothing came', [500], undefined],
 ])('the dark time is %s', (_, instants, expected) => {
-  expect(darkMs(instants, 1_000, 1_000)).toBe(expected)
+  expect(darkMs(instants, 1_000, 2_000)).toBe(expected)
 })
 
 test('the longest silences are told with when they began', () => {

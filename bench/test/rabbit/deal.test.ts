@@ -8,6 +8,7 @@ const series = {
   nodes: ['a', 'b', 'c'],
   contestants: ['ours'],
   ratePerSecond: 500,
+  retryMs: 1,
   pauseMs: 1,
 } as const
 

@@ -17,6 +17,7 @@ it('the most important node is killed, and every promise is kept', async () => {
     victim: lab.nodes[0]?.name ?? '',
     contestants: [ours.name],
     ratePerSecond: 500,
+    retryMs: 1_000,
     pauseMs: 12_000,
   })
   expect(fared.map(brokenPromises)).toEqual([''])
