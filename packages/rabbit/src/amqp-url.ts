@@ -14,9 +14,12 @@ export function readAmqpUrl(url: string): RabbitOptions {
     throw new HaError('config-invalid', 'url: expected amqp://user:password@host:port,host:port/vhost')
   }
   const [, scheme, userinfo, hosts = '', vhost, query] = match
-  // An '@' or '/' that was not encoded leaves a piece of the password where a host is expected: name nothing of it.
-  if (hosts.includes('@') || vhost?.includes('@')) {
-    throw new HaError('config-invalid', "url: write '@' in user or password as %40, and '/' as %2F")
+  // An '@', '/' or '?' that was not encoded leaves a piece of the password where a host is expected: name nothing of it.
+  if ([hosts, vhost, query].some((part) => part?.includes('@'))) {
+    throw new HaError(
+      'config-invalid',
+      "url: write '@' in user or password as %40, '/' as %2F and '?' as %3F",
+    )
   }
   return {
     addresses: hosts,

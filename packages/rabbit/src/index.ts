@@ -22,7 +22,8 @@ export type { ConsumeOptions, PublisherOptions } from './member-options.ts'
 export type { Address, BesideUrl, LivenessOptions, RabbitOptions } from './options.ts'
 export type { Receipt } from './publish/entry.ts'
 export type { OutboxOptions } from './publish/outbox-space.ts'
-export type { Publisher, PublishOptions } from './publish/publisher.ts'
+export type { PublishOptions } from './publish/publish-options.ts'
+export type { Publisher } from './publish/publisher.ts'
 export { createRabbit, type Rabbit, type WaitLimit } from './rabbit.ts'
 export {
   type Arguments,

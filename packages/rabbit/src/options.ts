@@ -84,7 +84,9 @@ export function resolveRabbitOptions(input: string | RabbitOptions, beside: Besi
 
 function besideUrl(fromUrl: RabbitOptions, beside: BesideUrl): RabbitOptions {
   const liveness = { ...fromUrl.liveness, ...beside.liveness }
-  return { ...fromUrl, ...beside, liveness }
+  // What is not set beside the URL, such as an empty environment variable, takes nothing away from it.
+  const set = Object.fromEntries(Object.entries(beside).filter(([, value]) => value !== undefined))
+  return { ...fromUrl, ...set, liveness }
 }
 
 // The one table of defaults. Each default stands here and in no other place of the code.

@@ -55,6 +55,11 @@ describe('the options of a client', () => {
     expect(liveness).toMatchObject({ heartbeatMs: 30_000, probeAfterMs: 500 })
   })
 
+  it('keep what the URL says where nothing is set beside it', () => {
+    const { password } = resolveRabbitOptions('amqp://u:p@n1', { password: undefined } as object)
+    expect(password).toBe('p')
+  })
+
   it('ask a function for addresses, and check what it returns', async () => {
     const { addresses } = resolveRabbitOptions({ addresses: async () => ['n1', { host: 'n2', port: 7 }] })
     const ask = addresses as () => Promise<unknown>
@@ -107,6 +112,10 @@ describe('the options of a client', () => {
     `amqp://u:${secret}@n1@n2`,
     `amqp://u:${secret}/more@n1`,
     `amqp://u:p@${secret}@n1`,
+    `amqp://u:${secret}?more@n1/v`,
+    `amqp://u:more?${secret}@n1/v`,
+    { addresses: `amqp://u:${secret}@n1` },
+    { addresses: [`u:${secret}@n1`] },
     `amqp://u:${secret}%zz@n1`,
     `amqp:/u:${secret}@n1`,
   ])('never name a secret: %#', (input) => {

@@ -1,3 +1,4 @@
+import type { Outcome } from '@ha/core'
 import { replyCode } from '../amqp/verdicts.ts'
 import type { RabbitCode } from '../codes.ts'
 import { type Entry, fail } from './entry.ts'
@@ -38,32 +39,46 @@ export function guiltOf(error: unknown): Guilt {
   }
 }
 
+// An exchange of the topology that vanishes again and again is somebody else's decision.
+const mostTriesOnMissingExchange = 3
+
 /**
- * Fails those that brought a channel down. What went to a missing exchange may come back, when `comesBack` says so.
- * Returns how many are under suspicion: they have to be sent one by one to find out.
+ * Fails those that brought a channel down. What went to a missing exchange comes back, when `restore` says that the
+ * exchange will be declared again. Returns how many are under suspicion: they have to be sent one by one to find out.
  */
 export function failGuilty(
   unanswered: readonly Entry[],
   error: unknown,
-  comesBack: (entry: Entry) => boolean,
+  restore: (exchange: string) => boolean,
 ): number {
   const guilt = guiltOf(error)
-  switch (guilt.kind) {
-    case 'none':
-      return 0
-    case 'named':
-      for (const entry of unanswered.filter(guilt.is)) {
-        if (guilt.code !== 'exchange-missing' || !comesBack(entry))
-          fail(entry, refusal(guilt.code, entry, error))
-      }
-      return 0
-    case 'unnamed': {
-      const [only] = unanswered
-      if (only === undefined || unanswered.length > 1) return unanswered.length
-      fail(only, refusal(guilt.code, only, error))
-      return 0
-    }
+  if (guilt.kind === 'none') return 0
+  const guilty = guilt.kind === 'named' ? unanswered.filter(guilt.is) : []
+  const [only] = unanswered
+  // Not named, or nobody here has sent what the broker speaks of.
+  if (guilty.length === 0) {
+    if (only === undefined || unanswered.length > 1) return unanswered.length
+    fail(only, refusal(guilt.code, only, error, 'not-done'))
+    return 0
   }
+  const comeBack = guilt.code === 'exchange-missing' ? comingBack(guilty, restore) : []
+  for (const entry of guilty.filter((one) => !comeBack.includes(one))) {
+    const outcome = outcomeOfRefusal(guilt.code, entry, guilty.length)
+    fail(entry, refusal(guilt.code, entry, error, outcome))
+  }
+  return 0
+}
+
+// A message that is too large was so on every try. But an exchange may have been there a moment ago: for an earlier
+// try, or for the first of several.
+function outcomeOfRefusal(code: RabbitCode, { attempts }: Entry, guilty: number): Outcome {
+  return code === 'too-large' || (guilty === 1 && attempts <= 1) ? 'not-done' : 'unknown'
+}
+
+function comingBack(guilty: readonly Entry[], restore: (exchange: string) => boolean): readonly Entry[] {
+  const may = guilty.filter(({ repeatable, attempts }) => repeatable && attempts < mostTriesOnMissingExchange)
+  const [first] = may
+  return first !== undefined && restore(first.exchange) ? may : []
 }
 
 function byExchange(code: RabbitCode, match: RegExpExecArray | null): Guilt {

@@ -1,14 +1,15 @@
-import type { HaError } from '@ha/core'
+import type { HaError, Outcome } from '@ha/core'
 import { replyCode } from '../amqp/verdicts.ts'
 import { type RabbitCode, rabbitError } from '../codes.ts'
 import { type Entry, outcomeOf } from './entry.ts'
 
 // Every way in which a publish can fail, in one place, so that they speak alike.
 
-/** The broker refused it. */
-export function refusal(code: RabbitCode, entry: Entry, cause: unknown): HaError {
+/** The broker refused it, or one of several of which nobody knows which. */
+export function refusal(code: RabbitCode, entry: Entry, cause: unknown, outcome: Outcome): HaError {
   const { message } = cause as { message?: unknown }
   return rabbitError(code, `${entry.messageId} ${to(entry)}: ${String(message)}`, {
+    outcome,
     serverCode: replyCode(cause),
     cause,
   })
@@ -16,7 +17,9 @@ export function refusal(code: RabbitCode, entry: Entry, cause: unknown): HaError
 
 /** The broker gave it back and confirmed that it did. */
 export function unroutable(entry: Entry): HaError {
-  return rabbitError('unroutable', `${entry.messageId} ${to(entry)}: no queue wanted it (${entry.returned})`)
+  const message = `${entry.messageId} ${to(entry)}: no queue wanted it (${entry.returned})`
+  // Of an earlier try nobody knows.
+  return rabbitError('unroutable', message, { outcome: entry.attempts > 1 ? 'unknown' : 'not-done' })
 }
 
 /** The broker could not take it, and the caller wants it sent once at the most. */

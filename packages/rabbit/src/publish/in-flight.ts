@@ -31,10 +31,19 @@ export class InFlight {
     return answered
   }
 
-  /** The entry that the broker gives back: the oldest unanswered one with that id. */
-  find(messageId: unknown): Entry | undefined {
+  /** The entry that the broker gives back: the oldest unanswered one with that id that went the same way. */
+  find({
+    messageId,
+    exchange,
+    key,
+  }: {
+    messageId: unknown
+    exchange: string
+    key: string
+  }): Entry | undefined {
     for (const entry of this.#entries) {
-      if (entry.inFlight && entry.messageId === messageId && entry.returned === undefined) return entry
+      const isSame = entry.messageId === messageId && entry.exchange === exchange && entry.key === key
+      if (isSame && entry.inFlight && entry.returned === undefined) return entry
     }
     return undefined
   }

@@ -1,7 +1,13 @@
 import { type Entry, fail, outcomeOf } from './entry.ts'
-import { closedBefore, dropped, lostOnTheWay, tooOld } from './failures.ts'
+import { closedBefore, lostOnTheWay, tooOld } from './failures.ts'
 import { InFlight } from './in-flight.ts'
 import { WaitingLine } from './waiting-line.ts'
+
+/** How many messages were given up, by what is known of them. */
+export interface Left {
+  readonly unknown: number
+  readonly notSent: number
+}
 
 /** Everything that a lane has accepted and not settled: waiting, in flight, or nacked. */
 export class LaneEntries {
@@ -12,10 +18,6 @@ export class LaneEntries {
   nacked: Entry[] = []
   /** How many were put back to be sent again. */
   replayed = 0
-
-  get pending(): number {
-    return this.waiting.length + this.inFlight.length + this.nacked.length
-  }
 
   /** Takes everything off a channel that is over: first what it did not answer, then what it refused. */
   takeOff(): readonly Entry[] {
@@ -44,7 +46,7 @@ export class LaneEntries {
   }
 
   /** Fails everything that is left, with what is known of each. */
-  abandon(): { readonly unknown: number; readonly notSent: number } {
+  abandon(): Left {
     const left = { unknown: 0, notSent: 0 }
     for (const entry of this.#unsettled()) {
       left[outcomeOf(entry) === 'unknown' ? 'unknown' : 'notSent'] += 1
@@ -52,16 +54,6 @@ export class LaneEntries {
     }
     this.waiting.prune()
     return left
-  }
-
-  /** Fails the oldest message that was not sent yet; false when there is none. */
-  dropOldest(): boolean {
-    for (const entry of this.waiting) {
-      if (entry.settled || entry.attempts > 0) continue
-      fail(entry, dropped(entry))
-      return true
-    }
-    return false
   }
 
   *#unsettled(): Generator<Entry> {

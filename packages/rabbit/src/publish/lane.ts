@@ -7,7 +7,7 @@ import { Caution } from './caution.ts'
 import { confirm, type Entry, fail } from './entry.ts'
 import { nacked, notEncodable, unroutable } from './failures.ts'
 import { type ChannelEnd, type LaneChannel, listenTo } from './lane-channel.ts'
-import { LaneEntries } from './lane-entries.ts'
+import { LaneEntries, type Left } from './lane-entries.ts'
 import { RefusedRoutes } from './refused-routes.ts'
 
 /** Why a lane sends nothing for now. */
@@ -31,9 +31,6 @@ const firstWindow = 64
 // channel that refuses for no good reason is not kept for ever.
 const keptThoughRefusingMs = 1_000
 
-// An exchange of the topology that vanishes again and again is somebody else's decision.
-const mostTriesOnMissingExchange = 3
-
 /** The messages of one publisher on their way through one confirm channel after the other, in order. */
 export class Lane {
   readonly #options: LaneOptions
@@ -49,7 +46,7 @@ export class Lane {
   #refusing = false
   /** How many are still to be sent one by one, to find out which of them the broker refuses. */
   #suspects = 0
-  /** Counts the broker's final answers: how a stall is told from progress. */
+  /** Counts the broker's answers: how a stall is told from a refusal. */
   answers = 0
 
   constructor(options: LaneOptions) {
@@ -61,11 +58,6 @@ export class Lane {
   get unconfirmed(): number {
     const { inFlight, nacked: refused, waiting } = this.#entries
     return inFlight.length + refused.length + (this.#caution.on ? waiting.length : 0)
-  }
-
-  /** Accepted and not settled. */
-  get pending(): number {
-    return this.#entries.pending
   }
 
   /** How many messages were put back to be sent again. */
@@ -110,15 +102,17 @@ export class Lane {
     return this.#entries.expire(nowMs, this.#why())
   }
 
-  /** Fails everything that is left, with what is known of each. */
-  abandon(): { readonly unknown: number; readonly notSent: number } {
+  /** Fails everything that is left, with what is known of each, and lets its channel go. */
+  end(): Left {
     this.#caution.end()
+    this.#channel?.guard.discard()
+    this.#channel = undefined
     return this.#entries.abandon()
   }
 
-  /** Fails the oldest message that was not sent yet; false when there is none. */
-  dropOldest(): boolean {
-    return this.#entries.dropOldest()
+  /** The oldest message that was never sent, or undefined. */
+  get oldestFresh(): Entry | undefined {
+    return this.#entries.waiting.peekFresh()
   }
 
   /** Sends as much as may be sent. */
@@ -184,8 +178,8 @@ export class Lane {
       else fail(entry, nacked(entry))
       mayPass ||= !forGood
     }
+    this.answers += 1
     if (mayPass) this.#caution.begin()
-    else this.answers += 1
     this.#refusing ||= mayPass || nowMs - this.#openedAtMs >= keptThoughRefusingMs
     if (this.#refusing) this.#caution.watch(() => this.#giveUp('refusing'))
     this.#afterAnswer()
@@ -207,8 +201,8 @@ export class Lane {
   }
 
   #onReturn({ fields, properties }: Message): void {
-    const entry = this.#entries.inFlight.find(properties.messageId)
-    const { replyCode, replyText } = fields as { replyCode?: unknown; replyText?: unknown }
+    const { exchange, routingKey, replyCode, replyText } = fields as Returned
+    const entry = this.#entries.inFlight.find({ exchange, key: routingKey, messageId: properties.messageId })
     if (entry !== undefined) entry.returned = `${String(replyCode)} ${String(replyText)}`
   }
 
@@ -227,21 +221,24 @@ export class Lane {
     this.#refusing = false
     this.#caution.unwatch()
     const taken = this.#entries.takeOff()
-    this.#suspects = failGuilty(taken, error, (entry) => this.#mayComeBack(entry))
+    // An exchange of the topology is declared again, and what was published to it goes again.
+    this.#suspects = failGuilty(taken, error, this.#options.onExchangeMissing)
     this.#entries.putBack(taken)
     channel.onDone(error, how)
-  }
-
-  // An exchange of the topology is declared again, and what was published to it goes again.
-  #mayComeBack(entry: Entry): boolean {
-    const again = entry.repeatable && entry.attempts < mostTriesOnMissingExchange
-    return again && this.#options.onExchangeMissing(entry.exchange)
   }
 
   #why(): string {
     if (this.#channel === undefined) return ' (no channel)'
     return this.#holds.size === 0 ? '' : ` (held: ${[...this.#holds].join(', ')})`
   }
+}
+
+/** What the broker says of a message that it gives back. */
+interface Returned {
+  readonly exchange: string
+  readonly routingKey: string
+  readonly replyCode?: unknown
+  readonly replyText?: unknown
 }
 
 function isClosed(error: unknown): boolean {

@@ -81,10 +81,14 @@ export class OutboxSpace {
     }
   }
 
-  /** Waits in turn for room. Rejects with the signal's reason. */
-  async wait(bytes: number, signal: AbortSignal): Promise<void> {
+  /** Waits in turn for room; `onRoom` is called in the turn in which there is some. Rejects with the signal's reason. */
+  async wait(bytes: number, onRoom: () => void, signal: AbortSignal): Promise<void> {
     const admitted = gate()
-    const waiting: Waiting = { bytes, admit: admitted.resolve, refuse: admitted.reject }
+    const admit = (): void => {
+      onRoom()
+      admitted.resolve()
+    }
+    const waiting: Waiting = { bytes, admit, refuse: admitted.reject }
     const onAbort = (): void => {
       this.#leave(waiting)
       waiting.refuse(signal.reason)

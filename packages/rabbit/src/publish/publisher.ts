@@ -1,47 +1,16 @@
 import { asError, type Clock, type HaError, isHaError, withDeadline } from '@ha/core'
-import type { Options } from '../amqp/types.ts'
 import type { Codec } from '../codec.ts'
 import { rabbitError } from '../codes.ts'
 import { type Entry, fail, type Receipt } from './entry.ts'
 import { abandoned } from './failures.ts'
 import type { Lane } from './lane.ts'
+import type { Left } from './lane-entries.ts'
 import type { OutboxOptions, OutboxSpace } from './outbox-space.ts'
+import { checkPublishOptions, type PublishOptions, propertiesOf } from './publish-options.ts'
 import type { Sweep } from './sweep.ts'
 
-/** What is said of one message. */
-export interface PublishOptions {
-  /** Default: the publisher's. */
-  readonly exchange?: string
-  /** Routing key. Default: the publisher's. */
-  readonly key?: string
-  readonly headers?: Readonly<Record<string, unknown>>
-  /** Names the message for those who must recognise a duplicate. Default: made by the publisher, unique. */
-  readonly messageId?: string
-  readonly correlationId?: string
-  readonly replyTo?: string
-  /** The kind of message, for the application. */
-  readonly type?: string
-  readonly priority?: number
-  /** How long it may wait in a queue, in milliseconds. */
-  readonly expirationMs?: number
-  /** Seconds since 1970, for the application. */
-  readonly timestamp?: number
-  /** Whether it survives a restart of the broker. Default true. */
-  readonly persistent?: boolean
-  /** Whether a message that no queue wants is an error. Default true. */
-  readonly mandatory?: boolean
-  /** How long the promise may take, in milliseconds. Default: `outbox.maxAgeMs`. */
-  readonly timeoutMs?: number
-  readonly signal?: AbortSignal
-  /**
-   * Whether it may be sent again when the connection was lost before the confirm. Default true: the receipt then says
-   * `maybeDuplicate`, and `messageId` tells the duplicate. With false it is rejected as `outcome-unknown`.
-   */
-  readonly repeatable?: boolean
-}
-
 /** Sends messages to RabbitMQ; each promise is the broker's confirm. */
-export interface Publisher<T> {
+export interface Publisher<T> extends AsyncDisposable {
   /**
    * Accepts a message and resolves when the broker has confirmed it. Rejects with an error that says what happened:
    * `unroutable`, `exchange-missing`, `access-refused`, `too-large`, `outbox-full`, `timed-out`, `outcome-unknown`,
@@ -50,6 +19,12 @@ export interface Publisher<T> {
   publish(body: T, options?: PublishOptions): Promise<Receipt>
   /** Accepted and not settled. */
   readonly pending: number
+  /**
+   * Takes no more messages, waits up to `timeoutMs` (default 5 000) for those that it has, fails the rest with what is
+   * known of each, and gives its channel back. Never rejects; idempotent. A publisher lives as long as its client
+   * unless it is closed: make one for each purpose, not for each message.
+   */
+  close(limit?: { readonly timeoutMs?: number }): Promise<Left>
 }
 
 export interface PublisherSettings<T> {
@@ -65,12 +40,16 @@ export interface PublisherParts {
   readonly space: OutboxSpace
   readonly sweep: Sweep
   readonly outbox: OutboxOptions
+  /** Makes room by failing the oldest message of all publishers that was never sent; false when there is none. */
+  readonly dropOldest: () => boolean
   /** A prefix that no other process has. */
   readonly idPrefix: string
   /** Throws `closed` once the client takes no more messages. */
   readonly checkOpen: () => void
   /** Called when a message is settled and its room is given back. */
   readonly onSettled: (confirmed: boolean) => void
+  /** Waits until `isIdle`, up to `timeoutMs`, and ends the lane. */
+  readonly end: (isIdle: () => boolean, timeoutMs: number) => Promise<Left>
 }
 
 // What a message costs beside its content: entry, promise, properties, ids. Measured at about 900 bytes of heap.
@@ -82,19 +61,32 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
   // One for all entries: a closure for each would be most of what an entry costs.
   readonly #onSettled: Entry['onSettled']
   #sequence = 0
+  #pending = 0
+  #waiting = 0
+  #ending: Promise<Left> | undefined
 
   constructor(settings: PublisherSettings<T>, parts: PublisherParts) {
     this.#settings = settings
     this.#parts = parts
     const { space, onSettled } = parts
     this.#onSettled = ({ bytes }, confirmed) => {
+      this.#pending -= 1
       space.release(bytes)
       onSettled(confirmed)
     }
   }
 
   get pending(): number {
-    return this.#parts.lane.pending
+    return this.#pending
+  }
+
+  close({ timeoutMs = 5_000 }: { readonly timeoutMs?: number } = {}): Promise<Left> {
+    this.#ending ??= this.#parts.end(() => this.#pending + this.#waiting === 0, timeoutMs)
+    return this.#ending
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
   }
 
   publish(body: T, options: PublishOptions = {}): Promise<Receipt> {
@@ -103,6 +95,8 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
     let bytes: number
     try {
       checkOpen()
+      if (this.#ending !== undefined) throw rabbitError('closed', 'the publisher is closed')
+      checkPublishOptions(options)
       options.signal?.throwIfAborted()
       content = this.#encode(body)
       bytes = content.length + overheadBytes
@@ -117,23 +111,31 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
   }
 
   async #whenRoom(content: Buffer, bytes: number, options: PublishOptions): Promise<Receipt> {
-    const { space, outbox, lane, clock } = this.#parts
+    const { space, outbox, dropOldest, clock } = this.#parts
     const calledAtMs = clock.now()
+    const accept = (): Promise<Receipt> => this.#accept(content, bytes, options, calledAtMs)
     switch (outbox.onFull) {
       case 'reject':
         throw space.full('onFull is reject')
       case 'drop-oldest':
-        while (lane.dropOldest())
-          if (space.take(bytes)) return this.#accept(content, bytes, options, calledAtMs)
+        while (dropOldest()) if (space.take(bytes)) return accept()
         throw space.full('nothing is left to drop')
       case 'wait':
-        await this.#waitForRoom(bytes, options)
-        return this.#accept(content, bytes, options, calledAtMs)
+        return this.#waitForRoom(bytes, options, accept)
     }
   }
 
-  async #waitForRoom(bytes: number, options: PublishOptions): Promise<void> {
+  // Accepted in the turn in which there is room: nobody who publishes later may come first.
+  async #waitForRoom(
+    bytes: number,
+    options: PublishOptions,
+    accept: () => Promise<Receipt>,
+  ): Promise<Receipt> {
     const { space, outbox, clock } = this.#parts
+    let receipt: Promise<Receipt> | undefined
+    const onRoom = (): void => {
+      receipt = accept()
+    }
     const timeoutMs = options.timeoutMs ?? outbox.maxAgeMs
     const expired = (): HaError => {
       const message = `no room in the outbox within ${timeoutMs} ms`
@@ -143,20 +145,23 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
       })
     }
     const limit = { timeoutMs, signal: options.signal, expired }
-    await withDeadline(
-      clock,
-      limit,
-      (inner) => space.wait(bytes, inner),
-      () => space.release(bytes),
-    ).catch((thrown: unknown) => {
-      throw asRefusal(thrown)
-    })
+    this.#waiting += 1
+    try {
+      await withDeadline(clock, limit, (inner) => space.wait(bytes, onRoom, inner))
+    } catch (thrown) {
+      // With room in the same turn as the end of the wait, it is accepted and has its own deadline.
+      if (receipt === undefined) throw asRefusal(thrown)
+    } finally {
+      this.#waiting -= 1
+    }
+    return receipt ?? Promise.reject(space.full('the wait ended without room'))
   }
 
   #accept(content: Buffer, bytes: number, options: PublishOptions, calledAtMs: number): Promise<Receipt> {
     const { lane, sweep } = this.#parts
     return new Promise((resolve, reject) => {
       const entry = this.#entry(content, bytes, options, calledAtMs, { resolve, reject })
+      this.#pending += 1
       sweep.note(entry.deadlineMs)
       lane.accept(entry)
     })
@@ -197,24 +202,15 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
   }
 
   #encode(body: T): Buffer {
+    let content: unknown
     try {
-      return this.#settings.codec.encode(body)
+      content = this.#settings.codec.encode(body)
     } catch (cause) {
       throw rabbitError('config-invalid', `the body cannot be encoded: ${asError(cause).message}`, { cause })
     }
+    if (Buffer.isBuffer(content)) return content
+    throw rabbitError('config-invalid', `the codec returned no Buffer but ${typeof content}`)
   }
-}
-
-// What goes to the driver under the name that it has here.
-const passedOn = ['headers', 'correlationId', 'replyTo', 'type', 'priority', 'timestamp'] as const
-
-function propertiesOf(options: PublishOptions, contentType: string, messageId: string): Options.Publish {
-  const { persistent = true, mandatory = true, expirationMs } = options
-  const properties: Options.Publish = { messageId, contentType, persistent, mandatory }
-  for (const name of passedOn)
-    if (options[name] !== undefined) Object.assign(properties, { [name]: options[name] })
-  if (expirationMs !== undefined) properties.expiration = expirationMs
-  return properties
 }
 
 function onceAborted(signal: AbortSignal, act: (reason: unknown) => void): () => void {

@@ -1,6 +1,5 @@
 import {
   type Clock,
-  type Declaration,
   formatEndpoint,
   type HaError,
   type Link,
@@ -9,14 +8,14 @@ import {
   scopeBelow,
   withDeadline,
 } from '@ha/core'
-import { openConfirmChannel } from '../amqp/channel.ts'
 import type { AmqpConnection } from '../amqp/connection.ts'
-import { rabbitChannels } from '../channels.ts'
 import { rabbitError } from '../codes.ts'
 import type { ResolvedOptions } from '../options.ts'
-import type { Entry } from './entry.ts'
+import { type Entry, fail } from './entry.ts'
+import { dropped } from './failures.ts'
 import { Lane } from './lane.ts'
-import type { LaneChannel } from './lane-channel.ts'
+import { laneDeclaration } from './lane-declaration.ts'
+import type { Left } from './lane-entries.ts'
 import { OutboxSpace } from './outbox-space.ts'
 import { ConfirmedPublisher, type Publisher, type PublisherSettings } from './publisher.ts'
 import { type Progress, watchStall } from './stall.ts'
@@ -55,7 +54,10 @@ export class Publishing {
   readonly #sweep: Sweep
   readonly space: OutboxSpace
   #taking = true
+  #number = 0
   #confirmed = 0
+  /** What lanes that are closed had sent again. */
+  #replayedBefore = 0
 
   constructor(parts: PublishingParts) {
     this.#parts = parts
@@ -68,7 +70,7 @@ export class Publishing {
 
   /** How many messages were put back to be sent again, so far. */
   get replayed(): number {
-    return sum(this.#lanes, (lane) => lane.replayed)
+    return this.#replayedBefore + sum(this.#lanes, (lane) => lane.replayed)
   }
 
   /** Sent and not confirmed. */
@@ -82,8 +84,9 @@ export class Publishing {
 
   publisher<T>(settings: PublishingSettings<T>): Publisher<T> {
     const { clock, options: resolved, link, idPrefix } = this.#parts
-    const number = this.#lanes.length + 1
-    const lane = this.#lane(`lane ${number}`, settings.maxInFlight)
+    this.#number += 1
+    const key = `lane ${this.#number}`
+    const lane = this.#lane(key, settings.maxInFlight)
     link.start()
     return new ConfirmedPublisher(settings, {
       clock,
@@ -91,9 +94,11 @@ export class Publishing {
       space: this.space,
       sweep: this.#sweep,
       outbox: resolved.outbox,
-      idPrefix: `${idPrefix}-${number}`,
+      dropOldest: () => this.#dropOldest(),
+      idPrefix: `${idPrefix}-${this.#number}`,
       checkOpen: () => this.#checkOpen(),
       onSettled: (ok) => this.#onSettled(ok),
+      end: (isIdle, timeoutMs) => this.#endLane(key, lane, { isIdle, timeoutMs }),
     })
   }
 
@@ -107,18 +112,32 @@ export class Publishing {
    * Takes no more messages and waits until all are settled, up to `timeoutMs`; fails the rest, and counts. Who waited
    * for room before is still let in.
    */
-  async drain(timeoutMs: number): Promise<{ readonly unknown: number; readonly notSent: number }> {
+  async drain(timeoutMs: number): Promise<Left> {
     this.#taking = false
     await this.#until(() => this.space.messages === 0 && this.space.waiting === 0, timeoutMs)
     this.space.close(closedError())
     const left = { unknown: 0, notSent: 0 }
     for (const lane of this.#lanes) {
-      const { unknown, notSent } = lane.abandon()
+      const { unknown, notSent } = lane.end()
       left.unknown += unknown
       left.notSent += notSent
     }
     this.#sweep.stop()
     this.#scope.abort(closedError())
+    return left
+  }
+
+  async #endLane(
+    key: string,
+    lane: Lane,
+    { isIdle, timeoutMs }: { readonly isIdle: () => boolean; readonly timeoutMs: number },
+  ): Promise<Left> {
+    await this.#until(isIdle, timeoutMs)
+    this.#parts.link.ledger.forget(key)
+    const left = lane.end()
+    const place = this.#lanes.indexOf(lane)
+    if (place >= 0) this.#lanes.splice(place, 1)
+    this.#replayedBefore += lane.replayed
     return left
   }
 
@@ -147,6 +166,17 @@ export class Publishing {
     return lane
   }
 
+  // The outbox is shared, and so is the loss.
+  #dropOldest(): boolean {
+    const oldest = this.#lanes
+      .map((lane) => lane.oldestFresh)
+      .filter((entry) => entry !== undefined)
+      .sort((a, b) => a.acceptedAtMs - b.acceptedAtMs)[0]
+    if (oldest === undefined) return false
+    fail(oldest, dropped(oldest))
+    return true
+  }
+
   #onState(blocked: boolean): void {
     for (const lane of this.#lanes) {
       if (blocked) lane.hold('blocked')
@@ -170,10 +200,10 @@ export class Publishing {
 
   #watchStall(): Promise<void> {
     const { clock, link, options, onStalled } = this.#parts
-    const progress = (): Omit<Progress, 'attentiveMs'> => ({
-      answers: sum(this.#lanes, (lane) => lane.answers),
-      unconfirmed: link.state.kind === 'ready' ? this.unconfirmed : 0,
-    })
+    const progress = (): Omit<Progress, 'attentiveMs'> | undefined => {
+      if (link.state.kind !== 'ready') return undefined
+      return { answers: sum(this.#lanes, (lane) => lane.answers), unconfirmed: this.unconfirmed }
+    }
     const onStall = (unconfirmed: number, forMs: number): void => {
       onStalled(unconfirmed, forMs)
       const lease = leaseOf(link.state)
@@ -191,27 +221,6 @@ export class Publishing {
   #checkOpen(): void {
     if (!this.#taking) throw closedError()
   }
-}
-
-function laneDeclaration(
-  key: string,
-  lane: Lane,
-  link: Link<AmqpConnection>,
-  timeoutMs: number,
-): Declaration<AmqpConnection> {
-  const apply = async (connection: AmqpConnection, signal: AbortSignal): Promise<void> => {
-    const guard = await openConfirmChannel(connection, signal)
-    guard.over.throwIfAborted()
-    const onDone: LaneChannel['onDone'] = (error, how) => {
-      const over = connection.over.aborted
-      if (rabbitChannels.laneLost.hasSubscribers)
-        rabbitChannels.laneLost.publish({ lane: key, how, error, connectionOver: over })
-      // With its connection gone, the link puts everything back by itself. What hangs was waited for already.
-      if (!over) link.lapse(key, error, { paced: how === 'hanging' })
-    }
-    lane.open({ guard, endpoint: formatEndpoint(connection.endpoint), onDone })
-  }
-  return { key, needs: [], gates: false, survives: false, timeoutMs, apply }
 }
 
 // Each loop ends by rejection when the client is closed; that is no failure.

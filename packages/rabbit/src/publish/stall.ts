@@ -41,8 +41,8 @@ export function afterMove(stall: Stall): Stall {
 export interface StallWatch {
   readonly clock: Clock
   readonly confirmStallMs: number
-  /** The progress of all publishers together, while the connection can be expected to make some. */
-  readonly progress: () => Omit<Progress, 'attentiveMs'>
+  /** The progress of all publishers together; undefined while there is no connection that could make any. */
+  readonly progress: () => Omit<Progress, 'attentiveMs'> | undefined
   readonly onStall: (unconfirmed: number, forMs: number) => void
 }
 
@@ -52,11 +52,13 @@ export async function watchStall(watch: StallWatch, signal: AbortSignal): Promis
   if (confirmStallMs === Number.POSITIVE_INFINITY) return
   const tickMs = confirmStallMs / 16
   const attention = new Attention(clock, tickMs)
-  let stall = noStall(progress().answers, confirmStallMs)
+  let stall = noStall(0, confirmStallMs)
   for (;;) {
     await clock.sleep(tickMs, signal)
+    const attentiveMs = attention.tick()
     const now = progress()
-    stall = observeProgress(stall, { ...now, attentiveMs: attention.tick() }, confirmStallMs)
+    if (now === undefined) continue
+    stall = observeProgress(stall, { ...now, attentiveMs }, confirmStallMs)
     if (!impatient(stall)) continue
     onStall(now.unconfirmed, Math.round(stall.forMs))
     stall = afterMove(stall)

@@ -1,16 +1,26 @@
 import { Deque } from './deque.ts'
 import type { Entry } from './entry.ts'
 
+// Below this it is not worth looking for what is settled.
+const smallest = 1_024
+
 /** What is accepted and still, or again, to be sent: in the order of acceptance. */
 export class WaitingLine {
-  #entries = new Deque<Entry>()
+  /** Sent before: it goes first. */
+  #again = new Deque<Entry>()
+  #fresh = new Deque<Entry>()
+  #pruneAt = smallest
 
   get length(): number {
-    return this.#entries.length
+    return this.#again.length + this.#fresh.length
   }
 
   add(entry: Entry): void {
-    this.#entries.pushBack(entry)
+    this.#fresh.pushBack(entry)
+    if (this.length < this.#pruneAt) return
+    this.prune()
+    // So that the look at all of them is paid by as many that came.
+    this.#pruneAt = Math.max(smallest, 2 * this.length)
   }
 
   /** Puts back what was sent before, ahead of everything that was not. */
@@ -18,30 +28,46 @@ export class WaitingLine {
     const ordered = entries.filter((entry) => !entry.settled).sort((a, b) => a.sequence - b.sequence)
     for (const entry of ordered.reverse()) {
       entry.returned = undefined
-      this.#entries.pushFront(entry)
+      this.#again.pushFront(entry)
     }
   }
 
   /** The next one to send, or undefined. It stays until {@link take}. */
   peek(): Entry | undefined {
-    while (this.#entries.at(0)?.settled === true) this.#entries.popFront()
-    return this.#entries.at(0)
+    return first(this.#again) ?? first(this.#fresh)
   }
 
   take(): void {
-    this.#entries.popFront()
+    const line = first(this.#again) === undefined ? this.#fresh : this.#again
+    line.popFront()
+  }
+
+  /** The oldest one that was never sent, or undefined. */
+  peekFresh(): Entry | undefined {
+    return first(this.#fresh)
   }
 
   /** Forgets what is settled, so that a long outage does not keep what nobody waits for. */
   prune(): void {
-    if (this.peek() === undefined) return
-    const unsettled = [...this.#entries].filter((entry) => !entry.settled)
-    if (unsettled.length === this.#entries.length) return
-    this.#entries = new Deque<Entry>()
-    for (const entry of unsettled) this.#entries.pushBack(entry)
+    this.#again = unsettled(this.#again)
+    this.#fresh = unsettled(this.#fresh)
   }
 
-  [Symbol.iterator](): Iterator<Entry> {
-    return this.#entries[Symbol.iterator]()
+  *[Symbol.iterator](): Generator<Entry> {
+    yield* this.#again
+    yield* this.#fresh
   }
+}
+
+function first(line: Deque<Entry>): Entry | undefined {
+  while (line.at(0)?.settled === true) line.popFront()
+  return line.at(0)
+}
+
+function unsettled(line: Deque<Entry>): Deque<Entry> {
+  const left = [...line].filter((entry) => !entry.settled)
+  if (left.length === line.length) return line
+  const pruned = new Deque<Entry>()
+  for (const entry of left) pruned.pushBack(entry)
+  return pruned
 }

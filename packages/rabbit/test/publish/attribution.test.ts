@@ -33,7 +33,19 @@ describe('when a channel is closed for what was published on it', () => {
       'a missing exchange',
       missing,
       [{}, { exchange: 'nope' }, {}, { exchange: 'nope' }],
-      ['m1 exchange-missing not-done', 'm3 exchange-missing not-done'],
+      ['m1 exchange-missing unknown', 'm3 exchange-missing unknown'],
+    ],
+    [
+      'a missing exchange that one alone was sent to',
+      missing,
+      [{}, { exchange: 'nope' }, {}],
+      ['m1 exchange-missing not-done'],
+    ],
+    [
+      'a missing exchange on a second try: the first may have arrived',
+      missing,
+      [{ exchange: 'nope', attempts: 2 }],
+      ['m0 exchange-missing unknown'],
     ],
     ['a forbidden exchange', refused, [{ exchange: 'secret' }, {}], ['m0 access-refused not-done']],
     [
@@ -45,6 +57,21 @@ describe('when a channel is closed for what was published on it', () => {
     ['one alone in flight, whatever the text', strange, [{}], ['m0 rejected not-done']],
   ])('%s fails exactly the guilty ones', (_, error, entries, expected) => {
     expect(judge(error, entries)).toEqual({ suspects: 0, failed: expected })
+  })
+
+  it('suspects all of them when the broker names something that nobody here has sent', () => {
+    expect(judge(missing, [{}, {}])).toEqual({ suspects: 2, failed: [] })
+    expect(judge(missing, [{}])).toEqual({ suspects: 0, failed: ['m0 exchange-missing not-done'] })
+  })
+
+  it('asks once for an exchange, however many were sent to it', () => {
+    let asked = 0
+    const entries = Array.from({ length: 5 }, () => entryOf({ exchange: 'nope' }))
+    failGuilty(entries, missing, () => {
+      asked += 1
+      return true
+    })
+    expect(asked).toBe(1)
   })
 
   it('suspects all of them when the broker names nobody', () => {

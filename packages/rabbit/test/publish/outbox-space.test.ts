@@ -3,6 +3,7 @@ import { OutboxSpace } from '../../src/publish/outbox-space.ts'
 
 const options = { maxMessages: 3, maxBytes: 1_000, maxAgeMs: 60_000, onFull: 'wait', maxWaiting: 2 } as const
 const never = new AbortController().signal
+const noted = (): void => undefined
 
 describe('the room of the outbox', () => {
   it('is bounded in messages', () => {
@@ -25,20 +26,21 @@ describe('the room of the outbox', () => {
     const space = new OutboxSpace(options)
     space.take(900)
     const order: string[] = []
-    const large = space.wait(200, never).then(() => order.push('large'))
-    const small = space.wait(50, never).then(() => order.push('small'))
+    const large = space.wait(200, () => order.push('large'), never)
+    const small = space.wait(50, () => order.push('small'), never)
     expect(space.take(10)).toBe(false)
     space.release(900)
-    await Promise.all([large, small])
+    // In the same turn: whoever comes in the next one comes after them.
     expect(order).toEqual(['large', 'small'])
+    await Promise.all([large, small])
     expect([space.messages, space.bytes, space.waiting]).toEqual([2, 250, 0])
   })
 
   it('turns away those who are too many at its door', () => {
     const space = new OutboxSpace(options)
     space.take(1_000)
-    void space.wait(1, never)
-    void space.wait(1, never)
+    void space.wait(1, noted, never)
+    void space.wait(1, noted, never)
     expect(() => space.checkDoor(1)).toThrow(
       expect.objectContaining({ code: 'outbox-full', retryable: true }),
     )
@@ -47,7 +49,7 @@ describe('the room of the outbox', () => {
   it('turns away those whose content is too much to be held at its door', () => {
     const space = new OutboxSpace(options)
     space.take(1_000)
-    void space.wait(200, never)
+    void space.wait(200, noted, never)
     expect(() => space.checkDoor(200)).toThrow(expect.objectContaining({ code: 'outbox-full' }))
   })
 
@@ -55,7 +57,7 @@ describe('the room of the outbox', () => {
     const space = new OutboxSpace(options)
     space.take(1_000)
     const controller = new AbortController()
-    const waiting = expect(space.wait(5, controller.signal)).rejects.toBe('enough')
+    const waiting = expect(space.wait(5, noted, controller.signal)).rejects.toBe('enough')
     controller.abort('enough')
     await waiting
     space.release(1_000)
@@ -65,7 +67,7 @@ describe('the room of the outbox', () => {
   it('turns everybody away when it closes', async () => {
     const space = new OutboxSpace(options)
     space.take(1_000)
-    const waiting = expect(space.wait(5, never)).rejects.toMatchObject({ code: 'outbox-full' })
+    const waiting = expect(space.wait(5, noted, never)).rejects.toMatchObject({ code: 'outbox-full' })
     space.close(space.full('closed'))
     await waiting
     expect(space.waiting).toBe(0)

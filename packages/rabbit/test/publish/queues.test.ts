@@ -120,14 +120,14 @@ describe('what is in flight', () => {
     expect(entries[0]?.attempts).toBe(2)
   })
 
-  it('finds what the broker gives back by its id', () => {
+  it('finds what the broker gives back by its id and the way that it went', () => {
     const { inFlight } = sent(3)
     inFlight.answered(1, false)
-    expect([inFlight.find('m2')?.messageId, inFlight.find('m1'), inFlight.find(undefined)]).toEqual([
-      'm2',
-      undefined,
-      undefined,
-    ])
+    const way = { exchange: 'orders', key: 'order.new' }
+    expect(inFlight.find({ ...way, messageId: 'm2' })?.messageId).toBe('m2')
+    expect(inFlight.find({ ...way, messageId: 'm1' })).toBeUndefined()
+    expect(inFlight.find({ ...way, messageId: undefined })).toBeUndefined()
+    expect(inFlight.find({ ...way, key: 'order.old', messageId: 'm2' })).toBeUndefined()
   })
 })
 
@@ -157,6 +157,22 @@ describe('the waiting line', () => {
     for (const entry of waiting) entry.settled = entry.sequence % 2 === 1
     waiting.prune()
     expect(order(waiting)).toEqual([2, 4])
+  })
+
+  it('keeps no more of what is settled than of what is not, however many come', () => {
+    const waiting = line()
+    let longest = 0
+    for (let sequence = 0; sequence < 20_000; sequence++) {
+      waiting.add(entryOf({ sequence, settled: sequence % 100 !== 0 }))
+      longest = Math.max(longest, waiting.length)
+    }
+    expect(longest).toBeLessThanOrEqual(1_024)
+  })
+
+  it('knows the oldest that was never sent', () => {
+    const waiting = line(5, 6)
+    waiting.putBack([entryOf({ sequence: 2 })])
+    expect([waiting.peek()?.sequence, waiting.peekFresh()?.sequence]).toEqual([2, 5])
   })
 
   it('passes over what is settled', () => {
