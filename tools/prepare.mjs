@@ -55,16 +55,20 @@ function install() {
   const stamp = `${root}/node_modules/.installed-for`
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted) return
   console.log(`- installing the packages with ${pnpm} (once, about ten seconds)`)
-  const args = ['-y', pnpm, 'install', '--frozen-lockfile', '--reporter=append-only']
-  const { status, stdout, stderr } = spawnSync('npx', args, { cwd: root, encoding: 'utf8' })
+  const reporter = process.stdout.isTTY ? 'default' : 'append-only'
+  const args = ['-y', pnpm, 'install', '--frozen-lockfile', `--reporter=${reporter}`]
+  const { status, error } = spawnSync('npx', args, { cwd: root, stdio: 'inherit' })
   if (status !== 0) {
-    console.error(`${stdout}${stderr}\nThe packages could not be installed.`)
+    console.error(
+      `The packages could not be installed${error === undefined ? ': see above' : `: ${error.message}`}.`,
+    )
     process.exit(1)
   }
   writeFileSync(stamp, wanted)
 }
 
 function build() {
+  if (!existsSync(`${root}/bench/dist`)) console.log('- building the packages (once, a few seconds)')
   if (bin('tsc', ['-b']) === 0) return
   console.error('The sources do not build: see above.')
   process.exit(1)

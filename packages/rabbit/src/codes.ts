@@ -8,7 +8,8 @@ export const rabbitCodes = {
       'Check exchange, routing key and bindings, or publish with `mandatory: false` where that is fine.',
   },
   'exchange-missing': {
-    meaning: 'The exchange does not exist. Nothing was stored.',
+    meaning:
+      'The exchange does not exist. With `unknown` as outcome, the message may have arrived while it still did.',
     action: 'Declare it in `topology`, or correct the name.',
   },
   'access-refused': {
@@ -20,9 +21,10 @@ export const rabbitCodes = {
     action: 'Send a reference instead of the content, or raise the limit that the message names.',
   },
   nacked: {
-    meaning: 'The broker could not take responsibility for the message (`basic.nack`).',
-    action:
-      'Read `outcome`. With the default `repeatable: true` the client tries again by itself until the deadline.',
+    meaning:
+      'The broker has refused the route for longer than an election takes (`basic.nack`): a queue is full and says ' +
+      '`reject-publish`. Said at once of a message with `repeatable: false`.',
+    action: 'See who consumes the queue, and publish again later. Another queue of the route may hold it.',
   },
   'outbox-full': {
     meaning: 'The broker takes messages more slowly than they are published, and the outbox is at its bound.',
