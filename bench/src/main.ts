@@ -33,9 +33,10 @@ const programs: Readonly<Record<string, Readonly<Record<string, Program>>>> = {
 }
 
 async function main(argv: readonly string[]): Promise<boolean> {
-  const [door = '', first, ...rest] = argv
+  const [door = '', ...words] = argv
   const behind = programs[door] ?? {}
-  const name = first ?? (door === 'demo' ? firstStory : '')
+  const isNamed = words[0]?.startsWith('--') === false
+  const [name = '', ...rest] = isNamed || door !== 'demo' ? words : [firstStory, ...words]
   const program = behind[name]
   if (program === undefined) {
     const names = Object.keys(behind)

@@ -22,8 +22,7 @@ export const rabbitCodes = {
   },
   nacked: {
     meaning:
-      'The broker has refused the route for longer than an election takes (`basic.nack`): a queue is full and says ' +
-      '`reject-publish`. Said at once of a message with `repeatable: false`.',
+      'The broker has refused the route for longer than an election takes: its queue is full (`reject-publish`).',
     action: 'See who consumes the queue, and publish again later. Another queue of the route may hold it.',
   },
   'outbox-full': {
