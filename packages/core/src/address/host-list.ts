@@ -14,8 +14,10 @@ export interface HostListStyle {
 /**
  * Reads `n1:5672, n2, [2001:db8::1]:5672`: hosts separated by commas, blanks allowed around them.
  * Throws `config-invalid` with the column for an empty place, a bad host or port, or an address that stands twice.
+ * A URL is refused without a word of what it holds: that may be a password.
  */
 export function parseHostList(text: string, style: HostListStyle): readonly Endpoint[] {
+  refuseUrl(text, style.where)
   const endpoints: Endpoint[] = []
   const columns = new Map<string, number>()
   for (const item of splitWithColumns(text, style.offset ?? 0)) {
@@ -42,6 +44,7 @@ export function checkEndpoint(value: unknown, path: string, defaultPort: number)
   if (typeof host !== 'string' || host === '') {
     throw new HaError('config-invalid', `${path}.host: expected a host name or an IP address`)
   }
+  refuseUrl(host, `${path}.host`)
   const number = port ?? defaultPort
   if (typeof number !== 'number' || !isPort(number)) {
     throw new HaError('config-invalid', `${path}.port: expected a number from 1 to 65535`)
@@ -49,6 +52,13 @@ export function checkEndpoint(value: unknown, path: string, defaultPort: number)
   return checkedHost(host.replaceAll(/^\[|\]$/g, ''), number, (problem) => {
     throw new HaError('config-invalid', `${path}.host: ${problem}`)
   })
+}
+
+// Looked for in the whole text: a password may hold commas.
+function refuseUrl(text: string, where: string): void {
+  if (!text.includes('://') && !text.includes('@')) return
+  const problem = 'expected host:port, without scheme, user or password; a URL stands elsewhere'
+  throw new HaError('config-invalid', `${where}: ${problem}`)
 }
 
 interface Item {
@@ -75,6 +85,7 @@ function parseItem(item: Item, style: HostListStyle): Endpoint {
   if (item.text.startsWith('[')) return parseBracketed(item.text, style, fail)
   const colons = item.text.split(':').length - 1
   if (colons > 1) {
+    if (!isIPv6(item.text)) return fail('expected host:port, found more than one colon')
     return fail(`write an IPv6 address in brackets: [${item.text}]:${style.defaultPort}`)
   }
   const [host = '', port] = item.text.split(':')

@@ -39,6 +39,51 @@ describe('a list of hosts', () => {
     )
   })
 
+  it.each([
+    'amqp://user:secret@n1:5672',
+    'amqps://user:sec,ret@n1:5672/vhost',
+    'secret@n1',
+    'n1,user:secret@n2',
+    'http://secret:5672',
+  ])('refuses %j as a URL and repeats nothing of it', (text) => {
+    const message = 'addresses: expected host:port, without scheme, user or password; a URL stands elsewhere'
+    expect(() => parseHostList(text, style)).toThrow(
+      expect.objectContaining({ code: 'config-invalid', message }),
+    )
+    expect(() => checkEndpoint(text, 'addresses', 5672)).toThrow(message)
+    expect(() => checkEndpoint({ host: text }, 'addresses', 5672)).toThrow(
+      message.replace('addresses', 'addresses.host'),
+    )
+  })
+
+  it('repeats nothing that has too many colons and is no IPv6 address', () => {
+    expect(() => parseHostList('amqp:user:secret', style)).toThrow(
+      expect.objectContaining({
+        message: 'addresses, column 1: expected host:port, found more than one colon',
+      }),
+    )
+  })
+
+  it('never repeats what stands between :// and @', () => {
+    const secret = fc.string({ unit: 'binary-ascii', minLength: 3 }).map((text) => `Zq${text}`)
+    const read: ((text: string) => unknown)[] = [
+      (text) => parseHostList(text, style),
+      (text) => parseHostList(`n1:5672, ${text}`, style),
+      (text) => checkEndpoint(text, 'addresses[0]', 5672),
+      (text) => checkEndpoint({ host: text }, 'addresses[0]', 5672),
+    ]
+    fc.assert(
+      fc.property(secret, secret, fc.constantFrom(...read), (user, password, reader) => {
+        const message = messageOf(() => reader(`amqp://${user}:${password}@n1:5672`))
+        expect(message).not.toContain('Zq')
+        for (const piece of `${user}:${password}`.split(/[,:\s]/).filter(({ length }) => length > 3)) {
+          expect(message).not.toContain(piece)
+        }
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
   it('counts columns in what the user wrote', () => {
     expect(() => parseHostList('n1,n1', { ...style, offset: 7 })).toThrow('column 11')
   })
@@ -94,3 +139,11 @@ describe('an endpoint from elsewhere', () => {
     expect(() => checkEndpoint(value, 'addresses[0]', 5672)).toThrow(message)
   })
 })
+
+function messageOf(act: () => unknown): string {
+  try {
+    return `nothing was thrown: ${JSON.stringify(act())}`
+  } catch (error) {
+    return String(error)
+  }
+}
