@@ -1,7 +1,10 @@
 import { didYouMean } from '../address/nearest.ts'
-import { HaError } from '../model/error.ts'
+import { HaError, isHaError } from '../model/error.ts'
 
-/** Reads one option: returns the value, or throws with what was expected. `undefined` stands for *not given*. */
+/**
+ * Reads one option: returns the value, or notes what was expected and returns anything. `undefined` stands for *not
+ * given*; `null` stands for nothing and is refused.
+ */
 export interface OptionReader<T> {
   read(value: unknown, path: string, problems: Problems): T
 }
@@ -35,7 +38,7 @@ export type OptionTable<T> = { readonly [K in keyof T]-?: OptionReader<T[K]> }
  */
 export function resolveOptions<T>(table: OptionTable<T>, input: unknown, path: string): T {
   const problems = new Problems()
-  const resolved = group(table).read(input ?? {}, path, problems)
+  const resolved = group(table).read(input, path, problems)
   problems.throwIfAny()
   return resolved
 }
@@ -62,7 +65,8 @@ function objectOr(value: unknown, path: string, problems: Problems): Readonly<Re
 }
 
 function nameStrangers(given: object, keys: readonly string[], path: string, problems: Problems): void {
-  for (const key of Object.keys(given)) {
+  for (const [key, value] of Object.entries(given)) {
+    if (value === undefined) continue
     if (!keys.includes(key)) problems.add(`${path}.${key}`, `there is no such option${didYouMean(key, keys)}`)
   }
 }
@@ -123,7 +127,8 @@ export function text(fallback: string): OptionReader<string> {
   return {
     read(value, path, problems) {
       if (value === undefined) return fallback
-      if (typeof value !== 'string' || value === '') problems.add(path, `expected text, got ${kindOf(value)}`)
+      if (value === '') problems.add(path, 'expected text that is not empty')
+      else if (typeof value !== 'string') problems.add(path, `expected text, got ${kindOf(value)}`)
       return typeof value === 'string' ? value : fallback
     },
   }
@@ -140,16 +145,23 @@ export function flag(fallback: boolean): OptionReader<boolean> {
   }
 }
 
-/** An option whose check is particular: `check` throws a `config-invalid` or returns the value. */
+/**
+ * An option whose check is particular: `check` throws a `config-invalid` or returns the value; given `undefined`, it
+ * returns the default. `null` is refused whatever the check makes of it.
+ */
 export function checked<T>(check: (value: unknown, path: string) => T, fallback: T): OptionReader<T> {
   return {
     read(value, path, problems) {
       try {
-        return check(value, path)
+        const read = check(value, path)
+        if (value !== null) return read
+        problems.add(path, 'expected a value, got null')
       } catch (error) {
-        problems.addError(error)
-        return fallback
+        // A check that breaks on what it was given has not said what it expects.
+        if (isHaError(error)) problems.addError(error)
+        else problems.add(path, `expected something else, got ${kindOf(value)}`)
       }
+      return fallback
     },
   }
 }
@@ -160,5 +172,6 @@ function shown(value: unknown): string {
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null'
-  return Array.isArray(value) ? 'a list' : `a ${typeof value}`
+  if (Array.isArray(value)) return 'a list'
+  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }

@@ -19,6 +19,7 @@ interface Example {
   readonly waitMs: number
   readonly strict: boolean
   readonly even: number
+  readonly length: number
 }
 
 const even = (value: unknown, path: string): number => {
@@ -36,6 +37,8 @@ const table: OptionTable<Example> = {
   waitMs: milliseconds({ default: 5, min: 1, max: 10, orNever: true }),
   strict: flag(true),
   even: checked(even, 2),
+  // A check that takes for granted what it was given.
+  length: checked((value = '', path) => (value as string).trim().length + path.length * 0, 0),
 }
 
 const resolve = (input: unknown): Example => resolveOptions(table, input, 'options')
@@ -49,7 +52,16 @@ describe('options', () => {
       waitMs: 5,
       strict: true,
       even: 2,
+      length: 0,
     })
+  })
+
+  it('take their defaults where undefined is given', () => {
+    const absent = { attemptMs: undefined, parallel: undefined }
+    const given = { name: undefined, strategy: undefined, waitMs: undefined, strict: undefined }
+    const others = { even: undefined, length: undefined, colour: undefined }
+    expect(resolve({ ...given, ...others, dial: absent })).toEqual(resolve({}))
+    expect(resolve({ dial: undefined })).toEqual(resolve({}))
   })
 
   it('take zero for zero, false for false and Infinity for never', () => {
@@ -97,7 +109,24 @@ describe('options', () => {
     [{ dial: null }, 'options.dial: expected an object, got null'],
     [{ dial: [] }, 'options.dial: expected an object, got a list'],
     [{ strict: 'yes' }, "options.strict: expected true or false, got 'yes'"],
-    [{ name: '' }, 'options.name: expected text, got a string'],
+    [{ name: '' }, 'options.name: expected text that is not empty'],
+    [{ name: {} }, 'options.name: expected text, got an object'],
+    [{ name: null }, 'options.name: expected text, got null'],
+    [{ strategy: null }, 'options.strategy: expected one of shuffle, ordered, got null'],
+    [
+      { dial: { attemptMs: null } },
+      'options.dial.attemptMs: expected a whole number of milliseconds from 0 to 60000, got null',
+    ],
+    [{ dial: { parallel: null } }, 'options.dial.parallel: expected a whole number from 1 to 8, got null'],
+    [
+      { waitMs: null },
+      'options.waitMs: expected a whole number of milliseconds from 1 to 10, or Infinity, got null',
+    ],
+    [{ strict: null }, 'options.strict: expected true or false, got null'],
+    [{ even: null }, 'options.even: expected a value, got null'],
+    [{ length: null }, 'options.length: expected something else, got null'],
+    [{ length: 7 }, 'options.length: expected something else, got a number'],
+    [null, 'options: expected an object, got null'],
     [{ even: 3 }, 'options.even: expected an even number'],
     ['fast', 'options: expected an object, got a string'],
     [{ __proto__: null, constructor: 1 }, 'options.constructor: there is no such option'],
