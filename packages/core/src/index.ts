@@ -21,6 +21,7 @@ export {
   isHaError,
   type Outcome,
 } from './model/error.ts'
+export { kept } from './model/kept.ts'
 export { type EndpointSource, Roster } from './model/roster.ts'
 export { type Verdict, verdictTable } from './model/verdict.ts'
 export type { Fact, Health, Member, View } from './model/view.ts'

@@ -1,18 +1,29 @@
 import type { Endpoint } from '../address/endpoint.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { withDeadline } from '../runtime/deadline.ts'
-import { HaError } from './error.ts'
+import { abandonable, type Scope, scopeBelow } from '../runtime/scope.ts'
+import { asError, HaError } from './error.ts'
+import { kept } from './kept.ts'
 import { emptyView, type Fact, observe, type View } from './view.ts'
 
 /** Where the endpoints come from: a fixed list, or a function that is asked again before each round of dials. */
-export type EndpointSource = readonly Endpoint[] | ((signal: AbortSignal) => Promise<readonly Endpoint[]>)
+export type EndpointSource = readonly Endpoint[] | EndpointFunction
+
+type EndpointFunction = (signal: AbortSignal) => Promise<readonly Endpoint[]>
+
+// The source is being asked. It belongs to everybody who waits for the answer, and ends with the last of them.
+interface Question {
+  readonly answer: Promise<void>
+  readonly scope: Scope
+  waiting: number
+}
 
 /** The current view of one cluster, shared by everything that dials it. The one writer of the view. */
 export class Roster {
   readonly #clock: Clock
   readonly #source: EndpointSource
   #view: View = emptyView
-  #refreshing: Promise<void> | undefined
+  #question: Question | undefined
 
   constructor(clock: Clock, source: EndpointSource) {
     this.#clock = clock
@@ -25,31 +36,52 @@ export class Roster {
   }
 
   observe(fact: Fact): void {
+    if ('error' in fact) kept(fact.error)
     this.#view = observe(this.#view, fact)
   }
 
   /**
    * Asks the source again. With a list in hand nobody should wait for this: the last good list is kept when the
-   * source fails. Rejects with the source's error or `timed-out`. Callers at the same time share one question.
+   * source fails, and the view says why it did. Rejects with the source's error, `timed-out`, or the signal's reason.
+   * Callers at the same time share one question, which goes on until the last of them has gone.
    */
-  refresh(timeoutMs: number, signal: AbortSignal): Promise<void> {
+  async refresh(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const source = this.#source
-    if (typeof source !== 'function') return Promise.resolve()
-    this.#refreshing ??= this.#ask(source, timeoutMs, signal).finally(() => {
-      this.#refreshing = undefined
-    })
-    return this.#refreshing
+    if (typeof source !== 'function') return
+    signal.throwIfAborted()
+    this.#question ??= this.#ask(source, timeoutMs)
+    const question = this.#question
+    question.waiting += 1
+    try {
+      await abandonable(question.answer, signal, () => undefined)
+    } finally {
+      question.waiting -= 1
+      if (question.waiting === 0) this.#drop(question)
+    }
   }
 
-  async #ask(
-    source: (signal: AbortSignal) => Promise<readonly Endpoint[]>,
-    timeoutMs: number,
-    signal: AbortSignal,
-  ): Promise<void> {
+  #ask(source: EndpointFunction, timeoutMs: number): Question {
+    const scope = scopeBelow()
+    return { answer: this.#read(source, timeoutMs, scope.signal), scope, waiting: 0 }
+  }
+
+  async #read(source: EndpointFunction, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const expired = (): HaError =>
       new HaError('timed-out', `the address function gave no answer within ${timeoutMs} ms`)
-    const endpoints = await withDeadline(this.#clock, { timeoutMs, signal, expired }, source)
-    if (endpoints.length === 0) throw new HaError('config-invalid', 'the address function gave an empty list')
-    this.observe({ kind: 'listed', endpoints, atMs: this.#clock.now() })
+    try {
+      const endpoints = await withDeadline(this.#clock, { timeoutMs, signal, expired }, source)
+      if (endpoints.length === 0)
+        throw new HaError('config-invalid', 'the address function gave an empty list')
+      this.observe({ kind: 'listed', endpoints, atMs: this.#clock.now() })
+    } catch (thrown) {
+      // That nobody waits any more is no failure of the source.
+      if (!signal.aborted) this.observe({ kind: 'not-listed', error: asError(thrown) })
+      throw thrown
+    }
+  }
+
+  #drop(question: Question): void {
+    if (this.#question === question) this.#question = undefined
+    question.scope.abort(new HaError('aborted', 'nobody waits for the addresses any more'))
   }
 }

@@ -17,22 +17,27 @@ export interface Member {
 /** What we believe of a cluster: immutable, in the order in which the endpoints were listed. */
 export interface View {
   readonly members: readonly Member[]
+  /** Why the addresses could not be had when they were last asked for; undefined when they could. */
+  readonly addressesError: Error | undefined
 }
 
 /** Something that was seen. */
 export type Fact =
   | { readonly kind: 'listed'; readonly endpoints: readonly Endpoint[]; readonly atMs: number }
+  | { readonly kind: 'not-listed'; readonly error: Error }
   | { readonly kind: 'reached'; readonly endpoint: Endpoint; readonly atMs: number }
   | { readonly kind: 'failed'; readonly endpoint: Endpoint; readonly atMs: number; readonly error: Error }
 
 /** The belief before anything was seen. */
-export const emptyView: View = { members: [] }
+export const emptyView: View = { members: [], addressesError: undefined }
 
 /** Folds a fact into the view. The same object back means that there is no news. */
 export function observe(view: View, fact: Fact): View {
   switch (fact.kind) {
     case 'listed':
       return listed(view, fact.endpoints, fact.atMs)
+    case 'not-listed':
+      return { ...view, addressesError: fact.error }
     case 'reached':
       return changed(view, fact.endpoint, (member) =>
         member.health === 'up'
@@ -59,8 +64,10 @@ function listed(view: View, endpoints: readonly Endpoint[], atMs: number): View 
       known.get(name) ?? { endpoint, health: 'unknown', sinceMs: atMs, failures: 0, lastError: undefined },
   )
   const same =
-    members.length === view.members.length && members.every((member, i) => member === view.members[i])
-  return same ? view : { members }
+    view.addressesError === undefined &&
+    members.length === view.members.length &&
+    members.every((member, i) => member === view.members[i])
+  return same ? view : { members, addressesError: undefined }
 }
 
 function changed(view: View, endpoint: Endpoint, change: (member: Member) => Member): View {
@@ -68,5 +75,5 @@ function changed(view: View, endpoint: Endpoint, change: (member: Member) => Mem
   const member = view.members[index]
   if (member === undefined) return view
   const next = change(member)
-  return next === member ? view : { members: view.members.with(index, next) }
+  return next === member ? view : { ...view, members: view.members.with(index, next) }
 }
