@@ -35,11 +35,6 @@ export class Emitter<M extends EventMap> implements Events<M> {
   emit<K extends keyof M & string>(name: K, event: M[K]): void {
     this.#inner.emit(name, event)
   }
-
-  /** Forgets every listener. */
-  clear(): void {
-    this.#inner.removeAllListeners()
-  }
 }
 
 function isolate<T>(name: string, listener: Listener<T>): (event: T) => void {
