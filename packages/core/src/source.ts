@@ -16,4 +16,6 @@ export interface Source<C> {
   acquire(signal: AbortSignal): Promise<Lease<C>>
   /** Says that the connection has failed. Ignored when the lease is of an older generation. */
   fail(lease: Lease<C>, error: Error): void
+  /** Why there is no usable connection at this moment, as far as that is known. */
+  trouble(): Error | undefined
 }

@@ -1,7 +1,9 @@
 import { asError, HaError, isHaError } from '../model/error.ts'
+import { kept } from '../model/kept.ts'
 import { fullJitter } from '../policy/backoff.ts'
 import { select } from '../policy/select.ts'
-import { type Dialed, dialRace } from './dial.ts'
+import { addressesTried, type Dialed, dialRace } from './dial.ts'
+import type { Flaps } from './ending.ts'
 import type { LinkState } from './link-state.ts'
 import type { LinkOptions } from './options.ts'
 
@@ -9,34 +11,36 @@ export interface Dialling<C> {
   readonly options: LinkOptions<C>
   /** How many connections were made before: where `round-robin` begins. */
   readonly turn: number
-  /** How many connections in a row ended soon after they were made, and why the last one did. */
   readonly flaps: Flaps
   readonly enter: (state: LinkState<C>) => void
 }
 
-export interface Flaps {
-  readonly count: number
-  readonly error: Error | undefined
-}
-
-/** Dials in rounds until a connection is made: no delay inside a round, a jittered one between rounds. */
+/**
+ * Dials in rounds until a connection is made: no delay inside a round, a jittered one between rounds. Rejects with
+ * the signal's reason, or with what is no {@link HaError} and therefore a defect.
+ */
 export async function dialUntilConnected<C>(dialling: Dialling<C>, signal: AbortSignal): Promise<Dialed<C>> {
   const { options, enter } = dialling
   const delayMs = fullJitter(options.backoff)
   const wait = async (round: number, ms: number, error: HaError): Promise<void> => {
-    enter({ kind: 'waiting', round, delayMs: ms, error })
+    enter({ kind: 'waiting', round, delayMs: ms, error: kept(error) })
     await options.clock.sleep(ms, signal)
   }
   // Going elsewhere at once is right the first time; an endpoint that takes connections only to end them is no gain.
   let round = Math.max(0, dialling.flaps.count - 1)
-  if (round > 0) await wait(round, delayMs(round - 1, options.random), flapping(dialling.flaps))
+  let trouble: HaError | undefined
+  if (round > 0) {
+    trouble = flapping(dialling.flaps)
+    await wait(round, delayMs(round - 1, options.random), trouble)
+  }
   for (;;) {
-    enter({ kind: 'dialing', round })
+    enter({ kind: 'dialing', round, trouble })
     try {
       return await oneRound(dialling, signal)
-    } catch (thrown) {
+    } catch (error) {
       signal.throwIfAborted()
-      const error = asLinkError(thrown)
+      if (!isHaError(error)) throw error
+      trouble = error
       await wait(round, error.code === 'refused' ? slowly(options) : delayMs(round, options.random), error)
     }
     round += 1
@@ -45,8 +49,8 @@ export async function dialUntilConnected<C>(dialling: Dialling<C>, signal: Abort
 
 async function oneRound<C>({ options, turn }: Dialling<C>, signal: AbortSignal): Promise<Dialed<C>> {
   const { roster, clock, random, strategy, penaltyMs, dial } = options
-  const refreshed = roster.refresh(dial.attemptMs, signal)
-  // With a list in hand nobody waits for a newer one; the next round sees it.
+  const refreshed = roster.refresh(dial.attemptMs, signal).catch(withoutAddresses)
+  // With a list in hand nobody waits for a newer one: the next round sees it, and the view says why there is none.
   if (roster.view.members.length === 0) await refreshed
   else refreshed.catch(() => undefined)
   const plan = select(roster.view, { strategy, turn, nowMs: clock.now(), penaltyMs, random })
@@ -63,10 +67,10 @@ function flapping({ count, error }: Flaps): HaError {
   return new HaError('lost', message, { cause: error, retryable: true })
 }
 
-function asLinkError(thrown: unknown): HaError {
-  if (isHaError(thrown)) return thrown
+function withoutAddresses(thrown: unknown): never {
   const cause = asError(thrown)
-  return new HaError('unreachable', `the addresses could not be found: ${cause.message}`, {
+  throw new HaError('unreachable', `the addresses could not be found: ${cause.message}`, {
+    attempts: addressesTried(cause),
     cause,
     retryable: true,
   })

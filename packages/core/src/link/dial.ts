@@ -37,7 +37,7 @@ type Lane<C> =
 /**
  * Dials the endpoints of a plan until one completes its handshake: the next begins after `staggerMs`, or at once when
  * one fails. Losers are ended and what arrives late is destroyed. Rejects with `unreachable` or, when every endpoint
- * answered with a final no, with `refused`; both carry every attempt.
+ * answered with a final no, with `refused`; both carry every attempt, and why no newer addresses were to be had.
  */
 export async function dialRace<C>(
   race: Race<C>,
@@ -56,7 +56,7 @@ export async function dialRace<C>(
     while (winner(lanes) === undefined && pending(lanes) > 0) await news.wait(scope.signal)
     const won = winner(lanes)
     if (won !== undefined) return won
-    throw unreachable(race.driver, lanes)
+    throw unreachable(race, lanes)
   } finally {
     scope.abort(new HaError('aborted', 'another endpoint was faster'))
   }
@@ -160,12 +160,18 @@ function failures(lanes: ReadonlyMap<Endpoint, Lane<unknown>>): readonly FailedA
   return failed
 }
 
-function unreachable<C>(driver: Driver<C>, lanes: ReadonlyMap<Endpoint, Lane<C>>): HaError {
-  const attempts = failures(lanes)
-  const final = attempts.length > 0 && attempts.every(({ error }) => !driver.classify(error).transient)
+/** An address function that failed, among the endpoints that were tried. */
+export function addressesTried(error: Error | undefined): readonly FailedAttempt[] {
+  return error === undefined ? [] : [{ endpoint: 'addresses', error }]
+}
+
+function unreachable<C>({ driver, roster }: Race<C>, lanes: ReadonlyMap<Endpoint, Lane<C>>): HaError {
+  const failed = failures(lanes)
+  const final = failed.every(({ error }) => !driver.classify(error).transient)
+  const attempts = [...failed, ...addressesTried(roster.view.addressesError)]
   const said = attempts.map(({ endpoint, error }) => `${endpoint}: ${error.message}`).join('; ')
-  const cause = attempts.at(-1)?.error
-  if (attempts.length === 0)
+  const cause = failed.at(-1)?.error
+  if (failed.length === 0)
     return new HaError('unreachable', `${driver.protocol}: there is no endpoint to dial`)
   return final
     ? new HaError('refused', `every ${driver.protocol} endpoint refused: ${said}`, { attempts, cause })

@@ -1,11 +1,12 @@
 import { sameEndpoint } from '../address/endpoint.ts'
+import { isHaError } from '../model/error.ts'
 import type { Lease } from '../source.ts'
 import { type Dialed, dialRace } from './dial.ts'
 import type { LinkOptions } from './options.ts'
 
 /**
  * Waits on a lesser endpoint until a better one completes a handshake again, one try in each `failBackAfterMs`.
- * Resolves with that connection; never resolves while the lease is on the best endpoint or the strategy has none.
+ * Resolves with that connection; never while the lease is on the best endpoint. Rejects with the signal's reason.
  */
 export async function findBetter<C>(
   options: LinkOptions<C>,
@@ -27,8 +28,8 @@ export async function findBetter<C>(
     try {
       return await dialRace({ driver, clock, roster, options: dial }, better, signal)
     } catch (error) {
-      // The failure is in the view already; the connection in hand is good.
-      if (signal.aborted) throw error
+      // The failure is in the view already; the connection in hand is good. What is no HaError is a defect.
+      if (signal.aborted || !isHaError(error)) throw error
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Driver } from '../driver.ts'
-import { asError, HaError } from '../model/error.ts'
+import { asError, HaError, isHaError } from '../model/error.ts'
+import { kept } from '../model/kept.ts'
 import type { Backoff } from '../policy/backoff.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { withDeadline } from '../runtime/deadline.ts'
@@ -15,8 +16,10 @@ export interface Keeping<C> {
   readonly random: () => number
   /** Called when a declaration cannot be put back because the connection has failed. */
   readonly onLost: (error: Error) => void
-  /** Called once when the server refuses a declaration for good. */
+  /** Called once when the server refuses a declaration for good, which is asked again on the next connection only. */
   readonly onRefused: (key: string, error: HaError) => void
+  /** Called with what can only be a defect of ours. */
+  readonly onDefect: (thrown: unknown) => void
 }
 
 // A thousand declarations must not be a burst of a thousand requests: a broker allows some 2 000 channels in all.
@@ -24,14 +27,17 @@ const mostAtOnce = 64
 
 /**
  * Puts the ledger on one connection and keeps it there until the signal fires: whatever is due is applied, side by
- * side, each under its own deadline. What hangs holds up only those that need it; what fails for now is tried again.
+ * side, each under its own deadline. What hangs holds up only those that need it; what fails for now is tried again,
+ * and what is refused for good is left alone on this connection.
  */
 export async function keepLedger<C>(keeping: Keeping<C>, signal: AbortSignal): Promise<void> {
   const { ledger, clock } = keeping
   for (;;) {
+    // Whoever woke this loop may have ended the lease in the same turn: the ledger belongs to the next one then.
+    signal.throwIfAborted()
     for (const declaration of ledger.due(clock.now()).slice(0, mostAtOnce - ledger.applying)) {
       ledger.note(declaration, { kind: 'applying' })
-      void applyOne(keeping, declaration, signal)
+      applyOne(keeping, declaration, signal).catch(keeping.onDefect)
     }
     await changedOrRetryDue(keeping, signal)
   }
@@ -48,7 +54,7 @@ async function changedOrRetryDue<C>({ ledger, clock }: Keeping<C>, signal: Abort
   }
 }
 
-// Never rejects: how it went is noted in the ledger.
+// How it went is noted in the ledger.
 async function applyOne<C>(
   keeping: Keeping<C>,
   declaration: Declaration<C>,
@@ -66,7 +72,7 @@ async function applyOne<C>(
     await withDeadline(clock, limit, (inner) => declaration.apply(lease.connection, inner))
     if (!signal.aborted) ledger.note(declaration, { kind: 'held', sinceMs: clock.now() })
   } catch (thrown) {
-    if (!signal.aborted) noteFailure(keeping, declaration, asError(thrown))
+    if (!signal.aborted) noteFailure(keeping, declaration, kept(asError(thrown)))
   }
 }
 
@@ -78,7 +84,7 @@ function tryMs({ timeoutMs }: Declaration<never>, failures: number): number {
 
 function noteFailure<C>(keeping: Keeping<C>, declaration: Declaration<C>, cause: Error): void {
   const { ledger, clock, driver } = keeping
-  const timedOut = cause instanceof HaError && cause.code === 'timed-out'
+  const timedOut = isHaError(cause) && cause.code === 'timed-out'
   const verdict = driver.classify(cause)
   if (!timedOut && verdict.scope !== 'call') {
     keeping.onLost(cause)
@@ -89,6 +95,6 @@ function noteFailure<C>(keeping: Keeping<C>, declaration: Declaration<C>, cause:
     ledger.note(declaration, { kind: 'retrying', atMs: clock.now() + delayMs, error: cause })
     return
   }
-  const error = new HaError('rejected', `${declaration.key}: ${cause.message}`, { cause })
+  const error = kept(new HaError('rejected', `${declaration.key}: ${cause.message}`, { cause }))
   if (ledger.note(declaration, { kind: 'refused', error })) keeping.onRefused(declaration.key, error)
 }

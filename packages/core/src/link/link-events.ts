@@ -5,6 +5,7 @@ import type { LinkState } from './link-state.ts'
 export interface Loss {
   readonly endpoint: string
   readonly generation: number
+  /** Why: `failed-back` when the move was planned, `internal` when a defect of ours made an end of it. */
   readonly error: Error
   /** How long the server had been quiet before it was given up; 0 when the end was announced. */
   readonly detectMs: number
@@ -21,8 +22,12 @@ export interface Failover extends Loss {
 
 export type LinkEvents<C> = {
   readonly state: LinkState<C>
+  /** A connection was lost. A planned move is no loss: only its failover is told. */
   readonly lost: Loss
   readonly failover: Failover
-  /** The server refused a declaration for good. Told once, until it has held. */
+  /**
+   * The server refused a declaration for good: it is asked again on the next connection only. Told once, until it has
+   * held.
+   */
   readonly refused: { readonly key: string; readonly error: HaError }
 }

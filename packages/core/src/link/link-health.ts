@@ -1,7 +1,7 @@
 import { formatEndpoint } from '../address/endpoint.ts'
 import type { Health, Member, View } from '../model/view.ts'
 import type { Ledger, Standing } from '../session/ledger.ts'
-import { endpointOf, type LinkState, type LinkStateKind } from './link-state.ts'
+import { endpointOf, type LinkState, type LinkStateKind, troubleOf } from './link-state.ts'
 
 /** What a link believes and does, as plain data: for health pages, logs and tests. */
 export interface LinkHealth {
@@ -9,9 +9,11 @@ export interface LinkHealth {
   readonly state: LinkStateKind
   readonly endpoint: string | undefined
   readonly generation: number
-  /** Why it is waiting or suspended, if it is. */
+  /** Why it has no connection, or why it is suspended, as far as that is known. */
   readonly reason: string | undefined
   readonly members: readonly MemberHealth[]
+  /** Why the addresses could not be had when they were last asked for; the last good list is used meanwhile. */
+  readonly addressesError: string | undefined
   readonly declarations: readonly DeclarationHealth[]
 }
 
@@ -48,13 +50,13 @@ export function linkHealth({ name, state, generation, view, ledger }: LinkFacts,
     generation,
     reason: reasonOf(state),
     members: view.members.map((member) => memberHealth(member, nowMs)),
+    addressesError: view.addressesError?.message,
     declarations: ledger.keys().map((key) => declarationHealth(key, ledger.standing(key))),
   }
 }
 
 function reasonOf(state: LinkState<unknown>): string | undefined {
-  if (state.kind === 'waiting') return state.error.message
-  return state.kind === 'suspended' ? state.reason : undefined
+  return state.kind === 'suspended' ? state.reason : troubleOf(state)?.message
 }
 
 function memberHealth(member: Member, nowMs: number): MemberHealth {

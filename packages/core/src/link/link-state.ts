@@ -5,8 +5,8 @@ import type { Lease } from '../source.ts'
 /** Where a link is in its life. Only {@link moved} makes the next one. */
 export type LinkState<C> =
   | { readonly kind: 'idle' }
-  /** Dialling one endpoint after the other. */
-  | { readonly kind: 'dialing'; readonly round: number }
+  /** Dialling one endpoint after the other; `trouble` says why the round before failed. */
+  | { readonly kind: 'dialing'; readonly round: number; readonly trouble: HaError | undefined }
   /** Connected; what traffic waits for is being put back. */
   | { readonly kind: 'restoring'; readonly lease: Lease<C> }
   | { readonly kind: 'ready'; readonly lease: Lease<C> }
@@ -32,6 +32,12 @@ const legal: Readonly<Record<LinkStateKind, readonly LinkStateKind[]>> = {
 export function moved<C>(from: LinkState<C>, to: LinkState<C>): LinkState<C> {
   if (legal[from.kind].includes(to.kind)) return to
   throw new HaError('internal', `a link cannot go from ${from.kind} to ${to.kind}`)
+}
+
+/** Why a state has no connection, as far as that is known. */
+export function troubleOf(state: LinkState<unknown>): HaError | undefined {
+  if (state.kind === 'waiting') return state.error
+  return state.kind === 'dialing' ? state.trouble : undefined
 }
 
 /** The endpoint that a state is connected to, if it is. */

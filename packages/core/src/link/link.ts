@@ -1,28 +1,29 @@
 import { formatEndpoint } from '../address/endpoint.ts'
 import { HaError } from '../model/error.ts'
+import { kept } from '../model/kept.ts'
 import { fullJitter } from '../policy/backoff.ts'
-import { coreChannels } from '../report/channels.ts'
-import { Emitter, type Events } from '../runtime/emitter.ts'
+import type { Events } from '../runtime/emitter.ts'
 import { gate } from '../runtime/gate.ts'
 import { Pulse } from '../runtime/pulse.ts'
 import { abandonable, scopeBelow } from '../runtime/scope.ts'
 import { Ledger } from '../session/ledger.ts'
 import type { Lease, Source } from '../source.ts'
 import { type Dialed, endPolitely } from './dial.ts'
-import { dialUntilConnected, type Flaps } from './dial-rounds.ts'
+import { dialUntilConnected } from './dial-rounds.ts'
+import { type Ending, flapsAfter, leaseOver, lossOf, noFlaps } from './ending.ts'
 import type { LinkEvents, Loss } from './link-events.ts'
 import { type LinkHealth, linkHealth } from './link-health.ts'
-import { endpointOf, type LinkState, leaseOf, moved } from './link-state.ts'
+import { type LinkState, moved, troubleOf } from './link-state.ts'
 import type { LinkOptions } from './options.ts'
-import { type Ending, serve } from './serve.ts'
+import { serve } from './serve.ts'
+import { Telling } from './telling.ts'
 
 interface Current<C> {
   readonly lease: Lease<C>
   readonly end: (ending: Ending<C>) => void
 }
 
-// A connection that ended sooner than this after it was made did not prove its endpoint: the next dial backs off.
-const stableMs = 5_000
+const firstRound = { kind: 'dialing', round: 0, trouble: undefined } as const
 
 /**
  * One connection kept alive: dialled, restored, watched, and made again elsewhere when it is lost. At most one lease
@@ -30,7 +31,7 @@ const stableMs = 5_000
  */
 export class Link<C> implements Source<C> {
   readonly #options: LinkOptions<C>
-  readonly #events = new Emitter<LinkEvents<C>>()
+  readonly #telling: Telling<C>
   readonly #changed = new Pulse()
   readonly #scope = scopeBelow()
   /** What must hold on every connection. */
@@ -38,13 +39,14 @@ export class Link<C> implements Source<C> {
   #state: LinkState<C> = { kind: 'idle' }
   #current: Current<C> | undefined
   #generation = 0
-  #flaps: Flaps = { count: 0, error: undefined }
+  #flaps = noFlaps
   #running: Promise<unknown> = Promise.resolve()
   #defect: HaError | undefined
   #closing: Promise<void> | undefined
 
   constructor(options: LinkOptions<C>) {
     this.#options = options
+    this.#telling = new Telling(options.name)
   }
 
   get state(): LinkState<C> {
@@ -52,7 +54,7 @@ export class Link<C> implements Source<C> {
   }
 
   get events(): Events<LinkEvents<C>> {
-    return this.#events
+    return this.#telling.events
   }
 
   /** What the link believes and does, as plain data. */
@@ -66,7 +68,7 @@ export class Link<C> implements Source<C> {
   /** Begins to dial. Without it, the first {@link acquire} does. */
   start(): void {
     if (this.#state.kind !== 'idle') return
-    this.#enter({ kind: 'dialing', round: 0 })
+    this.#enter(firstRound)
     this.#running = this.#run().catch((error: unknown) => this.#onRunEnded(error))
   }
 
@@ -87,7 +89,13 @@ export class Link<C> implements Source<C> {
 
   /** Says that a lease has failed: the link goes elsewhere. Ignored when the lease is of an older generation. */
   fail(lease: Lease<C>, error: Error, detectMs = 0): void {
-    if (this.#current?.lease.generation === lease.generation) this.#current.end({ error, detectMs })
+    if (this.#current?.lease.generation !== lease.generation) return
+    this.#current.end({ kind: 'lost', error, detectMs })
+  }
+
+  /** Why the last round of dials failed, while there is no connection. */
+  trouble(): HaError | undefined {
+    return troubleOf(this.#state)
   }
 
   /**
@@ -98,7 +106,7 @@ export class Link<C> implements Source<C> {
     const { clock, restoreBackoff, random } = this.#options
     const backoff = fullJitter(restoreBackoff)
     const delayMs = (failures: number): number => (paced ? 0 : backoff(failures, random))
-    this.ledger.lapse(key, { error, nowMs: clock.now(), delayMs })
+    this.ledger.lapse(key, { error: kept(error), nowMs: clock.now(), delayMs })
   }
 
   /**
@@ -111,21 +119,38 @@ export class Link<C> implements Source<C> {
   }
 
   async #close(timeoutMs: number): Promise<void> {
-    const connection = leaseOf(this.#state)?.connection
-    this.#enter({ kind: 'closed' })
-    this.#scope.abort(this.#closedError())
+    const connection = this.#finish()
     await this.#running
     if (connection !== undefined) await endPolitely(this.#options, connection, timeoutMs)
+  }
+
+  // The end of the link, once: state and signal, then the news. Hands over the connection that it still had.
+  #finish(): C | undefined {
+    const connection = this.#current?.lease.connection
+    this.#current = undefined
+    if (this.#state.kind === 'closed') return connection
+    this.#state = { kind: 'closed' }
+    this.#scope.abort(kept(this.#closedError()))
+    this.#tell(this.#state)
+    return connection
   }
 
   async #run(): Promise<never> {
     let dialed = await this.#dial()
     let before: Lost | undefined
     for (;;) {
+      this.#takeUnlessOver(dialed)
       const { ending, loss } = await this.#serve(dialed, before)
       before = { loss, atMs: this.#options.clock.now() }
-      dialed = ending.next ?? (await this.#dial())
+      dialed = ending.kind === 'moved' ? ending.next : await this.#dial()
     }
+  }
+
+  // Several turns of the microtask queue lie between a handshake and this line: the link may be over by now.
+  #takeUnlessOver({ connection }: Dialed<C>): void {
+    const { signal } = this.#scope
+    if (signal.aborted) this.#options.driver.destroy(connection)
+    signal.throwIfAborted()
   }
 
   #dial(): Promise<Dialed<C>> {
@@ -146,9 +171,13 @@ export class Link<C> implements Source<C> {
     const end = (ending: Ending<C>): void => {
       if (scope.signal.aborted) return
       const loss = lossOf(lease, ending)
+      this.#current = undefined
+      this.#state = moved(this.#state, firstRound)
       scope.abort(leaseOver(loss))
       driver.destroy(lease.connection)
-      this.#onLost(lease, loss, clock.now() - dialedAtMs)
+      this.#flaps = flapsAfter(this.#flaps, ending, clock.now() - dialedAtMs)
+      if (ending.kind === 'lost') this.#onLost(lease, loss)
+      else this.#enter(firstRound)
       over.resolve({ ending, loss })
     }
     const enter = (state: LinkState<C>): void => {
@@ -158,54 +187,47 @@ export class Link<C> implements Source<C> {
         before = undefined
       }
     }
-    const onRefused = (key: string, error: HaError): void => this.#events.emit('refused', { key, error })
+    const onRefused = (key: string, error: HaError): void => this.#telling.refused(key, error)
     this.#current = { lease, end }
     serve({ options, ledger: this.ledger, lease, end, enter, onRefused })
-    return abandonable(over.promise, this.#scope.signal, () => undefined)
+    return abandonable(over.promise, this.#scope.signal, ({ ending }) => {
+      if (ending.kind === 'moved') driver.destroy(ending.next.connection)
+    })
   }
 
-  #onLost(lease: Lease<C>, loss: Loss, livedMs: number): void {
-    const { driver, roster, clock, name } = this.#options
-    this.#current = undefined
-    this.#flaps = { count: livedMs < stableMs ? this.#flaps.count + 1 : 0, error: loss.error }
+  #onLost(lease: Lease<C>, loss: Loss): void {
+    const { driver, roster, clock } = this.#options
     if (driver.classify(loss.error).scope === 'endpoint') {
       roster.observe({ kind: 'failed', endpoint: lease.endpoint, atMs: clock.now(), error: loss.error })
     }
-    this.#enter({ kind: 'dialing', round: 0 })
-    if (coreChannels.linkLost.hasSubscribers) coreChannels.linkLost.publish({ link: name, ...loss })
-    this.#events.emit('lost', loss)
+    this.#enter(firstRound)
+    this.#telling.lost(loss)
   }
 
   #onFailover({ loss, atMs }: Lost, lease: Lease<C>, dialedAtMs: number): void {
-    const { clock, name } = this.#options
+    const restoreMs = this.#options.clock.now() - dialedAtMs
     const to = formatEndpoint(lease.endpoint)
-    const failover = { ...loss, to, dialMs: dialedAtMs - atMs, restoreMs: clock.now() - dialedAtMs }
-    if (coreChannels.linkFailover.hasSubscribers)
-      coreChannels.linkFailover.publish({ link: name, ...failover })
-    this.#events.emit('failover', failover)
+    this.#telling.failover({ ...loss, to, dialMs: dialedAtMs - atMs, restoreMs })
   }
 
+  // A listener may close the link at any time; what was about to happen then does not.
   #enter(next: LinkState<C>): void {
+    if (this.#state.kind === 'closed') return
     this.#state = moved(this.#state, next)
+    this.#tell(next)
+  }
+
+  #tell(next: LinkState<C>): void {
     this.#changed.fire()
-    if (coreChannels.linkState.hasSubscribers) {
-      const endpoint = endpointOf(next)
-      const at = endpoint === undefined ? undefined : formatEndpoint(endpoint)
-      coreChannels.linkState.publish({
-        link: this.#options.name,
-        state: next.kind,
-        endpoint: at,
-        generation: this.#generation,
-      })
-    }
-    this.#events.emit('state', next)
+    this.#telling.state(next, this.#generation)
   }
 
   // The loop ends by rejection: when the link is closed, or by a defect, which must not look like an outage.
   #onRunEnded(error: unknown): void {
     if (this.#state.kind === 'closed') return
     this.#defect = new HaError('internal', `the ${this.#options.name} link stopped`, { cause: error })
-    this.#enter({ kind: 'closed' })
+    const connection = this.#finish()
+    if (connection !== undefined) this.#options.driver.destroy(connection)
   }
 
   #closedError(): HaError {
@@ -221,16 +243,4 @@ interface Lost {
 interface Ended<C> {
   readonly ending: Ending<C>
   readonly loss: Loss
-}
-
-function lossOf(lease: Lease<unknown>, { error, detectMs }: Ending<unknown>): Loss {
-  return { endpoint: formatEndpoint(lease.endpoint), generation: lease.generation, error, detectMs }
-}
-
-function leaseOver({ endpoint, error }: Loss): HaError {
-  return new HaError('lost', `the connection to ${endpoint} is over: ${error.message}`, {
-    endpoint,
-    cause: error,
-    retryable: true,
-  })
 }

@@ -1,24 +1,15 @@
-import { formatEndpoint } from '../address/endpoint.ts'
 import type { Signal } from '../driver.ts'
-import { HaError } from '../model/error.ts'
+import { asError, HaError } from '../model/error.ts'
 import { fullJitter } from '../policy/backoff.ts'
+import { abandonable } from '../runtime/scope.ts'
 import type { Ledger } from '../session/ledger.ts'
 import type { Lease } from '../source.ts'
-import type { Dialed } from './dial.ts'
+import type { Ending } from './ending.ts'
 import { findBetter } from './fail-back.ts'
 import { keepLedger } from './keeper.ts'
 import type { LinkState } from './link-state.ts'
 import type { LinkOptions } from './options.ts'
 import { watchSilence } from './watchdog.ts'
-
-/** How a lease ended. */
-export interface Ending<C> {
-  readonly error: Error
-  /** How long the server had been quiet before it was given up; 0 when the end was announced. */
-  readonly detectMs: number
-  /** The connection to go on with, when the move was planned. */
-  readonly next?: Dialed<C>
-}
 
 export interface Serving<C> {
   readonly options: LinkOptions<C>
@@ -32,12 +23,13 @@ export interface Serving<C> {
 
 /**
  * Starts the life of one lease: everything declared is put on the connection and kept there, the connection is
- * watched, and the state follows. All of it ends when the lease's own signal fires.
+ * watched, and the state follows. All of it ends when the lease's own signal fires. A defect in any of it ends the
+ * lease as `internal`: the next one begins all of it anew.
  */
 export function serve<C>(serving: Serving<C>): void {
   const { options, ledger, lease } = serving
   const state = new ServingState(serving)
-  ledger.renew()
+  ledger.renew(options.clock.now())
   const unwatch = options.driver.watch(lease.connection, (news) => state.hear(news))
   // A connection can be over before it is watched.
   if (lease.signal.aborted) {
@@ -45,43 +37,50 @@ export function serve<C>(serving: Serving<C>): void {
     return
   }
   lease.signal.addEventListener('abort', unwatch, { once: true })
-  background(state.follow())
-  background(keep(serving))
-  background(watch(serving, state))
-  background(moveToBetter(serving))
+  state.follow().catch(defectIn('state', serving))
+  keep(serving).catch(defectIn('ledger', serving))
+  watch(serving, state).catch(defectIn('watchdog', serving))
+  moveToBetter(serving).catch(defectIn('fail-back', serving))
 }
 
-// Each loop ends by rejection when the lease's signal fires; that is no failure.
-function background(loop: Promise<unknown>): void {
-  loop.catch(() => undefined)
+// Each loop ends by rejection when the lease's signal fires, which ends nothing any more; before that, it is a defect.
+function defectIn<C>(part: string, { options, end }: Serving<C>): (thrown: unknown) => void {
+  return (thrown) => {
+    const cause = asError(thrown)
+    const message = `the ${part} of the ${options.name} link failed: ${cause.message}`
+    end({ kind: 'lost', error: new HaError('internal', message, { cause, retryable: true }), detectMs: 0 })
+  }
 }
 
 function keep<C>(serving: Serving<C>): Promise<void> {
   const { ledger, lease, end, onRefused, options } = serving
   const { driver, clock, random } = options
   const backoff = fullJitter(options.restoreBackoff)
-  const onLost = (error: Error): void => end({ error, detectMs: 0 })
-  return keepLedger({ driver, clock, ledger, lease, random, backoff, onLost, onRefused }, lease.signal)
+  const onLost = (error: Error): void => end({ kind: 'lost', error, detectMs: 0 })
+  const onDefect = defectIn('ledger', serving)
+  const keeping = { driver, clock, ledger, lease, random, backoff, onLost, onRefused, onDefect }
+  return keepLedger(keeping, lease.signal)
 }
 
 async function watch<C>({ options, lease, end }: Serving<C>, state: ServingState<C>): Promise<void> {
   const { driver, clock, liveness } = options
   const suspended = (): boolean => state.suspended
   const { error, quietMs } = await watchSilence({ driver, clock, liveness, lease, suspended }, lease.signal)
-  end({ error, detectMs: quietMs })
+  end({ kind: 'lost', error, detectMs: quietMs })
 }
 
 async function moveToBetter<C>({ options, lease, end }: Serving<C>): Promise<void> {
   if (options.strategy !== 'ordered' || options.failBackAfterMs === Number.POSITIVE_INFINITY) return
   const next = await findBetter(options, lease, lease.signal)
-  await options.beforeMove(lease)
-  // Whoever ended the lease meanwhile has gone another way: then nobody takes this connection.
-  if (lease.signal.aborted) options.driver.destroy(next.connection)
-  else end({ error: movedBack(next), detectMs: 0, next })
-}
-
-function movedBack(next: Dialed<unknown>): HaError {
-  return new HaError('lost', `moved back to ${formatEndpoint(next.endpoint)}`, { retryable: true })
+  try {
+    await abandonable(options.beforeMove(lease), lease.signal, () => undefined)
+    lease.signal.throwIfAborted()
+  } catch (error) {
+    // Whoever ended the lease meanwhile has gone another way: nobody takes this connection.
+    options.driver.destroy(next.connection)
+    throw error
+  }
+  end({ kind: 'moved', next })
 }
 
 /** Derives the link's state from the ledger and from what the server says; the only one who enters it while serving. */
@@ -101,7 +100,7 @@ class ServingState<C> {
   hear(news: Signal): void {
     switch (news.kind) {
       case 'lost':
-        this.#serving.end({ error: news.error, detectMs: 0 })
+        this.#serving.end({ kind: 'lost', error: news.error, detectMs: 0 })
         return
       case 'suspended':
         this.#reason = news.reason

@@ -43,9 +43,14 @@ export const coreCodes = {
     meaning: 'The connection ended while the operation was under way.',
     action: 'Read `outcome`. When it is unknown, check before you repeat.',
   },
+  'failed-back': {
+    meaning: 'A planned move: the connection was left for one to a better endpoint, and nothing had failed.',
+    action: 'Nothing: it is the cause of a failover that you asked for with `ordered` and `failBackAfterMs`.',
+  },
   rejected: {
     meaning: 'The server answered and refused the operation.',
-    action: 'Read `serverCode` and `cause`: repeating the same will be refused again.',
+    action:
+      'Read `serverCode` and `cause`: repeating is refused again. A declaration is asked for again on the next connection.',
   },
   'outcome-unknown': {
     meaning:
@@ -66,6 +71,7 @@ export type CoreCode = keyof typeof coreCodes
 
 /** One endpoint that was tried, and how it answered. */
 export interface FailedAttempt {
+  /** `host:port`, or `addresses` for the function that was asked for them. */
   readonly endpoint: string
   readonly error: Error
 }

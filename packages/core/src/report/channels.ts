@@ -9,9 +9,12 @@ export const coreChannels: Readonly<
 > = {
   /** `{ link, state, endpoint, generation }` on each change of a link's state. */
   linkState: channel('ha:link:state'),
-  /** `{ link, endpoint, generation, error, detectMs }` when a connection is over. */
+  /** `{ link, endpoint, generation, error, detectMs }` when a connection was lost; not when the move was planned. */
   linkLost: channel('ha:link:lost'),
-  /** `{ link, from, to, error, detectMs, dialMs, restoreMs }` when a link is ready again after a loss. */
+  /**
+   * `{ link, endpoint, generation, to, error, detectMs, dialMs, restoreMs }` when a link is ready again: `endpoint`
+   * and `generation` are those of the connection before. The error of a planned move has the code `failed-back`.
+   */
   linkFailover: channel('ha:link:failover'),
   /** `{ name, attempt, endpoint, error }` before an operation is tried again. */
   runRetry: channel('ha:run:retry'),

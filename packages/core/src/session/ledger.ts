@@ -24,6 +24,7 @@ export type Standing =
   | { readonly kind: 'applying' }
   | { readonly kind: 'held'; readonly sinceMs: number }
   | { readonly kind: 'retrying'; readonly atMs: number; readonly error: Error }
+  /** The server said no for good: nothing is tried again before the next connection, or before it is declared anew. */
   | { readonly kind: 'refused'; readonly error: Error }
 
 interface Entry<C> {
@@ -72,9 +73,12 @@ export class Ledger<C> {
     if (this.#entries.delete(key)) this.changed.fire()
   }
 
-  /** A new connection: everything is due again. */
-  renew(): void {
-    for (const entry of this.#entries.values()) entry.standing = { kind: 'due' }
+  /** A new connection: everything is due again, what was refused as well. */
+  renew(nowMs: number): void {
+    for (const entry of this.#entries.values()) {
+      if (heldForAWhile(entry, nowMs)) entry.failures = 0
+      entry.standing = { kind: 'due' }
+    }
     this.changed.fire()
   }
 
@@ -186,8 +190,11 @@ export class Ledger<C> {
 
 // Also counts the lapse, so that what flaps backs off.
 function lapsed(entry: Entry<never>, { error, nowMs, delayMs }: Lapse): Standing {
-  const stable = entry.standing.kind === 'held' && nowMs - entry.standing.sinceMs >= stableMs
-  const failures = stable ? 0 : entry.failures
+  const failures = heldForAWhile(entry, nowMs) ? 0 : entry.failures
   entry.failures = failures + 1
   return failures === 0 ? { kind: 'due' } : { kind: 'retrying', atMs: nowMs + delayMs(failures - 1), error }
+}
+
+function heldForAWhile({ standing }: Entry<never>, nowMs: number): boolean {
+  return standing.kind === 'held' && nowMs - standing.sinceMs >= stableMs
 }

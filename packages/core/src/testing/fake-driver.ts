@@ -76,6 +76,8 @@ export class FakeServer {
   endsConnectionsAfterMs: number = Number.POSITIVE_INFINITY
   /** How long a handshake or an answer takes, in milliseconds. */
   answerMs = 5
+  /** Called when a handshake completes, before whoever dialled hears of it. */
+  onAccept: () => void = () => undefined
   /** When it was dialled, in clock time. */
   readonly dialledAtMs: number[] = []
 
@@ -88,6 +90,7 @@ export class FakeServer {
   accept(): FakeConnection {
     const connection = new FakeConnection(this)
     this.connections.add(connection)
+    this.onAccept()
     if (this.endsConnectionsAfterMs !== Number.POSITIVE_INFINITY) {
       this.#clock.after(this.endsConnectionsAfterMs, () => connection.lose())
     }

@@ -4,6 +4,7 @@ import type { Lease } from '../../src/source.ts'
 import { type FakeConnection, FakeError, type FakeServer } from '../../src/testing/fake-driver.ts'
 import { seededRandom } from '../../src/testing/random.ts'
 import { type LinkBench, linkBench } from './link-bench.ts'
+import { microtasks } from './microtasks.ts'
 
 // HA_SEED replays one run; HA_SEEDS says how many to do.
 const only = process.env['HA_SEED']
@@ -26,15 +27,20 @@ interface World extends LinkBench {
   readonly random: () => number
   readonly leases: Lease<FakeConnection>[]
   readonly pastDeadline: Set<number>
+  /** Called when a planned move is free to go. */
+  onMove: () => void
 }
 
 async function simulate(seed: number): Promise<void> {
   const random = seededRandom(seed)
   const strategy = pick(random, ['shuffle', 'ordered', 'round-robin'] as const satisfies readonly Strategy[])
   const failBackAfterMs = random() < 0.5 ? 3_000 : Number.POSITIVE_INFINITY
-  const beforeMove = (): Promise<void> => bench.clock.sleep(random() * 1_000)
+  const beforeMove = async (): Promise<void> => {
+    await bench.clock.sleep(random() * 1_000)
+    world.onMove()
+  }
   const bench = linkBench({ seed, strategy, failBackAfterMs, beforeMove })
-  const world: World = { ...bench, random, leases: [], pastDeadline: new Set() }
+  const world: World = { ...bench, random, leases: [], pastDeadline: new Set(), onMove: () => undefined }
   declareSome(world)
   for (let step = 0; step < 20; step++) {
     waitForLease(world, step)
@@ -42,15 +48,36 @@ async function simulate(seed: number): Promise<void> {
     await world.clock.advance(Math.floor(random() * random() * 2_500))
     invariants(world)
   }
-  const closed = world.link.close(500)
-  await world.clock.advance(500)
-  await closed
+  await closeSomewhere(world)
+  expect(open(world.servers)).toEqual([])
   // A wait's own deadline is the test's timer, not the link's.
   for (const server of world.servers) server.kill()
   await world.clock.advance(5_000)
   expect(world.pastDeadline).toEqual(new Set())
   expect(open(world.servers)).toEqual([])
   expect(world.clock.pending).toBe(0)
+}
+
+// Now, or so many microtasks after the next handshake or the next planned move: each takes several of them to be served.
+async function closeSomewhere(world: World): Promise<void> {
+  const { link, clock, servers, random } = world
+  const distance = Math.floor(random() * 24)
+  let closed: Promise<void> | undefined
+  const close = (): void => {
+    closed ??= link.close(500)
+  }
+  const soon = (): void => void microtasks(distance).then(close)
+  const when = pick(random, ['now', 'handshake', 'move'] as const)
+  if (when === 'handshake') for (const server of servers) server.onAccept = soon
+  if (when === 'move') world.onMove = soon
+  if (when !== 'now') {
+    for (const server of servers) server.kill()
+    for (const server of servers) server.start()
+    for (let seconds = 0; seconds < 30 && closed === undefined; seconds++) await clock.advance(1_000)
+  }
+  close()
+  await clock.advance(500)
+  await closed
 }
 
 const faults: readonly ((world: World) => void)[] = [
