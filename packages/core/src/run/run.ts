@@ -8,6 +8,7 @@ import {
   isHaError,
   type Outcome,
 } from '../model/error.ts'
+import { kept } from '../model/kept.ts'
 import type { Verdict } from '../model/verdict.ts'
 import type { Backoff } from '../policy/backoff.ts'
 import type { Budget } from '../policy/budget.ts'
@@ -80,8 +81,11 @@ async function tryOnce<C, T>(
   signal: AbortSignal,
 ): Promise<Tried<T>> {
   const lease = await runner.source.acquire(signal).catch((error: unknown) => {
-    throw withoutLease(operation, attempts, asError(error), signal)
+    throw withoutLease(operation, attempts, whyNoLease(runner, asError(error), signal), signal)
   })
+  // Between the lending and this line either may have ended: then nothing has begun.
+  if (signal.aborted) throw withoutLease(operation, attempts, asError(signal.reason), signal)
+  if (lease.signal.aborted) return { kind: 'failed', failure: notBegun(lease) }
   const either = scopeBelow(signal, lease.signal)
   try {
     return {
@@ -99,6 +103,16 @@ async function tryOnce<C, T>(
   }
 }
 
+// An operation that ran out of time waited for something: its own deadline is not the reason.
+function whyNoLease<C>({ source }: Runner<C>, error: Error, signal: AbortSignal): Error {
+  return signal.aborted && abortCode(signal) === 'timed-out' ? (source.trouble() ?? error) : error
+}
+
+function notBegun(lease: Lease<unknown>): Failure {
+  const verdict: Verdict = { scope: 'connection', effect: 'none', transient: true }
+  return { endpoint: formatEndpoint(lease.endpoint), error: asError(lease.signal.reason), verdict }
+}
+
 // Whether a request was written before the connection went is not known here: it may have been.
 const lostInFlight: Verdict = { scope: 'connection', effect: 'unknown', transient: true }
 
@@ -110,6 +124,7 @@ async function beforeRetry<C>(
   signal: AbortSignal,
 ): Promise<void> {
   attempts.push(failure)
+  kept(failure.error)
   const { repeatable, name } = operation
   const decision = decide(failure.verdict, {
     repeatable,
@@ -156,10 +171,11 @@ function withoutLease(
     : isHaError(error)
       ? (error.code as CoreCode)
       : 'unreachable'
-  const text = `${operation.name}: ${signal.aborted ? 'waited in vain for a connection' : error.message}`
-  return new HaError(code, text, {
+  const why = error === signal.reason ? [] : [error.message]
+  const text = [operation.name, ...(signal.aborted ? ['waited in vain for a connection'] : []), ...why]
+  return new HaError(code, text.join(': '), {
     outcome: outcomeOf(attempts),
-    retryable: true,
+    retryable: signal.aborted || !isHaError(error) || error.retryable,
     attempts: attempts.length > 0 || !isHaError(error) ? attempts : error.attempts,
     cause: error,
   })

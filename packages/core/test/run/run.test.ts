@@ -5,6 +5,7 @@ import { type Operation, run } from '../../src/run/run.ts'
 import { type FakeConnection, FakeError } from '../../src/testing/fake-driver.ts'
 import { seededRandom } from '../../src/testing/random.ts'
 import { linkBench } from '../link/link-bench.ts'
+import { microtasks } from '../link/microtasks.ts'
 
 function bench() {
   const world = linkBench()
@@ -157,6 +158,54 @@ describe('an operation', () => {
     const codes = Promise.all(outcomes.map((outcome) => outcome.catch((error) => error.code)))
     await clock.advance(60_000)
     expect(new Set(await codes)).toEqual(new Set(['gave-up']))
+  })
+
+  it('is never of unknown outcome when its connection went before its work began', async () => {
+    for (let distance = 0; distance < 20; distance++) {
+      const { clock, start, servers, link } = bench()
+      link.start()
+      await clock.advance(10)
+      const begun: string[] = []
+      const outcome = start(async ({ server }, signal) => {
+        begun.push(signal.aborted ? 'dead' : server.endpoint.host)
+        return 'done'
+      })
+      void microtasks(distance).then(() => servers[0]?.kill())
+      await clock.advance(1_000)
+      const how = await outcome.catch((error) => error.outcome)
+      const expected = how === 'unknown' ? ['n1'] : [expect.stringMatching(/^n[12]$/)]
+      expect(begun, `${distance} microtasks after the call: ${how}`).toEqual(expected)
+    }
+  })
+
+  it('is not done when it ended before its work began', async () => {
+    for (let distance = 0; distance < 20; distance++) {
+      const { clock, start, link } = bench()
+      link.start()
+      await clock.advance(10)
+      const begun: boolean[] = []
+      const controller = new AbortController()
+      const work = (_: FakeConnection, signal: AbortSignal): Promise<never> => {
+        begun.push(!signal.aborted)
+        return new Promise(() => undefined)
+      }
+      const outcome = start(work, { signal: controller.signal })
+      void microtasks(distance).then(() => controller.abort(new Error('enough')))
+      await clock.advance(10)
+      const expected = { code: 'aborted', outcome: begun.length === 0 ? 'not-done' : 'unknown' }
+      expect(begun).not.toContain(false)
+      await expect(outcome, `${distance} microtasks after the call`).rejects.toMatchObject(expected)
+    }
+  })
+
+  it('is not called retryable when beginning it again cannot help', async () => {
+    const { clock, start, link, servers } = bench()
+    for (const server of servers) server.mode = 'denying'
+    const refused = start(async () => 1)
+    await clock.advance(100)
+    await expect(refused).rejects.toMatchObject({ code: 'refused', retryable: false })
+    await link.close(0)
+    await expect(start(async () => 1)).rejects.toMatchObject({ code: 'closed', retryable: false })
   })
 
   it('leaves no timer behind', async () => {
