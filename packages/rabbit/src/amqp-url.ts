@@ -43,8 +43,11 @@ function readQuery(query: string | undefined): Partial<RabbitOptions> {
   const given = new URLSearchParams(query)
   for (const key of given.keys()) {
     if (!parameters.includes(key)) {
-      const problem = `there is no such parameter${didYouMean(key, parameters)}`
-      throw new HaError('config-invalid', `url?${key}: ${problem}`)
+      const hint = didYouMean(key, parameters)
+      // What is not like any of them may be a piece of a password with a '?' in it.
+      const where = hint === '' ? 'url' : `url?${key}`
+      const problem = `there is no such parameter, only ${parameters.join(' and ')}${hint}`
+      throw new HaError('config-invalid', `${where}: ${problem}`)
     }
   }
   const heartbeat = given.get('heartbeat')

@@ -8,7 +8,7 @@ export interface RabbitFailover {
   readonly role: Role
   readonly from: string
   readonly to: string
-  /** The code of what happened: `lost`, `silent`, `stalled`. */
+  /** The code of what happened: `lost`, `silent`, `stalled`, `failed-back`, or `internal` for a defect of ours. */
   readonly cause: string
   readonly error: Error
   /** How long the node had been quiet before it was given up; 0 when the end was announced. */
@@ -40,7 +40,7 @@ export type RabbitEvents = {
   readonly consumerLost: { readonly queue: string; readonly error: Error }
   /** A message that came again was answered without its handler, which had finished before. */
   readonly ackReplayed: { readonly queue: string; readonly messageId: string }
-  /** A handler finished after its channel was gone, and the message has no id: it will be handled twice. */
+  /** A handler finished after its channel was gone, and the message has no id of its own: it will be handled twice. */
   readonly ackLost: { readonly queue: string }
   readonly handlerFailed: {
     readonly queue: string
