@@ -100,7 +100,10 @@ describe('the options of a client', () => {
     ],
     ['http://n1', 'url: expected amqp://user:password@host:port,host:port/vhost'],
     ['amqp://', 'rabbit.addresses, column 1: expected a host, found nothing'],
-    ['amqp://n1?hearbeat=3', "url?hearbeat: there is no such parameter, only heartbeat and name; did you mean 'heartbeat'?"],
+    [
+      'amqp://n1?hearbeat=3',
+      "url?hearbeat: there is no such parameter, only heartbeat and name; did you mean 'heartbeat'?",
+    ],
     ['amqp://n1/%zz', 'url: the vhost is not percent-encoded correctly'],
   ])('reject %j and say where', (input, message) => {
     expect(() => resolveRabbitOptions(input as RabbitOptions)).toThrow(message)
