@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { labError } from './codes.ts'
 import type { Plan } from './plan.ts'
 
 /** The ports of one lab: a block of neighbours. */
@@ -20,4 +21,17 @@ export function portBlocks(seed: string): readonly number[] {
 /** Every port that a plan uses. */
 export function portsOf(plan: Pick<Plan, 'processes'>): readonly number[] {
   return plan.processes.flatMap((process) => process.ports)
+}
+
+/** The ports that labs have for themselves, running or not, with the lab's name. */
+export type Reserved = ReadonlyMap<number, string>
+
+/** Refuses ports that another lab has for itself. */
+export function checkReserved(ports: readonly number[], reserved: Reserved): void {
+  const taken = ports.find((port) => reserved.has(port))
+  if (taken === undefined) return
+  throw labError(
+    'port-taken',
+    `port ${taken} belongs to the lab '${reserved.get(taken)}'; choose others with --base-port, or leave it out`,
+  )
 }

@@ -35,7 +35,11 @@ export function nodeEnvironment(model: RabbitModel, node: RabbitNode): Environme
     RABBITMQ_NODE_PORT: String(node.amqpPort),
     RABBITMQ_DIST_PORT: String(node.distributionPort),
     RABBITMQ_CONFIG_FILE: `${own}/rabbitmq.conf`,
+    // Nothing is there; without it the host's /etc/rabbitmq/conf.d/*.conf is merged into the file above.
+    RABBITMQ_CONFIG_FILES: `${own}/conf.d/*.conf`,
     RABBITMQ_ADVANCED_CONFIG_FILE: `${own}/advanced.config`,
+    // Nothing is there, either; the default is /etc/rabbitmq/motd.
+    RABBITMQ_MOTD_FILE: `${own}/motd`,
     RABBITMQ_ENABLED_PLUGINS_FILE: `${own}/enabled_plugins`,
     RABBITMQ_MNESIA_BASE: `${own}/data`,
     RABBITMQ_LOG_BASE: `${own}/data`,

@@ -51,6 +51,7 @@ export function resolveRabbit(topology: RabbitTopology, place: Place): RabbitMod
   checkName(place.lab, 'lab')
   const version = parseRabbitVersion(place.installation.version)
   const names = nodeNames(topology.nodes ?? 3, 'rabbit', mostNodes)
+  checkFirstPort(place.firstPort, names.length)
   const detectMs = checkDetect(topology.detectMs)
   const wanted = topology.policies ?? (hasFeature(version, 'mirroring') ? [mirrorEverything] : [])
   const policies = wanted.filter((policy) => !mirrors(policy) || hasFeature(version, 'mirroring'))
@@ -97,4 +98,15 @@ function checkDetect(detectMs: number | undefined): number | undefined {
     throw labError('config-invalid', `detectMs: expected 250 to 60000 milliseconds, got ${detectMs}`)
   }
   return detectMs
+}
+
+// Ports below 1024 belong to the system; above 65535 there are none.
+function checkFirstPort(firstPort: number, nodes: number): void {
+  const last = 65_535 - 2 * nodes
+  if (!Number.isInteger(firstPort) || firstPort < 1024 || firstPort > last) {
+    throw labError(
+      'config-invalid',
+      `basePort: expected 1024 to ${last} for ${nodes} nodes, got ${firstPort}`,
+    )
+  }
 }

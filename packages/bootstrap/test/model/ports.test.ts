@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { portBlocks, portsPerLab } from '../../src/model/ports.ts'
+import { checkReserved, portBlocks, portsPerLab } from '../../src/model/ports.ts'
 
 test('the same seed tries the same blocks in the same order', () => {
   expect(portBlocks('/labs/a')).toEqual(portBlocks('/labs/a'))
@@ -22,4 +22,11 @@ test('blocks never overlap and stay below the ports of outgoing connections', ()
       expect(blocks.every((first, i) => i === 0 || first - (blocks[i - 1] ?? 0) >= portsPerLab)).toBe(true)
     }),
   )
+})
+
+test('a port that another lab has for itself is refused with the name of that lab', () => {
+  const reserved = new Map([[21_002, 'shop']])
+
+  expect(() => checkReserved([21_001, 21_002], reserved)).toThrow("port 21002 belongs to the lab 'shop'")
+  expect(() => checkReserved([21_001], reserved)).not.toThrow()
 })

@@ -130,10 +130,46 @@ test('the environment of a node leaves nothing to the host', () => {
     RABBITMQ_NODE_PORT: '21002',
     RABBITMQ_DIST_PORT: '21005',
     RABBITMQ_CONF_ENV_FILE: '/labs/shop/rabbitmq-env.conf',
+    RABBITMQ_CONFIG_FILES: '/labs/shop/nodes/rabbit2/conf.d/*.conf',
+    RABBITMQ_MOTD_FILE: '/labs/shop/nodes/rabbit2/motd',
     RUNNING_UNDER_SYSTEMD: 'true',
   })
   expect(env?.['ERL_AFLAGS']).toContain('inet_dist_use_interface {127,0,0,1}')
   expect(env?.['ERL_AFLAGS']).toContain('-start_epmd false')
+})
+
+// The variables by which rabbit_env of 3.10.8 finds files; without them it looks in /etc, /var/lib and /var/log.
+test.each([
+  'CONF_ENV_FILE',
+  'CONFIG_FILE',
+  'CONFIG_FILES',
+  'ADVANCED_CONFIG_FILE',
+  'ENABLED_PLUGINS_FILE',
+  'MOTD_FILE',
+  'MNESIA_BASE',
+  'LOG_BASE',
+  'PID_FILE',
+])('%s of every node is in the lab', (name) => {
+  for (const { name: process, env } of plan().processes) {
+    if (process !== 'epmd') expect(env[`RABBITMQ_${name}`]).toMatch(/^\/labs\/shop\//)
+  }
+})
+
+test('nothing is where further configuration is looked for', () => {
+  expect(plan().files.filter((file) => /conf\.d|motd/.test(file.path))).toEqual([])
+})
+
+test.each([0, 1023, 65_530, 70_000, 1.5, Number.NaN])(
+  'ports from %d on are refused with the range',
+  (firstPort) => {
+    expect(() => plan({}, { ...place, firstPort })).toThrow('basePort: expected 1024 to 65529 for 3 nodes')
+  },
+)
+
+test('the last ports that there are can be taken', () => {
+  const { processes } = plan({}, { ...place, firstPort: 65_529 })
+
+  expect(Math.max(...portsOf({ processes }))).toBe(65_535)
 })
 
 test('the server home leaves out optional plugins and keeps what every node needs', () => {
