@@ -34,8 +34,11 @@ async function main(): Promise<number> {
     return reportUsage(asError(thrown))
   }
   if (chosen === undefined) return exitCodes.usage
-  await tendLabs()
-  return await runVerb(chosen, options)
+  const verb = chosen
+  return await runVerb(async (context) => {
+    await tendLabs(context.signal)
+    return await verb(context)
+  }, options)
 }
 
 function reportUsage(error: Error): number {
@@ -50,7 +53,7 @@ function reportUsage(error: Error): number {
 // The first Ctrl-C ends what waits and cleans up; the second does not wait for that.
 function onInterrupt(): void {
   if (interrupt.signal.aborted) process.exit(exitCodes.interrupted)
-  interrupt.abort(labError('aborted', 'interrupted; what was begun has been undone'))
+  interrupt.abort(labError('aborted', 'interrupted'))
 }
 
 function screenOf(stream: NodeJS.WriteStream): Screen {

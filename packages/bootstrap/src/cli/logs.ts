@@ -1,4 +1,4 @@
-import { closeSync, openSync, readSync, statSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { setTimeout } from 'node:timers/promises'
 import { openLab } from '../client/find-labs.ts'
 import { logTail } from '../machine/lab-folder.ts'
@@ -22,25 +22,42 @@ export async function logs(
   const lab = openLab(flags.name)
   const path = lab.nodes.find(({ name }) => name === node)?.logPath
   if (path === undefined) throw unknownNode({ lab: lab.name, nodes: lab.nodes }, node)
+  if (flags.follow === true) return await follow(path, lab.folder, context)
   const lines = logTail(path, shownLines)
-  if (flags.follow !== true) return { json: { node, path, lines }, text: lines, exitCode: exitCodes.ok }
-  context.print(lines.map((line) => `${line}\n`).join(''))
-  await follow(path, context)
+  return { json: { node, path, lines }, text: lines, exitCode: exitCodes.ok }
+}
+
+// A log only grows; polling its size costs nothing and works on every file system. It begins with the node's first
+// start, and it is gone with the lab.
+async function follow(path: string, folder: string, context: Context): Promise<Answer> {
+  let offset = sizeOf(path) ?? 0
+  context.print(tailOf(readFrom(path, 0, offset)))
+  while (!context.signal.aborted) {
+    await setTimeout(lookMs)
+    const size = sizeOf(path)
+    if (size === undefined && !existsSync(folder)) {
+      return { json: null, text: ['the lab has ended, and its logs with it'], exitCode: exitCodes.ok }
+    }
+    if (size !== undefined && size > offset) context.print(readFrom(path, offset, size - offset))
+    offset = size ?? 0
+  }
   return { json: null, text: [], exitCode: exitCodes.interrupted }
 }
 
-// A log only grows; polling its size costs nothing and works on every file system.
-async function follow(path: string, context: Context): Promise<void> {
-  let offset = statSync(path).size
-  while (!context.signal.aborted) {
-    await setTimeout(lookMs)
-    const { size } = statSync(path)
-    if (size > offset) context.print(readFrom(path, offset, size - offset))
-    offset = size
-  }
+function sizeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.size
+}
+
+function tailOf(text: string): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  return lines
+    .slice(-shownLines)
+    .map((line) => `${line}\n`)
+    .join('')
 }
 
 function readFrom(path: string, offset: number, length: number): string {
+  if (length === 0) return ''
   const buffer = Buffer.alloc(length)
   const file = openSync(path, 'r')
   try {

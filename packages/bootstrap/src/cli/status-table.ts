@@ -3,7 +3,7 @@ import { clockTime } from './sentences.ts'
 
 const headings = ['NODE', 'STATE', 'SEES', 'ADDRESS', 'PID', 'FAULT'] as const
 
-/** A lab's status as lines of text: a sentence, a table, and the sentence that needs attention. */
+/** A lab's status as lines of text: a sentence, a table, and what needs attention. */
 export function statusLines(status: LabStatus): readonly string[] {
   const rows = [headings, ...status.nodes.map(cells)]
   const widths = headings.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
@@ -15,8 +15,13 @@ export function statusLines(status: LabStatus): readonly string[] {
         .join('  ')
         .trimEnd(),
     ),
-    ...(status.agreed ? [] : [`DISAGREE  ${status.because}`]),
+    ...attention(status),
   ]
+}
+
+function attention({ phase, agreed, because }: LabStatus): readonly string[] {
+  if (phase.kind === 'failed') return [`FAILED  ${phase.message}`]
+  return agreed ? [] : [`DISAGREE  ${because}`]
 }
 
 function summary(status: LabStatus): string {

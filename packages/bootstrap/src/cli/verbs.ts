@@ -1,7 +1,7 @@
 import { formatEndpoint } from '@ha/core'
-import type { FaultLease } from '../client/fault-lease.ts'
-import { findLabs, openLab } from '../client/find-labs.ts'
+import { aboutLeftover, choose, findLabs, findLeftovers, openLab } from '../client/find-labs.ts'
 import type { Lab } from '../client/lab.ts'
+import type { Leftover } from '../client/remains.ts'
 import { startLab } from '../client/start-lab.ts'
 import { doctor } from '../doctor/doctor.ts'
 import type { Finding } from '../doctor/findings.ts'
@@ -33,14 +33,16 @@ export async function up(
 }
 
 /** Shows one lab or all of them. */
-export async function status(flags: LabFlags): Promise<Answer> {
+export async function status(flags: LabFlags, { signal }: Context): Promise<Answer> {
   const labs = flags.name === undefined ? findLabs() : [openLab(flags.name)]
-  const all = await Promise.all(labs.map((lab) => lab.status()))
+  const leftovers = flags.name === undefined ? findLeftovers().map(({ name }) => name) : []
+  const all = await Promise.all(labs.map((lab) => lab.status({ signal })))
   const text = all.flatMap((one, i) => (i === 0 ? statusLines(one) : ['', ...statusLines(one)]))
+  if (all.length === 0 && leftovers.length === 0) text.push('there is no lab; type: hactl up rabbitmq')
   return {
-    json: { labs: all },
-    text: all.length === 0 ? ['there is no lab; type: hactl up rabbitmq'] : text,
-    exitCode: all.every((one) => one.agreed) ? exitCodes.ok : exitCodes.unhealthy,
+    json: { labs: all, leftovers },
+    text: [...text, ...leftovers.map(aboutLeftover)],
+    exitCode: all.every((one) => one.agreed) && leftovers.length === 0 ? exitCodes.ok : exitCodes.unhealthy,
   }
 }
 
@@ -49,10 +51,11 @@ export async function fault(
   action: FaultAction,
   node: string,
   flags: LabFlags & { readonly for?: string },
+  { signal }: Context,
 ): Promise<Answer> {
   const forMs = flags.for === undefined ? defaultFaultMs : parseDuration(flags.for, '--for')
   const lab = openLab(flags.name)
-  const { heal: _, ...lease } = await pull(lab, action, node, forMs)
+  const { heal: _, ...lease } = await lab[action](node, { forMs, signal })
   const back = `hactl resume ${node}${nameFlag(flags)}`
   const text = `${node} is ${participle(action)}; it heals itself at ${clockTime(lease.healsAt)}, or: ${back}`
   return { json: { lab: lab.name, fault: lease }, text: [text], exitCode: exitCodes.ok }
@@ -68,9 +71,9 @@ export async function bringBack(
   const lab = openLab(flags.name)
   const { signal, onEvent } = context
   await lab[how](node, { signal, onEvent })
-  const others = (await lab.status()).nodes.filter((other) => other.fault !== null)
+  const others = (await lab.status({ signal })).nodes.filter((other) => other.fault !== null)
   if (others.length === 0) await lab.ready({ signal, onEvent })
-  const state = await lab.status()
+  const state = await lab.status({ signal })
   const broken = others.map((other) => `${other.name} is still ${other.standing}`).join(', ')
   return {
     json: state,
@@ -90,12 +93,15 @@ export async function env(flags: LabFlags): Promise<Answer> {
   }
 }
 
-/** Ends one lab or all of them. */
-export async function down(flags: LabFlags & { readonly all?: boolean }): Promise<Answer> {
-  const everything = findLabs()
-  const labs = flags.all === true || everything.length === 0 ? everything : [openLab(flags.name)]
-  await Promise.all(labs.map((lab) => lab.down()))
-  const names = labs.map((lab) => lab.name)
+/** Ends one lab or all of them, and what crashes left of others. */
+export async function down(
+  flags: LabFlags & { readonly all?: boolean },
+  { signal }: Context,
+): Promise<Answer> {
+  const all: readonly (Lab | Leftover)[] = [...findLabs(), ...findLeftovers()]
+  const chosen = flags.all === true || all.length === 0 ? all : [choose(all, flags.name)]
+  await Promise.all(chosen.map((one) => one.down({ signal })))
+  const names = chosen.map(({ name }) => name)
   const text =
     names.length === 0 ? ['there is no lab'] : names.map((name) => `${name} has ended; nothing of it is left`)
   return { json: { ended: names }, text, exitCode: exitCodes.ok }
@@ -112,10 +118,6 @@ export async function examine(flags: { readonly fix?: boolean }, context: Contex
     text: findings.flatMap(findingLines),
     exitCode: healthy ? exitCodes.ok : exitCodes.unhealthy,
   }
-}
-
-function pull(lab: Lab, action: FaultAction, node: string, forMs: number): Promise<FaultLease> {
-  return lab[action](node, { forMs })
 }
 
 function findingLines(finding: Finding): readonly string[] {

@@ -1,9 +1,10 @@
 import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import { asError } from '@ha/core'
+import { asError, systemClock, withDeadline } from '@ha/core'
 import type { Recorded } from '../lab/events.ts'
 import type { Reply, Request } from '../lab/wire.ts'
 import { type BootstrapCode, labError } from '../model/codes.ts'
+import type { Claim } from '../supervisor/claim.ts'
 
 /** How a call may be ended early, and who hears the events on the way. */
 export interface CallOptions {
@@ -11,35 +12,76 @@ export interface CallOptions {
   readonly onEvent?: ((event: Recorded) => void) | undefined
 }
 
-/** Sends one request to the supervisor behind a socket and returns its result, or throws its error. */
-export async function call(path: string, request: Request, options: CallOptions = {}): Promise<unknown> {
-  options.signal?.throwIfAborted()
-  const socket = connect(path)
-  const lost = labError(
-    'supervisor-lost',
-    `the supervisor at ${path} hung up in the middle of '${request.verb}'`,
-  )
-  const abort = (): void => {
-    socket.destroy(asError(options.signal?.reason))
+/** The longest that a supervisor in its right mind takes for a request; undefined for those that wait for events. */
+export function patienceMs(request: Request): number | undefined {
+  switch (request.verb) {
+    case 'status':
+      return 15_000
+    // A graceful stop may take 30 s, and wait for the repair or the start that is under way at the same node.
+    case 'fault':
+    case 'resume':
+      return 180_000
+    case 'restart':
+      return 240_000
+    case 'ready':
+      return request.timeoutMs + 15_000
+    case 'down':
+      return 60_000
+    case 'formed':
+    case 'follow':
+      return undefined
   }
-  options.signal?.addEventListener('abort', abort, { once: true })
+}
+
+/** Sends one request to the supervisor that holds the lab and returns its result, or throws its error. */
+export async function call(
+  claim: Pick<Claim, 'socket' | 'supervisor'>,
+  request: Request,
+  options: CallOptions = {},
+  timeoutMs: number | undefined = patienceMs(request),
+): Promise<unknown> {
+  if (timeoutMs === undefined) return await converse(claim.socket, request, options)
+  const { pid } = claim.supervisor
+  const expired = (): Error =>
+    labError(
+      'timed-out',
+      `the supervisor, pid ${pid}, has not answered '${request.verb}' in ${timeoutMs} ms; ` +
+        `type: kill -9 ${pid}, then the same again: another one takes its place`,
+    )
+  return await withDeadline(systemClock, { timeoutMs, signal: options.signal, expired }, (signal) =>
+    converse(claim.socket, request, { ...options, signal }),
+  )
+}
+
+async function converse(path: string, request: Request, options: CallOptions): Promise<unknown> {
+  const { signal } = options
+  signal?.throwIfAborted()
+  const socket = connect(path)
+  const lost = (cause?: unknown): Error =>
+    labError('supervisor-lost', `the supervisor at ${path} hung up in the middle of '${request.verb}'`, {
+      cause,
+    })
+  const abort = (): void => {
+    socket.destroy(asError(signal?.reason))
+  }
+  signal?.addEventListener('abort', abort, { once: true })
   try {
     socket.write(`${JSON.stringify(request)}\n`)
-    for await (const reply of repliesOf(socket)) {
+    for await (const reply of repliesOf(socket, (error) => (signal?.aborted ? error : lost(error)))) {
       if ('event' in reply) options.onEvent?.(reply.event)
       else if ('error' in reply) throw labError(reply.error.code as BootstrapCode, reply.error.message)
       else return reply.result
     }
-    options.signal?.throwIfAborted()
-    throw lost
+    signal?.throwIfAborted()
+    throw lost()
   } finally {
-    options.signal?.removeEventListener('abort', abort)
+    signal?.removeEventListener('abort', abort)
     socket.destroy()
   }
 }
 
-async function* repliesOf(socket: Socket): AsyncGenerator<Reply> {
-  const failure = new Promise<never>((_, reject) => socket.once('error', reject))
+async function* repliesOf(socket: Socket, told: (error: Error) => Error): AsyncGenerator<Reply> {
+  const failure = new Promise<never>((_, reject) => socket.once('error', (error) => reject(told(error))))
   // Raced below; without a race under way a late error concerns nobody.
   failure.catch(() => undefined)
   const lines = createInterface({ input: socket })[Symbol.asyncIterator]()

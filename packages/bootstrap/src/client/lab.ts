@@ -1,21 +1,23 @@
-import { rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Endpoint, systemClock, withDeadline } from '@ha/core'
+import { asError, type Endpoint, systemClock, withDeadline } from '@ha/core'
 import type { Fault, FaultAction, Recorded } from '../lab/events.ts'
 import { defaultFaultMs } from '../lab/faults.ts'
 import { fold, idOf, type LabState, processOf, unbornLab } from '../lab/state.ts'
 import type { LabStatus, Request } from '../lab/wire.ts'
-import { journalPath, readPlan } from '../machine/lab-folder.ts'
+import { journalPath } from '../machine/lab-folder.ts'
 import { runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/codes.ts'
+import { checkFaultMs, checkWaitMs } from '../model/limits.ts'
 import type { Plan, PlannedNode } from '../model/plan.ts'
 import { unknownNode } from '../model/unknown-node.ts'
 import { findLeader } from '../rabbitmq/leader.ts'
 import { readEvents } from '../supervisor/book.ts'
+import { currentClaim, isHeld } from '../supervisor/claim.ts'
 import { statusUnasked } from '../supervisor/status.ts'
 import { type CallOptions, call } from './call.ts'
 import { type FaultLease, faultLease } from './fault-lease.ts'
 import { reachSupervisor } from './reach.ts'
+import { removeRemains } from './remains.ts'
 
 /** A node of a lab. */
 export interface LabNode {
@@ -28,15 +30,16 @@ export interface LabNode {
   readonly logPath: string
 }
 
-/** How long a fault lasts. */
+/** How long a fault lasts, and who may end the wait for its beginning. */
 export interface FaultOptions {
-  /** Default 300 000: five minutes. */
+  /** 1 to 604 800 000: a week. Default 300 000: five minutes. */
   readonly forMs?: number
+  readonly signal?: AbortSignal | undefined
 }
 
 /** How long to wait, and who may end the wait. */
 export interface WaitOptions extends CallOptions {
-  /** Default 60 000. */
+  /** 1 to 86 400 000: a day. Default 60 000. */
   readonly timeoutMs?: number
 }
 
@@ -54,8 +57,7 @@ export class Lab {
   readonly #plan: Plan
 
   /** The lab in this folder, whether its supervisor runs or must be brought back. */
-  constructor(folder: string) {
-    const plan = readPlan(folder)
+  constructor(folder: string, plan: Plan) {
     this.#plan = plan
     this.name = plan.lab
     this.kind = plan.kind
@@ -108,15 +110,16 @@ export class Lab {
 
   /** Resolves when all members agree on the membership and hold each other to be running. */
   async ready(options: WaitOptions = {}): Promise<void> {
-    await this.#call({ verb: 'ready', timeoutMs: options.timeoutMs ?? defaultWaitMs }, options)
+    const timeoutMs = checkWaitMs(options.timeoutMs, 'ready.timeoutMs', defaultWaitMs)
+    await this.#call({ verb: 'ready', timeoutMs }, options)
   }
 
   /** How every node stands, and what each answered just now. */
-  async status(): Promise<LabStatus> {
+  async status(options: CallOptions = {}): Promise<LabStatus> {
     const state = this.#state()
-    // Nothing of a failed lab runs, so there is nobody to ask.
-    if (state.phase.kind === 'failed') return statusUnasked(this.#plan, state)
-    return (await this.#call({ verb: 'status' })) as LabStatus
+    // Nothing of a lab that is over runs, so there is nobody to ask.
+    if (isOver(state)) return statusUnasked(this.#plan, state)
+    return (await this.#call({ verb: 'status' }, options)) as LabStatus
   }
 
   /** The node that leads a queue, quorum or classic, as most members know it; undefined when none of them does. */
@@ -127,8 +130,10 @@ export class Lab {
   /** Runs the server's administration tool against a node and returns what it printed. */
   async ctl(node: string, args: readonly string[], options: WaitOptions = {}): Promise<string> {
     const { ctl } = this.#node(node)
-    const limit = { timeoutMs: options.timeoutMs ?? defaultWaitMs, signal: options.signal }
+    const timeoutMs = checkWaitMs(options.timeoutMs, 'ctl.timeoutMs', defaultWaitMs)
+    const limit = { timeoutMs, signal: options.signal }
     const result = await runCommand({ ...ctl, argv: [...ctl.argv, ...args] }, limit)
+    options.signal?.throwIfAborted()
     if (result.status !== 0) {
       const said = `${result.stderr}${result.stdout}`.trim()
       throw labError('tool-failed', `rabbitmqctl ${args.join(' ')} on ${node} failed: ${said}`)
@@ -148,7 +153,7 @@ export class Lab {
 
   /** Resolves when the lab has formed; rejects with `lab-failed` when it could not. */
   async formed(options: WaitOptions = {}): Promise<void> {
-    const timeoutMs = options.timeoutMs ?? defaultWaitMs
+    const timeoutMs = checkWaitMs(options.timeoutMs, 'formed.timeoutMs', defaultWaitMs)
     const expired = (): Error =>
       labError('timed-out', `${this.name} has not come up in ${timeoutMs} ms; its logs are in ${this.folder}`)
     await withDeadline(systemClock, { timeoutMs, signal: options.signal, expired }, (signal) =>
@@ -157,13 +162,14 @@ export class Lab {
   }
 
   /** Ends every process of the lab and removes its folder. */
-  async down(): Promise<void> {
+  async down(options: CallOptions = {}): Promise<void> {
     try {
-      await this.#call({ verb: 'down' })
-    } catch (error) {
-      // What failed has ended its processes before it said so; only files are left.
-      if (!this.hasFailed) throw error
-      rmSync(this.folder, { recursive: true, force: true })
+      await this.#call({ verb: 'down' }, options)
+    } catch (thrown) {
+      options.signal?.throwIfAborted()
+      // With a disk that is full no supervisor lives, and the lab must be able to end all the same.
+      if (!isOver(this.#state()) && isHeld(currentClaim(this.folder))) throw asError(thrown)
+      await removeRemains(this.folder)
     }
   }
 
@@ -172,13 +178,14 @@ export class Lab {
   }
 
   async #fault(action: FaultAction, node: string, options: FaultOptions): Promise<FaultLease> {
-    const forMs = options.forMs ?? defaultFaultMs
-    const fault = (await this.#call({ verb: 'fault', action, node, forMs })) as Fault
+    const forMs = checkFaultMs(options.forMs, `${action}.forMs`, defaultFaultMs)
+    const { signal } = options
+    const fault = (await this.#call({ verb: 'fault', action, node, forMs }, { signal })) as Fault
     return faultLease(fault, () => this.resume(node))
   }
 
   async #call(request: Request, options: CallOptions = {}): Promise<unknown> {
-    return await call(await reachSupervisor(this.folder), request, options)
+    return await call(await reachSupervisor(this.folder, options.signal), request, options)
   }
 
   #state(): LabState {
@@ -190,4 +197,8 @@ export class Lab {
     if (node === undefined) throw unknownNode(this.#plan, name)
     return node
   }
+}
+
+function isOver(state: LabState): boolean {
+  return state.phase.kind === 'failed' || state.phase.kind === 'ended'
 }

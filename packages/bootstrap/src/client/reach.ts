@@ -1,30 +1,31 @@
 import { spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { systemClock } from '@ha/core'
 import { fold, unbornLab } from '../lab/state.ts'
 import { journalPath, logTail, planPath } from '../machine/lab-folder.ts'
 import { accepts } from '../machine/sockets.ts'
 import { labError } from '../model/codes.ts'
 import { readEvents } from '../supervisor/book.ts'
-import { currentClaim, isHeld } from '../supervisor/claim.ts'
+import { type Claim, currentClaim, isHeld } from '../supervisor/claim.ts'
 
 const reachTimeoutMs = 15_000
 const lookMs = 20
 
 /**
- * The socket of the lab's supervisor. One that was killed is replaced: the new one takes the processes over and
- * repairs overdue leases before it answers.
+ * The claim of the supervisor that looks after the lab, which listens. One that was killed is replaced: the new one
+ * takes the processes over and repairs overdue leases before it answers.
  */
-export async function reachSupervisor(folder: string): Promise<string> {
-  const giveUpAt = performance.now() + reachTimeoutMs
+export async function reachSupervisor(folder: string, signal?: AbortSignal): Promise<Claim> {
+  const giveUpAt = systemClock.now() + reachTimeoutMs
+  signal?.throwIfAborted()
   checkAlive(folder)
   if (!isHeld(currentClaim(folder))) launchSupervisor(folder)
-  while (performance.now() < giveUpAt) {
+  while (systemClock.now() < giveUpAt) {
     const claim = currentClaim(folder)
-    if (claim !== undefined && isHeld(claim) && (await accepts(claim.socket))) return claim.socket
-    await setTimeout(lookMs)
+    if (claim !== undefined && isHeld(claim) && (await accepts(claim.socket))) return claim
+    await systemClock.sleep(lookMs, signal)
     checkAlive(folder)
   }
   const log = supervisorLog(folder)
@@ -39,6 +40,7 @@ export async function reachSupervisor(folder: string): Promise<string> {
 function checkAlive(folder: string): void {
   if (!existsSync(planPath(folder))) throw labError('lab-unknown', `the lab in ${folder} has ended`)
   const { phase } = readEvents(journalPath(folder)).reduce(fold, unbornLab)
+  if (phase.kind === 'ended') throw labError('lab-unknown', `the lab in ${folder} has ended`)
   if (phase.kind === 'failed') throw labError('lab-failed', phase.message)
 }
 

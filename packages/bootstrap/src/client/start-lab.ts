@@ -1,31 +1,43 @@
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { asError } from '@ha/core'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { asError, isHaError } from '@ha/core'
+import { lookAtHost } from '../doctor/doctor.ts'
 import { missingServers } from '../doctor/install-command.ts'
 import type { Recorded } from '../lab/events.ts'
 import { fold, unbornLab } from '../lab/state.ts'
+import { draftBeside, removeLabFolder, sweepAside } from '../machine/aside.ts'
 import { writeLabFiles } from '../machine/lab-files.ts'
-import { journalPath, labFolder, labNames, labsHome, planPath, readPlan } from '../machine/lab-folder.ts'
+import {
+  findPlan,
+  journalPath,
+  labFolder,
+  labNames,
+  labsFolder,
+  labsHome,
+  planPath,
+} from '../machine/lab-folder.ts'
 import { availableMemoryMib } from '../machine/memory.ts'
 import { checkPlatform } from '../machine/platform.ts'
 import { isFree } from '../machine/ports.ts'
 import { findRabbit } from '../machine/rabbit-programs.ts'
-import { labError } from '../model/codes.ts'
+import { type BootstrapCode, labError } from '../model/codes.ts'
+import { checkWaitMs } from '../model/limits.ts'
 import { checkMemory } from '../model/memory.ts'
 import { checkName } from '../model/names.ts'
 import type { Plan } from '../model/plan.ts'
-import { portBlocks, portsOf, portsPerLab } from '../model/ports.ts'
+import { checkReserved, portBlocks, portsOf, portsPerLab, type Reserved } from '../model/ports.ts'
 import type { Topology } from '../model/topology.ts'
 import { resolveRabbit } from '../rabbitmq/model.ts'
 import { planRabbit } from '../rabbitmq/plan.ts'
 import { Book, readEvents } from '../supervisor/book.ts'
 import { Lab } from './lab.ts'
+import { isDeserted } from './remains.ts'
 
 /** Where and how a lab is started. */
 export interface StartOptions {
   /** Default: the kind of the topology. */
   readonly name?: string
-  /** The folder of all labs. Default: HACTL_HOME, else `hactl` in the user's state folder. */
+  /** The folder of all labs; absolute. Default: HACTL_HOME, else `hactl` in the user's state folder. */
   readonly home?: string
   /** Hears every event from the first one on. */
   readonly onEvent?: (event: Recorded) => void
@@ -42,36 +54,64 @@ export async function startLab(topology: Topology, options: StartOptions = {}): 
   options.signal?.throwIfAborted()
   const home = labsHome(options.home)
   const name = checkName(options.name ?? topology.kind, 'lab')
-  clearFailed(home, name)
+  const timeoutMs = checkWaitMs(options.timeoutMs, 'startLab.timeoutMs', defaultStartMs)
+  sweepAside(labsFolder(home))
+  await clearPlace(home, name)
   const plan = await planLab(topology, name, home)
+  options.signal?.throwIfAborted()
   createFolder(plan)
-  const lab = new Lab(plan.folder)
+  const lab = new Lab(plan.folder, plan)
   try {
-    await lab.formed({ ...options, timeoutMs: options.timeoutMs ?? defaultStartMs })
+    await lab.formed({ ...options, timeoutMs })
     return lab
   } catch (thrown) {
     // A lab that failed has ended its processes; its folder stays, for its logs.
-    // Should ending it fail, too, the first error tells more, and `hactl doctor` finds the lab.
-    if (!lab.hasFailed) await lab.down().catch(() => undefined)
+    if (!lab.hasFailed) await undo(lab, asError(thrown))
     throw asError(thrown)
+  }
+}
+
+// Neither the deadline nor the signal of the start holds for its undoing.
+async function undo(lab: Lab, because: Error): Promise<void> {
+  try {
+    await lab.down()
+  } catch (cause) {
+    const code = isHaError(because) ? (because.code as BootstrapCode) : 'internal'
+    throw labError(
+      code,
+      `${because.message}; and what was started could not be ended: ${asError(cause).message}; ` +
+        `type: hactl down --name ${lab.name}`,
+      { cause: because },
+    )
   }
 }
 
 async function planLab(topology: Topology, lab: string, home: string): Promise<Plan> {
   await checkPlatform()
   const search = findRabbit(process.env)
-  if (search.kind === 'missing') throw missingServers(search.programs)
+  if (search.kind === 'missing') throw missingServers(search, lookAtHost())
   const folder = labFolder(home, lab)
-  const firstPort = topology.basePort ?? (await freeBlock(folder, home))
+  const reserved = reservedPorts(home)
+  const firstPort = topology.basePort ?? (await freeBlock(folder, reserved))
   const plan = planRabbit(
     resolveRabbit(topology, { lab, folder, firstPort, installation: search.installation }),
   )
+  checkReserved(portsOf(plan), reserved)
   checkMemory(availableMemoryMib(), plan.nodes.length)
   return plan
 }
 
-async function freeBlock(folder: string, home: string): Promise<number> {
-  const reserved = new Set(labNames(home).flatMap((lab) => portsOf(readPlan(labFolder(home, lab)))))
+// Also those of a node that is down now: it will want them back.
+function reservedPorts(home: string): Reserved {
+  return new Map(
+    labNames(home).flatMap((lab) => {
+      const plan = findPlan(labFolder(home, lab))
+      return plan === undefined ? [] : portsOf(plan).map((port) => [port, lab] as const)
+    }),
+  )
+}
+
+async function freeBlock(folder: string, reserved: Reserved): Promise<number> {
   for (const first of portBlocks(folder)) {
     const ports = Array.from({ length: portsPerLab }, (_, i) => first + i)
     if (ports.some((port) => reserved.has(port))) continue
@@ -86,26 +126,35 @@ async function freeBlock(folder: string, home: string): Promise<number> {
 // Made beside its place and moved there in one step: a lab is there with all its files or not at all.
 function createFolder(plan: Plan): void {
   mkdirSync(dirname(plan.folder), { recursive: true, mode: 0o700 })
-  const draft = mkdtempSync(join(dirname(plan.folder), `.${plan.lab}.`))
-  writeLabFiles({ folder: draft, files: plan.files })
-  writeFileSync(planPath(draft), `${JSON.stringify(plan, null, 2)}\n`, { mode: 0o600 })
-  const { kind, version, notes } = plan
-  new Book(journalPath(draft)).record({ type: 'planned', kind, version, notes })
+  const draft = draftBeside(plan.folder)
+  try {
+    writeLabFiles({ folder: draft, files: plan.files })
+    writeFileSync(planPath(draft), `${JSON.stringify(plan, null, 2)}\n`, { mode: 0o600 })
+    const { kind, version, notes } = plan
+    new Book(journalPath(draft)).record({ type: 'planned', kind, version, notes })
+    moveIn(draft, plan)
+  } catch (thrown) {
+    rmSync(draft, { recursive: true, force: true })
+    throw asError(thrown)
+  }
+}
+
+function moveIn(draft: string, plan: Plan): void {
   try {
     renameSync(draft, plan.folder)
   } catch (cause) {
-    rmSync(draft, { recursive: true, force: true })
     throw alreadyThere(plan.lab, cause)
   }
 }
 
-// A lab that did not come up has left nothing but its logs: the next start takes its place.
-function clearFailed(home: string, name: string): void {
+// What did not come up, or is no lab any more, has left nothing but its files: the next start takes its place.
+async function clearPlace(home: string, name: string): Promise<void> {
   const folder = labFolder(home, name)
   if (!existsSync(folder)) return
   const { phase } = readEvents(journalPath(folder)).reduce(fold, unbornLab)
-  if (phase.kind !== 'failed') throw alreadyThere(name)
-  rmSync(folder, { recursive: true, force: true })
+  const isOver = phase.kind === 'failed' || phase.kind === 'ended' || findPlan(folder) === undefined
+  if (!isOver || !(await isDeserted(folder))) throw alreadyThere(name)
+  removeLabFolder(folder)
 }
 
 function alreadyThere(name: string, cause?: unknown): Error {

@@ -1,7 +1,7 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fold, unbornLab } from '../lab/state.ts'
-import { journalPath, labFolder, labNames, labsHome } from '../machine/lab-folder.ts'
+import { journalPath, labFolder, labNames, labsHome, leftoverNames } from '../machine/lab-folder.ts'
 import { availableMemoryMib } from '../machine/memory.ts'
 import { hasProc, resolveLocalhost } from '../machine/platform.ts'
 import { findRabbit } from '../machine/rabbit-programs.ts'
@@ -32,6 +32,7 @@ async function lookAtMachine(home: string): Promise<MachineFacts> {
     home,
     homeIsWritable: isWritable(home),
     labs: labNames(home).map((name) => lookAtLab(home, name)),
+    leftovers: leftoverNames(home),
   }
 }
 

@@ -21,6 +21,8 @@ export interface MachineFacts {
   readonly home: string
   readonly homeIsWritable: boolean
   readonly labs: readonly LabFact[]
+  /** The names of what crashes left that is no lab. */
+  readonly leftovers: readonly string[]
 }
 
 /** A lab that `doctor` found. */
@@ -42,6 +44,7 @@ export function judgeMachine(facts: MachineFacts): readonly Finding[] {
     onMemory(facts),
     onHome(facts),
     ...facts.labs.map(onLab),
+    ...facts.leftovers.map(onLeftover),
   ]
 }
 
@@ -60,7 +63,7 @@ function onRabbit({ rabbit, host }: MachineFacts): Finding {
     const { version, home } = rabbit.installation
     return { about: 'rabbitmq', level: 'ok', says: `RabbitMQ ${version} in ${home}` }
   }
-  const choice = chooseInstall(rabbit.programs, host)
+  const choice = chooseInstall(rabbit, host)
   const fix = choice.kind === 'ask' ? choice.command : 'hactl doctor --fix'
   return { about: 'rabbitmq', level: 'error', says: `not found: ${rabbit.programs.join(', ')}`, fix }
 }
@@ -95,4 +98,9 @@ function onLab(lab: LabFact): Finding {
   if (lab.isSupervised) return { about, level: 'ok', says: 'it is looked after' }
   const says = 'its supervisor was killed; the next hactl command brings it back and heals what is overdue'
   return { about, level: 'warning', says, fix: `hactl status --name ${lab.name}` }
+}
+
+function onLeftover(name: string): Finding {
+  const says = 'what a crash left of it has no plan that can be read'
+  return { about: `lab ${name}`, level: 'warning', says, fix: `hactl down --name ${name}` }
 }

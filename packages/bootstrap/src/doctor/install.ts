@@ -1,10 +1,13 @@
-import { chmodSync, existsSync, rmSync, writeFileSync } from 'node:fs'
-import { findRabbit } from '../machine/rabbit-programs.ts'
-import { type CommandLimit, type CommandResult, runCommand } from '../machine/run-command.ts'
+import { existsSync } from 'node:fs'
+import { scopeBelow } from '@ha/core'
+import { findRabbit, type RabbitSearch } from '../machine/rabbit-programs.ts'
+import { type RunCommand, runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/codes.ts'
-import type { Command } from '../model/plan.ts'
+import { checkWaitMs } from '../model/limits.ts'
 import { lookAtHost } from './doctor.ts'
-import { chooseInstall, type InstallChoice } from './install-command.ts'
+import { chooseInstall, type Host, type InstallChoice } from './install-command.ts'
+import { postponeSignals } from './postponed-signals.ts'
+import { forbidServiceStarts, installMark } from './service-starts.ts'
 
 /** What installing did, or what somebody has to type. */
 export type InstallOutcome =
@@ -16,73 +19,123 @@ export type InstallOutcome =
 export interface InstallOptions {
   /** Says what is about to be done, and then what the package manager prints. */
   readonly onProgress?: (text: string) => void
-  /** Default 600 000. */
+  /** When the package manager is asked to end. It ends when it can: never in the middle of a package. Default 600 000. */
   readonly timeoutMs?: number
+  /** Asks the package manager to end, as the deadline does. */
   readonly signal?: AbortSignal
 }
 
 /** What installing works with; a test gives its own. */
 export interface InstallTools {
-  readonly run: (command: Command, limit: CommandLimit) => Promise<CommandResult>
+  readonly run: RunCommand
+  readonly search: () => RabbitSearch
+  readonly host: Host
   /** Where invoke-rc.d asks whether a service may be started. */
   readonly policyPath: string
   readonly hasSystemd: boolean
+  /** Whether this unit of systemd is installed. */
+  readonly hasUnit: (unit: string) => boolean
 }
 
 const defaultInstallMs = 600_000
+// Asking systemd takes milliseconds.
+const disableTimeoutMs = 30_000
+
+// Debian enables all of these when it installs them.
+const serviceUnits: readonly string[] = ['rabbitmq-server.service', 'epmd.socket', 'epmd.service']
 
 /** Installs the servers that labs need where this user may; otherwise says what to type. Nothing is left running. */
 export async function installServers(options: InstallOptions = {}): Promise<InstallOutcome> {
-  const search = findRabbit(process.env)
-  const choice = chooseInstall(search.kind === 'found' ? [] : search.programs, lookAtHost())
-  return await carryOutInstall(choice, options, {
+  return await carryOutInstall(options, {
     run: runCommand,
+    search: () => findRabbit(process.env),
+    host: lookAtHost(),
     policyPath: '/usr/sbin/policy-rc.d',
     hasSystemd: existsSync('/run/systemd/system'),
+    hasUnit: (unit) => ['/lib', '/usr/lib'].some((root) => existsSync(`${root}/systemd/system/${unit}`)),
   })
 }
 
-/** Carries an install choice out with the given tools. */
-export async function carryOutInstall(
-  choice: InstallChoice,
-  options: InstallOptions,
-  tools: InstallTools,
-): Promise<InstallOutcome> {
+/** Does the same with the given tools. */
+export async function carryOutInstall(options: InstallOptions, tools: InstallTools): Promise<InstallOutcome> {
+  const timeoutMs = checkWaitMs(options.timeoutMs, 'installServers.timeoutMs', defaultInstallMs)
+  const choice = chooseInstall(tools.search(), tools.host)
   if (choice.kind !== 'can-install') return choice
   options.onProgress?.(`installing ${choice.packages.join(', ')}: ${choice.argv.join(' ')}\n`)
-  const undo = forbidServiceStarts(tools.policyPath)
-  try {
-    await apt(['apt-get', 'update'], options, tools)
-    await apt(choice.argv, options, tools)
-    // The package was not here before: its service shall not come with the next boot either.
-    if (tools.hasSystemd) await apt(['systemctl', 'disable', ...choice.packages], options, tools)
-  } finally {
-    undo()
-  }
-  return { kind: 'installed', packages: choice.packages }
+  await postponeSignals((interrupt) => {
+    const scope = scopeBelow(options.signal, interrupt)
+    return install(choice.argv, { ...options, timeoutMs, signal: scope.signal }, tools).finally(scope.end)
+  })
+  return outcomeOf(choice, tools)
 }
 
-async function apt(argv: readonly string[], options: InstallOptions, tools: InstallTools): Promise<void> {
-  const env = { ...definedOf(process.env), DEBIAN_FRONTEND: 'noninteractive' }
-  const result = await tools.run(
-    { argv, env, stdin: '' },
-    {
-      timeoutMs: options.timeoutMs ?? defaultInstallMs,
-      signal: options.signal,
-      onOutput: options.onProgress,
-    },
-  )
+type Limited = InstallOptions & { readonly timeoutMs: number; readonly signal: AbortSignal }
+
+async function install(argv: readonly string[], limit: Limited, tools: InstallTools): Promise<void> {
+  const unitsBefore = serviceUnits.filter(tools.hasUnit)
+  const undo = forbidServiceStarts(tools.policyPath)
+  const told = sayOnce(limit)
+  try {
+    await apt(['apt-get', 'update'], limit, tools)
+    await apt(argv, limit, tools)
+  } finally {
+    told()
+    undo()
+    const unitsNow = serviceUnits.filter(tools.hasUnit)
+    await disable(
+      unitsNow.filter((unit) => !unitsBefore.includes(unit)),
+      tools,
+    )
+  }
+}
+
+// Killed in the middle, apt leaves packages half configured, and dpkg goes on without it. SIGINT is what it is made
+// for: it ends at once while it downloads, and after the package in hand while it installs.
+async function apt(argv: readonly string[], limit: Limited, tools: InstallTools): Promise<void> {
+  const { timeoutMs, signal, onProgress } = limit
+  signal.throwIfAborted()
+  const env = { ...definedOf(process.env), DEBIAN_FRONTEND: 'noninteractive', [installMark]: '1' }
+  const command = { argv, env, stdin: '' }
+  const result = await tools.run(command, { timeoutMs, signal, onOutput: onProgress, endWith: 'SIGINT' })
   if (result.status === 0) return
+  signal.throwIfAborted()
   const tail = `${result.stdout}\n${result.stderr}`.trim().split('\n').slice(-5).join('\n')
   throw labError('install-failed', `${argv.join(' ')} failed; type it by hand. Its last lines:\n${tail}`)
 }
 
-// invoke-rc.d starts no service while this program answers 101. One that is there already is left to decide.
-function forbidServiceStarts(path: string): () => void {
-  if (existsSync(path)) return () => undefined
-  writeFileSync(path, '#!/bin/sh\nexit 101\n')
-  chmodSync(path, 0o755)
-  return () => rmSync(path, { force: true })
+// What was not here before shall neither run now nor come with the next boot.
+async function disable(units: readonly string[], tools: InstallTools): Promise<void> {
+  if (!tools.hasSystemd || units.length === 0) return
+  const argv = ['systemctl', 'disable', '--now', ...units]
+  const { status, stdout, stderr } = await tools.run(
+    { argv, env: definedOf(process.env), stdin: '' },
+    { timeoutMs: disableTimeoutMs },
+  )
+  if (status === 0) return
+  throw labError(
+    'install-failed',
+    `${argv.join(' ')} failed; type it by hand: ${`${stderr}${stdout}`.trim()}`,
+  )
+}
+
+// Whoever interrupts hears why nothing happens at once.
+function sayOnce({ signal, onProgress }: Limited): () => void {
+  const say = (): void =>
+    onProgress?.('the package manager was asked to end; it finishes the package in hand\n')
+  signal.addEventListener('abort', say, { once: true })
+  return () => signal.removeEventListener('abort', say)
+}
+
+function outcomeOf(
+  { packages }: Extract<InstallChoice, { kind: 'can-install' }>,
+  tools: InstallTools,
+): InstallOutcome {
+  const search = tools.search()
+  const left = chooseInstall(search, tools.host)
+  if (search.kind === 'found') return { kind: 'installed', packages }
+  if (left.kind === 'ask') return left
+  const programs = search.programs.join(', ')
+  throw labError('install-failed', `${packages.join(', ')} was installed, and still not found: ${programs}`)
 }
 
 function definedOf(environment: NodeJS.ProcessEnv): Record<string, string> {

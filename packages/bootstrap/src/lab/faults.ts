@@ -1,4 +1,5 @@
 import { labError } from '../model/codes.ts'
+import { checkFaultMs } from '../model/limits.ts'
 import type { Fault, FaultAction } from './events.ts'
 import { type LabState, processOf } from './state.ts'
 
@@ -17,7 +18,8 @@ export interface FaultRequest {
  * moves its end, a kill also takes a frozen node, everything else waits for the node to be healed.
  */
 export function grantFault(state: LabState, request: FaultRequest, now: number): Fault {
-  const { node, action, forMs } = request
+  const { node, action } = request
+  const forMs = checkFaultMs(request.forMs, `${action}.forMs`, defaultFaultMs)
   const current = state.faults[node]
   const refusal = refusalOf(current, action) ?? downRefusal(state, current, node)
   if (refusal !== undefined) {

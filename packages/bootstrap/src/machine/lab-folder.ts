@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { isAbsolute, join, resolve } from 'node:path'
+import { labError } from '../model/codes.ts'
+import { isName } from '../model/names.ts'
 import type { Plan } from '../model/plan.ts'
 
 // The kernel takes 107 bytes of a socket path and no more.
@@ -9,22 +11,32 @@ const longestSocketPath = 107
 
 /** The folder that holds all labs: `given`, else HACTL_HOME, else where the user's programs keep their state. */
 export function labsHome(given: string | undefined, environment: NodeJS.ProcessEnv = process.env): string {
-  const state = environment['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state')
-  return resolve(given ?? environment['HACTL_HOME'] ?? join(state, 'hactl'))
+  if (given !== undefined) return absolute('home', given)
+  const own = environment['HACTL_HOME'] ?? ''
+  if (own !== '') return absolute('HACTL_HOME', own)
+  const state = environment['XDG_STATE_HOME'] ?? ''
+  // An empty variable is one that is not set, as the XDG specification has it.
+  return join(state === '' ? join(homedir(), '.local', 'state') : absolute('XDG_STATE_HOME', state), 'hactl')
+}
+
+/** The folder that holds the folders of the labs. */
+export function labsFolder(home: string): string {
+  return join(home, 'labs')
 }
 
 /** The folder of one lab. */
 export function labFolder(home: string, lab: string): string {
-  return join(home, 'labs', lab)
+  return join(labsFolder(home), lab)
 }
 
 /** The names of the labs that have a plan, sorted. */
 export function labNames(home: string): readonly string[] {
-  const folder = join(home, 'labs')
-  if (!existsSync(folder)) return []
-  return readdirSync(folder)
-    .filter((lab) => existsSync(planPath(labFolder(home, lab))))
-    .sort()
+  return folderNames(home).filter((lab) => findPlan(labFolder(home, lab)) !== undefined)
+}
+
+/** The names of the folders in which a crash left something that is no lab: none has a plan that can be read. */
+export function leftoverNames(home: string): readonly string[] {
+  return folderNames(home).filter((lab) => findPlan(labFolder(home, lab)) === undefined)
 }
 
 /** Where a lab keeps its plan. */
@@ -37,9 +49,15 @@ export function journalPath(folder: string): string {
   return join(folder, 'events.jsonl')
 }
 
-/** The plan of a lab. */
-export function readPlan(folder: string): Plan {
-  return JSON.parse(readFileSync(planPath(folder), 'utf8'))
+/** The plan of a lab; undefined when there is none that can be read. */
+export function findPlan(folder: string): Plan | undefined {
+  try {
+    const plan = JSON.parse(readFileSync(planPath(folder), 'utf8'))
+    return plan?.schema === 'ha-plan/v1' ? plan : undefined
+  } catch {
+    // Not there, or cut short: either way nobody can act on it.
+    return undefined
+  }
 }
 
 /** Where the supervisor listens: in the lab's folder, or under a short name of its own when that path is too long. */
@@ -62,4 +80,20 @@ export function logTail(path: string, lines: number): readonly string[] {
     .split('\n')
     .filter((line) => line.trim() !== '')
     .slice(-lines)
+}
+
+// A relative path would put labs wherever the user happens to be, and the next command would not find them.
+function absolute(what: string, path: string): string {
+  if (!isAbsolute(path)) throw labError('config-invalid', `${what}: expected an absolute path, got '${path}'`)
+  return resolve(path)
+}
+
+// What is being made or removed has a name that no lab can have.
+function folderNames(home: string): readonly string[] {
+  const folder = labsFolder(home)
+  if (!existsSync(folder)) return []
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && isName(entry.name))
+    .map((entry) => entry.name)
+    .sort()
 }

@@ -5,7 +5,15 @@ import type { RabbitInstallation } from '../rabbitmq/installation.ts'
 /** The programs that were found, or the names of those that were not. */
 export type RabbitSearch =
   | { readonly kind: 'found'; readonly installation: RabbitInstallation }
-  | { readonly kind: 'missing'; readonly programs: readonly string[] }
+  | MissingPrograms
+
+/** What a search did not find. */
+export interface MissingPrograms {
+  readonly kind: 'missing'
+  readonly programs: readonly string[]
+  /** The server's own folder, when that is there; undefined: no RabbitMQ was found at all. */
+  readonly home: string | undefined
+}
 
 type Environment = Readonly<Record<string, string | undefined>>
 
@@ -29,7 +37,7 @@ export function findRabbit(environment: Environment): RabbitSearch {
     erlCall === undefined
   ) {
     const found = { 'rabbitmq-server': version, erl, epmd, erl_call: erlCall }
-    return { kind: 'missing', programs: Object.keys(found).filter((name) => lacks(found, name)) }
+    return { kind: 'missing', programs: Object.keys(found).filter((name) => lacks(found, name)), home }
   }
   return {
     kind: 'found',

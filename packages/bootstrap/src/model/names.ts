@@ -3,9 +3,14 @@ import { labError } from './codes.ts'
 // One word for a folder, an Erlang short name and a shell argument at once; 31 leaves room in a socket path.
 const wellFormed = /^[a-z][a-z0-9-]{0,30}$/
 
+/** Whether a lab or a node may be called so. */
+export function isName(name: string): boolean {
+  return wellFormed.test(name)
+}
+
 /** Returns the name, or says what is wrong with it; `what` is `lab` or `node`. */
 export function checkName(name: string, what: string): string {
-  if (!wellFormed.test(name)) {
+  if (!isName(name)) {
     throw labError(
       'config-invalid',
       `'${name}' cannot name a ${what}: use a lower-case letter first, then up to 30 letters, digits or dashes`,

@@ -10,10 +10,16 @@ export interface Claim {
   readonly socket: string
 }
 
-/** The claim of the highest term, whether its holder still runs or not. */
+/** The claim of the highest term, whether its holder still runs or not; undefined when there is none to be read. */
 export function currentClaim(folder: string): Claim | undefined {
   const highest = terms(folder).at(-1)
-  return highest === undefined ? undefined : JSON.parse(readFileSync(claimPath(folder, highest), 'utf8'))
+  if (highest === undefined) return undefined
+  try {
+    return JSON.parse(readFileSync(claimPath(folder, highest), 'utf8'))
+  } catch {
+    // Removed between two looks, or cut short when the machine went down: nobody holds it.
+    return undefined
+  }
 }
 
 /** Whether the holder of the claim still runs. */
@@ -27,9 +33,8 @@ export function isHeld(claim: Claim | undefined): boolean {
  */
 export function claimLab(folder: string, socket: string): Claim | undefined {
   const supervisor = identify(process.pid)
-  const last = currentClaim(folder)
-  if (supervisor === undefined || isHeld(last)) return undefined
-  const claim: Claim = { term: (last?.term ?? 0) + 1, supervisor, socket }
+  if (supervisor === undefined || isHeld(currentClaim(folder))) return undefined
+  const claim: Claim = { term: (terms(folder).at(-1) ?? 0) + 1, supervisor, socket }
   mkdirSync(claimFolder(folder), { recursive: true, mode: 0o700 })
   const draft = join(claimFolder(folder), `draft.${process.pid}`)
   writeFileSync(draft, JSON.stringify(claim), { mode: 0o600 })

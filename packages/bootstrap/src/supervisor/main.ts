@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-import { mkdirSync, rmSync, statSync } from 'node:fs'
+import { rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { asError, systemClock } from '@ha/core'
-import { journalPath, readPlan, shortSocketFolder, socketPath } from '../machine/lab-folder.ts'
+import { findPlan, journalPath, planPath, socketPath } from '../machine/lab-folder.ts'
+import { prepareSocketFolder } from '../machine/socket-folder.ts'
 import { labError } from '../model/codes.ts'
 import { Book } from './book.ts'
 import { claimLab } from './claim.ts'
@@ -19,13 +20,16 @@ process.on('SIGHUP', () => undefined)
 process.on('SIGINT', () => undefined)
 supervise(process.argv[2] ?? '').catch((error: unknown) => {
   console.error(asError(error).stack)
-  process.exitCode = 1
+  // One that cannot do its work must not hold the lab: the next command brings another, which heals what is overdue.
+  process.exit(1)
 })
 
 async function supervise(folder: string): Promise<void> {
-  const plan = readPlan(folder)
-  const socket = socketPath(folder, process.getuid?.() ?? 0)
-  prepareSocketFolder(dirname(socket), folder)
+  const plan = findPlan(folder)
+  if (plan === undefined) throw labError('supervisor-lost', `${planPath(folder)} cannot be read`)
+  const uid = process.getuid?.() ?? 0
+  const socket = socketPath(folder, uid)
+  if (dirname(socket) !== folder) prepareSocketFolder(dirname(socket), uid)
   const claim = claimLab(folder, socket)
   if (claim === undefined) return
   const book = new Book(journalPath(folder))
@@ -38,15 +42,4 @@ async function supervise(folder: string): Promise<void> {
   await Promise.race([closed, setTimeout(farewellMs)])
   rmSync(socket, { force: true })
   process.exit()
-}
-
-// A folder in a place where everybody may write must be ours, or somebody else could answer in our name.
-function prepareSocketFolder(path: string, labFolder: string): void {
-  if (path === labFolder) return
-  const uid = process.getuid?.() ?? 0
-  mkdirSync(shortSocketFolder(uid), { recursive: true, mode: 0o700 })
-  const { uid: owner, mode } = statSync(path)
-  if (owner !== uid || (mode & 0o077) !== 0) {
-    throw labError('supervisor-lost', `${path} belongs to another user; type: rm -r ${path}`)
-  }
 }

@@ -6,6 +6,7 @@ import type { ProcessId } from '../lab/events.ts'
 import { idOf, processOf } from '../lab/state.ts'
 import { checkSecrets } from '../machine/lab-files.ts'
 import { logTail } from '../machine/lab-folder.ts'
+import { endMarked, labMark } from '../machine/marks.ts'
 import { holderOf, isFree } from '../machine/ports.ts'
 import { findMarked, identify, isRunning, signal } from '../machine/process-table.ts'
 import { accepts } from '../machine/sockets.ts'
@@ -13,8 +14,6 @@ import { labError } from '../model/codes.ts'
 import type { Plan, PlannedProcess } from '../model/plan.ts'
 import type { Book } from './book.ts'
 
-// In the environment of every process of a lab, and so of its children: what a crash left unrecorded is found by it.
-const labMark = 'HACTL_LAB'
 const processMark = 'HACTL_PROCESS'
 // How often a port or a process is looked at while somebody waits for it.
 const lookMs = 40
@@ -81,7 +80,7 @@ export class Processes {
   /** Ends everything in the planned order, and whatever of it a crash left unrecorded. */
   async endAll(): Promise<void> {
     for (const name of this.#plan.stop) await this.end(name, 'SIGKILL')
-    for (const id of findMarked(labMark, this.#plan.folder)) signal(id, 'SIGKILL')
+    await endMarked(this.#plan.folder)
   }
 
   /** Takes over after a crash: finds processes that were started and not written down, and notes those that ended. */

@@ -2,6 +2,7 @@ import { HaError } from '@ha/core'
 import { expect, test } from 'vitest'
 import { type Answer, type Context, runVerb } from '../../src/cli/context.ts'
 import { exitCodeOf } from '../../src/cli/exit-code.ts'
+import { afterInterrupt } from '../../src/cli/interrupts.ts'
 import type { Recorded } from '../../src/lab/events.ts'
 
 const answer: Answer = { json: { a: 1 }, text: ['one', 'two'], exitCode: 1 }
@@ -70,6 +71,30 @@ test('an interrupted verb ends with 130, whatever it threw', async () => {
   }
 
   expect((await run(fail, { signal: AbortSignal.abort() })).exitCode).toBe(130)
+})
+
+test.each([
+  ['up', 'what was begun has been undone'],
+  ['look', 'nothing was changed'],
+  ['fault', 'heals itself when its time is over'],
+  ['down', 'the lab may be ending all the same'],
+] as const)('an interrupted %s says what is true of it', async (kind, words) => {
+  const signal = AbortSignal.abort(new HaError('aborted', 'interrupted'))
+  const verb = async (context: Context): Promise<Answer> => {
+    throw context.signal.reason
+  }
+
+  expect((await run(afterInterrupt(kind, verb), { signal })).errors).toContain(`interrupted; `)
+  expect((await run(afterInterrupt(kind, verb), { signal })).errors).toContain(words)
+})
+
+test('what could not be undone after an interrupt is said instead', async () => {
+  const fail = async (): Promise<Answer> => {
+    throw new HaError('aborted', 'what was started could not be ended')
+  }
+  const { errors } = await run(afterInterrupt('up', fail), { signal: AbortSignal.abort() })
+
+  expect(errors).toBe('hactl: what was started could not be ended\n')
 })
 
 test('events are plain lines off a terminal, without escape sequences', async () => {

@@ -63,3 +63,10 @@ test('a status is a sentence, a table and what needs attention', () => {
     'DISAGREE  rabbit1@localhost: the lab is not running',
   ])
 })
+
+test('the status of a lab that failed says why', () => {
+  const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq', nodes: 1 }, place))
+  const phase = { kind: 'failed', code: 'port-taken', message: 'port 21001 is taken' } as const
+
+  expect(statusLines(statusUnasked(plan, { ...unbornLab, phase })).at(-1)).toBe('FAILED  port 21001 is taken')
+})

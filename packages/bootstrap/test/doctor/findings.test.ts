@@ -11,6 +11,7 @@ const sound: MachineFacts = {
   home: '/labs',
   homeIsWritable: true,
   labs: [],
+  leftovers: [],
 }
 const bad = (facts: Partial<MachineFacts>): readonly unknown[] =>
   judgeMachine({ ...sound, ...facts })
@@ -30,8 +31,13 @@ test.each<readonly [string, Partial<MachineFacts>, readonly unknown[]]>([
   ],
   [
     'no servers as root',
-    { rabbit: { kind: 'missing', programs: ['rabbitmq-server', 'erl'] } },
+    { rabbit: { kind: 'missing', programs: ['rabbitmq-server', 'erl'], home: undefined } },
     ['rabbitmq', 'error', 'hactl doctor --fix'],
+  ],
+  [
+    'a RabbitMQ without its Erlang',
+    { rabbit: { kind: 'missing', programs: ['erl'], home: '/opt/rabbit' } },
+    ['rabbitmq', 'error', expect.stringContaining('the folder of erl')],
   ],
   ['little memory', { availableMemoryMib: 100 }, ['memory', 'warning', undefined]],
   ['a folder of somebody else', { homeIsWritable: false }, ['labs', 'error', 'export HACTL_HOME=~/labs']],
@@ -45,6 +51,7 @@ test.each<readonly [string, Partial<MachineFacts>, readonly unknown[]]>([
     { labs: [{ name: 'a', isFailed: true, isSupervised: false }] },
     ['lab a', 'warning', 'hactl down --name a'],
   ],
+  ['what a crash left', { leftovers: ['b'] }, ['lab b', 'warning', 'hactl down --name b']],
 ])('%s is found, with what to type', (_, facts, finding) => {
   expect(bad(facts)).toEqual([finding])
 })

@@ -1,94 +1,204 @@
+import { spawnSync } from 'node:child_process'
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { carryOutInstall, type InstallTools } from '../../src/doctor/install.ts'
-import { chooseInstall } from '../../src/doctor/install-command.ts'
+import { chooseInstall, missingServers } from '../../src/doctor/install-command.ts'
+import { forbidServiceStarts, installMark } from '../../src/doctor/service-starts.ts'
+import type { RabbitSearch } from '../../src/machine/rabbit-programs.ts'
+import type { CommandLimit } from '../../src/machine/run-command.ts'
+import { place } from '../rabbitmq/place.ts'
 
-const missing = ['rabbitmq-server']
+const root = { families: ['debian'], isRoot: true }
+const nothing: RabbitSearch = { kind: 'missing', programs: ['rabbitmq-server', 'erl'], home: undefined }
+const noErlang: RabbitSearch = { kind: 'missing', programs: ['erl'], home: '/usr/lib/rabbitmq/lib/x' }
+const found: RabbitSearch = { kind: 'found', installation: place.installation }
 const apt = 'apt-get install -y --no-install-recommends rabbitmq-server'
-const rootOnDebian = chooseInstall(missing, { families: ['debian'], isRoot: true })
 let folder: string
+let policyPath: string
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'hactl-install-'))
+  policyPath = join(folder, 'policy-rc.d')
 })
 afterEach(() => {
   rmSync(folder, { recursive: true })
 })
 
-interface Rehearsal extends InstallTools {
-  readonly ran: readonly string[]
-  readonly policies: readonly (string | undefined)[]
+interface Given {
+  readonly status?: number
+  readonly hasSystemd?: boolean
+  readonly before?: RabbitSearch
+  readonly after?: RabbitSearch
+  readonly unitsBefore?: readonly string[]
+  readonly unitsAfter?: readonly string[]
+  readonly onRun?: (command: string) => void
 }
 
-const rehearsal = (given: { status?: number; hasSystemd?: boolean } = {}): Rehearsal => {
+interface Rehearsal extends InstallTools {
+  readonly ran: readonly string[]
+  readonly limits: readonly CommandLimit[]
+  readonly hadPolicy: readonly boolean[]
+  readonly marks: readonly (string | undefined)[]
+}
+
+const rehearsal = (given: Given = {}): Rehearsal => {
   const ran: string[] = []
-  const policies: (string | undefined)[] = []
-  const policyPath = join(folder, 'policy-rc.d')
+  const limits: CommandLimit[] = []
+  const hadPolicy: boolean[] = []
+  const marks: (string | undefined)[] = []
+  const isInstalled = (): boolean => ran.includes(apt)
   return {
     ran,
-    policies,
+    limits,
+    hadPolicy,
+    marks,
     policyPath,
+    host: root,
     hasSystemd: given.hasSystemd ?? false,
-    run: async ({ argv }) => {
+    search: () => (isInstalled() ? (given.after ?? found) : (given.before ?? nothing)),
+    hasUnit: (unit) => ((isInstalled() ? given.unitsAfter : given.unitsBefore) ?? []).includes(unit),
+    run: async ({ argv, env }, limit) => {
       ran.push(argv.join(' '))
-      policies.push(existsSync(policyPath) ? readFileSync(policyPath, 'utf8') : undefined)
+      limits.push(limit)
+      hadPolicy.push(existsSync(policyPath))
+      marks.push(env[installMark])
+      given.onRun?.(argv.join(' '))
       return { status: given.status ?? 0, stdout: 'out', stderr: 'E: no network' }
     },
   }
 }
 
-test('nothing missing is complete, whoever asks', () => {
-  expect(chooseInstall([], { families: [], isRoot: false })).toEqual({ kind: 'complete' })
+test('nothing missing is complete, whoever asks', async () => {
+  expect(chooseInstall(found, { families: [], isRoot: false })).toEqual({ kind: 'complete' })
+  expect(await carryOutInstall({}, rehearsal({ before: found }))).toEqual({ kind: 'complete' })
 })
 
 test('root on Debian or Ubuntu may install, others are told the command', () => {
-  expect(chooseInstall(missing, { families: ['ubuntu', 'debian'], isRoot: true })).toMatchObject({
+  expect(chooseInstall(nothing, { families: ['ubuntu', 'debian'], isRoot: true })).toMatchObject({
     kind: 'can-install',
   })
-  expect(chooseInstall(missing, { families: ['debian'], isRoot: false })).toMatchObject({
+  expect(chooseInstall(nothing, { families: ['debian'], isRoot: false })).toMatchObject({
     kind: 'ask',
     command: `sudo ${apt}`,
   })
-  expect(chooseInstall(missing, { families: ['fedora'], isRoot: true })).toMatchObject({
+  expect(chooseInstall(nothing, { families: ['fedora'], isRoot: true })).toMatchObject({
     kind: 'ask',
     command: expect.stringContaining('RABBITMQ_HOME'),
   })
 })
 
+test('a RabbitMQ that lacks a program is never installed over; what it lacks is named', async () => {
+  const tools = rehearsal({ before: noErlang })
+
+  expect(await carryOutInstall({}, tools)).toMatchObject({
+    kind: 'ask',
+    command: expect.stringContaining('the folder of erl'),
+  })
+  expect(tools.ran).toEqual([])
+  expect(missingServers(noErlang as Extract<RabbitSearch, { kind: 'missing' }>, root).message).toContain(
+    'not found on this machine: erl',
+  )
+})
+
 test('services are kept from starting while packages are installed, and not longer', async () => {
   const tools = rehearsal()
 
-  const outcome = await carryOutInstall(rootOnDebian, {}, tools)
+  const outcome = await carryOutInstall({}, tools)
 
   expect(outcome).toEqual({ kind: 'installed', packages: ['rabbitmq-server'] })
   expect(tools.ran).toEqual(['apt-get update', apt])
-  expect(tools.policies).toEqual(['#!/bin/sh\nexit 101\n', '#!/bin/sh\nexit 101\n'])
-  expect(existsSync(tools.policyPath)).toBe(false)
+  expect(tools.hadPolicy).toEqual([true, true])
+  expect(existsSync(policyPath)).toBe(false)
 })
 
-test('a policy that is there already is left alone', async () => {
+test('what is still missing after the installation is said', async () => {
+  expect(await carryOutInstall({}, rehearsal({ after: noErlang }))).toMatchObject({ kind: 'ask' })
+  await expect(carryOutInstall({}, rehearsal({ after: nothing }))).rejects.toThrow(
+    'was installed, and still not found: rabbitmq-server, erl',
+  )
+})
+
+test('the policy says no to our own installation and to nobody else', () => {
+  forbidServiceStarts(policyPath)
+
+  expect(spawnSync(policyPath, ['x', 'start'], { env: {} }).status).toBe(0)
+  expect(spawnSync(policyPath, ['x', 'start'], { env: { [installMark]: '1' } }).status).toBe(101)
+})
+
+test('the package manager carries the mark that the policy asks for', async () => {
   const tools = rehearsal()
-  writeFileSync(tools.policyPath, 'mine')
 
-  await carryOutInstall(rootOnDebian, {}, tools)
+  await carryOutInstall({}, tools)
 
-  expect(readFileSync(tools.policyPath, 'utf8')).toBe('mine')
+  expect(tools.marks).toEqual(['1', '1'])
 })
 
-test('with systemd the new service is kept from the next boot', async () => {
-  const tools = rehearsal({ hasSystemd: true })
+test('a policy of the administrator’s is left alone', async () => {
+  writeFileSync(policyPath, 'mine')
 
-  await carryOutInstall(rootOnDebian, {}, tools)
+  await carryOutInstall({}, rehearsal())
 
-  expect(tools.ran.at(-1)).toBe('systemctl disable rabbitmq-server')
+  expect(readFileSync(policyPath, 'utf8')).toBe('mine')
+})
+
+test('a policy of ours that a killed process left is taken away by the next', async () => {
+  forbidServiceStarts(policyPath)
+
+  await carryOutInstall({}, rehearsal())
+
+  expect(existsSync(policyPath)).toBe(false)
+})
+
+test('with systemd the services that came with the packages are kept from running, others are not touched', async () => {
+  const unitsBefore = ['epmd.service']
+  const unitsAfter = ['rabbitmq-server.service', 'epmd.socket', 'epmd.service']
+  const tools = rehearsal({ hasSystemd: true, unitsBefore, unitsAfter })
+
+  await carryOutInstall({}, tools)
+
+  expect(tools.ran.at(-1)).toBe('systemctl disable --now rabbitmq-server.service epmd.socket')
 })
 
 test('a failed install shows the last words of the package manager and leaves no policy behind', async () => {
-  const tools = rehearsal({ status: 100 })
+  await expect(carryOutInstall({}, rehearsal({ status: 100 }))).rejects.toThrow('E: no network')
 
-  await expect(carryOutInstall(rootOnDebian, {}, tools)).rejects.toThrow('E: no network')
+  expect(existsSync(policyPath)).toBe(false)
+})
 
-  expect(existsSync(tools.policyPath)).toBe(false)
+test('the package manager is asked to end, never killed', async () => {
+  const tools = rehearsal()
+
+  await carryOutInstall({}, tools)
+
+  expect(tools.limits.map(({ endWith }) => endWith)).toEqual(['SIGINT', 'SIGINT'])
+})
+
+test('an interrupt is told, and takes the services along that came before it', async () => {
+  const interrupt = new AbortController()
+  const said: string[] = []
+  const tools = rehearsal({
+    hasSystemd: true,
+    unitsAfter: ['rabbitmq-server.service'],
+    status: 1,
+    onRun: (command) => {
+      if (command === 'apt-get update') return
+      interrupt.abort(new Error('enough'))
+    },
+  })
+  const patient: InstallTools = {
+    ...tools,
+    run: async (command, limit) => ({
+      ...(await tools.run(command, limit)),
+      status: command.argv[1] === 'install' ? 1 : 0,
+    }),
+  }
+  const onProgress = (text: string): void => void said.push(text)
+
+  await expect(carryOutInstall({ signal: interrupt.signal, onProgress }, patient)).rejects.toThrow('enough')
+
+  expect(tools.ran.at(-1)).toBe('systemctl disable --now rabbitmq-server.service')
+  expect(said.at(-1)).toContain('it finishes the package in hand')
+  expect(existsSync(policyPath)).toBe(false)
 })

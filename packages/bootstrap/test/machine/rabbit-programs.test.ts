@@ -34,3 +34,11 @@ test('a link on the search path leads to the private folder of a package', () =>
 
   expect(search).toMatchObject({ kind: 'found', installation: { home: join(root, 'home') } })
 })
+
+test('what is missing is named, and whether the server itself is there', () => {
+  rmSync(join(root, 'bin/erl'))
+
+  const search = findRabbit({ RABBITMQ_HOME: join(root, 'home'), PATH: join(root, 'bin') })
+
+  expect(search).toEqual({ kind: 'missing', programs: ['erl'], home: join(root, 'home') })
+})

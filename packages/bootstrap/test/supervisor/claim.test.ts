@@ -45,3 +45,11 @@ test('a dead holder is followed by the next term, though its pid came back', () 
 test('a lab that nobody claimed is not held', () => {
   expect(isHeld(currentClaim(folder))).toBe(false)
 })
+
+test('a claim that was cut short is held by nobody and followed by the next term', () => {
+  leaveClaim(4, '1')
+  writeFileSync(join(folder, 'supervisor', '5'), '{"term":5,')
+
+  expect(currentClaim(folder)).toBeUndefined()
+  expect(claimLab(folder, '/s')).toMatchObject({ term: 6 })
+})

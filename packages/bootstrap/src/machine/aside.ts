@@ -1,0 +1,37 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+import { identify } from './process-table.ts'
+
+// A lab is made and removed beside its place, under a name that no lab can have: .rabbitmq.4711.a1b2c3
+const asideName = /^\.[a-z0-9-]+\.(\d+)\.\w+$/
+
+/** Makes an empty folder beside `folder`, in which a lab takes shape before it is moved to its place. */
+export function draftBeside(folder: string): string {
+  return mkdtempSync(asideStem(folder))
+}
+
+/**
+ * Removes a lab's folder. It is moved aside in one step first: a crash in the middle leaves nothing that looks like
+ * a lab and is none.
+ */
+export function removeLabFolder(folder: string): void {
+  if (!existsSync(folder)) return
+  const aside = `${asideStem(folder)}${randomBytes(3).toString('hex')}`
+  renameSync(folder, aside)
+  rmSync(aside, { recursive: true, force: true, maxRetries: 5 })
+}
+
+/** Removes what processes that have died since left half made or half removed in a folder of labs. */
+export function sweepAside(labs: string): void {
+  if (!existsSync(labs)) return
+  for (const name of readdirSync(labs)) {
+    const pid = asideName.exec(name)?.[1]
+    if (pid === undefined || identify(Number(pid)) !== undefined) continue
+    rmSync(join(labs, name), { recursive: true, force: true })
+  }
+}
+
+function asideStem(folder: string): string {
+  return join(dirname(folder), `.${basename(folder)}.${process.pid}.`)
+}

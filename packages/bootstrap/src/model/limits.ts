@@ -1,0 +1,27 @@
+import { milliseconds, Problems } from '@ha/core'
+
+/** The longest fault: a week. */
+export const longestFaultMs = 604_800_000
+/** The longest wait: a day. */
+const longestWaitMs = 86_400_000
+
+/** Returns how long a fault lasts, or says what was expected; `where` names the place. */
+export function checkFaultMs(value: unknown, where: string, fallback: number): number {
+  return checkMs(value, where, { default: fallback, min: 1, max: longestFaultMs })
+}
+
+/** Returns how long a wait may last, or says what was expected; `where` names the place. */
+export function checkWaitMs(value: unknown, where: string, fallback: number): number {
+  return checkMs(value, where, { default: fallback, min: 1, max: longestWaitMs })
+}
+
+function checkMs(
+  value: unknown,
+  where: string,
+  range: { readonly default: number; readonly min: number; readonly max: number },
+): number {
+  const problems = new Problems()
+  const ms = milliseconds(range).read(value, where, problems)
+  problems.throwIfAny()
+  return ms
+}

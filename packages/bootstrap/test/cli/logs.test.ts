@@ -1,0 +1,63 @@
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import type { Context } from '../../src/cli/context.ts'
+import { logs } from '../../src/cli/logs.ts'
+import { resolveRabbit } from '../../src/rabbitmq/model.ts'
+import { planRabbit } from '../../src/rabbitmq/plan.ts'
+import { place } from '../rabbitmq/place.ts'
+
+let home: string
+let folder: string
+let log: string
+let interrupt: AbortController
+let printed: string
+let context: Context
+
+beforeEach(() => {
+  home = mkdtempSync(join(tmpdir(), 'hactl-logs-'))
+  vi.stubEnv('HACTL_HOME', home)
+  folder = join(home, 'labs/shop')
+  log = join(folder, 'nodes/rabbit1/log')
+  mkdirSync(join(folder, 'nodes/rabbit1'), { recursive: true })
+  const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq', nodes: 1 }, { ...place, folder }))
+  writeFileSync(join(folder, 'plan.json'), JSON.stringify(plan))
+  interrupt = new AbortController()
+  printed = ''
+  context = {
+    signal: interrupt.signal,
+    isJson: false,
+    onEvent: () => undefined,
+    print: (text) => {
+      printed += text
+    },
+  }
+})
+afterEach(() => {
+  vi.unstubAllEnvs()
+  rmSync(home, { recursive: true })
+})
+
+test('a log that has not begun is followed from its first line until the interrupt', async () => {
+  const following = logs('rabbit1', { follow: true }, context)
+  appendFileSync(log, 'one\n')
+  await expect.poll(() => printed).toBe('one\n')
+  appendFileSync(log, 'two\n')
+  await expect.poll(() => printed).toBe('one\ntwo\n')
+
+  interrupt.abort()
+
+  expect((await following).exitCode).toBe(130)
+})
+
+test('what was there before is shown once, and the end of the lab ends the following', async () => {
+  writeFileSync(log, 'old\n')
+  const following = logs('rabbit1', { follow: true }, context)
+  await expect.poll(() => printed).toBe('old\n')
+
+  rmSync(folder, { recursive: true })
+
+  expect(await following).toMatchObject({ text: ['the lab has ended, and its logs with it'], exitCode: 0 })
+  expect(printed).toBe('old\n')
+})
