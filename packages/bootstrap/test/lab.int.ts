@@ -1,22 +1,43 @@
 import { execFile, spawn } from 'node:child_process'
-import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmdirSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { type Lab, openLab, startLab } from '@ha/bootstrap'
+import { findLabs, type Lab, openLab, startLab } from '@ha/bootstrap'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { listeningAddresses, marked, processState } from './kernel.ts'
 
 const run = promisify(execFile)
 const hactl = fileURLToPath(new URL('../dist/cli/hactl.js', import.meta.url))
-const home = mkdtempSync(join(tmpdir(), 'hactl-int-'))
+// The same for every run, so that the next finds what a killed one left; the pid keeps two runs apart.
+const home = join(tmpdir(), `hactl-int-${process.getuid?.() ?? 0}`)
 const env = { ...process.env, HACTL_HOME: home, NO_COLOR: '1' }
+const named = (name: string): string => `${name}-${process.pid}`
+const three = named('three')
 
+beforeAll(async () => {
+  mkdirSync(home, { recursive: true, mode: 0o700 })
+  await Promise.all(
+    findLabs({ home })
+      .filter(({ name }) => processState(Number(name.split('-').at(-1))) === undefined)
+      .map((lab) => lab.down()),
+  )
+})
 afterAll(async () => {
-  await run(process.execPath, [hactl, 'down', '--all'], { env })
-  rmSync(home, { recursive: true, force: true })
+  const ours = findLabs({ home }).filter(({ name }) => name.endsWith(`-${process.pid}`))
+  await Promise.all(ours.map((lab) => lab.down()))
 })
 
 const queues = {
@@ -41,7 +62,7 @@ describe('three nodes', () => {
     stranger = await startStranger()
     lab = await startLab(
       { kind: 'rabbitmq', detectMs: 1000, vhosts: ['shop'] },
-      { home, name: 'three', onEvent: (event) => heard.push(event.type) },
+      { home, name: three, onEvent: (event) => heard.push(event.type) },
     )
   })
   afterAll(async () => {
@@ -58,7 +79,7 @@ describe('three nodes', () => {
   })
 
   test('listen on the loopback interface only', async () => {
-    const addresses = await listeningAddresses(lab)
+    const addresses = lab.nodes.flatMap((node) => listeningAddresses(node.pid ?? 0))
 
     expect(addresses.length).toBeGreaterThanOrEqual(6)
     expect([...new Set(addresses)]).toEqual(['127.0.0.1'])
@@ -77,7 +98,7 @@ describe('three nodes', () => {
   })
 
   test('know who leads a quorum queue and a mirrored one', async () => {
-    const path = join(home, 'queues.json')
+    const path = join(lab.folder, 'queues.json')
     writeFileSync(path, JSON.stringify(queues))
     await lab.ctl('rabbit1', ['import_definitions', path])
 
@@ -109,7 +130,7 @@ describe('three nodes', () => {
 
   test('a freeze heals itself although the program that began it was killed, and all agree again', async () => {
     const frozen = lab.nodes.find((node) => node.name === 'rabbit3')
-    const client = spawn(process.execPath, [hactl, 'pause', 'rabbit3', '--for', '7s', '--name', 'three'], {
+    const client = spawn(process.execPath, [hactl, 'pause', 'rabbit3', '--for', '7s', '--name', three], {
       env,
     })
     await expect.poll(() => processState(frozen?.pid ?? 0), { timeout: 5000, interval: 20 }).toBe('T')
@@ -159,7 +180,7 @@ describe('three nodes', () => {
 
   test('a second lab starts beside the first, and its end leaves the first alone', async () => {
     const pids = lab.nodes.map((node) => node.pid)
-    const second = await startLab({ kind: 'rabbitmq', nodes: 1 }, { home, name: 'single' })
+    const second = await startLab({ kind: 'rabbitmq', nodes: 1 }, { home, name: named('single') })
     const itsPorts = second.nodes.map((node) => node.endpoint.port)
 
     await second.down()
@@ -176,10 +197,62 @@ describe('three nodes', () => {
     const pid = lab.nodes.find((node) => node.name === 'rabbit2')?.pid ?? 0
     const stateBefore = processState(pid)
 
-    await openLab('three', { home }).ready({ timeoutMs: 20_000 })
+    await openLab(three, { home }).ready({ timeoutMs: 20_000 })
 
     expect(stateBefore).toBe('T')
     expect(processState(pid)).not.toBe('T')
+  })
+
+  test('a member that woke apart while nobody looked after it is joined by the next supervisor', async () => {
+    await lab.pause('rabbit3', { forMs: 60_000 })
+    await expect.poll(() => othersSee(lab, 'rabbit3'), { timeout: 20_000, interval: 200 }).toBe(2)
+    const repairs = repairsOf(lab).length
+    const pid = lab.nodes.find((node) => node.name === 'rabbit3')?.pid ?? 0
+    // As after a supervisor that healed the fault, wrote that down, and was killed before it could do more.
+    const supervisor = supervisorPid(lab)
+    process.kill(supervisor, 'SIGKILL')
+    await expect.poll(() => processState(supervisor)).toBe(undefined)
+    process.kill(pid, 'SIGCONT')
+    const healed = { type: 'fault-healed', node: 'rabbit3', because: 'deadline', seq: 9999, at: Date.now() }
+    appendFileSync(join(lab.folder, 'events.jsonl'), `${JSON.stringify(healed)}\n`)
+
+    await lab.status()
+
+    // That they are apart may show a moment after they agreed once more.
+    await expect.poll(() => repairsOf(lab).slice(repairs), { timeout: 20_000 }).toEqual(['rabbit3'])
+    await lab.ready({ timeoutMs: 20_000 })
+    expect(lab.nodes.find((node) => node.name === 'rabbit3')?.pid).toBe(pid)
+  })
+
+  test('a supervisor that cannot write its journal leaves, and the next one heals what is overdue', async () => {
+    const journal = join(lab.folder, 'events.jsonl')
+    const supervisor = supervisorPid(lab)
+    await lab.pause('rabbit2', { forMs: 1000 })
+    renameSync(journal, `${journal}.aside`)
+    mkdirSync(journal)
+
+    await expect.poll(() => processState(supervisor), { timeout: 5000 }).toBe(undefined)
+    rmdirSync(journal)
+    renameSync(`${journal}.aside`, journal)
+    await openLab(three, { home }).ready({ timeoutMs: 30_000 })
+
+    expect(supervisorPid(lab)).not.toBe(supervisor)
+    expect((await lab.status()).agreed).toBe(true)
+  })
+
+  test('Ctrl-C ends a wait for a supervisor that hangs, and says what is true', async () => {
+    const supervisor = supervisorPid(lab)
+    process.kill(supervisor, 'SIGSTOP')
+    const asking = run(process.execPath, [hactl, 'status', '--name', three], { env })
+    await setTimeout(1000)
+
+    asking.child.kill('SIGINT')
+
+    await expect(asking).rejects.toMatchObject({
+      code: 130,
+      stderr: 'hactl: interrupted; nothing was changed\n',
+    })
+    process.kill(supervisor, 'SIGCONT')
   })
 
   test('after a killed supervisor, down leaves nothing of the lab and touches no stranger', async () => {
@@ -187,25 +260,51 @@ describe('three nodes', () => {
     const pids = lab.nodes.map((node) => node.pid ?? 0)
     process.kill(supervisorPid(lab), 'SIGKILL')
 
-    const { stdout } = await run(process.execPath, [hactl, 'down', '--name', 'three', '--json'], { env })
+    const { stdout } = await run(process.execPath, [hactl, 'down', '--name', three, '--json'], { env })
 
-    expect(JSON.parse(stdout)).toEqual({ ended: ['three'] })
+    expect(JSON.parse(stdout)).toEqual({ ended: [three] })
     expect(pids.map(processState)).toEqual([undefined, undefined, undefined])
-    expect(await marked(lab.folder)).toEqual([])
+    expect(marked(lab.folder)).toEqual([])
     expect(stranger.pids.map(processState)).not.toContain(undefined)
+  })
+})
+
+describe('what a crash left in the place of a lab', () => {
+  test('is replaced by the next lab of that name', async () => {
+    const name = named('crashed')
+    mkdirSync(join(home, 'labs', name), { recursive: true })
+    writeFileSync(join(home, 'labs', name, 'plan.json'), '{"schema":')
+
+    const lab = await startLab({ kind: 'rabbitmq', nodes: 1 }, { home, name })
+
+    expect((await lab.status()).agreed).toBe(true)
+    await lab.down()
+  })
+
+  test('is shown by status, and ended by down', async () => {
+    const name = named('crashed')
+    const folder = join(home, 'labs', name)
+    mkdirSync(folder, { recursive: true })
+
+    await expect(run(process.execPath, [hactl, 'status'], { env })).rejects.toMatchObject({
+      stdout: expect.stringContaining(`type: hactl down --name ${name}`),
+    })
+    await run(process.execPath, [hactl, 'down', '--name', name], { env })
+
+    expect(existsSync(folder)).toBe(false)
   })
 })
 
 describe('a lab that does not come up', () => {
   test('because it was interrupted leaves nothing', async () => {
     const interrupt = new AbortController()
-    const folder = join(home, 'labs/interrupted')
+    const folder = join(home, 'labs', named('interrupted'))
 
     const starting = startLab(
       { kind: 'rabbitmq', nodes: 1 },
       {
         home,
-        name: 'interrupted',
+        name: named('interrupted'),
         signal: interrupt.signal,
         onEvent: (event) => {
           if (event.type === 'process-started' && event.process === 'rabbit1')
@@ -215,7 +314,7 @@ describe('a lab that does not come up', () => {
     )
 
     await expect(starting).rejects.toThrow('enough')
-    expect(await marked(folder)).toEqual([])
+    expect(marked(folder)).toEqual([])
     expect(existsSync(folder)).toBe(false)
   })
 
@@ -224,24 +323,26 @@ describe('a lab that does not come up', () => {
     await new Promise((resolve) => thief.once('listening', resolve))
     const topology = { kind: 'rabbitmq', nodes: 1, basePort: 20_899 } as const
 
-    await expect(startLab(topology, { home, name: 'unlucky' })).rejects.toMatchObject({ code: 'port-taken' })
+    await expect(startLab(topology, { home, name: named('unlucky') })).rejects.toMatchObject({
+      code: 'port-taken',
+    })
 
     await new Promise((resolve) => thief.close(resolve))
-    const lab = await startLab(topology, { home, name: 'unlucky' })
+    const lab = await startLab(topology, { home, name: named('unlucky') })
     expect(lab.nodes.map((node) => node.endpoint.port)).toEqual([20_900])
     await lab.down()
   })
 
   test('because its supervisor was killed in the middle is ended by down, to the last process', async () => {
-    const folder = join(home, 'labs/orphaned')
+    const folder = join(home, 'labs', named('orphaned'))
     const starting = startLab(
       { kind: 'rabbitmq', nodes: 1 },
       {
         home,
-        name: 'orphaned',
+        name: named('orphaned'),
         onEvent: (event) => {
           if (event.type === 'process-started' && event.process === 'rabbit1') {
-            process.kill(supervisorPid(openLab('orphaned', { home })), 'SIGKILL')
+            process.kill(supervisorPid(openLab(named('orphaned'), { home })), 'SIGKILL')
           }
         },
       },
@@ -249,7 +350,7 @@ describe('a lab that does not come up', () => {
 
     await expect(starting).rejects.toMatchObject({ code: 'supervisor-lost' })
 
-    expect(await marked(folder)).toEqual([])
+    expect(marked(folder)).toEqual([])
     expect(existsSync(folder)).toBe(false)
   })
 })
@@ -282,30 +383,15 @@ function supervisorPid(lab: Lab): number {
   return event?.type === 'supervised' ? event.pid : 0
 }
 
-// R, S, T and so on; undefined when there is no such process, or only a dead one.
-function processState(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const state = stat.slice(stat.lastIndexOf(')') + 2)[0]
-    return state === 'Z' ? undefined : state
-  } catch {
-    return undefined
-  }
+function repairsOf(lab: Lab): readonly string[] {
+  return lab.events().flatMap((event) => (event.type === 'member-repaired' ? [event.node] : []))
 }
 
-async function marked(folder: string): Promise<readonly string[]> {
-  const { stdout } = await run('sh', [
-    '-c',
-    `grep -lz '^HACTL_LAB=${folder}$' /proc/[0-9]*/environ 2>/dev/null; true`,
-  ])
-  return stdout.split('\n').filter((line) => line !== '')
-}
-
-async function listeningAddresses(lab: Lab): Promise<readonly string[]> {
-  const pids = lab.nodes.map((node) => String(node.pid))
-  const { stdout } = await run('ss', ['-Hltnp'])
-  return stdout
-    .split('\n')
-    .filter((line) => pids.some((pid) => line.includes(`pid=${pid},`)))
-    .map((line) => line.trim().split(/\s+/)[3]?.replace(/:\d+$/, '') ?? '')
+// How many nodes the survivors of a fault hold to be running.
+async function othersSee(lab: Lab, node: string): Promise<number> {
+  const { nodes } = await lab.status()
+  const seen = nodes.flatMap(({ name, view }) =>
+    name !== node && view.kind === 'answered' ? [view.running.length] : [],
+  )
+  return Math.max(0, ...seen)
 }

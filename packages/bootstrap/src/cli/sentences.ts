@@ -21,6 +21,8 @@ export function sentence(event: Recorded): string | undefined {
       return `${event.node} could not be healed and is tried again: ${event.because}`
     case 'member-repaired':
       return `${event.node} woke apart from the others; its broker was restarted`
+    case 'repair-failed':
+      return `${event.node} is apart from the others and its broker did not restart: ${event.because}`
     case 'disagreed':
       return `${event.node} does not agree yet: ${event.because}`
     case 'agreed':

@@ -36,6 +36,7 @@ export type LabEvent =
   | { readonly type: 'fault-healed'; readonly node: string; readonly because: 'deadline' | 'asked' }
   | { readonly type: 'heal-failed'; readonly node: string; readonly because: string }
   | { readonly type: 'member-repaired'; readonly node: string }
+  | { readonly type: 'repair-failed'; readonly node: string; readonly because: string }
   | { readonly type: 'disagreed'; readonly node: string; readonly because: string }
   | { readonly type: 'agreed'; readonly elapsedMs: number }
   | { readonly type: 'formed'; readonly elapsedMs: number }

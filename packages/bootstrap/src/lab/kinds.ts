@@ -1,13 +1,15 @@
 import type { MemberView } from '../model/agreement.ts'
 import type { Plan } from '../model/plan.ts'
-import { readView } from '../rabbitmq/answers.ts'
+import { readView, repairRefusal } from '../rabbitmq/answers.ts'
 
 /** What a kind of cluster knows that a plan cannot say as data: how to read what its members answer. */
 export interface Kind {
   readView(output: string): MemberView
+  /** Why the repair command of a member did not repair it; undefined when it did. */
+  repairRefusal(output: string): string | undefined
 }
 
 /** The kinds of cluster that labs are made of. */
 export const kinds: Readonly<Record<Plan['kind'], Kind>> = {
-  rabbitmq: { readView },
+  rabbitmq: { readView, repairRefusal },
 }

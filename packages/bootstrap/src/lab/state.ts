@@ -51,6 +51,7 @@ export function fold(state: LabState, event: Recorded): LabState {
     case 'working':
     case 'heal-failed':
     case 'member-repaired':
+    case 'repair-failed':
     case 'disagreed':
     case 'agreed':
       return state

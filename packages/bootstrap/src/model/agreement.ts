@@ -38,6 +38,20 @@ export function wokeApart(view: MemberView): boolean {
   return view.kind === 'answered' && view.apart.length > 0
 }
 
+/**
+ * The members whose story counts when several are told: the largest part that holds together, and of equals the one
+ * with the first member. After a partition all of its sides know of it, and only those outside of this part must yield.
+ */
+export function trustedPart(answers: readonly Answer[]): readonly string[] {
+  let trusted: readonly string[] = []
+  for (const { view } of answers) {
+    if (view.kind !== 'answered') continue
+    const part = view.members.filter((member) => !view.apart.includes(member))
+    if (part.length > trusted.length) trusted = part
+  }
+  return trusted
+}
+
 function objection(view: MemberView, members: readonly string[]): string | undefined {
   if (view.kind !== 'answered') return view.because
   if (!same(view.members, members)) return `it lists the members ${list(view.members)}`

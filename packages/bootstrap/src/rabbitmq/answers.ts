@@ -19,6 +19,12 @@ export function readLeader(output: string): string | undefined {
   return answer === undefined || !answer.includes('@') ? undefined : answer
 }
 
+/** Reads what `erl_call` printed for a restart of the broker: why it failed, undefined when it did not. */
+export function repairRefusal(output: string): string | undefined {
+  const isDone = /^\{ok, /.test(output.trim()) && !/\{error,|'EXIT'/.test(output)
+  return isDone ? undefined : `it answered ${firstLine(output)}`
+}
+
 function names(list: string): readonly string[] {
   return list
     .split(',')

@@ -1,21 +1,33 @@
 import { runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/codes.ts'
-import type { Step } from '../model/plan.ts'
-import type { LeverParts } from './levers.ts'
+import type { Plan, Step } from '../model/plan.ts'
+import type { Book } from './book.ts'
+import type { Members } from './members.ts'
+import type { Processes } from './processes.ts'
 
 // Three nodes take 8 s on 2 busy cores; a machine ten times slower still gets there.
 const agreeTimeoutMs = 120_000
 const commandTimeoutMs = 60_000
 
+/** What forming a cluster works on. */
+export interface FormingParts {
+  readonly plan: Plan
+  readonly book: Book
+  readonly processes: Processes
+  readonly members: Members
+  /** Fires when the supervisor ends. */
+  readonly signal: AbortSignal
+}
+
 /** Carries out the steps of a plan, one after the other. The first that fails ends it. */
-export async function form(parts: LeverParts): Promise<void> {
+export async function form(parts: FormingParts): Promise<void> {
   for (const step of parts.plan.form) {
     parts.signal.throwIfAborted()
     await carryOut(step, parts)
   }
 }
 
-async function carryOut(step: Step, parts: LeverParts): Promise<void> {
+async function carryOut(step: Step, parts: FormingParts): Promise<void> {
   const { book, processes, members, signal } = parts
   switch (step.do) {
     case 'start':

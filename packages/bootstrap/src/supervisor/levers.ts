@@ -5,9 +5,9 @@ import { processOf } from '../lab/state.ts'
 import { signal } from '../machine/process-table.ts'
 import type { Plan, PlannedNode } from '../model/plan.ts'
 import { unknownNode } from '../model/unknown-node.ts'
+import type { Aftercare } from './aftercare.ts'
 import type { Book } from './book.ts'
 import { Lanes } from './lanes.ts'
-import type { Members } from './members.ts'
 import type { Processes } from './processes.ts'
 
 // A node that does not come back is tried again, and not so often that its attempts are the load.
@@ -17,10 +17,12 @@ const retryHealMs = 5000
 export interface LeverParts {
   readonly plan: Plan
   readonly book: Book
-  readonly processes: Processes
-  readonly members: Members
+  readonly processes: Pick<Processes, 'running' | 'start' | 'end'>
+  readonly aftercare: Pick<Aftercare, 'begin' | 'leave' | 'abandon'>
   /** Fires when the supervisor ends. */
   readonly signal: AbortSignal
+  /** Hears what keeps the supervisor from its work. */
+  readonly fail: (error: Error) => void
 }
 
 /** Breaks nodes and heals them. The lease is written down before the lever is pulled, so that a crash cannot lose it. */
@@ -38,29 +40,37 @@ export class Levers {
   pull(request: FaultRequest): Promise<Fault> {
     const node = this.#node(request.node)
     return this.#lanes.run(node.name, async () => {
-      const { book, processes } = this.#parts
+      const { book, aftercare } = this.#parts
       const fault = grantFault(book.state, request, Date.now())
       book.record({ type: 'fault-begun', fault })
-      if (fault.action === 'kill') await processes.end(node.name, 'SIGKILL')
-      if (fault.action === 'stop') await processes.end(node.name, 'SIGTERM')
-      if (fault.action === 'pause') this.#signal(node, 'SIGSTOP')
+      // A graceful stop in the middle of a repair would meet a broker that is starting.
+      if (fault.action === 'stop') await aftercare.leave(node.name)
+      else aftercare.abandon(node.name)
+      await this.#strike(node, fault.action)
       return fault
     })
   }
 
-  /** Heals a node before its time, whatever its fault; a node that ended by itself is started. */
+  /**
+   * Heals a node before its time, whatever its fault. One that ended by itself is started; when it runs without a
+   * fault, members that are apart from the others are joined, whichever they are.
+   */
   heal(name: string): Promise<void> {
     const node = this.#node(name)
+    const { book, processes } = this.#parts
+    if (book.state.faults[name] === undefined && processes.running(name) !== undefined) this.lookAfterAll()
     return this.#lanes.run(name, () => this.#restore(node, 'asked'))
   }
 
   /** Heals a node, then stops it gracefully and starts it again. */
   restart(name: string): Promise<void> {
     const node = this.#node(name)
+    const { processes, aftercare, signal } = this.#parts
     return this.#lanes.run(name, async () => {
       await this.#restore(node, 'asked')
-      await this.#parts.processes.end(name, 'SIGTERM')
-      await this.#parts.processes.start(name, this.#parts.signal)
+      await aftercare.leave(name)
+      await processes.end(name, 'SIGTERM')
+      await processes.start(name, signal)
     })
   }
 
@@ -71,21 +81,45 @@ export class Levers {
       this.#healing.add(node)
       void this.#lanes
         .run(node, () => this.#restoreIfOverdue(node))
-        .catch((error: unknown) => {
-          this.#retryAt.set(node, Date.now() + retryHealMs)
-          this.#parts.book.record({ type: 'heal-failed', node, because: asError(error).message })
-        })
+        .catch((error: unknown) => this.#noteFailedHeal(node, asError(error)))
         .finally(() => this.#healing.delete(node))
+        .catch((error: unknown) => this.#parts.fail(asError(error)))
     }
   }
 
-  /** Waits for the starts that a crash of the supervisor left without anybody to watch them. */
-  finishStarts(): void {
-    const { plan, book, processes, signal } = this.#parts
-    for (const { name } of plan.nodes) {
-      if (processOf(book.state, name).kind !== 'starting' || book.state.faults[name] !== undefined) continue
-      // One that ends before it is up is noted where all ended processes are.
-      this.#lanes.run(name, () => processes.start(name, signal)).catch(() => undefined)
+  /** Looks after every node that runs without a fault, and waits for those that are still starting. */
+  lookAfterAll(): void {
+    const { plan, book, processes, aftercare, signal } = this.#parts
+    for (const node of plan.nodes) {
+      const { name } = node
+      if (processOf(book.state, name).kind === 'down' || book.state.faults[name] !== undefined) continue
+      this.#lanes
+        .run(name, async () => {
+          if (processes.running(name) === undefined) return
+          await processes.start(name, signal)
+          await aftercare.leave(name)
+          aftercare.begin(node, 'found')
+        })
+        // One that ends before it is up is noted where all ended processes are.
+        .catch(() => undefined)
+    }
+  }
+
+  #noteFailedHeal(node: string, error: Error): void {
+    const { book, signal } = this.#parts
+    if (signal.aborted) return
+    this.#retryAt.set(node, Date.now() + retryHealMs)
+    book.record({ type: 'heal-failed', node, because: error.message })
+  }
+
+  async #strike(node: PlannedNode, action: Fault['action']): Promise<void> {
+    switch (action) {
+      case 'kill':
+        return await this.#parts.processes.end(node.name, 'SIGKILL')
+      case 'stop':
+        return await this.#parts.processes.end(node.name, 'SIGTERM')
+      case 'pause':
+        return this.#signal(node, 'SIGSTOP')
     }
   }
 
@@ -97,17 +131,17 @@ export class Levers {
   }
 
   async #restore(node: PlannedNode, because: 'deadline' | 'asked'): Promise<void> {
-    const { book, processes, members, signal } = this.#parts
+    const { book, processes, aftercare, signal } = this.#parts
     const fault = book.state.faults[node.name]
-    if (fault?.action === 'pause' && processes.running(node.name) !== undefined) {
-      this.#signal(node, 'SIGCONT')
-      book.record({ type: 'fault-healed', node: node.name, because })
-      // The supervisor's end is the only way in which this fails, and then nobody waits for it.
-      members.rejoin(node, signal).catch(() => undefined)
-      return
-    }
+    if (fault?.action === 'pause') this.#signal(node, 'SIGCONT')
+    const ran = processes.running(node.name) !== undefined
     await processes.start(node.name, signal)
-    if (fault !== undefined) book.record({ type: 'fault-healed', node: node.name, because })
+    if (fault === undefined) return
+    book.record({ type: 'fault-healed', node: node.name, because })
+    // One that was started joins the others by itself. One that was frozen may have been given up by them meanwhile.
+    if (!ran) return
+    await aftercare.leave(node.name)
+    aftercare.begin(node, 'woke')
   }
 
   #signal(node: PlannedNode, name: NodeJS.Signals): void {

@@ -5,23 +5,15 @@ import { kinds } from '../lab/kinds.ts'
 import type { LabState } from '../lab/state.ts'
 import { logTail } from '../machine/lab-folder.ts'
 import { runCommand } from '../machine/run-command.ts'
-import { type Agreement, type Answer, judge, type MemberView, wokeApart } from '../model/agreement.ts'
+import { type Agreement, type Answer, judge, type MemberView } from '../model/agreement.ts'
 import { labError } from '../model/codes.ts'
-import type { Command, Plan, PlannedNode } from '../model/plan.ts'
+import type { Plan, PlannedNode } from '../model/plan.ts'
 import type { Book } from './book.ts'
 import { shownLogLines } from './processes.ts'
 
 // A healthy member answers in 5 to 30 ms.
 const answerTimeoutMs = 1500
 const askEveryMs = 200
-// A survivor may give a peer up in the very moment in which it wakes; a second later that shows.
-const settleMs = 1000
-// How long a woken member is looked after. Its cluster has long decided by then.
-const aftercareMs = 30_000
-const repairTimeoutMs = 60_000
-// A broker that pauses itself in a minority starts again within two or three seconds. When its own restart and ours
-// meet, both can fail, and it stays down.
-const stuckAfterMs = 6_000
 
 /** The members of a cluster, asked one by one: nobody answers for another. */
 export class Members {
@@ -63,39 +55,6 @@ export class Members {
     }
   }
 
-  /**
-   * Looks after a member that was frozen: when it woke apart from the others, or stopped its broker and did not start
-   * it again, its own repair command joins it.
-   */
-  async rejoin(node: PlannedNode, signal: AbortSignal): Promise<void> {
-    const giveUpAt = this.#clock.now() + aftercareMs
-    const care: Aftercare = { answeredAt: this.#clock.now(), agreedAt: undefined }
-    while (this.#clock.now() < giveUpAt && this.#book.state.faults[node.name] === undefined) {
-      if (node.repair === null || (await this.#lookAfter(node, node.repair, care, signal))) return
-      await this.#clock.sleep(askEveryMs, signal)
-    }
-  }
-
-  // True when the member has been well for long enough.
-  async #lookAfter(
-    node: PlannedNode,
-    repair: Command,
-    care: Aftercare,
-    signal: AbortSignal,
-  ): Promise<boolean> {
-    const answers = await this.ask()
-    const now = this.#clock.now()
-    const view = answers.find(({ member }) => member === node.member)?.view
-    if (view?.kind === 'answered') care.answeredAt = now
-    if (needsRepair(view, now - care.answeredAt)) {
-      await runCommand(repair, { timeoutMs: repairTimeoutMs, signal })
-      this.#book.record({ type: 'member-repaired', node: node.name })
-      care.answeredAt = this.#clock.now()
-    }
-    care.agreedAt = judge(answers).kind === 'agreed' ? (care.agreedAt ?? now) : undefined
-    return care.agreedAt !== undefined && now - care.agreedAt >= settleMs
-  }
-
   async #askOne(node: PlannedNode): Promise<MemberView> {
     const known = knownSilence(this.#book.state, node.name)
     if (known !== undefined) return { kind: 'silent', because: known }
@@ -118,17 +77,6 @@ export class Members {
       `${node} does not agree with the others after ${timeoutMs} ms: ${agreement.because}; the end of ${log}:\n${tail}`,
     )
   }
-}
-
-/** What has been seen of a member that is looked after, in clock times. */
-interface Aftercare {
-  answeredAt: number
-  /** Undefined: the members do not agree. */
-  agreedAt: number | undefined
-}
-
-function needsRepair(view: MemberView | undefined, unansweredMs: number): boolean {
-  return unansweredMs >= stuckAfterMs || (view !== undefined && wokeApart(view))
 }
 
 function knownSilence(state: LabState, node: string): string | undefined {

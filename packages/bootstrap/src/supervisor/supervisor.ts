@@ -1,12 +1,14 @@
-import { rmSync } from 'node:fs'
 import { asError, type Clock, gate, isHaError } from '@ha/core'
 import type { Recorded } from '../lab/events.ts'
 import type { Request } from '../lab/wire.ts'
+import { removeLabFolder } from '../machine/aside.ts'
+import { runCommand } from '../machine/run-command.ts'
 import { type BootstrapCode, labError } from '../model/codes.ts'
 import type { Plan } from '../model/plan.ts'
+import { Aftercare } from './aftercare.ts'
 import type { Book } from './book.ts'
-import { form } from './forming.ts'
-import { Levers } from './levers.ts'
+import { type FormingParts, form } from './forming.ts'
+import { type LeverParts, Levers } from './levers.ts'
 import { Members } from './members.ts'
 import { Processes } from './processes.ts'
 import { statusOf } from './status.ts'
@@ -27,8 +29,7 @@ export class Supervisor {
   readonly #book: Book
   readonly #clock: Clock
   readonly #life = new AbortController()
-  readonly #processes: Processes
-  readonly #members: Members
+  readonly #parts: FormingParts & Pick<LeverParts, 'fail'>
   readonly #levers: Levers
   readonly #done = gate()
 
@@ -36,12 +37,14 @@ export class Supervisor {
     this.#plan = plan
     this.#book = book
     this.#clock = clock
-    this.#processes = new Processes(plan, book, clock)
-    this.#members = new Members(plan, book, clock)
-    this.#levers = new Levers(this.#parts)
+    const members = new Members(plan, book, clock)
+    const common = { plan, book, signal: this.#life.signal, fail: (error: Error) => this.#done.reject(error) }
+    const aftercare = new Aftercare({ ...common, clock, ask: () => members.ask(), run: runCommand })
+    this.#parts = { ...common, processes: new Processes(plan, book, clock), members }
+    this.#levers = new Levers({ ...this.#parts, aftercare })
   }
 
-  /** Resolves when the lab has ended or failed and nothing of it runs. */
+  /** Resolves when the lab has ended or failed and nothing of it runs; rejects when this cannot look after it. */
   get done(): Promise<void> {
     return this.#done.promise
   }
@@ -49,26 +52,26 @@ export class Supervisor {
   /** Takes over: overdue leases first, then what a new lab needs. */
   begin(): void {
     const { state, events } = this.#book
-    this.#processes.adopt()
+    this.#parts.processes.adopt()
     this.#levers.healOverdue(Date.now())
-    this.#keepRhythm().catch((error: unknown) => this.#done.reject(error))
-    if (state.phase.kind === 'formed') this.#levers.finishStarts()
+    this.#keepRhythm().catch(this.#parts.fail)
+    if (state.phase.kind === 'formed') this.#levers.lookAfterAll()
     if (state.phase.kind !== 'forming') return
     const isNew = events.every((event) => event.type === 'planned' || event.type === 'supervised')
-    this.#form(isNew).catch((error: unknown) => this.#done.reject(error))
+    this.#form(isNew).catch(this.#parts.fail)
   }
 
   /** Answers one request. */
   answer(request: Request, talk: Conversation): Promise<unknown> {
     switch (request.verb) {
       case 'status':
-        return this.#members.ask().then((answers) => statusOf(this.#plan, this.#book.state, answers))
+        return this.#parts.members.ask().then((answers) => statusOf(this.#plan, this.#book.state, answers))
       case 'formed':
         return this.#follow(talk, (event) => event.type === 'formed' || event.type === 'failed')
       case 'follow':
         return this.#follow(talk, (event) => event.type === 'ended')
       case 'ready':
-        return this.#aloud(talk, () => this.#members.agree(request.timeoutMs, talk.signal))
+        return this.#aloud(talk, () => this.#parts.members.agree(request.timeoutMs, talk.signal))
       case 'fault':
         return this.#levers.pull(request)
       case 'resume':
@@ -80,19 +83,9 @@ export class Supervisor {
     }
   }
 
-  get #parts(): ConstructorParameters<typeof Levers>[0] {
-    return {
-      plan: this.#plan,
-      book: this.#book,
-      processes: this.#processes,
-      members: this.#members,
-      signal: this.#life.signal,
-    }
-  }
-
   async #keepRhythm(): Promise<void> {
     while (!this.#life.signal.aborted) {
-      this.#processes.noteEnded()
+      this.#parts.processes.noteEnded()
       this.#levers.healOverdue(Date.now())
       await this.#clock.sleep(rhythmMs)
     }
@@ -107,7 +100,7 @@ export class Supervisor {
     } catch (thrown) {
       if (this.#life.signal.aborted) return
       this.#life.abort(thrown)
-      await this.#processes.endAll()
+      await this.#parts.processes.endAll()
       const error = asError(thrown)
       const code = isHaError(error) ? error.code : 'internal'
       this.#book.record({ type: 'failed', code, message: error.message })
@@ -146,9 +139,15 @@ export class Supervisor {
 
   async #down(): Promise<void> {
     this.#life.abort(labError('closed', `${this.#plan.lab} is being ended`))
-    await this.#processes.endAll()
-    this.#book.record({ type: 'ended' })
-    rmSync(this.#plan.folder, { recursive: true, force: true, maxRetries: 5 })
-    this.#done.resolve()
+    try {
+      await this.#parts.processes.endAll()
+      this.#book.record({ type: 'ended' })
+      removeLabFolder(this.#plan.folder)
+      this.#done.resolve()
+    } catch (thrown) {
+      // Its life is over all the same: whoever asks again gets another supervisor, or does without.
+      this.#parts.fail(asError(thrown))
+      throw thrown
+    }
   }
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readLeader, readView } from '../../src/rabbitmq/answers.ts'
+import { readLeader, readView, repairRefusal } from '../../src/rabbitmq/answers.ts'
 import { mostNamed } from '../../src/rabbitmq/leader.ts'
 import { askLeader } from '../../src/rabbitmq/questions.ts'
 
@@ -49,3 +49,15 @@ test('the leader is the one that most members name, the first of equals', () => 
 test('no name of a queue can end the question and go on as code', () => {
   expect(askLeader('/', '">>)), halt(), (<<"')).not.toContain('halt')
 })
+
+test('a broker that restarted repaired its member', () => {
+  expect(repairRefusal('{ok, {ok, ok}}\n')).toBeUndefined()
+})
+
+// erl_call ends with status 0 for all of these.
+test.each(['{ok, {ok, {error, timeout}}}', `{error, "*** eval: {'EXIT',boom}"}`, ''])(
+  'a restart that printed %s repaired nothing',
+  (printed) => {
+    expect(repairRefusal(printed)).toContain('it answered')
+  },
+)

@@ -1,0 +1,180 @@
+import { asError, type Clock, type Scope, scopeBelow } from '@ha/core'
+import { kinds } from '../lab/kinds.ts'
+import { type LabState, processOf } from '../lab/state.ts'
+import type { CommandResult, RunCommand } from '../machine/run-command.ts'
+import { type Answer, judge, type MemberView, trustedPart, wokeApart } from '../model/agreement.ts'
+import type { Command, Plan, PlannedNode } from '../model/plan.ts'
+import type { Book } from './book.ts'
+
+const askEveryMs = 200
+// A survivor may give a peer up in the very moment in which it wakes; a second later that shows.
+const settleMs = 1000
+// How long a member is looked after. Its cluster has long decided by then.
+const aftercareMs = 30_000
+const repairTimeoutMs = 60_000
+// A repair that failed is tried again, and not so often that it is the load.
+const retryRepairMs = 2_000
+// A broker that pauses itself in a minority starts again within two or three seconds. When its own restart and ours
+// meet, both can fail, and it stays down.
+const stuckAfterMs = 6_000
+
+/** What aftercare works with. */
+export interface AftercareParts {
+  readonly plan: Plan
+  readonly book: Book
+  readonly clock: Clock
+  /** Asks every member for its view. */
+  readonly ask: () => Promise<readonly Answer[]>
+  readonly run: RunCommand
+  /** Fires when the supervisor ends. */
+  readonly signal: AbortSignal
+  /** Hears what keeps the supervisor from its work. */
+  readonly fail: (error: Error) => void
+}
+
+/**
+ * Why a node is looked after: it woke from a freeze, so its story is the old one, or it was found running and nobody
+ * knows what happened to it.
+ */
+export type Occasion = 'woke' | 'found'
+
+/** One node that is looked after. */
+interface Case {
+  readonly occasion: Occasion
+  /** Ends the looking. */
+  readonly looking: Scope
+  /** Ends a repair that is under way, too. */
+  readonly repairing: Scope
+  /** Settles when no repair is under way. */
+  repaired: Promise<unknown>
+  answeredAt: number
+  /** Undefined: the members do not agree. */
+  agreedAt: number | undefined
+}
+
+/**
+ * Looks after members that ran while the others could not hear them: one that woke apart, or stopped its broker and
+ * did not start it again, is joined by its own repair command.
+ */
+export class Aftercare {
+  readonly #parts: AftercareParts
+  readonly #cases = new Map<string, Case>()
+
+  constructor(parts: AftercareParts) {
+    this.#parts = parts
+  }
+
+  /** Begins to look after a node that nobody looks after. */
+  begin(node: PlannedNode, occasion: Occasion): void {
+    const { repair } = node
+    if (repair === null) return
+    const { clock, signal, fail } = this.#parts
+    const repairing = scopeBelow(signal)
+    const now = clock.now()
+    const one: Case = {
+      occasion,
+      repairing,
+      looking: scopeBelow(repairing.signal),
+      repaired: Promise.resolve(),
+      answeredAt: now,
+      agreedAt: undefined,
+    }
+    this.#cases.set(node.name, one)
+    this.#look(node, repair, one)
+      .catch((error: unknown) => {
+        if (!one.looking.signal.aborted) fail(asError(error))
+      })
+      .finally(() => this.#close(node.name, one))
+  }
+
+  /** Leaves a node alone; resolves when a repair that was under way has ended. */
+  async leave(name: string): Promise<void> {
+    const one = this.#cases.get(name)
+    one?.looking.abort(new Error(`${name} is left alone`))
+    // How it ended is told by who looks after the node.
+    await Promise.allSettled([one?.repaired])
+  }
+
+  /** Leaves a node alone at once, in the middle of a repair, too: for what ends or freezes its process anyway. */
+  abandon(name: string): void {
+    this.#cases.get(name)?.repairing.abort(new Error(`${name} is given up`))
+  }
+
+  async #look(node: PlannedNode, repair: Command, one: Case): Promise<void> {
+    const { book, clock, plan, ask } = this.#parts
+    const { signal } = one.looking
+    const giveUpAt = clock.now() + aftercareMs
+    while (clock.now() < giveUpAt) {
+      const answers = await ask()
+      signal.throwIfAborted()
+      note(one, node.member, answers, clock.now())
+      if (hasSettled(one, clock.now())) return
+      const isApart = mustYield(node.member, answers, one.occasion)
+      if (needsRepair(isApart, clock.now() - one.answeredAt, hasMajority(book.state, plan))) {
+        one.repaired = this.#repair(node, repair, one)
+        if (!(await one.repaired)) await clock.sleep(retryRepairMs, signal)
+      }
+      await clock.sleep(askEveryMs, signal)
+    }
+  }
+
+  // True when the member's broker was restarted.
+  async #repair(node: PlannedNode, repair: Command, one: Case): Promise<boolean> {
+    const { book, clock, plan, run } = this.#parts
+    const { signal } = one.repairing
+    const result = await run(repair, { timeoutMs: repairTimeoutMs, signal })
+    if (signal.aborted) return false
+    one.answeredAt = clock.now()
+    const because = result.status === 0 ? kinds[plan.kind].repairRefusal(result.stdout) : failureOf(result)
+    if (because === undefined) book.record({ type: 'member-repaired', node: node.name })
+    else book.record({ type: 'repair-failed', node: node.name, because })
+    return because === undefined
+  }
+
+  #close(name: string, one: Case): void {
+    one.looking.end()
+    one.repairing.end()
+    if (this.#cases.get(name) === one) this.#cases.delete(name)
+  }
+}
+
+function note(one: Case, member: string, answers: readonly Answer[], now: number): void {
+  if (viewOf(member, answers)?.kind === 'answered') one.answeredAt = now
+  one.agreedAt = judge(answers).kind === 'agreed' ? (one.agreedAt ?? now) : undefined
+}
+
+function hasSettled({ agreedAt }: Case, now: number): boolean {
+  return agreedAt !== undefined && now - agreedAt >= settleMs
+}
+
+/** Whether a member runs apart from the others and its story is not the one that counts. */
+export function mustYield(member: string, answers: readonly Answer[], occasion: Occasion): boolean {
+  const view = viewOf(member, answers)
+  if (view === undefined || !wokeApart(view)) return false
+  return occasion === 'woke' || !trustedPart(answers).includes(member)
+}
+
+/**
+ * Whether a member must be repaired: it runs apart from the others, or its broker has been down for too long. In a
+ * minority a broker is right to be down.
+ */
+export function needsRepair(isApart: boolean, downMs: number, isMajority: boolean): boolean {
+  return isApart || (isMajority && downMs >= stuckAfterMs)
+}
+
+/** Whether more than half of the nodes run without a fault. */
+export function hasMajority(state: LabState, plan: Pick<Plan, 'nodes'>): boolean {
+  const sound = plan.nodes.filter(
+    ({ name }) => state.faults[name] === undefined && processOf(state, name).kind === 'up',
+  )
+  return sound.length * 2 > plan.nodes.length
+}
+
+function failureOf(result: CommandResult): string {
+  const said = `${result.stderr}${result.stdout}`.trim()
+  return said === '' ? 'it gave no answer' : said
+}
+
+function viewOf(member: string, answers: readonly Answer[]): MemberView | undefined {
+  return answers.find((answer) => answer.member === member)?.view
+}
