@@ -1,4 +1,5 @@
-import { abandonable, asError } from '@ha/core'
+import { setMaxListeners } from 'node:events'
+import { abandonable, asError, kept } from '@ha/core'
 import type { Channel, ConfirmChannel } from 'amqplib'
 import type { AmqpConnection } from './connection.ts'
 
@@ -32,23 +33,32 @@ async function guarded<Ch extends Channel>(
   opening: Promise<Ch>,
   signal: AbortSignal,
 ): Promise<GuardedChannel<Ch>> {
-  const guard = opening.then((channel) => guardChannel(connection, channel))
+  const guard = opening.then(
+    (channel) => guardChannel(connection, channel),
+    (thrown: unknown) => {
+      throw kept(asError(thrown))
+    },
+  )
   return abandonable(guard, signal, (late) => late.discard())
 }
 
 function guardChannel<Ch extends Channel>(connection: AmqpConnection, channel: Ch): GuardedChannel<Ch> {
   const over = new AbortController()
+  // Every delivery's handler may hang something on it.
+  setMaxListeners(0, over.signal)
   let error: Error | undefined
   const end = (): void => {
     connection.over.removeEventListener('abort', end)
     if (!over.signal.aborted)
-      over.abort(error ?? connection.over.reason ?? new Error('the channel was closed'))
+      over.abort(error ?? connection.over.reason ?? kept(new Error('the channel was closed')))
   }
   // An `error` of a channel that nobody listens to would end the whole connection with every other channel on it.
   channel.on('error', (thrown) => {
-    error = asError(thrown)
+    error = kept(asError(thrown))
   })
-  channel.on('close', end)
+  // Closed without an error: by us, or with its connection, which the driver tells of in the same turn, but later. It
+  // is to be known first, so that nobody takes its end for the channel's own.
+  channel.on('close', () => (error === undefined ? queueMicrotask(end) : end()))
   // The connection knows of its end before the driver has told its channels.
   if (connection.over.aborted) end()
   else connection.over.addEventListener('abort', end, { once: true })

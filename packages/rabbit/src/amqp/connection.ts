@@ -1,5 +1,6 @@
+import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
-import { type Endpoint, formatEndpoint, HaError, type Signal } from '@ha/core'
+import { type Endpoint, formatEndpoint, HaError, kept, type Signal } from '@ha/core'
 import type { Channel, ChannelModel } from 'amqplib'
 import { replyCode } from './verdicts.ts'
 
@@ -10,19 +11,22 @@ export class AmqpConnection {
   readonly #over = new AbortController()
   #report: ((signal: Signal) => void) | undefined
   #ended: HaError | undefined
-  #lastError: unknown
   /** A private channel for no-op requests. Set once the handshake is complete. */
   pings: Channel | undefined
 
   constructor(endpoint: Endpoint, model: ChannelModel) {
     this.endpoint = endpoint
     this.model = model
-    // Without a listener, an `error` event of the driver ends the process.
+    // Every channel hangs its own end on it.
+    setMaxListeners(0, this.#over.signal)
+    // Without a listener, an `error` event of the driver ends the process. After a frame that it cannot place, the
+    // driver sends nothing more and waits for a `close` that a broker may never answer: so it ends here.
     model.on('error', (error) => {
-      this.#lastError = error
+      this.#end(error)
+      this.stream.destroy(error)
     })
-    // A node that stops politely (320) is announced by `close` alone; every other end by `error` first.
-    model.on('close', (error) => this.#end(error ?? this.#lastError))
+    // A node that stops politely (320) is announced by `close` alone.
+    model.on('close', (error) => this.#end(error))
     model.on('blocked', (reason) => this.#report?.({ kind: 'suspended', reason }))
     model.on('unblocked', () => this.#report?.({ kind: 'resumed' }))
   }
@@ -55,9 +59,8 @@ export class AmqpConnection {
    * event comes and every pending call hangs. After a heartbeat timeout the driver itself only half-closes.
    */
   destroy(): void {
-    const error = new HaError('lost', `the connection to ${formatEndpoint(this.endpoint)} was ended`, {
-      outcome: 'unknown',
-    })
+    const message = `the connection to ${formatEndpoint(this.endpoint)} was ended`
+    const error = kept(new HaError('lost', message, { outcome: 'unknown' }))
     this.#end(error)
     this.stream.destroy(error)
   }
@@ -65,15 +68,10 @@ export class AmqpConnection {
   #end(cause: unknown): void {
     if (this.#ended !== undefined) return
     const endpoint = formatEndpoint(this.endpoint)
-    const said = cause instanceof Error ? cause.message : 'closed'
+    const said = cause instanceof Error ? kept(cause).message : 'closed'
     const serverCode = replyCode(cause)
-    this.#ended = new HaError('lost', `${endpoint}: ${said}`, {
-      outcome: 'unknown',
-      retryable: true,
-      endpoint,
-      serverCode,
-      cause,
-    })
+    const details = { outcome: 'unknown', retryable: true, endpoint, serverCode, cause } as const
+    this.#ended = kept(new HaError('lost', `${endpoint}: ${said}`, details))
     this.#over.abort(this.#ended)
     this.#report?.({ kind: 'lost', error: this.#ended })
   }

@@ -1,26 +1,22 @@
-import { connect as connectPlain, type Socket } from 'node:net'
-import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
 import {
   abandonable,
   asError,
   type Driver,
   type Endpoint,
   formatEndpoint,
-  gate,
   HaError,
+  kept,
   type Signal,
 } from '@ha/core'
 import { type ChannelModel, connect, type SocketOptions } from 'amqplib'
+import { converse } from './bare-socket.ts'
 import { AmqpConnection } from './connection.ts'
 import { classify } from './verdicts.ts'
+import { askWhyRefused, type Login, type Refusal } from './vhost-refusal.ts'
 
-export interface AmqpDriverOptions {
-  readonly username: string
-  readonly password: string
-  readonly vhost: string
+export interface AmqpDriverOptions extends Login {
   /** Seconds; 0 switches heartbeats off. */
   readonly heartbeatSec: number
-  readonly tls: TlsOptions | undefined
   /** The name that `rabbitmqctl list_connections` shows. */
   readonly connectionName: string
 }
@@ -53,15 +49,25 @@ async function open(
   signal.addEventListener('abort', onAbort, { once: true })
   try {
     const model = await dial(options, endpoint, socketEnd.signal)
-    const connection = new AmqpConnection(endpoint, model)
-    const pings = await model.createChannel()
+    return await withPings(new AmqpConnection(endpoint, model))
+  } catch (thrown) {
+    const cause = kept(asError(thrown))
+    throw kept(dialError(cause, await refusalIn(cause, options, endpoint, signal), endpoint))
+  } finally {
+    signal.removeEventListener('abort', onAbort)
+  }
+}
+
+async function withPings(connection: AmqpConnection): Promise<AmqpConnection> {
+  try {
+    const pings = await connection.model.createChannel()
     pings.on('error', ignoreChannelError)
     connection.pings = pings
     return connection
-  } catch (thrown) {
-    throw dialError(asError(thrown), endpoint)
-  } finally {
-    signal.removeEventListener('abort', onAbort)
+  } catch (error) {
+    // Nobody else knows of it yet.
+    connection.destroy()
+    throw error
   }
 }
 
@@ -88,18 +94,33 @@ function dial(
 // The `close` event that follows tells the story; this keeps it from ending the whole connection.
 function ignoreChannelError(): void {}
 
-// Two ends of a handshake that the driver tells by text alone.
-const saidNo = /^Handshake terminated by server: (\d+)|^Expected ConnectionOpenOk; got <ConnectionClose/
+// Two ends of a handshake that the driver tells by text alone, the second without its code.
+const toldWhy = /^Handshake terminated by server: (\d+)/
+const vhostRefused = /^Expected ConnectionOpenOk; got <ConnectionClose/
 
-function dialError(cause: Error, endpoint: Endpoint): HaError {
-  const at = formatEndpoint(endpoint)
-  const no = saidNo.exec(cause.message)
-  if (no === null && !isCertificateError(cause)) {
-    return new HaError('unreachable', cause.message, { endpoint: at, cause, retryable: true })
-  }
-  const serverCode = no?.[1] === undefined ? undefined : Number(no[1])
-  const said = no !== null && serverCode === undefined ? 'the virtual host was refused' : cause.message
-  return new HaError('refused', said, { endpoint: at, serverCode, cause })
+// No such virtual host, no access, not allowed: what waiting does not cure.
+const finalCodes: readonly number[] = [402, 403, 530]
+
+async function refusalIn(
+  cause: Error,
+  options: AmqpDriverOptions,
+  endpoint: Endpoint,
+  signal: AbortSignal,
+): Promise<Refusal | undefined> {
+  const told = toldWhy.exec(cause.message)
+  if (told !== null) return { code: Number(told[1]), text: cause.message }
+  if (!vhostRefused.test(cause.message)) return undefined
+  // Who cannot be asked once more is asked again with the next dial.
+  return askWhyRefused(options, endpoint, signal).catch(() => undefined)
+}
+
+function dialError(cause: Error, refusal: Refusal | undefined, endpoint: Endpoint): HaError {
+  const details = { endpoint: formatEndpoint(endpoint), serverCode: refusal?.code, cause }
+  const text = refusal?.text ?? cause.message
+  const isFinal = refusal === undefined ? isCertificateError(cause) : finalCodes.includes(refusal.code)
+  return isFinal
+    ? new HaError('refused', text, details)
+    : new HaError('unreachable', text, { ...details, retryable: true })
 }
 
 function isCertificateError(error: Error): boolean {
@@ -114,25 +135,7 @@ async function probe({ pings, over }: AmqpConnection, signal: AbortSignal): Prom
   await abandonable(pings.prefetch(0), signal, () => undefined)
 }
 
-const protocolHeader = Buffer.from('AMQP\0\0\x09\x01', 'latin1')
-
 // A living broker answers the protocol header with connection.start; the first byte is enough.
-async function knock(
-  { tls }: AmqpDriverOptions,
-  { host, port }: Endpoint,
-  signal: AbortSignal,
-): Promise<void> {
-  const socket: Socket = tls === undefined ? connectPlain({ host, port }) : connectTls({ ...tls, host, port })
-  const answered = gate()
-  socket.once(tls === undefined ? 'connect' : 'secureConnect', () => socket.write(protocolHeader))
-  socket.once('data', () => answered.resolve())
-  socket.once('close', () =>
-    answered.reject(new HaError('lost', `${formatEndpoint({ host, port })} hung up`)),
-  )
-  socket.on('error', answered.reject)
-  try {
-    await abandonable(answered.promise, signal, () => undefined)
-  } finally {
-    socket.destroy()
-  }
+function knock({ tls }: AmqpDriverOptions, endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+  return converse(endpoint, tls, (_, { end }) => end(), signal)
 }

@@ -46,6 +46,7 @@ const byOwnCode = verdictTable(
     unreachable: elsewhere,
     refused: everywhere,
     'queue-missing': later,
+    'exchange-missing': later,
     'timed-out': { scope: 'call', effect: 'unknown', transient: true },
     aborted: { scope: 'call', effect: 'unknown', transient: false },
     'config-invalid': final,
@@ -63,8 +64,9 @@ export function classify(error: unknown): Verdict {
       ? { ...byReplyCode(error.serverCode), effect: 'unknown' }
       : byOwnCode(error.code)
   }
-  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown }
-  if (typeof code !== 'number') return byReplyCode(undefined)
+  const { code, message, classId } = (error ?? {}) as { code?: unknown; message?: unknown; classId?: unknown }
+  // Only the driver's own errors name the method that was refused: others have numbers too, such as those of HTTP.
+  if (typeof code !== 'number' || typeof classId !== 'number') return byReplyCode(undefined)
   const text = String(message)
   return passing.some((other) => other.code === code && other.text.test(text)) ? later : byReplyCode(code)
 }

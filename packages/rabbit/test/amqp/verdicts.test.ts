@@ -2,7 +2,8 @@ import { HaError } from '@ha/core'
 import { describe, expect, it } from 'vitest'
 import { classify } from '../../src/amqp/verdicts.ts'
 
-const reply = (code: number, text = ''): Error => Object.assign(new Error(text), { code })
+const reply = (code: number, text = ''): Error =>
+  Object.assign(new Error(text), { code, classId: 50, methodId: 20 })
 const lost = (serverCode?: number): HaError => new HaError('lost', 'gone', { serverCode })
 
 describe('what an error means', () => {
@@ -39,6 +40,12 @@ describe('what an error means', () => {
     ['a refused connection', new HaError('unreachable', ''), 'endpoint none transient'],
     ['wrong credentials', new HaError('refused', ''), 'cluster none final'],
     ['something unheard of', reply(999), 'call unknown transient'],
+    [
+      'a number of another world',
+      Object.assign(new Error('try later'), { code: 503 }),
+      'call unknown transient',
+    ],
+    ['an exchange that is to be made again', new HaError('exchange-missing', ''), 'call none transient'],
     ['nothing at all', undefined, 'call unknown transient'],
     ['a text', 'oops', 'call unknown transient'],
   ])('%s', (_, error, expected) => {
