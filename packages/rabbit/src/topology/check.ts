@@ -1,55 +1,152 @@
-import { didYouMean, HaError } from '@ha/core'
-import type { BindingSpec, Topology } from './spec.ts'
+import {
+  checked,
+  count,
+  didYouMean,
+  flag,
+  group,
+  HaError,
+  milliseconds,
+  type OptionReader,
+  type OptionTable,
+  oneOf,
+  Problems,
+} from '@ha/core'
+import type { Arguments, BindingSpec, ExchangeSpec, QueueSettings, QuorumSettings, Topology } from './spec.ts'
 
-/** A topology whose parts fit together; throws `config-invalid` with the path of what does not. */
+/** A topology whose parts fit together; throws one `config-invalid` with the path of everything that does not. */
 export function checkTopology(value: unknown, path: string): Topology {
   if (value === undefined) return {}
-  if (typeof value !== 'object' || value === null)
-    throw invalid(path, 'expected { exchanges, queues, bindings }')
-  const topology = value as Topology
-  for (const key of Object.keys(topology)) checkWord(key, parts, `${path}.${key}`, 'there is no such part')
-  for (const [name, { type }] of Object.entries(topology.exchanges ?? {})) {
-    const problem = `expected one of ${types.join(', ')}`
-    checkWord(String(type), types, `${path}.exchanges.${name}.type`, problem)
-  }
-  for (const [name, { kind }] of Object.entries(topology.queues ?? {})) {
-    checkWord(
-      String(kind),
-      kinds,
-      `${path}.queues.${name}`,
-      'expected quorum(), mirrored(), classic() or ephemeral()',
-    )
-  }
-  for (const [i, binding] of (topology.bindings ?? []).entries()) {
-    checkBinding(topology, binding, `${path}.bindings[${i}]`)
-  }
-  return topology
+  if (!isObject(value))
+    throw new HaError('config-invalid', `${path}: expected { exchanges, queues, bindings }`)
+  const problems = new Problems()
+  group(parts).read(value, path, problems)
+  problems.throwIfAny()
+  return value
 }
 
-function checkWord(word: string, words: readonly string[], path: string, problem: string): void {
-  if (!words.includes(word)) throw invalid(path, `${problem}${didYouMean(word, words)}`)
+// Declarations are kept as they were written: what is not given is for the broker to decide. So these readers only
+// check, and read as `undefined` whatever is not there.
+const parts: OptionTable<{ exchanges: unknown; queues: unknown; bindings: unknown }> = {
+  exchanges: named((value, path, problems) => group(exchangeTable).read(value, path, problems)),
+  queues: named(readQueue),
+  bindings: { read: readBindings },
 }
 
-const parts: readonly string[] = ['exchanges', 'queues', 'bindings']
-const types: readonly string[] = ['direct', 'topic', 'fanout', 'headers']
-const kinds: readonly string[] = ['quorum', 'mirrored', 'classic', 'ephemeral']
+const exchangeTypes: readonly string[] = ['direct', 'topic', 'fanout', 'headers']
 
-function checkBinding(topology: Topology, binding: BindingSpec, path: string): void {
-  if ((binding.queue === undefined) === (binding.toExchange === undefined)) {
-    throw invalid(path, 'expected either queue or toExchange')
+const exchangeTable: OptionTable<{ [K in keyof ExchangeSpec]: unknown }> = {
+  type: checked(readType, undefined),
+  durable: flag(true),
+  autoDelete: flag(false),
+  internal: flag(false),
+  alternateExchange: maybe(checked(readName, '')),
+  arguments: checked(readArguments, {}),
+}
+
+// What RabbitMQ takes: 32 bits.
+const most = 4_294_967_295
+
+const queueTable: OptionTable<{ [K in keyof QueueSettings]: unknown }> = {
+  deadLetterExchange: maybe(checked(readText, '')),
+  deadLetterKey: maybe(checked(readText, '')),
+  messageTtlMs: maybe(milliseconds({ default: 0, min: 0, max: most })),
+  maxMessages: maybe(count({ default: 0, min: 0, max: most })),
+  maxBytes: maybe(count({ default: 0, min: 0, max: Number.MAX_SAFE_INTEGER })),
+  overflow: oneOf(['drop-head', 'reject-publish'], 'drop-head'),
+  singleActiveConsumer: flag(false),
+  arguments: checked(readArguments, {}),
+}
+
+const quorumTable: OptionTable<{ [K in keyof QuorumSettings]: unknown }> = {
+  ...queueTable,
+  // From RabbitMQ 4.0 on, -1 is no limit.
+  deliveryLimit: maybe(count({ default: 0, min: -1, max: most })),
+}
+
+const kinds: readonly unknown[] = ['quorum', 'mirrored', 'classic', 'ephemeral']
+
+function readQueue(value: unknown, path: string, problems: Problems): void {
+  const { kind, settings, ...others } = isObject(value) ? value : {}
+  if (!kinds.includes(kind) || !isObject(settings) || Object.keys(others).length > 0) {
+    problems.add(path, 'expected quorum(), mirrored(), classic() or ephemeral()')
+    return
   }
-  const exchanges = Object.keys(topology.exchanges ?? {})
-  checkName(binding.exchange, exchanges, `${path}.exchange`)
-  if (binding.queue === undefined) checkName(binding.toExchange, exchanges, `${path}.toExchange`)
-  else checkName(binding.queue, Object.keys(topology.queues ?? {}), `${path}.queue`)
+  group(kind === 'quorum' ? quorumTable : queueTable).read(settings, path, problems)
 }
 
-// What another service declares may well be bound to; what is nearly one of ours is a slip.
-function checkName(name: unknown, declared: readonly string[], path: string): void {
-  if (typeof name !== 'string' || name === '') throw invalid(path, 'expected a name')
-  if (declared.includes(name)) return
-  const hint = didYouMean(name, declared)
-  if (hint !== '') throw invalid(path, `'${name}' is not declared${hint}`)
+const bindingTable: OptionTable<{ [K in keyof BindingSpec]: unknown }> = {
+  exchange: checked(readName, ''),
+  queue: maybe(checked(readName, '')),
+  toExchange: maybe(checked(readName, '')),
+  key: maybe(checked(readText, '')),
+  arguments: checked(readArguments, {}),
+}
+
+// What a binding names need not be declared here: another service may do that.
+function readBindings(value: unknown, path: string, problems: Problems): void {
+  if (value === undefined) return
+  if (!Array.isArray(value)) {
+    problems.add(path, 'expected a list')
+    return
+  }
+  for (const [i, binding] of value.entries()) {
+    const at = `${path}[${i}]`
+    const { queue, toExchange } = group(bindingTable).read(binding, at, problems)
+    if ((queue === undefined) === (toExchange === undefined)) {
+      problems.add(at, 'expected either queue or toExchange')
+    }
+  }
+}
+
+// An object whose keys are names.
+function named(read: OptionReader<unknown>['read']): OptionReader<unknown> {
+  return {
+    read(value, path, problems) {
+      if (value === undefined) return
+      if (!isObject(value)) {
+        problems.add(path, 'expected an object with a name for each')
+        return
+      }
+      for (const [name, spec] of Object.entries(value)) read(spec, `${path}.${name}`, problems)
+    },
+  }
+}
+
+function maybe<T>(reader: OptionReader<T>): OptionReader<T | undefined> {
+  return {
+    read: (value, path, problems) => (value === undefined ? undefined : reader.read(value, path, problems)),
+  }
+}
+
+function readType(value: unknown, path: string): string {
+  if (typeof value === 'string' && (exchangeTypes.includes(value) || value.startsWith('x-'))) return value
+  const hint = typeof value === 'string' ? didYouMean(value, exchangeTypes) : ''
+  throw invalid(path, `expected one of ${exchangeTypes.join(', ')}, or x-…${hint}`)
+}
+
+function readName(value: unknown, path: string): string {
+  if (typeof value === 'string' && value !== '' && fits(value)) return value
+  throw invalid(path, 'expected a name of at most 255 bytes')
+}
+
+// The empty text is a name in AMQP: the default exchange, the empty routing key.
+function readText(value: unknown, path: string): string {
+  if (typeof value === 'string' && fits(value)) return value
+  throw invalid(path, 'expected text of at most 255 bytes')
+}
+
+function fits(text: string): boolean {
+  return Buffer.byteLength(text) <= 255
+}
+
+function readArguments(value: unknown, path: string): Arguments {
+  if (value === undefined) return {}
+  if (isObject(value)) return value
+  throw invalid(path, 'expected an object')
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function invalid(path: string, problem: string): HaError {

@@ -3,7 +3,8 @@ export type Arguments = Readonly<Record<string, unknown>>
 
 /** An exchange as it must be. */
 export interface ExchangeSpec {
-  readonly type: 'direct' | 'topic' | 'fanout' | 'headers'
+  /** One of the four, or a type that a plugin of the broker knows, such as `x-consistent-hash`. */
+  readonly type: 'direct' | 'topic' | 'fanout' | 'headers' | `x-${string}`
   /** Whether it outlives a restart of the broker. Default true. */
   readonly durable?: boolean
   /** Whether it goes when its last binding goes. Default false. */

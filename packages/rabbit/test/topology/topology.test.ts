@@ -13,6 +13,7 @@ import {
   ephemeral,
   fanout,
   mirrored,
+  type QuorumSettings,
   quorum,
   type Topology,
   topic,
@@ -27,6 +28,20 @@ const topology: Topology = {
     { exchange: 'orders', toExchange: 'audit' },
   ],
 }
+
+const everySetting: QuorumSettings = {
+  deadLetterExchange: '',
+  deadLetterKey: 'dead',
+  messageTtlMs: 0,
+  maxMessages: 10,
+  maxBytes: 1_000,
+  overflow: 'reject-publish',
+  singleActiveConsumer: true,
+  deliveryLimit: 5,
+  arguments: { 'x-queue-leader-locator': 'balanced' },
+}
+
+const madeByHand = 'topology.queues.a: expected quorum(), mirrored(), classic() or ephemeral()'
 
 describe('a topology', () => {
   it('becomes steps that know what they need and whether the broker keeps them', () => {
@@ -66,22 +81,47 @@ describe('a topology', () => {
   })
 
   it.each<[string, unknown, string]>([
-    ['a wrong part', { queue: {} }, "topology.queue: there is no such part; did you mean 'queues'?"],
+    ['a wrong part', { queue: {} }, "topology.queue: there is no such option; did you mean 'queues'?"],
     [
       'a wrong type',
       { exchanges: { a: { type: 'topik' } } },
-      "topology.exchanges.a.type: expected one of direct, topic, fanout, headers; did you mean 'topic'?",
+      "topology.exchanges.a.type: expected one of direct, topic, fanout, headers, or x-…; did you mean 'topic'?",
+    ],
+    ['a queue made by hand', { queues: { a: { durable: true } } }, madeByHand],
+    ['a queue kind alone', { queues: { a: { kind: 'quorum' } } }, madeByHand],
+    ['nothing for a queue', { queues: { a: null } }, madeByHand],
+    [
+      'nothing for an exchange',
+      { exchanges: { a: null } },
+      'topology.exchanges.a: expected an object, got null\n' +
+        'topology.exchanges.a.type: expected one of direct, topic, fanout, headers, or x-…',
     ],
     [
-      'a queue made by hand',
-      { queues: { a: { durable: true } } },
-      'topology.queues.a: expected quorum(), mirrored(), classic() or ephemeral()',
+      'a slip in an exchange',
+      { exchanges: { a: topic({ durabel: true } as object) } },
+      "topology.exchanges.a.durabel: there is no such option; did you mean 'durable'?",
+    ],
+    [
+      'a slip in a queue',
+      { queues: { a: quorum({ deliverLimit: 3 } as object) } },
+      "topology.queues.a.deliverLimit: there is no such option; did you mean 'deliveryLimit'?",
+    ],
+    [
+      'a limit that only quorum queues know',
+      { queues: { a: classic({ deliveryLimit: 3 } as object) } },
+      'topology.queues.a.deliveryLimit: there is no such option',
     ],
     [
       'a slip in a binding',
-      { ...topology, bindings: [{ exchange: 'order', queue: 'bill' }] },
-      "topology.bindings[0].exchange: 'order' is not declared; did you mean 'orders'?",
+      { bindings: [{ exchange: 'orders', queue: 'bill', routingKey: 'order.*' }] },
+      'topology.bindings[0].routingKey: there is no such option',
     ],
+    [
+      'several things at once',
+      { exchanges: { a: { type: 'direct', durable: 'yes' } }, bindings: {} },
+      "topology.exchanges.a.durable: expected true or false, got 'yes'\ntopology.bindings: expected a list",
+    ],
+    ['a list of queues', { queues: ['a'] }, 'topology.queues: expected an object with a name for each'],
     [
       'a binding to nothing',
       { bindings: [{ exchange: 'orders' }] },
@@ -99,10 +139,19 @@ describe('a topology', () => {
     )
   })
 
-  it('may bind to what others declare', () => {
-    expect(
-      checkTopology({ bindings: [{ exchange: 'amq.topic', queue: 'theirs' }] }, 'topology'),
-    ).toBeDefined()
+  it.each<[string, Topology]>([
+    ['may bind to what others declare', { bindings: [{ exchange: 'amq.topic', queue: 'theirs' }] }],
+    [
+      'may bind to what has nearly the name of ours',
+      { queues: { 'billing-v2': quorum() }, bindings: [{ exchange: 'amq.topic', queue: 'billing-v1' }] },
+    ],
+    [
+      'may have exchanges of a plugin',
+      { exchanges: { later: { type: 'x-delayed-message', arguments: { 'x-delayed-type': 'direct' } } } },
+    ],
+    ['may have every setting', { queues: { a: quorum(everySetting) } }],
+  ])('%s', (_, given) => {
+    expect(checkTopology(given, 'topology')).toBe(given)
   })
 })
 
