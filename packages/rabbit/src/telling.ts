@@ -48,10 +48,23 @@ function tellStates({ role, link, events }: TellingParts): void {
 
 // A failover is over when everything that was declared has been put back, or has had its time.
 function tellFailovers(parts: TellingParts): void {
-  let replayedBefore = 0
+  let watched = 0
+  let replayedBefore: number | undefined
+  // What is put back while the connection stands is no part of a failover. Its end is heard here first: the state is
+  // told before anything is put on the connection.
+  parts.link.events.on('state', (state) => {
+    const lease = leaseOf(state)
+    if (lease === undefined || lease.generation === watched) return
+    watched = lease.generation
+    const onOver = (): void => {
+      replayedBefore ??= parts.replayed()
+    }
+    lease.connection.over.addEventListener('abort', onOver, { once: true })
+  })
   parts.link.events.on('failover', async (failover) => {
-    const replayed = parts.replayed() - replayedBefore
-    replayedBefore += replayed
+    const replayedNow = parts.replayed()
+    const replayed = replayedNow - (replayedBefore ?? replayedNow)
+    replayedBefore = undefined
     const extraMs = await restored(parts)
     const restoreMs = failover.restoreMs + extraMs
     parts.events.emit('failover', { ...told(parts.role, failover), restoreMs, replayed })
