@@ -1,4 +1,4 @@
-import type { Clock } from '@ha/core'
+import { type Clock, scopeBelow } from '@ha/core'
 import { rabbitError } from './codes.ts'
 import type { Consuming } from './consume/consuming.ts'
 import type { Links } from './links.ts'
@@ -18,7 +18,7 @@ export interface DrainReport {
 
 type State = { readonly kind: 'open' } | { readonly kind: 'draining'; readonly report: Promise<DrainReport> }
 
-// How much of close()'s time is kept for telling the broker goodbye.
+// How much of close()'s time is kept for telling the broker goodbye, and never more than half of it.
 const goodbyeMs = 500
 
 /** The end of a client: finite, counted, and the same for everybody who asks. */
@@ -27,6 +27,10 @@ export class Ending {
   readonly #links: Links
   readonly #publishing: Publishing
   readonly #consuming: Consuming
+  /** Fires when the end begins. */
+  readonly #begun = scopeBelow()
+  /** Fires when the time is up of anybody who asked for the end. */
+  readonly #patience = scopeBelow()
   #state: State = { kind: 'open' }
   #closing: Promise<DrainReport> | undefined
 
@@ -37,15 +41,26 @@ export class Ending {
     this.#consuming = consuming
   }
 
+  /** Fires with `closed` when the end begins. */
+  get begun(): AbortSignal {
+    return this.#begun.signal
+  }
+
   /** Throws `closed` once the end has begun. */
   checkOpen(): void {
     if (this.#state.kind !== 'open') throw rabbitError('closed', 'the client is closed')
   }
 
-  /** Lets what is under way finish, up to `timeoutMs`. The first call decides the time. */
-  drain(timeoutMs: number): Promise<DrainReport> {
-    if (this.#state.kind === 'open') this.#state = { kind: 'draining', report: this.#drain(timeoutMs) }
-    return this.#state.report
+  /** Lets what is under way finish, up to `timeoutMs`. Asked for again, also by a close, it only becomes shorter. */
+  async drain(timeoutMs: number): Promise<DrainReport> {
+    const expired = (): Error => rabbitError('timed-out', `not all was done within ${timeoutMs} ms`)
+    const cancel = this.#clock.after(timeoutMs, () => this.#patience.abort(expired()))
+    try {
+      if (this.#state.kind === 'open') this.#state = { kind: 'draining', report: this.#drain(timeoutMs) }
+      return await this.#state.report
+    } finally {
+      cancel()
+    }
   }
 
   /** Drains, then ends the connections, all within `timeoutMs`. */
@@ -56,16 +71,20 @@ export class Ending {
 
   // Consumers first: their handlers may still publish what they have made of their last messages.
   async #drain(timeoutMs: number): Promise<DrainReport> {
+    this.#begun.abort(rabbitError('closed', 'the client is closed'))
+    const { signal } = this.#patience
     const untilMs = this.#clock.now() + timeoutMs
     const confirmedBefore = this.#publishing.confirmed
-    const { abandoned } = await this.#consuming.stop(timeoutMs)
-    const { unknown, notSent } = await this.#publishing.drain(Math.max(0, untilMs - this.#clock.now()))
+    const { abandoned } = await this.#consuming.stop(signal)
+    const leftMs = Math.max(0, untilMs - this.#clock.now())
+    const { unknown, notSent } = await this.#publishing.drain(leftMs, signal)
     return { confirmed: this.#publishing.confirmed - confirmedBefore, unknown, notSent, abandoned }
   }
 
   async #close(timeoutMs: number): Promise<DrainReport> {
-    const report = await this.drain(Math.max(0, timeoutMs - goodbyeMs))
-    await Promise.all([this.#links.publish.close(goodbyeMs), this.#links.consume.close(goodbyeMs)])
+    const keptMs = Math.min(goodbyeMs, timeoutMs / 2)
+    const report = await this.drain(timeoutMs - keptMs)
+    await Promise.all([this.#links.publish.close(keptMs), this.#links.consume.close(keptMs)])
     return report
   }
 }

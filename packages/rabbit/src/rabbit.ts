@@ -7,15 +7,15 @@ import {
   type Events,
   fullJitter,
   leaseOf,
-  run,
+  type Runner,
   systemClock,
 } from '@ha/core'
-import { openChannel } from './amqp/channel.ts'
 import type { AmqpConnection } from './amqp/connection.ts'
 import { amqpDriver } from './amqp/driver.ts'
 import type { Channel, ChannelModel } from './amqp/types.ts'
-import { type Consumer, Consuming } from './consume/consuming.ts'
+import { Consuming } from './consume/consuming.ts'
 import type { DeliveryHandler } from './consume/delivery.ts'
+import type { Consumer } from './consume/handle.ts'
 import { type DrainReport, Ending } from './ending.ts'
 import type { RabbitEvents, RabbitFailover, Role } from './events.ts'
 import { type RabbitHealth, worstState } from './health.ts'
@@ -27,6 +27,7 @@ import {
   resolvePublisher,
 } from './member-options.ts'
 import { type BesideUrl, type RabbitOptions, type ResolvedOptions, resolveRabbitOptions } from './options.ts'
+import { runOnOwnChannel } from './own-channel.ts'
 import type { Publisher } from './publish/publisher.ts'
 import { Publishing } from './publish/publishing.ts'
 import { whenReady } from './ready.ts'
@@ -82,7 +83,7 @@ export class Rabbit implements AsyncDisposable {
   readonly #parts: RabbitParts
   readonly #driver: Driver<AmqpConnection>
   readonly #events = new Emitter<RabbitEvents>()
-  readonly #budget = new Budget()
+  readonly #runner: Runner<AmqpConnection>
   readonly #links: Links
   readonly #consuming: Consuming
   readonly #publishing: Publishing
@@ -114,6 +115,14 @@ export class Rabbit implements AsyncDisposable {
       onStalled: (unconfirmed, forMs) => this.#events.emit('stalled', { unconfirmed, forMs }),
     })
     this.#ending = new Ending(clock, this.#links, this.#publishing, this.#consuming)
+    this.#runner = {
+      source: this.#links.consume,
+      driver: this.#driver,
+      clock,
+      random,
+      budget: new Budget(),
+      backoff: fullJitter(options.backoff),
+    }
     this.#tell('publish', () => this.#publishing.replayed)
     this.#tell('consume', () => 0)
     this.#events.on('failover', (failover) => {
@@ -129,10 +138,12 @@ export class Rabbit implements AsyncDisposable {
 
   /**
    * Resolves when every connection in use is up and everything declared so far is in place. Rejects with `refused`,
-   * `topology-conflict` or, by default after 30 s, `timed-out` with the reason. The client goes on trying either way.
+   * `topology-conflict`, with `closed` when the client ends or, by default after 30 s, with `timed-out` and the
+   * reason. The client goes on trying either way.
    */
-  ready(limit: WaitLimit = {}): Promise<void> {
-    return whenReady(this.#parts.clock, this.#links, { timeoutMs: 30_000, ...limit })
+  ready({ timeoutMs = 30_000, signal }: WaitLimit = {}): Promise<void> {
+    const { begun } = this.#ending
+    return whenReady(this.#parts.clock, this.#links, { timeoutMs, signal, begun })
   }
 
   /** A publisher with a confirm channel of its own. Without an exchange of its own it publishes to the default one. */
@@ -153,27 +164,14 @@ export class Rabbit implements AsyncDisposable {
 
   /**
    * Runs `work` on a channel of its own, for what this package has no word for. Settles by `timeoutMs` (default
-   * 10 000). Tried again only where nothing was done, or, with `repeatable: true`, where that is not known.
+   * 10 000), and the channel ends with it. Tried again only where nothing was done, or, with `repeatable: true`, where
+   * that is not known. What `work` itself throws while its channel stands is thrown as it is.
    */
   withChannel<T>(
     work: (channel: Channel) => Promise<T>,
-    options: WaitLimit & { readonly repeatable?: boolean } = {},
+    { timeoutMs = 10_000, signal, repeatable = false }: WaitLimit & { readonly repeatable?: boolean } = {},
   ): Promise<T> {
-    const { clock, random } = this.#parts
-    const backoff = fullJitter(this.#options.backoff)
-    const runner = {
-      source: this.#links.consume,
-      driver: this.#driver,
-      clock,
-      random,
-      budget: this.#budget,
-      backoff,
-    }
-    const { timeoutMs = 10_000, signal, repeatable = false } = options
-    return run(runner, { name: 'withChannel', timeoutMs, signal, repeatable }, async (connection, inner) => {
-      const guard = await openChannel(connection, inner)
-      return work(guard.channel).finally(guard.discard)
-    })
+    return runOnOwnChannel(this.#runner, { name: 'withChannel', timeoutMs, signal, repeatable }, work)
   }
 
   /** What a queue of the topology is called on the broker now: of an `ephemeral()` one, the server's name for it. */
@@ -206,7 +204,8 @@ export class Rabbit implements AsyncDisposable {
 
   /**
    * Stops consuming and publishing and waits for what is under way, up to `timeoutMs` (default 10 000). Never
-   * rejects; the promises of what was left say what is known. Idempotent: the first call decides the time.
+   * rejects; the promises of what was left say what is known. Called again, also by `close`, it can only become
+   * shorter.
    */
   drain({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
     return this.#ending.drain(timeoutMs)

@@ -1,10 +1,27 @@
 import type { Clock } from '@ha/core'
 import type { Disposition } from './delivery.ts'
+import type { Handout, Run } from './running.ts'
 
-interface Settled {
-  readonly disposition: Disposition
-  readonly atMs: number
-}
+/** What is to be done about a message that has come. */
+export type Arrival =
+  /** Its handler is to run. */
+  | { readonly kind: 'run'; readonly run: Run }
+  /** Its handler is at work, and its answer will go to what came now. */
+  | { readonly kind: 'joined' }
+  /** Its handler finished earlier; the answer did not arrive and is given again. */
+  | { readonly kind: 'answered'; readonly messageId: string; readonly disposition: Disposition }
+
+type Known =
+  | { readonly kind: 'running'; readonly run: Run }
+  | {
+      readonly kind: 'settled'
+      readonly disposition: Disposition
+      /** Fires when the channel is gone on which it was answered. */
+      readonly over: AbortSignal
+      readonly atMs: number
+    }
+  /** Two messages of that id were at work at once: it names neither. */
+  | { readonly kind: 'shared'; readonly atMs: number }
 
 // Ids of some 40 bytes: ten thousand are under two megabytes. The broker hands out again within seconds; ten minutes
 // also cover a node that was away.
@@ -12,29 +29,81 @@ const mostIds = 10_000
 const keptMs = 600_000
 
 /**
- * Remembers what handlers decided, so that a message whose answer did not arrive, when the broker hands it out again,
- * is answered without running its handler a second time in this process.
+ * Knows by their ids the messages of a queue that handlers are at work on, or have decided about, so that a message
+ * whose answer did not arrive is answered without running its handler a second time in this process. It recognises
+ * only what the broker marks as handed out before, and whose earlier channel is gone: anything else under a known id
+ * is another message, and its handler runs.
  */
 export class AckReplay {
   readonly #clock: Clock
-  readonly #settled = new Map<string, Settled>()
+  readonly #known = new Map<string, Known>()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  remember(messageId: string, disposition: Disposition): void {
-    this.#settled.delete(messageId)
-    this.#settled.set(messageId, { disposition, atMs: this.#clock.now() })
-    if (this.#settled.size <= mostIds) return
-    const [oldest] = this.#settled.keys()
-    if (oldest !== undefined) this.#settled.delete(oldest)
+  /** Decides about a message that has come. */
+  arrive(messageId: string | undefined, handout: Handout): Arrival {
+    const run: Run = { latest: handout }
+    if (messageId === undefined) return { kind: 'run', run }
+    const known = this.#find(messageId)
+    const again = known !== undefined && isAgain(known, handout)
+    if (again && known.kind === 'running') {
+      known.run.latest = handout
+      return { kind: 'joined' }
+    }
+    if (again && known.kind === 'settled') {
+      this.#keep(messageId, { ...known, over: handout.over })
+      return { kind: 'answered', messageId, disposition: known.disposition }
+    }
+    const isShared = known !== undefined && known.kind !== 'settled'
+    this.#keep(messageId, isShared ? { kind: 'shared', atMs: this.#clock.now() } : { kind: 'running', run })
+    return { kind: 'run', run }
   }
 
-  /** What was decided about a message that is handed out again, or undefined when nothing is remembered. */
-  find(messageId: string): Disposition | undefined {
-    const settled = this.#settled.get(messageId)
-    const fresh = settled !== undefined && this.#clock.now() - settled.atMs < keptMs
-    return fresh ? settled.disposition : undefined
+  /**
+   * Notes how a run ended: with its answer, or without one when its message is to come again. True when the answer is
+   * remembered.
+   */
+  ended(messageId: string | undefined, run: Run, disposition: Disposition | undefined): boolean {
+    if (messageId === undefined) return false
+    const known = this.#known.get(messageId)
+    if (known?.kind !== 'running' || known.run !== run) return false
+    // What was to be requeued is requeued by the loss of its channel as well.
+    const isFinal = disposition !== undefined && disposition !== 'requeue'
+    if (!isFinal) this.#known.delete(messageId)
+    else {
+      const { over } = run.latest
+      this.#keep(messageId, { kind: 'settled', disposition, over, atMs: this.#clock.now() })
+    }
+    return isFinal
+  }
+
+  #find(messageId: string): Known | undefined {
+    const known = this.#known.get(messageId)
+    if (known === undefined || known.kind === 'running') return known
+    return this.#clock.now() - known.atMs < keptMs ? known : undefined
+  }
+
+  // The oldest goes first. Whatever is forgotten is handled once more.
+  #keep(messageId: string, known: Known): void {
+    this.#known.delete(messageId)
+    this.#known.set(messageId, known)
+    if (this.#known.size <= mostIds) return
+    const [oldest] = this.#known.keys()
+    if (oldest !== undefined) this.#known.delete(oldest)
+  }
+}
+
+// The broker does not hand out again what an open channel still holds, or has answered.
+function isAgain(known: Known, { message }: Handout): boolean {
+  if (!message.fields.redelivered) return false
+  switch (known.kind) {
+    case 'running':
+      return known.run.latest.over.aborted
+    case 'settled':
+      return known.over.aborted
+    case 'shared':
+      return false
   }
 }

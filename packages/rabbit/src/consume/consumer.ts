@@ -1,13 +1,20 @@
-import { abandonable, asError, type Clock, type Declaration, Pulse, scopeBelow, withDeadline } from '@ha/core'
-import { type GuardedChannel, openChannel } from '../amqp/channel.ts'
+import { asError, type Clock, type Declaration, Pulse, scopeBelow } from '@ha/core'
 import type { AmqpConnection } from '../amqp/connection.ts'
-import type { Channel, ConsumeMessage } from '../amqp/types.ts'
+import type { ConsumeMessage } from '../amqp/types.ts'
 import { replyCode } from '../amqp/verdicts.ts'
 import type { Codec } from '../codec.ts'
 import { rabbitError } from '../codes.ts'
 import type { AckReplay } from './ack-replay.ts'
-import { type Delivery, type DeliveryHandler, type Disposition, deliveryOf, idOf } from './delivery.ts'
-import { answer, type Handout, RunningHandlers } from './running.ts'
+import {
+  type Delivery,
+  type DeliveryHandler,
+  type Disposition,
+  deliveryOf,
+  dispositionOf,
+  idOf,
+} from './delivery.ts'
+import { answer, type Handout, type Run } from './running.ts'
+import { type Subscription, subscribe } from './subscription.ts'
 
 export interface ConsumeSettings<T> {
   readonly queue: string
@@ -35,6 +42,7 @@ export interface ConsumerReports {
 
 export interface ConsumerParts {
   readonly clock: Clock
+  /** Shared by all consumers of the queue: the broker hands out again to any of them. */
   readonly replay: AckReplay
   readonly reports: ConsumerReports
   /** Begins the consumer tag that `rabbitmqctl list_consumers` shows. */
@@ -45,13 +53,10 @@ export interface ConsumerParts {
   readonly argumentsFor: (version: string) => Readonly<Record<string, unknown>>
 }
 
-interface Open {
-  readonly kind: 'open'
-  readonly guard: GuardedChannel<Channel>
-  readonly tag: string
-}
-
-type Subscription = { readonly kind: 'none' } | Open | { readonly kind: 'stopped' }
+type State =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'open'; readonly subscription: Subscription }
+  | { readonly kind: 'stopped'; readonly report: Promise<StopReport> }
 
 /** How a consumer ended. */
 export interface StopReport {
@@ -63,10 +68,12 @@ export interface StopReport {
 export class QueueConsumer<T> {
   readonly #settings: ConsumeSettings<T>
   readonly #parts: ConsumerParts
-  readonly #running = new RunningHandlers()
   readonly #finished = new Pulse()
-  #subscription: Subscription = { kind: 'none' }
+  /** Fires when the time is up of anybody who wants it stopped. */
+  readonly #patience = scopeBelow()
+  #state: State = { kind: 'none' }
   #subscriptions = 0
+  #running = 0
 
   constructor(settings: ConsumeSettings<T>, parts: ConsumerParts) {
     this.#settings = settings
@@ -75,7 +82,7 @@ export class QueueConsumer<T> {
 
   /** How many handlers are at work. */
   get running(): number {
-    return this.#running.count
+    return this.#running
   }
 
   declaration(key: string, needs: readonly string[], timeoutMs: number): Declaration<AmqpConnection> {
@@ -84,99 +91,99 @@ export class QueueConsumer<T> {
     return { key, needs, gates: false, survives: false, timeoutMs, apply }
   }
 
-  /** Takes no more messages, and lets the handlers at work finish until `timeoutMs`. */
-  async stop(timeoutMs: number): Promise<StopReport> {
-    const { clock } = this.#parts
-    const before = this.#subscription
-    this.#subscription = { kind: 'stopped' }
-    const expired = (): Error => rabbitError('timed-out', `${this.#settings.queue}: handlers still at work`)
+  /**
+   * Takes no more messages, and lets the handlers at work finish until the signal fires. Of all who ask, the first
+   * signal counts; the report is the same for all.
+   */
+  async stop(signal: AbortSignal): Promise<StopReport> {
+    const hurry = (): void => this.#patience.abort(signal.reason)
+    if (signal.aborted) hurry()
+    else signal.addEventListener('abort', hurry, { once: true })
     try {
-      await withDeadline(clock, { timeoutMs, expired }, async (signal) => {
-        if (before.kind === 'open') await told(before, signal, ({ channel }) => channel.cancel(before.tag))
-        while (this.running > 0) await this.#finished.wait(signal)
-        // The broker closes a channel after everything that was said on it: the last acks have arrived.
-        if (before.kind === 'open') await told(before, signal, ({ channel }) => channel.close())
-      })
-    } catch {
-      // Out of time: what is unanswered goes back to the queue with its channel.
-      if (before.kind === 'open') before.guard.discard()
+      if (this.#state.kind !== 'stopped') this.#state = { kind: 'stopped', report: this.#stop() }
+      return await this.#state.report
+    } finally {
+      signal.removeEventListener('abort', hurry)
     }
-    return { abandoned: this.running }
+  }
+
+  async #stop(): Promise<StopReport> {
+    const open = this.#state.kind === 'open' ? this.#state.subscription : undefined
+    const { signal } = this.#patience
+    try {
+      await open?.cancel(signal)
+      while (this.#running > 0) await this.#finished.wait(signal)
+      // The broker closes a channel after everything that was said on it: the last acks have arrived.
+      await open?.close(signal)
+    } catch (error) {
+      // Out of time: what is unanswered goes back to the queue with its channel.
+      open?.discard(asError(error))
+    }
+    return { abandoned: this.#running }
   }
 
   async #subscribe(connection: AmqpConnection, signal: AbortSignal): Promise<void> {
-    const guard = await openChannel(connection, signal)
-    try {
-      const tag = await this.#consume(connection, guard, signal)
-      guard.over.throwIfAborted()
-      if (this.#subscription.kind === 'stopped') guard.discard()
-      else this.#subscription = { kind: 'open', guard, tag }
-    } catch (thrown) {
-      guard.discard()
-      throw this.#asMissing(thrown)
-    }
-    guard.over.addEventListener('abort', () => this.#onOver(guard, connection), { once: true })
-  }
-
-  async #consume(
-    connection: AmqpConnection,
-    guard: GuardedChannel<Channel>,
-    signal: AbortSignal,
-  ): Promise<string> {
     const { prefetch, exclusive, arguments: given } = this.#settings
     const { queueName, argumentsFor, tagPrefix } = this.#parts
-    const { channel } = guard
-    await abandonable(channel.prefetch(prefetch), signal, () => undefined)
     this.#subscriptions += 1
-    const consumerTag = `${tagPrefix}-${this.#subscriptions}`
-    const args = { ...argumentsFor(connection.version), ...given }
-    const onMessage = (message: ConsumeMessage | null): void => this.#onMessage(guard, message)
-    const consuming = channel.consume(queueName(), onMessage, { consumerTag, exclusive, arguments: args })
-    await abandonable(consuming, signal, () => undefined)
-    return consumerTag
+    const asked = {
+      queue: queueName(),
+      tag: `${tagPrefix}-${this.#subscriptions}`,
+      prefetch,
+      exclusive,
+      arguments: { ...argumentsFor(connection.version), ...given },
+      onMessage: (from: Subscription, message: ConsumeMessage | null) => this.#onMessage(from, message),
+    }
+    const subscription = await subscribe(connection, asked, signal).catch((thrown: unknown) => {
+      throw this.#asMissing(thrown)
+    })
+    if (this.#state.kind === 'stopped') {
+      subscription.discard(rabbitError('closed', 'the consumer is stopped'))
+      return
+    }
+    this.#state = { kind: 'open', subscription }
+    subscription.over.addEventListener('abort', () => this.#onOver(subscription, connection), { once: true })
   }
 
   // Never throws: the driver would close the channel, and on the notice of a cancel the whole connection.
-  #onMessage(guard: GuardedChannel<Channel>, message: ConsumeMessage | null): void {
+  #onMessage(from: Subscription, message: ConsumeMessage | null): void {
     if (message === null) {
-      this.#onCancelled(guard)
+      const text = `the broker cancelled the consumer of '${this.#settings.queue}'`
+      const error = rabbitError('lost', text, { retryable: true })
+      this.#lose(from, error)
+      from.discard(error)
       return
     }
-    if (this.#subscription.kind === 'stopped') return
-    const handout = { guard, message }
+    if (this.#state.kind === 'stopped') return
     const messageId = idOf(message)
-    if (messageId !== undefined && message.fields.redelivered && this.#wasHandled(messageId, handout)) return
-    void this.#running
-      .run(messageId, handout, (latest) => this.#handle(latest, messageId))
-      .finally(() => this.#finished.fire())
+    const handout = { message, channel: from.channel, over: from.over }
+    const arrival = this.#parts.replay.arrive(messageId, handout)
+    if (arrival.kind === 'run') void this.#run(arrival.run, messageId)
+    if (arrival.kind !== 'answered') return
+    answer(handout, arrival.disposition)
+    this.#parts.reports.ackReplayed(arrival.messageId)
   }
 
-  #wasHandled(messageId: string, handout: Handout): boolean {
-    if (this.#running.join(messageId, handout)) return true
-    const disposition = this.#parts.replay.find(messageId)
-    if (disposition === undefined) return false
-    answer(handout, disposition)
-    this.#parts.reports.ackReplayed(messageId)
-    return true
-  }
-
-  async #handle(latest: () => Handout, messageId: string | undefined): Promise<void> {
-    let handout = latest()
+  async #run(run: Run, messageId: string | undefined): Promise<void> {
+    this.#running += 1
+    let handout = run.latest
     let disposition = await this.#call(handout, messageId)
     // The handler gave up because its channel went, and the message has come again meanwhile: it runs once more.
-    while (disposition === 'again' && latest() !== handout) {
-      handout = latest()
+    while (disposition === 'again' && run.latest !== handout) {
+      handout = run.latest
       disposition = await this.#call(handout, messageId)
     }
-    if (disposition !== 'again') this.#answer(latest(), messageId, disposition)
+    this.#end(run, messageId, disposition)
+    this.#running -= 1
+    this.#finished.fire()
   }
 
   async #call(handout: Handout, messageId: string | undefined): Promise<Disposition | 'again'> {
     const { queue, handler, codec, onError, requeueDelayMs } = this.#settings
-    const { over } = handout.guard
+    const { message, over } = handout
     try {
-      const delivery: Delivery<T> = deliveryOf(handout.message, queue, codec, over)
-      return (await handler(delivery)) ?? 'ack'
+      const delivery: Delivery<T> = deliveryOf(message, queue, codec, over)
+      return dispositionOf(await handler(delivery), queue)
     } catch (thrown) {
       if (over.aborted) return 'again'
       this.#parts.reports.handlerFailed(messageId, asError(thrown))
@@ -188,31 +195,25 @@ export class QueueConsumer<T> {
 
   // Nobody confirms an ack: one that was written to a dying connection looks like any other. So every answer is
   // remembered, not only those that had no channel left.
-  #answer(handout: Handout, messageId: string | undefined, disposition: Disposition): void {
-    const said = answer(handout, disposition)
-    // What was to be requeued is requeued by the loss of its channel as well.
-    if (disposition === 'requeue') return
-    if (messageId !== undefined) this.#parts.replay.remember(messageId, disposition)
-    else if (!said) this.#parts.reports.ackLost()
+  #end(run: Run, messageId: string | undefined, disposition: Disposition | 'again'): void {
+    const { replay, reports } = this.#parts
+    if (disposition === 'again') {
+      replay.ended(messageId, run, undefined)
+      return
+    }
+    const isSaid = answer(run.latest, disposition)
+    const isRemembered = replay.ended(messageId, run, disposition)
+    if (!isSaid && !isRemembered && disposition !== 'requeue') reports.ackLost()
   }
 
-  #onCancelled(guard: GuardedChannel<Channel>): void {
-    const { queue } = this.#settings
-    this.#lose(
-      guard,
-      rabbitError('lost', `the broker cancelled the consumer of '${queue}'`, { retryable: true }),
-    )
-    guard.discard()
-  }
-
-  #onOver(guard: GuardedChannel<Channel>, connection: AmqpConnection): void {
+  #onOver(subscription: Subscription, connection: AmqpConnection): void {
     // With its connection gone, the link puts everything back by itself.
-    if (!connection.over.aborted) this.#lose(guard, asError(guard.over.reason))
+    if (!connection.over.aborted) this.#lose(subscription, asError(subscription.over.reason))
   }
 
-  #lose(guard: GuardedChannel<Channel>, error: Error): void {
-    if (this.#subscription.kind !== 'open' || this.#subscription.guard !== guard) return
-    this.#subscription = { kind: 'none' }
+  #lose(subscription: Subscription, error: Error): void {
+    if (this.#state.kind !== 'open' || this.#state.subscription !== subscription) return
+    this.#state = { kind: 'none' }
     this.#parts.reports.lost(error)
   }
 
@@ -221,21 +222,5 @@ export class QueueConsumer<T> {
     if (replyCode(thrown) !== 404 || !message.includes('no queue')) return thrown
     this.#parts.reports.queueMissing()
     return rabbitError('queue-missing', message, { cause: thrown, serverCode: 404, retryable: true })
-  }
-}
-
-// Tells the broker something and waits for its answer; a channel that is gone is told nothing.
-async function told(
-  { guard }: Open,
-  signal: AbortSignal,
-  tell: (guard: GuardedChannel<Channel>) => Promise<unknown>,
-): Promise<void> {
-  const either = scopeBelow(signal, guard.over)
-  try {
-    if (!guard.over.aborted) await abandonable(tell(guard), either.signal, () => undefined)
-  } catch (error) {
-    if (signal.aborted) throw error
-  } finally {
-    either.end()
   }
 }

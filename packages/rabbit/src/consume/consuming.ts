@@ -1,4 +1,4 @@
-import { type Clock, type Emitter, type Link, withDeadline } from '@ha/core'
+import type { Clock, Emitter, Link } from '@ha/core'
 import type { AmqpConnection } from '../amqp/connection.ts'
 import { rabbitError } from '../codes.ts'
 import type { RabbitEvents } from '../events.ts'
@@ -6,20 +6,10 @@ import type { ResolvedOptions } from '../options.ts'
 import type { Routes } from '../publish/publishing.ts'
 import { consumeArguments, exchangeKey, queueKey, routeKeys } from '../topology/plan.ts'
 import { QueueNames } from '../topology/queue-names.ts'
-import { topologyDeclarations } from '../topology/restore.ts'
+import { type Missing, topologyDeclarations } from '../topology/restore.ts'
 import { AckReplay } from './ack-replay.ts'
 import { type ConsumerReports, type ConsumeSettings, QueueConsumer, type StopReport } from './consumer.ts'
-
-/** A subscription that lives until it is stopped. */
-export interface Consumer {
-  readonly queue: string
-  /** `consuming`, or why not: `starting`, `retrying`, `refused` by the broker for good, `stopped`. */
-  readonly status: ConsumerStatus
-  /** Resolves when it consumes for the first time; rejects when the broker refuses it for good, or with `timed-out`. */
-  ready(limit?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<void>
-  /** Takes no more messages and lets handlers at work finish, up to `timeoutMs` (default 5 000). Never rejects. */
-  stop(limit?: { readonly timeoutMs?: number }): Promise<StopReport>
-}
+import { type Consumer, type ConsumerStatus, consumerHandle } from './handle.ts'
 
 export interface ConsumerHealth {
   readonly queue: string
@@ -27,8 +17,6 @@ export interface ConsumerHealth {
   /** Handlers at work. */
   readonly running: number
 }
-
-export type ConsumerStatus = 'starting' | 'consuming' | 'retrying' | 'refused' | 'stopped'
 
 export interface ConsumingParts {
   readonly clock: Clock
@@ -40,6 +28,7 @@ export interface ConsumingParts {
 interface Known {
   readonly handle: Consumer
   readonly running: () => number
+  readonly stop: (signal: AbortSignal) => Promise<StopReport>
 }
 
 /** Everything that consumes, and the topology: one connection, and on it one channel for each consumer. */
@@ -54,8 +43,14 @@ export class Consuming implements Routes {
   constructor(parts: ConsumingParts) {
     this.#parts = parts
     const { options, link } = parts
-    const declarations = topologyDeclarations(options.topology, this.#names, options.declareTimeoutMs)
-    for (const declaration of declarations) link.ledger.declare(declaration)
+    const restoring = {
+      names: this.#names,
+      clock: parts.clock,
+      timeoutMs: options.declareTimeoutMs,
+      onMissing: (missing: Missing) => this.#onMissing(missing),
+    }
+    for (const declaration of topologyDeclarations(options.topology, restoring))
+      link.ledger.declare(declaration)
   }
 
   /** Begins to dial when there is something to declare. */
@@ -85,16 +80,16 @@ export class Consuming implements Routes {
     const needs = options.topology.queues?.[settings.queue] === undefined ? [] : [queueKey(settings.queue)]
     link.ledger.declare(consumer.declaration(key, needs, options.declareTimeoutMs))
     link.start()
-    const handle = this.#handle(key, settings.queue, consumer)
-    this.#consumers.set(key, { handle, running: () => consumer.running })
+    const stop = (signal: AbortSignal): Promise<StopReport> => this.#stop(key, consumer, signal)
+    const { clock } = this.#parts
+    const handle = consumerHandle({ clock, ledger: link.ledger, key, queue: settings.queue, stop })
+    this.#consumers.set(key, { handle, running: () => consumer.running, stop })
     return handle
   }
 
-  /** Stops every consumer, all in the same time. */
-  async stop(timeoutMs: number): Promise<StopReport> {
-    const reports = await Promise.all(
-      [...this.#consumers.values()].map(({ handle }) => handle.stop({ timeoutMs })),
-    )
+  /** Stops every consumer; when the signal fires, handlers still at work are abandoned. */
+  async stop(signal: AbortSignal): Promise<StopReport> {
+    const reports = await Promise.all([...this.#consumers.values()].map(({ stop }) => stop(signal)))
     return { abandoned: reports.reduce((total, { abandoned }) => total + abandoned, 0) }
   }
 
@@ -104,21 +99,40 @@ export class Consuming implements Routes {
     const route = exchange === '' ? `queue ${key}` : exchange
     if (this.#readyRoutes.has(route)) return true
     const keys = routeKeys(this.#parts.options.topology, exchange, key)
+    // Only our own routes are kept: the names that others publish to, such as `replyTo`, have no end.
+    if (keys.length === 0) return true
     if (!keys.every((needed) => this.#parts.link.ledger.isSettled(needed))) return false
     this.#readyRoutes.add(route)
     return true
   }
 
   restore(exchange: string): boolean {
-    const { options, link } = this.#parts
+    const { options } = this.#parts
     if (options.topology.exchanges?.[exchange] === undefined) return false
-    this.#readyRoutes.delete(exchange)
-    link.lapse(exchangeKey(exchange), rabbitError('exchange-missing', `exchange '${exchange}' has vanished`))
+    this.#lapse(exchangeKey(exchange), rabbitError('exchange-missing', `exchange '${exchange}' has vanished`))
     return true
   }
 
   changed(signal: AbortSignal): Promise<void> {
     return this.#parts.link.ledger.changed.wait(signal)
+  }
+
+  // What was held to be there when the binding was tried is not there: it is made again, and then the binding. Traffic
+  // waits for both.
+  #onMissing({ binding, needs, triedAtMs, error }: Missing): void {
+    const { ledger } = this.#parts.link
+    for (const key of needs) {
+      const standing = ledger.standing(key)
+      const isNewer = standing?.kind === 'held' && standing.sinceMs >= triedAtMs
+      if (!isNewer && ledger.isSettled(key)) this.#lapse(key, error)
+    }
+    this.#lapse(binding, error)
+  }
+
+  // A part of the topology has vanished: until it is back, what is published through it waits.
+  #lapse(key: string, error: Error): void {
+    this.#readyRoutes.clear()
+    this.#parts.link.lapse(key, error)
   }
 
   #consumerParts<T>(
@@ -152,47 +166,18 @@ export class Consuming implements Routes {
         link.lapse(key, error)
       },
       queueMissing: () =>
-        link.lapse(queueKey(queue), rabbitError('queue-missing', `queue '${queue}' has vanished`)),
+        this.#lapse(queueKey(queue), rabbitError('queue-missing', `queue '${queue}' has vanished`)),
       ackReplayed: (messageId) => events.emit('ackReplayed', { queue, messageId }),
       ackLost: () => events.emit('ackLost', { queue }),
       handlerFailed: (messageId, error) => events.emit('handlerFailed', { queue, messageId, error }),
     }
   }
 
-  #handle<T>(key: string, queue: string, consumer: QueueConsumer<T>): Consumer {
-    const { link, clock } = this.#parts
-    const known = this.#consumers
-    const expired = (): Error =>
-      rabbitError('timed-out', `no consumer on '${queue}' yet`, { retryable: true })
-    let stopping: Promise<StopReport> | undefined
-    return {
-      queue,
-      get status() {
-        return statusOf(link.ledger.standing(key)?.kind)
-      },
-      ready: ({ timeoutMs = 30_000, signal } = {}) =>
-        withDeadline(clock, { timeoutMs, signal, expired }, (inner) => link.ledger.whenSettled(key, inner)),
-      stop({ timeoutMs = 5_000 } = {}) {
-        link.ledger.forget(key)
-        known.delete(key)
-        stopping ??= consumer.stop(timeoutMs)
-        return stopping
-      },
-    }
-  }
-}
-
-function statusOf(standing: string | undefined): ConsumerStatus {
-  switch (standing) {
-    case undefined:
-      return 'stopped'
-    case 'held':
-      return 'consuming'
-    case 'refused':
-      return 'refused'
-    case 'retrying':
-      return 'retrying'
-    default:
-      return 'starting'
+  // Known until it has stopped: the end of the client waits for its handlers as well.
+  async #stop<T>(key: string, consumer: QueueConsumer<T>, signal: AbortSignal): Promise<StopReport> {
+    this.#parts.link.ledger.forget(key)
+    const report = await consumer.stop(signal)
+    this.#consumers.delete(key)
+    return report
   }
 }

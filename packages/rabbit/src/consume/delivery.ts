@@ -1,5 +1,6 @@
 import type { ConsumeMessage } from '../amqp/types.ts'
 import type { Codec } from '../codec.ts'
+import { rabbitError } from '../codes.ts'
 
 /** What becomes of a delivery: done with, back into the queue, or away (to the dead-letter exchange, if there is one). */
 export type Disposition = 'ack' | 'requeue' | 'reject'
@@ -26,12 +27,24 @@ export interface Delivery<T> {
 }
 
 /**
- * Handles one delivery. Returning nothing means `ack`; what it throws is handled as the consumer's `onError` says.
+ * Handles one delivery. Returning nothing means `ack`, and so does whatever is no text; what it throws, or a word
+ * that means nothing, is handled as the consumer's `onError` says.
  */
 export type DeliveryHandler<T> = (delivery: Delivery<T>) => Handled | Promise<Handled>
 
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing is the usual one.
 type Handled = Disposition | void
+
+/** What a handler's result means. Throws at a text that is none of the words. */
+export function dispositionOf(result: unknown, queue: string): Disposition {
+  if (typeof result !== 'string') return 'ack'
+  const word = words.find((known) => known === result)
+  if (word !== undefined) return word
+  const expected = `expected ${words.join(', ')} or nothing`
+  throw rabbitError('config-invalid', `the handler of '${queue}' returned '${result}': ${expected}`)
+}
+
+const words: readonly Disposition[] = ['ack', 'requeue', 'reject']
 
 /** The delivery that a handler sees; throws what the codec throws. */
 export function deliveryOf<T>(

@@ -109,12 +109,12 @@ export class Publishing {
   }
 
   /**
-   * Takes no more messages and waits until all are settled, up to `timeoutMs`; fails the rest, and counts. Who waited
-   * for room before is still let in.
+   * Takes no more messages and waits until all are settled, up to `timeoutMs` or until the signal fires; fails the
+   * rest, and counts. Who waited for room before is still let in.
    */
-  async drain(timeoutMs: number): Promise<Left> {
+  async drain(timeoutMs: number, signal: AbortSignal): Promise<Left> {
     this.#taking = false
-    await this.#until(() => this.space.messages === 0 && this.space.waiting === 0, timeoutMs)
+    await this.#until(() => this.space.messages === 0 && this.space.waiting === 0, timeoutMs, signal)
     this.space.close(closedError())
     const left = { unknown: 0, notSent: 0 }
     for (const lane of this.#lanes) {
@@ -141,11 +141,11 @@ export class Publishing {
     return left
   }
 
-  async #until(settled: () => boolean, timeoutMs: number): Promise<void> {
+  async #until(settled: () => boolean, timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const expired = (): HaError => rabbitError('timed-out', 'messages are still unconfirmed')
     try {
-      await withDeadline(this.#parts.clock, { timeoutMs, expired }, async (signal) => {
-        while (!settled()) await this.#settled.wait(signal)
+      await withDeadline(this.#parts.clock, { timeoutMs, signal, expired }, async (inner) => {
+        while (!settled()) await this.#settled.wait(inner)
       })
     } catch {
       // Out of time: the caller looks at what is left.

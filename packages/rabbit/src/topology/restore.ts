@@ -1,39 +1,75 @@
-import { abandonable, type Declaration } from '@ha/core'
+import { abandonable, asError, type Clock, type Declaration, type HaError } from '@ha/core'
 import { openChannel } from '../amqp/channel.ts'
 import type { AmqpConnection } from '../amqp/connection.ts'
 import type { Channel } from '../amqp/types.ts'
+import { classify, replyCode } from '../amqp/verdicts.ts'
+import { rabbitError } from '../codes.ts'
 import { needsOf, planTopology, queueOptions, type Step, survives } from './plan.ts'
 import type { QueueNames } from './queue-names.ts'
 import type { BindingSpec, Topology } from './spec.ts'
 
+export interface Restoring {
+  readonly names: QueueNames
+  readonly clock: Clock
+  /** How long one declaration may take. */
+  readonly timeoutMs: number
+  readonly onMissing: (missing: Missing) => void
+}
+
+/** A binding that found one of its ends missing. */
+export interface Missing {
+  readonly binding: string
+  readonly needs: readonly string[]
+  readonly triedAtMs: number
+  readonly error: HaError
+}
+
 /** The declarations of a topology: each on a channel of its own, so that one that fails or hangs is alone with it. */
 export function topologyDeclarations(
   topology: Topology,
-  names: QueueNames,
-  timeoutMs: number,
+  restoring: Restoring,
 ): readonly Declaration<AmqpConnection>[] {
   return planTopology(topology).map((step) => ({
     key: step.key,
     needs: needsOf(step),
     gates: false,
     survives: survives(step, topology),
-    timeoutMs,
-    apply: (connection, signal) => applyStep(step, connection, names, signal),
+    timeoutMs: restoring.timeoutMs,
+    apply: (connection, signal) => applyStep(step, connection, restoring, signal),
   }))
 }
 
 async function applyStep(
   step: Step,
   connection: AmqpConnection,
-  names: QueueNames,
+  { names, clock, onMissing }: Restoring,
   signal: AbortSignal,
 ): Promise<void> {
+  const triedAtMs = clock.now()
   const guard = await openChannel(connection, signal)
   try {
     await abandonable(declare(step, guard.channel, connection.version, names), signal, () => undefined)
+  } catch (thrown) {
+    const cause = asError(thrown)
+    if (signal.aborted || step.kind !== 'binding' || !isMissing(cause)) throw cause
+    const error = missingEnd(cause)
+    onMissing({ binding: step.key, needs: needsOf(step), triedAtMs, error })
+    throw error
   } finally {
     guard.discard()
   }
+}
+
+// A queue whose node is away is a 404 as well, which passes by itself.
+function isMissing(cause: Error): boolean {
+  return replyCode(cause) === 404 && !classify(cause).transient
+}
+
+// Known to be there from an earlier connection, both ends are declared beside their binding. A broker that has lost one
+// of them hears of the binding first: it is no conflict, but something to do again.
+function missingEnd(cause: Error): HaError {
+  const code = cause.message.includes('no exchange') ? 'exchange-missing' : 'queue-missing'
+  return rabbitError(code, cause.message, { cause, serverCode: 404, retryable: true })
 }
 
 async function declare(step: Step, channel: Channel, version: string, names: QueueNames): Promise<void> {

@@ -29,6 +29,39 @@ describe('a consumer', () => {
     expect(bodies).toEqual([{ total: 7 }])
   })
 
+  it('acknowledges when its handler returns something that is no word', async () => {
+    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const saved = async (): Promise<unknown> => ({ id: 7 })
+    let runs = 0
+    rabbit.consume('bill', () => {
+      runs += 1
+      return saved() as Promise<void>
+    })
+    await rabbit.publisher({ key: 'bill' }).publish({})
+    await until('it is answered', () => runs === 1 && cluster.queue('bill')?.unacked === 0)
+    expect(cluster.log.entries({ from: 'client', frame: 'basic.ack' })).toHaveLength(1)
+    expect(told).toEqual([])
+  })
+
+  it('takes a word that it does not know for a failure', async () => {
+    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const handler = (): 'ack' => 'done' as 'ack'
+    rabbit.consume('bill', handler, { onError: 'reject' })
+    await rabbit.publisher({ key: 'bill' }).publish({})
+    await until('it is told', () => told.length === 1 && cluster.queue('bill')?.unacked === 0)
+    expect(told).toMatchObject([
+      {
+        name: 'handlerFailed',
+        event: {
+          error: {
+            code: 'config-invalid',
+            message: "the handler of 'bill' returned 'done': expected ack, requeue, reject or nothing",
+          },
+        },
+      },
+    ])
+  })
+
   it('never holds more than its prefetch', async () => {
     const { rabbit } = await rabbitBench({ topology })
     const { seen, handler, goOn } = held()
@@ -203,6 +236,17 @@ describe('when the node of a consumer is lost', () => {
     await until('its channel is gone', () => seen[0]?.signal.aborted === true)
     goOn()
     await until('it is told', () => told.some(({ name }) => name === 'ackLost'))
+  })
+})
+
+describe('when the node of a consumer stops in good order', () => {
+  it('nobody is told that the broker took the consumer away', async () => {
+    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const consumer = rabbit.consume('bill', () => undefined)
+    await consumer.ready()
+    await cluster.node(1).stop()
+    await until('it is elsewhere', () => told.some(({ name }) => name === 'failover'))
+    expect(told.map(({ name }) => name)).toEqual(['failover'])
   })
 })
 

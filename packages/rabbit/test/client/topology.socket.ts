@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest'
+import { quorum, topic } from '../../src/index.ts'
+import { ending, until } from '../waiting.ts'
+import { rabbitBench } from './bench.ts'
+
+const topology = {
+  exchanges: { orders: topic() },
+  queues: { bill: quorum() },
+  bindings: [{ exchange: 'orders', queue: 'bill', key: '#' }],
+}
+
+const bindingKey = "binding orders -> queue bill '#'"
+
+describe('a binding', () => {
+  it('waits for both its ends on the first connection', async () => {
+    const { rabbit, cluster } = await rabbitBench({ topology })
+    cluster.script(
+      { when: { from: 'client', frame: 'queue.declare' }, do: 'delay', delayMs: 100 },
+      { when: { from: 'client', frame: 'exchange.declare' }, do: 'delay', delayMs: 150 },
+    )
+    await rabbit.ready()
+    expect(cluster.log.entries({ from: 'client', frame: 'queue.bind' })).toHaveLength(1)
+    expect(cluster.log.entries({ from: 'server', frame: 'channel.close' })).toEqual([])
+  })
+
+  it.each([
+    ['queue', 'queue.declare'],
+    ['exchange', 'exchange.declare'],
+  ] as const)('is made again when the broker came back without its %s', async (_, frame) => {
+    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    await rabbit.ready()
+    const publisher = rabbit.publisher({ exchange: 'orders', key: 'order.new' })
+    await publisher.publish(1)
+    // On the next connection the binding is tried first, and finds that end missing.
+    cluster.script({ when: { from: 'client', frame, node: 2 }, do: 'delay', delayMs: 150 })
+    cluster.deleteQueue('bill')
+    if (frame === 'exchange.declare') await rabbit.withChannel((channel) => channel.deleteExchange('orders'))
+    await cluster.node(1).kill()
+    await until('it is elsewhere', () => rabbit.health().consume.endpoint === cluster.node(2).address)
+    await until('everything is back', () =>
+      rabbit.health().consume.declarations.every(({ standing }) => standing === 'held'),
+    )
+    expect(told.filter(({ name }) => name === 'topologyConflict')).toEqual([])
+    expect(await ending(publisher.publish(2))).toBe('confirmed')
+    expect(cluster.queue('bill')?.ready).toBe(1)
+  })
+
+  it('to what nobody has declared is tried until it is there, and says what it waits for', async () => {
+    const { rabbit } = await rabbitBench({
+      topology: { bindings: [{ exchange: 'amq.topic', queue: 'theirs', key: '#' }] },
+    })
+    await expect(rabbit.ready({ timeoutMs: 200 })).rejects.toMatchObject({
+      code: 'timed-out',
+      cause: { code: 'queue-missing', serverCode: 404 },
+    })
+    await rabbit.withChannel((channel) => channel.assertQueue('theirs'))
+    await rabbit.ready()
+    expect(await ending(rabbit.publisher({ exchange: 'amq.topic' }).publish({}))).toBe('confirmed')
+  })
+
+  it('holds up what is published through it until it is back', async () => {
+    const { rabbit, cluster } = await rabbitBench({ topology })
+    await rabbit.ready()
+    const publisher = rabbit.publisher({ exchange: 'orders', key: 'order.new' })
+    await publisher.publish(1)
+    cluster.script(
+      { when: { from: 'client', frame: 'queue.declare', node: 2 }, do: 'hold', until: 'declared' },
+      { when: { from: 'client', frame: 'queue.bind', node: 2, skip: 1 }, do: 'delay', delayMs: 100 },
+    )
+    cluster.deleteQueue('bill')
+    await cluster.node(1).kill()
+    await until('the binding has failed', () =>
+      rabbit
+        .health()
+        .consume.declarations.some(({ key, error }) => key === bindingKey && error !== undefined),
+    )
+    const outcome = ending(publisher.publish(2))
+    cluster.release('declared')
+    expect(await outcome).toBe('confirmed')
+  })
+})
