@@ -40,16 +40,26 @@ export function wokeApart(view: MemberView): boolean {
 
 /**
  * The members whose story counts when several are told: the largest part that holds together, and of equals the one
- * with the first member. After a partition all of its sides know of it, and only those outside of this part must yield.
+ * with the first member. A partition may be known on all of its sides or on one; only those outside of this part must
+ * yield.
  */
 export function trustedPart(answers: readonly Answer[]): readonly string[] {
   let trusted: readonly string[] = []
-  for (const { view } of answers) {
-    if (view.kind !== 'answered') continue
-    const part = view.members.filter((member) => !view.apart.includes(member))
-    if (part.length > trusted.length) trusted = part
+  for (const { member } of answers) {
+    const part = answers.filter((other) => holdTogether(member, other.member, answers))
+    if (part.length > trusted.length) trusted = part.map((other) => other.member)
   }
   return trusted
+}
+
+// A member that does not answer holds to nobody.
+function holdTogether(a: string, b: string, answers: readonly Answer[]): boolean {
+  return !isApartFrom(a, b, answers) && !isApartFrom(b, a, answers)
+}
+
+function isApartFrom(member: string, other: string, answers: readonly Answer[]): boolean {
+  const view = answers.find((answer) => answer.member === member)?.view
+  return view?.kind !== 'answered' || view.apart.includes(other)
 }
 
 function objection(view: MemberView, members: readonly string[]): string | undefined {

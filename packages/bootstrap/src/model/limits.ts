@@ -1,7 +1,7 @@
 import { milliseconds, Problems } from '@ha/core'
 
 /** The longest fault: a week. */
-export const longestFaultMs = 604_800_000
+const longestFaultMs = 604_800_000
 /** The longest wait: a day. */
 const longestWaitMs = 86_400_000
 

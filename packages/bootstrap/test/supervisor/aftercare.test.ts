@@ -205,6 +205,14 @@ test('after a partition the lesser part yields, and the larger one does not', ()
   expect(members.map((member) => mustYield(member, answers, 'woke'))).toEqual([true, true, true])
 })
 
+test('a partition that only the lesser part knows of is none of the others’ business', () => {
+  const answers = members.map(
+    (member, i): Answer => ({ member, view: i === 2 ? { ...well, apart: members.slice(0, 2) } : well }),
+  )
+
+  expect(members.map((member) => mustYield(member, answers, 'found'))).toEqual([false, false, true])
+})
+
 test('of two equal parts the one without the first member yields', () => {
   const [a = '', b = ''] = members
   const pair = { ...well, members: [a, b], running: [a, b] }
