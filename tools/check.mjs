@@ -23,9 +23,7 @@ export async function checkPackages(steps) {
   await inEmptyFolder(async (folder) => {
     const files = packAll(folder)
     for (const name of published) {
-      await steps.run(`@ha/${name}: publint`, () =>
-        tool('publint', 'src/cli.js', [`packages/${name}`, '--strict']),
-      )
+      await steps.run(`@ha/${name}: publint`, () => tool('publint', 'src/cli.js', [files[name], '--strict']))
       await steps.run(`@ha/${name}: types resolve (attw)`, () =>
         tool('@arethetypeswrong/cli', 'dist/index.js', [files[name], '--profile', 'esm-only', '--quiet']),
       )
