@@ -6,7 +6,7 @@ import { fold, idOf, type LabState, processOf, unbornLab } from '../lab/state.ts
 import type { LabStatus, Request } from '../lab/wire.ts'
 import { journalPath } from '../machine/lab-folder.ts'
 import { runCommand } from '../machine/run-command.ts'
-import { labError } from '../model/codes.ts'
+import { type BootstrapCode, labError } from '../model/codes.ts'
 import { checkFaultMs, checkWaitMs } from '../model/limits.ts'
 import type { Plan, PlannedNode } from '../model/plan.ts'
 import { unknownNode } from '../model/unknown-node.ts'
@@ -151,14 +151,22 @@ export class Lab {
     await this.#call({ verb: 'follow' }, { onEvent, signal })
   }
 
-  /** Resolves when the lab has formed; rejects with `lab-failed` when it could not. */
+  /** Resolves when the lab has formed; rejects with what kept it from forming. */
   async formed(options: WaitOptions = {}): Promise<void> {
     const timeoutMs = checkWaitMs(options.timeoutMs, 'formed.timeoutMs', defaultWaitMs)
     const expired = (): Error =>
       labError('timed-out', `${this.name} has not come up in ${timeoutMs} ms; its logs are in ${this.folder}`)
-    await withDeadline(systemClock, { timeoutMs, signal: options.signal, expired }, (signal) =>
-      this.#call({ verb: 'formed' }, { ...options, signal }),
-    )
+    try {
+      await withDeadline(systemClock, { timeoutMs, signal: options.signal, expired }, (signal) =>
+        this.#call({ verb: 'formed' }, { ...options, signal }),
+      )
+    } catch (thrown) {
+      options.signal?.throwIfAborted()
+      // A supervisor that failed at once may have left before it could be asked; its journal tells why.
+      const { phase } = this.#state()
+      if (phase.kind !== 'failed') throw asError(thrown)
+      throw labError(phase.code as BootstrapCode, phase.message, { cause: thrown })
+    }
   }
 
   /** Ends every process of the lab and removes its folder. */

@@ -1,0 +1,54 @@
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { Lab } from '../../src/client/lab.ts'
+import type { Plan } from '../../src/model/plan.ts'
+import { resolveRabbit } from '../../src/rabbitmq/model.ts'
+import { planRabbit } from '../../src/rabbitmq/plan.ts'
+import { Book } from '../../src/supervisor/book.ts'
+import { place } from '../rabbitmq/place.ts'
+
+let folder: string
+let plan: Plan
+
+beforeEach(() => {
+  folder = join(mkdtempSync(join(tmpdir(), 'hactl-lab-')), 'shop')
+  mkdirSync(folder)
+  plan = planRabbit(resolveRabbit({ kind: 'rabbitmq', nodes: 1 }, { ...place, folder }))
+  new Book(join(folder, 'events.jsonl')).record({
+    type: 'failed',
+    code: 'port-taken',
+    message: 'it is taken',
+  })
+})
+afterEach(() => {
+  rmSync(join(folder, '..'), { recursive: true })
+})
+
+test('a lab that failed before it could be asked says why', async () => {
+  await expect(new Lab(folder, plan).formed()).rejects.toMatchObject({
+    code: 'port-taken',
+    message: 'it is taken',
+  })
+})
+
+test('a fault without an end is refused before anybody is asked', async () => {
+  const lab = new Lab(folder, plan)
+
+  for (const forMs of [Number.POSITIVE_INFINITY, Number.NaN, 0, -1]) {
+    await expect(lab.pause('rabbit1', { forMs })).rejects.toThrow('pause.forMs: expected a whole number')
+  }
+  await expect(lab.ready({ timeoutMs: Number.NaN })).rejects.toThrow(
+    'ready.timeoutMs: expected a whole number',
+  )
+})
+
+test('the end of a lab that failed leaves nothing, and may be asked for twice', async () => {
+  const lab = new Lab(folder, plan)
+
+  await lab.down()
+  await lab.down()
+
+  expect(() => rmSync(folder, { recursive: true })).toThrow('ENOENT')
+})
