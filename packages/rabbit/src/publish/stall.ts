@@ -21,7 +21,7 @@ export function noStall(answers: number, patienceMs: number): Stall {
   return { answers, forMs: 0, patienceMs }
 }
 
-/** Folds a tick: any final answer, or nothing to confirm, ends the stall. */
+/** Folds a tick: any answer, or nothing to confirm, ends the stall. */
 export function observeProgress(stall: Stall, progress: Progress, patienceMs: number): Stall {
   if (progress.answers !== stall.answers || progress.unconfirmed === 0)
     return noStall(progress.answers, patienceMs)
