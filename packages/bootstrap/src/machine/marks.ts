@@ -1,4 +1,5 @@
 import { systemClock } from '@ha/core'
+import type { ProcessId } from '../lab/events.ts'
 import { findMarked, isRunning, signal } from './process-table.ts'
 
 /** In the environment of every process of a lab, and so of its children: what a crash left unrecorded is found by it. */
@@ -16,7 +17,13 @@ export function hasMarked(folder: string): boolean {
 /** Ends every process that carries the mark of the lab in this folder, recorded or not, and waits for their end. */
 export async function endMarked(folder: string): Promise<void> {
   const giveUpAt = systemClock.now() + patienceMs
-  const left = findMarked(labMark, folder)
-  for (const id of left) signal(id, 'SIGKILL')
-  while (left.some(isRunning) && systemClock.now() < giveUpAt) await systemClock.sleep(lookMs)
+  let dying: readonly ProcessId[] = []
+  do {
+    // A script may start another program between the look and the kill, so it is looked again until there is none.
+    const found = findMarked(labMark, folder)
+    for (const id of found) signal(id, 'SIGKILL')
+    dying = [...dying, ...found].filter(isRunning)
+    if (found.length === 0 && dying.length === 0) return
+    await systemClock.sleep(lookMs)
+  } while (systemClock.now() < giveUpAt)
 }
