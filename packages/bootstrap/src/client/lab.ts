@@ -14,9 +14,9 @@ import { findLeader } from '../rabbitmq/leader.ts'
 import { readEvents } from '../supervisor/book.ts'
 import { currentClaim, isHeld } from '../supervisor/claim.ts'
 import { statusUnasked } from '../supervisor/status.ts'
-import { type CallOptions, call } from './call.ts'
+import { ask } from './ask.ts'
+import type { CallOptions } from './call.ts'
 import { type FaultLease, faultLease } from './fault-lease.ts'
-import { reachSupervisor } from './reach.ts'
 import { removeRemains } from './remains.ts'
 
 /** A node of a lab. */
@@ -193,7 +193,7 @@ export class Lab {
   }
 
   async #call(request: Request, options: CallOptions = {}): Promise<unknown> {
-    return await call(await reachSupervisor(this.folder, options.signal), request, options)
+    return await ask(this.folder, request, options)
   }
 
   #state(): LabState {

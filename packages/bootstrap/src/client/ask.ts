@@ -1,0 +1,50 @@
+import { asError, isHaError, systemClock } from '@ha/core'
+import type { Request } from '../lab/wire.ts'
+import { type Claim, isHeld } from '../supervisor/claim.ts'
+import { type CallOptions, call } from './call.ts'
+import { reachSupervisor } from './reach.ts'
+
+const lookMs = 20
+// A process that was killed is gone within milliseconds, and holds its socket until then.
+const dyingMs = 2_000
+
+/**
+ * Asks the supervisor of the lab in this folder. One that dies while it is asked is replaced and the other one asked
+ * again, where asking twice does no harm.
+ */
+export async function ask(folder: string, request: Request, options: CallOptions = {}): Promise<unknown> {
+  const claim = await reachSupervisor(folder, options.signal)
+  try {
+    return await call(claim, request, options)
+  } catch (thrown) {
+    const isLost = isHaError(thrown) && thrown.code === 'supervisor-lost'
+    if (!isLost || !isRepeatable(request) || !(await hasLeft(claim))) throw asError(thrown)
+    return await call(await reachSupervisor(folder, options.signal), request, options)
+  }
+}
+
+/** Whether a request that may have been carried out can be made again. */
+export function isRepeatable(request: Request): boolean {
+  switch (request.verb) {
+    case 'status':
+    case 'ready':
+    case 'resume':
+    case 'down':
+      return true
+    // A second fault would last longer than was asked for, a second restart is one more, and events were heard.
+    case 'fault':
+    case 'restart':
+    case 'formed':
+    case 'follow':
+      return false
+  }
+}
+
+async function hasLeft(claim: Claim): Promise<boolean> {
+  const giveUpAt = systemClock.now() + dyingMs
+  while (isHeld(claim)) {
+    if (systemClock.now() > giveUpAt) return false
+    await systemClock.sleep(lookMs)
+  }
+  return true
+}
