@@ -28,12 +28,20 @@ export function listenTo(
   isCurrent: () => boolean,
   listener: ChannelListener,
 ): void {
-  const current = (act: () => void): void => {
-    if (isCurrent()) act()
+  channel.on('ack', ({ deliveryTag, multiple }) => {
+    if (isCurrent()) listener.onAck(deliveryTag, multiple)
+  })
+  channel.on('nack', ({ deliveryTag, multiple }) => {
+    if (isCurrent()) listener.onNack(deliveryTag, multiple)
+  })
+  channel.on('return', (message) => {
+    if (isCurrent()) listener.onReturn(message)
+  })
+  channel.on('drain', () => {
+    if (isCurrent()) listener.onDrain()
+  })
+  const onOver = (): void => {
+    if (isCurrent()) listener.onOver(over.reason)
   }
-  channel.on('ack', ({ deliveryTag, multiple }) => current(() => listener.onAck(deliveryTag, multiple)))
-  channel.on('nack', ({ deliveryTag, multiple }) => current(() => listener.onNack(deliveryTag, multiple)))
-  channel.on('return', (message) => current(() => listener.onReturn(message)))
-  channel.on('drain', () => current(() => listener.onDrain()))
-  over.addEventListener('abort', () => current(() => listener.onOver(over.reason)), { once: true })
+  over.addEventListener('abort', onOver, { once: true })
 }

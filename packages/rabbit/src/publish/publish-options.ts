@@ -65,9 +65,11 @@ const otherWords: Readonly<Record<string, string>> = {
 
 /** Throws `config-invalid` for an option that does not exist or cannot be meant. */
 export function checkPublishOptions(options: PublishOptions): void {
-  for (const [name, value] of Object.entries(options)) {
+  // Each message comes by here: no array is made of its options.
+  for (const name in options) {
     const kind = kinds[name as keyof PublishOptions]
     if (kind === undefined) throw unknownOption(name)
+    const value: unknown = options[name as keyof PublishOptions]
     if (value !== undefined && (typeof value !== kind || value === null)) throw wrongKind(name, kind, value)
   }
   const { timeoutMs = 1, signal } = options

@@ -193,7 +193,8 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
       returned: undefined,
       settled: false,
       bytes,
-      ...settle,
+      resolve: settle.resolve,
+      reject: settle.reject,
       unlisten:
         options.signal && onceAborted(options.signal, (cause) => fail(entry, abandoned(entry, cause))),
       onSettled: this.#onSettled,
