@@ -39,7 +39,7 @@ const killedWhileAsked = async (): Promise<void> => {
   await once(first, 'spawn')
   await hold(1, first.pid ?? 0, (socket) => {
     socket.destroy()
-    hold(2, process.pid, answer).finally(() => first.kill('SIGKILL'))
+    void hold(2, process.pid, answer).finally(() => first.kill('SIGKILL'))
   })
 }
 
