@@ -4,6 +4,7 @@ import { kept } from '../model/kept.ts'
 import type { Backoff } from '../policy/backoff.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { withDeadline } from '../runtime/deadline.ts'
+import { scopeBelow } from '../runtime/scope.ts'
 import type { Declaration, Ledger } from '../session/ledger.ts'
 import type { Lease } from '../source.ts'
 
@@ -36,8 +37,9 @@ export async function keepLedger<C>(keeping: Keeping<C>, signal: AbortSignal): P
     // Whoever woke this loop may have ended the lease in the same turn: the ledger belongs to the next one then.
     signal.throwIfAborted()
     for (const declaration of ledger.due(clock.now()).slice(0, mostAtOnce - ledger.applying)) {
-      ledger.note(declaration, { kind: 'applying' })
-      applyOne(keeping, declaration, signal).catch(keeping.onDefect)
+      const scope = scopeBelow(signal)
+      ledger.note(declaration, { kind: 'applying', abandon: scope.abort })
+      applyOne(keeping, declaration, scope.signal).catch(keeping.onDefect).finally(scope.end)
     }
     await changedOrRetryDue(keeping, signal)
   }
@@ -54,7 +56,7 @@ async function changedOrRetryDue<C>({ ledger, clock }: Keeping<C>, signal: Abort
   }
 }
 
-// How it went is noted in the ledger.
+// How it went is noted in the ledger, unless the try was abandoned.
 async function applyOne<C>(
   keeping: Keeping<C>,
   declaration: Declaration<C>,

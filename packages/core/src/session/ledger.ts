@@ -21,7 +21,8 @@ export interface Declaration<C> {
 /** How a declaration stands on the current connection. */
 export type Standing =
   | { readonly kind: 'due' }
-  | { readonly kind: 'applying' }
+  /** A try is under way; `abandon` ends it, when what it stands on is gone or nobody wants it any more. */
+  | { readonly kind: 'applying'; readonly abandon: (reason: Error) => void }
   | { readonly kind: 'held'; readonly sinceMs: number }
   | { readonly kind: 'retrying'; readonly atMs: number; readonly error: Error }
   /** The server said no for good: nothing is tried again before the next connection, or before it is declared anew. */
@@ -58,6 +59,7 @@ export class Ledger<C> {
   readonly changed: Pulse = new Pulse()
 
   declare(declaration: Declaration<C>): void {
+    this.#abandon(declaration.key, 'it was declared anew')
     this.#entries.set(declaration.key, {
       declaration,
       standing: { kind: 'due' },
@@ -70,6 +72,7 @@ export class Ledger<C> {
 
   /** Stops wanting it. What the server has stays there. */
   forget(key: string): void {
+    this.#abandon(key, 'nobody wants it any more')
     if (this.#entries.delete(key)) this.changed.fire()
   }
 
@@ -83,20 +86,27 @@ export class Ledger<C> {
   }
 
   /**
-   * It no longer holds on this connection, and neither does what needs it. The first time it is due at once; what
-   * lapses again before it has held for a while waits `delayMs(failures)`.
+   * It no longer holds on this connection, and neither does what needs it; a try of these that is under way would hold
+   * on what is gone, and is abandoned. The first time it is due at once; what lapses again before it has held for a
+   * while waits `delayMs(failures)`.
    */
   lapse(key: string, lapse: Lapse): void {
     const entry = this.#entries.get(key)
     if (entry === undefined) return
+    const { standing: before } = entry
     entry.standing = lapsed(entry, lapse)
     entry.proven = false
-    for (const other of this.#entries.values()) {
-      if (other.standing.kind === 'held' && other.declaration.needs.includes(key)) {
-        this.lapse(other.declaration.key, lapse)
-      }
+    if (before.kind === 'applying') before.abandon(lapse.error)
+    for (const { declaration, standing } of this.#entries.values()) {
+      const mayHold = standing.kind === 'held' || standing.kind === 'applying'
+      if (mayHold && declaration.needs.includes(key)) this.lapse(declaration.key, lapse)
     }
     this.changed.fire()
+  }
+
+  #abandon(key: string, why: string): void {
+    const standing = this.#entries.get(key)?.standing
+    if (standing?.kind === 'applying') standing.abandon(new Error(`${key}: ${why}`))
   }
 
   /** What can be tried now. */

@@ -15,6 +15,48 @@ describe('what is declared on a link', () => {
     expect(next.connection.applied).toEqual(['auth'])
   })
 
+  it('is put back again when what it needs is lost while it is being put back', async () => {
+    const { clock, link, acquire } = linkBench()
+    const answers: (() => void)[] = []
+    const abandoned: unknown[] = []
+    link.ledger.declare(declaration('queue'))
+    link.ledger.declare(
+      declaration('binding', {
+        needs: ['queue'],
+        apply: async (connection, signal) => {
+          signal.addEventListener('abort', () => abandoned.push((signal.reason as Error).message))
+          await new Promise<void>((resolve) => answers.push(resolve))
+          await applied(connection, 'binding')
+        },
+      }),
+    )
+    const lease = await ready(clock, acquire())
+    await clock.advance(10)
+    link.lapse('queue', new Error('deleted'))
+    await clock.advance(10)
+    // The first try is answered all the same: it was made on the queue that is gone.
+    answers[0]?.()
+    await clock.advance(10)
+    expect(link.ledger.standing('binding')?.kind).toBe('applying')
+    answers[1]?.()
+    await clock.advance(10)
+    expect(link.ledger.standing('binding')?.kind).toBe('held')
+    expect(abandoned).toEqual(['deleted'])
+    expect(lease.connection.applied.filter((key) => key === 'queue')).toHaveLength(2)
+  })
+
+  it('is ended in the middle when nobody wants it any more', async () => {
+    const { clock, link, acquire } = linkBench()
+    const abandoned: unknown[] = []
+    const apply = (_: FakeConnection, signal: AbortSignal): Promise<void> =>
+      new Promise(() => signal.addEventListener('abort', () => abandoned.push(signal.aborted)))
+    link.ledger.declare(declaration('slow', { apply }))
+    await ready(clock, acquire())
+    await clock.advance(1)
+    link.ledger.forget('slow')
+    expect(abandoned).toEqual([true])
+  })
+
   it('does not keep traffic waiting when it does not gate', async () => {
     const { clock, link, acquire } = linkBench()
     link.ledger.declare(declaration('slow', { apply: () => new Promise(() => undefined) }))
