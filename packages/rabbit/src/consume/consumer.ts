@@ -125,6 +125,7 @@ export class QueueConsumer<T> {
   async #subscribe(connection: AmqpConnection, signal: AbortSignal): Promise<void> {
     const { prefetch, exclusive, arguments: given } = this.#settings
     const { queueName, argumentsFor, tagPrefix } = this.#parts
+    this.#leaveOld()
     this.#subscriptions += 1
     const asked = {
       queue: queueName(),
@@ -143,6 +144,14 @@ export class QueueConsumer<T> {
     }
     this.#state = { kind: 'open', subscription }
     subscription.over.addEventListener('abort', () => this.#onOver(subscription, connection), { once: true })
+  }
+
+  // With its queue made anew, the consumer is put back though nobody has told it of an end: one subscription at a time.
+  #leaveOld(): void {
+    if (this.#state.kind !== 'open') return
+    const { subscription } = this.#state
+    this.#state = { kind: 'none' }
+    subscription.discard(rabbitError('lost', 'subscribed anew', { retryable: true }))
   }
 
   // Never throws: the driver would close the channel, and on the notice of a cancel the whole connection.

@@ -31,6 +31,9 @@ interface Known {
   readonly stop: (signal: AbortSignal) => Promise<StopReport>
 }
 
+// What was made so recently is there: nothing is doubted more often.
+const doubtedAfterMs = 5_000
+
 /** Everything that consumes, and the topology: one connection, and on it one channel for each consumer. */
 export class Consuming implements Routes {
   readonly #parts: ConsumingParts
@@ -104,6 +107,18 @@ export class Consuming implements Routes {
     if (!keys.every((needed) => this.#parts.link.ledger.isSettled(needed))) return false
     this.#readyRoutes.add(route)
     return true
+  }
+
+  // The broker tells nobody of a binding that is gone, and not every consumer of a queue. Made once more, a binding finds
+  // out; where nothing was bound for that key, it costs one request for each binding now and then.
+  doubt(exchange: string, key: string): void {
+    const { clock, link, options } = this.#parts
+    const keys = routeKeys(options.topology, exchange, key).filter((one) => one !== exchangeKey(exchange))
+    for (const one of keys) {
+      const standing = link.ledger.standing(one)
+      if (standing?.kind !== 'held' || clock.now() - standing.sinceMs < doubtedAfterMs) continue
+      this.#lapse(one, rabbitError('unroutable', `nothing was routed to ${one}`))
+    }
   }
 
   restore(exchange: string): boolean {

@@ -22,6 +22,14 @@ export interface ChannelListener {
   readonly onOver: (reason: Error) => void
 }
 
+/** What the broker says of a message that it gives back. */
+export interface Returned {
+  readonly exchange: string
+  readonly routingKey: string
+  readonly replyCode?: unknown
+  readonly replyText?: unknown
+}
+
 /** Passes on what a channel says while `isCurrent`: afterwards it is about messages that go another way. */
 export function listenTo(
   { channel, over }: GuardedChannel<ConfirmChannel>,

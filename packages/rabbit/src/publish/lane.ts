@@ -6,7 +6,7 @@ import { failGuilty } from './attribution.ts'
 import { Caution } from './caution.ts'
 import { confirm, type Entry, fail } from './entry.ts'
 import { nacked, notEncodable, unroutable } from './failures.ts'
-import { type ChannelEnd, type LaneChannel, listenTo } from './lane-channel.ts'
+import { type ChannelEnd, type LaneChannel, listenTo, type Returned } from './lane-channel.ts'
 import { LaneEntries, type Left } from './lane-entries.ts'
 import { RefusedRoutes } from './refused-routes.ts'
 
@@ -19,6 +19,8 @@ export interface LaneOptions {
   readonly maxInFlight: number
   /** True when what the entry is published to is known to be there, or nothing more can be done about it. */
   readonly routeReady: (entry: Entry) => boolean
+  /** Called when the broker found no queue for a message. */
+  readonly onUnroutable: (entry: Entry) => void
   /** Called when the broker says that an exchange is missing; true when it will be declared again. */
   readonly onExchangeMissing: (exchange: string) => boolean
 }
@@ -164,7 +166,10 @@ export class Lane {
     for (const entry of this.#answered(deliveryTag, multiple)) {
       this.#refused.take(entry)
       if (entry.returned === undefined) confirm(entry, endpoint, nowMs)
-      else fail(entry, unroutable(entry))
+      else {
+        fail(entry, unroutable(entry))
+        this.#options.onUnroutable(entry)
+      }
     }
     this.#afterAnswer()
   }
@@ -231,14 +236,6 @@ export class Lane {
     if (this.#channel === undefined) return ' (no channel)'
     return this.#holds.size === 0 ? '' : ` (held: ${[...this.#holds].join(', ')})`
   }
-}
-
-/** What the broker says of a message that it gives back. */
-interface Returned {
-  readonly exchange: string
-  readonly routingKey: string
-  readonly replyCode?: unknown
-  readonly replyText?: unknown
 }
 
 function isClosed(error: unknown): boolean {

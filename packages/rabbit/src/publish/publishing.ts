@@ -25,6 +25,8 @@ import { Sweep } from './sweep.ts'
 export interface Routes {
   /** Whether what a message is published to is known to be there, or nothing more can be done about it. */
   ready(exchange: string, key: string): boolean
+  /** Hears that the broker found no queue for what was published there: what is bound may have vanished unannounced. */
+  doubt(exchange: string, key: string): void
   /** Declares an exchange again that the broker does not know; false when it is not ours. */
   restore(exchange: string): boolean
   /** Waits for a change. */
@@ -158,6 +160,7 @@ export class Publishing {
       clock,
       maxInFlight,
       routeReady: (entry: Entry) => routes.ready(entry.exchange, entry.key),
+      onUnroutable: ({ exchange, key: routingKey }) => routes.doubt(exchange, routingKey),
       onExchangeMissing: (exchange) => routes.restore(exchange),
     })
     this.#lanes.push(lane)

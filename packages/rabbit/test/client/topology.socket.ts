@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { quorum, topic } from '../../src/index.ts'
-import { ending, until } from '../waiting.ts'
+import { ending, pause, until } from '../waiting.ts'
 import { rabbitBench } from './bench.ts'
 
 const topology = {
@@ -77,5 +77,42 @@ describe('a binding', () => {
     const outcome = ending(publisher.publish(2))
     cluster.release('declared')
     expect(await outcome).toBe('confirmed')
+  })
+})
+
+describe('what vanished without a word', () => {
+  // Until it has held for five seconds, nothing is doubted.
+  const aWhileMs = 5_100
+
+  it('is noticed by a message that nobody gets: a binding is made again', async () => {
+    const { rabbit, cluster } = await rabbitBench({ topology })
+    await rabbit.ready()
+    const publisher = rabbit.publisher({ exchange: 'orders', key: 'order.new' })
+    await publisher.publish(1)
+    await pause(aWhileMs)
+    await rabbit.withChannel((channel) => channel.unbindQueue('bill', 'orders', '#'))
+    expect(await ending(publisher.publish(2))).toBe('unroutable not-done')
+    expect(await ending(publisher.publish(3))).toBe('confirmed')
+    expect(cluster.queue('bill')?.ready).toBe(2)
+  })
+
+  it('is noticed in the same way when a queue goes and its consumer is not told: it consumes again, once', async () => {
+    const { rabbit, cluster } = await rabbitBench({ topology })
+    const seen: unknown[] = []
+    rabbit.consume('bill', ({ body }) => void seen.push(body))
+    await rabbit.ready()
+    const publisher = rabbit.publisher({ exchange: 'orders', key: 'order.new' })
+    await publisher.publish(1)
+    await pause(aWhileMs)
+    cluster.script({ when: { from: 'server', frame: 'basic.cancel' }, do: 'drop' })
+    cluster.deleteQueue('bill')
+    expect(await ending(publisher.publish(2))).toBe('unroutable not-done')
+    expect(await ending(publisher.publish(3))).toBe('confirmed')
+    await until('it consumes again', () => seen.includes(3))
+    expect(cluster.queue('bill')?.consumers).toBe(1)
+    const channels = cluster.connections.map((connection) => connection.channels)
+    await pause(50)
+    expect(cluster.connections.map((connection) => connection.channels)).toEqual(channels)
+    expect(seen).toEqual([1, 3])
   })
 })
