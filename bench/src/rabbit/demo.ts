@@ -115,15 +115,15 @@ function report(stage: Stage, results: readonly ExperimentResult[]): void {
   const table = markdownTable(head, rows)
   const pictures = results.map((result) => [result.experiment.fault, pictureOf(result)] as const)
   const where = saveResults('demo-rabbit', { title, table, pictures, data: results.map(withoutLedgers) })
-  const broken = results.flatMap(({ fared }) =>
-    fared.filter(({ name }) => name === ours.name).map(brokenPromises),
-  )
+  const broken = results
+    .flatMap(({ fared }) => fared.filter(({ name }) => name === ours.name).map(brokenPromises))
+    .filter((words) => words !== '')
   console.log(`\n${table}\n`)
   console.log(
     'dark: the longest silence between confirms. floor: what a probe with fresh connections saw in the same fault.',
   )
   console.log(
-    `${ours.name}: ${broken.every((words) => words === '') ? 'every promise kept.' : `NOT KEPT: ${broken.join('; ')}`}`,
+    `${ours.name}: ${broken.length === 0 ? 'every promise kept.' : `NOT KEPT: ${broken.join('; ')}`}`,
   )
   console.log(`Written: ${where.join(', ')}`)
 }

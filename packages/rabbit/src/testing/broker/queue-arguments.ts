@@ -15,6 +15,8 @@ export interface QueueRules {
   readonly deadLetterRoutingKey: string | undefined
   /** How often a message may come back before it is dead. */
   readonly deliveryLimit: number
+  /** Whether one consumer gets everything until it is gone. */
+  readonly singleActiveConsumer: boolean
 }
 
 /** What happens to the message that is one too many. */
@@ -65,6 +67,7 @@ export function readQueueRules(where: QueuePlace, table: FieldTable): QueueRules
     deadLetterExchange: textArgument(table, 'x-dead-letter-exchange'),
     deadLetterRoutingKey: textArgument(table, 'x-dead-letter-routing-key'),
     deliveryLimit: integerArgument(table, 'x-delivery-limit') ?? Number.POSITIVE_INFINITY,
+    singleActiveConsumer: table.get('x-single-active-consumer')?.value === true,
   }
 }
 

@@ -167,6 +167,9 @@ export class Queue {
   }
 
   #nextConsumer(): QueueConsumer | undefined {
+    const [active] = this.#consumers
+    // The others wait for their turn, which comes when it is gone.
+    if (this.declared.rules.singleActiveConsumer) return active?.hasRoom() === true ? active : undefined
     const at = this.#consumers.findIndex((consumer) => consumer.hasRoom())
     const [consumer] = at === -1 ? [] : this.#consumers.splice(at, 1)
     if (consumer !== undefined) this.#consumers.push(consumer)

@@ -53,8 +53,31 @@ function unknownTag(what: string, answer: (actor: Actor) => void): Scenario {
 const ninth = { fields: { deliveryTag: 9 } } as ConsumeMessage
 const quorum = { arguments: { 'x-queue-type': 'quorum' } }
 
+// The second consumer waits for its turn, and then has what the first one held before what came meanwhile.
+function singleActive(kind: string, options: object): Scenario {
+  return {
+    name: `hands everything of a ${kind} queue to its single active consumer until it is gone`,
+    act: async (stage) => {
+      const one = await filled(stage, options)
+      const two = await stage.actor()
+      await consumed(stage, one, '1:')
+      await consumed(stage, two, '2:')
+      await stage.fill(two.channel, stage.queue('q'), 'a', 'b', 'c')
+      await stage.settled(two.channel)
+      await one.model.close()
+      await stage.fill(two.channel, stage.queue('q'), 'd')
+      await stage.settled(two.channel)
+    },
+    expected: { seen: ['1:a', '1:b', '1:c', '2:a*', '2:b*', '2:c*', '2:d'] },
+  }
+}
+
+const single = { 'x-single-active-consumer': true }
+
 /** How brokers deliver and what they make of answers. */
 export const consuming: readonly Scenario[] = [
+  singleActive('classic', { arguments: single }),
+  singleActive('quorum', { arguments: { ...single, ...quorum.arguments } }),
   {
     name: 'delivers no more than the prefetch, and more when something is acknowledged',
     act: async (stage) => {
