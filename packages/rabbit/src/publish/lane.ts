@@ -107,8 +107,10 @@ export class Lane {
   /** Fails everything that is left, with what is known of each, and lets its channel go. */
   end(): Left {
     this.#caution.end()
-    this.#channel?.guard.discard()
+    const guard = this.#channel?.guard
+    // First: its end is no loss that somebody should mend.
     this.#channel = undefined
+    guard?.discard()
     return this.#entries.abandon()
   }
 
