@@ -1,13 +1,24 @@
 export type { FaultLease } from './client/fault-lease.ts'
 export { type FindOptions, findLabs, openLab } from './client/find-labs.ts'
-export type { FaultOptions, Lab, LabNode, WaitOptions } from './client/lab.ts'
+export type { Lab } from './client/lab.ts'
+export type { FaultOptions, LabNode, RecoverOptions, WaitOptions } from './client/lab-options.ts'
 export { type StartOptions, startLab } from './client/start-lab.ts'
-export { doctor } from './doctor/doctor.ts'
+export { type DoctorOptions, doctor } from './doctor/doctor.ts'
 export type { Finding } from './doctor/findings.ts'
 export { type InstallOptions, type InstallOutcome, installServers } from './doctor/install.ts'
+export type { Evidence, Standing } from './galera/evidence.ts'
+export type { Decision } from './galera/recovery.ts'
 export type { Fault, FaultAction, LabEvent, ProcessId, Recorded } from './lab/events.ts'
 export type { LabPhase } from './lab/state.ts'
 export type { LabStatus, NodeStanding, NodeStatus } from './lab/wire.ts'
 export type { MemberView } from './model/agreement.ts'
 export { type BootstrapCode, bootstrapCodes } from './model/codes.ts'
-export type { Policy, RabbitTopology, Topology } from './model/topology.ts'
+export type { KindName, ServerFault } from './model/plan.ts'
+export type {
+  GaleraTopology,
+  Policy,
+  RabbitTopology,
+  ReplicationTopology,
+  Topology,
+} from './model/topology.ts'
+export type { Recovery } from './supervisor/recovery.ts'

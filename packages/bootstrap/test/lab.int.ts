@@ -1,35 +1,22 @@
 import { execFile, spawn } from 'node:child_process'
 import { chmodSync, existsSync, mkdirSync, renameSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { findLabs, type Lab, openLab, startLab } from '@ha/bootstrap'
+import { type Lab, openLab, startLab } from '@ha/bootstrap'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { listeningAddresses, marked, processState } from './kernel.ts'
+import { endOurs, home, named, prepareHome } from './labs-home.ts'
 
 const run = promisify(execFile)
 const hactl = fileURLToPath(new URL('../dist/cli/hactl.js', import.meta.url))
-// The same for every run, so that the next finds what a killed one left; the pid keeps two runs apart.
-const home = join(tmpdir(), `hactl-int-${process.getuid?.() ?? 0}`)
 const env = { ...process.env, HACTL_HOME: home, NO_COLOR: '1' }
-const named = (name: string): string => `${name}-${process.pid}`
 const three = named('three')
 
-beforeAll(async () => {
-  mkdirSync(home, { recursive: true, mode: 0o700 })
-  await Promise.all(
-    findLabs({ home })
-      .filter(({ name }) => processState(Number(name.split('-').at(-1))) === undefined)
-      .map((lab) => lab.down()),
-  )
-})
-afterAll(async () => {
-  const ours = findLabs({ home }).filter(({ name }) => name.endsWith(`-${process.pid}`))
-  await Promise.all(ours.map((lab) => lab.down()))
-})
+beforeAll(prepareHome)
+afterAll(endOurs)
 
 const queues = {
   queues: [

@@ -19,12 +19,16 @@ export interface Context {
   onEvent(event: Recorded): void
   /** Prints text at once, beside the answer; goes nowhere under --json. */
   print(text: string): void
+  /** Asks a person; false when there is none, or under --json. */
+  confirm(question: string): Promise<boolean>
 }
 
 /** Where hactl writes. */
 export interface Streams {
   readonly out: Screen
   readonly errors: Screen
+  /** Asks whoever sits at the terminal; false when nobody does. */
+  readonly confirm: (question: string, signal: AbortSignal) => Promise<boolean>
 }
 
 /** Runs a verb and prints its answer: one JSON document on the output, or text for people. Returns the exit status. */
@@ -44,6 +48,9 @@ export async function runVerb(
     },
     print(text) {
       if (!isJson) streams.out.write(text)
+    },
+    async confirm(question) {
+      return !isJson && (await streams.confirm(question, signal))
     },
   }
   try {

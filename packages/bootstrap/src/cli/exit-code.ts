@@ -15,6 +15,7 @@ const byCode: Partial<Record<BootstrapCode, ExitCode>> = {
   'lab-unknown': exitCodes.usage,
   'lab-ambiguous': exitCodes.usage,
   'fault-refused': exitCodes.refused,
+  'recovery-refused': exitCodes.refused,
   'lab-exists': exitCodes.refused,
   'memory-short': exitCodes.refused,
   'port-taken': exitCodes.refused,

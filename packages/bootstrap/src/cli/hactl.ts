@@ -3,6 +3,7 @@ import { asError } from '@ha/core'
 import { CommanderError } from 'commander'
 import { tendLabs } from '../client/tend-labs.ts'
 import { labError } from '../model/codes.ts'
+import { confirm } from './confirm.ts'
 import { reportError, runVerb, type Streams } from './context.ts'
 import { exitCodes } from './exit-code.ts'
 import { hactlProgram, type Verb } from './program.ts'
@@ -15,7 +16,7 @@ const argv = process.argv.slice(2)
 const options = {
   isJson: argv.includes('--json'),
   signal: interrupt.signal,
-  streams: { out: screenOf(process.stdout), errors: screenOf(process.stderr) } satisfies Streams,
+  streams: { out: screenOf(process.stdout), errors: screenOf(process.stderr), confirm } satisfies Streams,
 }
 process.exitCode = await main()
 

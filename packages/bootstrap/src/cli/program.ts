@@ -1,30 +1,26 @@
-import { didYouMean } from '@ha/core'
 import { Command } from 'commander'
-import type { FaultAction } from '../lab/events.ts'
-import { labError } from '../model/codes.ts'
+import { type FaultAction, processFaults } from '../lab/events.ts'
 import { parseDuration } from '../model/duration.ts'
-import type { RabbitTopology } from '../model/topology.ts'
+import { kindNames, serverFaults } from '../model/plan.ts'
 import type { Answer, Context } from './context.ts'
 import { afterInterrupt, type Interrupted } from './interrupts.ts'
 import { logs } from './logs.ts'
+import { recover } from './recover.ts'
+import { kindOf, topologyOf, type UpFlags } from './up-flags.ts'
 import { bringBack, down, env, examine, fault, status, up } from './verbs.ts'
 
 /** A verb with its arguments filled in, ready to run. */
 export type Verb = (context: Context) => Promise<Answer>
 
-interface UpFlags {
-  readonly nodes: string
-  readonly detect?: string
-  readonly name?: string
-  readonly vhost?: readonly string[]
-  readonly basePort?: string
-  readonly timeout?: string
-}
-
 const faultWords: Readonly<Record<FaultAction, string>> = {
   kill: 'end a node with SIGKILL; healed by starting it again',
   stop: 'stop a node gracefully; healed by starting it again',
   pause: 'freeze a node with SIGSTOP: it accepts connections and says nothing',
+  isolate: 'galera: cut a node off from its group; it has no majority then',
+  desync: 'galera: take a node out of flow control, as a donor is',
+  'reject-queries': 'galera: let a node refuse every query',
+  'read-only': 'galera, and the primary of a replication: let a node refuse writes',
+  'stop-applier': 'replication: let a replica apply nothing of what it fetches',
 }
 
 type Choose = (kind: Interrupted, verb: Verb) => void
@@ -50,19 +46,22 @@ export function hactlProgram(take: (verb: Verb) => void): Command {
     .option('--all', 'end all labs')
     .action((flags) => choose('down', (context) => down(flags, context)))
   program
-    .command('doctor')
+    .command('doctor [kind...]')
     .description('look for what a lab would stumble over')
     .option('--fix', 'install missing servers where this user may')
     .option('--json', 'print one JSON document')
-    .action((flags) => choose(flags.fix === true ? 'fix' : 'look', (context) => examine(flags, context)))
+    .action((kinds, flags) =>
+      choose(flags.fix === true ? 'fix' : 'look', (context) => examine(kinds.map(kindOf), flags, context)),
+    )
   return program
 }
 
 function addUp(program: Command, choose: Choose): void {
-  verb(program, 'up <kind>', 'start a cluster; kind: rabbitmq')
-    .option('--nodes <count>', 'how many nodes', '3')
-    .option('--detect <duration>', 'how often the servers tick for signs of life, as 1s')
-    .option('--vhost <name...>', 'virtual hosts beside /')
+  verb(program, 'up <kind>', `start a cluster; kind: ${kindNames.join(', ')}`)
+    .option('--nodes <count>', 'how many nodes; default 3, with an arbitrator 2')
+    .option('--detect <duration>', 'how soon the servers notice a silent one, as 1s')
+    .option('--vhost <name...>', 'rabbitmq: virtual hosts beside /')
+    .option('--arbitrator', 'galera: one more member, which votes and has no data')
     .option('--base-port <port>', 'the first of the lab’s ports')
     .option('--timeout <duration>', 'how long it may take', '3m')
     .action((kind: string, flags: UpFlags) =>
@@ -79,11 +78,15 @@ function addUp(program: Command, choose: Choose): void {
 }
 
 function addFaults(program: Command, choose: Choose): void {
-  for (const action of ['kill', 'stop', 'pause'] as const) {
+  for (const action of [...processFaults, ...serverFaults]) {
     verb(program, `${action} <node>`, faultWords[action])
       .option('--for <duration>', 'when it heals itself', '5m')
       .action((node, flags) => choose('fault', (context) => fault(action, node, flags, context)))
   }
+  verb(program, 'recover [kind]', 'galera: bring a stopped cluster back from the node that is farthest')
+    .option('--assume-lost <node...>', 'nodes whose data are given up')
+    .option('--yes', 'do not ask')
+    .action((kind, flags) => choose('back', (context) => recover(kind, flags, context)))
   verb(program, 'resume <node>', 'heal a node now, whatever was done to it').action((node, flags) =>
     choose('back', (context) => bringBack('resume', node, flags, context)),
   )
@@ -98,23 +101,4 @@ function verb(program: Command, usage: string, description: string): Command {
     .description(description)
     .option('--name <lab>', 'which lab')
     .option('--json', 'print one JSON document')
-}
-
-function topologyOf(kind: string, flags: UpFlags): RabbitTopology {
-  if (kind !== 'rabbitmq') {
-    const hint = didYouMean(kind, ['rabbitmq'])
-    throw labError('usage', `up: there is no kind '${kind}', only rabbitmq${hint}`)
-  }
-  return {
-    kind,
-    nodes: wholeNumber(flags.nodes, '--nodes'),
-    ...(flags.detect === undefined ? {} : { detectMs: parseDuration(flags.detect, '--detect') }),
-    ...(flags.vhost === undefined ? {} : { vhosts: flags.vhost }),
-    ...(flags.basePort === undefined ? {} : { basePort: wholeNumber(flags.basePort, '--base-port') }),
-  }
-}
-
-function wholeNumber(text: string, flag: string): number {
-  if (!/^\d{1,5}$/.test(text)) throw labError('usage', `${flag}: '${text}' is not a whole number`)
-  return Number(text)
 }

@@ -1,3 +1,4 @@
+import type { Decision } from '../galera/recovery.ts'
 import type { Recorded } from '../lab/events.ts'
 import { participle } from '../lab/faults.ts'
 import { formatElapsed } from '../model/duration.ts'
@@ -20,9 +21,11 @@ export function sentence(event: Recorded): string | undefined {
     case 'heal-failed':
       return `${event.node} could not be healed and is tried again: ${event.because}`
     case 'member-repaired':
-      return `${event.node} woke apart from the others; its broker was restarted`
+      return `${event.node} did not come back to the others by itself; it was restarted`
     case 'repair-failed':
-      return `${event.node} is apart from the others and its broker did not restart: ${event.because}`
+      return `${event.node} is apart from the others and did not restart: ${event.because}`
+    case 'recovering':
+      return `${headline(event.decision)}: ${event.decision.because}`
     case 'disagreed':
       return `${event.node} does not agree yet: ${event.because}`
     case 'agreed':
@@ -43,4 +46,20 @@ export function sentence(event: Recorded): string | undefined {
 /** The time of day, as the reader's clock shows it. */
 export function clockTime(at: number): string {
   return new Date(at).toTimeString().slice(0, 8)
+}
+
+/** What a decision leads to, in a few words. */
+export function headline(decision: Decision): string {
+  switch (decision.kind) {
+    case 'join':
+      return 'nothing is founded anew'
+    case 'promote':
+      return `${decision.node} is made the whole cluster`
+    case 'reunite':
+      return 'all start at once'
+    case 'bootstrap':
+      return `${decision.node} founds the cluster anew`
+    case 'refuse':
+      return 'nothing is done'
+  }
 }

@@ -1,20 +1,14 @@
 import type { LabStatus, NodeStatus } from '../lab/wire.ts'
 import { clockTime } from './sentences.ts'
+import { tableRows } from './table.ts'
 
 const headings = ['NODE', 'STATE', 'SEES', 'ADDRESS', 'PID', 'FAULT'] as const
 
 /** A lab's status as lines of text: a sentence, a table, and what needs attention. */
 export function statusLines(status: LabStatus): readonly string[] {
-  const rows = [headings, ...status.nodes.map(cells)]
-  const widths = headings.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)))
   return [
     `${status.lab}  ${status.kind} ${status.version}  ${summary(status)}`,
-    ...rows.map((row) =>
-      row
-        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-        .join('  ')
-        .trimEnd(),
-    ),
+    ...tableRows([headings, ...status.nodes.map(cells)]),
     ...attention(status),
   ]
 }

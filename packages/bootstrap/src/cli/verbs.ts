@@ -9,7 +9,8 @@ import { installServers } from '../doctor/install.ts'
 import type { FaultAction } from '../lab/events.ts'
 import { defaultFaultMs, participle } from '../lab/faults.ts'
 import { parseDuration } from '../model/duration.ts'
-import type { RabbitTopology } from '../model/topology.ts'
+import { type KindName, kindNames } from '../model/plan.ts'
+import type { Topology } from '../model/topology.ts'
 import type { Answer, Context } from './context.ts'
 import { exitCodes } from './exit-code.ts'
 import { clockTime } from './sentences.ts'
@@ -22,7 +23,7 @@ export interface LabFlags {
 
 /** Starts a lab of a built-in topology. */
 export async function up(
-  topology: RabbitTopology,
+  topology: Topology,
   flags: LabFlags & { readonly timeoutMs?: number },
   context: Context,
 ): Promise<Answer> {
@@ -55,7 +56,7 @@ export async function fault(
 ): Promise<Answer> {
   const forMs = flags.for === undefined ? defaultFaultMs : parseDuration(flags.for, '--for')
   const lab = openLab(flags.name)
-  const { heal: _, ...lease } = await lab[action](node, { forMs, signal })
+  const { heal: _, ...lease } = await lab.fault(action, node, { forMs, signal })
   const back = `hactl resume ${node}${nameFlag(flags)}`
   const text = `${node} is ${participle(action)}; it heals itself at ${clockTime(lease.healsAt)}, or: ${back}`
   return { json: { lab: lab.name, fault: lease }, text: [text], exitCode: exitCodes.ok }
@@ -88,7 +89,7 @@ export async function env(flags: LabFlags): Promise<Answer> {
   const nodes = lab.nodes.map(({ name, endpoint }) => ({ name, endpoint: formatEndpoint(endpoint) }))
   return {
     json: { lab: lab.name, url: lab.url, nodes },
-    text: [`export AMQP_URL='${lab.url}'`],
+    text: [`export ${lab.urlVariable}='${lab.url}'`],
     exitCode: exitCodes.ok,
   }
 }
@@ -108,10 +109,17 @@ export async function down(
 }
 
 /** Looks at the machine, and with --fix installs what is missing. */
-export async function examine(flags: { readonly fix?: boolean }, context: Context): Promise<Answer> {
+export async function examine(
+  asked: readonly KindName[],
+  flags: { readonly fix?: boolean },
+  context: Context,
+): Promise<Answer> {
+  const kinds = asked.length === 0 ? kindNames : asked
   const installed =
-    flags.fix === true ? await installServers({ onProgress: context.print, signal: context.signal }) : null
-  const findings = await doctor()
+    flags.fix === true
+      ? await installServers({ kinds, onProgress: context.print, signal: context.signal })
+      : null
+  const findings = await doctor({ kinds })
   const healthy = findings.every((finding) => finding.level !== 'error')
   return {
     json: { healthy, installed, findings },

@@ -29,11 +29,14 @@ export function isRepeatable(request: Request): boolean {
     case 'status':
     case 'ready':
     case 'resume':
+    case 'consider':
     case 'down':
       return true
-    // A second fault would last longer than was asked for, a second restart is one more, and events were heard.
+    // A second fault would last longer than was asked for, a second restart is one more, a recovery decides
+    // by what it finds, and events were heard.
     case 'fault':
     case 'restart':
+    case 'recover':
     case 'formed':
     case 'follow':
       return false

@@ -25,6 +25,12 @@ export function patienceMs(request: Request): number | undefined {
       return 240_000
     case 'ready':
       return request.timeoutMs + 15_000
+    // A position is read from the data of each node that crashed.
+    case 'consider':
+      return 90_000
+    // Seven nodes join one after the other, and each may take two minutes.
+    case 'recover':
+      return 900_000
     case 'down':
       return 60_000
     case 'formed':

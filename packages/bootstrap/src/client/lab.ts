@@ -1,5 +1,5 @@
-import { join } from 'node:path'
-import { asError, type Endpoint, systemClock, withDeadline } from '@ha/core'
+import { basename, join } from 'node:path'
+import { asError, systemClock, withDeadline } from '@ha/core'
 import type { Fault, FaultAction, Recorded } from '../lab/events.ts'
 import { defaultFaultMs } from '../lab/faults.ts'
 import { fold, idOf, type LabState, processOf, unbornLab } from '../lab/state.ts'
@@ -13,35 +13,13 @@ import { unknownNode } from '../model/unknown-node.ts'
 import { findLeader } from '../rabbitmq/leader.ts'
 import { readEvents } from '../supervisor/book.ts'
 import { currentClaim, isHeld } from '../supervisor/claim.ts'
+import type { Recovery } from '../supervisor/recovery.ts'
 import { statusUnasked } from '../supervisor/status.ts'
 import { ask } from './ask.ts'
 import type { CallOptions } from './call.ts'
 import { type FaultLease, faultLease } from './fault-lease.ts'
+import type { FaultOptions, LabNode, RecoverOptions, WaitOptions } from './lab-options.ts'
 import { removeRemains } from './remains.ts'
-
-/** A node of a lab. */
-export interface LabNode {
-  readonly name: string
-  /** Where applications dial it. It stays the same when the node is killed and comes back. */
-  readonly endpoint: Endpoint
-  /** The process that signals would hit; null while the node does not run. */
-  readonly pid: number | null
-  /** Everything that the node printed. */
-  readonly logPath: string
-}
-
-/** How long a fault lasts, and who may end the wait for its beginning. */
-export interface FaultOptions {
-  /** 1 to 604 800 000: a week. Default 300 000: five minutes. */
-  readonly forMs?: number
-  readonly signal?: AbortSignal | undefined
-}
-
-/** How long to wait, and who may end the wait. */
-export interface WaitOptions extends CallOptions {
-  /** 1 to 86 400 000: a day. Default 60 000. */
-  readonly timeoutMs?: number
-}
 
 const defaultWaitMs = 60_000
 
@@ -54,6 +32,8 @@ export class Lab {
   readonly folder: string
   /** What an application dials, with all nodes in it. */
   readonly url: string
+  /** The environment variable in which applications look for it: `AMQP_URL`, `MARIADB_URL`. */
+  readonly urlVariable: string
   readonly #plan: Plan
 
   /** The lab in this folder, whether its supervisor runs or must be brought back. */
@@ -64,6 +44,7 @@ export class Lab {
     this.version = plan.version
     this.folder = folder
     this.url = plan.url
+    this.urlVariable = plan.urlVariable
   }
 
   /** Whether the lab did not come up; nothing but its logs is left then. */
@@ -85,17 +66,50 @@ export class Lab {
 
   /** SIGKILL. It is healed by starting the node again. */
   kill(node: string, options: FaultOptions = {}): Promise<FaultLease> {
-    return this.#fault('kill', node, options)
+    return this.fault('kill', node, options)
   }
 
   /** A graceful stop. It is healed by starting the node again. */
   stop(node: string, options: FaultOptions = {}): Promise<FaultLease> {
-    return this.#fault('stop', node, options)
+    return this.fault('stop', node, options)
   }
 
   /** SIGSTOP: the node's kernel goes on to accept connections and the server says nothing. Healed by SIGCONT. */
   pause(node: string, options: FaultOptions = {}): Promise<FaultLease> {
-    return this.#fault('pause', node, options)
+    return this.fault('pause', node, options)
+  }
+
+  /** Galera: cuts the node off from its group. It serves clients and has no majority. */
+  isolate(node: string, options: FaultOptions = {}): Promise<FaultLease> {
+    return this.fault('isolate', node, options)
+  }
+
+  /** Galera: takes the node out of flow control, as a donor of data is. It may lag behind the others. */
+  desync(node: string, options: FaultOptions = {}): Promise<FaultLease> {
+    return this.fault('desync', node, options)
+  }
+
+  /** Galera: the node refuses every query with error 1047, and answers pings. */
+  rejectQueries(node: string, options: FaultOptions = {}): Promise<FaultLease> {
+    return this.fault('reject-queries', node, options)
+  }
+
+  /** Galera, or the primary of a replication: the server refuses writes with error 1290. */
+  readOnly(node: string, options: FaultOptions = {}): Promise<FaultLease> {
+    return this.fault('read-only', node, options)
+  }
+
+  /** Replication: the replica fetches what its primary writes and does not apply it. */
+  stopApplier(node: string, options: FaultOptions = {}): Promise<FaultLease> {
+    return this.fault('stop-applier', node, options)
+  }
+
+  /** Breaks a node by any action; `fault-refused` names those that the node knows. */
+  async fault(action: FaultAction, node: string, options: FaultOptions = {}): Promise<FaultLease> {
+    const forMs = checkFaultMs(options.forMs, `${action}.forMs`, defaultFaultMs)
+    const { signal } = options
+    const fault = (await this.#call({ verb: 'fault', action, node, forMs }, { signal })) as Fault
+    return faultLease(fault, () => this.resume(node))
   }
 
   /** Heals whatever fault the node has; starts it when it ended by itself. */
@@ -106,6 +120,19 @@ export class Lab {
   /** Stops the node gracefully and starts it again. */
   async restart(node: string, options: CallOptions = {}): Promise<void> {
     await this.#call({ verb: 'restart', node }, options)
+  }
+
+  /** Galera: how the cluster would come back after a full stop, and from which evidence. It changes nothing. */
+  async recovery(options: RecoverOptions = {}): Promise<Recovery> {
+    return (await this.#recover('consider', options)) as Recovery
+  }
+
+  /**
+   * Galera: brings the cluster back after a full stop or the loss of its majority, from the node that is farthest.
+   * Resolves when all nodes run; `recovery-refused` when that would be a guess.
+   */
+  async recover(options: RecoverOptions = {}): Promise<Recovery> {
+    return (await this.#recover('recover', options)) as Recovery
   }
 
   /** Resolves when all members agree on the membership and hold each other to be running. */
@@ -130,13 +157,17 @@ export class Lab {
   /** Runs the server's administration tool against a node and returns what it printed. */
   async ctl(node: string, args: readonly string[], options: WaitOptions = {}): Promise<string> {
     const { ctl } = this.#node(node)
+    if (ctl === null) throw labError('tool-failed', `${node} has no administration tool: it has no data`)
     const timeoutMs = checkWaitMs(options.timeoutMs, 'ctl.timeoutMs', defaultWaitMs)
     const limit = { timeoutMs, signal: options.signal }
     const result = await runCommand({ ...ctl, argv: [...ctl.argv, ...args] }, limit)
     options.signal?.throwIfAborted()
     if (result.status !== 0) {
       const said = `${result.stderr}${result.stdout}`.trim()
-      throw labError('tool-failed', `rabbitmqctl ${args.join(' ')} on ${node} failed: ${said}`)
+      throw labError(
+        'tool-failed',
+        `${basename(ctl.argv[0] ?? '')} ${args.join(' ')} on ${node} failed: ${said}`,
+      )
     }
     return result.stdout
   }
@@ -185,11 +216,10 @@ export class Lab {
     return this.down()
   }
 
-  async #fault(action: FaultAction, node: string, options: FaultOptions): Promise<FaultLease> {
-    const forMs = checkFaultMs(options.forMs, `${action}.forMs`, defaultFaultMs)
-    const { signal } = options
-    const fault = (await this.#call({ verb: 'fault', action, node, forMs }, { signal })) as Fault
-    return faultLease(fault, () => this.resume(node))
+  async #recover(verb: 'consider' | 'recover', options: RecoverOptions): Promise<unknown> {
+    const assumeLost = options.assumeLost ?? []
+    for (const name of assumeLost) this.#node(name)
+    return await this.#call({ verb, assumeLost }, options)
   }
 
   async #call(request: Request, options: CallOptions = {}): Promise<unknown> {

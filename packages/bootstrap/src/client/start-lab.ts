@@ -1,36 +1,19 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { asError, isHaError } from '@ha/core'
-import { lookAtHost } from '../doctor/doctor.ts'
-import { missingServers } from '../doctor/install-command.ts'
 import type { Recorded } from '../lab/events.ts'
 import { fold, unbornLab } from '../lab/state.ts'
 import { draftBeside, removeLabFolder, sweepAside } from '../machine/aside.ts'
 import { writeLabFiles } from '../machine/lab-files.ts'
-import {
-  findPlan,
-  journalPath,
-  labFolder,
-  labNames,
-  labsFolder,
-  labsHome,
-  planPath,
-} from '../machine/lab-folder.ts'
-import { availableMemoryMib } from '../machine/memory.ts'
-import { checkPlatform } from '../machine/platform.ts'
-import { isFree } from '../machine/ports.ts'
-import { findRabbit } from '../machine/rabbit-programs.ts'
+import { findPlan, journalPath, labFolder, labsFolder, labsHome, planPath } from '../machine/lab-folder.ts'
 import { type BootstrapCode, labError } from '../model/codes.ts'
 import { checkWaitMs } from '../model/limits.ts'
-import { checkMemory } from '../model/memory.ts'
 import { checkName } from '../model/names.ts'
 import type { Plan } from '../model/plan.ts'
-import { checkReserved, portBlocks, portsOf, portsPerLab, type Reserved } from '../model/ports.ts'
 import type { Topology } from '../model/topology.ts'
-import { resolveRabbit } from '../rabbitmq/model.ts'
-import { planRabbit } from '../rabbitmq/plan.ts'
 import { Book, readEvents } from '../supervisor/book.ts'
 import { Lab } from './lab.ts'
+import { planLab } from './plan-lab.ts'
 import { isDeserted } from './remains.ts'
 
 /** Where and how a lab is started. */
@@ -84,43 +67,6 @@ async function undo(lab: Lab, because: Error): Promise<void> {
       { cause: because },
     )
   }
-}
-
-async function planLab(topology: Topology, lab: string, home: string): Promise<Plan> {
-  await checkPlatform()
-  const search = findRabbit(process.env)
-  if (search.kind === 'missing') throw missingServers(search, lookAtHost())
-  const folder = labFolder(home, lab)
-  const reserved = reservedPorts(home)
-  const firstPort = topology.basePort ?? (await freeBlock(folder, reserved))
-  const plan = planRabbit(
-    resolveRabbit(topology, { lab, folder, firstPort, installation: search.installation }),
-  )
-  checkReserved(portsOf(plan), reserved)
-  checkMemory(availableMemoryMib(), plan.nodes.length)
-  return plan
-}
-
-// Also those of a node that is down now: it will want them back.
-function reservedPorts(home: string): Reserved {
-  return new Map(
-    labNames(home).flatMap((lab) => {
-      const plan = findPlan(labFolder(home, lab))
-      return plan === undefined ? [] : portsOf(plan).map((port) => [port, lab] as const)
-    }),
-  )
-}
-
-async function freeBlock(folder: string, reserved: Reserved): Promise<number> {
-  for (const first of portBlocks(folder)) {
-    const ports = Array.from({ length: portsPerLab }, (_, i) => first + i)
-    if (ports.some((port) => reserved.has(port))) continue
-    if ((await Promise.all(ports.map(isFree))).every((free) => free)) return first
-  }
-  throw labError(
-    'port-taken',
-    'no block of 16 free ports between 21000 and 29000; choose one with --base-port',
-  )
 }
 
 // Made beside its place and moved there in one step: a lab is there with all its files or not at all.

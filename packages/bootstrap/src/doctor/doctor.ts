@@ -2,17 +2,28 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fold, unbornLab } from '../lab/state.ts'
 import { journalPath, labFolder, labNames, labsHome, leftoverNames } from '../machine/lab-folder.ts'
+import { findMariadb } from '../machine/mariadb-programs.ts'
 import { availableMemoryMib } from '../machine/memory.ts'
 import { hasProc, resolveLocalhost } from '../machine/platform.ts'
 import { findRabbit } from '../machine/rabbit-programs.ts'
+import { type KindName, kindNames } from '../model/plan.ts'
 import { readEvents } from '../supervisor/book.ts'
 import { currentClaim, isHeld } from '../supervisor/claim.ts'
 import { type Finding, judgeMachine, type LabFact, type MachineFacts } from './findings.ts'
 import type { Host } from './install-command.ts'
+import { serversFor, serversOf } from './servers.ts'
+
+/** Where and for what `doctor` looks. */
+export interface DoctorOptions {
+  /** The folder of all labs; absolute. Default: HACTL_HOME, else `hactl` in the user's state folder. */
+  readonly home?: string
+  /** The kinds of lab whose servers are looked for. Default: all. */
+  readonly kinds?: readonly KindName[]
+}
 
 /** Looks at this machine and says what a lab would stumble over. It changes nothing. */
-export async function doctor(options: { readonly home?: string } = {}): Promise<readonly Finding[]> {
-  return judgeMachine(await lookAtMachine(labsHome(options.home)))
+export async function doctor(options: DoctorOptions = {}): Promise<readonly Finding[]> {
+  return judgeMachine(await lookAtMachine(labsHome(options.home), options.kinds ?? kindNames))
 }
 
 /** Which system this is, and whether we may install packages on it. */
@@ -22,11 +33,13 @@ export function lookAtHost(): Host {
   return { families: words.join(' ').split(/\s+/), isRoot: process.getuid?.() === 0 }
 }
 
-async function lookAtMachine(home: string): Promise<MachineFacts> {
+async function lookAtMachine(home: string, kinds: readonly KindName[]): Promise<MachineFacts> {
+  const wanted = serversFor(kinds)
   return {
     hasProc: hasProc(),
     localhost: await resolveLocalhost(),
-    rabbit: findRabbit(process.env),
+    rabbit: wanted.includes(serversOf.rabbitmq) ? findRabbit(process.env) : null,
+    mariadb: wanted.includes(serversOf.galera) ? findMariadb(process.env) : null,
     host: lookAtHost(),
     availableMemoryMib: hasProc() ? availableMemoryMib() : undefined,
     home,

@@ -1,5 +1,7 @@
+import type { MariadbSearch } from '../machine/mariadb-programs.ts'
 import type { RabbitSearch } from '../machine/rabbit-programs.ts'
 import { chooseInstall, type Host } from './install-command.ts'
+import { type MissingPrograms, type Servers, serversOf } from './servers.ts'
 
 /** One thing that `doctor` looked at. */
 export interface Finding {
@@ -15,7 +17,9 @@ export interface MachineFacts {
   readonly hasProc: boolean
   /** What `localhost` resolves to; empty when it does not. */
   readonly localhost: string
-  readonly rabbit: RabbitSearch
+  /** Null: nobody asked for labs of that kind. */
+  readonly rabbit: RabbitSearch | null
+  readonly mariadb: MariadbSearch | null
   readonly host: Host
   readonly availableMemoryMib: number | undefined
   readonly home: string
@@ -39,7 +43,8 @@ const comfortableMib = 600
 export function judgeMachine(facts: MachineFacts): readonly Finding[] {
   return [
     onPlatform(facts),
-    onRabbit(facts),
+    ...onRabbit(facts),
+    ...onMariadb(facts),
     onLocalhost(facts),
     onMemory(facts),
     onHome(facts),
@@ -58,14 +63,30 @@ function onPlatform({ hasProc }: MachineFacts): Finding {
     : { about: 'system', level: 'error', says: 'there is no /proc: labs need Linux' }
 }
 
-function onRabbit({ rabbit, host }: MachineFacts): Finding {
-  if (rabbit.kind === 'found') {
-    const { version, home } = rabbit.installation
-    return { about: 'rabbitmq', level: 'ok', says: `RabbitMQ ${version} in ${home}` }
+function onRabbit({ rabbit, host }: MachineFacts): readonly Finding[] {
+  if (rabbit === null) return []
+  if (rabbit.kind === 'missing') return [onMissing(serversOf.rabbitmq, rabbit, host)]
+  const { version, home } = rabbit.installation
+  return [{ about: 'rabbitmq', level: 'ok', says: `RabbitMQ ${version} in ${home}` }]
+}
+
+function onMariadb({ mariadb, host }: MachineFacts): readonly Finding[] {
+  if (mariadb === null) return []
+  if (mariadb.kind === 'missing') return [onMissing(serversOf.galera, mariadb, host)]
+  const { version, server, provider, arbitrator } = mariadb.installation
+  const about = 'mariadb'
+  const says = `MariaDB ${version} in ${server}`
+  const fix = 'apt-get install -y --no-install-recommends'
+  if (provider === null) {
+    return [{ about, level: 'warning', says: `${says}, without Galera`, fix: `${fix} galera-4` }]
   }
-  const choice = chooseInstall(rabbit, host)
+  return [{ about, level: 'ok', says: `${says}, with Galera${arbitrator === null ? '' : ' and garbd'}` }]
+}
+
+function onMissing(servers: Servers, search: MissingPrograms, host: Host): Finding {
+  const choice = chooseInstall(servers, search, host)
   const fix = choice.kind === 'ask' ? choice.command : 'hactl doctor --fix'
-  return { about: 'rabbitmq', level: 'error', says: `not found: ${rabbit.programs.join(', ')}`, fix }
+  return { about: servers.name, level: 'error', says: `not found: ${search.programs.join(', ')}`, fix }
 }
 
 function onLocalhost({ localhost }: MachineFacts): Finding {

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs'
 import { scopeBelow } from '@ha/core'
-import { findRabbit, type RabbitSearch } from '../machine/rabbit-programs.ts'
 import { type RunCommand, runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/codes.ts'
 import { checkWaitMs } from '../model/limits.ts'
+import type { KindName } from '../model/plan.ts'
 import { lookAtHost } from './doctor.ts'
 import { chooseInstall, type Host, type InstallChoice } from './install-command.ts'
 import { postponeSignals } from './postponed-signals.ts'
+import { type ServerSearch, type Servers, serversFor } from './servers.ts'
 import { forbidServiceStarts, installMark } from './service-starts.ts'
 
 /** What installing did, or what somebody has to type. */
@@ -15,8 +16,10 @@ export type InstallOutcome =
   | { readonly kind: 'installed'; readonly packages: readonly string[] }
   | { readonly kind: 'ask'; readonly packages: readonly string[]; readonly command: string }
 
-/** Who hears the package manager, and how long it may take. */
+/** What is installed, who hears the package manager, and how long it may take. */
 export interface InstallOptions {
+  /** The kinds of lab whose servers are wanted. Default `['rabbitmq']`. */
+  readonly kinds?: readonly KindName[]
   /** Says what is about to be done, and then what the package manager prints. */
   readonly onProgress?: (text: string) => void
   /** When the package manager is asked to end. It ends when it can: never in the middle of a package. Default 600 000. */
@@ -28,7 +31,8 @@ export interface InstallOptions {
 /** What installing works with; a test gives its own. */
 export interface InstallTools {
   readonly run: RunCommand
-  readonly search: () => RabbitSearch
+  readonly servers: Servers
+  readonly search: () => ServerSearch
   readonly host: Host
   /** Where invoke-rc.d asks whether a service may be started. */
   readonly policyPath: string
@@ -41,25 +45,41 @@ const defaultInstallMs = 600_000
 // Asking systemd takes milliseconds.
 const disableTimeoutMs = 30_000
 
-// Debian enables all of these when it installs them.
-const serviceUnits: readonly string[] = ['rabbitmq-server.service', 'epmd.socket', 'epmd.service']
-
 /** Installs the servers that labs need where this user may; otherwise says what to type. Nothing is left running. */
 export async function installServers(options: InstallOptions = {}): Promise<InstallOutcome> {
-  return await carryOutInstall(options, {
-    run: runCommand,
-    search: () => findRabbit(process.env),
-    host: lookAtHost(),
-    policyPath: '/usr/sbin/policy-rc.d',
-    hasSystemd: existsSync('/run/systemd/system'),
-    hasUnit: (unit) => ['/lib', '/usr/lib'].some((root) => existsSync(`${root}/systemd/system/${unit}`)),
-  })
+  const outcomes: InstallOutcome[] = []
+  for (const servers of serversFor(options.kinds ?? ['rabbitmq'])) {
+    outcomes.push(
+      await carryOutInstall(options, {
+        run: runCommand,
+        servers,
+        search: () => servers.search(process.env),
+        host: lookAtHost(),
+        policyPath: '/usr/sbin/policy-rc.d',
+        hasSystemd: existsSync('/run/systemd/system'),
+        hasUnit: (unit) => ['/lib', '/usr/lib'].some((root) => existsSync(`${root}/systemd/system/${unit}`)),
+      }),
+    )
+  }
+  return allOf(outcomes)
+}
+
+/** What several installations come to: what somebody has to type is the answer as long as there is such a thing. */
+export function allOf(outcomes: readonly InstallOutcome[]): InstallOutcome {
+  const asked = outcomes.filter((outcome) => outcome.kind === 'ask')
+  const installed = outcomes.filter((outcome) => outcome.kind === 'installed')
+  if (asked.length > 0) {
+    const command = asked.map((outcome) => outcome.command).join(' && ')
+    return { kind: 'ask', packages: asked.flatMap(({ packages }) => packages), command }
+  }
+  if (installed.length === 0) return { kind: 'complete' }
+  return { kind: 'installed', packages: installed.flatMap(({ packages }) => packages) }
 }
 
 /** Does the same with the given tools. */
 export async function carryOutInstall(options: InstallOptions, tools: InstallTools): Promise<InstallOutcome> {
   const timeoutMs = checkWaitMs(options.timeoutMs, 'installServers.timeoutMs', defaultInstallMs)
-  const choice = chooseInstall(tools.search(), tools.host)
+  const choice = chooseInstall(tools.servers, tools.search(), tools.host)
   if (choice.kind !== 'can-install') return choice
   options.onProgress?.(`installing ${choice.packages.join(', ')}: ${choice.argv.join(' ')}\n`)
   await postponeSignals((interrupt) => {
@@ -72,7 +92,7 @@ export async function carryOutInstall(options: InstallOptions, tools: InstallToo
 type Limited = InstallOptions & { readonly timeoutMs: number; readonly signal: AbortSignal }
 
 async function install(argv: readonly string[], limit: Limited, tools: InstallTools): Promise<void> {
-  const unitsBefore = serviceUnits.filter(tools.hasUnit)
+  const unitsBefore = tools.servers.units.filter(tools.hasUnit)
   const undo = forbidServiceStarts(tools.policyPath)
   const told = sayOnce(limit)
   try {
@@ -81,7 +101,7 @@ async function install(argv: readonly string[], limit: Limited, tools: InstallTo
   } finally {
     told()
     undo()
-    const unitsNow = serviceUnits.filter(tools.hasUnit)
+    const unitsNow = tools.servers.units.filter(tools.hasUnit)
     await disable(
       unitsNow.filter((unit) => !unitsBefore.includes(unit)),
       tools,
@@ -131,7 +151,7 @@ function outcomeOf(
   tools: InstallTools,
 ): InstallOutcome {
   const search = tools.search()
-  const left = chooseInstall(search, tools.host)
+  const left = chooseInstall(tools.servers, search, tools.host)
   if (search.kind === 'found') return { kind: 'installed', packages }
   if (left.kind === 'ask') return left
   const programs = search.programs.join(', ')

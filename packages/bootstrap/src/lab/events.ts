@@ -1,3 +1,7 @@
+import type { Evidence } from '../galera/evidence.ts'
+import type { Decision } from '../galera/recovery.ts'
+import type { ServerFault } from '../model/plan.ts'
+
 /** Which running process: a pid alone comes back for somebody else. */
 export interface ProcessId {
   readonly pid: number
@@ -7,8 +11,11 @@ export interface ProcessId {
   readonly bootId: string
 }
 
-/** What can be done to a node, and is undone by itself. */
-export type FaultAction = 'kill' | 'stop' | 'pause'
+/** What can be done to the process of any node. */
+export const processFaults = ['kill', 'stop', 'pause'] as const
+
+/** What can be done to a node, and is undone by itself: to its process, or by its server. */
+export type FaultAction = (typeof processFaults)[number] | ServerFault
 
 /** A fault that is in force: a lease with an end. Times are milliseconds since 1970, to outlive any process. */
 export interface Fault {
@@ -37,6 +44,7 @@ export type LabEvent =
   | { readonly type: 'heal-failed'; readonly node: string; readonly because: string }
   | { readonly type: 'member-repaired'; readonly node: string }
   | { readonly type: 'repair-failed'; readonly node: string; readonly because: string }
+  | { readonly type: 'recovering'; readonly decision: Decision; readonly evidence: readonly Evidence[] }
   | { readonly type: 'disagreed'; readonly node: string; readonly because: string }
   | { readonly type: 'agreed'; readonly elapsedMs: number }
   | { readonly type: 'formed'; readonly elapsedMs: number }

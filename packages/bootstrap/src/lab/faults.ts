@@ -1,6 +1,7 @@
 import { labError } from '../model/codes.ts'
 import { checkFaultMs } from '../model/limits.ts'
-import type { Fault, FaultAction } from './events.ts'
+import { type PlannedNode, serverFaults } from '../model/plan.ts'
+import { type Fault, type FaultAction, processFaults } from './events.ts'
 import { type LabState, processOf } from './state.ts'
 
 /** How long a fault lasts when nobody says otherwise: five minutes. */
@@ -15,7 +16,8 @@ export interface FaultRequest {
 
 /**
  * The lease that a request leads to, or an error that says why not. A node has one fault at a time: the same again
- * moves its end, a kill also takes a frozen node, everything else waits for the node to be healed.
+ * moves its end, a kill also takes a node that is frozen or that its server spoiled, everything else waits for the
+ * node to be healed.
  */
 export function grantFault(state: LabState, request: FaultRequest, now: number): Fault {
   const { node, action } = request
@@ -35,15 +37,47 @@ export function overdue(state: LabState, now: number): readonly Fault[] {
     .sort((a, b) => a.healsAt - b.healsAt)
 }
 
-/** `killed`, `stopped`, `paused`. */
-export function participle(action: FaultAction): string {
-  const words = { kill: 'killed', stop: 'stopped', pause: 'paused' } as const
-  return words[action]
+/** How a node is that has the fault. */
+export type Participle =
+  | 'killed'
+  | 'stopped'
+  | 'paused'
+  | 'isolated'
+  | 'desynced'
+  | 'rejecting'
+  | 'read-only'
+  | 'not applying'
+
+const participles: Readonly<Record<FaultAction, Participle>> = {
+  kill: 'killed',
+  stop: 'stopped',
+  pause: 'paused',
+  isolate: 'isolated',
+  desync: 'desynced',
+  'reject-queries': 'rejecting',
+  'read-only': 'read-only',
+  'stop-applier': 'not applying',
+}
+
+/** The word for a node that has the fault. */
+export function participle(action: FaultAction): Participle {
+  return participles[action]
+}
+
+/** Whether the fault is one of the process: every node knows it, and answers nobody while it lasts. */
+export function isProcessFault(action: FaultAction): action is (typeof processFaults)[number] {
+  return (processFaults as readonly FaultAction[]).includes(action)
+}
+
+/** The faults that a node knows. */
+export function faultsOf(node: Pick<PlannedNode, 'levers'>): readonly FaultAction[] {
+  return [...processFaults, ...serverFaults.filter((action) => node.levers[action] !== undefined)]
 }
 
 function refusalOf(current: Fault | undefined, action: FaultAction): string | undefined {
   if (current === undefined || current.action === action) return undefined
-  if (current.action === 'pause' && action === 'kill') return undefined
+  const isDown = current.action === 'kill' || current.action === 'stop'
+  if (action === 'kill' && !isDown) return undefined
   return `it is ${participle(current.action)} already`
 }
 

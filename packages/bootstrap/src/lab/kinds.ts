@@ -1,6 +1,8 @@
+import { readView as readGaleraView } from '../galera/answers.ts'
 import type { MemberView } from '../model/agreement.ts'
-import type { Plan } from '../model/plan.ts'
-import { readView, repairRefusal } from '../rabbitmq/answers.ts'
+import type { KindName } from '../model/plan.ts'
+import { readView as readRabbitView, repairRefusal } from '../rabbitmq/answers.ts'
+import { readView as readReplicationView } from '../replication/answers.ts'
 
 /** What a kind of cluster knows that a plan cannot say as data: how to read what its members answer. */
 export interface Kind {
@@ -10,6 +12,8 @@ export interface Kind {
 }
 
 /** The kinds of cluster that labs are made of. */
-export const kinds: Readonly<Record<Plan['kind'], Kind>> = {
-  rabbitmq: { readView, repairRefusal },
+export const kinds: Readonly<Record<KindName, Kind>> = {
+  rabbitmq: { readView: readRabbitView, repairRefusal },
+  galera: { readView: readGaleraView, repairRefusal: () => undefined },
+  replication: { readView: readReplicationView, repairRefusal: () => undefined },
 }

@@ -52,6 +52,7 @@ export function fold(state: LabState, event: Recorded): LabState {
     case 'heal-failed':
     case 'member-repaired':
     case 'repair-failed':
+    case 'recovering':
     case 'disagreed':
     case 'agreed':
       return state

@@ -1,6 +1,6 @@
 import type { MemberView } from '../model/agreement.ts'
 import type { Fault, Recorded } from './events.ts'
-import type { FaultRequest } from './faults.ts'
+import type { FaultRequest, Participle } from './faults.ts'
 import type { LabPhase } from './state.ts'
 
 /** What a client asks of a supervisor: one line of JSON, one request for each connection. */
@@ -15,6 +15,9 @@ export type Request =
   | { readonly verb: 'resume'; readonly node: string }
   | { readonly verb: 'restart'; readonly node: string }
   | ({ readonly verb: 'fault' } & FaultRequest)
+  /** Looks how a stopped cluster would come back; the next one does it. */
+  | { readonly verb: 'consider'; readonly assumeLost: readonly string[] }
+  | { readonly verb: 'recover'; readonly assumeLost: readonly string[] }
   | { readonly verb: 'down' }
 
 /** What a supervisor sends back: events, then one result or one error. */
@@ -24,7 +27,7 @@ export type Reply =
   | { readonly error: { readonly code: string; readonly message: string } }
 
 /** How a node's process stands, in the word that people read. */
-export type NodeStanding = 'running' | 'starting' | 'down' | 'killed' | 'stopped' | 'paused'
+export type NodeStanding = 'running' | 'starting' | 'down' | Participle
 
 /** A node as `status` shows it. */
 export interface NodeStatus {

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { removeData } from './data-folder.ts'
 import { identify } from './process-table.ts'
 
 // A lab is made and removed beside its place, under a name that no lab can have: .rabbitmq.4711.a1b2c3
@@ -16,6 +17,8 @@ export function draftBeside(folder: string): string {
  * a lab and is none.
  */
 export function removeLabFolder(folder: string): void {
+  // Data that are elsewhere go first: what is left is still a lab, and is asked to end again.
+  removeData(folder)
   if (!existsSync(folder)) return
   const aside = `${asideStem(folder)}${randomBytes(3).toString('hex')}`
   renameSync(folder, aside)

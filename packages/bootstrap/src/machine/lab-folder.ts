@@ -6,8 +6,8 @@ import { labError } from '../model/codes.ts'
 import { isName } from '../model/names.ts'
 import type { Plan } from '../model/plan.ts'
 
-// The kernel takes 107 bytes of a socket path and no more.
-const longestSocketPath = 107
+/** The kernel takes 107 bytes of a socket path and no more. */
+export const longestSocketPath = 107
 
 /** The folder that holds all labs: `given`, else HACTL_HOME, else where the user's programs keep their state. */
 export function labsHome(given: string | undefined, environment: NodeJS.ProcessEnv = process.env): string {

@@ -1,28 +1,24 @@
 import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import type { RabbitInstallation } from '../rabbitmq/installation.ts'
+import { type Environment, findProgram, searchPath } from './search-path.ts'
 
 /** The programs that were found, or the names of those that were not. */
 export type RabbitSearch =
   | { readonly kind: 'found'; readonly installation: RabbitInstallation }
-  | MissingPrograms
-
-/** What a search did not find. */
-export interface MissingPrograms {
-  readonly kind: 'missing'
-  readonly programs: readonly string[]
-  /** The server's own folder, when that is there; undefined: no RabbitMQ was found at all. */
-  readonly home: string | undefined
-}
-
-type Environment = Readonly<Record<string, string | undefined>>
+  | {
+      readonly kind: 'missing'
+      readonly programs: readonly string[]
+      /** The server's own folder, when that is there; undefined: no RabbitMQ was found at all. */
+      readonly home: string | undefined
+    }
 
 /**
  * Looks for RabbitMQ and Erlang: RABBITMQ_HOME first, then the search path, then where packages put them. The
  * command that Debian puts on the search path switches the user and the home, so the scripts behind it are taken.
  */
 export function findRabbit(environment: Environment): RabbitSearch {
-  const folders = (environment['PATH'] ?? '').split(':').filter((folder) => folder !== '')
+  const folders = searchPath(environment)
   const home = rabbitHomes(environment, folders).find(isRabbitHome)
   const erl = findProgram('erl', folders)
   const epmd = findProgram('epmd', [...folders, ...erlangFolders(erl)])
@@ -91,10 +87,6 @@ function erlangFolders(erl: string | undefined): readonly string[] {
       .filter((folder) => basename(folder).startsWith('erl_interface-'))
       .map((folder) => join(folder, 'bin')),
   ])
-}
-
-function findProgram(name: string, folders: readonly string[]): string | undefined {
-  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path))
 }
 
 function foldersIn(folder: string): readonly string[] {

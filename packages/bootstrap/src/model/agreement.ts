@@ -8,7 +8,11 @@ export type MemberView =
       readonly running: readonly string[]
       /** Those with which it knows itself to disagree about the past. */
       readonly apart: readonly string[]
+      /** What members of one cluster say alike: who they are, or how far they got. Null where servers have no such word. */
+      readonly history: string | null
     }
+  /** It is well and names nobody: the members that name others name it, too. */
+  | { readonly kind: 'vouched'; readonly history: string | null }
   | { readonly kind: 'starting'; readonly because: string }
   | { readonly kind: 'silent'; readonly because: string }
 
@@ -23,11 +27,12 @@ export interface Answer {
   readonly view: MemberView
 }
 
-/** Agreed when every member answered, names all members, and holds all of them to be running. */
+/** Agreed when every member that can be asked names all members, holds them to be running, and all tell one history. */
 export function judge(answers: readonly Answer[]): Agreement {
   const members = answers.map((answer) => answer.member).sort()
+  const history = answers.map(({ view }) => historyOf(view)).find((told) => told !== null) ?? null
   for (const { member, view } of answers) {
-    const because = objection(view, members)
+    const because = objection(view, members) ?? otherHistory(view, history)
     if (because !== undefined) return { kind: 'disagreed', member, because }
   }
   return { kind: 'agreed', members }
@@ -63,11 +68,22 @@ function isApartFrom(member: string, other: string, answers: readonly Answer[]):
 }
 
 function objection(view: MemberView, members: readonly string[]): string | undefined {
+  if (view.kind === 'vouched') return undefined
   if (view.kind !== 'answered') return view.because
   if (!same(view.members, members)) return `it lists the members ${list(view.members)}`
   if (!same(view.running, members)) return `it sees only ${list(view.running)} running`
   if (view.apart.length > 0) return `it is partitioned from ${list(view.apart)}`
   return undefined
+}
+
+function otherHistory(view: MemberView, history: string | null): string | undefined {
+  const told = historyOf(view)
+  if (told === null || told === history) return undefined
+  return `its history is '${told}', that of the others '${history}'`
+}
+
+function historyOf(view: MemberView): string | null {
+  return view.kind === 'answered' || view.kind === 'vouched' ? view.history : null
 }
 
 function same(a: readonly string[], b: readonly string[]): boolean {

@@ -66,6 +66,11 @@ export const bootstrapCodes = {
     meaning: 'The fault does not fit the state of the node: one that is down cannot be paused, for example.',
     action: '`hactl resume NODE` first, then ask again.',
   },
+  'recovery-refused': {
+    meaning: 'Bringing the cluster back would be a guess that may lose data, or make two clusters of one.',
+    action:
+      'Read the evidence that `hactl recover` shows; start the node that it names, or give it up by name.',
+  },
   'supervisor-lost': {
     meaning: 'The process that looks after the lab could not be reached or brought back.',
     action: 'Read supervisor.log in the folder of the lab, then `hactl down`.',

@@ -3,11 +3,11 @@ import { labError } from './codes.ts'
 import type { Plan } from './plan.ts'
 
 /** The ports of one lab: a block of neighbours. */
-export const portsPerLab = 16
+export const portsPerLab = 32
 
 // Below the range from which Linux takes the ports of outgoing connections (32768 and up), above the usual servers.
 const firstBlock = 21_000
-const blockCount = 500
+const blockCount = 250
 
 /**
  * The first ports of all blocks, in the order in which a lab should try them. The order depends on the seed alone,

@@ -21,5 +21,29 @@ export interface RabbitTopology {
   readonly basePort?: number
 }
 
+/** A Galera cluster of MariaDB servers, as the user wants it. Everything but the kind has a default. */
+export interface GaleraTopology {
+  readonly kind: 'galera'
+  /** How many nodes with data, or their names. Default 3: `db1`, `db2`, `db3`; with an arbitrator 2. */
+  readonly nodes?: number | readonly string[]
+  /** A member `garb` that votes and has no data. Default false. */
+  readonly arbitrator?: boolean
+  /** How long a member may be silent before the others suspect it. Default: the server's own 5 s. */
+  readonly detectMs?: number
+  /** The first of the lab's ports. Default: a free block that stays the same for the same lab. */
+  readonly basePort?: number
+}
+
+/** A MariaDB primary with replicas that follow it by GTID, as the user wants it. Everything but the kind has a default. */
+export interface ReplicationTopology {
+  readonly kind: 'replication'
+  /** How many servers, or their names; the first is the primary. Default 3: `db1`, `db2`, `db3`. */
+  readonly nodes?: number | readonly string[]
+  /** How long a primary may be silent before a replica dials it again. Default: the server's own 60 s. */
+  readonly detectMs?: number
+  /** The first of the lab's ports. Default: a free block that stays the same for the same lab. */
+  readonly basePort?: number
+}
+
 /** What the user wants, of any kind that hactl can start. */
-export type Topology = RabbitTopology
+export type Topology = RabbitTopology | GaleraTopology | ReplicationTopology

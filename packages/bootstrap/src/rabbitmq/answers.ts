@@ -10,7 +10,7 @@ export function readView(output: string): MemberView {
   if (members === undefined || running === undefined || apart === undefined) {
     return { kind: 'starting', because: `it answered ${firstLine(output)}` }
   }
-  return { kind: 'answered', members, running, apart }
+  return { kind: 'answered', members, running, apart, history: null }
 }
 
 /** Reads what `erl_call` printed for the question about a leader; undefined when the member knows of none. */

@@ -10,6 +10,7 @@ export async function findLeader(plan: Plan, vhost: string, queue: string): Prom
   const stdin = askLeader(vhost, queue)
   const voices = await Promise.all(
     plan.nodes.map(async ({ ask }) => {
+      if (ask === null) return undefined
       const { status, stdout } = await runCommand({ ...ask, stdin }, { timeoutMs: answerTimeoutMs })
       return status === 0 ? readLeader(stdout) : undefined
     }),

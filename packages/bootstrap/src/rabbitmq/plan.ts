@@ -9,6 +9,9 @@ import { serverHome } from './server-home.ts'
 
 // As long as the cookies that Erlang draws.
 const cookieLength = 20
+// A broker that pauses itself in a minority starts again within two or three seconds. When its own restart and ours
+// meet, both can fail, and it stays down.
+const stuckAfterMs = 6_000
 
 /** Everything that starting the cluster will do. */
 export function planRabbit(model: RabbitModel): Plan {
@@ -21,17 +24,19 @@ export function planRabbit(model: RabbitModel): Plan {
     folder,
     detectMs: model.detectMs,
     url: amqpUrl(model),
+    urlVariable: 'AMQP_URL',
     nodes: model.nodes.map((node) => plannedNode(model, node)),
     files: files(model),
     processes: [epmd(model), ...model.nodes.map((node) => server(model, node))],
     form: formation(model),
     stop: [...model.nodes.map((node) => node.name).reverse(), 'epmd'],
+    recovery: null,
     notes: model.notes,
   }
 }
 
 function plannedNode(model: RabbitModel, node: RabbitNode): PlannedNode {
-  const { folder, installation } = model.place
+  const { installation } = model.place
   const env = sharedEnvironment(model)
   const evaluate = (expression: string): Command => ({
     // -r: a random name, so that two questions at once do not take each other's place.
@@ -48,8 +53,9 @@ function plannedNode(model: RabbitModel, node: RabbitNode): PlannedNode {
     // pause_minority is meant to do this by itself and does not: survivors are connected again within milliseconds
     // of the wake, so the woken node never counts itself a minority and stays partitioned (six freezes of 6 to 9 s,
     // none came back). autoheal hung in two of nine, and may choose the woken node as the winner.
-    repair: evaluate(restartBroker),
-    ctl: { argv: [`${folder}/server/sbin/rabbitmqctl`, '-n', node.member], env, stdin: '' },
+    repair: { command: evaluate(restartBroker), patienceMs: stuckAfterMs },
+    ctl: rabbitmqctl(model, node),
+    levers: {},
   }
 }
 
@@ -79,24 +85,30 @@ function text(path: string, content: string): PlannedFile {
 function epmd(model: RabbitModel): PlannedProcess {
   return {
     name: 'epmd',
+    folder: model.place.folder,
     argv: [model.place.installation.epmd, '-port', String(model.epmdPort), '-address', '127.0.0.1'],
     env: sharedEnvironment(model),
     log: 'epmd.log',
     ports: [model.epmdPort],
     upPort: model.epmdPort,
+    upCheck: null,
     needs: [],
+    joins: [],
   }
 }
 
 function server(model: RabbitModel, node: RabbitNode): PlannedProcess {
   return {
     name: node.name,
+    folder: model.place.folder,
     argv: [`${model.place.folder}/server/sbin/rabbitmq-server`],
     env: nodeEnvironment(model, node),
     log: `nodes/${node.name}/log`,
     ports: [node.amqpPort, node.distributionPort],
     upPort: node.amqpPort,
+    upCheck: null,
     needs: ['epmd'],
+    joins: [],
   }
 }
 
@@ -110,13 +122,19 @@ function formation(model: RabbitModel): readonly Step[] {
   steps.push({ do: 'agree' })
   const first = model.nodes[0]
   if (first !== undefined && needsDefinitions(model)) {
-    steps.push({ do: 'run', what: 'virtual hosts and policies', command: importDefinitions(model, first) })
+    const commands = [importDefinitions(model, first)]
+    steps.push({ do: 'run', what: 'virtual hosts and policies', commands })
   }
   return steps
 }
 
+function rabbitmqctl(model: RabbitModel, node: RabbitNode): Command {
+  const argv = [`${model.place.folder}/server/sbin/rabbitmqctl`, '-n', node.member]
+  return { argv, env: sharedEnvironment(model), stdin: '' }
+}
+
 function importDefinitions(model: RabbitModel, node: RabbitNode): Command {
-  const { ctl } = plannedNode(model, node)
+  const ctl = rabbitmqctl(model, node)
   const path = `${model.place.folder}/definitions.json`
   return { ...ctl, argv: [...ctl.argv, 'import_definitions', path] }
 }

@@ -3,20 +3,17 @@ import { kinds } from '../lab/kinds.ts'
 import { type LabState, processOf } from '../lab/state.ts'
 import type { CommandResult, RunCommand } from '../machine/run-command.ts'
 import { type Answer, judge, type MemberView, trustedPart, wokeApart } from '../model/agreement.ts'
-import type { Command, Plan, PlannedNode } from '../model/plan.ts'
+import type { Plan, PlannedNode, Repair } from '../model/plan.ts'
 import type { Book } from './book.ts'
 
 const askEveryMs = 200
 // A survivor may give a peer up in the very moment in which it wakes; a second later that shows.
 const settleMs = 1000
-// How long a member is looked after. Its cluster has long decided by then.
-const aftercareMs = 30_000
+// How long a member is looked after beyond the patience with it. Its cluster has long decided by then.
+const aftercareMs = 24_000
 const repairTimeoutMs = 60_000
 // A repair that failed is tried again, and not so often that it is the load.
 const retryRepairMs = 2_000
-// A broker that pauses itself in a minority starts again within two or three seconds. When its own restart and ours
-// meet, both can fail, and it stays down.
-const stuckAfterMs = 6_000
 
 /** What aftercare works with. */
 export interface AftercareParts {
@@ -26,6 +23,8 @@ export interface AftercareParts {
   /** Asks every member for its view. */
   readonly ask: () => Promise<readonly Answer[]>
   readonly run: RunCommand
+  /** Stops a node gracefully and starts it again. */
+  readonly restart: (name: string, signal: AbortSignal) => Promise<void>
   /** Fires when the supervisor ends. */
   readonly signal: AbortSignal
   /** Hears what keeps the supervisor from its work. */
@@ -53,8 +52,8 @@ interface Case {
 }
 
 /**
- * Looks after members that ran while the others could not hear them: one that woke apart, or stopped its broker and
- * did not start it again, is joined by its own repair command.
+ * Looks after members that ran while the others could not hear them: one that woke apart, or stopped serving and did
+ * not begin again, is repaired in the way of its kind.
  */
 export class Aftercare {
   readonly #parts: AftercareParts
@@ -100,17 +99,18 @@ export class Aftercare {
     this.#cases.get(name)?.repairing.abort(new Error(`${name} is given up`))
   }
 
-  async #look(node: PlannedNode, repair: Command, one: Case): Promise<void> {
+  async #look(node: PlannedNode, repair: Repair, one: Case): Promise<void> {
     const { book, clock, plan, ask } = this.#parts
     const { signal } = one.looking
-    const giveUpAt = clock.now() + aftercareMs
+    const giveUpAt = clock.now() + repair.patienceMs + aftercareMs
     while (clock.now() < giveUpAt) {
       const answers = await ask()
       signal.throwIfAborted()
       note(one, node.member, answers, clock.now())
       if (hasSettled(one, clock.now())) return
       const isApart = mustYield(node.member, answers, one.occasion)
-      if (needsRepair(isApart, clock.now() - one.answeredAt, hasMajority(book.state, plan))) {
+      const downMs = clock.now() - one.answeredAt
+      if (needsRepair({ isApart, downMs, isMajority: hasMajority(book.state, plan) }, repair.patienceMs)) {
         one.repaired = this.#repair(node, repair, one)
         if (!(await one.repaired)) await clock.sleep(retryRepairMs, signal)
       }
@@ -118,17 +118,29 @@ export class Aftercare {
     }
   }
 
-  // True when the member's broker was restarted.
-  async #repair(node: PlannedNode, repair: Command, one: Case): Promise<boolean> {
-    const { book, clock, plan, run } = this.#parts
+  // True when the member was repaired.
+  async #repair(node: PlannedNode, repair: Repair, one: Case): Promise<boolean> {
+    const { book, clock } = this.#parts
     const { signal } = one.repairing
-    const result = await run(repair, { timeoutMs: repairTimeoutMs, signal })
+    const because = await this.#carryOut(node, repair, signal)
     if (signal.aborted) return false
     one.answeredAt = clock.now()
-    const because = result.status === 0 ? kinds[plan.kind].repairRefusal(result.stdout) : failureOf(result)
     if (because === undefined) book.record({ type: 'member-repaired', node: node.name })
     else book.record({ type: 'repair-failed', node: node.name, because })
     return because === undefined
+  }
+
+  // Why the repair failed; undefined when it did not.
+  async #carryOut(node: PlannedNode, { command }: Repair, signal: AbortSignal): Promise<string | undefined> {
+    const { plan, run, restart } = this.#parts
+    if (command === null) {
+      return await restart(node.name, signal).then(
+        () => undefined,
+        (error: unknown) => asError(error).message,
+      )
+    }
+    const result = await run(command, { timeoutMs: repairTimeoutMs, signal })
+    return result.status === 0 ? kinds[plan.kind].repairRefusal(result.stdout) : failureOf(result)
   }
 
   #close(name: string, one: Case): void {
@@ -155,11 +167,14 @@ export function mustYield(member: string, answers: readonly Answer[], occasion: 
 }
 
 /**
- * Whether a member must be repaired: it runs apart from the others, or its broker has been down for too long. In a
- * minority a broker is right to be down.
+ * Whether a member must be repaired: it runs apart from the others, or has not served for too long. In a minority it is
+ * right not to serve.
  */
-export function needsRepair(isApart: boolean, downMs: number, isMajority: boolean): boolean {
-  return isApart || (isMajority && downMs >= stuckAfterMs)
+export function needsRepair(
+  seen: { readonly isApart: boolean; readonly downMs: number; readonly isMajority: boolean },
+  patienceMs: number,
+): boolean {
+  return seen.isApart || (seen.isMajority && seen.downMs >= patienceMs)
 }
 
 /** Whether more than half of the nodes run without a fault. */

@@ -1,6 +1,7 @@
+import { labMark } from '../machine/marks.ts'
 import { runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/codes.ts'
-import type { Plan, Step } from '../model/plan.ts'
+import type { Command, Plan, Step } from '../model/plan.ts'
 import type { Book } from './book.ts'
 import type { Members } from './members.ts'
 import type { Processes } from './processes.ts'
@@ -34,17 +35,25 @@ async function carryOut(step: Step, parts: FormingParts): Promise<void> {
       book.record({ type: 'working', on: `starting ${step.processes.join(', ')}` })
       await Promise.all(step.processes.map((name) => processes.start(name, signal)))
       return
+    case 'found':
+      book.record({ type: 'working', on: `starting ${step.process}` })
+      await processes.start(step.process, signal, step.args)
+      return
     case 'agree':
       book.record({ type: 'working', on: 'asking every member for its view' })
       await members.agree(agreeTimeoutMs, signal)
       return
-    case 'run': {
+    case 'run':
       book.record({ type: 'working', on: step.what })
-      const result = await runCommand(step.command, { timeoutMs: commandTimeoutMs, signal })
-      if (result.status !== 0) {
-        const said = `${result.stderr}${result.stdout}`.trim()
-        throw labError('tool-failed', `${step.what}: ${step.command.argv.join(' ')} failed: ${said}`)
-      }
-    }
+      for (const command of step.commands) await run(step.what, command, parts)
   }
+}
+
+// What it starts is known by its mark, like every process of the lab.
+async function run(what: string, command: Command, { plan, signal }: FormingParts): Promise<void> {
+  const marked = { ...command, env: { ...command.env, [labMark]: plan.folder } }
+  const result = await runCommand(marked, { timeoutMs: commandTimeoutMs, signal })
+  if (result.status === 0) return
+  const said = `${result.stderr}${result.stdout}`.trim()
+  throw labError('tool-failed', `${what}: ${command.argv.join(' ')} failed: ${said}`)
 }

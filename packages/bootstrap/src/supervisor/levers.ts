@@ -1,9 +1,11 @@
 import { asError } from '@ha/core'
 import type { Fault } from '../lab/events.ts'
-import { type FaultRequest, grantFault, overdue } from '../lab/faults.ts'
+import { type FaultRequest, faultsOf, grantFault, isProcessFault, overdue } from '../lab/faults.ts'
 import { processOf } from '../lab/state.ts'
 import { signal } from '../machine/process-table.ts'
-import type { Plan, PlannedNode } from '../model/plan.ts'
+import type { RunCommand } from '../machine/run-command.ts'
+import { labError } from '../model/codes.ts'
+import type { Command, Plan, PlannedNode } from '../model/plan.ts'
 import { unknownNode } from '../model/unknown-node.ts'
 import type { Aftercare } from './aftercare.ts'
 import type { Book } from './book.ts'
@@ -12,13 +14,16 @@ import type { Processes } from './processes.ts'
 
 // A node that does not come back is tried again, and not so often that its attempts are the load.
 const retryHealMs = 5000
+// A server sets a variable in milliseconds; one that leaves its group may wait for it.
+const leverTimeoutMs = 20_000
 
 /** What the levers work on. */
 export interface LeverParts {
   readonly plan: Plan
   readonly book: Book
-  readonly processes: Pick<Processes, 'running' | 'start' | 'end'>
+  readonly processes: Pick<Processes, 'running' | 'start' | 'end' | 'restart'>
   readonly aftercare: Pick<Aftercare, 'begin' | 'leave' | 'abandon'>
+  readonly run: RunCommand
   /** Fires when the supervisor ends. */
   readonly signal: AbortSignal
   /** Hears what keeps the supervisor from its work. */
@@ -39,6 +44,7 @@ export class Levers {
   /** Grants a fault and pulls its lever. */
   pull(request: FaultRequest): Promise<Fault> {
     const node = this.#node(request.node)
+    this.#checkKnown(node, request.action)
     return this.#lanes.run(node.name, async () => {
       const { book, aftercare } = this.#parts
       const fault = grantFault(book.state, request, Date.now())
@@ -69,9 +75,16 @@ export class Levers {
     return this.#lanes.run(name, async () => {
       await this.#restore(node, 'asked')
       await aftercare.leave(name)
-      await processes.end(name, 'SIGTERM')
-      await processes.start(name, signal)
+      await processes.restart(name, signal)
     })
+  }
+
+  /** Runs work that starts and ends nodes by itself: no fault begins and none is healed meanwhile. */
+  exclusively<T>(work: () => Promise<T>): Promise<T> {
+    return this.#lanes.runAll(
+      this.#parts.plan.nodes.map(({ name }) => name),
+      work,
+    )
   }
 
   /** Begins to heal every fault whose time is over. */
@@ -120,7 +133,32 @@ export class Levers {
         return await this.#parts.processes.end(node.name, 'SIGTERM')
       case 'pause':
         return this.#signal(node, 'SIGSTOP')
+      case 'isolate':
+      case 'desync':
+      case 'reject-queries':
+      case 'read-only':
+      case 'stop-applier':
+        return await this.#tell(node, node.levers[action]?.begin)
     }
+  }
+
+  // Its lease is in force also when the server refused: then healing it does no harm.
+  async #tell(node: PlannedNode, command: Command | undefined): Promise<void> {
+    const { run, signal } = this.#parts
+    if (command === undefined) return
+    const result = await run(command, { timeoutMs: leverTimeoutMs, signal })
+    if (result.status === 0) return
+    const said = `${result.stderr}${result.stdout}`.trim()
+    throw labError('tool-failed', `${node.name} did not do '${command.stdin.trim()}': ${said}`)
+  }
+
+  #checkKnown(node: PlannedNode, action: Fault['action']): void {
+    const known = faultsOf(node)
+    if (known.includes(action)) return
+    throw labError(
+      'fault-refused',
+      `${action} ${node.name}: a node of ${this.#parts.plan.kind} like this knows only ${known.join(', ')}`,
+    )
   }
 
   // While this waited for its lane, somebody may have healed the fault or moved its end.
@@ -137,6 +175,7 @@ export class Levers {
     const ran = processes.running(node.name) !== undefined
     await processes.start(node.name, signal)
     if (fault === undefined) return
+    if (!isProcessFault(fault.action)) await this.#tell(node, node.levers[fault.action]?.heal)
     book.record({ type: 'fault-healed', node: node.name, because })
     // One that was started joins the others by itself. One that was frozen may have been given up by them meanwhile.
     if (!ran) return

@@ -3,7 +3,8 @@ import { rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { asError, systemClock } from '@ha/core'
-import { findPlan, journalPath, planPath, socketPath } from '../machine/lab-folder.ts'
+import { dataFolder } from '../machine/data-folder.ts'
+import { findPlan, journalPath, planPath, shortSocketFolder, socketPath } from '../machine/lab-folder.ts'
 import { prepareSocketFolder } from '../machine/socket-folder.ts'
 import { labError } from '../model/codes.ts'
 import { Book } from './book.ts'
@@ -29,7 +30,9 @@ async function supervise(folder: string): Promise<void> {
   if (plan === undefined) throw labError('supervisor-lost', `${planPath(folder)} cannot be read`)
   const uid = process.getuid?.() ?? 0
   const socket = socketPath(folder, uid)
-  if (dirname(socket) !== folder) prepareSocketFolder(dirname(socket), uid)
+  const short = shortSocketFolder(uid)
+  if ([socket, dataFolder(folder, uid)].some((path) => dirname(path) === short))
+    prepareSocketFolder(short, uid)
   const claim = claimLab(folder, socket)
   if (claim === undefined) return
   const book = new Book(journalPath(folder))

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Clock } from '@ha/core'
-import { participle } from '../lab/faults.ts'
+import { isProcessFault, participle } from '../lab/faults.ts'
 import { kinds } from '../lab/kinds.ts'
 import type { LabState } from '../lab/state.ts'
 import { logTail } from '../machine/lab-folder.ts'
@@ -58,6 +58,7 @@ export class Members {
   async #askOne(node: PlannedNode): Promise<MemberView> {
     const known = knownSilence(this.#book.state, node.name)
     if (known !== undefined) return { kind: 'silent', because: known }
+    if (node.ask === null) return { kind: 'vouched', history: null }
     const { status, stdout } = await runCommand(node.ask, { timeoutMs: answerTimeoutMs })
     if (status === null) return { kind: 'silent', because: `it gave no answer in ${answerTimeoutMs} ms` }
     if (status !== 0) return { kind: 'starting', because: 'it takes no questions yet' }
@@ -81,7 +82,7 @@ export class Members {
 
 function knownSilence(state: LabState, node: string): string | undefined {
   const fault = state.faults[node]
-  if (fault !== undefined) return `it is ${participle(fault.action)}`
+  if (fault !== undefined && isProcessFault(fault.action)) return `it is ${participle(fault.action)}`
   const process = state.processes[node]
   return process === undefined || process.kind === 'down' ? 'it is not running' : undefined
 }

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
-import { closeSync, openSync } from 'node:fs'
-import { join } from 'node:path'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Clock } from '@ha/core'
 import type { ProcessId } from '../lab/events.ts'
 import { idOf, processOf } from '../lab/state.ts'
@@ -9,6 +9,7 @@ import { logTail } from '../machine/lab-folder.ts'
 import { endMarked, labMark } from '../machine/marks.ts'
 import { holderOf, isFree } from '../machine/ports.ts'
 import { findMarked, identify, isRunning, signal } from '../machine/process-table.ts'
+import { runCommand } from '../machine/run-command.ts'
 import { accepts } from '../machine/sockets.ts'
 import { labError } from '../model/codes.ts'
 import type { Plan, PlannedProcess } from '../model/plan.ts'
@@ -21,6 +22,7 @@ const lookMs = 40
 const stopGraceMs = 30_000
 // A node alone waits for its peers before it opens its port; two minutes give each of them time to be started, too.
 const startTimeoutMs = 120_000
+const checkTimeoutMs = 1_500
 /** How many lines of its log an error about a node shows. */
 export const shownLogLines = 15
 
@@ -43,8 +45,11 @@ export class Processes {
     return id !== undefined && isRunning(id) ? id : undefined
   }
 
-  /** Starts a process, and first those that it needs, and waits until its port accepts. Running ones are left alone. */
-  async start(name: string, signal: AbortSignal): Promise<void> {
+  /**
+   * Starts a process, and first those that it needs, and waits until it is up. Running ones are left alone. With
+   * `founding` it gets these arguments this once, and need not find anybody to join.
+   */
+  async start(name: string, signal: AbortSignal, founding?: readonly string[]): Promise<void> {
     const planned = this.#planned(name)
     const begun = this.#clock.now()
     if (this.running(name) === undefined) {
@@ -53,7 +58,8 @@ export class Processes {
       await this.#checkPorts(planned)
       // Nothing may be launched behind the back of an end that has begun.
       signal.throwIfAborted()
-      this.#launch(planned)
+      if (founding === undefined) this.#checkJoins(planned)
+      this.#launch(planned, founding ?? [])
     } else if (processOf(this.#book.state, name).kind === 'up') return
     await this.#awaitUp(planned, signal)
     this.#book.record({ type: 'process-up', process: name, elapsedMs: Math.round(this.#clock.now() - begun) })
@@ -71,10 +77,18 @@ export class Processes {
         if (this.#clock.now() > giveUpAt) signal(id, 'SIGKILL')
         await this.#clock.sleep(lookMs)
       }
+      // A server that is killed leaves the programs behind that it had called, with its ports.
+      for (const child of findMarked(processMark, markOf(this.#plan.folder, name))) signal(child, 'SIGKILL')
       this.#book.record({ type: 'process-ended', process: name, asked: true })
     } finally {
       this.#ending.delete(name)
     }
+  }
+
+  /** Ends a process gracefully and starts it again. */
+  async restart(name: string, signal: AbortSignal): Promise<void> {
+    await this.end(name, 'SIGTERM')
+    await this.start(name, signal)
   }
 
   /** Ends everything in the planned order, and whatever of it a crash left unrecorded. */
@@ -121,14 +135,26 @@ export class Processes {
     }
   }
 
+  // It would wait for somebody who does not come, and must not begin a cluster of its own.
+  #checkJoins({ name, joins }: PlannedProcess): void {
+    if (joins.length === 0 || joins.some((peer) => this.running(peer) !== undefined)) return
+    const { kind, lab } = this.#plan
+    throw labError(
+      'fault-refused',
+      `${name} has nobody to join while ${joins.join(', ')} do not run; type: hactl recover ${kind} --name ${lab}`,
+    )
+  }
+
   // Written down before the launch and after it: a crash in between leaves a mark to find the process by.
-  #launch(planned: PlannedProcess): void {
+  #launch(planned: PlannedProcess, founding: readonly string[]): void {
     const { name } = planned
-    const [file = '', ...args] = planned.argv
+    const [file = '', ...args] = [...planned.argv, ...founding]
     this.#book.record({ type: 'process-starting', process: name })
-    const log = openSync(join(this.#plan.folder, planned.log), 'a', 0o600)
+    const path = join(this.#plan.folder, planned.log)
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    const log = openSync(path, 'a', 0o600)
     const child = spawn(file, args, {
-      cwd: this.#plan.folder,
+      cwd: planned.folder,
       env: { ...planned.env, [labMark]: this.#plan.folder, [processMark]: markOf(this.#plan.folder, name) },
       stdio: ['ignore', log, log],
       detached: true,
@@ -147,7 +173,7 @@ export class Processes {
 
   async #awaitUp(planned: PlannedProcess, signal: AbortSignal): Promise<void> {
     const giveUpAt = this.#clock.now() + startTimeoutMs
-    while (!(await accepts(planned.upPort))) {
+    while (!(await isUp(planned))) {
       if (this.running(planned.name) === undefined) {
         this.noteEnded()
         throw this.#endedEarly(planned)
@@ -170,6 +196,11 @@ export class Processes {
     const log = join(this.#plan.folder, planned.log)
     return `the end of ${log}:\n${logTail(log, shownLogLines).join('\n')}`
   }
+}
+
+async function isUp({ upPort, upCheck }: PlannedProcess): Promise<boolean> {
+  if (!(await accepts(upPort))) return false
+  return upCheck === null || (await runCommand(upCheck, { timeoutMs: checkTimeoutMs })).status === 0
 }
 
 function where(planned: PlannedProcess): string {

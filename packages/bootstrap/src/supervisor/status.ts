@@ -1,7 +1,7 @@
 import { formatEndpoint } from '@ha/core'
 import { participle } from '../lab/faults.ts'
 import { idOf, type LabState, processOf } from '../lab/state.ts'
-import type { LabStatus, NodeStanding, NodeStatus } from '../lab/wire.ts'
+import type { LabStatus, NodeStatus } from '../lab/wire.ts'
 import { type Answer, judge, type MemberView } from '../model/agreement.ts'
 import type { Plan, PlannedNode } from '../model/plan.ts'
 
@@ -37,7 +37,7 @@ function nodeStatus(node: PlannedNode, state: LabState, view: MemberView): NodeS
   return {
     name: node.name,
     endpoint: formatEndpoint(node),
-    standing: fault === undefined ? standings[process.kind] : (participle(fault.action) as NodeStanding),
+    standing: fault === undefined ? standings[process.kind] : participle(fault.action),
     pid: idOf(process)?.pid ?? null,
     fault: fault ?? null,
     view,

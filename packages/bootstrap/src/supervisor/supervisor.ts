@@ -3,6 +3,7 @@ import type { Recorded } from '../lab/events.ts'
 import type { Request } from '../lab/wire.ts'
 import { removeLabFolder } from '../machine/aside.ts'
 import { runCommand } from '../machine/run-command.ts'
+import type { Answer } from '../model/agreement.ts'
 import { type BootstrapCode, labError } from '../model/codes.ts'
 import type { Plan } from '../model/plan.ts'
 import { Aftercare } from './aftercare.ts'
@@ -11,6 +12,7 @@ import { type FormingParts, form } from './forming.ts'
 import { type LeverParts, Levers } from './levers.ts'
 import { Members } from './members.ts'
 import { Processes } from './processes.ts'
+import { considerRecovery, type RecoveryParts, recover } from './recovery.ts'
 import { statusOf } from './status.ts'
 
 // How soon a due lease or an unexpected end is noticed.
@@ -39,9 +41,12 @@ export class Supervisor {
     this.#clock = clock
     const members = new Members(plan, book, clock)
     const common = { plan, book, signal: this.#life.signal, fail: (error: Error) => this.#done.reject(error) }
-    const aftercare = new Aftercare({ ...common, clock, ask: () => members.ask(), run: runCommand })
-    this.#parts = { ...common, processes: new Processes(plan, book, clock), members }
-    this.#levers = new Levers({ ...this.#parts, aftercare })
+    const processes = new Processes(plan, book, clock)
+    const ask = (): Promise<readonly Answer[]> => members.ask()
+    const restart = (name: string, signal: AbortSignal): Promise<void> => processes.restart(name, signal)
+    const aftercare = new Aftercare({ ...common, clock, ask, run: runCommand, restart })
+    this.#parts = { ...common, processes, members }
+    this.#levers = new Levers({ ...this.#parts, aftercare, run: runCommand })
   }
 
   /** Resolves when the lab has ended or failed and nothing of it runs; rejects when this cannot look after it. */
@@ -78,9 +83,19 @@ export class Supervisor {
         return this.#aloud(talk, () => this.#levers.heal(request.node))
       case 'restart':
         return this.#aloud(talk, () => this.#levers.restart(request.node))
+      case 'consider':
+        return considerRecovery(this.#recovery(), request.assumeLost)
+      case 'recover':
+        return this.#aloud(talk, () =>
+          this.#levers.exclusively(() => recover(this.#recovery(), request.assumeLost)),
+        )
       case 'down':
         return this.#down()
     }
+  }
+
+  #recovery(): RecoveryParts {
+    return { ...this.#parts, clock: this.#clock, run: runCommand }
   }
 
   async #keepRhythm(): Promise<void> {

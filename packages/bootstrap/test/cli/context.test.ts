@@ -22,7 +22,7 @@ async function run(
   const exitCode = await runVerb(verb, {
     isJson: given.isJson ?? false,
     signal: given.signal ?? new AbortController().signal,
-    streams: { out: screen('out'), errors: screen('errors') },
+    streams: { out: screen('out'), errors: screen('errors'), confirm: async () => true },
   })
   return { ...written, exitCode }
 }

@@ -32,6 +32,7 @@ beforeEach(() => {
     print: (text) => {
       printed += text
     },
+    confirm: async () => false,
   }
 })
 afterEach(() => {

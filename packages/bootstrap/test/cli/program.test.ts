@@ -19,10 +19,16 @@ const context = {
   isJson: true,
   onEvent: () => undefined,
   print: () => undefined,
+  confirm: async () => false,
 }
 
 test.each([
   ['up', 'rabbitmq', '--nodes', '3', '--detect', '1s', '--name', 'lab', '--json'],
+  ['up', 'galera', '--arbitrator'],
+  ['isolate', 'db2', '--for', '30s'],
+  ['reject-queries', 'db2'],
+  ['stop-applier', 'db2', '--json'],
+  ['recover', 'galera', '--name', 'lab', '--assume-lost', 'db2', '--yes'],
   ['status', '--json'],
   ['kill', 'rabbit1', '--for', '30s'],
   ['stop', 'rabbit1', '--json'],
@@ -48,6 +54,11 @@ test.each([
 
 test.each([
   [['up', 'rabitmq'], "did you mean 'rabbitmq'?"],
+  [['up', 'galerra'], "did you mean 'galera'?"],
+  [['up', 'galera', '--vhost', 'shop'], '--vhost is for rabbitmq, and this is galera'],
+  [['up', 'replication', '--arbitrator'], '--arbitrator is for galera, and this is replication'],
+  [['recover', 'galerra'], "did you mean 'galera'?"],
+  [['doctor', 'mariadb'], "there is no kind 'mariadb', only rabbitmq, galera, replication"],
   [['up', 'rabbitmq', '--nodes', 'three'], "--nodes: 'three' is not a whole number"],
   [['up', 'rabbitmq', '--detect', 'soon'], "--detect: 'soon' is not a duration"],
   [['logs', 'rabbit1', '--follow', '--json'], '--json prints one document'],

@@ -1,11 +1,13 @@
 import { expect, test } from 'vitest'
 import { judgeMachine, type MachineFacts } from '../../src/doctor/findings.ts'
+import { mariadbPlace } from '../mariadb/place.ts'
 import { place } from '../rabbitmq/place.ts'
 
 const sound: MachineFacts = {
   hasProc: true,
   localhost: '127.0.0.1',
   rabbit: { kind: 'found', installation: place.installation },
+  mariadb: { kind: 'found', installation: mariadbPlace.installation },
   host: { families: ['debian'], isRoot: true },
   availableMemoryMib: 4000,
   home: '/labs',
@@ -38,6 +40,18 @@ test.each<readonly [string, Partial<MachineFacts>, readonly unknown[]]>([
     'a RabbitMQ without its Erlang',
     { rabbit: { kind: 'missing', programs: ['erl'], home: '/opt/rabbit' } },
     ['rabbitmq', 'error', expect.stringContaining('the folder of erl')],
+  ],
+  [
+    'no MariaDB as root',
+    { mariadb: { kind: 'missing', programs: ['mariadbd'], home: undefined } },
+    ['mariadb', 'error', 'hactl doctor --fix'],
+  ],
+  [
+    'a MariaDB without Galera',
+    {
+      mariadb: { kind: 'found', installation: { ...mariadbPlace.installation, provider: null } },
+    },
+    ['mariadb', 'warning', 'apt-get install -y --no-install-recommends galera-4'],
   ],
   ['little memory', { availableMemoryMib: 100 }, ['memory', 'warning', undefined]],
   ['a folder of somebody else', { homeIsWritable: false }, ['labs', 'error', 'export HACTL_HOME=~/labs']],

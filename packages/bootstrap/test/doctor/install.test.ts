@@ -3,8 +3,9 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { carryOutInstall, type InstallTools } from '../../src/doctor/install.ts'
+import { allOf, carryOutInstall, type InstallTools } from '../../src/doctor/install.ts'
 import { chooseInstall, missingServers } from '../../src/doctor/install-command.ts'
+import { serversOf } from '../../src/doctor/servers.ts'
 import { forbidServiceStarts, installMark } from '../../src/doctor/service-starts.ts'
 import type { RabbitSearch } from '../../src/machine/rabbit-programs.ts'
 import type { CommandLimit } from '../../src/machine/run-command.ts'
@@ -56,6 +57,7 @@ const rehearsal = (given: Given = {}): Rehearsal => {
     marks,
     policyPath,
     host: root,
+    servers: serversOf.rabbitmq,
     hasSystemd: given.hasSystemd ?? false,
     search: () => (isInstalled() ? (given.after ?? found) : (given.before ?? nothing)),
     hasUnit: (unit) => ((isInstalled() ? given.unitsAfter : given.unitsBefore) ?? []).includes(unit),
@@ -71,19 +73,23 @@ const rehearsal = (given: Given = {}): Rehearsal => {
 }
 
 test('nothing missing is complete, whoever asks', async () => {
-  expect(chooseInstall(found, { families: [], isRoot: false })).toEqual({ kind: 'complete' })
+  expect(chooseInstall(serversOf.rabbitmq, found, { families: [], isRoot: false })).toEqual({
+    kind: 'complete',
+  })
   expect(await carryOutInstall({}, rehearsal({ before: found }))).toEqual({ kind: 'complete' })
 })
 
 test('root on Debian or Ubuntu may install, others are told the command', () => {
-  expect(chooseInstall(nothing, { families: ['ubuntu', 'debian'], isRoot: true })).toMatchObject({
+  expect(
+    chooseInstall(serversOf.rabbitmq, nothing, { families: ['ubuntu', 'debian'], isRoot: true }),
+  ).toMatchObject({
     kind: 'can-install',
   })
-  expect(chooseInstall(nothing, { families: ['debian'], isRoot: false })).toMatchObject({
+  expect(chooseInstall(serversOf.rabbitmq, nothing, { families: ['debian'], isRoot: false })).toMatchObject({
     kind: 'ask',
     command: `sudo ${apt}`,
   })
-  expect(chooseInstall(nothing, { families: ['fedora'], isRoot: true })).toMatchObject({
+  expect(chooseInstall(serversOf.rabbitmq, nothing, { families: ['fedora'], isRoot: true })).toMatchObject({
     kind: 'ask',
     command: expect.stringContaining('RABBITMQ_HOME'),
   })
@@ -97,9 +103,9 @@ test('a RabbitMQ that lacks a program is never installed over; what it lacks is 
     command: expect.stringContaining('the folder of erl'),
   })
   expect(tools.ran).toEqual([])
-  expect(missingServers(noErlang as Extract<RabbitSearch, { kind: 'missing' }>, root).message).toContain(
-    'not found on this machine: erl',
-  )
+  expect(
+    missingServers(serversOf.rabbitmq, noErlang as Extract<RabbitSearch, { kind: 'missing' }>, root).message,
+  ).toContain('not found on this machine: erl')
 })
 
 test('services are kept from starting while packages are installed, and not longer', async () => {
@@ -201,4 +207,27 @@ test('an interrupt is told, and takes the services along that came before it', a
   expect(tools.ran.at(-1)).toBe('systemctl disable --now rabbitmq-server.service')
   expect(said.at(-1)).toContain('it finishes the package in hand')
   expect(existsSync(policyPath)).toBe(false)
+})
+
+test('several installations come to what somebody has to type, else to what was installed', () => {
+  const ask = { kind: 'ask', packages: ['b'], command: 'get b' } as const
+  const installed = { kind: 'installed', packages: ['a'] } as const
+
+  expect(allOf([{ kind: 'complete' }])).toEqual({ kind: 'complete' })
+  expect(allOf([installed, { kind: 'complete' }])).toEqual(installed)
+  expect(allOf([installed, ask, ask])).toEqual({
+    kind: 'ask',
+    packages: ['b', 'b'],
+    command: 'get b && get b',
+  })
+})
+
+test('a MariaDB that lacks rsync is told the package of that alone', () => {
+  const search = { kind: 'missing', programs: ['rsync'], home: '/usr/sbin/mariadbd' } as const
+
+  expect(chooseInstall(serversOf.galera, search, root)).toMatchObject({
+    kind: 'ask',
+    packages: ['rsync'],
+    command: expect.stringContaining('sudo apt-get install -y --no-install-recommends rsync'),
+  })
 })

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Fault, FaultAction } from '../../src/lab/events.ts'
-import { grantFault, overdue } from '../../src/lab/faults.ts'
+import { faultsOf, grantFault, overdue } from '../../src/lab/faults.ts'
 import { type LabState, unbornLab } from '../../src/lab/state.ts'
 
 const id = { pid: 7, startTicks: '99', bootId: 'b' }
@@ -23,6 +23,7 @@ describe('a node that is broken already', () => {
     ['kill', 'kill'],
     ['stop', 'stop'],
     ['pause', 'kill'],
+    ['isolate', 'kill'],
   ]
   const refused: readonly (readonly [FaultAction, FaultAction])[] = [
     ['pause', 'stop'],
@@ -30,6 +31,8 @@ describe('a node that is broken already', () => {
     ['kill', 'stop'],
     ['stop', 'kill'],
     ['stop', 'pause'],
+    ['isolate', 'desync'],
+    ['kill', 'isolate'],
   ]
 
   test.each(granted)('by %s takes %s', (before, wanted) => {
@@ -56,4 +59,18 @@ test('exactly the faults whose time is over are overdue, the oldest first', () =
       expect(found).toEqual(ends.filter((healsAt) => healsAt <= now).sort((a, b) => a - b))
     }),
   )
+})
+
+test('a node knows the faults of its process, and those that its server can be told', () => {
+  const command = { argv: [], env: {}, stdin: '' }
+  const lever = { begin: command, heal: command }
+
+  expect(faultsOf({ levers: {} })).toEqual(['kill', 'stop', 'pause'])
+  expect(faultsOf({ levers: { 'read-only': lever, isolate: lever } })).toEqual([
+    'kill',
+    'stop',
+    'pause',
+    'isolate',
+    'read-only',
+  ])
 })

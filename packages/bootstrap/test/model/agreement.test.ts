@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { type Answer, judge, type MemberView, wokeApart } from '../../src/model/agreement.ts'
 
 const members = ['a', 'b', 'c']
-const whole: MemberView = { kind: 'answered', members, running: members, apart: [] }
+const whole: MemberView = { kind: 'answered', members, running: members, apart: [], history: null }
 const answers = (views: readonly MemberView[]): readonly Answer[] =>
   views.map((view, i) => ({ member: members[i] ?? '', view }))
 
@@ -38,4 +38,22 @@ test('only a member that knows of a parted history woke apart', () => {
   expect(wokeApart({ ...whole, apart: ['a'] })).toBe(true)
   expect(wokeApart({ ...whole, running: ['b'] })).toBe(false)
   expect(wokeApart({ kind: 'silent', because: 'x' })).toBe(false)
+})
+
+test('a member that names nobody is vouched for by the others, and one history must be told', () => {
+  const told = { ...whole, history: '0-1-7' } as const
+  const views = (position: string | null): readonly MemberView[] => [
+    told,
+    told,
+    { kind: 'vouched', history: position },
+  ]
+  const judged = (position: string | null) =>
+    judge(members.map((member, i) => ({ member, view: views(position)[i] ?? told })))
+
+  expect(judged('0-1-7').kind).toBe('agreed')
+  expect(judged(null).kind).toBe('agreed')
+  expect(judged('0-1-6')).toMatchObject({
+    member: members[2],
+    because: "its history is '0-1-6', that of the others '0-1-7'",
+  })
 })

@@ -12,6 +12,7 @@ test('a view is read from what a running member prints', () => {
     members: ['rabbit1@localhost', 'rabbit-2@localhost'],
     running: ['rabbit1@localhost'],
     apart: ['rabbit-2@localhost'],
+    history: null,
   })
 })
 
@@ -21,6 +22,7 @@ test('empty lists and line breaks are read', () => {
     members: ['a@h', 'b@h'],
     running: [],
     apart: [],
+    history: null,
   })
 })
 

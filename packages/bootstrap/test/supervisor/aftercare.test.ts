@@ -16,7 +16,7 @@ import { place } from '../rabbitmq/place.ts'
 const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq' }, place))
 const members = plan.nodes.map(({ member }) => member)
 const node = plan.nodes[1] as PlannedNode
-const well: MemberView = { kind: 'answered', members, running: members, apart: [] }
+const well: MemberView = { kind: 'answered', members, running: members, apart: [], history: null }
 const apart: MemberView = { ...well, apart: ['rabbit1@localhost'] }
 const down: MemberView = { kind: 'starting', because: 'its broker is not running' }
 const repaired: CommandResult = { status: 0, stdout: '{ok, {ok, ok}}', stderr: '' }
@@ -29,6 +29,7 @@ let view: MemberView
 let failures: Error[]
 let repairs: { end(result: CommandResult): void; readonly signal: AbortSignal | undefined }[]
 let asked: number
+let restarts: string[]
 let aftercare: Aftercare
 
 beforeEach(() => {
@@ -44,12 +45,14 @@ beforeEach(() => {
   failures = []
   repairs = []
   asked = 0
+  restarts = []
   aftercare = new Aftercare({
     plan,
     book,
     clock,
     signal: life.signal,
     fail: (error) => failures.push(error),
+    restart: async (name) => void restarts.push(name),
     ask: async () => {
       asked++
       return members.map((member): Answer => ({ member, view: member === node.member ? view : well }))
@@ -187,7 +190,18 @@ test.each<[string, boolean, boolean, number, boolean]>([
   ['one that stays down', true, false, 6_000, true],
   ['one that is down in a minority, as it should be', false, false, 60_000, false],
 ])('%s: repair is %s', (_, expected, isApart, downMs, isMajority) => {
-  expect(needsRepair(isApart, downMs, isMajority)).toBe(expected)
+  expect(needsRepair({ isApart, downMs, isMajority }, 6_000)).toBe(expected)
+})
+
+test('a member without a command of its own is restarted when its time to come back is over', async () => {
+  view = down
+  aftercare.begin({ ...node, repair: { command: null, patienceMs: 30_000 } }, 'woke')
+  await clock.advance(29_900)
+  expect(restarts).toEqual([])
+  await clock.advance(200)
+
+  expect(restarts).toEqual([node.name])
+  expect(told()).toEqual(['member-repaired'])
 })
 
 test('after a partition the lesser part yields, and the larger one does not', () => {

@@ -27,3 +27,20 @@ test('a failure reaches whoever asked and stops nobody behind it', async () => {
   await expect(failing).rejects.toThrow('no')
   await expect(next).resolves.toBe('yes')
 })
+
+test('work that needs several lanes waits for all of them, and each of them waits for it', async () => {
+  const lanes = new Lanes()
+  const order: string[] = []
+  const first = gate()
+  const slow = lanes.run('a', async () => {
+    await first.promise
+    order.push('a')
+  })
+  const both = lanes.runAll(['a', 'b'], async () => void order.push('both'))
+  const last = lanes.run('b', async () => void order.push('b'))
+
+  first.resolve()
+  await Promise.all([slow, both, last])
+
+  expect(order).toEqual(['a', 'both', 'b'])
+})

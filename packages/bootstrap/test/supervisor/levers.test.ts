@@ -37,6 +37,11 @@ beforeEach(() => {
       running: (name) => (book.state.processes[name]?.kind === 'up' ? id : undefined),
       start: async (name) => void did.push(`start ${name}`),
       end: async (name, how) => void did.push(`${how} ${name}`),
+      restart: async (name) => void did.push(`restart ${name}`),
+    },
+    run: async ({ stdin }) => {
+      did.push(stdin.trim())
+      return { status: 0, stdout: '', stderr: '' }
     },
     aftercare: {
       begin: ({ name }, occasion) => void did.push(`${name} ${occasion}`),
@@ -82,7 +87,7 @@ test('a node that was down joins by itself', async () => {
 test('a restart begins when nobody looks after the node any more', async () => {
   await levers.restart('rabbit2')
 
-  expect(did.slice(-3)).toEqual(['leave rabbit2', 'SIGTERM rabbit2', 'start rabbit2'])
+  expect(did.slice(-3)).toEqual(['start rabbit2', 'leave rabbit2', 'restart rabbit2'])
 })
 
 test.each([
@@ -119,4 +124,13 @@ test('a fault without an end is refused, whoever asks', async () => {
   const request = { node: 'rabbit2', action: 'pause', forMs: Number.NaN } as const
 
   await expect(levers.pull(request)).rejects.toThrow('pause.forMs: expected a whole number of milliseconds')
+})
+
+test('a fault that the node does not know is refused, and nothing is written down', async () => {
+  const before = book.events.length
+
+  expect(() => levers.pull({ node: 'rabbit2', action: 'isolate', forMs: 1 })).toThrow(
+    'isolate rabbit2: a node of rabbitmq like this knows only kill, stop, pause',
+  )
+  expect([did, book.events.length]).toEqual([[], before])
 })

@@ -1,0 +1,153 @@
+import type { Evidence, Standing } from './evidence.ts'
+
+/** What will be done to bring a cluster back, and why. */
+export type Decision =
+  /** A part of it has a majority: the others join that. */
+  | { readonly kind: 'join'; readonly because: string }
+  /** One that runs without a majority is made the whole cluster. */
+  | { readonly kind: 'promote'; readonly node: string; readonly because: string }
+  /** All start at once: they find each other by the view that they saw last. */
+  | { readonly kind: 'reunite'; readonly because: string }
+  /** One founds the cluster anew with its data. */
+  | { readonly kind: 'bootstrap'; readonly node: string; readonly because: string }
+  | { readonly kind: 'refuse'; readonly because: string }
+
+/** What the evidence is weighed with. */
+export interface RecoveryWish {
+  /** Nodes whose data are given up, by name. */
+  readonly assumeLost: readonly string[]
+  /** False when all were started at once before and did not find each other. */
+  readonly mayReunite: boolean
+}
+
+type Down = Extract<Standing, { kind: 'down' }>
+
+/** A node whose position is known. */
+interface Candidate {
+  readonly node: string
+  readonly history: string
+  readonly position: number
+  readonly isRunning: boolean
+  readonly isMarkedSafe: boolean
+}
+
+/**
+ * Decides how a cluster comes back without losing a write that any of its nodes has. The order of the questions is
+ * the order of caution: never found a second cluster, never guess.
+ */
+export function decideRecovery(evidence: readonly Evidence[], wish: RecoveryWish): Decision {
+  const primary = evidence.find(({ standing }) => standing.kind === 'primary')
+  if (primary !== undefined) {
+    return { kind: 'join', because: `${primary.node} has a majority: the others join it` }
+  }
+  const heard = evidence.filter(({ node }) => !wish.assumeLost.includes(node))
+  const unheard = refuseUnheard(heard)
+  if (unheard !== undefined) return unheard
+  if (wish.mayReunite && wish.assumeLost.length === 0 && sawTheSame(evidence)) {
+    return { kind: 'reunite', because: 'all crashed in the same view: started together they form it again' }
+  }
+  const candidates = heard.flatMap(candidate)
+  return refuseSource(candidates) ?? chooseSource(candidates)
+}
+
+function refuseUnheard(heard: readonly Evidence[]): Decision | undefined {
+  for (const { node, standing } of heard) {
+    if (standing.kind === 'unknown') {
+      return refuse(`${node} could not be asked and may be ahead of the others: ${standing.because}`, node)
+    }
+    if (standing.kind === 'down' && standing.history !== null && standing.position === null) {
+      return refuse(`${node} has data and nobody can say how far they are`, node)
+    }
+  }
+  return undefined
+}
+
+// After a graceful stop there is no last view; and different views may be of different times.
+function sawTheSame(evidence: readonly Evidence[]): boolean {
+  const views = evidence.map(({ standing }) => (standing.kind === 'down' ? standing.lastView : null))
+  return views.every((view) => view !== null && view === views[0])
+}
+
+function candidate({ node, standing }: Evidence): readonly Candidate[] {
+  switch (standing.kind) {
+    case 'primary':
+    case 'without-majority':
+      return [{ ...standing, node, isRunning: true, isMarkedSafe: false }]
+    case 'down':
+      return downCandidate(node, standing)
+    case 'unknown':
+      return []
+  }
+}
+
+// A node without a history is an empty joiner: whatever its mark says, it proves nothing.
+function downCandidate(node: string, { history, position, isMarkedSafe }: Down): readonly Candidate[] {
+  if (history === null || position === null) return []
+  return [{ node, history, position, isRunning: false, isMarkedSafe }]
+}
+
+function refuseSource(candidates: readonly Candidate[]): Decision | undefined {
+  const histories = [...new Set(candidates.map(({ history }) => history))]
+  if (candidates.length === 0) return refuse('no node has any data of the cluster')
+  if (histories.length > 1) {
+    const each = histories.map((history) => `${history} on ${named(candidates, history)}`).join(', ')
+    return refuse(`the nodes have different histories, and positions in them cannot be compared: ${each}`)
+  }
+  const marked = candidates.filter(({ isMarkedSafe }) => isMarkedSafe)
+  if (marked.length > 1) {
+    return refuse(`${marked.map(({ node }) => node).join(' and ')} both say that they stopped last`)
+  }
+  const ahead = mostAdvanced(candidates)
+  const [safe] = marked
+  if (safe !== undefined && ahead !== undefined && safe.position < ahead.position) {
+    return refuse(`${safe.node} says that it stopped last, and ${ahead.node} is ahead of it`)
+  }
+  return undefined
+}
+
+function chooseSource(candidates: readonly Candidate[]): Decision {
+  const running = mostAdvanced(candidates.filter(({ isRunning }) => isRunning))
+  const ahead = mostAdvanced(candidates)
+  const safe = candidates.find(({ isMarkedSafe }) => isMarkedSafe)
+  if (ahead === undefined) return refuse('no node has any data of the cluster')
+  if (running !== undefined) {
+    if (running.position >= ahead.position) {
+      return {
+        kind: 'promote',
+        node: running.node,
+        because: `of the nodes that run it is ${farthest(running)}`,
+      }
+    }
+    return refuse(
+      `${ahead.node} is down and ahead of ${running.node}; first type: hactl resume ${ahead.node}`,
+    )
+  }
+  if (safe !== undefined) {
+    return { kind: 'bootstrap', node: safe.node, because: `it stopped last and is ${farthest(safe)}` }
+  }
+  return { kind: 'bootstrap', node: ahead.node, because: `it is ${farthest(ahead)}` }
+}
+
+// Of equals the first: what is the same on both is lost on neither.
+function mostAdvanced(candidates: readonly Candidate[]): Candidate | undefined {
+  return candidates.reduce<Candidate | undefined>(
+    (best, one) => (best === undefined || one.position > best.position ? one : best),
+    undefined,
+  )
+}
+
+function farthest({ position }: Candidate): string {
+  return `the farthest of one history, at ${position}`
+}
+
+function named(candidates: readonly Candidate[], history: string): string {
+  return candidates
+    .filter((one) => one.history === history)
+    .map(({ node }) => node)
+    .join(' and ')
+}
+
+function refuse(because: string, node?: string): Decision {
+  const excuse = node === undefined ? '' : `; to go on without its data: --assume-lost ${node}`
+  return { kind: 'refuse', because: `${because}${excuse}` }
+}

@@ -1,0 +1,35 @@
+import { serverPaths } from './paths.ts'
+import type { MariadbPlace } from './place.ts'
+
+/** One line of a server's configuration: a key and its value; null for a switch. */
+export type Setting = readonly [key: string, value: string | number | null]
+
+/** The text of a server's configuration file. */
+export function renderConf(settings: readonly Setting[]): string {
+  const lines = settings.map(([key, value]) => (value === null ? key : `${key}=${value}`))
+  return ['[mysqld]', ...lines, ''].join('\n')
+}
+
+/** What every server of a lab is told: its own files, the loopback interface only, and little memory. */
+export function commonSettings(place: MariadbPlace, node: string, port: number): readonly Setting[] {
+  const { data, socket } = serverPaths(place, node)
+  return [
+    ['datadir', data],
+    ['socket', socket],
+    ['pid-file', `${data}/pid`],
+    ['port', port],
+    ['bind-address', '127.0.0.1'],
+    ['skip-name-resolve', null],
+    // The compiled default is latin1; packages set this in files that a lab does not read.
+    ['character-set-server', 'utf8mb4'],
+    ['max_connections', 500],
+    ['binlog_format', 'ROW'],
+    ['default_storage_engine', 'InnoDB'],
+    // What was acknowledged is on the disk: a lab that lost it would blame the client.
+    ['innodb_flush_log_at_trx_commit', 1],
+    ['innodb_buffer_pool_size', '64M'],
+    // Copied with the data to every other node: 96 MB by default.
+    ['innodb_log_file_size', '16M'],
+    ['performance_schema', 'OFF'],
+  ]
+}

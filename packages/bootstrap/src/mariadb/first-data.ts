@@ -1,0 +1,70 @@
+import { dirname } from 'node:path'
+import type { Command, PlannedFile } from '../model/plan.ts'
+import { asServer, command } from './commands.ts'
+import { serverPaths } from './paths.ts'
+import type { MariadbPlace } from './place.ts'
+
+/** The user, the password and the database that applications of a lab use. */
+export const application = 'ha'
+
+// An application may watch replication and end connections, and may not write to what is read-only. The first line
+// brings the grant tables back that the installation works without.
+const firstStatements = [
+  'FLUSH PRIVILEGES',
+  `CREATE DATABASE ${application}`,
+  `CREATE USER '${application}'@'127.0.0.1' IDENTIFIED BY '${application}'`,
+  `GRANT ALL ON ${application}.* TO '${application}'@'127.0.0.1'`,
+  `GRANT REPLICATION SLAVE, BINLOG MONITOR, SLAVE MONITOR, CONNECTION ADMIN, PROCESS, RELOAD ON *.* TO '${application}'@'127.0.0.1'`,
+]
+
+/** The statements that make the application's user. */
+export const firstSql: string = firstStatements.map((statement) => `${statement};\n`).join('')
+
+/** A file of the lab that servers read; it is written where nobody else does, and copied to where they can. */
+export function confFile(name: string, text: string): PlannedFile {
+  return { path: `conf/${name}`, mode: 0o600, secret: false, content: { kind: 'text', text } }
+}
+
+/** Makes the folder for the servers' data, with the given files of the lab in it. */
+export function makeDataFolder(place: MariadbPlace, files: readonly PlannedFile[]): readonly Command[] {
+  const { dataFolder, folder, runAs } = place
+  const owner = runAs === null ? [] : ['-o', String(runAs.uid), '-g', String(runAs.gid)]
+  // On the way to data of another user that one may pass, and nobody look around.
+  const way = runAs === null ? [] : [['install', '-d', '-m', '0711', dirname(dataFolder)]]
+  return [
+    ...way,
+    ['install', '-d', '-m', '0700', ...owner, dataFolder, `${dataFolder}/conf`],
+    [
+      ...['install', '-m', '0600', ...owner, '-t', `${dataFolder}/conf`],
+      ...files.map(({ path }) => `${folder}/${path}`),
+    ],
+  ].map((argv) => command(place, argv))
+}
+
+/** Makes the data of a server that has none: the system tables, the application's user, and no test database. */
+export function makeData(place: MariadbPlace, node: string, more: readonly string[]): Command {
+  const { installation, dataFolder, administrator } = place
+  const { conf } = serverPaths(place, node)
+  return command(
+    place,
+    asServer(place, [
+      installation.installDb,
+      // The server takes it as its first argument or not at all.
+      `--defaults-file=${conf}`,
+      // The administrator comes in over the socket and by no password.
+      '--auth-root-authentication-method=socket',
+      `--auth-root-socket-user=${administrator}`,
+      '--skip-test-db',
+      '--skip-name-resolve',
+      `--extra-file=${dataFolder}/conf/first.sql`,
+      ...more,
+    ]),
+  )
+}
+
+/** Gives a server a copy of the data of another one that does not run. */
+export function copyData(place: MariadbPlace, from: string, to: string): Command {
+  const [source, target] = [serverPaths(place, from).data, serverPaths(place, to).data]
+  // Where the file system can, the copy shares its blocks with the original until one of them changes.
+  return command(place, asServer(place, ['cp', '--recursive', '--reflink=auto', source, target]))
+}

@@ -1,0 +1,40 @@
+import { checkDetect, checkPlace, type MariadbPlace } from '../mariadb/place.ts'
+import { nodeNames } from '../model/names.ts'
+import { portsPerLab } from '../model/ports.ts'
+import type { ReplicationTopology } from '../model/topology.ts'
+import { type ReplicationTimers, replicationTimers } from './timers.ts'
+
+/** A server with its number, which must differ in a replication, and its port. */
+export interface ReplicationNode {
+  readonly name: string
+  readonly serverId: number
+  readonly port: number
+}
+
+/** A primary and its replicas, with every question answered. */
+export interface ReplicationModel {
+  readonly place: MariadbPlace
+  readonly primary: ReplicationNode
+  readonly replicas: readonly ReplicationNode[]
+  readonly detectMs: number | null
+  readonly timers: ReplicationTimers
+}
+
+/** Checks a topology and fills in what it leaves open. */
+export function resolveReplication(topology: ReplicationTopology, place: MariadbPlace): ReplicationModel {
+  const [primary = '', ...replicas] = nodeNames(topology.nodes ?? 3, 'db', portsPerLab)
+  checkPlace(place, replicas.length + 1)
+  const detectMs = checkDetect(topology.detectMs)
+  const node = (name: string, i: number): ReplicationNode => ({
+    name,
+    serverId: i + 1,
+    port: place.firstPort + i,
+  })
+  return {
+    place,
+    primary: node(primary, 0),
+    replicas: replicas.map((name, i) => node(name, i + 1)),
+    detectMs,
+    timers: replicationTimers(detectMs),
+  }
+}
