@@ -1,4 +1,6 @@
 import type { Endpoint } from './address/endpoint.ts'
+import { HaError } from './model/error.ts'
+import { kept } from './model/kept.ts'
 
 /** The right to use a connection until `signal` fires. */
 export interface Lease<C> {
@@ -10,12 +12,23 @@ export interface Lease<C> {
   readonly signal: AbortSignal
 }
 
-/** Lends connections. */
+/** Lends connections; what was borrowed is given back. */
 export interface Source<C> {
   /** Waits for a usable connection, as long as the signal allows. */
   acquire(signal: AbortSignal): Promise<Lease<C>>
+  /**
+   * Gives back what was borrowed; the lease is not used after that. Nothing happens the second time, nor where there
+   * is only one connection for everybody.
+   */
+  release(lease: Lease<C>): void
   /** Says that the connection has failed. Ignored when the lease is of an older generation. */
   fail(lease: Lease<C>, error: Error): void
   /** Why there is no usable connection at this moment, as far as that is known. */
   trouble(): Error | undefined
+}
+
+/** The reason with which the signal of a lease fires when its connection is over. */
+export function leaseOver(endpoint: string, error: Error): HaError {
+  const message = `the connection to ${endpoint} is over: ${error.message}`
+  return kept(new HaError('lost', message, { endpoint, cause: error, retryable: true }))
 }

@@ -12,7 +12,7 @@ export async function runOnOwnChannel<T>(
   operation: Operation,
   work: (channel: Channel) => Promise<T>,
 ): Promise<T> {
-  const worked = await run(runner, operation, (connection, signal) => tryWork(connection, signal, work))
+  const worked = await run(runner, operation, (connection, until) => tryWork(connection, until(), work))
   if (worked.kind === 'threw') throw worked.thrown
   return worked.value
 }

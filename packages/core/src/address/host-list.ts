@@ -103,8 +103,13 @@ function parseBracketed(text: string, style: HostListStyle, fail: (problem: stri
 const hostName =
   /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*\.?$/i
 
+/** Whether this is a host name or an IP address; an IPv6 address without brackets. */
+export function isHost(text: string): boolean {
+  return hostName.test(text) || isIPv6(text)
+}
+
 function checkedHost(host: string, port: number, fail: (problem: string) => never): Endpoint {
-  if (!hostName.test(host) && !isIPv6(host)) {
+  if (!isHost(host)) {
     return fail(
       host === '' ? 'expected a host before the port' : `'${host}' is not a host name or an IP address`,
     )

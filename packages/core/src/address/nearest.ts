@@ -5,6 +5,8 @@ export function nearestWord(word: string, candidates: readonly string[]): string
   const limit = Math.max(1, Math.floor(wanted.length / 3))
   let best: { readonly candidate: string; readonly distance: number } | undefined
   for (const candidate of candidates) {
+    // Each letter too many is a mistake already: a long text is no slip, and is not worth the table.
+    if (Math.abs(wanted.length - fold(candidate).length) > limit) continue
     const distance = editDistance(wanted, fold(candidate))
     if (distance <= limit && (best === undefined || distance < best.distance)) best = { candidate, distance }
   }

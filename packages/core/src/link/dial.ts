@@ -1,9 +1,9 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
+import { openWithin } from '../connection.ts'
 import type { Driver } from '../driver.ts'
 import { asError, type FailedAttempt, HaError } from '../model/error.ts'
 import type { Roster } from '../model/roster.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { withDeadline } from '../runtime/deadline.ts'
 import { Pulse } from '../runtime/pulse.ts'
 import { scopeBelow } from '../runtime/scope.ts'
 
@@ -62,21 +62,6 @@ export async function dialRace<C>(
   }
 }
 
-/** Ends a connection politely within `timeoutMs`, and at once when that fails. Never rejects. */
-export async function endPolitely<C>(
-  { driver, clock }: Pick<Race<C>, 'driver' | 'clock'>,
-  connection: C,
-  timeoutMs: number,
-): Promise<void> {
-  const expired = (): HaError => new HaError('timed-out', `no polite end within ${timeoutMs} ms`)
-  try {
-    await withDeadline(clock, { timeoutMs, expired }, () => driver.close(connection))
-  } catch {
-    // Whatever a polite end fails with, the next line ends the connection all the same.
-  }
-  driver.destroy(connection)
-}
-
 function start<C>(
   { driver, clock, roster, options }: Race<C>,
   endpoint: Endpoint,
@@ -89,18 +74,7 @@ function start<C>(
     lanes.set(endpoint, lane)
     news.fire()
   }
-  const expired = (): HaError =>
-    new HaError('silent', `no complete handshake within ${options.attemptMs} ms`, {
-      endpoint: formatEndpoint(endpoint),
-      retryable: true,
-    })
-  const limit = { timeoutMs: options.attemptMs, signal, expired }
-  withDeadline(
-    clock,
-    limit,
-    (inner) => driver.open(endpoint, inner),
-    (late) => driver.destroy(late),
-  ).then(
+  openWithin({ driver, clock }, endpoint, { timeoutMs: options.attemptMs, signal }).then(
     (connection) => {
       // Two can finish in the same turn: one wins, the other was faster than its own ending.
       if (signal.aborted || winner(lanes) !== undefined) {

@@ -41,12 +41,6 @@ export function lossOf(lease: Lease<unknown>, ending: Ending<unknown>): Loss {
     : { ...at, error: failedBack(ending.next), detectMs: 0 }
 }
 
-/** The reason with which the lease's signal fires. */
-export function leaseOver({ endpoint, error }: Loss): HaError {
-  const message = `the connection to ${endpoint} is over: ${error.message}`
-  return kept(new HaError('lost', message, { endpoint, cause: error, retryable: true }))
-}
-
 function failedBack(next: Dialed<unknown>): HaError {
   return kept(
     new HaError('failed-back', `moved back to ${formatEndpoint(next.endpoint)}`, { retryable: true }),

@@ -1,5 +1,6 @@
 import { formatEndpoint } from '../address/endpoint.ts'
-import type { Health, Member, View } from '../model/view.ts'
+import { type MemberHealth, memberHealth } from '../model/member-health.ts'
+import type { View } from '../model/view.ts'
 import type { Ledger, Standing } from '../session/ledger.ts'
 import { endpointOf, type LinkState, type LinkStateKind, troubleOf } from './link-state.ts'
 
@@ -15,15 +16,6 @@ export interface LinkHealth {
   /** Why the addresses could not be had when they were last asked for; the last good list is used meanwhile. */
   readonly addressesError: string | undefined
   readonly declarations: readonly DeclarationHealth[]
-}
-
-export interface MemberHealth {
-  readonly endpoint: string
-  readonly health: Health
-  /** How long it has been so, in milliseconds. */
-  readonly forMs: number
-  readonly failures: number
-  readonly lastError: string | undefined
 }
 
 export interface DeclarationHealth {
@@ -57,17 +49,6 @@ export function linkHealth({ name, state, generation, view, ledger }: LinkFacts,
 
 function reasonOf(state: LinkState<unknown>): string | undefined {
   return state.kind === 'suspended' ? state.reason : troubleOf(state)?.message
-}
-
-function memberHealth(member: Member, nowMs: number): MemberHealth {
-  const { health, failures, lastError } = member
-  return {
-    endpoint: formatEndpoint(member.endpoint),
-    health,
-    forMs: Math.round(nowMs - member.sinceMs),
-    failures,
-    lastError: lastError?.message,
-  }
 }
 
 function declarationHealth(key: string, standing: Standing | undefined): DeclarationHealth {

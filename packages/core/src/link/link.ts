@@ -1,4 +1,5 @@
 import { formatEndpoint } from '../address/endpoint.ts'
+import { endPolitely } from '../connection.ts'
 import { HaError } from '../model/error.ts'
 import { kept } from '../model/kept.ts'
 import { fullJitter } from '../policy/backoff.ts'
@@ -7,10 +8,10 @@ import { gate } from '../runtime/gate.ts'
 import { Pulse } from '../runtime/pulse.ts'
 import { abandonable, scopeBelow } from '../runtime/scope.ts'
 import { Ledger } from '../session/ledger.ts'
-import type { Lease, Source } from '../source.ts'
-import { type Dialed, endPolitely } from './dial.ts'
+import { type Lease, leaseOver, type Source } from '../source.ts'
+import type { Dialed } from './dial.ts'
 import { dialUntilConnected } from './dial-rounds.ts'
-import { type Ending, flapsAfter, leaseOver, lossOf, noFlaps } from './ending.ts'
+import { type Ending, flapsAfter, lossOf, noFlaps } from './ending.ts'
 import type { LinkEvents, Loss } from './link-events.ts'
 import { type LinkHealth, linkHealth } from './link-health.ts'
 import { type LinkState, moved, troubleOf } from './link-state.ts'
@@ -87,6 +88,9 @@ export class Link<C> implements Source<C> {
     }
   }
 
+  /** Nothing: the one connection belongs to everybody. */
+  release(): void {}
+
   /** Says that a lease has failed: the link goes elsewhere. Ignored when the lease is of an older generation. */
   fail(lease: Lease<C>, error: Error, detectMs = 0): void {
     if (this.#current?.lease.generation !== lease.generation) return
@@ -121,7 +125,7 @@ export class Link<C> implements Source<C> {
   async #close(timeoutMs: number): Promise<void> {
     const connection = this.#finish()
     await this.#running
-    if (connection !== undefined) await endPolitely(this.#options, connection, timeoutMs)
+    if (connection !== undefined) await endPolitely(this.#options, connection, { timeoutMs })
   }
 
   // The end of the link, once: state and signal, then the news. Hands over the connection that it still had.
@@ -173,7 +177,7 @@ export class Link<C> implements Source<C> {
       const loss = lossOf(lease, ending)
       this.#current = undefined
       this.#state = moved(this.#state, firstRound)
-      scope.abort(leaseOver(loss))
+      scope.abort(leaseOver(loss.endpoint, loss.error))
       driver.destroy(lease.connection)
       this.#flaps = flapsAfter(this.#flaps, ending, clock.now() - dialedAtMs)
       if (ending.kind === 'lost') this.#onLost(lease, loss)

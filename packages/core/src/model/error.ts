@@ -27,6 +27,12 @@ export const coreCodes = {
     meaning: 'The deadline of the operation passed before it could end.',
     action: 'Read `outcome` and `cause`: the cause says what the operation was waiting for.',
   },
+  exhausted: {
+    meaning:
+      'Every connection of the pool was in use for as long as the caller could wait. The server is well.',
+    action:
+      'Read the message: who holds them, and for how long. Give leases back sooner, or raise `size.max`; a nested acquire needs none if it uses the lease that its caller holds.',
+  },
   unreachable: {
     meaning: 'No endpoint accepted a connection.',
     action: 'Read `attempts`: it holds the error of every endpoint that was tried.',

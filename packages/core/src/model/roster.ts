@@ -4,7 +4,8 @@ import { withDeadline } from '../runtime/deadline.ts'
 import { abandonable, type Scope, scopeBelow } from '../runtime/scope.ts'
 import { asError, HaError } from './error.ts'
 import { kept } from './kept.ts'
-import { emptyView, type Fact, observe, type View } from './view.ts'
+import type { HealthRules } from './member.ts'
+import { emptyView, type Fact, lastSight, observe, type View } from './view.ts'
 
 /** Where the endpoints come from: a fixed list, or a function that is asked again before each round of dials. */
 export type EndpointSource = readonly Endpoint[] | EndpointFunction
@@ -18,26 +19,39 @@ interface Question {
   waiting: number
 }
 
+export interface RosterOptions<R> {
+  /** When an endpoint changes its health. Default: the last sight of it is believed. */
+  readonly rules?: HealthRules
+  /** Called within the turn in which the view changes. */
+  readonly onChange?: (view: View<R>, before: View<R>) => void
+}
+
 /** The current view of one cluster, shared by everything that dials it. The one writer of the view. */
-export class Roster {
+export class Roster<R = unknown> {
   readonly #clock: Clock
   readonly #source: EndpointSource
-  #view: View = emptyView
+  readonly #rules: HealthRules
+  readonly #onChange: (view: View<R>, before: View<R>) => void
+  #view: View<R> = emptyView
   #question: Question | undefined
 
-  constructor(clock: Clock, source: EndpointSource) {
+  constructor(clock: Clock, source: EndpointSource, { rules, onChange }: RosterOptions<R> = {}) {
     this.#clock = clock
     this.#source = source
+    this.#rules = rules ?? lastSight
+    this.#onChange = onChange ?? (() => undefined)
     if (typeof source !== 'function') this.observe({ kind: 'listed', endpoints: source, atMs: clock.now() })
   }
 
-  get view(): View {
+  get view(): View<R> {
     return this.#view
   }
 
-  observe(fact: Fact): void {
+  observe(fact: Fact<R>): void {
     if ('error' in fact) kept(fact.error)
-    this.#view = observe(this.#view, fact)
+    const before = this.#view
+    this.#view = observe(before, fact, this.#rules)
+    if (this.#view !== before) this.#onChange(this.#view, before)
   }
 
   /**

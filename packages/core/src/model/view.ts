@@ -1,68 +1,51 @@
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../address/endpoint.ts'
-
-/** What we believe of one endpoint: `unknown` until a dial ended, then how the last one ended. */
-export type Health = 'unknown' | 'up' | 'down'
-
-/** One endpoint and what we believe of it. */
-export interface Member {
-  readonly endpoint: Endpoint
-  readonly health: Health
-  /** Clock time of the last change of health. */
-  readonly sinceMs: number
-  /** Failures since it was last up. */
-  readonly failures: number
-  readonly lastError: Error | undefined
-}
+import { type HealthRules, type Member, type Sight, sighted, stranger } from './member.ts'
 
 /** What we believe of a cluster: immutable, in the order in which the endpoints were listed. */
-export interface View {
-  readonly members: readonly Member[]
+export interface View<R = unknown> {
+  readonly members: readonly Member<R>[]
   /** Why the addresses could not be had when they were last asked for; undefined when they could. */
   readonly addressesError: Error | undefined
 }
 
-/** Something that was seen. */
-export type Fact =
+/** Something that was seen: what is listed, or a {@link Sight} of one endpoint. */
+export type Fact<R = unknown> =
   | { readonly kind: 'listed'; readonly endpoints: readonly Endpoint[]; readonly atMs: number }
   | { readonly kind: 'not-listed'; readonly error: Error }
-  | { readonly kind: 'reached'; readonly endpoint: Endpoint; readonly atMs: number }
-  | { readonly kind: 'failed'; readonly endpoint: Endpoint; readonly atMs: number; readonly error: Error }
+  | (Sight<R> & { readonly endpoint: Endpoint })
 
 /** The belief before anything was seen. */
-export const emptyView: View = { members: [], addressesError: undefined }
+export const emptyView: View<never> = { members: [], addressesError: undefined }
+
+/** Believes the last sight: right for whoever only dials, and proves an endpoint by the connection that it makes. */
+export const lastSight: HealthRules = { downAfter: 1, probationMs: 0 }
 
 /** Folds a fact into the view. The same object back means that there is no news. */
-export function observe(view: View, fact: Fact): View {
+export function observe<R>(view: View<R>, fact: Fact<R>, rules: HealthRules = lastSight): View<R> {
   switch (fact.kind) {
     case 'listed':
       return listed(view, fact.endpoints, fact.atMs)
     case 'not-listed':
       return { ...view, addressesError: fact.error }
     case 'reached':
-      return changed(view, fact.endpoint, (member) =>
-        member.health === 'up'
-          ? member
-          : { ...member, health: 'up', sinceMs: fact.atMs, failures: 0, lastError: undefined },
-      )
+    case 'read':
+    case 'missed':
     case 'failed':
-      return changed(view, fact.endpoint, (member) => ({
-        ...member,
-        health: 'down',
-        sinceMs: fact.atMs,
-        failures: member.failures + 1,
-        lastError: fact.error,
-      }))
+    case 'blamed':
+      return changed(view, fact.endpoint, (member) => sighted(member, fact, rules))
   }
 }
 
-function listed(view: View, endpoints: readonly Endpoint[], atMs: number): View {
+/** What is believed of one endpoint; undefined when it is not listed. */
+export function memberAt<R>(view: View<R>, endpoint: Endpoint): Member<R> | undefined {
+  return view.members.find((member) => sameEndpoint(member.endpoint, endpoint))
+}
+
+function listed<R>(view: View<R>, endpoints: readonly Endpoint[], atMs: number): View<R> {
   const known = new Map(view.members.map((member) => [formatEndpoint(member.endpoint), member]))
   // A map keeps the first of two equal addresses: a resolver may well repeat one.
   const wanted = new Map(endpoints.map((endpoint) => [formatEndpoint(endpoint), endpoint]))
-  const members = [...wanted].map(
-    ([name, endpoint]): Member =>
-      known.get(name) ?? { endpoint, health: 'unknown', sinceMs: atMs, failures: 0, lastError: undefined },
-  )
+  const members = [...wanted].map(([name, endpoint]) => known.get(name) ?? stranger<R>(endpoint, atMs))
   const same =
     view.addressesError === undefined &&
     members.length === view.members.length &&
@@ -70,7 +53,7 @@ function listed(view: View, endpoints: readonly Endpoint[], atMs: number): View 
   return same ? view : { members, addressesError: undefined }
 }
 
-function changed(view: View, endpoint: Endpoint, change: (member: Member) => Member): View {
+function changed<R>(view: View<R>, endpoint: Endpoint, change: (member: Member<R>) => Member<R>): View<R> {
   const index = view.members.findIndex((member) => sameEndpoint(member.endpoint, endpoint))
   const member = view.members[index]
   if (member === undefined) return view

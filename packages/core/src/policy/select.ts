@@ -1,13 +1,33 @@
 import type { Endpoint } from '../address/endpoint.ts'
-import type { Member, View } from '../model/view.ts'
+import { sameEndpoint } from '../address/endpoint.ts'
+import type { Member } from '../model/member.ts'
+import type { View } from '../model/view.ts'
 
-/** The order in which endpoints are dialled. */
+/** The order in which endpoints are dialled: `ordered` is what JDBC calls sequential, `shuffle` a new order each time. */
 export type Strategy = 'shuffle' | 'ordered' | 'round-robin'
 
-export interface Wanted {
-  readonly strategy: Strategy
-  /** For `round-robin`: how many connections were made before. */
-  readonly turn: number
+/** The order in which the endpoints of a pool are tried. */
+export type PoolStrategy = Strategy | 'least-busy' | 'sticky'
+
+/** A strategy and what it has to know. */
+export type Order =
+  | {
+      readonly strategy: Strategy
+      /** For `round-robin`: how many times one was chosen before. */
+      readonly turn: number
+    }
+  | {
+      readonly strategy: 'least-busy'
+      /** How much is going on there: of two endpoints by lot, the less busy one comes first. */
+      readonly busy: (endpoint: Endpoint) => number
+    }
+  | {
+      readonly strategy: 'sticky'
+      /** The one that was used last: it comes first for as long as it is fit. */
+      readonly last: Endpoint | undefined
+    }
+
+export type Wanted = Order & {
   readonly nowMs: number
   /** How long a failure keeps an endpoint behind the others, in milliseconds. */
   readonly penaltyMs: number
@@ -15,18 +35,18 @@ export interface Wanted {
 }
 
 /**
- * The endpoints in the order in which to dial them. Those that failed a moment ago come last, the longest ago first;
+ * The endpoints in the order in which to try them. Those that failed a moment ago come last, the longest ago first;
  * none is left out, for when all are down, hope beats refusal.
  */
-export function select(view: View, wanted: Wanted): readonly Endpoint[] {
+export function select(view: Pick<View, 'members'>, wanted: Wanted): readonly Endpoint[] {
   const fit: Member[] = []
   const failed: Member[] = []
   for (const member of arrange(view.members, wanted)) {
-    const penalised = member.health === 'down' && wanted.nowMs - member.sinceMs < wanted.penaltyMs
+    const penalised = wanted.nowMs - member.failedAtMs < wanted.penaltyMs
     if (penalised) failed.push(member)
     else fit.push(member)
   }
-  failed.sort((a, b) => a.sinceMs - b.sinceMs)
+  failed.sort((a, b) => a.failedAtMs - b.failedAtMs)
   return [...fit, ...failed].map((member) => member.endpoint)
 }
 
@@ -40,6 +60,13 @@ function arrange(members: readonly Member[], wanted: Wanted): readonly Member[] 
     }
     case 'shuffle':
       return shuffled(members, wanted.random)
+    case 'least-busy':
+      return lessBusyOfTwo(shuffled(members, wanted.random), wanted.busy)
+    case 'sticky': {
+      const { last } = wanted
+      const stays = (member: Member): boolean => last !== undefined && sameEndpoint(member.endpoint, last)
+      return [...members.filter(stays), ...members.filter((member) => !stays(member))]
+    }
   }
 }
 
@@ -48,4 +75,11 @@ function shuffled(members: readonly Member[], random: () => number): readonly Me
     .map((member) => ({ member, lot: random() }))
     .sort((a, b) => a.lot - b.lot)
     .map(({ member }) => member)
+}
+
+// Two by lot and not the best of all: many clients that see the same numbers would all run to the same endpoint.
+function lessBusyOfTwo(members: readonly Member[], busy: (endpoint: Endpoint) => number): readonly Member[] {
+  const [first, second, ...rest] = members
+  if (first === undefined || second === undefined) return members
+  return busy(second.endpoint) < busy(first.endpoint) ? [second, first, ...rest] : members
 }

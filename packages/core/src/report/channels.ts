@@ -4,9 +4,7 @@ import { channel } from 'node:diagnostics_channel'
  * The diagnostics channels of the core. Their names never change; when nobody subscribes, a message costs one look
  * at `hasSubscribers`.
  */
-export const coreChannels: Readonly<
-  Record<'linkState' | 'linkLost' | 'linkFailover' | 'runRetry', DiagnosticsChannel>
-> = {
+export const coreChannels: Readonly<Record<CoreChannel, DiagnosticsChannel>> = {
   /** `{ link, state, endpoint, generation }` on each change of a link's state. */
   linkState: channel('ha:link:state'),
   /** `{ link, endpoint, generation, error, detectMs }` when a connection was lost; not when the move was planned. */
@@ -16,9 +14,24 @@ export const coreChannels: Readonly<
    * and `generation` are those of the connection before. The error of a planned move has the code `failed-back`.
    */
   linkFailover: channel('ha:link:failover'),
+  /** `{ pool, endpoint, from, to, error }` when a pool believes that an endpoint is in another state. */
+  poolHost: channel('ha:pool:host'),
+  /** `{ pool, endpoint, generation, error }` when the connections to an endpoint begin, and with an error when all end. */
+  poolGeneration: channel('ha:pool:generation'),
+  /** `{ pool, endpoint, error }` when an acquire was turned away, or gave up, while all connections were in use. */
+  poolExhausted: channel('ha:pool:exhausted'),
   /** `{ name, attempt, endpoint, error }` before an operation is tried again. */
   runRetry: channel('ha:run:retry'),
 }
+
+type CoreChannel =
+  | 'linkState'
+  | 'linkLost'
+  | 'linkFailover'
+  | 'poolHost'
+  | 'poolGeneration'
+  | 'poolExhausted'
+  | 'runRetry'
 
 /** The part of a `node:diagnostics_channel` that a sender needs. */
 export interface DiagnosticsChannel {

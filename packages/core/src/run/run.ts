@@ -15,7 +15,7 @@ import type { Budget } from '../policy/budget.ts'
 import { type Decision, decide } from '../policy/decide.ts'
 import { coreChannels } from '../report/channels.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { abandonable, scopeBelow } from '../runtime/scope.ts'
+import { abandonable, passingScope, type Scope, scopeBelow } from '../runtime/scope.ts'
 import type { Lease, Source } from '../source.ts'
 
 /** What operations run on. */
@@ -36,18 +36,25 @@ export interface Operation {
   readonly signal?: AbortSignal | undefined
   /** Whether twice is harmless. Only the caller knows. */
   readonly repeatable: boolean
+  /**
+   * What a try may have done whose end nobody saw, asked when its connection is lost or its time is up. Default:
+   * `unknown`. A transaction knows better until it sends COMMIT.
+   */
+  readonly effectIfLost?: () => Verdict['effect']
 }
+
+/**
+ * The work of one try. `until()` makes a signal that fires when the try is over, because its time is up or its
+ * connection is: to be asked for by those who begin something besides the connection. The rest is simply abandoned.
+ */
+export type Work<C, T> = (connection: C, until: () => AbortSignal) => Promise<T>
 
 /**
  * Runs an operation on a connection and settles by its deadline. It is tried again only when the failed try had no
  * effect, or when the caller said that twice is harmless. Every rejection is an {@link HaError} with its outcome.
  */
-export async function run<C, T>(
-  runner: Runner<C>,
-  operation: Operation,
-  work: (connection: C, signal: AbortSignal) => Promise<T>,
-): Promise<T> {
-  const scope = scopeBelow(operation.signal)
+export async function run<C, T>(runner: Runner<C>, operation: Operation, work: Work<C, T>): Promise<T> {
+  const scope = passingScope(operation.signal)
   const cancel = runner.clock.after(operation.timeoutMs, () => scope.abort(expiredAfter(operation)))
   const attempts: Failure[] = []
   try {
@@ -76,30 +83,47 @@ type Tried<T> =
 async function tryOnce<C, T>(
   runner: Runner<C>,
   operation: Operation,
-  work: (connection: C, signal: AbortSignal) => Promise<T>,
+  work: Work<C, T>,
   attempts: readonly Failure[],
   signal: AbortSignal,
 ): Promise<Tried<T>> {
   const lease = await runner.source.acquire(signal).catch((error: unknown) => {
     throw withoutLease(operation, attempts, whyNoLease(runner, asError(error), signal), signal)
   })
-  // Between the lending and this line either may have ended: then nothing has begun.
-  if (signal.aborted) throw withoutLease(operation, attempts, asError(signal.reason), signal)
-  if (lease.signal.aborted) return { kind: 'failed', failure: notBegun(lease) }
-  const either = scopeBelow(signal, lease.signal)
   try {
-    return {
-      kind: 'done',
-      value: await abandonable(work(lease.connection, either.signal), either.signal, () => undefined),
-    }
+    // Between the lending and this line either may have ended: then nothing has begun.
+    if (signal.aborted) throw withoutLease(operation, attempts, asError(signal.reason), signal)
+    if (lease.signal.aborted) return { kind: 'failed', failure: notBegun(lease) }
+    return await workOn(lease, runner, operation, work, attempts, signal)
+  } finally {
+    runner.source.release(lease)
+  }
+}
+
+async function workOn<C, T>(
+  lease: Lease<C>,
+  runner: Runner<C>,
+  operation: Operation,
+  work: Work<C, T>,
+  attempts: readonly Failure[],
+  signal: AbortSignal,
+): Promise<Tried<T>> {
+  let either: Scope | undefined
+  const until = (): AbortSignal => {
+    either ??= scopeBelow(signal, lease.signal)
+    return either.signal
+  }
+  try {
+    const value = await abandonable(work(lease.connection, until), [signal, lease.signal], () => undefined)
+    return { kind: 'done', value }
   } catch (thrown) {
     const error = asError(thrown)
     if (signal.aborted) throw interrupted(operation, attempts, lease, signal)
-    const verdict = lease.signal.aborted ? lostInFlight : runner.driver.classify(error)
+    const verdict = lease.signal.aborted ? lostInFlight(operation) : runner.driver.classify(error)
     if (verdict.scope !== 'call') runner.source.fail(lease, error)
     return { kind: 'failed', failure: { endpoint: formatEndpoint(lease.endpoint), error, verdict } }
   } finally {
-    either.end()
+    either?.end()
   }
 }
 
@@ -114,7 +138,13 @@ function notBegun(lease: Lease<unknown>): Failure {
 }
 
 // Whether a request was written before the connection went is not known here: it may have been.
-const lostInFlight: Verdict = { scope: 'connection', effect: 'unknown', transient: true }
+function lostInFlight(operation: Operation): Verdict {
+  return { scope: 'connection', effect: effectIfLost(operation), transient: true }
+}
+
+function effectIfLost({ effectIfLost = () => 'unknown' }: Operation): Verdict['effect'] {
+  return effectIfLost()
+}
 
 async function beforeRetry<C>(
   { clock, budget, backoff, random }: Runner<C>,
@@ -189,7 +219,7 @@ function interrupted(
 ): HaError {
   const endpoint = formatEndpoint(lease.endpoint)
   return new HaError(abortCode(signal), `${operation.name} on ${endpoint}: no answer in time`, {
-    outcome: 'unknown',
+    outcome: effectIfLost(operation) === 'unknown' ? 'unknown' : outcomeOf(attempts),
     retryable: true,
     endpoint,
     attempts,

@@ -8,6 +8,12 @@ export interface Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void>
 }
 
+/**
+ * A timer may fire a fraction of a millisecond before its time. What is due within this is due: waiting again for the
+ * rest would be a busy loop.
+ */
+export const timerGrainMs = 1
+
 // Node fires a longer timer at once: 2^31 - 1 ms, a little under 25 days.
 const longestTimerMs = 2_147_483_647
 

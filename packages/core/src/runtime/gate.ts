@@ -16,3 +16,25 @@ export function gate<T = void>(): Gate<T> {
   promise.catch(() => undefined)
   return { promise, resolve, reject }
 }
+
+/** A {@link Gate} that also rejects with the signal's reason, and lets go of the signal as soon as it is settled. */
+export function gateUntil<T>(signal: AbortSignal): Gate<T> {
+  let settle!: Omit<Gate<T>, 'promise'>
+  const promise = new Promise<T>((yes, no) => {
+    const letGo = (): void => signal.removeEventListener('abort', onAbort)
+    const onAbort = (): void => no(signal.reason)
+    if (signal.aborted) onAbort()
+    else signal.addEventListener('abort', onAbort, { once: true })
+    settle = {
+      resolve: (value) => {
+        letGo()
+        yes(value)
+      },
+      reject: (error) => {
+        letGo()
+        no(error)
+      },
+    }
+  })
+  return { promise, ...settle }
+}

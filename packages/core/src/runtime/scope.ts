@@ -38,36 +38,65 @@ export function scopeBelow(...parents: readonly (AbortSignal | undefined)[]): Sc
   return { signal: controller.signal, abort, end }
 }
 
+// Signals that never fired and that nobody listens to any more.
+const spare: AbortController[] = []
+const mostSpare = 256
+
+/**
+ * As {@link scopeBelow}, for a signal that stays inside: `end()` gives it to the next who needs one, because making one
+ * costs some microseconds and as much again to collect. Whoever gets the signal forgets it before the end.
+ */
+export function passingScope(parent: AbortSignal | undefined): Scope {
+  const controller = spare.pop() ?? new AbortController()
+  const onParent = (): void => controller.abort(parent?.reason)
+  if (parent?.aborted) onParent()
+  else parent?.addEventListener('abort', onParent, { once: true })
+  return {
+    signal: controller.signal,
+    abort: (reason) => controller.abort(reason),
+    end: () => {
+      parent?.removeEventListener('abort', onParent)
+      if (!controller.signal.aborted && spare.length < mostSpare) spare.push(controller)
+    },
+  }
+}
+
 // Thousands of operations may hang on one signal, and each lets go when it ends: Node's warning would be a false alarm.
 function allowAnyNumber(signal: AbortSignal): void {
   setMaxListeners(0, signal)
 }
 
 /**
- * Waits for `work` until the signal fires. What arrives after that is handed to `onLate`, so that a connection
+ * Waits for `work` until one of the signals fires. What arrives after that is handed to `onLate`, so that a connection
  * that nobody waits for any more is closed and not leaked; a late failure concerns nobody.
  */
 export function abandonable<T>(
   work: Promise<T>,
-  signal: AbortSignal,
+  until: AbortSignal | readonly AbortSignal[],
   onLate: (value: T) => void,
 ): Promise<T> {
+  const signals = until instanceof AbortSignal ? [until] : until
   return new Promise<T>((resolve, reject) => {
-    let waiting = !signal.aborted
-    const onAbort = (): void => {
-      waiting = false
-      reject(signal.reason)
+    const fired = signals.find((signal) => signal.aborted)
+    let waiting = fired === undefined
+    const leave = (): void => {
+      for (const signal of signals) signal.removeEventListener('abort', onAbort)
     }
-    if (waiting) signal.addEventListener('abort', onAbort, { once: true })
-    else reject(signal.reason)
+    const onAbort = ({ target }: Event): void => {
+      waiting = false
+      leave()
+      reject((target as AbortSignal).reason)
+    }
+    if (fired === undefined) for (const signal of signals) signal.addEventListener('abort', onAbort)
+    else reject(fired.reason)
     work.then(
       (value) => {
-        signal.removeEventListener('abort', onAbort)
+        leave()
         if (waiting) resolve(value)
         else onLate(value)
       },
       (error: unknown) => {
-        signal.removeEventListener('abort', onAbort)
+        leave()
         reject(error)
       },
     )

@@ -1,3 +1,4 @@
+import { timerGrainMs } from '../runtime/clock.ts'
 import { Pulse } from '../runtime/pulse.ts'
 
 /** Something that must hold on every connection: an exchange, a consumer, a session setting. */
@@ -48,9 +49,6 @@ export interface Lapse {
 
 // Held for less than this before it lapsed, a declaration counts as failing: its next try backs off.
 const stableMs = 5_000
-
-// A timer may fire a fraction of a millisecond before its time; waiting again for the rest would be a busy loop.
-const timerGrainMs = 1
 
 /** Desired state, keyed, latest wins. It knows what is due; it does nothing by itself. */
 export class Ledger<C> {

@@ -1,25 +1,14 @@
 import assert from 'node:assert/strict'
-import type { Endpoint } from '../address/endpoint.ts'
-import type { Driver, Signal } from '../driver.ts'
-
-/** A server under a driver, and what a test can do to it. */
-export interface DriverHarness<C> {
-  readonly driver: Driver<C>
-  readonly endpoint: Endpoint
-  /** It takes connections and answers nothing, on old ones and new ones. */
-  freeze(): Promise<void>
-  /** It dies: its connections break and new ones are refused. */
-  kill(): Promise<void>
-  /** How many connections the server holds. */
-  connections(): Promise<number>
-  /** Lets time pass, in the harness's own time. */
-  pass(ms: number): Promise<void>
-  /** Ends everything. */
-  dispose(): Promise<void>
-}
-
-/** How the suite registers its tests: `test` of Vitest or of `node:test`. */
-export type Register = (name: string, body: () => Promise<void>) => void
+import type { Signal } from '../driver.ts'
+import {
+  type Clauses,
+  type DriverHarness,
+  during,
+  opened,
+  outcome,
+  type Register,
+  register,
+} from './driver-harness.ts'
 
 /**
  * What every driver must do, as tests: registered through `test`, each on a harness of its own made by `make`.
@@ -30,24 +19,10 @@ export function driverContract<C>(
   make: () => Promise<DriverHarness<C>>,
   { answerMs }: { readonly answerMs: number },
 ): void {
-  const contract: Clauses<C> = { ...lifeClauses<C>(), ...watchClauses<C>(), ...answerClauses<C>() }
-  for (const [name, body] of Object.entries(contract)) {
-    test(name, async () => {
-      const harness = await make()
-      try {
-        await body(harness, answerMs)
-      } finally {
-        await harness.dispose()
-      }
-    })
-  }
+  register(test, make, { ...lifeClauses<C>(), ...watchClauses<C>(), ...answerClauses<C>() }, answerMs)
 }
 
-type Clause<C> = (harness: DriverHarness<C>, answerMs: number) => Promise<void>
-
-type Clauses<C> = Readonly<Record<string, Clause<C>>>
-
-function lifeClauses<C>(): Clauses<C> {
+function lifeClauses<C>(): Clauses<DriverHarness<C>> {
   return {
     'opens a connection and closes it politely': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
@@ -82,7 +57,7 @@ function lifeClauses<C>(): Clauses<C> {
   }
 }
 
-function watchClauses<C>(): Clauses<C> {
+function watchClauses<C>(): Clauses<DriverHarness<C>> {
   return {
     'reports a loss exactly once': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
@@ -118,7 +93,7 @@ function watchClauses<C>(): Clauses<C> {
   }
 }
 
-function answerClauses<C>(): Clauses<C> {
+function answerClauses<C>(): Clauses<DriverHarness<C>> {
   return {
     'hears an answer to a probe': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
@@ -161,31 +136,4 @@ function answerClauses<C>(): Clauses<C> {
       }
     },
   }
-}
-
-type Settled<T> =
-  | { readonly kind: 'fulfilled'; readonly value: T }
-  | { readonly kind: 'rejected'; readonly error: unknown }
-
-function outcome<T>(promise: Promise<T>): Promise<Settled<T>> {
-  return promise.then(
-    (value) => ({ kind: 'fulfilled', value }),
-    (error: unknown) => ({ kind: 'rejected', error }),
-  )
-}
-
-async function opened<C>(harness: DriverHarness<C>, answerMs: number): Promise<C> {
-  return during(harness, answerMs, harness.driver.open(harness.endpoint, new AbortController().signal))
-}
-
-// Lets the harness's time pass until the work has settled; a work that never does fails the test, it does not hang it.
-async function during<C, T>(harness: DriverHarness<C>, answerMs: number, work: Promise<T>): Promise<T> {
-  let settled = false
-  const done = work.finally(() => {
-    settled = true
-  })
-  done.catch(() => undefined)
-  for (let waits = 0; !settled && waits < 50; waits++) await harness.pass(answerMs / 10)
-  assert.ok(settled, `not settled within ${answerMs * 5} ms`)
-  return done
 }

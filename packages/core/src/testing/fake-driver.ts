@@ -1,15 +1,19 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
-import type { Driver, Signal } from '../driver.ts'
+import type { Signal } from '../driver.ts'
 import { asError } from '../model/error.ts'
 import { type Verdict, verdictTable } from '../model/verdict.ts'
+import type { PoolDriver } from '../pool/pool-driver.ts'
 import type { Clock } from '../runtime/clock.ts'
 
-/** How a {@link FakeServer} treats those who come: `frozen` takes them and answers nothing. */
-export type FakeMode = 'up' | 'refusing' | 'frozen' | 'denying'
+/**
+ * How a {@link FakeServer} treats those who come: `frozen` takes them and answers nothing, `full` has no room for one
+ * more, `waiting` answers everything but readings.
+ */
+export type FakeMode = 'up' | 'refusing' | 'frozen' | 'denying' | 'full' | 'waiting'
 
 /** An error with one of the codes that the fake driver classifies. */
 export class FakeError extends Error {
-  readonly code: 'refused' | 'lost' | 'denied' | 'busy' | 'conflict' | 'broken'
+  readonly code: 'refused' | 'lost' | 'denied' | 'busy' | 'full' | 'conflict' | 'broken'
 
   constructor(code: FakeError['code']) {
     super(code)
@@ -26,6 +30,10 @@ export class FakeConnection {
   open = true
   /** Nothing comes over it any more. */
   clogged = false
+  /** Something is under way on it. */
+  busy = false
+  /** A borrower left something behind that the next one must not find. */
+  stained = false
   readonly #over = new AbortController()
   #report: ((signal: Signal) => void) | undefined
 
@@ -76,14 +84,25 @@ export class FakeServer {
   endsConnectionsAfterMs: number = Number.POSITIVE_INFINITY
   /** How long a handshake or an answer takes, in milliseconds. */
   answerMs = 5
+  /** What it says of itself. */
+  reading = 'fine'
   /** Called when a handshake completes, before whoever dialled hears of it. */
   onAccept: () => void = () => undefined
+  /** How many handshakes are under way, and how many were at most. */
+  dialling = 0
+  mostDialling = 0
   /** When it was dialled, in clock time. */
   readonly dialledAtMs: number[] = []
 
   constructor(endpoint: Endpoint, clock: Clock) {
     this.endpoint = endpoint
     this.#clock = clock
+  }
+
+  dialBegins(): void {
+    this.dialledAtMs.push(this.#clock.now())
+    this.dialling += 1
+    this.mostDialling = Math.max(this.mostDialling, this.dialling)
   }
 
   /** A new connection. */
@@ -123,14 +142,15 @@ const verdicts = verdictTable(
     silent: { scope: 'endpoint', effect: 'unknown', transient: true },
     denied: { scope: 'cluster', effect: 'none', transient: false },
     busy: { scope: 'call', effect: 'none', transient: true },
+    full: { scope: 'call', effect: 'none', transient: true },
     conflict: { scope: 'call', effect: 'none', transient: false },
     broken: { scope: 'connection', effect: 'unknown', transient: true },
   },
   { scope: 'connection', effect: 'unknown', transient: true },
 )
 
-/** A {@link Driver} whose servers live in the test. */
-export class FakeDriver implements Driver<FakeConnection> {
+/** A {@link PoolDriver} whose servers live in the test. */
+export class FakeDriver implements PoolDriver<FakeConnection, string> {
   readonly protocol: string = 'fake'
   readonly #clock: Clock
   readonly #servers: ReadonlyMap<string, FakeServer>
@@ -142,8 +162,13 @@ export class FakeDriver implements Driver<FakeConnection> {
 
   async open(endpoint: Endpoint, signal: AbortSignal): Promise<FakeConnection> {
     const server = this.#server(endpoint)
-    server.dialledAtMs.push(this.#clock.now())
-    await this.#answer(server, server.deaf ? new AbortController().signal : signal)
+    server.dialBegins()
+    try {
+      await this.#answer(server, server.deaf ? new AbortController().signal : signal)
+    } finally {
+      server.dialling -= 1
+    }
+    if (server.mode === 'full') throw new FakeError('full')
     return server.accept()
   }
 
@@ -169,6 +194,26 @@ export class FakeDriver implements Driver<FakeConnection> {
     while (connection.clogged) await this.#clock.sleep(connection.server.answerMs, signal)
     if (!connection.open) throw new FakeError('lost')
     connection.received += 1
+  }
+
+  async read(connection: FakeConnection, signal: AbortSignal): Promise<string> {
+    const { server } = connection
+    while (server.mode === 'waiting') await this.#clock.sleep(server.answerMs, signal)
+    await this.probe(connection, signal)
+    return server.reading
+  }
+
+  reusable(connection: FakeConnection): boolean {
+    return connection.open && !connection.busy
+  }
+
+  renew(connection: FakeConnection, signal: AbortSignal): Promise<void> | undefined {
+    return connection.stained ? this.#renew(connection, signal) : undefined
+  }
+
+  async #renew(connection: FakeConnection, signal: AbortSignal): Promise<void> {
+    await this.probe(connection, signal)
+    connection.stained = false
   }
 
   async knock(endpoint: Endpoint, signal: AbortSignal): Promise<void> {

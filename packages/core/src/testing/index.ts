@@ -1,6 +1,8 @@
-export { type DriverHarness, driverContract, type Register } from './driver-contract.ts'
+export { driverContract } from './driver-contract.ts'
+export type { DriverHarness, Register } from './driver-harness.ts'
 export { FakeClock, settle } from './fake-clock.ts'
 export { FakeConnection, FakeDriver, FakeError, type FakeMode, FakeServer } from './fake-driver.ts'
+export { type PoolDriverHarness, poolDriverContract } from './pool-driver-contract.ts'
 export {
   type Bandwidth,
   type Blackhole,

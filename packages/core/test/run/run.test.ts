@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { fullJitter } from '../../src/policy/backoff.ts'
 import { Budget } from '../../src/policy/budget.ts'
-import { type Operation, run } from '../../src/run/run.ts'
+import { type Operation, run, type Work } from '../../src/run/run.ts'
 import { type FakeConnection, FakeError } from '../../src/testing/fake-driver.ts'
 import { seededRandom } from '../../src/testing/random.ts'
 import { linkBench } from '../link/link-bench.ts'
@@ -17,10 +17,7 @@ function bench() {
     backoff: fullJitter({ baseMs: 50, maxMs: 1_000 }),
     budget: new Budget(),
   }
-  const start = <T>(
-    work: (c: FakeConnection, signal: AbortSignal) => Promise<T>,
-    change: Partial<Operation> = {},
-  ) => {
+  const start = <T>(work: Work<FakeConnection, T>, change: Partial<Operation> = {}) => {
     const outcome = run(runner, { name: 'purge', timeoutMs: 2_000, repeatable: false, ...change }, work)
     outcome.catch(() => undefined)
     return outcome
@@ -166,8 +163,8 @@ describe('an operation', () => {
       link.start()
       await clock.advance(10)
       const begun: string[] = []
-      const outcome = start(async ({ server }, signal) => {
-        begun.push(signal.aborted ? 'dead' : server.endpoint.host)
+      const outcome = start(async ({ server }, until) => {
+        begun.push(until().aborted ? 'dead' : server.endpoint.host)
         return 'done'
       })
       void microtasks(distance).then(() => servers[0]?.kill())
@@ -185,8 +182,8 @@ describe('an operation', () => {
       await clock.advance(10)
       const begun: boolean[] = []
       const controller = new AbortController()
-      const work = (_: FakeConnection, signal: AbortSignal): Promise<never> => {
-        begun.push(!signal.aborted)
+      const work = (_: FakeConnection, until: () => AbortSignal): Promise<never> => {
+        begun.push(!until().aborted)
         return new Promise(() => undefined)
       }
       const outcome = start(work, { signal: controller.signal })
@@ -217,5 +214,16 @@ describe('an operation', () => {
     await clock.advance(100)
     await closed
     expect(clock.pending).toBe(0)
+  })
+
+  it('asks the operation what a try may have done whose end nobody saw', async () => {
+    const { clock, start, servers, link } = bench()
+    link.start()
+    await clock.advance(10)
+    const hanging = (): Promise<never> => new Promise(() => undefined)
+    const lost = start(hanging, { effectIfLost: () => 'none', timeoutMs: 500 })
+    servers[0]?.kill()
+    await clock.advance(2_000)
+    await expect(lost).rejects.toMatchObject({ code: 'timed-out', outcome: 'not-done' })
   })
 })

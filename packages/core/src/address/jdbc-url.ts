@@ -1,0 +1,103 @@
+import { type JdbcHost, lengthOfHosts, readJdbcHosts } from './jdbc-url-hosts.ts'
+import { type JdbcMode, readJdbcMode } from './jdbc-url-mode.ts'
+import { type JdbcParameter, readJdbcFlag, readJdbcParameters } from './jdbc-url-parameters.ts'
+import { type Decode, jdbcUrlError, literal, type Piece, percentDecoded } from './jdbc-url-piece.ts'
+
+/** A JDBC URL, taken apart. Columns count from 1, in what the user wrote. */
+export interface JdbcUrl {
+  readonly mode: JdbcMode
+  /** In the order in which they were written; at least one. */
+  readonly hosts: readonly JdbcHost[]
+  /** Percent-decoded; undefined where none is named. */
+  readonly database: string | undefined
+  /** In the order in which they were written, each name once, without those that say how the URL is read. */
+  readonly parameters: readonly JdbcParameter[]
+}
+
+/** The parameters that say how the URL itself is read: `urlDecoding` (default true), `permitMysqlScheme` (default false). */
+export const jdbcUrlSwitches: readonly string[] = ['urlDecoding', 'permitMysqlScheme']
+
+/**
+ * Reads `jdbc:mariadb:[mode:]//host[,host][/[database]][?name=value&...]`. Throws `config-invalid` with the column of
+ * the first thing that does not fit. An error says what was expected and repeats nothing of the text: in a URL that is
+ * written wrong, a piece of a password may stand anywhere.
+ */
+export function parseJdbcUrl(text: string): JdbcUrl {
+  const { scheme, mode, hosts, database, query } = cut(text)
+  const parameters = readJdbcParameters(query)
+  if (scheme === 'jdbc:mysql:' && !isOn(parameters, 'permitMysqlScheme', false)) {
+    throw jdbcUrlError(1, "expected 'jdbc:mariadb:'; for 'jdbc:mysql:' add permitMysqlScheme=true")
+  }
+  const decode = isOn(parameters, 'urlDecoding', true) ? percentDecoded : literal
+  return {
+    mode,
+    hosts: readJdbcHosts(hosts, mode, decode),
+    database: database.text === '' ? undefined : decode(database),
+    parameters: parameters.filter(isOption).map((parameter) => decoded(parameter, decode)),
+  }
+}
+
+interface Cut {
+  readonly scheme: Scheme
+  readonly mode: JdbcMode
+  readonly hosts: Piece
+  readonly database: Piece
+  readonly query: Piece
+}
+
+function cut(text: string): Cut {
+  const scheme = readScheme(text)
+  const slashes = text.indexOf('//', scheme.length)
+  const afterScheme = scheme.length + 1
+  if (slashes < 0) throw jdbcUrlError(afterScheme, "expected '//' before the hosts")
+  const mode = readJdbcMode({ text: text.slice(scheme.length, slashes), column: afterScheme })
+  const start = slashes + 2
+  const afterHosts = start + lengthOfHosts({ text: text.slice(start), column: start + 1 })
+  const question = text.indexOf('?', afterHosts)
+  const end = question < 0 ? text.length : question
+  const hosts = { text: text.slice(start, afterHosts), column: start + 1 }
+  const database = { text: text.slice(afterHosts + 1, end), column: afterHosts + 2 }
+  refuseUserinfo({ ...hosts, text: withoutPairs(hosts.text) })
+  refuseUserinfo(database)
+  return { scheme, mode, hosts, database, query: { text: text.slice(end + 1), column: end + 2 } }
+}
+
+type Scheme = 'jdbc:mariadb:' | 'jdbc:mysql:'
+
+function readScheme(text: string): Scheme {
+  if (text.startsWith('jdbc:mariadb:')) return 'jdbc:mariadb:'
+  if (text.startsWith('jdbc:mysql:')) return 'jdbc:mysql:'
+  if (/^jdbc:mariadb:/i.test(text)) throw jdbcUrlError(1, "expected 'jdbc:mariadb:' in lower case")
+  throw jdbcUrlError(1, "expected 'jdbc:mariadb:', as in jdbc:mariadb://host:3306/database")
+}
+
+// With a '/' in the password, its '@' ends up in the database.
+function refuseUserinfo({ text, column }: Piece): void {
+  const at = text.indexOf('@')
+  if (at < 0) return
+  throw jdbcUrlError(column + at, "write user and password as ?user=...&password=...; any other '@' is %40")
+}
+
+// Blanks in place of each `(key=value)`: there an '@' belongs to the path of a socket.
+function withoutPairs(hosts: string): string {
+  return hosts.replaceAll(/\([^)]*\)/g, (pair) => ' '.repeat(pair.length))
+}
+
+function isOption({ name }: JdbcParameter): boolean {
+  return !jdbcUrlSwitches.some((word) => sameName(word, name))
+}
+
+function decoded(parameter: JdbcParameter, decode: Decode): JdbcParameter {
+  const { value, valueColumn } = parameter
+  if (value === undefined) return parameter
+  return { ...parameter, value: decode({ text: value, column: valueColumn }) }
+}
+
+function isOn(parameters: readonly JdbcParameter[], word: string, fallback: boolean): boolean {
+  const parameter = parameters.find(({ name }) => sameName(word, name))
+  return parameter === undefined ? fallback : readJdbcFlag(parameter)
+}
+
+function sameName(a: string, b: string): boolean {
+  return a.toLowerCase() === b.toLowerCase()
+}

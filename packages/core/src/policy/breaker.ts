@@ -1,0 +1,46 @@
+import { timerGrainMs } from '../runtime/clock.ts'
+import type { Backoff } from './backoff.ts'
+
+/** Whether an endpoint that was dialled in vain may be dialled again. */
+export type Breaker =
+  | { readonly kind: 'closed' }
+  /** Nobody dials before `untilMs`; then a single try decides. */
+  | { readonly kind: 'open'; readonly failures: number; readonly untilMs: number; readonly error: Error }
+  /** That single try is under way. */
+  | { readonly kind: 'half-open'; readonly failures: number; readonly error: Error }
+
+/** Nothing has failed. */
+export const closedBreaker: Breaker = { kind: 'closed' }
+
+/** How long to wait before a dial, in milliseconds: 0 to go on, `Infinity` until the single try has ended. */
+export function waitBeforeDial(breaker: Breaker, nowMs: number): number {
+  switch (breaker.kind) {
+    case 'closed':
+      return 0
+    case 'half-open':
+      return Number.POSITIVE_INFINITY
+    case 'open': {
+      const leftMs = breaker.untilMs - nowMs
+      return leftMs < timerGrainMs ? 0 : leftMs
+    }
+  }
+}
+
+/** A dial begins: from an open breaker, it is the single try. */
+export function dialBegun(breaker: Breaker): Breaker {
+  return breaker.kind === 'open' ? { ...breaker, kind: 'half-open' } : breaker
+}
+
+export interface DialFailure {
+  readonly error: Error
+  readonly nowMs: number
+  readonly delayMs: Backoff
+  readonly random: () => number
+}
+
+/** A dial failed. Those that fail side by side count as one failure. */
+export function dialFailed(breaker: Breaker, { error, nowMs, delayMs, random }: DialFailure): Breaker {
+  if (breaker.kind === 'open') return breaker
+  const failures = breaker.kind === 'half-open' ? breaker.failures + 1 : 1
+  return { kind: 'open', failures, untilMs: nowMs + delayMs(failures - 1, random), error }
+}

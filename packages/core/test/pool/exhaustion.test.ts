@@ -1,0 +1,209 @@
+import { describe, expect, it } from 'vitest'
+import type { Lease } from '../../src/source.ts'
+import type { FakeConnection } from '../../src/testing/fake-driver.ts'
+import { healths, type PoolBench, poolBench } from './pool-bench.ts'
+
+async function allLent(bench: PoolBench): Promise<readonly Lease<FakeConnection>[]> {
+  const leases = Array.from({ length: bench.options.size.max }, () => bench.acquire())
+  await bench.clock.advance(100)
+  return Promise.all(leases)
+}
+
+describe('a pool whose connections are all in use', () => {
+  it('says who has them, for how long, and who else waits', async () => {
+    const bench = poolBench({ nodes: 1, leakAfterMs: 60_000 })
+    await allLent(bench)
+    await bench.clock.advance(900)
+    const waiting = expect(bench.acquire({ acquireTimeoutMs: 1_000 })).rejects.toMatchObject({
+      code: 'exhausted',
+      retryable: true,
+      endpoint: 'n1:1',
+      message: expect.stringMatching(
+        /^no connection was given back in time: 3 of 3 connections to n1:1 are in use, the oldest for 19\d\d ms, 1 wait, 0 are being made; the oldest was borrowed at .*exhaustion\.test\.ts/,
+      ),
+    })
+    await bench.clock.advance(1_000)
+    await waiting
+  })
+
+  it('is no failure of the server', async () => {
+    const bench = poolBench({ nodes: 1 })
+    await allLent(bench)
+    const waiting = expect(bench.acquire({ acquireTimeoutMs: 5_000 })).rejects.toThrow('in use')
+    await bench.clock.advance(5_000)
+    await waiting
+    expect(healths(bench)).toEqual(['up'])
+    expect(bench.pool.view.members[0]!.failures).toBe(0)
+  })
+
+  it('serves those who wait in the order in which they came', async () => {
+    const bench = poolBench({ nodes: 1 })
+    const [lease] = await allLent(bench)
+    const served: number[] = []
+    for (const number of [1, 2, 3]) {
+      bench.acquire().then((next) => {
+        served.push(number)
+        bench.source.release(next)
+      }, expect.fail)
+    }
+    bench.source.release(lease!)
+    await bench.clock.advance(10)
+    expect(served).toEqual([1, 2, 3])
+  })
+
+  it('leaves out who has given up waiting', async () => {
+    const bench = poolBench({ nodes: 1 })
+    const [lease] = await allLent(bench)
+    const controller = new AbortController()
+    const gone = expect(bench.source.acquire(controller.signal)).rejects.toThrow('never mind')
+    const next = bench.acquire()
+    controller.abort(new Error('never mind'))
+    await gone
+    bench.source.release(lease!)
+    await bench.clock.advance(10)
+    expect((await next).connection).toBe(lease!.connection)
+  })
+
+  it('takes a connection back from who gave up in the turn in which it was lent', async () => {
+    const bench = poolBench({ nodes: 1 })
+    const [lease] = await allLent(bench)
+    const controller = new AbortController()
+    const gone = expect(bench.source.acquire(controller.signal)).rejects.toThrow('never mind')
+    await bench.clock.advance(10)
+    bench.source.release(lease!)
+    controller.abort(new Error('never mind'))
+    await gone
+    await bench.clock.advance(10)
+    expect(bench.pool.health().hosts[0]).toMatchObject({ inUse: 2, idle: 1 })
+  })
+
+  it('turns away at once when too many wait', async () => {
+    const bench = poolBench({ nodes: 1, size: { maxWaiting: 2 } })
+    await allLent(bench)
+    void bench.acquire()
+    void bench.acquire()
+    await expect(bench.acquire()).rejects.toMatchObject({
+      code: 'exhausted',
+      message: expect.stringContaining('too many wait already: 3 of 3'),
+    })
+  })
+
+  it('tells it as an event, once until a lease comes back', async () => {
+    const bench = poolBench({ nodes: 1, size: { maxWaiting: 0 } })
+    const told: string[] = []
+    bench.pool.events.on('exhausted', ({ endpoint }) => void told.push(endpoint))
+    const [lease] = await allLent(bench)
+    await expect(bench.acquire()).rejects.toThrow('too many wait already')
+    await expect(bench.acquire()).rejects.toThrow('too many wait already')
+    expect(told).toEqual(['n1:1'])
+    bench.source.release(lease!)
+    await bench.acquire()
+    await expect(bench.acquire()).rejects.toThrow('too many wait already')
+    expect(told).toEqual(['n1:1', 'n1:1'])
+  })
+
+  it('tells as an event that somebody gave up waiting', async () => {
+    const bench = poolBench({ nodes: 1 })
+    const told: string[] = []
+    bench.pool.events.on('exhausted', ({ error }) => void told.push(error.message))
+    await allLent(bench)
+    const waiting = expect(bench.acquire({ acquireTimeoutMs: 100 })).rejects.toThrow()
+    await bench.clock.advance(100)
+    await waiting
+    expect(told).toEqual([expect.stringContaining('gave up waiting: 3 of 3')])
+  })
+
+  it('says to run() what the wait was for', async () => {
+    const bench = poolBench({ nodes: 1 })
+    await allLent(bench)
+    void bench.acquire()
+    expect(bench.source.trouble()).toMatchObject({ code: 'exhausted' })
+  })
+})
+
+describe('a nested acquire', () => {
+  it('is rejected at once when everybody who holds a connection waits for one more', async () => {
+    const bench = poolBench({ nodes: 1 })
+    const leases = await allLent(bench)
+    void bench.acquire({ within: leases[0] })
+    void bench.acquire({ within: leases[1] })
+    await expect(bench.acquire({ within: leases[2] })).rejects.toMatchObject({
+      code: 'exhausted',
+      message: expect.stringMatching(/^a nested acquire would wait for ever/),
+    })
+  })
+
+  it('waits as long as somebody holds a connection who does not wait', async () => {
+    const bench = poolBench({ nodes: 1 })
+    const leases = await allLent(bench)
+    void bench.acquire({ within: leases[0] })
+    const nested = bench.acquire({ within: leases[1] })
+    bench.source.release(leases[2]!)
+    await bench.clock.advance(10)
+    expect(bench.pool.health().hosts[0]).toMatchObject({ inUse: 3, waiting: 1 })
+    nested.catch(() => undefined)
+  })
+
+  it('is told once', async () => {
+    const bench = poolBench({ nodes: 1 })
+    const told: string[] = []
+    bench.pool.events.on('nested', ({ stack }) => void told.push(stack))
+    const outer = bench.acquire()
+    await bench.clock.advance(50)
+    void bench.acquire({ within: await outer })
+    void bench.acquire({ within: await outer })
+    expect(told).toEqual([expect.stringContaining('exhaustion.test.ts')])
+  })
+
+  it('at another endpoint waits for nobody who waits for it', async () => {
+    const bench = poolBench({ nodes: 2, size: { max: 1 } })
+    const outer = bench.acquire()
+    await bench.clock.advance(50)
+    const nested = bench.acquire({
+      within: await outer,
+      route: () => ({ kind: 'go', endpoints: [bench.servers[1]!.endpoint] }),
+    })
+    await bench.clock.advance(50)
+    expect((await nested).endpoint.host).toBe('n2')
+  })
+})
+
+describe('a server that is full', () => {
+  it('sends the acquire to another candidate, and stays up', async () => {
+    const bench = poolBench({ nodes: 2 })
+    bench.pool.start()
+    await bench.clock.advance(50)
+    bench.servers[0]!.mode = 'full'
+    const lease = bench.acquire()
+    await bench.clock.advance(50)
+    expect((await lease).endpoint.host).toBe('n2')
+    expect(healths(bench)).toEqual(['up', 'up'])
+  })
+
+  it('is asked again, ever less often, when there is no other', async () => {
+    const bench = poolBench({ nodes: 1 })
+    bench.pool.start()
+    await bench.clock.advance(50)
+    bench.servers[0]!.mode = 'full'
+    const lease = bench.acquire()
+    await bench.clock.advance(10_000)
+    // The monitor kept its connection; all other dials are for the acquire.
+    expect(bench.servers[0]!.dialledAtMs.length).toBeLessThan(40)
+    bench.servers[0]!.start()
+    await bench.clock.advance(1_100)
+    expect((await lease).connection.open).toBe(true)
+  })
+
+  it('is named as the reason when the time is up', async () => {
+    const bench = poolBench({ nodes: 1 })
+    bench.pool.start()
+    await bench.clock.advance(50)
+    bench.servers[0]!.mode = 'full'
+    const waiting = expect(bench.acquire({ acquireTimeoutMs: 1_000 })).rejects.toMatchObject({
+      code: 'unreachable',
+      message: 'no connection to n1:1: full',
+    })
+    await bench.clock.advance(1_000)
+    await waiting
+  })
+})
