@@ -10,9 +10,22 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 
 // What `npm install` of a package may bring beside itself. Everything else is a surprise for the user.
 const allowed = {
-  core: ['eventemitter3'],
-  rabbit: ['@ha/core', 'amqplib', 'eventemitter3'],
-  bootstrap: ['@ha/core', 'commander', 'eventemitter3'],
+  core: ['eventemitter3', 'generic-pool'],
+  rabbit: ['@ha/core', 'amqplib', 'eventemitter3', 'generic-pool'],
+  mariadb: [
+    '@ha/core',
+    '@types/geojson',
+    '@types/node',
+    'denque',
+    'eventemitter3',
+    'generic-pool',
+    'iconv-lite',
+    'lru-cache',
+    'mariadb',
+    'safer-buffer',
+    'undici-types',
+  ],
+  bootstrap: ['@ha/core', 'commander', 'eventemitter3', 'generic-pool'],
 }
 
 /** Runs all packaging checks into `steps`. */

@@ -2,6 +2,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { bootstrapCodes } from '../packages/bootstrap/dist/index.js'
 import { coreCodes } from '../packages/core/dist/index.js'
+import { mariadbCodes } from '../packages/mariadb/dist/index.js'
 import { rabbitCodes } from '../packages/rabbit/dist/index.js'
 
 const page = new URL('../docs/errors.md', import.meta.url)
@@ -9,6 +10,7 @@ const page = new URL('../docs/errors.md', import.meta.url)
 const tables = [
   ['Every package', coreCodes],
   ['`@ha/rabbit`', rabbitCodes],
+  ['`@ha/mariadb`', mariadbCodes],
   ['`@ha/bootstrap`', bootstrapCodes],
 ]
 

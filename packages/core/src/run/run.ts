@@ -25,7 +25,7 @@ export interface Runner<C> {
   readonly clock: Clock
   readonly random: () => number
   readonly backoff: Backoff
-  readonly budget: Budget
+  readonly budget: Pick<Budget, 'spend' | 'refill'>
 }
 
 export interface Operation {

@@ -1,0 +1,36 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import { setTimeout } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { startLab } from '@ha/bootstrap'
+import { expect, it } from 'vitest'
+
+const service = fileURLToPath(new URL('../dist/service.js', import.meta.url))
+
+it('moves every amount once while its database server is killed', async () => {
+  await using lab = await startLab({ kind: 'galera', detectMs: 1_000 }, { name: `accounts-${process.pid}` })
+  const child = spawn(process.execPath, [service], { env: { ...process.env, MARIADB_URL: lab.url } })
+  const lines: string[] = []
+  await hear(child, lines)
+  await setTimeout(1_000)
+  await lab.kill('db1')
+  await setTimeout(5_000)
+  child.kill('SIGTERM')
+  const [code] = await once(child, 'exit')
+
+  const last = JSON.parse(lines.at(-1) ?? '{}') as Record<string, number>
+  expect(code).toBe(0)
+  expect(lines.filter((line) => line.includes('writes go to')).length).toBe(1)
+  expect(last).toMatchObject({ unknown: 0, notDone: 0, balance: 10_000, transfers: last['moved'] })
+  expect(last['moved']).toBeGreaterThan(100)
+})
+
+// Collects what the service prints; resolves with its first line, which says that it is ready.
+async function hear(child: ChildProcess, lines: string[]): Promise<void> {
+  const { stdout } = child
+  if (stdout === null) throw new Error('the service has no output')
+  const output = createInterface({ input: stdout })
+  output.on('line', (line) => lines.push(line))
+  while (!lines.includes('ready')) await once(output, 'line')
+}

@@ -1,0 +1,98 @@
+import {
+  checkEndpoint,
+  defaultRole,
+  type Endpoint,
+  formatEndpoint,
+  lacksPrimary,
+  parseHostList,
+} from '@ha/core'
+import type { HostOptions, Mode, Role, TlsChoice } from './resolved.ts'
+import { misspelt } from './spelling.ts'
+import { frozenTls, readTls, type TlsInput } from './tls.ts'
+
+/** One host as it is given: `host`, `host:port`, `[IPv6]:port`, or an object; a local socket by its path. */
+export type HostInput =
+  | string
+  | { readonly host: string; readonly port?: number; readonly role?: Role; readonly tls?: TlsInput }
+  | { readonly socketPath: string; readonly role?: Role; readonly tls?: TlsInput }
+
+/** A host before the mode and the client's own TLS have their say. */
+export interface GivenHost {
+  readonly endpoint: Endpoint
+  readonly role: Role | undefined
+  readonly tls: TlsChoice | undefined
+}
+
+const defaultPort = 3306
+
+/** The path of a local socket, or undefined for an endpoint of the network. */
+export function socketPathOf({ host, port }: Endpoint): string | undefined {
+  return port === 0 ? host : undefined
+}
+
+/** Reads `'a:3306,b'` or a list. */
+export function readHosts(value: unknown, path: string): readonly GivenHost[] {
+  if (typeof value === 'string') {
+    return parseHostList(value, { defaultPort, where: path }).map((endpoint) => ({
+      endpoint,
+      role: undefined,
+      tls: undefined,
+    }))
+  }
+  if (!Array.isArray(value) || value.length === 0) {
+    throw misspelt(path, "expected 'host:port,host:port', or a list of at least one host")
+  }
+  return value.map((host, i) => readHost(host, `${path}[${i}]`))
+}
+
+/** The hosts with their roles and TLS, each once. Throws when nobody is left to write to. */
+export function completeHosts(
+  given: readonly GivenHost[],
+  { mode, tls, path }: { readonly mode: Mode; readonly tls: TlsChoice; readonly path: string },
+): readonly HostOptions[] {
+  const hosts = new Map<string, HostOptions>()
+  for (const [index, host] of given.entries()) {
+    const role = host.role ?? defaultRole(mode, index)
+    const name = formatEndpoint(host.endpoint)
+    const earlier = hosts.get(name)
+    if (earlier?.role === role) throw misspelt(path, `${name} stands twice`)
+    // A primary answers reads as well, so a host of both roles is one primary.
+    if (earlier?.role === 'primary') continue
+    const own =
+      host.tls === undefined ? tls : { mode: host.tls.mode, options: { ...tls.options, ...host.tls.options } }
+    hosts.set(name, Object.freeze({ endpoint: Object.freeze(host.endpoint), role, tls: frozenTls(own) }))
+  }
+  const complete = [...hosts.values()]
+  const roles = complete.map(({ role }) => role)
+  if (lacksPrimary(mode, roles)) throw misspelt(path, 'expected a primary: nobody could take a write')
+  return Object.freeze(complete)
+}
+
+function readHost(value: unknown, path: string): GivenHost {
+  if (typeof value !== 'object' || value === null) {
+    return { endpoint: checkEndpoint(value, path, defaultPort), role: undefined, tls: undefined }
+  }
+  const { host, port, socketPath, role, tls, ...strangers }: Record<string, unknown> = { ...value }
+  const [stranger] = Object.keys(strangers)
+  if (stranger !== undefined) {
+    throw misspelt(path, 'expected only host, port, role and tls, or socketPath, role and tls')
+  }
+  if (role !== undefined && role !== 'primary' && role !== 'replica') {
+    throw misspelt(`${path}.role`, "expected 'primary' or 'replica'")
+  }
+  const endpoint =
+    socketPath === undefined
+      ? checkEndpoint({ host, port }, path, defaultPort)
+      : readSocketPath({ socketPath, host, port }, path)
+  return { endpoint, role, tls: readTls(tls, `${path}.tls`) }
+}
+
+function readSocketPath(
+  { socketPath, host, port }: Readonly<Record<'socketPath' | 'host' | 'port', unknown>>,
+  path: string,
+): Endpoint {
+  if (host !== undefined || port !== undefined)
+    throw misspelt(path, 'host and port mean nothing beside socketPath')
+  if (typeof socketPath === 'string' && socketPath.startsWith('/')) return { host: socketPath, port: 0 }
+  throw misspelt(`${path}.socketPath`, "expected a path that begins with '/'")
+}

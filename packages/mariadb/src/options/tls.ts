@@ -1,0 +1,71 @@
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import type { TlsChoice, TlsMode } from './resolved.ts'
+import { misspelt, oneWord, type Spelling } from './spelling.ts'
+
+/** TLS as it is given: false, true (`verify-full`), a mode, or a mode with options of `node:tls`. */
+export type TlsInput =
+  | boolean
+  | TlsMode
+  | { readonly mode?: TlsMode | undefined; readonly options?: TlsOptions | undefined }
+
+const modes: readonly TlsMode[] = ['off', 'trust', 'verify-ca', 'verify-full']
+
+/** Reads `tls`; undefined where nothing is given. With options and no mode, the mode is `verify-full`. */
+export function readTls(value: unknown, path: string): TlsChoice | undefined {
+  if (value === undefined) return undefined
+  if (typeof value === 'boolean') return { mode: value ? 'verify-full' : 'off', options: {} }
+  if (typeof value === 'string') return { mode: readMode(value, path), options: {} }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw unexpected(path)
+  const { mode, options, ...strangers }: Record<string, unknown> = { ...value }
+  if (Object.keys(strangers).length > 0) throw unexpected(path)
+  if (options !== undefined && (typeof options !== 'object' || options === null)) {
+    throw misspelt(`${path}.options`, 'expected the options of node:tls')
+  }
+  return {
+    mode: mode === undefined ? 'verify-full' : readMode(mode, `${path}.mode`),
+    options: { ...options },
+  }
+}
+
+/** The choice as `node:tls` takes it. What the mode says counts, whatever the options say beside it. */
+export function frozenTls({ mode, options }: TlsChoice): TlsChoice {
+  return Object.freeze({
+    mode,
+    options: Object.freeze(mode === 'off' ? {} : { ...options, ...meaning[mode] }),
+  })
+}
+
+const meaning: Readonly<Record<Exclude<TlsMode, 'off'>, TlsOptions>> = {
+  trust: { rejectUnauthorized: false },
+  'verify-ca': { rejectUnauthorized: true, checkServerIdentity: () => undefined },
+  'verify-full': { rejectUnauthorized: true },
+}
+
+/** Reads Java's `sslMode`, with the words that MySQL has for it. */
+export const javaSslMode: Spelling<TlsMode> = oneWord(
+  new Map<string, TlsMode>([
+    ['disable', 'off'],
+    ['trust', 'trust'],
+    ['verify-ca', 'verify-ca'],
+    ['verify-full', 'verify-full'],
+    ['disabled', 'off'],
+    ['required', 'trust'],
+    ['verify_ca', 'verify-ca'],
+    ['verify_full', 'verify-full'],
+    ['verify_identity', 'verify-full'],
+    ['false', 'off'],
+    ['0', 'off'],
+    ['true', 'verify-full'],
+    ['1', 'verify-full'],
+  ]),
+)
+
+function readMode(value: unknown, path: string): TlsMode {
+  const mode = modes.find((candidate) => candidate === value)
+  if (mode === undefined) throw misspelt(path, `expected one of ${modes.join(', ')}`)
+  return mode
+}
+
+function unexpected(path: string): Error {
+  return misspelt(path, `expected true, false, one of ${modes.join(', ')}, or { mode, options }`)
+}

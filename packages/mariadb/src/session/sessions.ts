@@ -1,0 +1,47 @@
+import { formatEndpoint, run, scopeBelow } from '@ha/core'
+import type { Call } from '../call-options.ts'
+import type { Causality } from '../consistency/causality.ts'
+import { classify } from '../driver/verdicts.ts'
+import { fromCore } from '../from-driver.ts'
+import { MariadbError } from '../mariadb-error.ts'
+import { type Ground, OperationRunner } from '../statement/runner.ts'
+import type { Holding } from '../transaction/holding.ts'
+import { Session } from './session.ts'
+
+type Ended<R> =
+  | { readonly kind: 'returned'; readonly value: R }
+  | { readonly kind: 'threw'; readonly error: unknown }
+
+/** Lends one session to a callback. The callback runs once: what it did before its session was lost is its own. */
+export async function inSession<R>(
+  ground: Ground,
+  holding: Holding,
+  causality: Causality,
+  call: Call,
+  fn: (session: Session) => Promise<R>,
+): Promise<R> {
+  const runner = new OperationRunner(ground, { asked: call.route, timeoutMs: call.timeoutMs, classify })
+  const operation = { name: 'session', timeoutMs: call.timeoutMs, signal: call.signal, repeatable: false }
+  const ended = await run(runner, operation, (connection, until): Promise<Ended<R>> => {
+    const scope = scopeBelow(until())
+    const session = new Session(connection, scope.signal)
+    const over = `the session on ${formatEndpoint(connection.endpoint)} is over`
+    // What the callback wrote is to be seen by the reads behind it. Once the time is up, the connection is not ours.
+    const note = (): Promise<void> | undefined =>
+      scope.signal.aborted ? undefined : causality.note(connection)
+    return holding
+      .during(runner.lease, async () => fn(session))
+      .finally(note)
+      .finally(() => scope.abort(new MariadbError('transaction-over', over)))
+      .then(
+        (value) => ({ kind: 'returned', value }),
+        (error: unknown) => ({ kind: 'threw', error }),
+      )
+  }).catch((error: unknown) => {
+    throw fromCore(error)
+  })
+  if (ended.kind === 'returned') return ended.value
+  const { error } = ended
+  if (error instanceof MariadbError && error.outcome === 'unknown') ground.onUnknown('session', error)
+  throw error
+}

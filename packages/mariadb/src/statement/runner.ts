@@ -1,0 +1,158 @@
+import {
+  Budget,
+  type Clock,
+  formatEndpoint,
+  fullJitter,
+  type Lease,
+  type Pool,
+  type Runner,
+  type Source,
+  type Verdict,
+} from '@ha/core'
+import type { MariadbConnection } from '../driver/connection.ts'
+import { DriverError } from '../driver/driver-error.ts'
+import type { Reading } from '../driver/reading.ts'
+import type { Fate } from '../ledger/resolve.ts'
+import type { MariadbError } from '../mariadb-error.ts'
+import type { ResolvedOptions } from '../options/resolved.ts'
+import { type Chooser, nobody } from '../route/chooser.ts'
+import type { Asked } from '../route/route.ts'
+
+/** What every operation of a client stands on. */
+export interface Ground {
+  readonly pool: Pool<MariadbConnection, Reading>
+  readonly chooser: Chooser
+  readonly clock: Clock
+  readonly random: () => number
+  /** How long a wait for a connection may take at the most. */
+  readonly acquireTimeoutMs: number
+  /** Shared by all statements, so that an outage is not multiplied by retries. */
+  readonly budget: Budget
+  /** The lease that the caller holds already, when it asks from inside a transaction or session. */
+  readonly held: () => Lease<MariadbConnection> | undefined
+  /** Hears of each call that ended without anybody knowing whether it happened. */
+  readonly onUnknown: (name: string, error: MariadbError) => void
+  /** Hears what the ledger said of one of them. */
+  readonly onResolved: (token: string, fate: Fate) => void
+}
+
+/** What one operation wants of its connections. */
+export interface Wanted {
+  readonly asked: Asked
+  /** The time of the whole operation: a wait for a connection that may last as long needs no limit of its own. */
+  readonly timeoutMs: number
+  readonly classify: (error: unknown) => Verdict
+  /** Replaces the budgets: an operation that counts its own repetitions. */
+  readonly budget?: Budget
+  /** Whether another server than the single writer will do as well. */
+  readonly strays?: boolean
+  readonly backoff?: ResolvedOptions['retry']
+}
+
+// In a failover the next server is usually there at once; what is not is waited for by the pool.
+const statementBackoff = { baseMs: 10, maxMs: 500 }
+
+// What a server says no to for now is asked for so many times more: that takes nothing from anybody else.
+const answeredAgain = 8
+
+/** A runner for one operation: servers that failed it before come last, where there is a choice. */
+export class OperationRunner implements Runner<MariadbConnection>, Source<MariadbConnection> {
+  readonly #ground: Ground
+  readonly #source: Source<MariadbConnection>
+  readonly driver: Runner<MariadbConnection>['driver']
+  readonly backoff: Runner<MariadbConnection>['backoff']
+  readonly budget: Runner<MariadbConnection>['budget']
+  #asked: Asked
+  #avoid: Set<string> | undefined
+  #lease: Lease<MariadbConnection> | undefined
+
+  constructor(ground: Ground, { asked, timeoutMs, classify, budget, backoff, strays = false }: Wanted) {
+    this.#ground = ground
+    this.#asked = asked
+    const budgets = new Budgets(ground.budget)
+    this.driver = { classify: (error) => budgets.follow(error, classify(error)) }
+    this.budget = budget ?? budgets
+    this.backoff = fullJitter(backoff ?? statementBackoff)
+    this.#source = ground.pool.source({
+      route: (view, load) =>
+        ground.chooser.choose({ asked: this.#asked, avoid: this.#avoid ?? nobody, strays }, view, load),
+      within: ground.held(),
+      acquireTimeoutMs: ground.acquireTimeoutMs < timeoutMs ? ground.acquireTimeoutMs : undefined,
+    })
+  }
+
+  get source(): Source<MariadbConnection> {
+    return this
+  }
+
+  get clock(): Clock {
+    return this.#ground.clock
+  }
+
+  get random(): () => number {
+    return this.#ground.random
+  }
+
+  /** The lease that the operation runs on. */
+  get lease(): Lease<MariadbConnection> | undefined {
+    return this.#lease
+  }
+
+  async acquire(signal: AbortSignal): Promise<Lease<MariadbConnection>> {
+    this.#lease = await this.#source.acquire(signal)
+    return this.#lease
+  }
+
+  release(lease: Lease<MariadbConnection>): void {
+    this.#source.release(lease)
+  }
+
+  fail(lease: Lease<MariadbConnection>, error: Error): void {
+    this.avoid(formatEndpoint(lease.endpoint))
+    this.#source.fail(lease, error)
+  }
+
+  /** Puts a server, as `host:port`, behind the others for the rest of this operation. */
+  avoid(name: string): void {
+    this.#avoid ??= new Set()
+    this.#avoid.add(name)
+  }
+
+  /** From the next try on, only the server that takes the writes will do. */
+  goToPrimary(): void {
+    this.#asked = 'primary'
+  }
+
+  trouble(): Error | undefined {
+    return this.#source.trouble()
+  }
+}
+
+/** Pays for repetitions: what was lost with a server out of the shared budget, what a server answered out of its own. */
+class Budgets {
+  readonly #shared: Budget
+  #own: Budget | undefined
+  #answered = false
+
+  constructor(shared: Budget) {
+    this.#shared = shared
+  }
+
+  follow(error: unknown, verdict: Verdict): Verdict {
+    this.#answered = verdict.scope === 'call' || (error instanceof DriverError && error.stage === 'answered')
+    return verdict
+  }
+
+  spend(): boolean {
+    const answered = this.#answered
+    // A try that is lost with its connection is not classified.
+    this.#answered = false
+    if (!answered) return this.#shared.spend()
+    this.#own ??= new Budget({ burst: answeredAgain, refill: 0 })
+    return this.#own.spend()
+  }
+
+  refill(): void {
+    this.#shared.refill()
+  }
+}

@@ -1,0 +1,192 @@
+import { type Clock, type Gate, gate } from '@ha/core'
+import type { Committer, Membership, Values } from '../engine/membership.ts'
+import { refusals } from '../engine/refusals.ts'
+import type { Changes, Store } from '../engine/store.ts'
+import type { Bond, Peer } from './bond.ts'
+
+/** What a {@link Galera} is made of. */
+export interface GaleraEnds {
+  readonly clock: Clock
+  readonly store: Store
+  /** From the loss of a node to the view without it: commits on the others hang so long. */
+  readonly viewChangeMs: number
+  /** From the return of a node that was given up to its being a member again; it knows after half of it. */
+  readonly rejoinMs: number
+}
+
+type Reach =
+  | 'heard'
+  /** Nothing comes from it. */
+  | 'lost'
+  /** It is back, has been given up meanwhile, and does not know yet. */
+  | 'unaware'
+  /** It knows, and takes what it has missed. */
+  | 'rejoining'
+
+// What a provider says of a cluster that it has made itself.
+const stateUuid = '6b1f0000-0000-11f1-8000-000000000001'
+
+/** The group of a Galera cluster: who belongs to it, whether it has quorum, and who wins when two change the same row. */
+export class Galera implements Bond {
+  readonly #ends: GaleraEnds
+  readonly #peers = new Map<Peer, Reach>()
+  // The members of the last view that had quorum, whether they are heard or not.
+  #primary: ReadonlySet<Peer> = new Set()
+  #hasQuorum = true
+  #views = 0
+  // Cancels the view that is about to come, when one is.
+  #change: (() => void) | undefined
+  // Cancel the returns that are under way.
+  readonly #rejoins: (() => void)[] = []
+  #changed: Gate<void> = gate()
+
+  constructor(ends: GaleraEnds) {
+    this.#ends = ends
+  }
+
+  membershipOf(peer: Peer): Membership {
+    return {
+      commit: (changes, by) => this.#commit(peer, changes, by),
+      status: () => this.#status(peer),
+      variables: () => this.#variables(peer),
+      replica: () => undefined,
+    }
+  }
+
+  started(peer: Peer): void {
+    this.#peers.set(peer, 'heard')
+    this.#installView()
+  }
+
+  left(peer: Peer): void {
+    this.#peers.delete(peer)
+    this.#primary = new Set([...this.#primary].filter((member) => member !== peer))
+    this.#installView()
+  }
+
+  lost(peer: Peer): void {
+    this.#peers.set(peer, 'lost')
+    const { clock, viewChangeMs } = this.#ends
+    if (viewChangeMs === 0) this.#installView()
+    else this.#change ??= clock.after(viewChangeMs, () => this.#installView())
+  }
+
+  back(peer: Peer): void {
+    if (this.#primary.has(peer)) {
+      this.#peers.set(peer, 'heard')
+      if (this.#change === undefined) this.#installView()
+      return
+    }
+    // On a real cluster it took 0.5 s of 2.7 s until the node knew.
+    const { clock, rejoinMs } = this.#ends
+    this.#peers.set(peer, 'unaware')
+    this.#rejoins.push(clock.after(rejoinMs / 2, () => this.#become(peer, 'unaware', 'rejoining')))
+    this.#rejoins.push(clock.after(rejoinMs, () => this.#become(peer, 'rejoining', 'heard')))
+  }
+
+  published(seqno: number): void {
+    for (const member of this.#members()) member.server?.applier.receive(seqno)
+  }
+
+  end(): void {
+    this.#change?.()
+    for (const cancel of this.#rejoins) cancel()
+  }
+
+  // Its clients and their transactions stay: only a node that takes a whole copy of the data drops them.
+  #become(peer: Peer, from: Reach, to: Reach): void {
+    if (this.#peers.get(peer) !== from) return
+    this.#peers.set(peer, to)
+    if (to === 'heard' && this.#change === undefined) this.#installView()
+    this.#wake()
+  }
+
+  #installView(): void {
+    const heard = this.#heard()
+    const faithful = heard.filter((peer) => this.#primary.has(peer))
+    this.#hasQuorum = this.#primary.size === 0 || faithful.length * 2 > this.#primary.size
+    if (this.#hasQuorum) this.#primary = new Set(heard)
+    this.#views += 1
+    for (const { server } of this.#members()) server?.applier.receive(this.#ends.store.seqno)
+    this.#change?.()
+    this.#change = undefined
+    this.#wake()
+  }
+
+  // Somebody's state has changed: every commit that waits looks again.
+  #wake(): void {
+    const changed = this.#changed
+    this.#changed = gate()
+    changed.resolve()
+  }
+
+  #members(): readonly Peer[] {
+    return [...this.#primary].filter((peer) => this.#isMember(peer))
+  }
+
+  #isMember(peer: Peer): boolean {
+    return this.#hasQuorum && this.#primary.has(peer) && this.#peers.get(peer) === 'heard'
+  }
+
+  // Whoever is about to lose its place thinks that it still has it.
+  #seemsMember(peer: Peer): boolean {
+    const reach = this.#peers.get(peer)
+    const isUndecided = this.#change !== undefined && this.#hasQuorum && this.#primary.has(peer)
+    return this.#isMember(peer) || reach === 'unaware' || (isUndecided && reach === 'lost')
+  }
+
+  async #commit(peer: Peer, changes: Changes, { server, transaction }: Committer): Promise<number> {
+    while (this.#change !== undefined || this.#peers.get(peer) === 'unaware') await this.#changed.promise
+    if (!this.#isMember(peer) || peer.server !== server) throw refusals.cutOff()
+    if (transaction.isDoomed || isOvertaken(changes, server.applier.applied)) throw refusals.deadlock()
+    const seqno = this.#ends.store.commit(changes)
+    this.published(seqno)
+    return seqno
+  }
+
+  #variables(peer: Peer): Values {
+    const members = this.#seenBy(peer)
+    return { auto_increment_increment: members.length, auto_increment_offset: members.indexOf(peer) + 1 }
+  }
+
+  #seenBy(peer: Peer): readonly Peer[] {
+    if (!this.#seemsMember(peer) && this.#peers.get(peer) !== 'heard') return [peer]
+    const seen = this.#seemsMember(peer) ? [...this.#primary, peer] : this.#heard()
+    return [...new Set(seen)].sort((a, b) => a.number - b.number)
+  }
+
+  #heard(): readonly Peer[] {
+    return [...this.#peers].flatMap(([peer, reach]) => (reach === 'heard' ? [peer] : []))
+  }
+
+  #status(peer: Peer): Values {
+    const isMember = this.#seemsMember(peer)
+    const isDesynced = peer.server?.variable('wsrep_desync') === 'ON'
+    const seen = this.#seenBy(peer)
+    return {
+      wsrep_cluster_conf_id: this.#views,
+      wsrep_cluster_size: seen.length,
+      wsrep_cluster_state_uuid: stateUuid,
+      wsrep_cluster_status: isMember ? 'Primary' : 'non-Primary',
+      wsrep_connected: 'ON',
+      wsrep_last_committed: peer.server?.applier.applied ?? 0,
+      wsrep_local_index: seen.indexOf(peer),
+      wsrep_provider_name: 'Galera',
+      wsrep_ready: isMember ? 'ON' : 'OFF',
+      ...(isMember ? memberState(isDesynced) : outsiderState),
+    }
+  }
+}
+
+// Somebody has changed a row that this node has not seen yet: the first to commit wins.
+function isOvertaken(changes: Changes, applied: number): boolean {
+  return [...changes].some(([table, rows]) => [...rows.keys()].some((key) => table.changedAt(key) > applied))
+}
+
+const outsiderState: Values = { wsrep_local_state: 0, wsrep_local_state_comment: 'Initialized' }
+
+function memberState(isDesynced: boolean): Values {
+  return isDesynced
+    ? { wsrep_local_state: 2, wsrep_local_state_comment: 'Donor/Desynced' }
+    : { wsrep_local_state: 4, wsrep_local_state_comment: 'Synced' }
+}

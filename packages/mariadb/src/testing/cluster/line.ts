@@ -1,0 +1,69 @@
+import { Conversation } from '../conversation/conversation.ts'
+import type { ExchangeEnds } from '../conversation/exchange.ts'
+import { Pipe, type Socketlike } from '../conversation/pipe.ts'
+import type { Users } from '../conversation/users.ts'
+import type { Server } from '../engine/server.ts'
+import type { Script } from '../script/script.ts'
+import type { CommandLog } from './command-log.ts'
+
+/** What a line needs from its node. */
+export interface LineEnds extends Pick<ExchangeEnds, 'clock' | 'awake'> {
+  readonly node: number
+  /** Its number among all lines of the cluster. */
+  readonly connection: number
+  /** Its number on the node, as its client is told. */
+  readonly connectionId: number
+  readonly server: Server
+  readonly users: Users
+  readonly script: Script
+  readonly log: CommandLog
+  readonly onClosed: () => void
+}
+
+/** One connection of a client: its socket, its script, and what is said on it. */
+export class Line {
+  readonly #pipe: Pipe
+  readonly #conversation: Conversation
+
+  constructor(socket: Socketlike, ends: LineEnds) {
+    const { node, connection, script, log } = ends
+    this.#pipe = new Pipe(socket, {
+      stopIn: (from, position, length) => script.stopIn({ from, position, length, node, connection }),
+      onClosed: ends.onClosed,
+    })
+    this.#conversation = new Conversation({
+      ...ends,
+      pipe: this.#pipe,
+      planOf: (said) => script.planOf({ ...said, node, connection }),
+      released: (name) => script.released(name),
+      onKilled: () => this.drop(),
+      note: (said, fate) => log.add({ ...said, fate, node, connection }),
+    })
+  }
+
+  /** Talks until one of both has enough. */
+  run(): Promise<void> {
+    return this.#conversation.run()
+  }
+
+  /** The process stands still. */
+  pause(): void {
+    this.#pipe.pause()
+  }
+
+  resume(): void {
+    this.#pipe.resume()
+  }
+
+  /** Ends at once: the client reads a plain end. */
+  drop(): void {
+    this.#conversation.end()
+    this.#pipe.end({ do: 'cut', how: 'end' })
+  }
+
+  /** Ends at once: the client reads ECONNRESET. */
+  reset(): void {
+    this.#conversation.end()
+    this.#pipe.reset()
+  }
+}

@@ -1,0 +1,25 @@
+export type { CommandLog, LogEntry, LogPattern } from './cluster/command-log.ts'
+export type { FakeCluster, SeenRow } from './cluster/fake-cluster.ts'
+export type { FakeNode, NodeState } from './cluster/fake-node.ts'
+export type { FakeGaleraOptions, FakeReplicationOptions, FakeServerOptions } from './cluster/options.ts'
+export { startFakeGalera, startFakeReplication, startFakeServer } from './cluster/start.ts'
+export type { Fate } from './conversation/exchange.ts'
+export type { Users } from './conversation/users.ts'
+export type { Values } from './engine/membership.ts'
+export type {
+  ByteRule,
+  CommandAct,
+  CommandRule,
+  CutHow,
+  Deed,
+  Edge,
+  Ending,
+  Place,
+  Rule,
+  ScriptedAnswer,
+  Side,
+  WhenByte,
+  WhenCommand,
+} from './script/rule.ts'
+export type { CommandName } from './wire/command.ts'
+export type { Value } from './wire/value.ts'

@@ -1,0 +1,85 @@
+import type { CommandName } from '../wire/command.ts'
+import type { Value } from '../wire/value.ts'
+
+/** One misbehaviour, as data: what it waits for and what happens then. */
+export type Rule = CommandRule | ByteRule
+
+/** A rule about commands. */
+export type CommandRule = { readonly when: WhenCommand } & CommandAct
+
+/** A rule about a place in the stream of bytes of a connection, wherever packets begin and end. */
+export type ByteRule = { readonly when: WhenByte } & Ending
+
+/** Which connections a rule is about: all of them when neither is given. */
+export interface Place {
+  /** The number of a node, from 1. */
+  readonly node?: number
+  /** The number of a connection, from 1, in the order in which the nodes together accepted them. */
+  readonly connection?: number
+}
+
+/** What a client does: it connects, it logs in, it sends a command. */
+export type Deed = CommandName | 'connect' | 'log-in'
+
+/** Matches what a client does. At least one of `command` and `sql` is given. */
+export interface WhenCommand extends Place {
+  readonly command?: Deed
+  /** A statement as it was sent, or a pattern; of one that was prepared, when it is prepared and when it is executed. */
+  readonly sql?: string | RegExp
+  /** How many matching commands pass before the rule begins. Default 0. */
+  readonly skip?: number
+  /** To how many matching commands it applies from then on. Default: to all. */
+  readonly times?: number
+}
+
+/** Matches the moment when a side has sent exactly so many bytes on a connection. */
+export interface WhenByte extends Place {
+  readonly from: Side
+  readonly byte: number
+}
+
+/** Whose bytes a rule is about. */
+export type Side = 'client' | 'server'
+
+/** What a rule about commands does. Everything on the same connection waits behind a command that waits. */
+export type CommandAct =
+  /** The server answers so and does not look at the command. */
+  | { readonly do: 'answer'; readonly with: ScriptedAnswer }
+  /** The server refuses. Before the greeting it has no SQLSTATE, and ends the connection. Default state `HY000`. */
+  | { readonly do: 'refuse'; readonly errno: number; readonly sqlState?: string; readonly message?: string }
+  /** The command is looked at, or its answer sent, so much later. */
+  | { readonly do: 'delay'; readonly delayMs: number; readonly at?: 'before' | 'answer' }
+  /** It waits until the test says `release(name)`. */
+  | { readonly do: 'hold'; readonly until: string; readonly at?: 'before' | 'answer' }
+  | (Ending & { readonly at?: Edge })
+
+/** An answer as a test writes it: rows, or that it is done. */
+export type ScriptedAnswer =
+  | {
+      readonly rows: readonly Readonly<Record<string, Value>>[]
+      /** The names of the columns, in order. Default: those of the first row. */
+      readonly columns?: readonly string[]
+    }
+  | { readonly affectedRows?: number; readonly insertId?: number }
+
+/**
+ * Where in a command it happens. `before` (default): the server never sees it. `unanswered`: it is done and nobody is
+ * told. `after`: behind the whole answer. `requestByte`: so many bytes of the command arrive, and it is done only when
+ * these are all. `answerByte`: it is done, and so many bytes of the answer leave.
+ */
+export type Edge =
+  | 'before'
+  | 'unanswered'
+  | 'after'
+  | { readonly requestByte: number }
+  | { readonly answerByte: number }
+
+/** The end of what a connection says. */
+export type Ending =
+  /** From here on the server reads nothing and says nothing, and the socket stays open. */
+  | { readonly do: 'silence' }
+  /** The connection ends. */
+  | { readonly do: 'cut'; readonly how: CutHow }
+
+/** How a connection is cut: by an RST, by a FIN, or by a FIN of the server's half while it still does what it is told. */
+export type CutHow = 'reset' | 'end' | 'half'

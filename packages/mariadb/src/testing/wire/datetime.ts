@@ -1,0 +1,35 @@
+import { ByteReader } from './byte-reader.ts'
+import { ByteWriter } from './byte-writer.ts'
+
+const pattern = /^(\d{1,4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6}))?)?$/
+
+/** A date in binary, without its length: as short as it can be. */
+export function encodeDatetime(text: string): Buffer {
+  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] =
+    pattern
+      .exec(text)
+      ?.slice(1, 7)
+      .map((digits) => Number(digits ?? 0)) ?? []
+  const micros = Number((pattern.exec(text)?.[7] ?? '').padEnd(6, '0'))
+  const writer = new ByteWriter().short(year).octet(month).octet(day)
+  if (hour + minute + second + micros === 0) return writer.take()
+  writer.octet(hour).octet(minute).octet(second)
+  return (micros === 0 ? writer : writer.long(micros)).take()
+}
+
+/** The text of a date that a client sent in binary. */
+export function decodeDatetime(bytes: Buffer): string {
+  const reader = new ByteReader(bytes)
+  if (reader.left === 0) return '0000-00-00 00:00:00'
+  const date = [reader.short().toString().padStart(4, '0'), two(reader.octet()), two(reader.octet())].join(
+    '-',
+  )
+  if (reader.left === 0) return `${date} 00:00:00`
+  const time = [two(reader.octet()), two(reader.octet()), two(reader.octet())].join(':')
+  const micros = reader.left === 0 ? 0 : reader.long()
+  return micros === 0 ? `${date} ${time}` : `${date} ${time}.${micros.toString().padStart(6, '0')}`
+}
+
+function two(digits: number): string {
+  return digits.toString().padStart(2, '0')
+}

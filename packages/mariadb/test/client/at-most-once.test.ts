@@ -1,0 +1,98 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import type { Mariadb } from '../../src/mariadb.ts'
+import type { Edge, Rule } from '../../src/testing/index.ts'
+import { inTime, type MemoryBench, memoryBench } from './memory-bench.ts'
+import { type Stretch, stretchesOf } from './memory-sweep.ts'
+
+vi.mock('../../src/driver/socket.ts', async () => ({
+  openSocket: (await import('./memory-network.ts')).openSocket,
+}))
+
+// A long value, so that there are many places to cut.
+const value = '7'.padStart(500, '0')
+
+const writes: Readonly<Record<string, (db: Mariadb, key: string) => Promise<unknown>>> = {
+  query: (db, key) => db.query(`INSERT INTO w VALUES ('${key}', ${value})`),
+  'query with values': (db, key) => db.query('INSERT INTO w VALUES (?, ?)', [key, value]),
+  execute: (db, key) => db.execute('INSERT INTO w VALUES (?, ?)', [key, value]),
+}
+
+// So many bytes are in one command and its answer, or go over a connection up to the answer of its first write.
+const inCommand = stretchesOf({ client: 550, server: 11 })
+const inConnection = stretchesOf({ client: 800, server: 200 }, ['reset'])
+
+function casesOf(stretches: readonly Stretch[]): readonly (Stretch & { readonly name: string })[] {
+  return Object.keys(writes).flatMap((name) => stretches.map((stretch) => ({ name, ...stretch })))
+}
+
+let bench: MemoryBench
+let endings: { readonly key: string; readonly outcome: string }[]
+
+beforeEach(async () => {
+  bench = await memoryBench()
+  // Without a key: nothing but the client is in the way of a second row.
+  await bench.cluster.query('CREATE TABLE w (k VARCHAR(80) NOT NULL, v INT NOT NULL)')
+  endings = []
+})
+
+afterEach(async () => {
+  expect(bench.cluster.connections).toBe(0)
+  await bench.cluster.close()
+})
+
+/** Does one write while the rule holds, and notes how it ended. */
+async function writeUnder(rule: Rule, db: Mariadb, name: string): Promise<void> {
+  const key = `k${endings.length}`
+  const undo = bench.cluster.script(rule)
+  const result = await inTime(bench.clock, writes[name]?.(db, key) ?? Promise.reject(new Error(name)))
+  undo()
+  bench.cluster.log.clear()
+  endings.push({ key, outcome: result.status === 'fulfilled' ? 'acknowledged' : result.reason.outcome })
+}
+
+const possible = new Map([
+  ['acknowledged', [1]],
+  ['not-done', [0]],
+  ['unknown', [0, 1]],
+])
+
+/** The writes of which the table says otherwise than their callers were told. */
+async function lies(): Promise<readonly string[]> {
+  const keys = (await bench.cluster.query('SELECT k FROM w')).map(({ k }) => String(k))
+  return endings.flatMap(({ key, outcome }) => {
+    const count = keys.filter((each) => each === key).length
+    return possible.get(outcome)?.includes(count) ? [] : [`${key}: ${outcome}, and ${count} rows`]
+  })
+}
+
+describe('a write that may not be repeated is done at most once', { timeout: 60_000 }, () => {
+  it.each(casesOf(inCommand))(
+    'wherever its command is cut: $name ($how, $from, bytes $first to $last)',
+    async ({ name, how, from, first, last }) => {
+      const db = bench.client({ pool: { minimumIdle: 0 } })
+      const command = name === 'execute' ? 'execute' : 'query'
+      for (let byte = first; byte <= last; byte += 1) {
+        const at: Edge = from === 'client' ? { requestByte: byte } : { answerByte: byte }
+        await writeUnder({ when: { command, sql: /^INSERT/, times: 1 }, do: 'cut', how, at }, db, name)
+      }
+      await inTime(bench.clock, db.close())
+      expect(await lies()).toEqual([])
+      expect(endings.filter(({ outcome }) => outcome === 'unknown').length).toBeGreaterThan(0)
+    },
+  )
+
+  it.each(casesOf(inConnection))(
+    'wherever its connection is cut: $name ($how, $from, bytes $first to $last)',
+    async ({ name, how, from, first, last }) => {
+      const { cluster, clock, client } = bench
+      for (let byte = first; byte <= last; byte += 1) {
+        const db = client({ hosts: cluster.addresses.slice(0, 1), pool: { minimumIdle: 0 } })
+        // The first connection is the monitor's.
+        const connection = cluster.accepted + 2
+        await writeUnder({ when: { from, byte, connection }, do: 'cut', how }, db, name)
+        await inTime(clock, db.close())
+      }
+      expect(await lies()).toEqual([])
+    },
+  )
+})

@@ -1,0 +1,62 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { inTime, type MemoryBench, memoryBench } from './memory-bench.ts'
+import { stretchesOf } from './memory-sweep.ts'
+
+vi.mock('../../src/driver/socket.ts', async () => ({
+  openSocket: (await import('./memory-network.ts')).openSocket,
+}))
+
+// So many bytes go over a connection up to the answer of COMMIT, and a few more.
+const stretches = stretchesOf({ client: 600, server: 240 })
+
+let bench: MemoryBench
+
+beforeEach(async () => {
+  bench = await memoryBench()
+  await bench.cluster.query(
+    'CREATE TABLE ha_ledger (token VARCHAR(64) PRIMARY KEY, kind VARCHAR(6) NOT NULL)',
+  )
+})
+
+afterEach(async () => {
+  expect(bench.cluster.connections).toBe(0)
+  await bench.cluster.close()
+})
+
+/** One protected transaction on a new connection that is cut at this byte; what is wrong with its end, if anything. */
+async function wrongWhenCut(
+  cut: Pick<(typeof stretches)[number], 'from' | 'how'>,
+  byte: number,
+): Promise<string[]> {
+  const { cluster, clock, client } = bench
+  const db = client({ hosts: cluster.addresses.slice(0, 1), pool: { minimumIdle: 0 }, ledger: true })
+  const { from, how } = cut
+  // The first connection is the monitor's.
+  const undo = cluster.script({ when: { from, byte, connection: cluster.accepted + 2 }, do: 'cut', how })
+  const transfer = db.transaction(async (tx) => {
+    await tx.query(`INSERT INTO t VALUES ('k${byte}', 0)`)
+    await tx.query(`UPDATE t SET v = v + 1 WHERE k = 'k${byte}'`)
+  })
+  const end = await inTime(clock, transfer)
+  undo()
+  await inTime(clock, db.close())
+  const rows = await cluster.query(`SELECT v FROM t WHERE k = 'k${byte}'`)
+  const isRight = end.status === 'fulfilled' && rows[0]?.['v'] === 1
+  return isRight ? [] : [`byte ${byte}: ${end.status}, ${JSON.stringify(rows)}`]
+}
+
+describe('a protected transaction is applied exactly once, and its caller sees no error', {
+  timeout: 60_000,
+}, () => {
+  it.each(stretches)(
+    'wherever its connection is cut ($how, $from, bytes $first to $last)',
+    async (stretch) => {
+      const wrong: string[] = []
+      for (let byte = stretch.first; byte <= stretch.last; byte += 1)
+        wrong.push(...(await wrongWhenCut(stretch, byte)))
+      expect(wrong).toEqual([])
+      const marks = await bench.cluster.query("SELECT token FROM ha_ledger WHERE kind = 'marker'")
+      expect(marks).toHaveLength(stretch.last - stretch.first + 1)
+    },
+  )
+})

@@ -1,0 +1,94 @@
+import { describe, expect, it } from 'vitest'
+import type { Session } from '../../src/index.ts'
+import { galeraBench, replicationBench } from './bench.ts'
+import { ending, until } from './waiting.ts'
+
+const profile = 'SELECT @@autocommit, @@time_zone, @@tx_isolation, @@sql_mode, DATABASE() AS db, @x AS x'
+
+/** What the next borrowers of all connections find. */
+async function found(db: { query: (sql: string) => Promise<unknown> }): Promise<unknown> {
+  return db.query(profile)
+}
+
+const worst: readonly (readonly [string, string])[] = [
+  ['time zone', "SET time_zone = '+05:00'"],
+  ['isolation', 'SET SESSION TRANSACTION ISOLATION LEVEL SERIALIZABLE'],
+  ['autocommit', 'SET autocommit = 0'],
+  ['sql_mode', "SET sql_mode = ''"],
+  ['user variable', 'SET @x = 7'],
+  ['schema', 'USE other'],
+]
+
+describe('what a session is lent with', () => {
+  it.each(worst)('is the same for the next borrower, whatever was done to its %s', async (_, sql) => {
+    const options = {
+      pool: { maximumSize: 1 },
+      session: { isolation: 'read-committed', timeZone: '+01:00' },
+    } as const
+    const { db } = await galeraBench(options, { schemas: ['test', 'other'] })
+    const before = await found(db)
+    await db.session((session) => session.query(sql))
+    expect(await found(db)).toEqual(before)
+  })
+
+  it('is free of an open transaction and of temporary tables', async () => {
+    const { db, cluster } = await galeraBench({ pool: { maximumSize: 1 } })
+    await db.session(async (session) => {
+      await session.query('CREATE TEMPORARY TABLE scratch (k INT PRIMARY KEY)').catch(() => undefined)
+      await session.query('START TRANSACTION')
+      await session.query("INSERT INTO t VALUES ('a', 1)")
+    })
+    expect(await db.query('SELECT COUNT(*) AS n FROM t')).toEqual([{ n: 0 }])
+    expect(cluster.log.count({ command: 'reset-connection' })).toBe(1)
+  })
+})
+
+describe('a session', () => {
+  it('keeps what was set, for as long as it is lent', async () => {
+    const { db } = await galeraBench()
+    const rows = await db.session(async (session) => {
+      await session.query('SET @x = 7')
+      return session.query('SELECT @x AS x')
+    })
+    expect(rows).toEqual([{ x: 7 }])
+  })
+
+  it('takes no statement once it is over', async () => {
+    const { db, cluster } = await galeraBench()
+    let kept: Session | undefined
+    await db.session(async (session) => {
+      kept = session
+    })
+    expect(await ending(kept?.query("INSERT INTO t VALUES ('a', 1)") ?? Promise.resolve())).toBe(
+      'transaction-over not-done 25000',
+    )
+    expect(cluster.log.count({ sql: /INSERT/ })).toBe(0)
+  })
+
+  it('that is lost is unknown, and its callback is not run again', async () => {
+    const { db, cluster } = await galeraBench()
+    let runs = 0
+    const call = db.session(async (session) => {
+      runs += 1
+      await session.query('SELECT 1')
+      await cluster.node(1).kill()
+      await session.query('SELECT 2')
+    })
+    expect(await ending(call)).toBe('outcome-unknown unknown 08007')
+    expect(runs).toBe(1)
+  })
+
+  it('gives back the error of its callback as it is', async () => {
+    const { db } = await galeraBench()
+    const own = new RangeError('mine')
+    await expect(db.session(() => Promise.reject(own))).rejects.toBe(own)
+  })
+
+  it('may be asked for on a replica', async () => {
+    const { db, cluster } = await replicationBench()
+    await db.ready()
+    await until('the replicas are known', () => db.health().hosts.every(({ health }) => health === 'up'))
+    const endpoint = await db.session(async (session) => session.endpoint, { route: 'replica' })
+    expect(endpoint).not.toBe(cluster.node(1).address)
+  })
+})

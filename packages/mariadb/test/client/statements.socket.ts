@@ -1,0 +1,159 @@
+import { describe, expect, it } from 'vitest'
+import { galeraBench, replicationBench, rowsOf } from './bench.ts'
+import { ending } from './waiting.ts'
+
+const insert = "INSERT INTO t VALUES ('a', 1)"
+const select = "SELECT v FROM t WHERE k = 'a'"
+
+describe('a write whose answer was lost', () => {
+  it.each(['before', 'unanswered', { requestByte: 9 }, { answerByte: 3 }] as const)(
+    'is never sent twice, and is unknown, when it is cut at %j',
+    async (at) => {
+      const { db, cluster, told } = await galeraBench()
+      cluster.script({ when: { sql: insert, times: 1 }, do: 'cut', how: 'reset', at })
+      expect(await ending(db.query(insert))).toBe('outcome-unknown unknown 08007')
+      expect(cluster.log.count({ sql: insert })).toBe(1)
+      expect(told.filter(({ name }) => name === 'outcomeUnknown')).toMatchObject([
+        { event: { name: 'query', token: undefined, endpoint: cluster.node(1).address } },
+      ])
+    },
+  )
+
+  it('is sent again elsewhere when the caller says that twice is harmless', async () => {
+    const { db, cluster } = await galeraBench()
+    cluster.script({ when: { sql: insert, times: 1 }, do: 'cut', how: 'reset' })
+    await db.query(insert, undefined, { repeatable: true })
+    expect(await rowsOf(cluster)).toEqual({ a: 1 })
+  })
+
+  it('is not sent again though it is a SELECT, when that calls a function of its own', async () => {
+    const { db, cluster } = await galeraBench()
+    const sql = 'SELECT book_order(7) AS booked'
+    cluster.script({ when: { sql }, do: 'cut', how: 'reset' })
+    expect(await ending(db.query(sql))).toBe('outcome-unknown unknown 08007')
+    expect(cluster.log.count({ sql })).toBe(1)
+  })
+
+  it('of a batch is not lost: nothing of it was committed, and all of it is run again', async () => {
+    const { db, cluster } = await galeraBench()
+    cluster.script({ when: { command: 'bulk-execute', times: 1 }, do: 'cut', how: 'reset' })
+    await db.batch('INSERT INTO t VALUES (?, ?)', [
+      ['a', 1],
+      ['b', 2],
+    ])
+    expect(await rowsOf(cluster)).toEqual({ a: 1, b: 2 })
+  })
+})
+
+describe('a read whose answer was lost', () => {
+  it.each(['reset', 'end', 'half'] as const)('is sent again (%s)', async (how) => {
+    const { db, cluster } = await galeraBench()
+    await cluster.query(insert)
+    cluster.script({ when: { sql: select, times: 1 }, do: 'cut', how })
+    expect(await db.query(select)).toEqual([{ v: 1 }])
+    expect(cluster.log.count({ sql: select })).toBe(2)
+  })
+
+  it('goes to another server when its own is dead', async () => {
+    const { db, cluster } = await galeraBench()
+    await cluster.query(insert)
+    await db.ready()
+    await cluster.node(1).kill()
+    expect(await db.query(select)).toEqual([{ v: 1 }])
+    expect(cluster.log.entries({ sql: select }).map(({ node }) => node)).toEqual([2])
+  })
+
+  it('is unknown when the caller says that twice is not harmless', async () => {
+    const { db, cluster } = await galeraBench()
+    cluster.script({ when: { sql: select, times: 1 }, do: 'cut', how: 'reset' })
+    expect(await ending(db.query(select, undefined, { repeatable: false }))).toBe(
+      'outcome-unknown unknown 08007',
+    )
+  })
+})
+
+describe('what was provably not done', () => {
+  it('is done elsewhere when the server could not even be reached', async () => {
+    const { db, cluster } = await galeraBench()
+    await cluster.node(1).kill()
+    await db.query(insert)
+    expect(await rowsOf(cluster)).toEqual({ a: 1 })
+    expect(cluster.log.count({ sql: insert })).toBe(1)
+  })
+
+  it.each(['connect', 'log-in'] as const)('is done elsewhere when it is cut at %s', async (command) => {
+    const { db, cluster } = await galeraBench()
+    cluster.script({ when: { command, node: 1 }, do: 'cut', how: 'reset' })
+    await db.query(insert)
+    expect(await rowsOf(cluster)).toEqual({ a: 1 })
+  })
+
+  it('is done by another server when its own has become read-only', async () => {
+    const { db, cluster } = await galeraBench()
+    await db.ready()
+    cluster.node(1).set({ read_only: 'ON' })
+    await db.query(insert)
+    const [first, ...others] = cluster.log.entries({ sql: insert }).map(({ node }) => node)
+    expect([first, others.at(-1)]).toEqual([1, 2])
+    expect(await rowsOf(cluster)).toEqual({ a: 1 })
+  })
+
+  it('is read from another server when its own has lost its quorum', async () => {
+    const { db, cluster } = await galeraBench()
+    await cluster.query(insert)
+    await db.ready()
+    cluster.node(1).set({ wsrep_ready: 'OFF' })
+    expect(await db.query(select)).toEqual([{ v: 1 }])
+    expect(cluster.log.entries({ sql: select })[0]?.node).toBe(1)
+  })
+
+  it.each([1213, 1020, 1205])('is done again when the server answers %i', async (errno) => {
+    const { db, cluster } = await galeraBench()
+    cluster.script({ when: { sql: insert, times: 2 }, do: 'refuse', errno })
+    await db.query(insert)
+    expect(cluster.log.count({ sql: insert })).toBe(3)
+  })
+
+  it('is tried until the deadline and not one try longer', async () => {
+    const { db, cluster } = await replicationBench()
+    cluster.script({ when: { sql: insert }, do: 'refuse', errno: 1213 })
+    const error = await db.query(insert, undefined, { timeoutMs: 300 }).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ outcome: 'not-done', errno: 1213, retryable: true })
+    const tries = cluster.log.count({ sql: insert })
+    await db.query('SELECT 1')
+    expect(cluster.log.count({ sql: insert })).toBe(tries)
+  })
+})
+
+describe('what the server answers', () => {
+  it('is duplicate-key with its number for a key that exists', async () => {
+    const { db, cluster } = await galeraBench()
+    await cluster.query(insert)
+    await expect(db.query(insert)).rejects.toMatchObject({
+      code: 'duplicate-key',
+      errno: 1062,
+      sqlState: '23000',
+      outcome: 'not-done',
+      endpoint: cluster.node(1).address,
+    })
+  })
+
+  it('is rejected, with its number, for a statement that is wrong', async () => {
+    const { db } = await galeraBench()
+    await expect(db.query('SELECT * FROM nowhere')).rejects.toMatchObject({
+      code: 'rejected',
+      errno: 1146,
+      sqlState: '42S02',
+      outcome: 'not-done',
+    })
+  })
+
+  it('reads as a list of rows with what was written beside it', async () => {
+    const { db } = await galeraBench()
+    const written = await db.execute('INSERT INTO t VALUES (?, ?)', ['a', 7])
+    expect([written.affectedRows, written.length]).toEqual([1, 0])
+    const read = await db.execute<{ v: number }>('SELECT v FROM t WHERE k = :k', { k: 'a' })
+    expect(read[0]?.v).toBe(7)
+    expect(read.columns).toMatchObject([{ name: 'v' }])
+  })
+})

@@ -1,0 +1,78 @@
+import { gate, systemClock } from '@ha/core'
+import { expect, test } from 'vitest'
+import { Causality } from '../../src/consistency/causality.ts'
+import type { MariadbConnection } from '../../src/driver/connection.ts'
+
+// A server that names positions and never catches up.
+function connectionTo(port: number, gtid: string | Buffer): MariadbConnection {
+  const run = async ({ sql }: { sql: string }): Promise<unknown> => ({
+    kind: 'rows',
+    rows: [sql.includes('WAIT') ? { reached: -1 } : { gtid }],
+    columns: [],
+  })
+  return { endpoint: { host: 'db', port }, run } as unknown as MariadbConnection
+}
+
+test.each(['galera', 'replication'] as const)(
+  'in %s, the server that acknowledged the latest write is not asked whether it has it',
+  async (topology) => {
+    const causality = new Causality(true, systemClock, () => topology)
+    const primary = connectionTo(1, '0-1-7')
+    await causality.note(primary)
+    await expect(causality.catchUp(primary, 10)).resolves.toBeUndefined()
+  },
+)
+
+test('another server is asked', async () => {
+  const causality = new Causality(true, systemClock, () => 'replication')
+  await causality.note(connectionTo(1, '0-1-7'))
+  await expect(causality.catchUp(connectionTo(2, ''), 10)).rejects.toThrow('not caught up')
+})
+
+test('a position that comes as bytes is one, as Galera sends it', async () => {
+  const causality = new Causality(true, systemClock, () => 'galera')
+  await causality.note(connectionTo(1, Buffer.from('0-1-7')))
+  await expect(causality.catchUp(connectionTo(2, ''), 10)).rejects.toThrow('not caught up')
+})
+
+test('an answer that was overtaken does not say who has the latest write', async () => {
+  const causality = new Causality(true, systemClock, () => 'galera')
+  const answer = gate<unknown>()
+  const slow = { ...connectionTo(2, ''), run: () => answer.promise } as unknown as MariadbConnection
+  const overtaken = causality.note(slow)
+  await causality.note(connectionTo(1, '0-1-9'))
+  answer.resolve({ kind: 'rows', rows: [{ gtid: '0-1-8' }], columns: [] })
+  await overtaken
+  await expect(causality.catchUp(connectionTo(2, ''), 10)).rejects.toThrow('not caught up')
+})
+
+test('a statement that wrote nothing says nothing new, and takes no blindness away', async () => {
+  const causality = new Causality(true, systemClock, () => 'galera')
+  const first = connectionTo(1, '0-1-5')
+  await causality.note(first)
+  await causality.note(connectionTo(2, '0-1-9'))
+  await causality.note({
+    ...first,
+    run: () => Promise.reject(new Error('lost')),
+  } as unknown as MariadbConnection)
+  await causality.note(first)
+  expect(causality.known).toBe(false)
+  await expect(causality.catchUp(first, 10)).rejects.toThrow('not caught up')
+  await causality.note(connectionTo(1, '0-1-10'))
+  expect(causality.known).toBe(true)
+})
+
+test('a later write with a lower number belongs to a history that took the place of the other', async () => {
+  const causality = new Causality(true, systemClock, () => 'replication')
+  await causality.note(connectionTo(1, '0-1-9'))
+  const promoted = connectionTo(2, '0-2-7')
+  await causality.note(promoted)
+  await expect(causality.catchUp(promoted, 10)).resolves.toBeUndefined()
+})
+
+test('a server that was late is known as late for a while', async () => {
+  const causality = new Causality(true, systemClock, () => 'replication')
+  await causality.note(connectionTo(1, '0-1-7'))
+  await causality.catchUp(connectionTo(2, ''), 10).catch(() => undefined)
+  expect([...causality.late()]).toEqual(['db:2'])
+})
