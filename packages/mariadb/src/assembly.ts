@@ -1,10 +1,11 @@
-import { Budget, type Clock, Emitter, Pool, type PoolDriver, sameEndpoint } from '@ha/core'
+import { Budget, Emitter, Pool, sameEndpoint } from '@ha/core'
 import { Causality } from './consistency/causality.ts'
 import type { MariadbConnection } from './driver/connection.ts'
 import type { Reading } from './driver/reading.ts'
 import type { MariadbEvents } from './events.ts'
 import { Ledger } from './ledger/ledger.ts'
 import type { ResolvedOptions } from './options/resolved.ts'
+import type { MariadbParts } from './parts.ts'
 import { poolOptionsOf } from './pool-options.ts'
 import { Chooser } from './route/chooser.ts'
 import { rulesOf } from './route/rules.ts'
@@ -13,13 +14,6 @@ import { Statements } from './statement/statements.ts'
 import { Holding } from './transaction/holding.ts'
 import { Transactions } from './transaction/transactions.ts'
 import { Watching } from './watching.ts'
-
-/** What the world gives to a client; a test gives other things. */
-export interface MariadbParts {
-  readonly clock: Clock
-  readonly random: () => number
-  readonly driver: (options: ResolvedOptions) => PoolDriver<MariadbConnection, Reading>
-}
 
 /** Everything that a client is made of. */
 export interface Assembly {

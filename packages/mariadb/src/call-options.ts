@@ -1,7 +1,7 @@
 import { didYouMean } from '@ha/core'
 import { MariadbError } from './mariadb-error.ts'
 import type { ResolvedOptions } from './options/resolved.ts'
-import type { Asked } from './route/route.ts'
+import type { Asked } from './route/wish.ts'
 
 /** What a read must have seen: anything, everything that this client wrote, or everything that anybody wrote. */
 export type Consistency = ResolvedOptions['consistency']

@@ -9,7 +9,7 @@ export function fromCore(thrown: unknown, more: Pick<MariadbErrorDetails, 'token
   const error = asError(thrown)
   if (!isHaError(error)) return new MariadbError('internal', error.message, { cause: error })
   const below = driverErrorIn(error)
-  const code = error.code === 'rejected' && below !== undefined ? codeOf(below) : (error.code as MariadbCode)
+  const code = codeIn(error, below)
   return new MariadbError(code, error.message, {
     ...more,
     outcome: below?.stage === 'unread' ? 'done' : error.outcome,
@@ -21,6 +21,16 @@ export function fromCore(thrown: unknown, more: Pick<MariadbErrorDetails, 'token
     attempts: error.attempts,
     cause: error.cause ?? error,
   })
+}
+
+// Who waited in vain for a server that can be used is told what they lack, rather than that time went by.
+const lacking: readonly MariadbCode[] = ['no-primary-component', 'read-only']
+
+function codeIn(error: HaError, below: DriverError | undefined): MariadbCode {
+  if (error.code === 'rejected' && below !== undefined) return codeOf(below)
+  const { cause } = error
+  const lacks = error.code === 'timed-out' && cause instanceof MariadbError && lacking.includes(cause.code)
+  return lacks ? cause.code : (error.code as MariadbCode)
 }
 
 /** Why a signal ended something; a reason that is none of ours is the caller's own, and an abort. */

@@ -24,7 +24,7 @@ export type {
 } from './options/resolved.ts'
 export type { TlsInput } from './options/tls.ts'
 export type { Result } from './result.ts'
-export type { Asked } from './route/route.ts'
+export type { Asked } from './route/wish.ts'
 export type { Session } from './session/session.ts'
 export type { TransactionOptions } from './transaction/options.ts'
 export type { Transaction } from './transaction/transaction.ts'

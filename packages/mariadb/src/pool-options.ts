@@ -1,8 +1,8 @@
 import type { PoolOptions } from '@ha/core'
-import type { MariadbParts } from './assembly.ts'
 import type { MariadbConnection } from './driver/connection.ts'
 import type { Reading } from './driver/reading.ts'
 import type { ResolvedOptions } from './options/resolved.ts'
+import type { MariadbParts } from './parts.ts'
 
 /** What the pool of a client is made with. */
 export function poolOptionsOf(

@@ -10,8 +10,9 @@ import {
 import type { Reading } from '../driver/reading.ts'
 import { FitHistory } from './fit-history.ts'
 import { type Incumbent, succeed } from './incumbent.ts'
-import { type Asked, isBalanced, route, type Wish } from './route.ts'
+import { isBalanced, route } from './route.ts'
 import type { RouteRules } from './rules.ts'
+import type { Asked, Wish } from './wish.ts'
 
 /** The empty set of endpoints to avoid: the wish of every first try. */
 export const nobody: ReadonlySet<string> = new Set()

@@ -1,6 +1,7 @@
 import { formatEndpoint, type HaError, isHaError } from '@ha/core'
 import { MariadbError } from '../mariadb-error.ts'
-import type { Judged, Wish } from './route.ts'
+import type { Judged } from './judged.ts'
+import type { Wish } from './wish.ts'
 
 /** Why no server may be used, and whether waiting is in vain. */
 export function refusal(wish: Wish, judged: readonly Judged[]): { error: HaError; final: boolean } {

@@ -1,21 +1,11 @@
 import { type Endpoint, formatEndpoint, type HostLoad, type Member, type Routing, type View } from '@ha/core'
 import type { Reading } from '../driver/reading.ts'
 import { clusterInUse } from './cluster.ts'
-import { type Fitness, fitToRead, fitToWrite } from './fitness.ts'
+import { fitToRead, fitToWrite } from './fitness.ts'
+import type { Judged, Usable } from './judged.ts'
 import { refusal } from './refusal.ts'
 import type { RouteRules } from './rules.ts'
-
-/** Where a call wants to go: to the server that takes writes, to a replica, or to any server that may be read. */
-export type Asked = 'primary' | 'replica' | 'any'
-
-/** What one call wants. */
-export interface Wish {
-  readonly asked: Asked
-  /** Endpoints that failed this very call, as `host:port`: they come last. */
-  readonly avoid: ReadonlySet<string>
-  /** Whether another server than the single writer will do as well. */
-  readonly strays: boolean
-}
+import type { Wish } from './wish.ts'
 
 /** What is known at the moment of choosing. */
 export interface Situation {
@@ -42,23 +32,6 @@ export function route(rules: RouteRules, wish: Wish, situation: Situation): Rout
   const endpoints = [...sorted].sort((a, b) => a.tier - b.tier).map(({ member }) => member.endpoint)
   return { kind: 'go', endpoints }
 }
-
-/** A server that may be used, and how gladly: the lower tier first. */
-interface Usable {
-  readonly kind: 'usable'
-  readonly member: Member<Reading>
-  readonly tier: number
-}
-
-/** One server and whether it may be used. */
-export type Judged =
-  | Usable
-  | { readonly kind: 'unanswered'; readonly member: Member<Reading> }
-  | {
-      readonly kind: 'unusable'
-      readonly member: Member<Reading>
-      readonly because: Extract<Fitness, { kind: 'unfit' }>['because'] | 'wrong-role'
-    }
 
 // A client that begins writes to the same server as those that run already: it first hears of all that stand before it.
 function isTooEarly(rules: RouteRules, wish: Wish, judged: readonly Judged[]): boolean {

@@ -22,21 +22,18 @@ export async function inSession<R>(
 ): Promise<R> {
   const runner = new OperationRunner(ground, { asked: call.route, timeoutMs: call.timeoutMs, classify })
   const operation = { name: 'session', timeoutMs: call.timeoutMs, signal: call.signal, repeatable: false }
-  const ended = await run(runner, operation, (connection, until): Promise<Ended<R>> => {
+  const ended = await run(runner, operation, (connection, until) => {
     const scope = scopeBelow(until())
-    const session = new Session(connection, scope.signal)
     const over = `the session on ${formatEndpoint(connection.endpoint)} is over`
-    // What the callback wrote is to be seen by the reads behind it. Once the time is up, the connection is not ours.
-    const note = (): Promise<void> | undefined =>
-      scope.signal.aborted ? undefined : causality.note(connection)
-    return holding
-      .during(runner.lease, async () => fn(session))
-      .finally(note)
-      .finally(() => scope.abort(new MariadbError('transaction-over', over)))
-      .then(
-        (value) => ({ kind: 'returned', value }),
-        (error: unknown) => ({ kind: 'threw', error }),
-      )
+    return holding.during(runner.lease, async (): Promise<Ended<R>> => {
+      try {
+        return await endOf(fn, new Session(connection, scope.signal))
+      } finally {
+        // What the callback wrote is to be seen by the reads behind it. Once the time is up, the connection is not ours.
+        if (!scope.signal.aborted) await causality.note(connection)
+        scope.abort(new MariadbError('transaction-over', over))
+      }
+    })
   }).catch((error: unknown) => {
     throw fromCore(error)
   })
@@ -44,4 +41,12 @@ export async function inSession<R>(
   const { error } = ended
   if (error instanceof MariadbError && error.outcome === 'unknown') ground.onUnknown('session', error)
   throw error
+}
+
+async function endOf<R>(fn: (session: Session) => Promise<R>, session: Session): Promise<Ended<R>> {
+  try {
+    return { kind: 'returned', value: await fn(session) }
+  } catch (error) {
+    return { kind: 'threw', error }
+  }
 }

@@ -16,7 +16,7 @@ import type { Fate } from '../ledger/resolve.ts'
 import type { MariadbError } from '../mariadb-error.ts'
 import type { ResolvedOptions } from '../options/resolved.ts'
 import { type Chooser, nobody } from '../route/chooser.ts'
-import type { Asked } from '../route/route.ts'
+import type { Asked } from '../route/wish.ts'
 
 /** What every operation of a client stands on. */
 export interface Ground {

@@ -75,12 +75,15 @@ describe('the options of a client', () => {
       { hosts: 'a', session: { variables: { wsrep_sync_wait: 1 }, initSql: ['SET @a = 1'] } },
       { session: expect.objectContaining({ variables: { wsrep_sync_wait: 1 }, initSql: ['SET @a = 1'] }) },
     ],
-    ...["SET @a = ', autocommit = 0'", 'SET @autocommit = 0', 'BEGIN NOT ATOMIC DO 1; END', 'SELECT 1, 2'].map(
-      (sql): [MariadbOptions, object] => [
-        { hosts: 'a', session: { initSql: sql } },
-        { session: expect.objectContaining({ initSql: [sql] }) },
-      ],
-    ),
+    ...[
+      "SET @a = ', autocommit = 0'",
+      'SET @autocommit = 0',
+      'BEGIN NOT ATOMIC DO 1; END',
+      'SELECT 1, 2',
+    ].map((sql): [MariadbOptions, object] => [
+      { hosts: 'a', session: { initSql: sql } },
+      { session: expect.objectContaining({ initSql: [sql] }) },
+    ]),
   ])('take %j', (input, expected) => {
     expect(resolveMariadbOptions(input)).toMatchObject(expected)
   })

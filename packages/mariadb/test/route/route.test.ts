@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Mode } from '../../src/options/resolved.ts'
-import { type Asked, route } from '../../src/route/route.ts'
+import { route } from '../../src/route/route.ts'
 import type { RouteRules } from '../../src/route/rules.ts'
+import type { Asked } from '../../src/route/wish.ts'
 import { galera, replica, rulesFor, type Server, server, viewOf } from './servers.ts'
 
 interface More {
