@@ -33,9 +33,15 @@ steps.end()
 
 /** Installs the servers that are missing; returns why there are none. */
 async function getServers() {
-  const { missingServers } = await import('../bench/dist/rabbit/lab.js')
-  const missing = await missingServers()
-  return missing === undefined ? undefined : `this machine has no RabbitMQ: ${missing}`
+  const { missingServers } = await import('../bench/dist/harness/lab.js')
+  for (const [kind, words] of [
+    ['rabbitmq', 'RabbitMQ'],
+    ['galera', 'MariaDB with Galera'],
+  ]) {
+    const missing = await missingServers(kind)
+    if (missing !== undefined) return `this machine has no ${words}: ${missing}`
+  }
+  return undefined
 }
 
 function runTests(projects, file) {

@@ -13,7 +13,9 @@ type Fixture = readonly [path: string, source: string, rules: readonly string[]]
 const fixtures: readonly Fixture[] = [
   // Layers
   ['packages/core/src/model/up.ts', "export { x } from '../link/x.ts'", ['noRestrictedImports']],
+  ['packages/core/src/address/up.ts', "export { x } from '../pool/x.ts'", ['noRestrictedImports']],
   ['packages/core/src/policy/up.ts', "export { x } from '../run/x.ts'", ['noRestrictedImports']],
+  ['packages/core/src/session/up.ts', "export { x } from '../pool/x.ts'", ['noRestrictedImports']],
   ['packages/core/src/policy/down.ts', "export { x } from '../model/x.ts'", []],
   ['packages/core/src/runtime/up.ts', "export { x } from '../model/x.ts'", ['noRestrictedImports']],
   ['packages/rabbit/src/publish/driver.ts', "export { connect } from 'amqplib'", ['noRestrictedImports']],

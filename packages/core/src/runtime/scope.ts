@@ -14,8 +14,7 @@ export interface Scope {
  * on Node 20 and gives its memory back late; this costs under one and holds nothing after `end()`.
  */
 export function scopeBelow(...parents: readonly (AbortSignal | undefined)[]): Scope {
-  const controller = new AbortController()
-  allowAnyNumber(controller.signal)
+  const controller = roomy()
   const unlink: (() => void)[] = []
   const end = (): void => {
     for (const undo of unlink.splice(0)) undo()
@@ -47,10 +46,13 @@ const mostSpare = 256
  * costs some microseconds and as much again to collect. Whoever gets the signal forgets it before the end.
  */
 export function passingScope(parent: AbortSignal | undefined): Scope {
-  const controller = spare.pop() ?? new AbortController()
+  const controller = spare.pop() ?? roomy()
   const onParent = (): void => controller.abort(parent?.reason)
   if (parent?.aborted) onParent()
-  else parent?.addEventListener('abort', onParent, { once: true })
+  else if (parent !== undefined) {
+    allowAnyNumber(parent)
+    parent.addEventListener('abort', onParent, { once: true })
+  }
   return {
     signal: controller.signal,
     abort: (reason) => controller.abort(reason),
@@ -59,6 +61,12 @@ export function passingScope(parent: AbortSignal | undefined): Scope {
       if (!controller.signal.aborted && spare.length < mostSpare) spare.push(controller)
     },
   }
+}
+
+function roomy(): AbortController {
+  const controller = new AbortController()
+  allowAnyNumber(controller.signal)
+  return controller
 }
 
 // Thousands of operations may hang on one signal, and each lets go when it ends: Node's warning would be a false alarm.

@@ -4,6 +4,7 @@ import {
   type Clauses,
   type DriverHarness,
   during,
+  givenUp,
   opened,
   outcome,
   type Register,
@@ -39,11 +40,7 @@ function lifeClauses<C>(): Clauses<DriverHarness<C>> {
     },
     'leaves nothing open when a dial is given up': async (harness, answerMs) => {
       await harness.freeze()
-      const controller = new AbortController()
-      const dial = outcome(harness.driver.open(harness.endpoint, controller.signal))
-      await harness.pass(answerMs)
-      controller.abort(new Error('given up'))
-      assert.equal((await during(harness, answerMs, dial)).kind, 'rejected')
+      await givenUp(harness, answerMs, (signal) => harness.driver.open(harness.endpoint, signal))
       assert.equal(await harness.connections(), 0)
     },
     'rejects a dial to a dead server, as something to retry elsewhere': async (harness, answerMs) => {
@@ -108,12 +105,8 @@ function answerClauses<C>(): Clauses<DriverHarness<C>> {
     ) => {
       const connection = await opened(harness, answerMs)
       await harness.freeze()
-      const controller = new AbortController()
-      const probe = outcome(harness.driver.probe(connection, controller.signal))
       const before = harness.driver.received(connection)
-      await harness.pass(answerMs)
-      controller.abort(new Error('given up'))
-      assert.equal((await during(harness, answerMs, probe)).kind, 'rejected')
+      await givenUp(harness, answerMs, (signal) => harness.driver.probe(connection, signal))
       assert.equal(harness.driver.received(connection), before)
       harness.driver.destroy(connection)
     },
@@ -124,11 +117,7 @@ function answerClauses<C>(): Clauses<DriverHarness<C>> {
     },
     'knocks in vain at a frozen server, and settles when it is given up': async (harness, answerMs) => {
       await harness.freeze()
-      const controller = new AbortController()
-      const knock = outcome(harness.driver.knock(harness.endpoint, controller.signal))
-      await harness.pass(answerMs)
-      controller.abort(new Error('given up'))
-      assert.equal((await during(harness, answerMs, knock)).kind, 'rejected')
+      await givenUp(harness, answerMs, (signal) => harness.driver.knock(harness.endpoint, signal))
     },
     'has a verdict for whatever may be thrown': async (harness) => {
       for (const thrown of [undefined, null, 'text', 7, {}, new Error('strange')]) {

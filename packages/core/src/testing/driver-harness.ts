@@ -63,6 +63,19 @@ export async function opened<C>(harness: DriverHarness<C>, answerMs: number): Pr
   return during(harness, answerMs, harness.driver.open(harness.endpoint, new AbortController().signal))
 }
 
+/** Gives work up that a frozen server does not answer: it must settle then. */
+export async function givenUp<C>(
+  harness: DriverHarness<C>,
+  answerMs: number,
+  work: (signal: AbortSignal) => Promise<unknown>,
+): Promise<void> {
+  const controller = new AbortController()
+  const result = outcome(work(controller.signal))
+  await harness.pass(answerMs)
+  controller.abort(new Error('given up'))
+  assert.equal((await during(harness, answerMs, result)).kind, 'rejected')
+}
+
 /** Lets the harness's time pass until the work has settled; one that never does fails the test, it does not hang it. */
 export async function during<C, T>(
   harness: DriverHarness<C>,

@@ -2,6 +2,7 @@ export { driverContract } from './driver-contract.ts'
 export type { DriverHarness, Register } from './driver-harness.ts'
 export { FakeClock, settle } from './fake-clock.ts'
 export { FakeConnection, FakeDriver, FakeError, type FakeMode, FakeServer } from './fake-driver.ts'
+export { nodeNumbered } from './node-numbered.ts'
 export { type PoolDriverHarness, poolDriverContract } from './pool-driver-contract.ts'
 export {
   type Bandwidth,
@@ -34,3 +35,8 @@ export {
   type TimelineEntry,
 } from './proxy/index.ts'
 export { seededRandom } from './random.ts'
+export type { Place, Side, Where } from './script/place.ts'
+export type { ByteStop, Stretch, WhenByte } from './script/plan-bytes.ts'
+export type { Turns } from './script/plan-moment.ts'
+export { type Grammar, Script } from './script/script.ts'
+export { pause, until } from './waiting.ts'

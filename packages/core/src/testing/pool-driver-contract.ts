@@ -4,6 +4,7 @@ import {
   type Clauses,
   type DriverHarness,
   during,
+  givenUp,
   opened,
   outcome,
   type Register,
@@ -48,11 +49,7 @@ function readClauses<C, R>(): Clauses<PoolDriverHarness<C, R>> {
     ) => {
       const connection = await opened(harness, answerMs)
       await harness.freeze()
-      const controller = new AbortController()
-      const reading = outcome(harness.driver.read(connection, controller.signal))
-      await harness.pass(answerMs)
-      controller.abort(new Error('given up'))
-      assert.equal((await during(harness, answerMs, reading)).kind, 'rejected')
+      await givenUp(harness, answerMs, (signal) => harness.driver.read(connection, signal))
       harness.driver.destroy(connection)
     },
     'rejects a reading when the connection is lost': async (harness, answerMs) => {
@@ -99,13 +96,11 @@ function lendClauses<C, R>(): Clauses<PoolDriverHarness<C, R>> {
       const connection = await opened(harness, answerMs)
       await during(harness, answerMs, harness.stain(connection))
       await harness.freeze()
-      const controller = new AbortController()
-      const renewal = harness.driver.renew(connection, controller.signal)
-      assert.ok(renewal, 'a stained connection needs to be renewed')
-      const result = outcome(renewal)
-      await harness.pass(answerMs)
-      controller.abort(new Error('given up'))
-      assert.equal((await during(harness, answerMs, result)).kind, 'rejected')
+      await givenUp(harness, answerMs, (signal) => {
+        const renewal = harness.driver.renew(connection, signal)
+        assert.ok(renewal, 'a stained connection needs to be renewed')
+        return renewal
+      })
       harness.driver.destroy(connection)
     },
   }

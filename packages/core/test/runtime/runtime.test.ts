@@ -7,7 +7,7 @@ import { withDeadline } from '../../src/runtime/deadline.ts'
 import { Emitter } from '../../src/runtime/emitter.ts'
 import { gate } from '../../src/runtime/gate.ts'
 import { Pulse } from '../../src/runtime/pulse.ts'
-import { abandonable, scopeBelow } from '../../src/runtime/scope.ts'
+import { abandonable, passingScope, scopeBelow } from '../../src/runtime/scope.ts'
 import { FakeClock, settle } from '../../src/testing/fake-clock.ts'
 
 const expired = () => new HaError('timed-out', 'too late')
@@ -68,6 +68,24 @@ describe('a scope', () => {
 
   it('is born fired below a parent that has fired', () => {
     expect(scopeBelow(AbortSignal.abort('old')).signal.reason).toBe('old')
+  })
+})
+
+describe('many scopes below one signal', () => {
+  it.each([
+    ['that stay', (signal: AbortSignal) => scopeBelow(signal)],
+    ['that pass', (signal: AbortSignal) => passingScope(signal)],
+  ] as const)('%s are no leak to warn of', async (_which, below) => {
+    const warned: string[] = []
+    const onWarning = ({ name }: Error): number => warned.push(name)
+    process.on('warning', onWarning)
+    const { signal } = new AbortController()
+    const scopes = Array.from({ length: 11 }, () => below(signal))
+    // Node warns in its next turn.
+    await new Promise((resolve) => setImmediate(resolve))
+    for (const scope of scopes) scope.end()
+    process.off('warning', onWarning)
+    expect(warned).toEqual([])
   })
 })
 

@@ -81,7 +81,7 @@ export const optionTable: OptionTable<CheckedOptions> = {
     intervalMs: milliseconds({ default: 1_000, min: 50, max: 600_000 }),
     timeoutMs: milliseconds({ default: 500, min: 10, max: 600_000 }),
     downAfter: count({ default: 2, min: 1, max: 100 }),
-    slowQueryMs: milliseconds({ default: 250, min: 10, max: 600_000 }),
+    slowQueryMs: milliseconds({ default: 200, min: 10, max: 600_000 }),
   }),
   galera: oneOf(['auto', 'require', 'off'], 'auto'),
   donor: oneOf(['last-resort', 'allow', 'never'], 'last-resort'),

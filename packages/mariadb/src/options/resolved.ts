@@ -58,7 +58,7 @@ export interface MonitorOptions {
   readonly timeoutMs: number
   /** Probes that fail in a row before the host is down. Default 2. */
   readonly downAfter: number
-  /** A statement slower than this makes the monitor look at once. Default 250. */
+  /** A statement slower than this makes the monitor look at once. Default 200. */
   readonly slowQueryMs: number
 }
 

@@ -1,3 +1,4 @@
+export type { Place, Side, WhenByte } from '@ha/core/testing'
 export type { CommandLog, LogEntry, LogPattern } from './cluster/command-log.ts'
 export type { FakeCluster, SeenRow } from './cluster/fake-cluster.ts'
 export type { FakeNode, NodeState } from './cluster/fake-node.ts'
@@ -14,11 +15,8 @@ export type {
   Deed,
   Edge,
   Ending,
-  Place,
   Rule,
   ScriptedAnswer,
-  Side,
-  WhenByte,
   WhenCommand,
 } from './script/rule.ts'
 export type { CommandName } from './wire/command.ts'

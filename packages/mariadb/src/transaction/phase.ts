@@ -16,7 +16,7 @@ export type Phase =
 // (1213, 1020 and, with innodb_rollback_on_timeout off, 1205, which undoes one statement only), a node without quorum
 // (1047), a killed query or session (1317, 1927), a server that stops (1053), a writer that became read-only.
 const ending: ReadonlySet<number | undefined> = new Set([
-  1020, 1047, 1053, 1205, 1213, 1290, 1317, 1792, 1836, 1927,
+  1020, 1047, 1053, 1205, 1213, 1290, 1317, 1836, 1927,
 ])
 
 /** Whether an error of a statement leaves nothing of its transaction to go on with. */
@@ -27,7 +27,7 @@ export function endsTransaction(error: unknown): boolean {
 
 // What a server answers to COMMIT when it has certainly not committed: a conflict found at certification, or a
 // server that takes no writes. Any other answer, 1047 and 1180 among them, leaves it open.
-const notCommitted: ReadonlySet<number | undefined> = new Set([1020, 1213, 1290, 1792, 1836])
+const notCommitted: ReadonlySet<number | undefined> = new Set([1020, 1213, 1290, 1836])
 
 /** What a COMMIT that failed means: unless the server says otherwise, it may have happened. */
 export function commitVerdict(error: unknown): Verdict {

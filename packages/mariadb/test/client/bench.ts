@@ -1,3 +1,4 @@
+import { until } from '@ha/core/testing'
 import { onTestFinished } from 'vitest'
 import { createMariadb, type Mariadb, type MariadbEvents, type MariadbOptions } from '../../src/index.ts'
 import {
@@ -7,7 +8,6 @@ import {
   startFakeGalera,
   startFakeReplication,
 } from '../../src/testing/index.ts'
-import { until } from './waiting.ts'
 
 /** A client of a fake cluster; both end with the test, and the client leaves nothing open. */
 export interface Bench {

@@ -1,7 +1,8 @@
+import { until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import type { Mariadb } from '../../src/index.ts'
 import { type Bench, galeraBench, replicationBench, rowsOf } from './bench.ts'
-import { ending, until } from './waiting.ts'
+import { ending } from './ending.ts'
 
 const replica = { route: 'replica' } as const
 const read = "SELECT v FROM t WHERE k = 'a'"

@@ -1,8 +1,9 @@
+import { pause } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import type { MariadbOptions, Transaction } from '../../src/index.ts'
 import type { Edge, FakeCluster } from '../../src/testing/index.ts'
 import { type Bench, clientOf, countOf, galeraBench, rowsOf } from './bench.ts'
-import { ending, pause } from './waiting.ts'
+import { ending } from './ending.ts'
 
 /** A client with a ledger. */
 async function ledgerBench(options: Partial<MariadbOptions> = {}): Promise<Bench> {

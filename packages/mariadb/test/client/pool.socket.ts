@@ -1,6 +1,7 @@
+import { pause, until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import { galeraBench } from './bench.ts'
-import { ending, pause, until } from './waiting.ts'
+import { ending } from './ending.ts'
 
 describe('the pool of a client', () => {
   it('opens no more connections to a host than it may, and one for the monitor', async () => {

@@ -1,7 +1,8 @@
+import { until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import type { Session } from '../../src/index.ts'
 import { galeraBench, replicationBench } from './bench.ts'
-import { ending, until } from './waiting.ts'
+import { ending } from './ending.ts'
 
 const profile = 'SELECT @@autocommit, @@time_zone, @@tx_isolation, @@sql_mode, DATABASE() AS db, @x AS x'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { galeraBench, replicationBench, rowsOf } from './bench.ts'
-import { ending } from './waiting.ts'
+import { ending } from './ending.ts'
 
 const insert = "INSERT INTO t VALUES ('a', 1)"
 const select = "SELECT v FROM t WHERE k = 'a'"

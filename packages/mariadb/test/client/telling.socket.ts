@@ -1,8 +1,9 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { until } from '@ha/core/testing'
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { createMariadb } from '../../src/index.ts'
 import { clientOf, countOf, galeraBench, rowsOf } from './bench.ts'
-import { ending, until } from './waiting.ts'
+import { ending } from './ending.ts'
 
 /** What is published on a channel from now on. */
 function published(name: string): readonly unknown[] {

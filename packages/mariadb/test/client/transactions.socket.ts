@@ -1,7 +1,8 @@
+import { pause, until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import type { Transaction } from '../../src/index.ts'
 import { countOf, galeraBench, replicationBench, rowsOf } from './bench.ts'
-import { ending, pause, until } from './waiting.ts'
+import { ending } from './ending.ts'
 
 /** Writes two rows; the second statement is the one that rules are about. */
 async function writeTwo(tx: Transaction): Promise<number> {

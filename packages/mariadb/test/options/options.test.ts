@@ -29,7 +29,7 @@ describe('the options of a client', () => {
         acquireTimeoutMs: 30_000,
         maxWaiting: 10_000,
       },
-      monitor: { intervalMs: 1_000, timeoutMs: 500, downAfter: 2, slowQueryMs: 250 },
+      monitor: { intervalMs: 1_000, timeoutMs: 500, downAfter: 2, slowQueryMs: 200 },
       galera: 'auto',
       donor: 'last-resort',
       failBack: { afterMs: 30_000 },
@@ -81,7 +81,7 @@ describe('the options of a client', () => {
       'BEGIN NOT ATOMIC DO 1; END',
       'SELECT 1, 2',
     ].map((sql): [MariadbOptions, object] => [
-      { hosts: 'a', session: { initSql: sql } },
+      { hosts: 'a', session: { initSql: [sql] } },
       { session: expect.objectContaining({ initSql: [sql] }) },
     ]),
   ])('take %j', (input, expected) => {

@@ -52,6 +52,20 @@ describe('a fake primary with replicas', () => {
     expect([await late, await inTime]).toEqual([[{ w: -1 }], [{ w: 0 }]])
   })
 
+  it('waits in vain on the primary, which follows nobody', async () => {
+    await primary.run(write)
+    const [{ token }] = (await primary.run('SELECT @@last_gtid AS token')) as [{ token: string }]
+    const waiting = primary.run('SELECT MASTER_GTID_WAIT(?, 0.5) AS w', [token])
+    let settled = false
+    void waiting.then(() => {
+      settled = true
+    })
+    await clock.advance(499)
+    const early = settled
+    await clock.advance(1)
+    expect([early, await waiting]).toEqual([false, [{ w: -1 }]])
+  })
+
   it('can be told that another node is the primary', async () => {
     cluster.node(1).set({ read_only: 'ON' })
     cluster.node(2).set({ read_only: 'OFF' })

@@ -1,3 +1,4 @@
+export type { Place, Side, WhenByte } from '@ha/core/testing'
 export type { Alarm } from './broker/broker.ts'
 export type { FakePermissions, FakeUser } from './broker/users.ts'
 export {
@@ -19,11 +20,8 @@ export type {
   FrameAct,
   FrameRule,
   Injection,
-  Place,
   PublishAct,
   Rule,
-  Side,
-  WhenByte,
   WhenFrame,
 } from './script/rule.ts'
 export type { FrameName } from './wire/frame-name.ts'

@@ -1,6 +1,6 @@
+import { pause, until } from '@ha/core/testing'
 import { describe, expect, it, vi } from 'vitest'
 import { type Delivery, ephemeral, fanout, mirrored, quorum } from '../../src/index.ts'
-import { pause, until } from '../waiting.ts'
 import { rabbitBench } from './bench.ts'
 
 const topology = { queues: { bill: quorum() } }

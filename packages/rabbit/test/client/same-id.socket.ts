@@ -1,6 +1,6 @@
+import { until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import { classic, createRabbit, type Delivery, quorum } from '../../src/index.ts'
-import { until } from '../waiting.ts'
 import { rabbitBench } from './bench.ts'
 
 const topology = { queues: { bill: quorum() } }

@@ -1,6 +1,7 @@
+import { until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import { quorum } from '../../src/index.ts'
-import { ending, until } from '../waiting.ts'
+import { ending } from '../ending.ts'
 import { rabbitBench } from './bench.ts'
 
 const topology = { queues: { bill: quorum() } }

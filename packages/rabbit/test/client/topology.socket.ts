@@ -1,6 +1,7 @@
+import { pause, until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import { quorum, topic } from '../../src/index.ts'
-import { ending, pause, until } from '../waiting.ts'
+import { ending } from '../ending.ts'
 import { rabbitBench } from './bench.ts'
 
 const topology = {

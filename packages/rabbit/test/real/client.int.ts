@@ -1,9 +1,10 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import type { Lab } from '@ha/bootstrap'
+import { pause, until } from '@ha/core/testing'
 import { createRabbit, ephemeral, mirrored, quorum, type Rabbit, type RabbitOptions, topic } from '@ha/rabbit'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { ending, pause, until } from '../waiting.ts'
+import { ending } from '../ending.ts'
 import { startRealLab } from './lab.ts'
 
 describe('a client of a real cluster of three', () => {

@@ -1,11 +1,12 @@
 import type { Duplex } from 'node:stream'
 import { type Clock, type Endpoint, HaError, sameEndpoint } from '@ha/core'
+import { nodeNumbered, Script } from '@ha/core/testing'
 import type { Membership } from '../engine/membership.ts'
 import { Server } from '../engine/server.ts'
 import { Session } from '../engine/session.ts'
 import { Store } from '../engine/store.ts'
+import { type CommandScript, commandGrammar } from '../script/plan.ts'
 import type { Rule } from '../script/rule.ts'
-import { Script } from '../script/script.ts'
 import type { Value } from '../wire/value.ts'
 import type { Bond } from './bond.ts'
 import { CommandLog } from './command-log.ts'
@@ -31,7 +32,7 @@ export class FakeCluster {
   readonly nodes: readonly FakeNode[]
   readonly #store: Store
   readonly #bond: Bond
-  readonly #script = new Script()
+  readonly #script: CommandScript = new Script(commandGrammar)
   readonly #observer: Session
   #accepted = 0
 
@@ -79,12 +80,7 @@ export class FakeCluster {
 
   /** A node by its number, from 1. */
   node(number: number): FakeNode {
-    const node = this.nodes[number - 1]
-    if (node !== undefined) return node
-    throw new HaError(
-      'config-invalid',
-      `there is no node ${number}: the cluster has 1 to ${this.nodes.length}`,
-    )
+    return nodeNumbered(this.nodes, number)
   }
 
   /** Connects to the node of that address without a port: the client's end of the connection. */

@@ -6,7 +6,7 @@ import type { Users } from '../conversation/users.ts'
 import type { Values } from '../engine/membership.ts'
 import { Server } from '../engine/server.ts'
 import type { Store } from '../engine/store.ts'
-import type { Script } from '../script/script.ts'
+import type { CommandScript } from '../script/plan.ts'
 import type { Bond, Peer } from './bond.ts'
 import type { CommandLog } from './command-log.ts'
 import { Door } from './door.ts'
@@ -21,7 +21,7 @@ export interface NodeEnds {
   readonly store: Store
   readonly bond: Bond
   readonly users: Users
-  readonly script: Script
+  readonly script: CommandScript
   readonly log: CommandLog
   /** Whether it opens a port: without one it can only be dialed in memory. */
   readonly listens: boolean

@@ -3,7 +3,7 @@ import type { ExchangeEnds } from '../conversation/exchange.ts'
 import { Pipe, type Socketlike } from '../conversation/pipe.ts'
 import type { Users } from '../conversation/users.ts'
 import type { Server } from '../engine/server.ts'
-import type { Script } from '../script/script.ts'
+import type { CommandScript } from '../script/plan.ts'
 import type { CommandLog } from './command-log.ts'
 
 /** What a line needs from its node. */
@@ -15,7 +15,7 @@ export interface LineEnds extends Pick<ExchangeEnds, 'clock' | 'awake'> {
   readonly connectionId: number
   readonly server: Server
   readonly users: Users
-  readonly script: Script
+  readonly script: CommandScript
   readonly log: CommandLog
   readonly onClosed: () => void
 }

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { type Gate, gate } from '@ha/core'
-import type { ByteStop } from '../script/plan.ts'
-import type { CutHow, Ending, Side } from '../script/rule.ts'
+import type { ByteStop, Side } from '@ha/core/testing'
+import type { CutHow, Ending } from '../script/rule.ts'
 import { type Packet, PacketReader } from '../wire/packet.ts'
 
 /** One end of a connection: a stream, and how it is reset. */
@@ -14,7 +14,7 @@ export interface Socketlike {
 /** What a pipe needs from its node. */
 export interface PipeEnds {
   /** Where in the next bytes a rule acts. */
-  readonly stopIn: (from: Side, position: number, length: number) => ByteStop | undefined
+  readonly stopIn: (from: Side, position: number, length: number) => ByteStop<Ending> | undefined
   /** Nothing more is heard and nothing more can be said. */
   readonly onClosed: () => void
 }

@@ -49,6 +49,7 @@ export class Applier {
   /** Whether readers see a commit, waiting for it at most so long. */
   async hasReached(seqno: number, limit: { timeoutMs: number; signal: AbortSignal }): Promise<boolean> {
     if (this.#applied >= seqno) return true
+    if (limit.timeoutMs === 0) return false
     const waiter: Waiter = { seqno, reached: gate() }
     this.#waiters = [...this.#waiters, waiter]
     const late = new Late()

@@ -37,24 +37,42 @@ const waiting: Readonly<Record<string, Perform>> = {
     return 0
   },
   master_gtid_wait: async (run, [gtid = null, seconds = null]) => {
-    const hasReached = await isAppliedIn(run, gtid, seconds)
+    const hasReached = await isReplicatedIn(run, seqnoIn(gtid), limitOf(seconds))
     return hasReached ? 0 : -1
   },
   wsrep_sync_wait_upto_gtid: async (run, [gtid = null, seconds = null]) => {
-    if (await isAppliedIn(run, gtid, seconds)) return '1'
+    if (String(gtid).includes(',')) throw refusals.wrongArguments('wsrep_sync_wait_upto_gtid')
+    // Whole seconds: on 10.11.19 a wait of 0.25 is one of 0.
+    const timeoutMs = Math.floor(limitOf(seconds) / 1_000) * 1_000
+    if (await isAppliedIn(run, seqnoIn(gtid), timeoutMs)) return '1'
     throw refusals.lockWait()
   },
 }
 
-function isAppliedIn(run: Run, gtid: Value, seconds: Value): Promise<boolean> {
+function seqnoIn(gtid: Value): number {
   const seqno = seqnoOf(String(gtid))
   if (seqno === undefined) throw refusals.badGtid()
-  const timeoutMs = seconds === null ? longestWaitMs : millisecondsOf(seconds)
+  return seqno
+}
+
+// Waits for what comes from another server. Who follows nobody waits in vain, also for what it wrote itself.
+async function isReplicatedIn(run: Run, seqno: number, timeoutMs: number): Promise<boolean> {
+  const { membership, clock } = run.session.server
+  if (membership.replica() !== undefined) return isAppliedIn(run, seqno, timeoutMs)
+  if (timeoutMs > 0) await clock.sleep(timeoutMs, run.signal)
+  return false
+}
+
+function isAppliedIn(run: Run, seqno: number, timeoutMs: number): Promise<boolean> {
   return run.session.server.applier.hasReached(seqno, { timeoutMs, signal: run.signal })
 }
 
 // A wait without a limit ends with the test at the latest.
 const longestWaitMs = 86_400_000
+
+function limitOf(seconds: Value): number {
+  return seconds === null ? longestWaitMs : millisecondsOf(seconds)
+}
 
 function millisecondsOf(seconds: Value): number {
   return seconds === null ? 0 : Number(numberOf(seconds)) * 1_000

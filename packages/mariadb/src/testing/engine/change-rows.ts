@@ -13,7 +13,7 @@ export async function changeRows(run: Run, statement: Insert | Update | Delete):
   const table = tableOf(run.session, statement.table)
   const result = await inTransaction(run, async (transaction): Promise<Partial<OkAnswer>> => {
     if (transaction.access === 'read-only') throw refusals.readOnlyTransaction()
-    const aim: Aim = { table, transaction }
+    const aim: Aim = { table, transaction, mode: 'update' }
     switch (statement.kind) {
       case 'insert':
         return insertRows(run, aim, statement)

@@ -58,6 +58,8 @@ function columnType(name: string, { source }: TypeScope): ColumnType {
 }
 
 const callTypes: Readonly<Record<string, ColumnType>> = {
+  '+interval': 'datetime',
+  '-interval': 'datetime',
   connection_id: 'bigint',
   count: 'bigint',
   last_insert_id: 'bigint',

@@ -1,6 +1,7 @@
 import type { Call } from '../sql/expression.ts'
 import type { Value } from '../wire/value.ts'
 import { folded, numberOf } from './compare.ts'
+import { dateText, shiftedDate } from './dates.ts'
 import { evaluate, type Scope } from './evaluate.ts'
 import { gtidOf } from './gtid.ts'
 import { refusals } from './refusals.ts'
@@ -19,6 +20,8 @@ export function callFunction({ name, args }: Call, scope: Scope, session: Sessio
 type Compute = (args: readonly Value[], session: Session) => Value
 
 const functions: Readonly<Record<string, Compute>> = {
+  '+interval': ([time = null, seconds = null]) => shiftedDate(time, seconds, 1),
+  '-interval': ([time = null, seconds = null]) => shiftedDate(time, seconds, -1),
   coalesce: (args) => args.find((arg) => arg !== null) ?? null,
   concat: (args) => (args.includes(null) ? null : args.map(String).join('')),
   connection_id: (_, session) => session.id,
@@ -30,17 +33,10 @@ const functions: Readonly<Record<string, Compute>> = {
   lower: ([value = null]) => (value === null ? null : folded(String(value))),
   mod: ([a = null, b = null]) =>
     a === null || b === null ? null : Number(numberOf(a)) % Number(numberOf(b)),
-  now: (_, session) => dateOf(session.server.clock.now()),
+  now: ([digits = 0], session) => dateText(session.server.clock.now(), Number(digits)),
   schema: (_, session) => session.schema ?? null,
   user: (_, session) => `${session.user}@localhost`,
   version: (_, session) => session.server.variable('version') ?? null,
   wsrep_last_seen_gtid: (_, session) => gtidOf(session.server.applier.applied),
   wsrep_last_written_gtid: (_, session) => gtidOf(session.lastWritten),
-}
-
-// Where the clock of a test begins.
-const beginning = Date.UTC(2026, 0, 1)
-
-function dateOf(ms: number): string {
-  return new Date(beginning + ms).toISOString().slice(0, 19).replace('T', ' ')
 }

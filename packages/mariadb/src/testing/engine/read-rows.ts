@@ -10,8 +10,10 @@ import { compare, isTrue } from './compare.ts'
 import { evaluate, type Scope } from './evaluate.ts'
 import { refusals } from './refusals.ts'
 import { done, type Run } from './run.ts'
+import type { Session } from './session.ts'
 import { rowsOf, type Source, schemaTable, tableOf } from './source.ts'
 import { rowScope, scopeOf } from './statement-scope.ts'
+import { uncommittedRows } from './uncommitted.ts'
 import { inTransaction, lockRows, snapshotOf } from './work.ts'
 
 /** Answers `SELECT`, or `DO`, which answers nothing. */
@@ -30,11 +32,18 @@ async function read(run: Run, select: Select, outside: Scope): Promise<Answer> {
   const table = tableOf(run.session, select.from)
   await syncWait(run)
   return inTransaction(run, async (transaction) => {
-    const isLocking = select.locks
-    if (isLocking) await lockRows(run, { table, transaction }, select.where)
-    const seqno = isLocking ? run.session.server.applier.applied : snapshotOf(run.session, transaction)
-    return project(select, rowsOf(run, { table, transaction, seqno }, select.where), outside)
+    const { lock, where } = select
+    if (lock !== undefined) await lockRows(run, { table, transaction, mode: lock }, where)
+    else if (readsUncommitted(run.session))
+      return project(select, uncommittedRows(run, table, where), outside)
+    const seqno =
+      lock === undefined ? snapshotOf(run.session, transaction) : run.session.server.applier.applied
+    return project(select, rowsOf(run, { table, transaction, seqno }, where), outside)
   })
+}
+
+function readsUncommitted(session: Session): boolean {
+  return session.variable('tx_isolation') === 'READ-UNCOMMITTED'
 }
 
 // Reads wait for the whole cluster when the session wants it so; 30 s is Galera's own limit.

@@ -18,6 +18,7 @@ export const refusals: {
   readonly noSuchTable: (name: string) => Refusal
   readonly unknownVariable: (name: string) => Refusal
   readonly lockWait: () => Refusal
+  readonly wrongArguments: (name: string) => Refusal
   readonly badGtid: () => Refusal
   readonly cutOff: () => Refusal
   readonly deadlock: () => Refusal
@@ -51,6 +52,7 @@ export const refusals: {
   noSuchTable: (name) => new Refusal(1146, '42S02', `Table '${name}' doesn't exist`),
   unknownVariable: (name) => new Refusal(1193, 'HY000', `Unknown system variable '${name}'`),
   lockWait: () => new Refusal(1205, 'HY000', 'Lock wait timeout exceeded; try restarting transaction'),
+  wrongArguments: (name) => new Refusal(1210, 'HY000', `Incorrect arguments to ${name}`),
   badGtid: () => new Refusal(1941, 'HY000', 'Could not parse GTID list'),
   cutOff: () =>
     new Refusal(

@@ -51,6 +51,7 @@ export const defaultVariables: Values = {
   wsrep_provider_options: '',
   wsrep_reject_queries: 'NONE',
   wsrep_retry_autocommit: 1,
+  wsrep_sst_donor_rejects_queries: 'OFF',
   wsrep_sync_wait: 0,
 }
 
@@ -75,6 +76,7 @@ export const globalOnly: readonly string[] = [
   'wsrep_node_name',
   'wsrep_provider_options',
   'wsrep_reject_queries',
+  'wsrep_sst_donor_rejects_queries',
 ]
 
 /** The values of `SHOW STATUS` of a server without a cluster. */

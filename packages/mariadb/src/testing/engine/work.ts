@@ -2,14 +2,16 @@ import type { Expression } from '../sql/expression.ts'
 import type { Row } from '../wire/value.ts'
 import { isTrue, numberOf } from './compare.ts'
 import { evaluate, type Scope } from './evaluate.ts'
+import type { LockMode } from './locks.ts'
 import { Refusal } from './refusal.ts'
 import { refusals } from './refusals.ts'
 import type { Run } from './run.ts'
 import type { Session } from './session.ts'
-import { rowsOf } from './source.ts'
+import { rowsOf, type Source } from './source.ts'
 import { rowScope, scopeOf } from './statement-scope.ts'
 import type { Table } from './table.ts'
 import type { Transaction } from './transaction.ts'
+import { uncommittedRows } from './uncommitted.ts'
 
 /**
  * Does the work of a statement in the transaction of its session, or in one of its own that ends with it. What a
@@ -55,33 +57,49 @@ export function snapshotOf(session: Session, transaction: Transaction): number {
   return transaction.snapshot
 }
 
-/** Rows that a statement is about to change. */
+/** Rows that a statement is about to change, or to keep from changing. */
 export interface Aim {
   readonly table: Table
   readonly transaction: Transaction
+  readonly mode: LockMode
 }
 
-/** Takes the locks of the rows that fit, and returns these as they are then: the latest, whatever was read before. */
+/**
+ * Takes the locks of the rows that fit, and returns these as they are then: the latest, whatever was read before. A row
+ * that somebody else has inserted and not committed is waited for as well.
+ */
 export async function lockRows(
   run: Run,
   aim: Aim,
   where: Expression | undefined,
 ): Promise<readonly (readonly [string, Row])[]> {
-  const fitting = rowsThatFit(run, aim, where)
-  for (const [key] of fitting) await lock(run, aim, key)
-  return fitting.length === 0 ? [] : rowsThatFit(run, aim, where)
+  const fitting = rowsThatFit(run, latest(run, aim, where), where)
+  const open = rowsThatFit(run, uncommittedRows(run, aim.table, where), where)
+  const keys = new Set([...fitting, ...open].map(([key]) => key))
+  for (const key of keys) await lock(run, aim, key)
+  return keys.size === 0 ? [] : rowsThatFit(run, latest(run, aim, where), where)
 }
 
 /** Takes the lock of one row. */
-export function lock({ session, signal }: Run, { table, transaction }: Aim, key: string): Promise<void> {
+export function lock(
+  { session, signal }: Run,
+  { table, transaction, mode }: Aim,
+  key: string,
+): Promise<void> {
   const timeoutMs = Number(numberOf(session.variable('innodb_lock_wait_timeout') ?? 0)) * 1_000
-  return session.server.locks.acquire(table, key, transaction, { timeoutMs, signal })
+  return session.server.locks.acquire(table, key, transaction, { mode, timeoutMs, signal })
 }
 
-function rowsThatFit(run: Run, aim: Aim, where: Expression | undefined): readonly (readonly [string, Row])[] {
+function latest(run: Run, aim: Aim, where: Expression | undefined): Source {
+  return rowsOf(run, { ...aim, seqno: run.session.server.applier.applied }, where)
+}
+
+function rowsThatFit(
+  run: Run,
+  source: Source,
+  where: Expression | undefined,
+): readonly (readonly [string, Row])[] {
   const outside: Scope = { ...scopeOf(run), place: 'WHERE' }
-  const seqno = run.session.server.applier.applied
-  const source = rowsOf(run, { ...aim, seqno }, where)
   return [...source.rows].filter(
     ([, row]) => where === undefined || isTrue(evaluate(where, rowScope(outside, source.columns, row))),
   )

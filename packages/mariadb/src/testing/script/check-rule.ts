@@ -22,11 +22,11 @@ const deeds: Readonly<Record<Deed, true>> = {
   unknown: true,
 }
 
-/** The rule, copied, so that the same one can be added twice; throws at a rule that could never match. */
-export function checkRule(rule: Rule): Rule {
+/** Throws at a rule that could never match. */
+export function checkRule(rule: Rule): void {
   if ('byte' in rule.when) {
     checkBytes('when.byte', rule.when.byte, 1)
-    return { ...rule }
+    return
   }
   const { command, sql } = rule.when
   if (command === undefined && sql === undefined) throw invalid('when', 'about a command or an sql')
@@ -39,7 +39,6 @@ export function checkRule(rule: Rule): Rule {
     throw invalid('when.sql', 'without the flags g and y')
   if (rule.do === 'answer' && 'rows' in rule.with) checkRows(rule.with)
   if ('at' in rule && typeof rule.at === 'object') checkEdge(rule.at)
-  return { ...rule }
 }
 
 // A client takes a result without columns for something else.

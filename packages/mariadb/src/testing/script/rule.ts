@@ -1,3 +1,4 @@
+import type { Place, Turns, WhenByte } from '@ha/core/testing'
 import type { CommandName } from '../wire/command.ts'
 import type { Value } from '../wire/value.ts'
 
@@ -10,36 +11,15 @@ export type CommandRule = { readonly when: WhenCommand } & CommandAct
 /** A rule about a place in the stream of bytes of a connection, wherever packets begin and end. */
 export type ByteRule = { readonly when: WhenByte } & Ending
 
-/** Which connections a rule is about: all of them when neither is given. */
-export interface Place {
-  /** The number of a node, from 1. */
-  readonly node?: number
-  /** The number of a connection, from 1, in the order in which the nodes together accepted them. */
-  readonly connection?: number
-}
-
 /** What a client does: it connects, it logs in, it sends a command. */
 export type Deed = CommandName | 'connect' | 'log-in'
 
 /** Matches what a client does. At least one of `command` and `sql` is given. */
-export interface WhenCommand extends Place {
+export interface WhenCommand extends Place, Turns {
   readonly command?: Deed
   /** A statement as it was sent, or a pattern; of one that was prepared, when it is prepared and when it is executed. */
   readonly sql?: string | RegExp
-  /** How many matching commands pass before the rule begins. Default 0. */
-  readonly skip?: number
-  /** To how many matching commands it applies from then on. Default: to all. */
-  readonly times?: number
 }
-
-/** Matches the moment when a side has sent exactly so many bytes on a connection. */
-export interface WhenByte extends Place {
-  readonly from: Side
-  readonly byte: number
-}
-
-/** Whose bytes a rule is about. */
-export type Side = 'client' | 'server'
 
 /** What a rule about commands does. Everything on the same connection waits behind a command that waits. */
 export type CommandAct =

@@ -25,9 +25,26 @@ function parseLevel(cursor: TokenCursor, level: number): Expression {
   for (;;) {
     const operator = cursor.acceptOne(operators)
     if (operator === undefined) return left
-    left = { kind: 'binary', operator, left, right: parseLevel(cursor, level + 1) }
+    left = cursor.accept('interval')
+      ? shifted(cursor, left, operator)
+      : { kind: 'binary', operator, left, right: parseLevel(cursor, level + 1) }
   }
 }
+
+const secondsIn = { second: 1, minute: 60, hour: 3_600, day: 86_400 } as const
+
+// `t - INTERVAL 5 MINUTE` is a function of `t` and of seconds, whose name nobody else can write.
+function shifted(cursor: TokenCursor, time: Expression, operator: string): Expression {
+  const name = shifts[operator]
+  const count = parseExpression(cursor)
+  const unit = cursor.acceptOne(['second', 'minute', 'hour', 'day'])
+  if (name === undefined || unit === undefined) throw cursor.unknown()
+  const factor: Expression = { kind: 'literal', value: secondsIn[unit] }
+  const seconds: Expression = { kind: 'binary', operator: '*', left: count, right: factor }
+  return { kind: 'call', name, args: [time, seconds] }
+}
+
+const shifts: Readonly<Record<string, string>> = { '+': '+interval', '-': '-interval' }
 
 function parseTest(cursor: TokenCursor, of: Expression): Expression {
   if (cursor.accept('is')) {
@@ -95,7 +112,8 @@ function numberOf(text: string): number | bigint {
   return Number.isInteger(number) && !Number.isSafeInteger(number) ? BigInt(text) : number
 }
 
-function parseCall(cursor: TokenCursor, name: string): Expression {
+function parseCall(cursor: TokenCursor, written: string): Expression {
+  const name = written === 'current_timestamp' ? 'now' : written
   if (cursor.accept('*', ')')) return { kind: 'call', name, args: [] }
   if (cursor.accept(')')) return { kind: 'call', name, args: [] }
   const args = cursor.list(() => parseExpression(cursor))

@@ -11,8 +11,12 @@ export function parseSelect(cursor: TokenCursor, kind: Select['kind']): Select {
   const where = parseWhere(cursor)
   const orderBy = cursor.accept('order', 'by') ? cursor.list(() => parseOrder(cursor)) : []
   const limit = cursor.accept('limit') ? parseExpression(cursor) : undefined
-  const locks = cursor.accept('for', 'update') || cursor.accept('lock', 'in', 'share', 'mode')
-  return { kind, items, from, where, orderBy, limit, locks }
+  return { kind, items, from, where, orderBy, limit, lock: parseLock(cursor) }
+}
+
+function parseLock(cursor: TokenCursor): Select['lock'] {
+  if (cursor.accept('for', 'update')) return 'update'
+  return cursor.accept('lock', 'in', 'share', 'mode') ? 'share' : undefined
 }
 
 function parseItem(cursor: TokenCursor): SelectItem {

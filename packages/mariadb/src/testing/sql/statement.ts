@@ -36,8 +36,8 @@ export interface Select {
   readonly where: Expression | undefined
   readonly orderBy: readonly { readonly by: Expression; readonly isDescending: boolean }[]
   readonly limit: Expression | undefined
-  /** `FOR UPDATE` or `LOCK IN SHARE MODE`: it takes the locks of its rows. */
-  readonly locks: boolean
+  /** `FOR UPDATE` or `LOCK IN SHARE MODE`: the locks of its rows that it takes. */
+  readonly lock: 'update' | 'share' | undefined
 }
 
 export type SelectItem =

@@ -81,6 +81,28 @@ export const clusters: readonly Scenario[] = [
     expected: ['STRING | s="1"', '1941 HY000: Could not parse GTID list', true],
   },
   {
+    name: 'waits for a position that does not come',
+    act: async (stage) => {
+      const [one, two] = await twoNodes(stage)
+      const [written] = await one.connection.query('SELECT WSREP_LAST_WRITTEN_GTID() AS token')
+      const token = String(written.token)
+      const future = token.replace(/\d+$/, (seqno) => String(Number(seqno) + 1_000))
+      const began = performance.now()
+      const short = await two.see('SELECT WSREP_SYNC_WAIT_UPTO_GTID(?, 0.9) AS s', [future])
+      const rounded = performance.now() - began < 500
+      const several = await two.see('SELECT WSREP_SYNC_WAIT_UPTO_GTID(?, 1) AS s', [`${token},${token}`])
+      // It waits for a primary that the node follows, and there is none.
+      const followed = await one.see('SELECT MASTER_GTID_WAIT(?, 0.1) AS w', [token])
+      return [short, rounded, several, followed]
+    },
+    expected: [
+      '1205 HY000: Lock wait timeout exceeded; try restarting transaction',
+      true,
+      '1210 HY000: Incorrect arguments to wsrep_sync_wait_upto_gtid',
+      'INT | w=-1',
+    ],
+  },
+  {
     name: 'a node that is cut off, and what was open on it',
     act: async (stage) => {
       const [one, two] = await twoNodes(stage)
@@ -122,6 +144,7 @@ export const clusters: readonly Scenario[] = [
         'VAR_STRING VAR_STRING | Variable_name="wsrep_connected" Value="ON"',
         'VAR_STRING VAR_STRING | Variable_name="wsrep_cluster_size" Value="1"',
         'VAR_STRING VAR_STRING | Variable_name="wsrep_local_index" Value="0"',
+        'VAR_STRING VAR_STRING | Variable_name="wsrep_sst_donor_rejects_queries" Value="OFF"',
         'VAR_STRING VAR_STRING | VARIABLE_NAME="WSREP_READY" VARIABLE_VALUE="OFF"',
         '1047 08S01: WSREP has not yet prepared node for application use',
         '1047 08S01: WSREP has not yet prepared node for application use',
@@ -188,6 +211,7 @@ const questions: readonly string[] = [
   "SHOW STATUS LIKE 'wsrep_connected'",
   "SHOW STATUS LIKE 'wsrep_cluster_size'",
   "SHOW STATUS LIKE 'wsrep_local_index'",
+  "SHOW VARIABLES LIKE 'wsrep_sst_donor_rejects_queries'",
   "SELECT * FROM information_schema.global_status WHERE variable_name = 'wsrep_ready'",
   'BEGIN',
   'COMMIT',

@@ -194,4 +194,29 @@ export const statements: readonly Scenario[] = [
       'VAR_STRING VAR_STRING | Variable_name="autocommit" Value="OFF"',
     ],
   },
+  {
+    name: 'times that are counted with',
+    act: async (stage) => {
+      const actor = await stage.actor()
+      return each(
+        actor,
+        'CREATE TABLE t (id INT PRIMARY KEY, d DATETIME(3), at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), KEY (at)) ENGINE=InnoDB',
+        "INSERT INTO t (id, d) VALUES (1, '2026-01-02 03:04:05.678')",
+        'SELECT d - INTERVAL 90 SECOND AS a, d + INTERVAL 2 DAY AS b FROM t',
+        'SELECT LENGTH(NOW()) AS n, LENGTH(CURRENT_TIMESTAMP(3)) AS c, LENGTH(at) AS a FROM t',
+        'SELECT id FROM t WHERE at < CURRENT_TIMESTAMP(3) - INTERVAL 60 SECOND LIMIT 5',
+        'SELECT id FROM t WHERE at > CURRENT_TIMESTAMP(3) - INTERVAL 60 SECOND LIMIT 5',
+        'DELETE FROM t WHERE id IN (1, 2)',
+      )
+    },
+    expected: [
+      'ok 0',
+      'ok 1',
+      'DATETIME DATETIME | a=2026-01-02T03:02:35.678Z b=2026-01-04T03:04:05.678Z',
+      'INT INT INT | n=19 c=23 a=23',
+      'INT',
+      'INT | id=1',
+      'ok 1',
+    ],
+  },
 ]

@@ -1,8 +1,8 @@
-import { HaError } from '@ha/core'
+import { nodeNumbered, Script } from '@ha/core/testing'
 import { type Alarm, Broker } from '../broker/broker.ts'
 import { connectionRefusal } from '../broker/refusal.ts'
+import { type FrameScript, frameGrammar } from '../script/plan.ts'
 import type { Rule } from '../script/rule.ts'
-import { Script } from '../script/script.ts'
 import type { Session } from '../session/session.ts'
 import { FakeNode } from './fake-node.ts'
 import { FrameLog } from './frame-log.ts'
@@ -41,7 +41,7 @@ export class FakeCluster {
   readonly log: FrameLog
   readonly nodes: readonly FakeNode[]
   readonly #broker: Broker
-  readonly #script = new Script()
+  readonly #script: FrameScript = new Script(frameGrammar)
   readonly #sessions = new Map<number, { readonly node: number; readonly session: Session }>()
   #accepted = 0
 
@@ -78,12 +78,7 @@ export class FakeCluster {
 
   /** A node by its number, from 1. */
   node(number: number): FakeNode {
-    const node = this.nodes[number - 1]
-    if (node !== undefined) return node
-    throw new HaError(
-      'config-invalid',
-      `there is no node ${number}: the cluster has 1 to ${this.nodes.length}`,
-    )
+    return nodeNumbered(this.nodes, number)
   }
 
   /** Adds rules; the returned function removes them. */

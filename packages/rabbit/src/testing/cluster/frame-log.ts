@@ -1,5 +1,5 @@
 import { type Clock, type Gate, gate, HaError, withDeadline } from '@ha/core'
-import type { Side } from '../script/rule.ts'
+import type { Side } from '@ha/core/testing'
 import { plainTable } from '../wire/field-value.ts'
 import type { Frame } from '../wire/frame.ts'
 import { type FrameName, frameName } from '../wire/frame-name.ts'

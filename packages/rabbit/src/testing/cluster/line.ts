@@ -1,10 +1,11 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '@ha/core'
+import type { Side } from '@ha/core/testing'
 import type { Broker } from '../broker/broker.ts'
 import { connectionRefusal, Refusal } from '../broker/refusal.ts'
 import { type Act, Lane } from '../script/lane.ts'
-import type { PublishAct, Side } from '../script/rule.ts'
-import type { Script } from '../script/script.ts'
+import type { FrameScript } from '../script/plan.ts'
+import type { PublishAct } from '../script/rule.ts'
 import { Session } from '../session/session.ts'
 import type { ServerSettings } from '../session/settings.ts'
 import { encodeFrame, type Frame } from '../wire/frame.ts'
@@ -20,7 +21,7 @@ export interface LineEnds {
   readonly clock: Clock
   readonly broker: Broker
   readonly settings: ServerSettings
-  readonly script: Script
+  readonly script: FrameScript
   readonly log: FrameLog
   readonly onClosed: () => void
 }

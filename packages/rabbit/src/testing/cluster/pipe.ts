@@ -1,11 +1,11 @@
 import type { Socket } from 'node:net'
-import type { ByteStop } from '../script/plan.ts'
-import type { ByteAct, CutHow, Side } from '../script/rule.ts'
+import type { ByteStop, Side } from '@ha/core/testing'
+import type { ByteAct, CutHow } from '../script/rule.ts'
 
 /** What a pipe needs from its line. */
 export interface PipeEnds {
   /** Where in the next bytes a rule acts. */
-  readonly stopIn: (from: Side, position: number, length: number) => ByteStop | undefined
+  readonly stopIn: (from: Side, position: number, length: number) => ByteStop<ByteAct> | undefined
   readonly onBytes: (bytes: Buffer) => void
   /** The pipe may be read again. */
   readonly onReading: () => void

@@ -1,3 +1,4 @@
+import type { Place, Side, Turns, WhenByte } from '@ha/core/testing'
 import type { FrameName } from '../wire/frame-name.ts'
 
 /** One misbehaviour, as data: what it waits for and what happens then. */
@@ -9,34 +10,13 @@ export type FrameRule = { readonly when: WhenFrame } & FrameAct
 /** A rule about a place in the stream of bytes, wherever frames begin and end. */
 export type ByteRule = { readonly when: WhenByte } & ByteAct
 
-/** Whose bytes or frames a rule is about. */
-export type Side = 'client' | 'server'
-
-/** Which connections a rule is about: all of them when neither is given. */
-export interface Place {
-  /** The number of a node, from 1. */
-  readonly node?: number
-  /** The number of a connection, from 1, in the order in which the cluster accepted them. */
-  readonly connection?: number
-}
-
 /** Matches a frame that a side sends. */
-export interface WhenFrame extends Place {
+export interface WhenFrame extends Place, Turns {
   readonly from: Side
   readonly frame: FrameName
   readonly channel?: number
   /** Fields of the method with the values that they must have. */
   readonly fields?: Readonly<Record<string, string | number | boolean>>
-  /** How many matching frames pass before the rule begins. Default 0. */
-  readonly skip?: number
-  /** To how many matching frames it applies from then on. Default: to all. */
-  readonly times?: number
-}
-
-/** Matches the moment when a side has sent exactly so many bytes on a connection. */
-export interface WhenByte extends Place {
-  readonly from: Side
-  readonly byte: number
 }
 
 /** What a rule about frames does. Everything on the same channel waits behind a frame that waits. */
