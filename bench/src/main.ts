@@ -2,6 +2,15 @@
 import { didYouMean, isHaError } from '@ha/core'
 import { UsageError } from './harness/args.ts'
 import { Interrupted } from './harness/interrupted.ts'
+import { commitCutsDrill } from './mariadb/commit-cuts.ts'
+import { mariadbDemo } from './mariadb/demo.ts'
+import { mariadbDrill } from './mariadb/drill.ts'
+import { failoverBench as mariadbFailoverBench } from './mariadb/failover.ts'
+import { idleFreezeDrill } from './mariadb/idle-freeze.ts'
+import { overheadBench } from './mariadb/overhead.ts'
+import { quorumDrill } from './mariadb/quorum.ts'
+import { staleReadsDrill } from './mariadb/stale-reads.ts'
+import { waitersDrill } from './mariadb/waiters.ts'
 import { rabbitDemo } from './rabbit/demo.ts'
 import { rabbitDrill } from './rabbit/drill.ts'
 import { failoverBench } from './rabbit/failover.ts'
@@ -18,16 +27,25 @@ const firstStory = 'rabbit'
 
 const programs: Readonly<Record<string, Readonly<Record<string, Program>>>> = {
   drill: {
+    mariadb: mariadbDrill,
+    'mariadb-commit': commitCutsDrill,
+    'mariadb-idle-freeze': idleFreezeDrill,
+    'mariadb-quorum': quorumDrill,
+    'mariadb-stale-reads': staleReadsDrill,
+    'mariadb-waiters': waitersDrill,
     rabbit: rabbitDrill,
     'rabbit-false-alarms': falseAlarmsDrill,
     'rabbit-outage': outageDrill,
     'rabbit-silent-peer': silentPeerDrill,
   },
   bench: {
+    'mariadb-failover': mariadbFailoverBench,
+    'mariadb-overhead': overheadBench,
     'rabbit-failover': failoverBench,
     'rabbit-throughput': throughputBench,
   },
   demo: {
+    mariadb: mariadbDemo,
     rabbit: rabbitDemo,
   },
 }

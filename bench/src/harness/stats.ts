@@ -15,14 +15,24 @@ export function spread(values: readonly number[]): Spread | undefined {
   return {
     count: sorted.length,
     min,
-    median: quantile(sorted, 0.5),
-    p95: quantile(sorted, 0.95),
+    median: between(sorted, 0.5),
+    p95: between(sorted, 0.95),
     max: sorted.at(-1) ?? min,
   }
 }
 
+/** The value below which a share `q` of some numbers lies, or undefined when there are none. */
+export function quantile(values: readonly number[], q: number): number | undefined {
+  return values.length === 0
+    ? undefined
+    : between(
+        [...values].sort((a, b) => a - b),
+        q,
+      )
+}
+
 // Linear between the two neighbours, as most tools have it.
-function quantile(sorted: readonly number[], q: number): number {
+function between(sorted: readonly number[], q: number): number {
   const place = (sorted.length - 1) * q
   const low = sorted[Math.floor(place)] ?? 0
   const high = sorted[Math.ceil(place)] ?? low

@@ -1,13 +1,15 @@
 import { chosen, readOptions } from '../harness/args.ts'
+import { missingServers } from '../harness/lab.ts'
+import { LiveTable } from '../harness/live-table.ts'
 import { saveResults } from '../harness/results.ts'
 import { ms } from '../harness/stats.ts'
 import { markdownTable } from '../harness/table.ts'
 import { connectionManager } from './connection-manager.ts'
+import { liveRow } from './contestant-run.ts'
 import { withoutLedgers } from './drill.ts'
 import { type Experiment, type ExperimentResult, type FaultKind, runExperiment } from './experiment.ts'
 import { pictureOf } from './experiment-picture.ts'
-import { missingServers, withLab } from './lab.ts'
-import { LiveTable } from './live-table.ts'
+import { withLab } from './lab.ts'
 import { ours } from './ours.ts'
 import { brokenPromises, kept } from './promises.ts'
 import { fakeStage, type Stage } from './stage.ts'
@@ -35,7 +37,7 @@ export async function rabbitDemo(argv: readonly string[]): Promise<boolean> {
     'A cluster of three brokers, 500 confirmed messages a second, and the most important node fails. Twice.\n',
   )
   if (stageName === 'real') {
-    const command = await missingServers()
+    const command = await missingServers('rabbitmq')
     if (command === undefined) return withLab('demo', (lab) => play(lab))
     console.log(`No RabbitMQ server can be had here (${command}): the same story on the in-process broker.\n`)
   }
@@ -54,7 +56,9 @@ async function play(stage: Stage): Promise<boolean> {
     const live = new LiveTable(process.stdout)
     try {
       results.push(
-        await runExperiment(stage, actOf(stage, fault, i), (phase, runs) => live.show(phase, runs)),
+        await runExperiment(stage, actOf(stage, fault, i), (phase, runs) =>
+          live.show(phase, runs.map(liveRow)),
+        ),
       )
     } finally {
       live.end()
@@ -126,4 +130,5 @@ function report(stage: Stage, results: readonly ExperimentResult[]): void {
     `${ours.name}: ${broken.length === 0 ? 'every promise kept.' : `NOT KEPT: ${broken.join('; ')}`}`,
   )
   console.log(`Written: ${where.join(', ')}`)
+  console.log('The same for a database: npm run demo -- mariadb')
 }

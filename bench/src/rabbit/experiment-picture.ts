@@ -1,7 +1,7 @@
-import { confirmInstants } from '../harness/ledger.ts'
 import { drawPicture } from '../harness/picture.ts'
 import { ms } from '../harness/stats.ts'
 import type { ExperimentResult } from './experiment.ts'
+import { confirmInstants } from './ledger.ts'
 
 /** What happened around the fault, as SVG: confirms and deliveries of each contestant, the fault marked. */
 export function pictureOf({ experiment, faultAtMs, healedAtMs, floorMs, fared }: ExperimentResult): string {

@@ -1,17 +1,12 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { formatEndpoint } from '@ha/core'
-import {
-  confirmInstants,
-  darkMs,
-  judgeLedger,
-  type Ledger,
-  type LedgerVerdict,
-  type Left,
-  type Silence,
-  silencesOf,
-} from '../harness/ledger.ts'
-import type { Note, Result } from './contestant-messages.ts'
-import { type ContestantRun, runContestant } from './contestant-run.ts'
+import { recovered } from '../harness/progress.ts'
+import { darkMs, type Silence, silencesOf } from '../harness/silence.ts'
+import { wallMs } from '../harness/wall-clock.ts'
+import type { Finished, Note } from '../harness/worker-messages.ts'
+import { type ContestantRun, countOf, type Outcome, runContestant } from './contestant-run.ts'
 import { probeFloor } from './floor.ts'
+import { confirmInstants, judgeLedger, type Ledger, type LedgerVerdict, type Left } from './ledger.ts'
 import {
   consumeArgumentsOf,
   declareQueues,
@@ -21,7 +16,6 @@ import {
   queueName,
 } from './queues.ts'
 import type { Stage } from './stage.ts'
-import { wallMs } from './traffic.ts'
 
 export type FaultKind = 'kill' | 'stop' | 'pause'
 
@@ -176,7 +170,10 @@ async function underFault(lab: Stage, experiment: Experiment, underway: Underway
   const floor = { survivors, queue: queues[0] ?? '', everyMs: probeEveryMs[fault] }
   const successes = probeFloor(floor, probing.signal)
   const lease = await lab[fault](victim, { forMs: fault === 'pause' ? pauseMs : 120_000 })
-  await recovered(runs, fault === 'pause' ? pauseMs + 10_000 : 20_000)
+  await recovered(
+    runs.map((run) => () => countOf(run).confirmed),
+    fault === 'pause' ? pauseMs + 10_000 : 20_000,
+  )
   await sleep(afterMs)
   if (fault === 'pause') await sleep(Math.max(0, faultAtMs + pauseMs - wallMs()))
   probing.abort()
@@ -198,20 +195,9 @@ async function underFault(lab: Stage, experiment: Experiment, underway: Underway
   return { experiment, faultAtMs, healedAtMs, floorMs, floorSilences, fared }
 }
 
-// Until everybody confirms again, or has had the time for it.
-async function recovered(runs: readonly ContestantRun[], timeoutMs: number): Promise<void> {
-  const untilMs = wallMs() + timeoutMs
-  const atFault = runs.map((run) => run.count().confirmed)
-  // Confirms that were on their way at the moment of the fault are no recovery.
-  await sleep(700)
-  const before = runs.map((run, i) => Math.max(run.count().confirmed, atFault[i] ?? 0))
-  while (wallMs() < untilMs && !runs.every((run, i) => run.count().confirmed > (before[i] ?? 0) + 20))
-    await sleep(100)
-}
-
 function faredOf(
   name: string,
-  { ledger, notes, unhandled }: Result,
+  { ledger, notes, unhandled }: Finished<Outcome>,
   {
     left,
     faultAtMs,
@@ -229,8 +215,4 @@ function faredOf(
     notes,
     ledger,
   }
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lab } from '@ha/bootstrap'
 import { formatEndpoint } from '@ha/core'
 import { bothWays, type Faults, faultProxy } from '@ha/core/testing'
@@ -153,8 +154,4 @@ function addressesOf(lab: Lab): readonly string[] {
 
 function endpointOf(lab: Lab): string {
   return addressesOf(lab)[0] ?? ''
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -1,6 +1,8 @@
 import { setMaxListeners } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type SocketOptions } from 'amqplib'
-import { probeContent, wallMs } from './traffic.ts'
+import { wallMs } from '../harness/wall-clock.ts'
+import { probeContent } from './traffic.ts'
 
 export interface FloorProbe {
   /** Nodes that are not the victim, as `host:port`. */
@@ -29,7 +31,7 @@ export async function probeFloor(probe: FloorProbe, signal: AbortSignal): Promis
     )
     underway.add(attempt)
     void attempt.finally(() => underway.delete(attempt))
-    await new Promise((resolve) => setTimeout(resolve, probe.everyMs))
+    await sleep(probe.everyMs)
   }
   await Promise.all(underway)
   return successes

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lab } from '@ha/bootstrap'
 import { formatEndpoint } from '@ha/core'
 import { bytes, createRabbit, isHaError, type Publisher } from '@ha/rabbit'
@@ -119,8 +120,4 @@ function memoryWatch(): () => number {
 
 function mib(bytes: number): string {
   return `${(bytes / 1024 / 1024).toFixed(0)} MiB`
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

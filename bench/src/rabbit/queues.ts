@@ -1,5 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { type Channel, connect, type SocketOptions } from 'amqplib'
-import type { Left } from '../harness/ledger.ts'
+import type { Left } from './ledger.ts'
 import { idOf, isProbe } from './traffic.ts'
 
 /** The kinds of queue that survive a node: `mirrored` by the lab's policy on `^ha\.`. */
@@ -48,7 +49,7 @@ export async function drainQueue(endpoint: string, queue: string): Promise<reado
       },
       { noAck: true },
     )
-    while (performance.now() - lastAtMs < quietMs) await new Promise((resolve) => setTimeout(resolve, 50))
+    while (performance.now() - lastAtMs < quietMs) await sleep(50)
     return left
   })
 }

@@ -1,10 +1,8 @@
-import type { Consumed, Ledger, Sent } from '../harness/ledger.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Pace } from '../harness/pace.ts'
+import { wallMs } from '../harness/wall-clock.ts'
 import type { PublishResult } from './contestant.ts'
-
-/** Milliseconds since 1970 with the fineness of a monotonic clock: comparable between processes of one machine. */
-export function wallMs(): number {
-  return performance.timeOrigin + performance.now()
-}
+import type { Consumed, Ledger, Sent } from './ledger.ts'
 
 // Small enough to be typical, large enough to be a message.
 const contentBytes = 256
@@ -40,17 +38,16 @@ export interface TrafficCount {
 /** Publishes numbered messages at a steady rate and writes down what it is told of each. */
 export class Traffic {
   readonly #publish: (content: Buffer) => Promise<PublishResult>
-  readonly #ratePerSecond: number
+  readonly #pace: Pace
   readonly #sent: Sent[] = []
   readonly #consumed: Consumed[] = []
   readonly #seen = new Set<number>()
   #confirmed = 0
   #rejected = 0
-  #timer: NodeJS.Timeout | undefined
 
   constructor(publish: (content: Buffer) => Promise<PublishResult>, ratePerSecond: number) {
     this.#publish = publish
-    this.#ratePerSecond = ratePerSecond
+    this.#pace = new Pace(ratePerSecond, () => this.#sendOne())
   }
 
   get count(): TrafficCount {
@@ -59,16 +56,11 @@ export class Traffic {
   }
 
   start(): void {
-    const startedAtMs = wallMs()
-    const before = this.#sent.length
-    this.#timer = setInterval(() => {
-      const due = before + Math.floor(((wallMs() - startedAtMs) * this.#ratePerSecond) / 1_000)
-      while (this.#sent.length < due) this.#sendOne()
-    }, 5)
+    this.#pace.start()
   }
 
   stop(): void {
-    clearInterval(this.#timer)
+    this.#pace.stop()
   }
 
   /** To be called with each message that the consumer sees. */
@@ -82,9 +74,9 @@ export class Traffic {
   /** Waits until every publish has settled and everything confirmed was consumed, or `timeoutMs` have passed. */
   async settled(timeoutMs: number): Promise<void> {
     const untilMs = wallMs() + timeoutMs
-    while (wallMs() < untilMs && !this.#complete()) await new Promise((resolve) => setTimeout(resolve, 50))
+    while (wallMs() < untilMs && !this.#complete()) await sleep(50)
     // Late copies show themselves in this time.
-    await new Promise((resolve) => setTimeout(resolve, 500))
+    await sleep(500)
   }
 
   ledger(): Ledger {

@@ -1,4 +1,3 @@
-import { type Endpoint, formatEndpoint } from '../../src/address/endpoint.ts'
 import { HaError } from '../../src/model/error.ts'
 import type { EndpointSource } from '../../src/model/roster.ts'
 import { Pool } from '../../src/pool/pool.ts'
@@ -88,9 +87,4 @@ export function poolBench(change: Change = {}): PoolBench {
 /** The health of each endpoint, in the order of the list. */
 export function healths({ pool }: Pick<PoolBench, 'pool'>): readonly string[] {
   return pool.view.members.map(({ health }) => health)
-}
-
-/** Endpoints by name. */
-export function names(endpoints: readonly Endpoint[]): readonly string[] {
-  return endpoints.map(formatEndpoint)
 }

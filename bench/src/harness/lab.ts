@@ -1,0 +1,64 @@
+import { findLabs, installServers, type Lab, startLab } from '@ha/bootstrap'
+import { isHaError } from '@ha/core'
+import { interruptible } from './interruptible.ts'
+
+/** What is to be started. */
+export type Wanted = Parameters<typeof startLab>[0]
+
+/** Why there are no servers of this kind to be had, in one line; undefined when there are. */
+export async function missingServers(kind: Wanted['kind']): Promise<string | undefined> {
+  try {
+    const onProgress = (text: string): unknown => process.stdout.write(text)
+    const outcome = await installServers({ kinds: [kind], onProgress })
+    return outcome.kind === 'ask' ? outcome.command : undefined
+  } catch (error) {
+    if (!isHaError(error)) throw error
+    return error.message
+  }
+}
+
+/** Runs `work` on a real cluster; it is gone afterwards. `words` say which one, such as `a RabbitMQ cluster of three`. */
+export async function withLab<T>(
+  { purpose, words, wanted }: { readonly purpose: string; readonly words: string; readonly wanted: Wanted },
+  work: (lab: Lab) => Promise<T>,
+): Promise<T> {
+  const missing = await missingServers(wanted.kind)
+  if (missing !== undefined) throw new Error(`there are no servers for ${words} on this machine: ${missing}`)
+  await endLeftovers(purpose)
+  const interrupt = interruptible()
+  const name = `${purpose}-${process.pid}`
+  console.log(`Starting ${words} on this machine (lab '${name}') ...`)
+  const startedAt = performance.now()
+  const seconds = (): string => ((performance.now() - startedAt) / 1_000).toFixed(1)
+  const lab = await startLab(wanted, {
+    name,
+    signal: interrupt.signal,
+    onEvent: (event) => {
+      if (event.type === 'process-up') console.log(`  ${event.process} is up after ${seconds()} s`)
+    },
+  })
+  try {
+    console.log(`Version ${lab.version}: all agree after ${seconds()} s.`)
+    return await Promise.race([work(lab), interrupt.fired])
+  } finally {
+    interrupt.end()
+    await lab.down()
+  }
+}
+
+// A run that was killed leaves its lab; it is known by the process that is no more.
+async function endLeftovers(purpose: string): Promise<void> {
+  for (const lab of findLabs()) {
+    const pid = new RegExp(`^${purpose}-(\\d+)$`).exec(lab.name)?.[1]
+    if (pid !== undefined && !isAlive(Number(pid))) await lab.down()
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch (error) {
+    // It lives and is somebody else's.
+    return (error as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}

@@ -1,0 +1,44 @@
+import type { LiveRow } from '../harness/live-table.ts'
+import { startWorker, type Worker } from '../harness/worker.ts'
+import type { ContestantSetup, EventFacts } from './contestant.ts'
+import type { Op } from './ledger.ts'
+import type { Rates, TrafficCount } from './traffic.ts'
+
+/** Which contestant works on what, and how hard. */
+export interface Setup extends Omit<ContestantSetup, 'onEvent'> {
+  readonly contestant: string
+  readonly rates: Rates
+}
+
+/** An event of a client, and when it came. */
+export interface ClientEvent {
+  readonly atMs: number
+  readonly name: string
+  readonly facts: EventFacts
+}
+
+/** What a client did and was told, from the first operation to the last. */
+export interface Outcome {
+  readonly ops: readonly Op[]
+  readonly events: readonly ClientEvent[]
+}
+
+/** A client at work in its own process. */
+export type ClientRun = Worker<TrafficCount, Outcome>
+
+const program = new URL('./client-process.js', import.meta.url)
+
+/** Starts a client and waits until it works. */
+export function runClient(setup: Setup): Promise<ClientRun> {
+  return startWorker(setup.contestant, program, setup)
+}
+
+/** How far a client is. */
+export function countOf(run: ClientRun): TrafficCount {
+  return run.count() ?? { begun: 0, 'writes done': 0, 'reads done': 0, failed: 0 }
+}
+
+/** A client as a row of the live table. */
+export function liveRow(run: ClientRun): LiveRow {
+  return { name: run.name, alive: 'writes done', counters: () => Object.entries(countOf(run)) }
+}

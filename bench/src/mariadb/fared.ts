@@ -1,0 +1,110 @@
+import { darkMs, type Silence, silencesOf } from '../harness/silence.ts'
+import { quantile, spread } from '../harness/stats.ts'
+import type { Finished } from '../harness/worker-messages.ts'
+import type { ClientEvent, Outcome } from './client-run.ts'
+import { isWrite, judgeLedger, type LedgerVerdict, type Op } from './ledger.ts'
+import type { Contents } from './tables.ts'
+
+/** When a server was broken, when its healing began, and which: in a restart of all, each of them. */
+export interface Window {
+  readonly faultAtMs: number
+  readonly healedAtMs: number
+  /** `host:port`. */
+  readonly victims: readonly string[]
+}
+
+/** How one client fared. */
+export interface Fared {
+  readonly name: string
+  /** The longest silence between writes that began before the healing; undefined when they never came back. */
+  readonly darkMs: number | undefined
+  /** The longest silences between writes: when they began after the fault, and how long they were. */
+  readonly silences: readonly Silence[]
+  /** How much longer than in calm a read took, at the 99th percentile of those under way before writes went on. */
+  readonly readExtraMs: number | undefined
+  /** From the fault until the client held a victim to be down. */
+  readonly downAfterMs: number | undefined
+  /** The other servers that the client held for anything but up before the healing. */
+  readonly doubted: readonly string[]
+  readonly failovers: number
+  readonly failbacks: number
+  readonly verdict: LedgerVerdict
+  readonly unhandled: readonly string[]
+  readonly events: readonly ClientEvent[]
+  readonly ops: readonly Op[]
+}
+
+/** What a client's ledger, its events and the tables say about a fault. */
+export function fared(
+  name: string,
+  {
+    result: { ops, events, unhandled },
+    contents,
+    window,
+  }: {
+    readonly result: Finished<Outcome>
+    readonly contents: readonly Contents[]
+    readonly window: Window
+  },
+): Fared {
+  const { faultAtMs, healedAtMs } = window
+  const writes = writeInstants(ops)
+  const isBack = writes.some((atMs) => atMs > healedAtMs)
+  const silentMs = isBack ? darkMs(writes, faultAtMs, healedAtMs) : undefined
+  return {
+    name,
+    darkMs: silentMs,
+    silences: silencesOf(writes, faultAtMs, 5),
+    readExtraMs: readExtra(ops, faultAtMs, silentMs ?? healedAtMs - faultAtMs),
+    ...eventsDuring(events, window),
+    verdict: judgeLedger(ops, contents),
+    unhandled,
+    events,
+    ops,
+  }
+}
+
+/** When writes were acknowledged. */
+export function writeInstants(ops: readonly Op[]): readonly number[] {
+  return ops.flatMap(({ kind, outcome, settledAtMs }) =>
+    isWrite(kind) && outcome === 'done' && settledAtMs !== undefined ? [settledAtMs] : [],
+  )
+}
+
+/** When reads were answered. */
+export function readInstants(ops: readonly Op[]): readonly number[] {
+  return ops.flatMap(({ kind, outcome, settledAtMs }) =>
+    !isWrite(kind) && outcome === 'done' && settledAtMs !== undefined ? [settledAtMs] : [],
+  )
+}
+
+function readExtra(ops: readonly Op[], faultAtMs: number, darkForMs: number): number | undefined {
+  const tookMs = (from: number, to: number): readonly number[] =>
+    ops.flatMap(({ kind, begunAtMs, settledAtMs }) =>
+      kind === 'read' && settledAtMs !== undefined && settledAtMs >= from && begunAtMs < to
+        ? [settledAtMs - begunAtMs]
+        : [],
+    )
+  const calm = spread(tookMs(0, faultAtMs - 500))
+  const dark = quantile(tookMs(faultAtMs, faultAtMs + darkForMs), 0.99)
+  return calm === undefined || dark === undefined ? undefined : dark - calm.median
+}
+
+type FromEvents = Pick<Fared, 'downAfterMs' | 'doubted' | 'failovers' | 'failbacks'>
+
+function eventsDuring(
+  events: readonly ClientEvent[],
+  { faultAtMs, healedAtMs, victims }: Window,
+): FromEvents {
+  const since = events.filter(({ atMs }) => atMs >= faultAtMs)
+  const hosts = since.filter(({ name, atMs }) => name === 'host' && atMs < healedAtMs)
+  const isVictim = ({ facts }: ClientEvent): boolean => victims.includes(String(facts['endpoint']))
+  const down = hosts.find((event) => isVictim(event) && event.facts['to'] === 'down')
+  const doubted = hosts.filter((event) => !isVictim(event) && event.facts['from'] === 'up')
+  return {
+    downAfterMs: down === undefined ? undefined : down.atMs - faultAtMs,
+    doubted: doubted.map(({ facts }) => `${facts['endpoint']} ${facts['to']}`),
+    failovers: since.filter(({ name, atMs }) => name === 'failover' && atMs < healedAtMs).length,
+    failbacks: since.filter(({ name }) => name === 'failback').length,
+  }
+}

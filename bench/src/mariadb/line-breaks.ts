@@ -1,0 +1,75 @@
+import type { FaultLease, Lab } from '@ha/bootstrap'
+import { bothWays, type FaultProxy, type Faults } from '@ha/core/testing'
+
+/** Where in a transaction the line to its server breaks. */
+export type Point = (typeof points)[number]
+
+export const points = [
+  'BEGIN',
+  'middle',
+  'last statement',
+  'COMMIT sent',
+  'COMMIT arrived',
+  'COMMIT answered',
+] as const
+
+/**
+ * How it breaks: the connections are reset; the line goes dead and delivers later what it holds; the server itself is
+ * frozen and wakes later.
+ */
+export type Break = 'reset' | 'dead line' | 'frozen server'
+
+/** A real cluster with a proxy in front of each node. */
+export interface Lines {
+  readonly lab: Lab
+  /** By the address that the client dials, in the order of the nodes. */
+  readonly proxies: ReadonlyMap<string, FaultProxy>
+}
+
+// An answer of COMMIT is shorter, and with the position that is asked for behind it longer.
+const answerBytes = 20
+
+/** Breaks the line to a server; what it returns heals it. */
+export async function breakLine(
+  { lab, proxies }: Lines,
+  { point, how, endpoint }: { readonly point: Point; readonly how: Break; readonly endpoint: string },
+): Promise<() => Promise<void>> {
+  const proxy = proxies.get(endpoint)
+  if (proxy === undefined) throw new Error(`there is no proxy at ${endpoint}`)
+  if (how === 'frozen server') return freeze(lab, [...proxies.keys()].indexOf(endpoint))
+  proxy.set(how === 'reset' ? resets[point] : deadLines[point])
+  return () => proxy.heal({ held: 'flush' })
+}
+
+async function freeze(lab: Lab, index: number): Promise<() => Promise<void>> {
+  const lease: FaultLease = await lab.pause(lab.nodes[index]?.name ?? '', { forMs: 60_000 })
+  return async () => {
+    await lease.heal()
+    await lab.ready()
+  }
+}
+
+// The answer begins, so the server has heard the question.
+const answersLost: Faults = { down: [{ kind: 'cut', how: 'reset', afterBytes: 1 }] }
+const nothingArrives: Faults = { up: [{ kind: 'cut', how: 'reset', afterBytes: 0 }] }
+
+const resets: Readonly<Record<Point, Faults>> = {
+  BEGIN: answersLost,
+  middle: answersLost,
+  'last statement': answersLost,
+  'COMMIT sent': nothingArrives,
+  'COMMIT arrived': answersLost,
+  'COMMIT answered': { down: [{ kind: 'cut', how: 'reset', afterBytes: answerBytes }] },
+}
+
+const dead = { kind: 'blackhole', how: 'stop-reading' } as const
+const silentServer: Faults = { down: [dead] }
+
+const deadLines: Readonly<Record<Point, Faults>> = {
+  BEGIN: bothWays(dead),
+  middle: bothWays(dead),
+  'last statement': silentServer,
+  'COMMIT sent': bothWays(dead),
+  'COMMIT arrived': silentServer,
+  'COMMIT answered': { down: [{ ...dead, afterBytes: answerBytes }] },
+}
