@@ -1,22 +1,25 @@
 import { formatEndpoint } from '../address/endpoint.ts'
 import type { Driver } from '../driver.ts'
-import {
-  asError,
-  type CoreCode,
-  type FailedAttempt,
-  HaError,
-  isHaError,
-  type Outcome,
-} from '../model/error.ts'
+import { asError, HaError } from '../model/error.ts'
 import { kept } from '../model/kept.ts'
 import type { Verdict } from '../model/verdict.ts'
 import type { Backoff } from '../policy/backoff.ts'
 import type { Budget } from '../policy/budget.ts'
-import { type Decision, decide } from '../policy/decide.ts'
+import { decide } from '../policy/decide.ts'
 import { coreChannels } from '../report/channels.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { abandonable, passingScope, type Scope, scopeBelow } from '../runtime/scope.ts'
 import type { Lease, Source } from '../source.ts'
+import {
+  abortCode,
+  effectIfLost,
+  expiredAfter,
+  type Failure,
+  failed,
+  interrupted,
+  withoutLease,
+} from './failures.ts'
+import type { Operation } from './operation.ts'
 
 /** What operations run on. */
 export interface Runner<C> {
@@ -26,21 +29,6 @@ export interface Runner<C> {
   readonly random: () => number
   readonly backoff: Backoff
   readonly budget: Pick<Budget, 'spend' | 'refill'>
-}
-
-export interface Operation {
-  /** What it is called in errors and diagnostics. */
-  readonly name: string
-  /** The one deadline: waiting for a connection, every try and every pause are inside it. */
-  readonly timeoutMs: number
-  readonly signal?: AbortSignal | undefined
-  /** Whether twice is harmless. Only the caller knows. */
-  readonly repeatable: boolean
-  /**
-   * What a try may have done whose end nobody saw, asked when its connection is lost or its time is up. Default:
-   * `unknown`. A transaction knows better until it sends COMMIT.
-   */
-  readonly effectIfLost?: () => Verdict['effect']
 }
 
 /**
@@ -72,10 +60,6 @@ export async function run<C, T>(runner: Runner<C>, operation: Operation, work: W
   }
 }
 
-interface Failure extends FailedAttempt {
-  readonly verdict: Verdict
-}
-
 type Tried<T> =
   | { readonly kind: 'done'; readonly value: T }
   | { readonly kind: 'failed'; readonly failure: Failure }
@@ -87,45 +71,65 @@ async function tryOnce<C, T>(
   attempts: readonly Failure[],
   signal: AbortSignal,
 ): Promise<Tried<T>> {
-  const lease = await runner.source.acquire(signal).catch((error: unknown) => {
-    throw withoutLease(operation, attempts, whyNoLease(runner, asError(error), signal), signal)
-  })
-  try {
-    // Between the lending and this line either may have ended: then nothing has begun.
-    if (signal.aborted) throw withoutLease(operation, attempts, asError(signal.reason), signal)
-    if (lease.signal.aborted) return { kind: 'failed', failure: notBegun(lease) }
-    return await workOn(lease, runner, operation, work, attempts, signal)
-  } finally {
-    runner.source.release(lease)
-  }
-}
-
-async function workOn<C, T>(
-  lease: Lease<C>,
-  runner: Runner<C>,
-  operation: Operation,
-  work: Work<C, T>,
-  attempts: readonly Failure[],
-  signal: AbortSignal,
-): Promise<Tried<T>> {
+  const lease = await leaseFor(runner, operation, attempts, signal)
+  if (signal.aborted || lease.signal.aborted) return notBegunOn(lease, runner, operation, attempts, signal)
   let either: Scope | undefined
   const until = (): AbortSignal => {
     either ??= scopeBelow(signal, lease.signal)
     return either.signal
   }
   try {
-    const value = await abandonable(work(lease.connection, until), [signal, lease.signal], () => undefined)
-    return { kind: 'done', value }
+    const working = work(lease.connection, until)
+    return { kind: 'done', value: await abandonable(working, signal, ignore, lease.signal) }
   } catch (thrown) {
-    const error = asError(thrown)
-    if (signal.aborted) throw interrupted(operation, attempts, lease, signal)
-    const verdict = lease.signal.aborted ? lostInFlight(operation) : runner.driver.classify(error)
-    if (verdict.scope !== 'call') runner.source.fail(lease, error)
-    return { kind: 'failed', failure: { endpoint: formatEndpoint(lease.endpoint), error, verdict } }
+    return failedOn(lease, runner, operation, attempts, asError(thrown), signal)
   } finally {
     either?.end()
+    runner.source.release(lease)
   }
 }
+
+async function leaseFor<C>(
+  runner: Runner<C>,
+  operation: Operation,
+  attempts: readonly Failure[],
+  signal: AbortSignal,
+): Promise<Lease<C>> {
+  try {
+    return await runner.source.acquire(signal)
+  } catch (thrown) {
+    throw withoutLease(operation, attempts, whyNoLease(runner, asError(thrown), signal), signal)
+  }
+}
+
+// Between the lending and the work either may have ended: then nothing has begun.
+function notBegunOn<C>(
+  lease: Lease<C>,
+  { source }: Runner<C>,
+  operation: Operation,
+  attempts: readonly Failure[],
+  signal: AbortSignal,
+): { readonly kind: 'failed'; readonly failure: Failure } {
+  source.release(lease)
+  if (signal.aborted) throw withoutLease(operation, attempts, asError(signal.reason), signal)
+  return { kind: 'failed', failure: notBegun(lease) }
+}
+
+function failedOn<C>(
+  lease: Lease<C>,
+  runner: Runner<C>,
+  operation: Operation,
+  attempts: readonly Failure[],
+  error: Error,
+  signal: AbortSignal,
+): { readonly kind: 'failed'; readonly failure: Failure } {
+  if (signal.aborted) throw interrupted(operation, attempts, lease, signal)
+  const verdict = lease.signal.aborted ? lostInFlight(operation) : runner.driver.classify(error)
+  if (verdict.scope !== 'call') runner.source.fail(lease, error)
+  return { kind: 'failed', failure: { endpoint: formatEndpoint(lease.endpoint), error, verdict } }
+}
+
+function ignore(): void {}
 
 // An operation that ran out of time waited for something: its own deadline is not the reason.
 function whyNoLease<C>({ source }: Runner<C>, error: Error, signal: AbortSignal): Error {
@@ -140,10 +144,6 @@ function notBegun(lease: Lease<unknown>): Failure {
 // Whether a request was written before the connection went is not known here: it may have been.
 function lostInFlight(operation: Operation): Verdict {
   return { scope: 'connection', effect: effectIfLost(operation), transient: true }
-}
-
-function effectIfLost({ effectIfLost = () => 'unknown' }: Operation): Verdict['effect'] {
-  return effectIfLost()
 }
 
 async function beforeRetry<C>(
@@ -169,72 +169,4 @@ async function beforeRetry<C>(
   await clock.sleep(backoff(attempts.length - 1, random), signal).catch(() => {
     throw withoutLease(operation, attempts, error, signal)
   })
-}
-
-function failed(
-  decision: Exclude<Decision, 'retry'>,
-  operation: Operation,
-  attempts: readonly Failure[],
-): HaError {
-  const last = attempts.at(-1)
-  const code: CoreCode = decision
-  const text = `${operation.name} on ${last?.endpoint}: ${last?.error.message}`
-  return new HaError(code, text, {
-    outcome: outcomeOf(attempts),
-    retryable: last?.verdict.transient ?? false,
-    endpoint: last?.endpoint,
-    serverCode: isHaError(last?.error) ? last.error.serverCode : undefined,
-    attempts,
-    cause: last?.error,
-  })
-}
-
-// No connection was had for this try; what earlier tries did still counts.
-function withoutLease(
-  operation: Operation,
-  attempts: readonly Failure[],
-  error: Error,
-  signal: AbortSignal,
-): HaError {
-  const code = signal.aborted
-    ? abortCode(signal)
-    : isHaError(error)
-      ? (error.code as CoreCode)
-      : 'unreachable'
-  const why = error === signal.reason ? [] : [error.message]
-  const text = [operation.name, ...(signal.aborted ? ['waited in vain for a connection'] : []), ...why]
-  return new HaError(code, text.join(': '), {
-    outcome: outcomeOf(attempts),
-    retryable: signal.aborted || !isHaError(error) || error.retryable,
-    attempts: attempts.length > 0 || !isHaError(error) ? attempts : error.attempts,
-    cause: error,
-  })
-}
-
-function interrupted(
-  operation: Operation,
-  attempts: readonly Failure[],
-  lease: Lease<unknown>,
-  signal: AbortSignal,
-): HaError {
-  const endpoint = formatEndpoint(lease.endpoint)
-  return new HaError(abortCode(signal), `${operation.name} on ${endpoint}: no answer in time`, {
-    outcome: effectIfLost(operation) === 'unknown' ? 'unknown' : outcomeOf(attempts),
-    retryable: true,
-    endpoint,
-    attempts,
-    cause: signal.reason,
-  })
-}
-
-function abortCode(signal: AbortSignal): CoreCode {
-  return isHaError(signal.reason) && signal.reason.code === 'timed-out' ? 'timed-out' : 'aborted'
-}
-
-function outcomeOf(attempts: readonly Failure[]): Outcome {
-  return attempts.some(({ verdict }) => verdict.effect === 'unknown') ? 'unknown' : 'not-done'
-}
-
-function expiredAfter({ name, timeoutMs }: Operation): HaError {
-  return new HaError('timed-out', `${name}: not done within ${timeoutMs} ms`)
 }

@@ -75,28 +75,32 @@ function allowAnyNumber(signal: AbortSignal): void {
 }
 
 /**
- * Waits for `work` until one of the signals fires. What arrives after that is handed to `onLate`, so that a connection
- * that nobody waits for any more is closed and not leaked; a late failure concerns nobody.
+ * Waits for `work` until the signal fires, or the other one where there are two. What arrives after that is handed to
+ * `onLate`, so that a connection that nobody waits for any more is closed and not leaked; a late failure concerns
+ * nobody.
  */
 export function abandonable<T>(
   work: Promise<T>,
-  until: AbortSignal | readonly AbortSignal[],
+  signal: AbortSignal,
   onLate: (value: T) => void,
+  other?: AbortSignal,
 ): Promise<T> {
-  const signals = until instanceof AbortSignal ? [until] : until
   return new Promise<T>((resolve, reject) => {
-    const fired = signals.find((signal) => signal.aborted)
-    let waiting = fired === undefined
+    let waiting = true
     const leave = (): void => {
-      for (const signal of signals) signal.removeEventListener('abort', onAbort)
+      signal.removeEventListener('abort', onAbort)
+      other?.removeEventListener('abort', onAbort)
     }
-    const onAbort = ({ target }: Event): void => {
+    const onAbort = (): void => {
       waiting = false
       leave()
-      reject((target as AbortSignal).reason)
+      reject((signal.aborted ? signal : other)?.reason)
     }
-    if (fired === undefined) for (const signal of signals) signal.addEventListener('abort', onAbort)
-    else reject(fired.reason)
+    if (signal.aborted || other?.aborted) onAbort()
+    else {
+      signal.addEventListener('abort', onAbort)
+      other?.addEventListener('abort', onAbort)
+    }
     work.then(
       (value) => {
         leave()

@@ -20,7 +20,12 @@ export async function inSession<R>(
   call: Call,
   fn: (session: Session) => Promise<R>,
 ): Promise<R> {
-  const runner = new OperationRunner(ground, { asked: call.route, timeoutMs: call.timeoutMs, classify })
+  const runner = new OperationRunner(ground, {
+    asked: call.route,
+    timeoutMs: call.timeoutMs,
+    classify,
+    remembers: true,
+  })
   const operation = { name: 'session', timeoutMs: call.timeoutMs, signal: call.signal, repeatable: false }
   const ended = await run(runner, operation, (connection, until) => {
     const scope = scopeBelow(until())

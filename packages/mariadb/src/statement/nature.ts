@@ -11,19 +11,17 @@ import { classifyRead } from './reading.ts'
 export interface Nature {
   readonly harmless: boolean
   readonly repeatable: boolean
-  readonly effect: Verdict['effect']
+  readonly effectIfLost: () => Verdict['effect']
   readonly classify: (error: unknown) => Verdict
 }
 
 /** The nature of a statement in a call. */
-export function natureOf({ sql }: Statement, call: Call): Nature {
-  const harmless = isHarmless(sql)
-  const repeatable = call.repeatable ?? harmless
+export function natureOf({ sql }: Statement, { repeatable }: Call): Nature {
   // What changes nothing has done nothing, however it ended; unless its caller says that twice would do harm.
-  if (harmless && repeatable) return { harmless, repeatable, effect: 'none', classify: classifyHarmless }
-  if (harmless) return { harmless, repeatable, effect: 'unknown', classify: classifyRead }
-  const classify = commitsAtOnce(sql) ? classifyCommit : classifySeveral
-  return { harmless, repeatable, effect: 'unknown', classify }
+  if (isHarmless(sql)) return repeatable === false ? readOnce : read
+  const several = !commitsAtOnce(sql)
+  if (repeatable === true) return several ? repeatableBlock : repeatableWrite
+  return several ? block : write
 }
 
 /** What a statement outside any transaction may have done when it failed with this error, by how far it came. */
@@ -50,3 +48,19 @@ function classifySeveral(error: unknown): Verdict {
   const verdict = classifyCommit(error)
   return verdict.scope === 'call' ? { ...verdict, effect: 'unknown' } : verdict
 }
+
+function nature(
+  harmless: boolean,
+  repeatable: boolean,
+  effect: Verdict['effect'],
+  classify: Nature['classify'],
+): Nature {
+  return Object.freeze({ harmless, repeatable, classify, effectIfLost: () => effect })
+}
+
+const read = nature(true, true, 'none', classifyHarmless)
+const readOnce = nature(true, false, 'unknown', classifyRead)
+const write = nature(false, false, 'unknown', classifyCommit)
+const repeatableWrite = nature(false, true, 'unknown', classifyCommit)
+const block = nature(false, false, 'unknown', classifySeveral)
+const repeatableBlock = nature(false, true, 'unknown', classifySeveral)

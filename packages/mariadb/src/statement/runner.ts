@@ -46,11 +46,13 @@ export interface Wanted {
   readonly budget?: Budget
   /** Whether another server than the single writer will do as well. */
   readonly strays?: boolean
+  /** Whether the lease is asked for: by a callback that may borrow a second one. */
+  readonly remembers?: boolean
   readonly backoff?: ResolvedOptions['retry']
 }
 
 // In a failover the next server is usually there at once; what is not is waited for by the pool.
-const statementBackoff = { baseMs: 10, maxMs: 500 }
+const statementBackoff = fullJitter({ baseMs: 10, maxMs: 500 })
 
 // What a server says no to for now is asked for so many times more: that takes nothing from anybody else.
 const answeredAgain = 8
@@ -59,20 +61,24 @@ const answeredAgain = 8
 export class OperationRunner implements Runner<MariadbConnection>, Source<MariadbConnection> {
   readonly #ground: Ground
   readonly #source: Source<MariadbConnection>
-  readonly driver: Runner<MariadbConnection>['driver']
+  readonly #classify: Wanted['classify']
+  readonly #budget: Budget | undefined
+  readonly #remembers: boolean
   readonly backoff: Runner<MariadbConnection>['backoff']
-  readonly budget: Runner<MariadbConnection>['budget']
+  #own: Budget | undefined
+  #answered = false
   #asked: Asked
   #avoid: Set<string> | undefined
   #lease: Lease<MariadbConnection> | undefined
 
-  constructor(ground: Ground, { asked, timeoutMs, classify, budget, backoff, strays = false }: Wanted) {
+  constructor(ground: Ground, wanted: Wanted) {
+    const { asked, timeoutMs, classify, budget, backoff, strays = false, remembers = false } = wanted
+    this.#remembers = remembers
     this.#ground = ground
     this.#asked = asked
-    const budgets = new Budgets(ground.budget)
-    this.driver = { classify: (error) => budgets.follow(error, classify(error)) }
-    this.budget = budget ?? budgets
-    this.backoff = fullJitter(backoff ?? statementBackoff)
+    this.#classify = classify
+    this.#budget = budget
+    this.backoff = backoff === undefined ? statementBackoff : fullJitter(backoff)
     this.#source = ground.pool.source({
       route: (view, load) =>
         ground.chooser.choose({ asked: this.#asked, avoid: this.#avoid ?? nobody, strays }, view, load),
@@ -85,6 +91,14 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     return this
   }
 
+  get driver(): Runner<MariadbConnection>['driver'] {
+    return this
+  }
+
+  get budget(): Runner<MariadbConnection>['budget'] {
+    return this.#budget ?? this
+  }
+
   get clock(): Clock {
     return this.#ground.clock
   }
@@ -93,13 +107,18 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     return this.#ground.random
   }
 
-  /** The lease that the operation runs on. */
+  /** The lease that the operation runs on, when it was to be remembered. */
   get lease(): Lease<MariadbConnection> | undefined {
     return this.#lease
   }
 
-  async acquire(signal: AbortSignal): Promise<Lease<MariadbConnection>> {
-    this.#lease = await this.#source.acquire(signal)
+  acquire(signal: AbortSignal): Promise<Lease<MariadbConnection>> {
+    const acquiring = this.#source.acquire(signal)
+    return this.#remembers ? this.#remember(acquiring) : acquiring
+  }
+
+  async #remember(acquiring: Promise<Lease<MariadbConnection>>): Promise<Lease<MariadbConnection>> {
+    this.#lease = await acquiring
     return this.#lease
   }
 
@@ -126,33 +145,24 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
   trouble(): Error | undefined {
     return this.#source.trouble()
   }
-}
 
-/** Pays for repetitions: what was lost with a server out of the shared budget, what a server answered out of its own. */
-class Budgets {
-  readonly #shared: Budget
-  #own: Budget | undefined
-  #answered = false
-
-  constructor(shared: Budget) {
-    this.#shared = shared
-  }
-
-  follow(error: unknown, verdict: Verdict): Verdict {
+  classify(error: unknown): Verdict {
+    const verdict = this.#classify(error)
     this.#answered = verdict.scope === 'call' || (error instanceof DriverError && error.stage === 'answered')
     return verdict
   }
 
+  /** Pays for a repetition: what was lost with a server out of the shared budget, what one answered out of our own. */
   spend(): boolean {
     const answered = this.#answered
     // A try that is lost with its connection is not classified.
     this.#answered = false
-    if (!answered) return this.#shared.spend()
+    if (!answered) return this.#ground.budget.spend()
     this.#own ??= new Budget({ burst: answeredAgain, refill: 0 })
     return this.#own.spend()
   }
 
   refill(): void {
-    this.#shared.refill()
+    this.#ground.budget.refill()
   }
 }

@@ -1,10 +1,10 @@
-import { run } from '@ha/core'
+import { type Operation, run } from '@ha/core'
 import type { Call } from '../call-options.ts'
 import type { Causality } from '../consistency/causality.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import type { Answer, Statement } from '../driver/statement.ts'
 import { fromCore } from '../from-driver.ts'
-import { natureOf } from './nature.ts'
+import { type Nature, natureOf } from './nature.ts'
 import { beforeReading, readerFor } from './reading.ts'
 import { type Ground, OperationRunner } from './runner.ts'
 
@@ -19,36 +19,59 @@ export class Statements {
   }
 
   /** Runs a statement on a server that suits the call; `name` is what the call is called in errors. */
-  async run(name: string, statement: Statement, call: Call): Promise<Answer> {
-    const { harmless, repeatable, effect, classify } = natureOf(statement, call)
-    const asked = harmless ? readerFor(this.#causality, call) : call.route
-    const { timeoutMs, signal } = call
-    const runner = new OperationRunner(this.#ground, { asked, timeoutMs, classify })
-    if (harmless && call.consistency === 'session')
-      for (const name of this.#causality.late()) runner.avoid(name)
+  run(name: string, statement: Statement, call: Call): Promise<Answer> {
+    const nature = natureOf(statement, call)
+    return nature.harmless
+      ? this.#read(name, statement, call, nature)
+      : this.#write(name, statement, call, nature)
+  }
+
+  async #read(name: string, statement: Statement, call: Call, nature: Nature): Promise<Answer> {
+    const causality = this.#causality
+    const runner = this.#runner(readerFor(causality, call), call, nature)
+    if (call.consistency === 'eventual') {
+      return this.#told(
+        name,
+        run(runner, operationOf(name, call, nature), (connection) => connection.run(statement)),
+      )
+    }
+    if (call.consistency === 'session') for (const late of causality.late()) runner.avoid(late)
+    const work = async (connection: MariadbConnection): Promise<Answer> => {
+      await beforeReading(causality, runner, connection, call)
+      return connection.run(statement)
+    }
+    return this.#told(name, run(runner, operationOf(name, call, nature), work))
+  }
+
+  async #write(name: string, statement: Statement, call: Call, nature: Nature): Promise<Answer> {
+    const runner = this.#runner(call.route, call, nature)
     const write = new Write(this.#causality, statement)
-    const work = harmless
-      ? (connection: MariadbConnection) => this.#read(runner, connection, statement, call)
-      : (connection: MariadbConnection) => write.run(connection)
+    const done = run(runner, operationOf(name, call, nature), (connection) => write.run(connection))
+    return this.#told(name, done, write)
+  }
+
+  #runner(asked: Call['route'], { timeoutMs }: Call, { classify }: Nature): OperationRunner {
+    return new OperationRunner(this.#ground, { asked, timeoutMs, classify })
+  }
+
+  async #told(name: string, done: Promise<Answer>, write?: Write): Promise<Answer> {
     try {
-      return await run(runner, { name, timeoutMs, signal, repeatable, effectIfLost: () => effect }, work)
+      return await done
     } catch (thrown) {
-      if (write.answer !== undefined) return write.answer
+      if (write?.answer !== undefined) return write.answer
       const error = fromCore(thrown)
       if (error.outcome === 'unknown') this.#ground.onUnknown(name, error)
       throw error
     }
   }
+}
 
-  async #read(
-    runner: OperationRunner,
-    connection: MariadbConnection,
-    statement: Statement,
-    call: Call,
-  ): Promise<Answer> {
-    if (call.consistency !== 'eventual') await beforeReading(this.#causality, runner, connection, call)
-    return connection.run(statement)
-  }
+function operationOf(
+  name: string,
+  { timeoutMs, signal }: Call,
+  { repeatable, effectIfLost }: Nature,
+): Operation {
+  return { name, timeoutMs, signal, repeatable, effectIfLost }
 }
 
 /** One statement that may write, with the question for its position behind it. */

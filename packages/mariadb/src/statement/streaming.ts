@@ -58,11 +58,11 @@ class Streaming {
 
   /** Holds a connection until the rows are taken. Never rejects: what fails is heard by whoever takes them. */
   async run(): Promise<void> {
-    const { harmless, repeatable, effect, classify } = natureOf(this.#statement, this.#call)
+    const { harmless, repeatable, effectIfLost, classify } = natureOf(this.#statement, this.#call)
     const asked = harmless ? readerFor(this.#causality, this.#call) : this.#call.route
     const { timeoutMs, signal } = this.#call
     const runner = new OperationRunner(this.#ground, { asked, timeoutMs, classify })
-    const operation = { name: 'stream', timeoutMs, signal, repeatable, effectIfLost: () => effect }
+    const operation = { name: 'stream', timeoutMs, signal, repeatable, effectIfLost }
     try {
       await run(runner, operation, (connection, until) => this.#hold(runner, connection, until()))
     } catch (error) {

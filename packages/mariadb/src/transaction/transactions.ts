@@ -95,6 +95,7 @@ class Undertaking<R> {
       timeoutMs: call.timeoutMs,
       classify: (error) => this.#classify(error),
       budget: this.#budget,
+      remembers: true,
       backoff: this.#parts.retry,
     })
     const operation = {
