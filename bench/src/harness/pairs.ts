@@ -11,8 +11,8 @@ export interface Reading {
   readonly perSecond: number
   /** Processor time of the process for each operation, in microseconds. */
   readonly cpuUs: number
-  /** How much the heap grew for each operation, in bytes: what was allocated, in a process that never collects. */
-  readonly grownBytes: number
+  /** What was allocated for each operation; undefined where nobody counted, which costs time. */
+  readonly allocatedBytes: number | undefined
 }
 
 /** Readings of both in turn, and what each allocated. */
@@ -22,17 +22,11 @@ export interface Pairs {
   readonly allocated: Readonly<Record<Who, number>>
 }
 
-/** How long a measurement takes: what is warmed up is not measured. */
-export interface Timing {
-  readonly warmUpMs: number
-  readonly runMs: number
+/** Whose cost is measured, and whether in bytes as well. */
+export interface Order {
+  readonly who: Who
+  readonly isCounted: boolean
 }
-
-const usual: Timing = { warmUpMs: 700, runMs: 2_000 }
-
-// A young generation of half a gigabyte is not collected within so short a run: the heap grows by what is allocated.
-const neverCollects = ['--min-semi-space-size=512', '--max-semi-space-size=512']
-const brief: Timing = { warmUpMs: 300, runMs: 300 }
 
 const childMs = 60_000
 
@@ -41,23 +35,16 @@ export async function measurePairs<O extends object>(program: URL, order: O, pai
   const readings = { bare: [] as Reading[], ours: [] as Reading[] }
   for (let pair = 0; pair < pairs; pair++) {
     const turn = pair % 2 === 0 ? (['bare', 'ours'] as const) : (['ours', 'bare'] as const)
-    for (const who of turn) readings[who].push(await measureOnce(program, { ...order, ...usual, who }))
+    for (const who of turn)
+      readings[who].push(await measureOnce(program, { ...order, who, isCounted: false }))
   }
   const allocation = async (who: Who): Promise<number> =>
-    (await measureOnce(program, { ...order, ...brief, who }, neverCollects)).grownBytes
+    (await measureOnce(program, { ...order, who, isCounted: true })).allocatedBytes ?? Number.NaN
   return { ...readings, allocated: { bare: await allocation('bare'), ours: await allocation('ours') } }
 }
 
-async function measureOnce(
-  program: URL,
-  order: { readonly who: Who },
-  execArgv: readonly string[] = [],
-): Promise<Reading> {
-  const child = fork(fileURLToPath(program), {
-    execArgv: [...execArgv],
-    timeout: childMs,
-    killSignal: 'SIGKILL',
-  })
+async function measureOnce(program: URL, order: Order): Promise<Reading> {
+  const child = fork(fileURLToPath(program), { timeout: childMs, killSignal: 'SIGKILL' })
   let reading: Reading | undefined
   child.once('message', (message) => {
     reading = message as Reading
@@ -90,6 +77,6 @@ function medians(readings: readonly Reading[]): Reading {
   return {
     perSecond: median(({ perSecond }) => perSecond),
     cpuUs: median(({ cpuUs }) => cpuUs),
-    grownBytes: median(({ grownBytes }) => grownBytes),
+    allocatedBytes: undefined,
   }
 }

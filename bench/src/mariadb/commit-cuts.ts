@@ -1,14 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lab } from '@ha/bootstrap'
-import { formatEndpoint } from '@ha/core'
-import { type FaultProxy, faultProxy } from '@ha/core/testing'
 import { createMariadb, type Mariadb } from '@ha/mariadb'
 import { positive, readOptions } from '../harness/args.ts'
 import { wallMs } from '../harness/wall-clock.ts'
 import { endpointsOf, jdbcUrl, withCluster } from './cluster.ts'
 import { reportCuts } from './commit-cuts-report.ts'
 import { judgeLedger, type LedgerVerdict, type Op } from './ledger.ts'
-import { type Break, breakLine, type Lines, type Point, points } from './line-breaks.ts'
+import { type Break, breakLine, type Lines, layLines, type Point, points } from './line-breaks.ts'
 import { explain } from './ours.ts'
 import { createTables, readEverywhere, type Tables, tablesOf } from './tables.ts'
 
@@ -34,15 +32,15 @@ export async function commitCutsDrill(argv: readonly string[]): Promise<boolean>
       { point, how: 'dead line' as const, runs },
       { point, how: 'frozen server' as const, runs: freezes },
     ])
-    const stage = await setUp(lab)
-    try {
-      const results = await playAll(stage, cuts)
-      reportCuts(results, lab.version)
-      return results.every(({ verdict }) => isKept(verdict))
-    } finally {
-      await stage.mariadb.close()
-      await Promise.all([...stage.proxies.values()].map((proxy) => proxy.close()))
-    }
+    await using lines = await layLines(lab)
+    const url = jdbcUrl('sequential', [...lines.proxies.keys()])
+    await using mariadb = createMariadb(url, { ledger: { create: true } })
+    await mariadb.ready()
+    const tables = tablesOf(0, 'commit')
+    await createTables(firstOf(lab), tables)
+    const results = await playAll({ lines, mariadb, tables }, cuts)
+    reportCuts(results, lab.version)
+    return results.every(({ verdict }) => isKept(verdict))
   })
 }
 
@@ -58,8 +56,12 @@ function isKept({
   return lost + twice + wronglyNotDone + unknown + unsettled + wrongSums + unequalNodes === 0
 }
 
-/** Our client, and a proxy in front of each node of a real cluster. */
-interface Stage extends Lines {
+function firstOf(lab: Lab): string {
+  return [...endpointsOf(lab).values()][0] ?? ''
+}
+
+interface Stage {
+  readonly lines: Lines
   readonly mariadb: Mariadb
   readonly tables: Tables
 }
@@ -68,19 +70,6 @@ interface Cuts {
   readonly point: Point
   readonly how: Break
   readonly runs: number
-}
-
-async function setUp(lab: Lab): Promise<Stage> {
-  const tables = tablesOf(0, 'commit')
-  await createTables([...endpointsOf(lab).values()][0] ?? '', tables)
-  const proxies = new Map<string, FaultProxy>()
-  for (const { endpoint } of lab.nodes) {
-    const proxy = await faultProxy({ to: endpoint })
-    proxies.set(formatEndpoint(proxy.endpoint), proxy)
-  }
-  const mariadb = createMariadb(jdbcUrl('sequential', [...proxies.keys()]), { ledger: { create: true } })
-  await mariadb.ready()
-  return { lab, mariadb, tables, proxies }
 }
 
 interface Played {
@@ -108,8 +97,9 @@ async function playAll(stage: Stage, all: readonly Cuts[]): Promise<readonly Cut
     played.push({ cuts, ops, callbacks: attempts.length, resolved: resolved - before })
     console.log(`  ${cuts.how} at ${cuts.point}: ${ops.map(({ outcome }) => outcome).join(' ')}`)
   }
-  await stage.lab.ready()
-  const contents = await readEverywhere([...endpointsOf(stage.lab).values()], stage.tables, 'sequential')
+  const { lab } = stage.lines
+  await lab.ready()
+  const contents = await readEverywhere([...endpointsOf(lab).values()], stage.tables, 'sequential')
   return played.map(({ cuts, ops, ...counts }) => ({
     ...cuts,
     ...counts,
@@ -125,7 +115,7 @@ async function transferThroughBreak(
   let heal: (() => Promise<void>) | undefined
   const breakAt = async (here: Point, endpoint: string): Promise<void> => {
     if (here !== point || heal !== undefined) return
-    heal = await breakLine(stage, { ...cut, endpoint })
+    heal = await breakLine(stage.lines, { ...cut, endpoint })
   }
   const open: Op = {
     id,

@@ -1,9 +1,7 @@
 import type { Lab } from '@ha/bootstrap'
-import { formatEndpoint } from '@ha/core'
-import { type FaultProxy, faultProxy } from '@ha/core/testing'
 import { createMariadb } from '@ha/mariadb'
 import { endpointsOf, jdbcUrl, onConnection } from './cluster.ts'
-import { breakLine } from './line-breaks.ts'
+import { breakLine, type Lines, layLines } from './line-breaks.ts'
 
 /** What became of a transaction whose COMMIT had no answer. */
 export interface LostCommit {
@@ -23,22 +21,11 @@ export async function loseCommit(lab: Lab): Promise<LostCommit> {
   await onConnection(endpoints[0] ?? '', (connection) =>
     connection.query('CREATE TABLE paid (n BIGINT AUTO_INCREMENT PRIMARY KEY, invoice INT NOT NULL)'),
   )
-  const proxies = new Map<string, FaultProxy>()
-  for (const { endpoint } of lab.nodes) {
-    const proxy = await faultProxy({ to: endpoint })
-    proxies.set(formatEndpoint(proxy.endpoint), proxy)
-  }
-  try {
-    return { ...(await pay({ lab, proxies })), isExact: await isPaidOnce(endpoints) }
-  } finally {
-    await Promise.all([...proxies.values()].map((proxy) => proxy.close()))
-  }
+  await using lines = await layLines(lab)
+  return { ...(await pay(lines)), isExact: await isPaidOnce(endpoints) }
 }
 
-async function pay(lines: {
-  readonly lab: Lab
-  readonly proxies: ReadonlyMap<string, FaultProxy>
-}): Promise<Omit<LostCommit, 'isExact'>> {
+async function pay(lines: Lines): Promise<Omit<LostCommit, 'isExact'>> {
   await using mariadb = createMariadb(jdbcUrl('sequential', [...lines.proxies.keys()]), {
     ledger: { create: true },
   })

@@ -56,22 +56,29 @@ export async function runExperiment(
 ): Promise<ExperimentResult> {
   experiments += 1
   const place = placeOf(lab, experiment)
-  const tables = experiment.contestants.map((who) => tablesOf(experiments, who))
+  const entrants = experiment.contestants.map((name) => ({ name, tables: tablesOf(experiments, name) }))
   const probes = `probes_${experiments}`
   const [writer = ''] = place.writable
-  for (const each of tables) await createTables(writer, each)
+  for (const { tables } of entrants) await createTables(writer, tables)
   await createProbes(writer, probes)
-  const runs: ClientRun[] = []
+  const runs: Running[] = []
+  const tell = (phase: string): void =>
+    onPhase(
+      phase,
+      runs.map(({ run }) => run),
+    )
   try {
-    for (const [i, contestant] of experiment.contestants.entries()) {
-      runs.push(await startOne(experiment, { contestant, tables: tables[i], dialled: place.dialled }))
+    for (const { name, tables } of entrants) {
+      const { mode, rates, connections } = experiment
+      const setup = { contestant: name, mode, endpoints: place.dialled, tables, connections, rates }
+      runs.push({ run: await runClient(setup), tables })
     }
-    onPhase('traffic', runs)
+    tell('traffic')
     await sleep(warmUpMs)
-    return await underFault(lab, experiment, { runs, tables, place, probes, onPhase })
+    return await underFault(lab, experiment, { runs, place, probes, tell })
   } finally {
-    for (const run of runs) run.kill()
-    await dropTables(writer, [...tables.flatMap(namesOf), probes])
+    for (const { run } of runs) run.kill()
+    await dropTables(writer, [...entrants.flatMap(({ tables }) => namesOf(tables)), probes])
   }
 }
 
@@ -109,40 +116,29 @@ function placeOf(lab: Lab, { victim, mode }: Experiment): Place {
     : { dialled: [victimAt, ...others], writable: others, victim: victimAt }
 }
 
-function startOne(
-  { mode, rates, connections }: Experiment,
-  {
-    contestant,
-    tables,
-    dialled,
-  }: {
-    readonly contestant: string
-    readonly tables: Tables | undefined
-    readonly dialled: readonly string[]
-  },
-): Promise<ClientRun> {
-  if (tables === undefined) throw new Error(`no tables for ${contestant}`)
-  return runClient({ contestant, mode, endpoints: dialled, tables, connections, rates })
+/** A client at work, and the tables that only it writes to. */
+interface Running {
+  readonly run: ClientRun
+  readonly tables: Tables
 }
 
 interface Underway {
-  readonly runs: readonly ClientRun[]
-  readonly tables: readonly Tables[]
+  readonly runs: readonly Running[]
   readonly place: Place
   readonly probes: string
-  readonly onPhase: OnPhase
+  readonly tell: (phase: string) => void
 }
 
 async function underFault(lab: Lab, experiment: Experiment, underway: Underway): Promise<ExperimentResult> {
-  const { runs, place, probes, onPhase } = underway
+  const { place, probes, tell } = underway
   const probing = new AbortController()
-  onPhase(`${experiment.fault} ${experiment.victim}`, runs)
+  tell(`${experiment.fault} ${experiment.victim}`)
   const faultAtMs = wallMs()
   const successes = probeFloor({ writable: place.writable, table: probes }, probing.signal)
   const healedAtMs = await breakAndHeal(lab, experiment, underway)
   probing.abort()
   await sleep(failBackMs)
-  onPhase('counting', runs)
+  tell('counting')
   const victims = experiment.fault === 'restart' ? place.dialled : [place.victim]
   const window = { faultAtMs, healedAtMs, victims }
   return {
@@ -154,7 +150,7 @@ async function underFault(lab: Lab, experiment: Experiment, underway: Underway):
 }
 
 // Resolves with the moment at which healing began, when the cluster is whole again.
-async function breakAndHeal(lab: Lab, experiment: Experiment, { runs, onPhase }: Underway): Promise<number> {
+async function breakAndHeal(lab: Lab, experiment: Experiment, { runs, tell }: Underway): Promise<number> {
   const { fault, victim } = experiment
   if (fault === 'restart') {
     await restartAll(lab)
@@ -164,14 +160,18 @@ async function breakAndHeal(lab: Lab, experiment: Experiment, { runs, onPhase }:
   const untilMs = wallMs() + experiment.holdMs
   if (recoversByItself(experiment)) {
     await recovered(
-      runs.map((run) => () => countOf(run)['writes done']),
+      runs.map(
+        ({ run }) =>
+          () =>
+            countOf(run)['writes done'],
+      ),
       recoveryMs,
     )
     await sleep(Math.max(afterMs, untilMs - wallMs()))
   } else {
     await sleep(outageMs)
   }
-  onPhase(`healing ${victim}`, runs)
+  tell(`healing ${victim}`)
   const healedAtMs = wallMs()
   await lease.heal()
   // Replicas that apply one transaction after the other agree with their primary only when the traffic is over.
@@ -185,16 +185,16 @@ function recoversByItself({ mode, role }: Experiment): boolean {
 
 async function count(
   lab: Lab,
-  { mode, victim, settleMs }: Experiment,
-  { runs, tables, place, window }: Underway & { readonly window: Window },
+  { mode, settleMs }: Experiment,
+  { runs, place, window }: Underway & { readonly window: Window },
 ): Promise<readonly Fared[]> {
-  const results = await Promise.all(runs.map((run) => run.stop(settleMs)))
+  const ended = await Promise.all(
+    runs.map(async ({ run, tables }) => ({ name: run.name, tables, result: await run.stop(settleMs) })),
+  )
   const all: Fared[] = []
-  for (const [i, result] of results.entries()) {
-    const own = tables[i]
-    if (own === undefined) throw new Error(`no tables of ${runs[i]?.name} while ${victim} was broken`)
-    const contents = await readEverywhere(place.dialled, own, mode)
-    all.push(fared(runs[i]?.name ?? '', { result, contents, window }))
+  for (const { name, tables, result } of ended) {
+    const contents = await readEverywhere(place.dialled, tables, mode)
+    all.push(fared(name, { result, contents, window }))
   }
   await lab.ready()
   return all

@@ -86,6 +86,7 @@ const columns: readonly Column[] = [
   ['errors shown', (group, client) => total(group, client, ({ notDone, unknown }) => notDone + unknown)],
   ['acknowledged and lost', (group, client) => total(group, client, ({ lost }) => lost)],
   ['applied twice', (group, client) => total(group, client, ({ twice }) => twice)],
+  ['took over 10 s', (group, client) => String(of(group, client).reduce((sum, { hung }) => sum + hung, 0))],
   ['never settled', (group, client) => total(group, client, ({ unsettled }) => unsettled)],
   ['unhandled', (group, client) => String(of(group, client).flatMap(({ unhandled }) => unhandled).length)],
 ]

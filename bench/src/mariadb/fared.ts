@@ -28,6 +28,8 @@ export interface Fared {
   readonly doubted: readonly string[]
   readonly failovers: number
   readonly failbacks: number
+  /** Operations that took more than ten seconds, or never settled. */
+  readonly hung: number
   readonly verdict: LedgerVerdict
   readonly unhandled: readonly string[]
   readonly events: readonly ClientEvent[]
@@ -57,11 +59,18 @@ export function fared(
     silences: silencesOf(writes, faultAtMs, 5),
     readExtraMs: readExtra(ops, faultAtMs, silentMs ?? healedAtMs - faultAtMs),
     ...eventsDuring(events, window),
+    hung: ops.filter(isHung).length,
     verdict: judgeLedger(ops, contents),
     unhandled,
     events,
     ops,
   }
+}
+
+const longMs = 10_000
+
+function isHung({ begunAtMs, settledAtMs }: Op): boolean {
+  return settledAtMs === undefined || settledAtMs - begunAtMs > longMs
 }
 
 /** When writes were acknowledged. */

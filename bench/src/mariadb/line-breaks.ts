@@ -1,5 +1,6 @@
 import type { FaultLease, Lab } from '@ha/bootstrap'
-import { bothWays, type FaultProxy, type Faults } from '@ha/core/testing'
+import { formatEndpoint } from '@ha/core'
+import { bothWays, type FaultProxy, type Faults, faultProxy } from '@ha/core/testing'
 
 /** Where in a transaction the line to its server breaks. */
 export type Point = (typeof points)[number]
@@ -20,18 +21,34 @@ export const points = [
 export type Break = 'reset' | 'dead line' | 'frozen server'
 
 /** A real cluster with a proxy in front of each node. */
-export interface Lines {
+export interface Lines extends AsyncDisposable {
   readonly lab: Lab
   /** By the address that the client dials, in the order of the nodes. */
   readonly proxies: ReadonlyMap<string, FaultProxy>
 }
 
-// An answer of COMMIT is shorter, and with the position that is asked for behind it longer.
+/** Puts a proxy in front of each node. */
+export async function layLines(lab: Lab): Promise<Lines> {
+  const proxies = new Map<string, FaultProxy>()
+  for (const { endpoint } of lab.nodes) {
+    const proxy = await faultProxy({ to: endpoint })
+    proxies.set(formatEndpoint(proxy.endpoint), proxy)
+  }
+  return {
+    lab,
+    proxies,
+    async [Symbol.asyncDispose]() {
+      for (const proxy of proxies.values()) await proxy.close()
+    },
+  }
+}
+
+// The server's OK to a COMMIT is 11 bytes long: it passes, and what comes behind it does not.
 const answerBytes = 20
 
 /** Breaks the line to a server; what it returns heals it. */
 export async function breakLine(
-  { lab, proxies }: Lines,
+  { lab, proxies }: Pick<Lines, 'lab' | 'proxies'>,
   { point, how, endpoint }: { readonly point: Point; readonly how: Break; readonly endpoint: string },
 ): Promise<() => Promise<void>> {
   const proxy = proxies.get(endpoint)

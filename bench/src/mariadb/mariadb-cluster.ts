@@ -5,7 +5,7 @@ import { type Contestant, type ContestantMaker, type ContestantSetup, unknownFai
 /** The PoolCluster of MariaDB's own driver, in the order of the list. */
 export const mariadbCluster: ContestantMaker = {
   name: 'mariadb 3 PoolCluster',
-  settings: 'createPoolCluster, selector ORDER, connectTimeout 2 s, otherwise defaults',
+  settings: 'createPoolCluster, selector ORDER, connectTimeout and acquireTimeout 2 s, otherwise defaults',
   async start({ endpoints, tables, connections }: ContestantSetup): Promise<Contestant> {
     const cluster = createPoolCluster()
     for (const [i, endpoint] of endpoints.entries()) {
@@ -14,6 +14,8 @@ export const mariadbCluster: ContestantMaker = {
         ...login,
         connectionLimit: connections,
         connectTimeout: 2_000,
+        // Ten seconds otherwise, and it goes on to the next server only then.
+        acquireTimeout: 2_000,
       })
     }
     const all = cluster.of('n*', 'ORDER')

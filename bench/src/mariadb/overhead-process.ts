@@ -2,12 +2,11 @@
 import { createMariadb } from '@ha/mariadb'
 import { createPool } from 'mariadb'
 import { atFullSpeed, type Begin, measureAndExit } from '../harness/full-speed.ts'
-import type { Timing, Who } from '../harness/pairs.ts'
+import type { Order } from '../harness/pairs.ts'
 import { addressOf, jdbcUrl, login } from './cluster.ts'
 import type { Workload } from './overhead.ts'
 
-export interface OverheadOrder extends Timing {
-  readonly who: Who
+export interface OverheadOrder extends Order {
   readonly endpoint: string
   readonly sql: string
   readonly rows: number

@@ -8,6 +8,7 @@ import { ms } from '../harness/stats.ts'
 import { markdownTable } from '../harness/table.ts'
 import { wallMs } from '../harness/wall-clock.ts'
 import { endpointsOf, jdbcUrl, onConnection, withCluster } from './cluster.ts'
+import { countDials } from './dial-count.ts'
 import { type Sight, watchNode } from './node-watch.ts'
 import { explain } from './ours.ts'
 
@@ -32,7 +33,7 @@ interface Loss {
   readonly resumedMs: number
 }
 
-/** `npm run drill -- mariadb-quorum`: every node is cut off from the others, and then they meet again. */
+/** `npm run drill -- mariadb-quorum`: every node is cut off from the others, and then they meet again; at last all are killed. */
 export async function quorumDrill(argv: readonly string[]): Promise<boolean> {
   const options = readOptions(argv, ['rounds', 'seconds'])
   const rounds = positive(options['rounds'], 3, 'rounds')
@@ -47,9 +48,31 @@ export async function quorumDrill(argv: readonly string[]): Promise<boolean> {
       losses.push(await loseQuorum(lab, seconds * 1_000))
       await lab.ready()
     }
-    report(losses, lab.version)
-    return losses.every(isKept)
+    const dialsPerSecond = await loseAll(lab, seconds * 1_000)
+    report(losses, dialsPerSecond, lab.version)
+    return losses.every(isKept) && areFew(dialsPerSecond)
   })
+}
+
+// Nothing is healed: the cluster ends with the drill.
+async function loseAll(lab: Lab, forMs: number): Promise<readonly number[]> {
+  const endpoints = [...endpointsOf(lab).values()]
+  await using mariadb = createMariadb(jdbcUrl('sequential', endpoints), { timeoutMs })
+  await mariadb.ready()
+  const traffic = new Trickle(mariadb)
+  traffic.start()
+  await sleep(1_000)
+  await Promise.all(lab.nodes.map(({ name }) => lab.kill(name, { forMs: 300_000 })))
+  const dials = await countDials(endpoints, forMs)
+  traffic.stop()
+  return dials.map((each) => (each / forMs) * 1_000)
+}
+
+// What one second more or less makes of a rate of one.
+const mostDialsPerSecond = 1.1
+
+function areFew(dialsPerSecond: readonly number[]): boolean {
+  return dialsPerSecond.every((each) => each <= mostDialsPerSecond)
 }
 
 async function loseQuorum(lab: Lab, forMs: number): Promise<Loss> {
@@ -130,15 +153,15 @@ class Trickle {
 
 function isKept({ told, dialsPerSecond, sent, resumedMs }: Loss): boolean {
   const onlyOwnError = Object.keys(told).every((words) => /^not-done: .*no-primary-component/.test(words))
-  return onlyOwnError && sent === 0 && Math.max(...dialsPerSecond) <= 1 && resumedMs <= mostResumeMs
+  return onlyOwnError && sent === 0 && areFew(dialsPerSecond) && resumedMs <= mostResumeMs
 }
 
-function report(losses: readonly Loss[], version: string): void {
+function report(losses: readonly Loss[], dials: readonly number[], version: string): void {
   const rows = losses.map(({ told, dialsPerSecond, sent, resumedMs }) => [
     Object.entries(told)
       .map(([words, count]) => `${count} x ${words}`)
       .join(', '),
-    dialsPerSecond.map((each) => each.toFixed(1)).join(', '),
+    rates(dialsPerSecond),
     String(sent),
     ms(resumedMs),
   ])
@@ -148,8 +171,13 @@ function report(losses: readonly Loss[], version: string): void {
     'inserts sent',
     'first write after the first Primary',
   ]
-  const table = markdownTable(head, rows)
+  const gone = `All three killed: ${rates(dials)} dials a second at each.`
+  const table = `${markdownTable(head, rows)}\n\n${gone}`
   const title = `MariaDB ${version}, Galera of three: no node has a quorum, then they meet again`
-  const where = saveResults('drill-mariadb-quorum', { title, table, pictures: [], data: losses })
+  const where = saveResults('drill-mariadb-quorum', { title, table, pictures: [], data: { losses, dials } })
   console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)
+}
+
+function rates(perSecond: readonly number[]): string {
+  return perSecond.map((each) => each.toFixed(1)).join(', ')
 }

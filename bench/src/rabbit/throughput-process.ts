@@ -2,10 +2,9 @@
 import { bytes, createRabbit } from '@ha/rabbit'
 import { connect } from 'amqplib'
 import { atFullSpeed, type Begin, measureAndExit } from '../harness/full-speed.ts'
-import type { Timing, Who } from '../harness/pairs.ts'
+import type { Order } from '../harness/pairs.ts'
 
-export interface ThroughputOrder extends Timing {
-  readonly who: Who
+export interface ThroughputOrder extends Order {
   readonly endpoint: string
   readonly window: number
   readonly bytes: number

@@ -17,7 +17,7 @@ export function resultOf<T>(answer: Answer): Result<T> {
   const read = parts.find((part) => part.kind === 'rows')
   const written = parts.findLast((part) => part.kind === 'written')
   // Not enumerable: a result prints, compares and serialises as the list of its rows.
-  return Object.defineProperties([...(read?.rows ?? [])], {
+  return Object.defineProperties(read?.rows ?? [], {
     affectedRows: { value: written?.affectedRows ?? 0 },
     insertId: { value: written?.insertId ?? 0 },
     warnings: { value: written?.warnings ?? 0 },
