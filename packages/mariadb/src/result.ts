@@ -13,16 +13,34 @@ export interface Result<T = Row> extends ReadonlyArray<T> {
 
 /** What an answer of the server becomes. Of a procedure: its first rows, and what it wrote last. */
 export function resultOf<T>(answer: Answer): Result<T> {
-  const parts = answer.kind === 'several' ? answer.answers : [answer]
-  const read = parts.find((part) => part.kind === 'rows')
-  const written = parts.findLast((part) => part.kind === 'written')
-  // Not enumerable: a result prints, compares and serialises as the list of its rows.
-  return Object.defineProperties(read?.rows ?? [], {
-    affectedRows: { value: written?.affectedRows ?? 0 },
-    insertId: { value: written?.insertId ?? 0 },
-    warnings: { value: written?.warnings ?? 0 },
-    columns: { value: read?.columns ?? [] },
-  }) as unknown as Result<T>
+  if (answer.kind === 'rows') return result(answer, undefined)
+  if (answer.kind === 'written') return result(undefined, answer)
+  const read = answer.answers.find((part) => part.kind === 'rows')
+  const written = answer.answers.findLast((part) => part.kind === 'written')
+  return result(read, written)
+}
+
+function result<T>(
+  read: Extract<Answer, { kind: 'rows' }> | undefined,
+  written: Extract<Answer, { kind: 'written' }> | undefined,
+): Result<T> {
+  const rows = read?.rows ?? []
+  hide(rows, 'affectedRows', written?.affectedRows ?? 0)
+  hide(rows, 'insertId', written?.insertId ?? 0)
+  hide(rows, 'warnings', written?.warnings ?? 0)
+  hide(rows, 'columns', read?.columns ?? noColumns)
+  return rows as unknown as Result<T>
+}
+
+const noColumns: readonly Column[] = Object.freeze([])
+
+// One for all: four fresh ones for each result cost more than the rest of it.
+const descriptor: PropertyDescriptor = { value: undefined }
+
+// Not enumerable: a result prints, compares and serialises as the list of its rows.
+function hide(rows: object, name: keyof Result, value: unknown): void {
+  descriptor.value = value
+  Object.defineProperty(rows, name, descriptor)
 }
 
 /** A statement in the text protocol: the values are written into it, escaped. */

@@ -1,7 +1,7 @@
 import { createPool, type Pool as GenericPool } from 'generic-pool'
 import type { Signal } from '../driver.ts'
 import type { HaError } from '../model/error.ts'
-import { scopeBelow } from '../runtime/scope.ts'
+import { scopeBelow, waitedForOften } from '../runtime/scope.ts'
 import { leaseOver } from '../source.ts'
 import { Dialler, type Dialling } from './dialler.ts'
 import type { Held } from './held.ts'
@@ -31,6 +31,8 @@ export class Generation<C> {
   readonly #dialler: Dialler<C>
   readonly #all = new Set<Held<C>>()
   readonly #inner: GenericPool<Held<C>>
+  // Last in, first out: what is used stays warm, and what nobody needs grows old.
+  readonly #shelf: Held<C>[] = []
 
   constructor(parts: GenerationParts<C>) {
     this.number = parts.number
@@ -38,7 +40,6 @@ export class Generation<C> {
     this.#dialler = new Dialler(parts)
     const { max, min } = parts.options.size
     const factory = { create: () => this.#create(), destroy: (held: Held<C>) => this.#destroy(held) }
-    // Last in, first out: what is used stays warm, and what nobody needs grows old.
     this.#inner = createPool(factory, { max, min, fifo: false })
   }
 
@@ -48,7 +49,7 @@ export class Generation<C> {
   }
 
   get idle(): number {
-    return this.#inner.available
+    return this.#inner.available + this.#shelf.length
   }
 
   /** How many are being dialled. */
@@ -58,7 +59,7 @@ export class Generation<C> {
 
   /** How many more may be asked for. */
   get room(): number {
-    return this.#inner.max - this.#inner.borrowed - this.#inner.pending
+    return this.#inner.max - this.#inner.borrowed - this.#inner.pending + this.#shelf.length
   }
 
   /** How many there are, with those that are being made. */
@@ -71,17 +72,23 @@ export class Generation<C> {
     return this.#scope.signal
   }
 
+  /** Takes an idle connection that somebody has used before; undefined when there is none. */
+  take(): Held<C> | undefined {
+    return this.#shelf.pop()
+  }
+
   /** Resolves with an idle connection or a new one, and never when the generation ends first. */
   ask(): Promise<Held<C>> {
-    return this.#inner.acquire()
+    const held = this.take()
+    return held === undefined ? this.#inner.acquire() : Promise.resolve(held)
   }
 
-  /** Makes a connection that was asked for idle. */
+  /** Makes a connection that was taken or asked for idle. */
   giveBack(held: Held<C>): void {
-    if (this.#inner.isBorrowedResource(held)) void this.#inner.release(held)
+    if (this.#all.has(held)) this.#shelf.push(held)
   }
 
-  /** Lets go of a connection that was asked for, and is over. */
+  /** Lets go of a connection that was taken or asked for, and is over. */
   discard(held: Held<C>): void {
     if (this.#inner.isBorrowedResource(held)) void this.#inner.destroy(held)
   }
@@ -93,6 +100,7 @@ export class Generation<C> {
     this.#scope.abort(reason)
     for (const held of this.#all) held.end(reason)
     this.#all.clear()
+    this.#shelf.length = 0
   }
 
   #create(): Promise<Held<C>> {
@@ -104,6 +112,7 @@ export class Generation<C> {
   #hold(connection: C): Held<C> {
     const { driver, clock, random, idle } = this.#parts.options
     const scope = scopeBelow()
+    waitedForOften(scope.signal)
     let unwatch = (): void => undefined
     const nowMs = clock.now()
     const held: Held<C> = {

@@ -125,16 +125,35 @@ export class Host<C> {
   }
 
   /**
-   * Lends a connection, as soon as there is one; undefined when the borrower should look again where to go. Rejects
-   * with the signal's reason, or at once with `exhausted` when waiting is in vain.
+   * Lends a connection that is to be had at once; undefined when the borrower has to {@link wait} for one. Throws
+   * `exhausted` when waiting would be in vain.
    */
-  async borrow(borrower: Borrower<C>, signal: AbortSignal): Promise<Lease<C> | undefined> {
+  take(borrower: Borrower<C>): Lease<C> | undefined {
     if (borrower.within !== undefined) this.#nested(borrower.within)
-    if (this.#lending?.ready) {
-      const lease = await this.#lending.takeReady(borrower, signal)
-      if (lease !== undefined) return lease
+    return this.#lending?.takeReady(borrower)
+  }
+
+  /**
+   * Lends a connection, as soon as there is one; undefined when the borrower should look again where to go. Rejects
+   * with the signal's reason, or at once with `exhausted` when too many wait.
+   */
+  async wait(borrower: Borrower<C>, signal: AbortSignal): Promise<Lease<C> | undefined> {
+    // What was known when this host was chosen may have changed since.
+    if (!borrower.fits()) return undefined
+    const { max, maxWaiting } = this.#parts.options.size
+    // Those for whom there is room wait only until their connection is made.
+    const most = maxWaiting + max - this.load().inUse
+    if (this.#line.length >= most) throw this.#turnedAway('too many wait already')
+    const waiter = this.#line.join(borrower, signal)
+    this.#lending?.pump()
+    try {
+      return await waiter.gate.promise
+    } catch (error) {
+      if (this.load().inUse === max) this.#turnedAway('an acquire gave up waiting')
+      throw error
+    } finally {
+      this.#line.leave(waiter)
     }
-    return this.#standInLine(borrower, signal)
   }
 
   giveBack(lease: Lease<C>): void {
@@ -169,25 +188,6 @@ export class Host<C> {
       nowMs: clock.now(),
     }
     return exhausted(usage, why)
-  }
-
-  async #standInLine(borrower: Borrower<C>, signal: AbortSignal): Promise<Lease<C> | undefined> {
-    // What was known when this host was chosen may have changed since.
-    if (!borrower.fits()) return undefined
-    const { max, maxWaiting } = this.#parts.options.size
-    // Those for whom there is room wait only until their connection is made.
-    const most = maxWaiting + max - this.load().inUse
-    if (this.#line.length >= most) throw this.#turnedAway('too many wait already')
-    const waiter = this.#line.join(borrower, signal)
-    this.#lending?.pump()
-    try {
-      return await waiter.gate.promise
-    } catch (error) {
-      if (this.load().inUse === max) this.#turnedAway('an acquire gave up waiting')
-      throw error
-    } finally {
-      this.#line.leave(waiter)
-    }
   }
 
   // Those who hold a connection and wait for another one wait for each other, when nobody else has any.

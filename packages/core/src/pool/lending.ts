@@ -51,17 +51,13 @@ export class Lending<C> {
     return this.#doubt ?? this.generation.trouble
   }
 
-  /** Whether an idle connection is to be had at once. */
-  get ready(): boolean {
-    return this.generation.idle > 0 && this.#parts.line.length === 0
-  }
-
   /** Takes an idle connection that needs no proof; undefined when there is none, and one has to stand in line. */
-  async takeReady({ stack }: Borrower<C>, signal: AbortSignal): Promise<Lease<C> | undefined> {
-    const held = await this.generation.ask()
-    if (!signal.aborted && this.#fresh(held)) return this.#lend(held, stack)
-    this.#offer(held)
-    signal.throwIfAborted()
+  takeReady({ stack }: Borrower<C>): Lease<C> | undefined {
+    if (this.#parts.line.length > 0) return undefined
+    const held = this.generation.take()
+    if (held === undefined) return undefined
+    if (this.#fresh(held)) return this.#lend(held, stack)
+    this.generation.giveBack(held)
     return undefined
   }
 

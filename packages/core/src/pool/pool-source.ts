@@ -7,6 +7,7 @@ import { calledFrom } from './called-from.ts'
 import { destination, type Ground } from './destination.ts'
 import type { Host } from './host.ts'
 import type { Want } from './route.ts'
+import type { Borrower } from './waiting-line.ts'
 import { whyWaiting } from './why-waiting.ts'
 
 /** What a source needs of its pool. */
@@ -39,9 +40,11 @@ export class PoolSource<C, R> implements Source<C> {
    * with `exhausted` at once when waiting is in vain; and with what {@link trouble} says when the time of the want is
    * over.
    */
-  acquire(signal: AbortSignal): Promise<Lease<C>> {
+  async acquire(signal: AbortSignal): Promise<Lease<C>> {
     const { acquireTimeoutMs: timeoutMs } = this.#want
     const stack = this.#lender.findsLeaks ? calledFrom() : undefined
+    const lease = this.#atOnce(stack, signal)
+    if (lease !== undefined) return lease
     if (timeoutMs === undefined) return this.#acquire(stack, signal)
     const limit = { timeoutMs, signal, expired: () => this.#expired() }
     const late = (lease: Lease<C>): void => this.release(lease)
@@ -66,8 +69,15 @@ export class PoolSource<C, R> implements Source<C> {
     return whyWaiting(host, this.#lender.view)
   }
 
-  async #acquire(stack: string | undefined, signal: AbortSignal): Promise<Lease<C>> {
+  // What most operations find: an idle connection where the route goes, without a wait.
+  #atOnce(stack: string | undefined, signal: AbortSignal): Lease<C> | undefined {
     this.#lender.start()
+    if (signal.aborted || this.#lender.closed !== undefined) return undefined
+    const to = destination(this.#lender, this.#want.route)
+    return to.kind === 'host' ? to.host.take(this.#borrower(to.host, stack)) : undefined
+  }
+
+  async #acquire(stack: string | undefined, signal: AbortSignal): Promise<Lease<C>> {
     for (;;) {
       signal.throwIfAborted()
       if (this.#lender.closed !== undefined) throw this.#lender.closed
@@ -79,13 +89,18 @@ export class PoolSource<C, R> implements Source<C> {
   }
 
   async #borrow(stack: string | undefined, signal: AbortSignal): Promise<Lease<C> | undefined> {
-    const { route, within } = this.#want
-    const to = destination(this.#lender, route)
-    if (to.kind === 'host')
-      return to.host.borrow({ fits: () => this.#goesTo(to.host), within, stack }, signal)
+    const to = destination(this.#lender, this.#want.route)
+    if (to.kind === 'host') {
+      const borrower = this.#borrower(to.host, stack)
+      return to.host.take(borrower) ?? to.host.wait(borrower, signal)
+    }
     if (to.final) throw to.error ?? this.#unlisted()
     await this.#lender.changed.wait(signal)
     return undefined
+  }
+
+  #borrower(host: Host<C>, stack: string | undefined): Borrower<C> {
+    return { fits: () => this.#goesTo(host), within: this.#want.within, stack }
   }
 
   #goesTo(host: Host<C>): boolean {

@@ -71,7 +71,12 @@ async function tryOnce<C, T>(
   attempts: readonly Failure[],
   signal: AbortSignal,
 ): Promise<Tried<T>> {
-  const lease = await leaseFor(runner, operation, attempts, signal)
+  let lease: Lease<C>
+  try {
+    lease = await runner.source.acquire(signal)
+  } catch (thrown) {
+    throw withoutLease(operation, attempts, whyNoLease(runner, asError(thrown), signal), signal)
+  }
   if (signal.aborted || lease.signal.aborted) return notBegunOn(lease, runner, operation, attempts, signal)
   let either: Scope | undefined
   const until = (): AbortSignal => {
@@ -86,19 +91,6 @@ async function tryOnce<C, T>(
   } finally {
     either?.end()
     runner.source.release(lease)
-  }
-}
-
-async function leaseFor<C>(
-  runner: Runner<C>,
-  operation: Operation,
-  attempts: readonly Failure[],
-  signal: AbortSignal,
-): Promise<Lease<C>> {
-  try {
-    return await runner.source.acquire(signal)
-  } catch (thrown) {
-    throw withoutLease(operation, attempts, whyNoLease(runner, asError(thrown), signal), signal)
   }
 }
 

@@ -46,7 +46,7 @@ const mostSpare = 256
  * costs some microseconds and as much again to collect. Whoever gets the signal forgets it before the end.
  */
 export function passingScope(parent: AbortSignal | undefined): Scope {
-  const controller = spare.pop() ?? roomy()
+  const controller = spare.pop() ?? passing()
   const onParent = (): void => controller.abort(parent?.reason)
   if (parent?.aborted) onParent()
   else if (parent !== undefined) {
@@ -63,6 +63,12 @@ export function passingScope(parent: AbortSignal | undefined): Scope {
   }
 }
 
+function passing(): AbortController {
+  const controller = roomy()
+  waitedForOften(controller.signal)
+  return controller
+}
+
 function roomy(): AbortController {
   const controller = new AbortController()
   allowAnyNumber(controller.signal)
@@ -72,6 +78,37 @@ function roomy(): AbortController {
 // Thousands of operations may hang on one signal, and each lets go when it ends: Node's warning would be a false alarm.
 function allowAnyNumber(signal: AbortSignal): void {
   setMaxListeners(0, signal)
+}
+
+// Who waits for a signal of ours. An EventTarget takes half a microsecond for each that comes and as much for each that
+// goes, which a query does twice: so it has one listener, and that has a set.
+const waiting = Symbol('waiting')
+
+interface Own extends AbortSignal {
+  [waiting]?: Set<() => void>
+}
+
+function hear(signal: Own, onAbort: () => void): void {
+  const all = signal[waiting]
+  if (all === undefined) signal.addEventListener('abort', onAbort, { once: true })
+  else all.add(onAbort)
+}
+
+function unhear(signal: Own, onAbort: () => void): void {
+  const all = signal[waiting]
+  if (all === undefined) signal.removeEventListener('abort', onAbort)
+  else all.delete(onAbort)
+}
+
+/** Makes it cheap to wait for a signal of ours, for as long as it lives: one that many operations wait for. */
+export function waitedForOften(signal: AbortSignal): void {
+  const own: Own = signal
+  if (own[waiting] !== undefined) return
+  const all = new Set<() => void>()
+  own[waiting] = all
+  signal.addEventListener('abort', () => {
+    for (const onAbort of all) onAbort()
+  })
 }
 
 /**
@@ -88,8 +125,8 @@ export function abandonable<T>(
   return new Promise<T>((resolve, reject) => {
     let waiting = true
     const leave = (): void => {
-      signal.removeEventListener('abort', onAbort)
-      other?.removeEventListener('abort', onAbort)
+      unhear(signal, onAbort)
+      if (other !== undefined) unhear(other, onAbort)
     }
     const onAbort = (): void => {
       waiting = false
@@ -98,8 +135,8 @@ export function abandonable<T>(
     }
     if (signal.aborted || other?.aborted) onAbort()
     else {
-      signal.addEventListener('abort', onAbort)
-      other?.addEventListener('abort', onAbort)
+      hear(signal, onAbort)
+      if (other !== undefined) hear(other, onAbort)
     }
     work.then(
       (value) => {

@@ -7,7 +7,8 @@ export type Topology = CausalToken['kind']
 
 /** What this client has written, as far as a read has to know: the one place where reads and writes meet. */
 export class Causality {
-  readonly #keeps: boolean
+  /** Whether writes note their position at all; it costs a pipelined question each. */
+  readonly keeps: boolean
   readonly #clock: Clock
   /** How the server of a connection names positions. */
   readonly topologyAt: (connection: MariadbConnection) => Topology
@@ -19,16 +20,15 @@ export class Causality {
   readonly #last = new WeakMap<MariadbConnection, string>()
   readonly #lateUntilMs = new Map<string, number>()
 
-  /** `keeps`: whether writes note their position at all; it costs a pipelined question each. */
   constructor(keeps: boolean, clock: Clock, topologyAt: (connection: MariadbConnection) => Topology) {
-    this.#keeps = keeps
+    this.keeps = keeps
     this.#clock = clock
     this.topologyAt = topologyAt
   }
 
   /** Whether a read can be told how far the data has to be. */
   get known(): boolean {
-    return this.#keeps && this.#blindSince === undefined
+    return this.keeps && this.#blindSince === undefined
   }
 
   /** Servers, as `host:port`, that had not caught up a moment ago. */
@@ -40,7 +40,7 @@ export class Causality {
 
   /** Notes the position of the write before it on the connection; to be asked right behind it. Never rejects. */
   async note(connection: MariadbConnection): Promise<void> {
-    if (!this.#keeps) return
+    if (!this.keeps) return
     this.#asked += 1
     const begun = this.#asked
     const kind = this.topologyAt(connection)

@@ -1,4 +1,5 @@
 import { fromFirstWord } from './first-word.ts'
+import { remembered } from './remembered.ts'
 
 // What a statement begins with when it may leave something in the session that a rollback does not take away.
 const leaves =
@@ -13,8 +14,8 @@ const ownVariables = /^SET\s+STATEMENT\b/i
  * Whether a statement may leave something in its session for the next borrower: variables, a schema, locks, temporary
  * tables, prepared statements. Errs on the side of yes. What a stored function does behind a SELECT is not seen.
  */
-export function stains(sql: string): boolean {
+export const stains: (sql: string) => boolean = remembered((sql) => {
   const text = fromFirstWord(sql)
   if (leaves.test(text) && !ownVariables.test(text)) return true
   return hides.test(text)
-}
+})

@@ -1,23 +1,12 @@
+import { remembered } from '../driver/remembered.ts'
 import { lex, type Token } from './lex.ts'
 import { pureFunctions, wordsBeforeParentheses } from './pure-functions.ts'
-
-// Applications have some hundred statements; a program that writes each value into its text has no end of them.
-const mostRemembered = 1_000
-
-const remembered = new Map<string, boolean>()
 
 /**
  * Whether a statement can be seen to change nothing, so that twice is harmless: a SELECT, SHOW, DESCRIBE or EXPLAIN
  * that calls built-in functions only. A stored function may write, and so may a sequence: these are not.
  */
-export function isHarmless(sql: string): boolean {
-  const known = remembered.get(sql)
-  if (known !== undefined) return known
-  const harmless = judge(lex(sql))
-  if (remembered.size >= mostRemembered) remembered.clear()
-  remembered.set(sql, harmless)
-  return harmless
-}
+export const isHarmless: (sql: string) => boolean = remembered((sql) => judge(lex(sql)))
 
 const readers: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'SHOW', 'DESCRIBE', 'DESC', 'EXPLAIN'])
 

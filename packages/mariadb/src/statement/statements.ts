@@ -26,43 +26,46 @@ export class Statements {
       : this.#write(name, statement, call, nature)
   }
 
-  async #read(name: string, statement: Statement, call: Call, nature: Nature): Promise<Answer> {
+  #read(name: string, statement: Statement, call: Call, nature: Nature): Promise<Answer> {
     const causality = this.#causality
     const runner = this.#runner(readerFor(causality, call), call, nature)
-    if (call.consistency === 'eventual') {
-      return this.#told(
-        name,
-        run(runner, operationOf(name, call, nature), (connection) => connection.run(statement)),
-      )
-    }
+    const operation = operationOf(name, call, nature)
+    if (call.consistency === 'eventual') return this.#plain(runner, operation, statement)
     if (call.consistency === 'session') for (const late of causality.late()) runner.avoid(late)
     const work = async (connection: MariadbConnection): Promise<Answer> => {
       await beforeReading(causality, runner, connection, call)
       return connection.run(statement)
     }
-    return this.#told(name, run(runner, operationOf(name, call, nature), work))
+    return this.#told(name, run(runner, operation, work))
   }
 
-  async #write(name: string, statement: Statement, call: Call, nature: Nature): Promise<Answer> {
+  #write(name: string, statement: Statement, call: Call, nature: Nature): Promise<Answer> {
     const runner = this.#runner(call.route, call, nature)
+    const operation = operationOf(name, call, nature)
+    if (!this.#causality.keeps) return this.#plain(runner, operation, statement)
     const write = new Write(this.#causality, statement)
-    const done = run(runner, operationOf(name, call, nature), (connection) => write.run(connection))
+    const done = run(runner, operation, (connection) => write.run(connection))
     return this.#told(name, done, write)
+  }
+
+  #plain(runner: OperationRunner, operation: Operation, statement: Statement): Promise<Answer> {
+    return this.#told(
+      operation.name,
+      run(runner, operation, (connection) => connection.run(statement)),
+    )
   }
 
   #runner(asked: Call['route'], { timeoutMs }: Call, { classify }: Nature): OperationRunner {
     return new OperationRunner(this.#ground, { asked, timeoutMs, classify })
   }
 
-  async #told(name: string, done: Promise<Answer>, write?: Write): Promise<Answer> {
-    try {
-      return await done
-    } catch (thrown) {
+  #told(name: string, done: Promise<Answer>, write?: Write): Promise<Answer> {
+    return done.catch((thrown: unknown) => {
       if (write?.answer !== undefined) return write.answer
       const error = fromCore(thrown)
       if (error.outcome === 'unknown') this.#ground.onUnknown(name, error)
       throw error
-    }
+    })
   }
 }
 
