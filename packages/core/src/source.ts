@@ -14,6 +14,8 @@ export interface Lease<C> {
 
 /** Lends connections; what was borrowed is given back. */
 export interface Source<C> {
+  /** A connection that is to be had at once; undefined when one has to {@link acquire} it, or hear why not. */
+  take(): Lease<C> | undefined
   /** Waits for a usable connection, as long as the signal allows. */
   acquire(signal: AbortSignal): Promise<Lease<C>>
   /**

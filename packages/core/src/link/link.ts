@@ -88,6 +88,10 @@ export class Link<C> implements Source<C> {
     }
   }
 
+  take(): Lease<C> | undefined {
+    return this.#state.kind === 'ready' ? this.#state.lease : undefined
+  }
+
   /** Nothing: the one connection belongs to everybody. */
   release(): void {}
 

@@ -35,16 +35,22 @@ export class PoolSource<C, R> implements Source<C> {
     this.#want = want
   }
 
+  /** What most operations find: an idle connection where the route goes. Throws as {@link acquire} rejects. */
+  take(): Lease<C> | undefined {
+    if (this.#lender.closed !== undefined) return undefined
+    const to = destination(this.#lender, this.#want.route)
+    return to.kind === 'host' ? to.host.take(this.#borrower(to.host, this.#calledFrom())) : undefined
+  }
+
   /**
    * Waits for a connection. Rejects with the signal's reason; with `closed`; with the route's error when it is final;
    * with `exhausted` at once when waiting is in vain; and with what {@link trouble} says when the time of the want is
    * over.
    */
-  async acquire(signal: AbortSignal): Promise<Lease<C>> {
+  acquire(signal: AbortSignal): Promise<Lease<C>> {
     const { acquireTimeoutMs: timeoutMs } = this.#want
-    const stack = this.#lender.findsLeaks ? calledFrom() : undefined
-    const lease = this.#atOnce(stack, signal)
-    if (lease !== undefined) return lease
+    const stack = this.#calledFrom()
+    this.#lender.start()
     if (timeoutMs === undefined) return this.#acquire(stack, signal)
     const limit = { timeoutMs, signal, expired: () => this.#expired() }
     const late = (lease: Lease<C>): void => this.release(lease)
@@ -69,14 +75,6 @@ export class PoolSource<C, R> implements Source<C> {
     return whyWaiting(host, this.#lender.view)
   }
 
-  // What most operations find: an idle connection where the route goes, without a wait.
-  #atOnce(stack: string | undefined, signal: AbortSignal): Lease<C> | undefined {
-    this.#lender.start()
-    if (signal.aborted || this.#lender.closed !== undefined) return undefined
-    const to = destination(this.#lender, this.#want.route)
-    return to.kind === 'host' ? to.host.take(this.#borrower(to.host, stack)) : undefined
-  }
-
   async #acquire(stack: string | undefined, signal: AbortSignal): Promise<Lease<C>> {
     for (;;) {
       signal.throwIfAborted()
@@ -97,6 +95,10 @@ export class PoolSource<C, R> implements Source<C> {
     if (to.final) throw to.error ?? this.#unlisted()
     await this.#lender.changed.wait(signal)
     return undefined
+  }
+
+  #calledFrom(): string | undefined {
+    return this.#lender.findsLeaks ? calledFrom() : undefined
   }
 
   #borrower(host: Host<C>, stack: string | undefined): Borrower<C> {

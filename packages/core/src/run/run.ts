@@ -43,16 +43,28 @@ export type Work<C, T> = (connection: C, until: () => AbortSignal) => Promise<T>
  */
 export async function run<C, T>(runner: Runner<C>, operation: Operation, work: Work<C, T>): Promise<T> {
   const scope = passingScope(operation.signal)
+  const { signal } = scope
   const cancel = runner.clock.after(operation.timeoutMs, () => scope.abort(expiredAfter(operation)))
   const attempts: Failure[] = []
   try {
     for (;;) {
-      const tried = await tryOnce(runner, operation, work, attempts, scope.signal)
-      if (tried.kind === 'done') {
-        runner.budget.refill()
-        return tried.value
-      }
-      await beforeRetry(runner, operation, attempts, tried.failure, scope.signal)
+      const lease =
+        takeNow(runner, operation, attempts, signal) ?? (await leaseFor(runner, operation, attempts, signal))
+      const failure = notBegunOn(lease, runner, operation, attempts, signal)
+      if (failure === undefined) {
+        const either = new Either(signal, lease.signal)
+        try {
+          const value = await abandonable(work(lease.connection, either.until), signal, ignore, lease.signal)
+          runner.budget.refill()
+          return value
+        } catch (thrown) {
+          attempts.push(failedOn(lease, runner, operation, attempts, asError(thrown), signal))
+        } finally {
+          either.end()
+          runner.source.release(lease)
+        }
+      } else attempts.push(failure)
+      await beforeRetry(runner, operation, attempts, signal)
     }
   } finally {
     cancel()
@@ -60,51 +72,62 @@ export async function run<C, T>(runner: Runner<C>, operation: Operation, work: W
   }
 }
 
-type Tried<T> =
-  | { readonly kind: 'done'; readonly value: T }
-  | { readonly kind: 'failed'; readonly failure: Failure }
+// The signal of one try, which is made when somebody asks for it.
+class Either {
+  readonly until: () => AbortSignal
+  #scope: Scope | undefined
 
-async function tryOnce<C, T>(
-  runner: Runner<C>,
-  operation: Operation,
-  work: Work<C, T>,
-  attempts: readonly Failure[],
-  signal: AbortSignal,
-): Promise<Tried<T>> {
-  let lease: Lease<C>
-  try {
-    lease = await runner.source.acquire(signal)
-  } catch (thrown) {
-    throw withoutLease(operation, attempts, whyNoLease(runner, asError(thrown), signal), signal)
+  constructor(...parents: readonly AbortSignal[]) {
+    this.until = () => {
+      this.#scope ??= scopeBelow(...parents)
+      return this.#scope.signal
+    }
   }
-  if (signal.aborted || lease.signal.aborted) return notBegunOn(lease, runner, operation, attempts, signal)
-  let either: Scope | undefined
-  const until = (): AbortSignal => {
-    either ??= scopeBelow(signal, lease.signal)
-    return either.signal
-  }
-  try {
-    const working = work(lease.connection, until)
-    return { kind: 'done', value: await abandonable(working, signal, ignore, lease.signal) }
-  } catch (thrown) {
-    return failedOn(lease, runner, operation, attempts, asError(thrown), signal)
-  } finally {
-    either?.end()
-    runner.source.release(lease)
+
+  end(): void {
+    this.#scope?.end()
   }
 }
 
-// Between the lending and the work either may have ended: then nothing has begun.
+function takeNow<C>(
+  runner: Runner<C>,
+  operation: Operation,
+  attempts: readonly Failure[],
+  signal: AbortSignal,
+): Lease<C> | undefined {
+  if (signal.aborted) return undefined
+  try {
+    return runner.source.take()
+  } catch (thrown) {
+    throw withoutLease(operation, attempts, asError(thrown), signal)
+  }
+}
+
+async function leaseFor<C>(
+  runner: Runner<C>,
+  operation: Operation,
+  attempts: readonly Failure[],
+  signal: AbortSignal,
+): Promise<Lease<C>> {
+  try {
+    return await runner.source.acquire(signal)
+  } catch (thrown) {
+    throw withoutLease(operation, attempts, whyNoLease(runner, asError(thrown), signal), signal)
+  }
+}
+
+// Between the lending and the work either may have ended: then nothing has begun, and why is told.
 function notBegunOn<C>(
   lease: Lease<C>,
   { source }: Runner<C>,
   operation: Operation,
   attempts: readonly Failure[],
   signal: AbortSignal,
-): { readonly kind: 'failed'; readonly failure: Failure } {
+): Failure | undefined {
+  if (!signal.aborted && !lease.signal.aborted) return undefined
   source.release(lease)
   if (signal.aborted) throw withoutLease(operation, attempts, asError(signal.reason), signal)
-  return { kind: 'failed', failure: notBegun(lease) }
+  return notBegun(lease)
 }
 
 function failedOn<C>(
@@ -114,11 +137,11 @@ function failedOn<C>(
   attempts: readonly Failure[],
   error: Error,
   signal: AbortSignal,
-): { readonly kind: 'failed'; readonly failure: Failure } {
+): Failure {
   if (signal.aborted) throw interrupted(operation, attempts, lease, signal)
   const verdict = lease.signal.aborted ? lostInFlight(operation) : runner.driver.classify(error)
   if (verdict.scope !== 'call') runner.source.fail(lease, error)
-  return { kind: 'failed', failure: { endpoint: formatEndpoint(lease.endpoint), error, verdict } }
+  return { endpoint: formatEndpoint(lease.endpoint), error, verdict }
 }
 
 function ignore(): void {}
@@ -141,11 +164,11 @@ function lostInFlight(operation: Operation): Verdict {
 async function beforeRetry<C>(
   { clock, budget, backoff, random }: Runner<C>,
   operation: Operation,
-  attempts: Failure[],
-  failure: Failure,
+  attempts: readonly Failure[],
   signal: AbortSignal,
 ): Promise<void> {
-  attempts.push(failure)
+  const failure = attempts.at(-1)
+  if (failure === undefined) return
   kept(failure.error)
   const { repeatable, name } = operation
   const decision = decide(failure.verdict, {

@@ -112,6 +112,12 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     return this.#lease
   }
 
+  take(): Lease<MariadbConnection> | undefined {
+    const lease = this.#source.take()
+    if (this.#remembers) this.#lease = lease
+    return lease
+  }
+
   acquire(signal: AbortSignal): Promise<Lease<MariadbConnection>> {
     const acquiring = this.#source.acquire(signal)
     return this.#remembers ? this.#remember(acquiring) : acquiring
