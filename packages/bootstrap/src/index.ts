@@ -1,7 +1,13 @@
 export type { FaultLease } from './client/fault-lease.ts'
 export { type FindOptions, findLabs, openLab } from './client/find-labs.ts'
 export type { Lab } from './client/lab.ts'
-export type { FaultOptions, LabNode, RecoverOptions, WaitOptions } from './client/lab-options.ts'
+export type {
+  FaultOptions,
+  LabNode,
+  PartitionOptions,
+  RecoverOptions,
+  WaitOptions,
+} from './client/lab-options.ts'
 export { type StartOptions, startLab } from './client/start-lab.ts'
 export { type DoctorOptions, doctor } from './doctor/doctor.ts'
 export type { Finding } from './doctor/findings.ts'
@@ -11,14 +17,15 @@ export type { Decision } from './galera/recovery.ts'
 export type { Fault, FaultAction, LabEvent, ProcessId, Recorded } from './lab/events.ts'
 export type { LabPhase } from './lab/state.ts'
 export type { LabStatus, NodeStanding, NodeStatus } from './lab/wire.ts'
-export type { MemberView } from './model/agreement.ts'
+export type { MemberView, Role } from './model/agreement.ts'
 export { type BootstrapCode, bootstrapCodes } from './model/codes.ts'
-export type { KindName, ServerFault } from './model/plan.ts'
+export type { KindName, NetworkFault, PartitionSide, ServerFault } from './model/plan.ts'
 export type {
   GaleraTopology,
   Policy,
   RabbitTopology,
   ReplicationTopology,
   Topology,
+  ZookeeperTopology,
 } from './model/topology.ts'
 export type { Recovery } from './supervisor/recovery.ts'

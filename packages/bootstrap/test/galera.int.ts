@@ -49,7 +49,7 @@ test('they listen on the loopback interface only', () => {
 test('a frozen node is woken when its time is over, and joins the others again', async () => {
   await lab.pause('db2', { forMs: 4_000 })
 
-  expect(processState(lab.nodes[1]?.pid ?? 0)).toBe('T')
+  await expect.poll(() => processState(lab.nodes[1]?.pid ?? 0)).toBe('T')
   await expect.poll(() => isHealedByDeadline('db2'), { timeout: 15_000 }).toBe(true)
   await lab.ready()
 })

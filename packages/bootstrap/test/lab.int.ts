@@ -225,16 +225,19 @@ describe('three nodes', () => {
   test('Ctrl-C ends a wait for a supervisor that hangs, and says what is true', async () => {
     const supervisor = supervisorPid(lab)
     process.kill(supervisor, 'SIGSTOP')
-    const asking = run(process.execPath, [hactl, 'status', '--name', three], { env })
-    await setTimeout(1000)
+    try {
+      const asking = run(process.execPath, [hactl, 'status', '--name', three], { env })
+      await setTimeout(1000)
 
-    asking.child.kill('SIGINT')
+      asking.child.kill('SIGINT')
 
-    await expect(asking).rejects.toMatchObject({
-      code: 130,
-      stderr: 'hactl: interrupted; nothing was changed\n',
-    })
-    process.kill(supervisor, 'SIGCONT')
+      await expect(asking).rejects.toMatchObject({
+        code: 130,
+        stderr: 'hactl: interrupted; nothing was changed\n',
+      })
+    } finally {
+      process.kill(supervisor, 'SIGCONT')
+    }
   })
 
   test('after a killed supervisor, down leaves nothing of the lab and touches no stranger', async () => {

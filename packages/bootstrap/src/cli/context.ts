@@ -7,7 +7,8 @@ import { type Progress, progressOn, type Screen } from './progress.ts'
 export interface Answer {
   readonly json: unknown
   readonly text: readonly string[]
-  readonly exitCode: ExitCode
+  /** One of hactl's own, or that of a command that it ran. */
+  readonly exitCode: number
 }
 
 /** What a verb works in. */
@@ -35,7 +36,7 @@ export interface Streams {
 export async function runVerb(
   verb: (context: Context) => Promise<Answer>,
   options: { readonly isJson: boolean; readonly signal: AbortSignal; readonly streams: Streams },
-): Promise<ExitCode> {
+): Promise<number> {
   const { isJson, signal, streams } = options
   let progress: Progress | undefined
   const context: Context = {

@@ -14,7 +14,8 @@ process.on('SIGINT', onInterrupt)
 process.on('SIGTERM', onInterrupt)
 const argv = process.argv.slice(2)
 const options = {
-  isJson: argv.includes('--json'),
+  // What stands behind `sandbox` is another program's.
+  isJson: argv[0] !== 'sandbox' && argv.includes('--json'),
   signal: interrupt.signal,
   streams: { out: screenOf(process.stdout), errors: screenOf(process.stderr), confirm } satisfies Streams,
 }

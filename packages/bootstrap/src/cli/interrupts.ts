@@ -8,6 +8,7 @@ const words = {
   fault: 'the fault may be in force all the same, and heals itself when its time is over; see: hactl status',
   back: 'what was asked may go on all the same; see: hactl status',
   down: 'the lab may be ending all the same; see: hactl status',
+  sandbox: 'everything in the sandbox has ended',
   fix: 'the package manager does not run any more; see: hactl doctor',
 } as const
 

@@ -1,18 +1,26 @@
-import { Command } from 'commander'
+import { Command, Option } from 'commander'
 import { type FaultAction, processFaults } from '../lab/events.ts'
 import { parseDuration } from '../model/duration.ts'
-import { kindNames, serverFaults } from '../model/plan.ts'
+import {
+  kindNames,
+  type NetworkFault,
+  type PartitionSide,
+  partitionFrom,
+  partitionSides,
+  serverFaults,
+} from '../model/plan.ts'
 import type { Answer, Context } from './context.ts'
 import { afterInterrupt, type Interrupted } from './interrupts.ts'
 import { logs } from './logs.ts'
 import { recover } from './recover.ts'
+import { sandbox } from './sandbox.ts'
 import { kindOf, topologyOf, type UpFlags } from './up-flags.ts'
 import { bringBack, down, env, examine, fault, status, up } from './verbs.ts'
 
 /** A verb with its arguments filled in, ready to run. */
 export type Verb = (context: Context) => Promise<Answer>
 
-const faultWords: Readonly<Record<FaultAction, string>> = {
+const faultWords: Readonly<Record<Exclude<FaultAction, NetworkFault>, string>> = {
   kill: 'end a node with SIGKILL; healed by starting it again',
   stop: 'stop a node gracefully; healed by starting it again',
   pause: 'freeze a node with SIGSTOP: it accepts connections and says nothing',
@@ -31,6 +39,8 @@ export function hactlProgram(take: (verb: Verb) => void): Command {
   const program = new Command('hactl')
     .description('Starts, breaks, heals and ends real clusters on this machine.')
     .helpCommand(true)
+    // What comes after the name of a program that hactl shall run belongs to that program.
+    .enablePositionalOptions()
   addUp(program, choose)
   addFaults(program, choose)
   verb(program, 'status', 'show every node and whether all members agree').action((flags) =>
@@ -53,6 +63,11 @@ export function hactlProgram(take: (verb: Verb) => void): Command {
     .action((kinds, flags) =>
       choose(flags.fix === true ? 'fix' : 'look', (context) => examine(kinds.map(kindOf), flags, context)),
     )
+  program
+    .command('sandbox <command...>')
+    .description('run a command in a network of its own, where nodes can be partitioned')
+    .passThroughOptions()
+    .action((command) => choose('sandbox', (context) => sandbox(command, context)))
   return program
 }
 
@@ -83,6 +98,12 @@ function addFaults(program: Command, choose: Choose): void {
       .option('--for <duration>', 'when it heals itself', '5m')
       .action((node, flags) => choose('fault', (context) => fault(action, node, flags, context)))
   }
+  verb(program, 'partition <node>', 'in a sandbox: cut a node from its peers, its clients or all')
+    .addOption(new Option('--from <whom>', 'from whom').choices(partitionSides).default('peers'))
+    .option('--for <duration>', 'when it heals itself', '5m')
+    .action((node, flags) =>
+      choose('fault', (context) => fault(partitionFrom[flags.from as PartitionSide], node, flags, context)),
+    )
   verb(program, 'recover [kind]', 'galera: bring a stopped cluster back from the node that is farthest')
     .option('--assume-lost <node...>', 'nodes whose data are given up')
     .option('--yes', 'do not ask')

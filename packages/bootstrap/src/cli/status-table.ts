@@ -1,16 +1,27 @@
 import type { LabStatus, NodeStatus } from '../lab/wire.ts'
+import { roleOf } from '../model/agreement.ts'
 import { clockTime } from './sentences.ts'
 import { tableRows } from './table.ts'
-
-const headings = ['NODE', 'STATE', 'SEES', 'ADDRESS', 'PID', 'FAULT'] as const
 
 /** A lab's status as lines of text: a sentence, a table, and what needs attention. */
 export function statusLines(status: LabStatus): readonly string[] {
   return [
     `${status.lab}  ${status.kind} ${status.version}  ${summary(status)}`,
-    ...tableRows([headings, ...status.nodes.map(cells)]),
+    ...table(status.nodes),
     ...attention(status),
   ]
+}
+
+// Where all nodes are alike, nobody asks for their roles.
+function table(nodes: readonly NodeStatus[]): readonly string[] {
+  const roles = nodes.map(({ view }) => roleOf(view))
+  const hasRoles = roles.some((role) => role !== undefined)
+  const withRole = (
+    role: string,
+    [name = '', state = '', ...others]: readonly string[],
+  ): readonly string[] => (hasRoles ? [name, state, role, ...others] : [name, state, ...others])
+  const headings = withRole('ROLE', ['NODE', 'STATE', 'SEES', 'ADDRESS', 'PID', 'FAULT'])
+  return tableRows([headings, ...nodes.map((node, i) => withRole(roles[i] ?? '-', cells(node)))])
 }
 
 function attention({ phase, agreed, because }: LabStatus): readonly string[] {

@@ -38,6 +38,7 @@ export function topologyOf(word: string, flags: UpFlags): Topology {
     case 'galera':
       return { kind, ...common, arbitrator: flags.arbitrator ?? false }
     case 'replication':
+    case 'zookeeper':
       return { kind, ...common }
   }
 }

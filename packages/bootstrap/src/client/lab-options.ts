@@ -1,5 +1,9 @@
 import type { Endpoint } from '@ha/core'
+import type { PartitionSide } from '../model/plan.ts'
 import type { CallOptions } from './call.ts'
+
+/** How long a wait lasts that says nothing else. */
+export const defaultWaitMs = 60_000
 
 /** A node of a lab. */
 export interface LabNode {
@@ -17,6 +21,12 @@ export interface FaultOptions {
   /** 1 to 604 800 000: a week. Default 300 000: five minutes. */
   readonly forMs?: number
   readonly signal?: AbortSignal | undefined
+}
+
+/** From whom a node is cut, for how long, and who may end the wait for the beginning. */
+export interface PartitionOptions extends FaultOptions {
+  /** Default `peers`. */
+  readonly from?: PartitionSide
 }
 
 /** How long to wait, and who may end the wait. */

@@ -1,14 +1,14 @@
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { asError, systemClock, withDeadline } from '@ha/core'
 import type { Fault, FaultAction, Recorded } from '../lab/events.ts'
 import { defaultFaultMs } from '../lab/faults.ts'
 import { fold, idOf, type LabState, processOf, unbornLab } from '../lab/state.ts'
 import type { LabStatus, Request } from '../lab/wire.ts'
 import { journalPath } from '../machine/lab-folder.ts'
-import { runCommand } from '../machine/run-command.ts'
+import { roleOf } from '../model/agreement.ts'
 import { type BootstrapCode, labError } from '../model/codes.ts'
 import { checkFaultMs, checkWaitMs } from '../model/limits.ts'
-import type { Plan, PlannedNode } from '../model/plan.ts'
+import { type Plan, type PlannedNode, partitionFrom } from '../model/plan.ts'
 import { unknownNode } from '../model/unknown-node.ts'
 import { findLeader } from '../rabbitmq/leader.ts'
 import { readEvents } from '../supervisor/book.ts'
@@ -18,10 +18,16 @@ import { statusUnasked } from '../supervisor/status.ts'
 import { ask } from './ask.ts'
 import type { CallOptions } from './call.ts'
 import { type FaultLease, faultLease } from './fault-lease.ts'
-import type { FaultOptions, LabNode, RecoverOptions, WaitOptions } from './lab-options.ts'
+import {
+  defaultWaitMs,
+  type FaultOptions,
+  type LabNode,
+  type PartitionOptions,
+  type RecoverOptions,
+  type WaitOptions,
+} from './lab-options.ts'
 import { removeRemains } from './remains.ts'
-
-const defaultWaitMs = 60_000
+import { runTool } from './run-tool.ts'
 
 /** A running cluster on this machine, to be broken. It is looked after by a process of its own and outlives this one. */
 export class Lab {
@@ -32,7 +38,7 @@ export class Lab {
   readonly folder: string
   /** What an application dials, with all nodes in it. */
   readonly url: string
-  /** The environment variable in which applications look for it: `AMQP_URL`, `MARIADB_URL`. */
+  /** The environment variable in which applications look for it: `AMQP_URL`, `MARIADB_URL`, `ZOOKEEPER_CONNECT`. */
   readonly urlVariable: string
   readonly #plan: Plan
 
@@ -104,6 +110,11 @@ export class Lab {
     return this.fault('stop-applier', node, options)
   }
 
+  /** In a sandbox: cuts the node from its peers, from its clients, or from all, in both directions and silently. */
+  partition(node: string, options: PartitionOptions = {}): Promise<FaultLease> {
+    return this.fault(partitionFrom[options.from ?? 'peers'], node, options)
+  }
+
   /** Breaks a node by any action; `fault-refused` names those that the node knows. */
   async fault(action: FaultAction, node: string, options: FaultOptions = {}): Promise<FaultLease> {
     const forMs = checkFaultMs(options.forMs, `${action}.forMs`, defaultFaultMs)
@@ -149,27 +160,20 @@ export class Lab {
     return (await this.#call({ verb: 'status' }, options)) as LabStatus
   }
 
-  /** The node that leads a queue, quorum or classic, as most members know it; undefined when none of them does. */
+  /** ZooKeeper: the node that leads the ensemble; undefined while they elect one. */
+  async leader(options: CallOptions = {}): Promise<string | undefined> {
+    const { nodes } = await this.status(options)
+    return nodes.find(({ view }) => roleOf(view) === 'leader')?.name
+  }
+
+  /** RabbitMQ: the node that leads a queue, quorum or classic, as most members know it; undefined when none of them does. */
   async leaderOf(queue: string, vhost = '/'): Promise<string | undefined> {
     return await findLeader(this.#plan, vhost, queue)
   }
 
   /** Runs the server's administration tool against a node and returns what it printed. */
   async ctl(node: string, args: readonly string[], options: WaitOptions = {}): Promise<string> {
-    const { ctl } = this.#node(node)
-    if (ctl === null) throw labError('tool-failed', `${node} has no administration tool: it has no data`)
-    const timeoutMs = checkWaitMs(options.timeoutMs, 'ctl.timeoutMs', defaultWaitMs)
-    const limit = { timeoutMs, signal: options.signal }
-    const result = await runCommand({ ...ctl, argv: [...ctl.argv, ...args] }, limit)
-    options.signal?.throwIfAborted()
-    if (result.status !== 0) {
-      const said = `${result.stderr}${result.stdout}`.trim()
-      throw labError(
-        'tool-failed',
-        `${basename(ctl.argv[0] ?? '')} ${args.join(' ')} on ${node} failed: ${said}`,
-      )
-    }
-    return result.stdout
+    return await runTool(this.#node(node), args, options)
   }
 
   /** Every event of the lab so far: the records of its journal. */

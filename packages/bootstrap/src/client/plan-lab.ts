@@ -11,6 +11,7 @@ import { availableMemoryMib } from '../machine/memory.ts'
 import { checkPlatform } from '../machine/platform.ts'
 import { isFree } from '../machine/ports.ts'
 import { findRabbit } from '../machine/rabbit-programs.ts'
+import { findZookeeper } from '../machine/zookeeper-programs.ts'
 import type { MariadbPlace } from '../mariadb/place.ts'
 import { labError } from '../model/codes.ts'
 import { checkMemory } from '../model/memory.ts'
@@ -21,6 +22,10 @@ import { resolveRabbit } from '../rabbitmq/model.ts'
 import { planRabbit } from '../rabbitmq/plan.ts'
 import { resolveReplication } from '../replication/model.ts'
 import { planReplication } from '../replication/plan.ts'
+import { findNetwork } from '../sandbox/find-network.ts'
+import { spread } from '../sandbox/spread.ts'
+import { resolveZookeeper } from '../zookeeper/model.ts'
+import { planZookeeper } from '../zookeeper/plan.ts'
 
 /** Plans a lab of that name for this machine: programs found, ports free, memory enough. */
 export async function planLab(topology: Topology, lab: string, home: string): Promise<Plan> {
@@ -28,13 +33,14 @@ export async function planLab(topology: Topology, lab: string, home: string): Pr
   const folder = labFolder(home, lab)
   const reserved = reservedPorts(home)
   const firstPort = topology.basePort ?? (await freeBlock(folder, reserved))
-  const plan = planKind(topology, { lab, folder, firstPort })
+  const network = findNetwork(process.env)
+  const plan = spread(planKind(topology, { lab, folder, firstPort, network }), network)
   checkReserved(portsOf(plan), reserved)
   checkMemory(availableMemoryMib(), plan.nodes.length, plan.kind)
   return plan
 }
 
-type Spot = Pick<MariadbPlace, 'lab' | 'folder' | 'firstPort'>
+type Spot = Pick<MariadbPlace, 'lab' | 'folder' | 'firstPort' | 'network'>
 
 function planKind(topology: Topology, spot: Spot): Plan {
   switch (topology.kind) {
@@ -47,6 +53,11 @@ function planKind(topology: Topology, spot: Spot): Plan {
       return planGalera(resolveGalera(topology, mariadbPlace(topology.kind, spot)))
     case 'replication':
       return planReplication(resolveReplication(topology, mariadbPlace(topology.kind, spot)))
+    case 'zookeeper': {
+      const search = findZookeeper(process.env)
+      if (search.kind === 'missing') throw missingServers(serversOf[topology.kind], search, lookAtHost())
+      return planZookeeper(resolveZookeeper(topology, { ...spot, installation: search.installation }))
+    }
   }
 }
 

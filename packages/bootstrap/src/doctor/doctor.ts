@@ -6,7 +6,9 @@ import { findMariadb } from '../machine/mariadb-programs.ts'
 import { availableMemoryMib } from '../machine/memory.ts'
 import { hasProc, resolveLocalhost } from '../machine/platform.ts'
 import { findRabbit } from '../machine/rabbit-programs.ts'
+import { findZookeeper } from '../machine/zookeeper-programs.ts'
 import { type KindName, kindNames } from '../model/plan.ts'
+import { sandboxRefusal } from '../sandbox/refusal.ts'
 import { readEvents } from '../supervisor/book.ts'
 import { currentClaim, isHeld } from '../supervisor/claim.ts'
 import { type Finding, judgeMachine, type LabFact, type MachineFacts } from './findings.ts'
@@ -40,6 +42,8 @@ async function lookAtMachine(home: string, kinds: readonly KindName[]): Promise<
     localhost: await resolveLocalhost(),
     rabbit: wanted.includes(serversOf.rabbitmq) ? findRabbit(process.env) : null,
     mariadb: wanted.includes(serversOf.galera) ? findMariadb(process.env) : null,
+    zookeeper: wanted.includes(serversOf.zookeeper) ? findZookeeper(process.env) : null,
+    sandboxRefusal: await sandboxRefusal(),
     host: lookAtHost(),
     availableMemoryMib: hasProc() ? availableMemoryMib() : undefined,
     home,

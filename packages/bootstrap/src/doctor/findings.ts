@@ -1,5 +1,7 @@
 import type { MariadbSearch } from '../machine/mariadb-programs.ts'
 import type { RabbitSearch } from '../machine/rabbit-programs.ts'
+import type { ZookeeperSearch } from '../machine/zookeeper-programs.ts'
+import type { SandboxRefusal } from '../sandbox/refusal.ts'
 import { chooseInstall, type Host } from './install-command.ts'
 import { type MissingPrograms, type Servers, serversOf } from './servers.ts'
 
@@ -20,6 +22,9 @@ export interface MachineFacts {
   /** Null: nobody asked for labs of that kind. */
   readonly rabbit: RabbitSearch | null
   readonly mariadb: MariadbSearch | null
+  readonly zookeeper: ZookeeperSearch | null
+  /** Why there can be no sandbox; undefined: there can. */
+  readonly sandboxRefusal: SandboxRefusal | undefined
   readonly host: Host
   readonly availableMemoryMib: number | undefined
   readonly home: string
@@ -45,6 +50,8 @@ export function judgeMachine(facts: MachineFacts): readonly Finding[] {
     onPlatform(facts),
     ...onRabbit(facts),
     ...onMariadb(facts),
+    ...onZookeeper(facts),
+    onSandbox(facts),
     onLocalhost(facts),
     onMemory(facts),
     onHome(facts),
@@ -83,10 +90,26 @@ function onMariadb({ mariadb, host }: MachineFacts): readonly Finding[] {
   return [{ about, level: 'ok', says: `${says}, with Galera${arbitrator === null ? '' : ' and garbd'}` }]
 }
 
+function onZookeeper({ zookeeper, host }: MachineFacts): readonly Finding[] {
+  if (zookeeper === null) return []
+  if (zookeeper.kind === 'missing') return [onMissing(serversOf.zookeeper, zookeeper, host)]
+  const { version, java } = zookeeper.installation
+  return [{ about: 'zookeeper', level: 'ok', says: `ZooKeeper ${version}, with the Java in ${java}` }]
+}
+
 function onMissing(servers: Servers, search: MissingPrograms, host: Host): Finding {
   const choice = chooseInstall(servers, search, host)
   const fix = choice.kind === 'ask' ? choice.command : 'hactl doctor --fix'
   return { about: servers.name, level: 'error', says: `not found: ${search.programs.join(', ')}`, fix }
+}
+
+function onSandbox({ sandboxRefusal }: MachineFacts): Finding {
+  if (sandboxRefusal === undefined) {
+    return { about: 'sandbox', level: 'ok', says: 'nodes can get networks of their own: hactl sandbox' }
+  }
+  const { because, missing } = sandboxRefusal
+  const finding: Finding = { about: 'sandbox', level: 'warning', says: `no partitions: ${because}` }
+  return missing.length === 0 ? finding : { ...finding, fix: 'apt-get install -y iproute2 util-linux mount' }
 }
 
 function onLocalhost({ localhost }: MachineFacts): Finding {

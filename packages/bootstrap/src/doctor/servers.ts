@@ -1,6 +1,7 @@
 import { findMariadb } from '../machine/mariadb-programs.ts'
 import { findRabbit } from '../machine/rabbit-programs.ts'
 import type { Environment } from '../machine/search-path.ts'
+import { findZookeeper } from '../machine/zookeeper-programs.ts'
 import { type KindName, kindNames } from '../model/plan.ts'
 
 /** Whether the programs of some servers are here, or the names of those that are not. */
@@ -16,7 +17,7 @@ export interface MissingPrograms {
 
 /** What `doctor` and `installServers` know about the servers of one vendor. */
 export interface Servers {
-  readonly name: 'rabbitmq' | 'mariadb'
+  readonly name: 'rabbitmq' | 'mariadb' | 'zookeeper'
   /** As people write it. */
   readonly title: string
   /** The Debian packages that hold all programs. */
@@ -54,11 +55,23 @@ const mariadb: Servers = {
 
 const mariadbPackages: Readonly<Record<string, string>> = { mariadb: 'mariadb-client', rsync: 'rsync' }
 
+const zookeeper: Servers = {
+  name: 'zookeeper',
+  title: 'ZooKeeper',
+  // The jars without the packages that make a service of them, and a Java without a screen.
+  packages: ['libzookeeper-java', 'default-jre-headless'],
+  packageOf: (program) => (program === 'java' ? 'default-jre-headless' : 'libzookeeper-java'),
+  units: [],
+  byHand: 'install Java 11 or later, unpack ZooKeeper 3.8 or later, and set ZOOKEEPER_HOME to its folder',
+  search: findZookeeper,
+}
+
 /** The servers that labs of each kind are made of. */
 export const serversOf: Readonly<Record<KindName, Servers>> = {
   rabbitmq: rabbit,
   galera: mariadb,
   replication: mariadb,
+  zookeeper,
 }
 
 /** The servers of these kinds, each once. Default: of all kinds. */

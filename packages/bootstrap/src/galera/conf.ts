@@ -4,7 +4,7 @@ import type { GaleraArbitrator, GaleraModel, GaleraNode } from './model.ts'
 /** The text of a node's configuration file. Nothing in it founds a cluster: a node that starts by it joins one. */
 export function renderGaleraConf(model: GaleraModel, node: GaleraNode): string {
   return renderConf([
-    ...commonSettings(model.place, node.name, node.sqlPort),
+    ...commonSettings(model.place, { ...node, port: node.sqlPort }),
     // What certification needs: inserts on several nodes at once share no lock on the counter.
     ['innodb_autoinc_lock_mode', 2],
     // Names the members in `SHOW WSREP_MEMBERSHIP`.
@@ -14,10 +14,10 @@ export function renderGaleraConf(model: GaleraModel, node: GaleraNode): string {
     ['wsrep_cluster_name', model.place.lab],
     ['wsrep_cluster_address', groupAddress(model)],
     ['wsrep_node_name', node.name],
-    ['wsrep_node_address', `127.0.0.1:${node.groupPort}`],
-    ['wsrep_node_incoming_address', `127.0.0.1:${node.sqlPort}`],
+    ['wsrep_node_address', `${node.host}:${node.groupPort}`],
+    ['wsrep_node_incoming_address', `${node.host}:${node.sqlPort}`],
     ['wsrep_sst_method', 'rsync'],
-    ['wsrep_sst_receive_address', `127.0.0.1:${node.sstPort}`],
+    ['wsrep_sst_receive_address', `${node.host}:${node.sstPort}`],
     ['wsrep_provider_options', `"${providerOptions(model, node)}"`],
   ])
 }
@@ -25,19 +25,19 @@ export function renderGaleraConf(model: GaleraModel, node: GaleraNode): string {
 /** Where a member looks for the others. */
 export function groupAddress({ nodes, arbitrator }: GaleraModel): string {
   const members = arbitrator === null ? nodes : [...nodes, arbitrator]
-  return `gcomm://${members.map(({ groupPort }) => `127.0.0.1:${groupPort}`).join(',')}`
+  return `gcomm://${members.map(({ host, groupPort }) => `${host}:${groupPort}`).join(',')}`
 }
 
 /** What the arbitrator's provider is told. */
-export function arbitratorOptions(model: GaleraModel, { groupPort }: GaleraArbitrator): string {
-  return joined({ ...model.timers, 'gmcast.listen_addr': `tcp://127.0.0.1:${groupPort}` })
+export function arbitratorOptions(model: GaleraModel, { host, groupPort }: GaleraArbitrator): string {
+  return joined({ ...model.timers, 'gmcast.listen_addr': `tcp://${host}:${groupPort}` })
 }
 
 function providerOptions(model: GaleraModel, node: GaleraNode): string {
   return joined({
     ...model.timers,
-    'gmcast.listen_addr': `tcp://127.0.0.1:${node.groupPort}`,
-    'ist.recv_addr': `127.0.0.1:${node.istPort}`,
+    'gmcast.listen_addr': `tcp://${node.host}:${node.groupPort}`,
+    'ist.recv_addr': `${node.host}:${node.istPort}`,
     // The writes that a node may miss without getting all data again; 128 MB by default, for each node.
     'gcache.size': '32M',
   })

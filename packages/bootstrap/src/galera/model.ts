@@ -1,13 +1,16 @@
-import { checkDetect, checkPlace, type MariadbPlace } from '../mariadb/place.ts'
+import { leastDetectMs, type MariadbPlace } from '../mariadb/place.ts'
 import { labError } from '../model/codes.ts'
-import { nodeNames } from '../model/names.ts'
-import { portsPerLab } from '../model/ports.ts'
+import { checkDetectMs } from '../model/limits.ts'
+import { checkName, nodeNames } from '../model/names.ts'
+import { hostOf } from '../model/network.ts'
+import { checkFirstPort, portsPerLab } from '../model/ports.ts'
 import type { GaleraTopology } from '../model/topology.ts'
 import { type GaleraTimers, galeraTimers } from './timers.ts'
 
 /** A node with its ports. */
 export interface GaleraNode {
   readonly name: string
+  readonly host: string
   readonly sqlPort: number
   /** Where members speak to each other. */
   readonly groupPort: number
@@ -21,6 +24,7 @@ export interface GaleraNode {
 export interface GaleraArbitrator {
   readonly name: string
   readonly program: string
+  readonly host: string
   readonly groupPort: number
 }
 
@@ -44,14 +48,16 @@ const arbitratorName = 'garb'
 export function resolveGalera(topology: GaleraTopology, place: MariadbPlace): GaleraModel {
   const hasArbitrator = topology.arbitrator ?? false
   const names = nodeNames(topology.nodes ?? (hasArbitrator ? 2 : 3), 'db', mostNodes)
-  checkPlace(place, names.length * portsPerNode + 1)
-  const detectMs = checkDetect(topology.detectMs)
+  checkName(place.lab, 'lab')
+  checkFirstPort(place.firstPort, names.length * portsPerNode + 1)
+  const detectMs = checkDetectMs(topology.detectMs, leastDetectMs)
   return {
     place,
     provider: found(place.installation.provider, 'the Galera library', 'galera-4'),
     nodes: names.map((name, i) => {
       const sqlPort = place.firstPort + i * portsPerNode
-      return { name, sqlPort, groupPort: sqlPort + 1, istPort: sqlPort + 2, sstPort: sqlPort + 3 }
+      const host = hostOf(place.network, sqlPort)
+      return { name, host, sqlPort, groupPort: sqlPort + 1, istPort: sqlPort + 2, sstPort: sqlPort + 3 }
     }),
     arbitrator: hasArbitrator ? resolveArbitrator(place, names) : null,
     detectMs,
@@ -64,10 +70,12 @@ function resolveArbitrator(place: MariadbPlace, names: readonly string[]): Galer
   if (names.includes(arbitratorName)) {
     throw labError('name-taken', `nodes: '${arbitratorName}' is the name of the arbitrator; choose another`)
   }
+  const groupPort = place.firstPort + names.length * portsPerNode
   return {
     name: arbitratorName,
     program: found(place.installation.arbitrator, 'garbd', 'galera-arbitrator-4'),
-    groupPort: place.firstPort + names.length * portsPerNode,
+    host: hostOf(place.network, groupPort),
+    groupPort,
   }
 }
 

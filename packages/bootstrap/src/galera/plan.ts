@@ -2,7 +2,8 @@ import { asServer, clientArgv, command, environment, sql } from '../mariadb/comm
 import { confFile, copyData, firstSql, makeData, makeDataFolder } from '../mariadb/first-data.ts'
 import { jdbcUrl } from '../mariadb/jdbc-url.ts'
 import { serverPaths } from '../mariadb/paths.ts'
-import type { Plan, PlannedFile, PlannedNode, PlannedProcess, Step } from '../model/plan.ts'
+import type { Command, Plan, PlannedFile, PlannedNode, PlannedProcess, Step } from '../model/plan.ts'
+import { argvAt } from '../sandbox/spread.ts'
 import { askView } from './answers.ts'
 import { arbitratorOptions, groupAddress, renderGaleraConf } from './conf.ts'
 import { galeraLevers } from './levers.ts'
@@ -28,7 +29,7 @@ export function planGalera(model: GaleraModel): Plan {
     detectMs: model.detectMs,
     url: jdbcUrl(
       'sequential',
-      nodes.map((node) => node.sqlPort),
+      nodes.map(({ host, sqlPort }) => ({ host, port: sqlPort })),
     ),
     urlVariable: 'MARIADB_URL',
     nodes: [...nodes.map((node) => plannedNode(model, node)), ...arbitrators.map(plannedArbitrator)],
@@ -41,11 +42,11 @@ export function planGalera(model: GaleraModel): Plan {
   }
 }
 
-function plannedNode({ place }: GaleraModel, { name, sqlPort }: GaleraNode): PlannedNode {
+function plannedNode({ place }: GaleraModel, { name, host, sqlPort }: GaleraNode): PlannedNode {
   return {
     name,
     member: name,
-    host: '127.0.0.1',
+    host,
     port: sqlPort,
     ask: sql(place, name, askView),
     repair: { command: null, patienceMs },
@@ -54,11 +55,11 @@ function plannedNode({ place }: GaleraModel, { name, sqlPort }: GaleraNode): Pla
   }
 }
 
-function plannedArbitrator({ name, groupPort }: GaleraArbitrator): PlannedNode {
+function plannedArbitrator({ name, host, groupPort }: GaleraArbitrator): PlannedNode {
   return {
     name,
     member: name,
-    host: '127.0.0.1',
+    host,
     port: groupPort,
     ask: null,
     repair: null,
@@ -69,7 +70,7 @@ function plannedArbitrator({ name, groupPort }: GaleraArbitrator): PlannedNode {
 
 function files(model: GaleraModel): readonly PlannedFile[] {
   return [
-    confFile('first.sql', firstSql),
+    confFile('first.sql', firstSql(model.place)),
     confFile('found.sql', 'SHUTDOWN;\n'),
     ...model.nodes.flatMap((node) => [
       confFile(`${node.name}.cnf`, renderGaleraConf(model, node)),
@@ -86,6 +87,7 @@ function server(model: GaleraModel, node: GaleraNode): PlannedProcess {
     argv: asServer(place, ['/bin/sh', serverPaths(place, node.name).startScript]),
     env: environment(place),
     log: `logs/${node.name}.log`,
+    host: node.host,
     ports: [node.sqlPort, node.groupPort, node.istPort, node.sstPort],
     upPort: node.sqlPort,
     // The port is open long before the server takes questions: while it is still waiting for its data.
@@ -107,6 +109,7 @@ function voter(model: GaleraModel, arbitrator: GaleraArbitrator): PlannedProcess
     ]),
     env: environment(place),
     log: `logs/${arbitrator.name}.log`,
+    host: arbitrator.host,
     ports: [arbitrator.groupPort],
     upPort: arbitrator.groupPort,
     upCheck: null,
@@ -152,15 +155,14 @@ function copies({ place }: GaleraModel, first: GaleraNode, others: readonly Gale
   ]
 }
 
-function foundAndEnd({ place }: GaleraModel, { name }: GaleraNode) {
+function foundAndEnd({ place }: GaleraModel, { name, host }: GaleraNode): Command {
   const { conf } = serverPaths(place, name)
-  return command(
-    place,
-    asServer(place, [
-      place.installation.server,
-      `--defaults-file=${conf}`,
-      ...founding,
-      `--init-file=${place.dataFolder}/conf/found.sql`,
-    ]),
-  )
+  const argv = asServer(place, [
+    place.installation.server,
+    `--defaults-file=${conf}`,
+    ...founding,
+    `--init-file=${place.dataFolder}/conf/found.sql`,
+  ])
+  // It listens on its own address already.
+  return command(place, argvAt(place.network, host, argv))
 }

@@ -1,5 +1,6 @@
 import { serverPaths } from '../mariadb/paths.ts'
 import type { MariadbPlace } from '../mariadb/place.ts'
+import { quoted } from '../model/quoted.ts'
 
 /**
  * The text of the script that starts a node. After a crash only the data know how far the node got, and without that
@@ -17,8 +18,4 @@ export function renderStartScript(place: MariadbPlace, node: string): string {
     `exec ${server} \${position:+--wsrep-start-position="$position"} "$@"`,
     '',
   ].join('\n')
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -1,6 +1,6 @@
 import type { Evidence } from '../galera/evidence.ts'
 import type { Decision } from '../galera/recovery.ts'
-import type { ServerFault } from '../model/plan.ts'
+import type { NetworkFault, ServerFault } from '../model/plan.ts'
 
 /** Which running process: a pid alone comes back for somebody else. */
 export interface ProcessId {
@@ -14,8 +14,8 @@ export interface ProcessId {
 /** What can be done to the process of any node. */
 export const processFaults = ['kill', 'stop', 'pause'] as const
 
-/** What can be done to a node, and is undone by itself: to its process, or by its server. */
-export type FaultAction = (typeof processFaults)[number] | ServerFault
+/** What can be done to a node, and is undone by itself: to its process, by its server, or to its network. */
+export type FaultAction = (typeof processFaults)[number] | ServerFault | NetworkFault
 
 /** A fault that is in force: a lease with an end. Times are milliseconds since 1970, to outlive any process. */
 export interface Fault {

@@ -1,6 +1,12 @@
 import { labError } from '../model/codes.ts'
 import { checkFaultMs } from '../model/limits.ts'
-import { type PlannedNode, serverFaults } from '../model/plan.ts'
+import {
+  type NetworkFault,
+  networkFaults,
+  type PlannedNode,
+  type ServerFault,
+  serverFaults,
+} from '../model/plan.ts'
 import { type Fault, type FaultAction, processFaults } from './events.ts'
 import { type LabState, processOf } from './state.ts'
 
@@ -16,8 +22,8 @@ export interface FaultRequest {
 
 /**
  * The lease that a request leads to, or an error that says why not. A node has one fault at a time: the same again
- * moves its end, a kill also takes a node that is frozen or that its server spoiled, everything else waits for the
- * node to be healed.
+ * moves its end, a kill also takes a node that is frozen or that its server spoiled, since a start ends that; everything
+ * else waits for the node to be healed.
  */
 export function grantFault(state: LabState, request: FaultRequest, now: number): Fault {
   const { node, action } = request
@@ -47,6 +53,9 @@ export type Participle =
   | 'rejecting'
   | 'read-only'
   | 'not applying'
+  | 'partitioned'
+  | 'cut from clients'
+  | 'cut off'
 
 const participles: Readonly<Record<FaultAction, Participle>> = {
   kill: 'killed',
@@ -57,6 +66,9 @@ const participles: Readonly<Record<FaultAction, Participle>> = {
   'reject-queries': 'rejecting',
   'read-only': 'read-only',
   'stop-applier': 'not applying',
+  partition: 'partitioned',
+  'partition-clients': 'cut from clients',
+  'partition-all': 'cut off',
 }
 
 /** The word for a node that has the fault. */
@@ -69,15 +81,28 @@ export function isProcessFault(action: FaultAction): action is (typeof processFa
   return (processFaults as readonly FaultAction[]).includes(action)
 }
 
+/** Whether the fault is one of the server: it is told to be so, and a restart ends it. */
+export function isServerFault(action: FaultAction): action is ServerFault {
+  return (serverFaults as readonly FaultAction[]).includes(action)
+}
+
+/** Whether the fault is one of the network: nothing that happens to the process ends it. */
+export function isNetworkFault(action: FaultAction): action is NetworkFault {
+  return (networkFaults as readonly FaultAction[]).includes(action)
+}
+
 /** The faults that a node knows. */
 export function faultsOf(node: Pick<PlannedNode, 'levers'>): readonly FaultAction[] {
-  return [...processFaults, ...serverFaults.filter((action) => node.levers[action] !== undefined)]
+  return [
+    ...processFaults,
+    ...[...serverFaults, ...networkFaults].filter((action) => node.levers[action] !== undefined),
+  ]
 }
 
 function refusalOf(current: Fault | undefined, action: FaultAction): string | undefined {
   if (current === undefined || current.action === action) return undefined
   const isDown = current.action === 'kill' || current.action === 'stop'
-  if (action === 'kill' && !isDown) return undefined
+  if (action === 'kill' && !isDown && !isNetworkFault(current.action)) return undefined
   return `it is ${participle(current.action)} already`
 }
 

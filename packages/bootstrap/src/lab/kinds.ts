@@ -3,6 +3,7 @@ import type { MemberView } from '../model/agreement.ts'
 import type { KindName } from '../model/plan.ts'
 import { readView as readRabbitView, repairRefusal } from '../rabbitmq/answers.ts'
 import { readView as readReplicationView } from '../replication/answers.ts'
+import { readView as readZookeeperView } from '../zookeeper/answers.ts'
 
 /** What a kind of cluster knows that a plan cannot say as data: how to read what its members answer. */
 export interface Kind {
@@ -16,4 +17,5 @@ export const kinds: Readonly<Record<KindName, Kind>> = {
   rabbitmq: { readView: readRabbitView, repairRefusal },
   galera: { readView: readGaleraView, repairRefusal: () => undefined },
   replication: { readView: readReplicationView, repairRefusal: () => undefined },
+  zookeeper: { readView: readZookeeperView, repairRefusal: () => undefined },
 }

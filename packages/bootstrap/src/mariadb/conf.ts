@@ -10,15 +10,22 @@ export function renderConf(settings: readonly Setting[]): string {
   return ['[mysqld]', ...lines, ''].join('\n')
 }
 
-/** What every server of a lab is told: its own files, the loopback interface only, and little memory. */
-export function commonSettings(place: MariadbPlace, node: string, port: number): readonly Setting[] {
-  const { data, socket } = serverPaths(place, node)
+/** A server with its address and the port for its clients. */
+export interface Listener {
+  readonly name: string
+  readonly host: string
+  readonly port: number
+}
+
+/** What every server of a lab is told: its own files, its own address only, and little memory. */
+export function commonSettings(place: MariadbPlace, { name, host, port }: Listener): readonly Setting[] {
+  const { data, socket } = serverPaths(place, name)
   return [
     ['datadir', data],
     ['socket', socket],
     ['pid-file', `${data}/pid`],
     ['port', port],
-    ['bind-address', '127.0.0.1'],
+    ['bind-address', host],
     ['skip-name-resolve', null],
     // The compiled default is latin1; packages set this in files that a lab does not read.
     ['character-set-server', 'utf8mb4'],

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
 import type { Command, PlannedFile } from '../model/plan.ts'
+import { anyHost } from '../sandbox/addresses.ts'
 import { asServer, command } from './commands.ts'
 import { serverPaths } from './paths.ts'
 import type { MariadbPlace } from './place.ts'
@@ -9,16 +10,23 @@ export const application = 'ha'
 
 // An application may watch replication and end connections, and may not write to what is read-only. The first line
 // brings the grant tables back that the installation works without.
-const firstStatements = [
-  'FLUSH PRIVILEGES',
-  `CREATE DATABASE ${application}`,
-  `CREATE USER '${application}'@'127.0.0.1' IDENTIFIED BY '${application}'`,
-  `GRANT ALL ON ${application}.* TO '${application}'@'127.0.0.1'`,
-  `GRANT REPLICATION SLAVE, BINLOG MONITOR, SLAVE MONITOR, CONNECTION ADMIN, PROCESS, RELOAD ON *.* TO '${application}'@'127.0.0.1'`,
-]
+function firstStatements({ network }: MariadbPlace): readonly string[] {
+  const user = `'${application}'@'${network.kind === 'loopback' ? '127.0.0.1' : anyHost}'`
+  return [
+    'FLUSH PRIVILEGES',
+    `CREATE DATABASE ${application}`,
+    `CREATE USER ${user} IDENTIFIED BY '${application}'`,
+    `GRANT ALL ON ${application}.* TO ${user}`,
+    `GRANT REPLICATION SLAVE, BINLOG MONITOR, SLAVE MONITOR, CONNECTION ADMIN, PROCESS, RELOAD ON *.* TO ${user}`,
+  ]
+}
 
-/** The statements that make the application's user. */
-export const firstSql: string = firstStatements.map((statement) => `${statement};\n`).join('')
+/** The statements that make the application's user, who comes from where applications and replicas are. */
+export function firstSql(place: MariadbPlace): string {
+  return firstStatements(place)
+    .map((statement) => `${statement};\n`)
+    .join('')
+}
 
 /** A file of the lab that servers read; it is written where nobody else does, and copied to where they can. */
 export function confFile(name: string, text: string): PlannedFile {

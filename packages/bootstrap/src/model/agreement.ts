@@ -1,3 +1,6 @@
+/** What a member is to the others, where members are not all alike. */
+export type Role = 'leader' | 'follower' | 'standalone' | 'primary' | 'replica' | 'arbitrator'
+
 /** What one member answered when it was asked about the cluster. Names are those that members use. */
 export type MemberView =
   | {
@@ -10,10 +13,12 @@ export type MemberView =
       readonly apart: readonly string[]
       /** What members of one cluster say alike: who they are, or how far they got. Null where servers have no such word. */
       readonly history: string | null
+      readonly role?: Role
     }
   /** It is well and names nobody: the members that name others name it, too. */
-  | { readonly kind: 'vouched'; readonly history: string | null }
-  | { readonly kind: 'starting'; readonly because: string }
+  | { readonly kind: 'vouched'; readonly history: string | null; readonly role?: Role }
+  /** It answers, and something is missing. */
+  | { readonly kind: 'starting'; readonly because: string; readonly role?: Role }
   | { readonly kind: 'silent'; readonly because: string }
 
 /** Whether the members tell one story. */
@@ -65,6 +70,11 @@ function holdTogether(a: string, b: string, answers: readonly Answer[]): boolean
 function isApartFrom(member: string, other: string, answers: readonly Answer[]): boolean {
   const view = answers.find((answer) => answer.member === member)?.view
   return view?.kind !== 'answered' || view.apart.includes(other)
+}
+
+/** What the member is to the others; undefined when it does not say. */
+export function roleOf(view: MemberView): Role | undefined {
+  return view.kind === 'silent' ? undefined : view.role
 }
 
 function objection(view: MemberView, members: readonly string[]): string | undefined {

@@ -7,7 +7,8 @@ export const bootstrapCodes = {
     action: 'Type the nearest right word that the message offers, or `hactl help`.',
   },
   'platform-unfit': {
-    meaning: 'This machine cannot carry a lab: it is no Linux with /proc, or `localhost` is not 127.0.0.1.',
+    meaning:
+      'This machine cannot carry a lab or a sandbox: no Linux with /proc, no namespaces, or a `localhost` that is not 127.0.0.1.',
     action: 'Run `hactl doctor`; it names each thing that is missing.',
   },
   'package-missing': {

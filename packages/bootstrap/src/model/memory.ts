@@ -1,7 +1,7 @@
 import { labError } from './codes.ts'
 import type { KindName } from './plan.ts'
 
-// An idle node of RabbitMQ 3.10.8 or of MariaDB 10.11 takes 120 MiB; with a drill's traffic about 200.
+// An idle node of RabbitMQ 3.10.8, of MariaDB 10.11 or of ZooKeeper 3.8 takes 120 MiB; with a drill's traffic about 200.
 const mibPerNode = 200
 
 /** Refuses a lab that the machine's memory cannot carry; not knowing how much there is refuses nothing. */

@@ -30,7 +30,9 @@ export interface PlannedProcess {
   readonly env: Readonly<Record<string, string>>
   /** Relative to the lab's folder; everything the process prints goes there. */
   readonly log: string
-  /** Every port it listens on, all on 127.0.0.1. */
+  /** The address on which it listens: 127.0.0.1, or that of its node in a sandbox. */
+  readonly host: string
+  /** Every port it listens on. */
   readonly ports: readonly number[]
   /** It is up when this port accepts a connection, */
   readonly upPort: number
@@ -47,6 +49,25 @@ export const serverFaults = ['isolate', 'desync', 'reject-queries', 'read-only',
 
 /** A fault that a server inflicts on itself when it is told to. */
 export type ServerFault = (typeof serverFaults)[number]
+
+/** What can be done to the network of a node in a sandbox: it is cut from its peers, from its clients, or from all. */
+export const networkFaults = ['partition', 'partition-clients', 'partition-all'] as const
+
+/** A fault of the network between a node and others. */
+export type NetworkFault = (typeof networkFaults)[number]
+
+/** From whom a node can be cut. */
+export const partitionSides = ['peers', 'clients', 'all'] as const
+
+/** From whom a node is cut. */
+export type PartitionSide = (typeof partitionSides)[number]
+
+/** The fault that cuts a node from these. */
+export const partitionFrom: Readonly<Record<PartitionSide, NetworkFault>> = {
+  peers: 'partition',
+  clients: 'partition-clients',
+  all: 'partition-all',
+}
 
 /** How a fault is inflicted and undone. Both may be run twice. */
 export interface Lever {
@@ -77,7 +98,7 @@ export interface PlannedNode {
   /** The administration tool of this node, to which arguments are added; null where there is none. */
   readonly ctl: Command | null
   /** The faults that this node knows beside those of its process. */
-  readonly levers: Readonly<Partial<Record<ServerFault, Lever>>>
+  readonly levers: Readonly<Partial<Record<ServerFault | NetworkFault, Lever>>>
 }
 
 /** A node whose data a stopped cluster may be started from. */
@@ -113,7 +134,7 @@ export type Step =
   | { readonly do: 'run'; readonly what: string; readonly commands: readonly Command[] }
 
 /** The kinds of cluster that labs are made of. */
-export const kindNames = ['rabbitmq', 'galera', 'replication'] as const
+export const kindNames = ['rabbitmq', 'galera', 'replication', 'zookeeper'] as const
 
 /** A kind of cluster. */
 export type KindName = (typeof kindNames)[number]

@@ -18,6 +18,14 @@ export function portBlocks(seed: string): readonly number[] {
   return Array.from({ length: blockCount }, (_, i) => firstBlock + ((start + i) % blockCount) * portsPerLab)
 }
 
+/** Refuses a first port from which a lab's ports do not fit. */
+export function checkFirstPort(firstPort: number, ports: number): void {
+  // Ports below 1024 belong to the system; above 65535 there are none.
+  const last = 65_536 - ports
+  if (Number.isInteger(firstPort) && firstPort >= 1024 && firstPort <= last) return
+  throw labError('config-invalid', `basePort: expected 1024 to ${last} for ${ports} ports, got ${firstPort}`)
+}
+
 /** Every port that a plan uses. */
 export function portsOf(plan: Pick<Plan, 'processes'>): readonly number[] {
   return plan.processes.flatMap((process) => process.ports)

@@ -45,5 +45,16 @@ export interface ReplicationTopology {
   readonly basePort?: number
 }
 
+/** An ensemble of ZooKeeper servers, as the user wants it. Everything but the kind has a default. */
+export interface ZookeeperTopology {
+  readonly kind: 'zookeeper'
+  /** How many servers, or their names. Default 3: `zk1`, `zk2`, `zk3`. One runs standalone. */
+  readonly nodes?: number | readonly string[]
+  /** How long a server may be silent before the others give it up. Default: the usual 10 s. */
+  readonly detectMs?: number
+  /** The first of the lab's ports. Default: a free block that stays the same for the same lab. */
+  readonly basePort?: number
+}
+
 /** What the user wants, of any kind that hactl can start. */
-export type Topology = RabbitTopology | GaleraTopology | ReplicationTopology
+export type Topology = RabbitTopology | GaleraTopology | ReplicationTopology | ZookeeperTopology

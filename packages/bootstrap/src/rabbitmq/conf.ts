@@ -8,7 +8,9 @@ const diskReserve = '50MB'
 /** The text of a node's `rabbitmq.conf`. */
 export function renderConf(model: RabbitModel, node: RabbitNode): string {
   return [
-    `listeners.tcp.1 = 127.0.0.1:${node.amqpPort}`,
+    `listeners.tcp.1 = ${node.host}:${node.amqpPort}`,
+    // Where nobody comes from the loopback interface, guest may log in from elsewhere.
+    ...(model.place.network.kind === 'loopback' ? [] : ['loopback_users = none']),
     ...(model.nodes.length > 1 ? clusterLines(model, node) : []),
     `heartbeat = ${model.timers.heartbeatS}`,
     `vm_memory_high_watermark.absolute = ${memoryLimit}`,

@@ -5,8 +5,8 @@ type Environment = Readonly<Record<string, string>>
 // Two schedulers and no busy waiting: three virtual machines share a small machine without heating it.
 const schedulers = '+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none'
 
-/** What every program of the lab runs with: its own home, epmd and programs, so that nothing of the host leaks in. */
-export function sharedEnvironment(model: RabbitModel): Environment {
+/** What every program at this address runs with: the lab's own home, epmd and programs, so that nothing leaks in. */
+export function sharedEnvironment(model: RabbitModel, host: string): Environment {
   const { folder, installation } = model.place
   return {
     // The cookie is read from here.
@@ -14,9 +14,9 @@ export function sharedEnvironment(model: RabbitModel): Environment {
     LANG: 'C.UTF-8',
     PATH: [installation.erlangBin, '/usr/local/bin', '/usr/bin', '/usr/sbin', '/bin', '/sbin'].join(':'),
     ERL_EPMD_PORT: String(model.epmdPort),
-    ERL_EPMD_ADDRESS: '127.0.0.1',
-    // No Erlang program of the lab starts an epmd of its own or listens beyond the loopback interface.
-    ERL_AFLAGS: '-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}',
+    ERL_EPMD_ADDRESS: host,
+    // No Erlang program of the lab starts an epmd of its own or listens beyond its own address.
+    ERL_AFLAGS: `-start_epmd false -kernel inet_dist_use_interface {${host.replaceAll('.', ',')}}`,
     RABBITMQ_SCRIPTS_DIR: `${folder}/server/sbin`,
     // An empty file; without it the host's own rabbitmq-env.conf is read.
     RABBITMQ_CONF_ENV_FILE: `${folder}/rabbitmq-env.conf`,
@@ -30,7 +30,7 @@ export function sharedEnvironment(model: RabbitModel): Environment {
 export function nodeEnvironment(model: RabbitModel, node: RabbitNode): Environment {
   const own = `${model.place.folder}/nodes/${node.name}`
   return {
-    ...sharedEnvironment(model),
+    ...sharedEnvironment(model, node.host),
     RABBITMQ_NODENAME: node.member,
     RABBITMQ_NODE_PORT: String(node.amqpPort),
     RABBITMQ_DIST_PORT: String(node.distributionPort),

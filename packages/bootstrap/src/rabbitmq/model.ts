@@ -1,5 +1,7 @@
-import { labError } from '../model/codes.ts'
+import { checkDetectMs } from '../model/limits.ts'
 import { checkName, nodeNames } from '../model/names.ts'
+import { hostNameOf, hostOf, type Network } from '../model/network.ts'
+import { checkFirstPort } from '../model/ports.ts'
 import type { Policy, RabbitTopology } from '../model/topology.ts'
 import type { RabbitInstallation } from './installation.ts'
 import { type RabbitTimers, rabbitTimers } from './timers.ts'
@@ -12,6 +14,7 @@ export interface Place {
   readonly folder: string
   /** The first of a block of free ports. */
   readonly firstPort: number
+  readonly network: Network
   readonly installation: RabbitInstallation
 }
 
@@ -19,8 +22,11 @@ export interface Place {
 export interface RabbitNode {
   readonly name: string
   readonly member: string
+  readonly host: string
   readonly amqpPort: number
   readonly distributionPort: number
+  /** The process that tells others its distribution port: there is one for each address. */
+  readonly epmd: string
 }
 
 /** A RabbitMQ cluster with every question answered: validated, versions known, ports given. */
@@ -39,6 +45,8 @@ export interface RabbitModel {
 
 // A block of 16 ports holds epmd and two ports for each of seven nodes.
 const mostNodes = 7
+// Four ticks of a second: the server counts in whole seconds.
+const leastDetectMs = 250
 
 const mirrorEverything: Policy = {
   name: 'ha-all',
@@ -51,22 +59,27 @@ export function resolveRabbit(topology: RabbitTopology, place: Place): RabbitMod
   checkName(place.lab, 'lab')
   const version = parseRabbitVersion(place.installation.version)
   const names = nodeNames(topology.nodes ?? 3, 'rabbit', mostNodes)
-  checkFirstPort(place.firstPort, names.length)
-  const detectMs = checkDetect(topology.detectMs)
+  checkFirstPort(place.firstPort, 1 + 2 * names.length)
+  const detectMs = checkDetectMs(topology.detectMs, leastDetectMs)
   const wanted = topology.policies ?? (hasFeature(version, 'mirroring') ? [mirrorEverything] : [])
   const policies = wanted.filter((policy) => !mirrors(policy) || hasFeature(version, 'mirroring'))
   return {
     place,
     version,
-    nodes: names.map((name, i) => ({
-      name,
-      // A short host name, as a real cluster has it: never an IP address.
-      member: `${name}@localhost`,
-      amqpPort: place.firstPort + 1 + i,
-      distributionPort: place.firstPort + 1 + names.length + i,
-    })),
+    nodes: names.map((name, i) => {
+      const amqpPort = place.firstPort + 1 + i
+      return {
+        name,
+        // A short host name, as a real cluster has it: never an IP address.
+        member: `${name}@${hostNameOf(place.network, amqpPort)}`,
+        host: hostOf(place.network, amqpPort),
+        amqpPort,
+        distributionPort: place.firstPort + 1 + names.length + i,
+        epmd: place.network.kind === 'loopback' ? 'epmd' : `epmd-${name}`,
+      }
+    }),
     epmdPort: place.firstPort,
-    detectMs: detectMs ?? null,
+    detectMs,
     timers: rabbitTimers(detectMs),
     vhosts: ['/', ...(topology.vhosts ?? []).filter((vhost) => vhost !== '/')],
     policies,
@@ -90,23 +103,4 @@ function notesOn(version: RabbitVersion, nodes: number): readonly string[] {
 
 function mirrors(policy: Policy): boolean {
   return 'ha-mode' in policy.definition
-}
-
-function checkDetect(detectMs: number | undefined): number | undefined {
-  if (detectMs === undefined) return undefined
-  if (!Number.isInteger(detectMs) || detectMs < 250 || detectMs > 60_000) {
-    throw labError('config-invalid', `detectMs: expected 250 to 60000 milliseconds, got ${detectMs}`)
-  }
-  return detectMs
-}
-
-// Ports below 1024 belong to the system; above 65535 there are none.
-function checkFirstPort(firstPort: number, nodes: number): void {
-  const last = 65_535 - 2 * nodes
-  if (!Number.isInteger(firstPort) || firstPort < 1024 || firstPort > last) {
-    throw labError(
-      'config-invalid',
-      `basePort: expected 1024 to ${last} for ${nodes} nodes, got ${firstPort}`,
-    )
-  }
 }

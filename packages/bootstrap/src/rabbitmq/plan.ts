@@ -1,4 +1,5 @@
 import type { Command, Plan, PlannedFile, PlannedNode, PlannedProcess, Step } from '../model/plan.ts'
+import { argvAt } from '../sandbox/spread.ts'
 import { renderAdvancedConfig } from './advanced-config.ts'
 import { renderConf } from './conf.ts'
 import { needsDefinitions, renderDefinitions } from './definitions.ts'
@@ -27,9 +28,9 @@ export function planRabbit(model: RabbitModel): Plan {
     urlVariable: 'AMQP_URL',
     nodes: model.nodes.map((node) => plannedNode(model, node)),
     files: files(model),
-    processes: [epmd(model), ...model.nodes.map((node) => server(model, node))],
+    processes: [...epmds(model), ...model.nodes.map((node) => server(model, node))],
     form: formation(model),
-    stop: [...model.nodes.map((node) => node.name).reverse(), 'epmd'],
+    stop: [...model.nodes.map((node) => node.name).reverse(), ...epmds(model).map(({ name }) => name)],
     recovery: null,
     notes: model.notes,
   }
@@ -37,7 +38,7 @@ export function planRabbit(model: RabbitModel): Plan {
 
 function plannedNode(model: RabbitModel, node: RabbitNode): PlannedNode {
   const { installation } = model.place
-  const env = sharedEnvironment(model)
+  const env = sharedEnvironment(model, node.host)
   const evaluate = (expression: string): Command => ({
     // -r: a random name, so that two questions at once do not take each other's place.
     argv: [installation.erlCall, '-r', '-sname', node.member, '-e'],
@@ -47,7 +48,7 @@ function plannedNode(model: RabbitModel, node: RabbitNode): PlannedNode {
   return {
     name: node.name,
     member: node.member,
-    host: '127.0.0.1',
+    host: node.host,
     port: node.amqpPort,
     ask: evaluate(askView),
     // pause_minority is meant to do this by itself and does not: survivors are connected again within milliseconds
@@ -82,13 +83,20 @@ function text(path: string, content: string): PlannedFile {
   return { path, mode: 0o600, secret: false, content: { kind: 'text', text: content } }
 }
 
-function epmd(model: RabbitModel): PlannedProcess {
+// One for each address: nodes on the loopback interface share one.
+function epmds(model: RabbitModel): readonly PlannedProcess[] {
+  const hosts = new Map(model.nodes.map(({ epmd, host }) => [epmd, host]))
+  return [...hosts].map(([name, host]) => epmd(model, name, host))
+}
+
+function epmd(model: RabbitModel, name: string, host: string): PlannedProcess {
   return {
-    name: 'epmd',
+    name,
     folder: model.place.folder,
-    argv: [model.place.installation.epmd, '-port', String(model.epmdPort), '-address', '127.0.0.1'],
-    env: sharedEnvironment(model),
-    log: 'epmd.log',
+    argv: [model.place.installation.epmd, '-port', String(model.epmdPort), '-address', host],
+    env: sharedEnvironment(model, host),
+    log: `${name}.log`,
+    host,
     ports: [model.epmdPort],
     upPort: model.epmdPort,
     upCheck: null,
@@ -104,10 +112,11 @@ function server(model: RabbitModel, node: RabbitNode): PlannedProcess {
     argv: [`${model.place.folder}/server/sbin/rabbitmq-server`],
     env: nodeEnvironment(model, node),
     log: `nodes/${node.name}/log`,
+    host: node.host,
     ports: [node.amqpPort, node.distributionPort],
     upPort: node.amqpPort,
     upCheck: null,
-    needs: ['epmd'],
+    needs: [node.epmd],
     joins: [],
   }
 }
@@ -116,7 +125,7 @@ function server(model: RabbitModel, node: RabbitNode): PlannedProcess {
 // quicker (7 s against 8 for three nodes on 2 busy cores), but a late first node then waits for locks up to 20 s.
 function formation(model: RabbitModel): readonly Step[] {
   const [seed, ...others] = model.nodes.map((node) => node.name)
-  const steps: Step[] = [{ do: 'start', processes: ['epmd'] }]
+  const steps: Step[] = [{ do: 'start', processes: epmds(model).map(({ name }) => name) }]
   if (seed !== undefined) steps.push({ do: 'start', processes: [seed] })
   if (others.length > 0) steps.push({ do: 'start', processes: others })
   steps.push({ do: 'agree' })
@@ -130,16 +139,15 @@ function formation(model: RabbitModel): readonly Step[] {
 
 function rabbitmqctl(model: RabbitModel, node: RabbitNode): Command {
   const argv = [`${model.place.folder}/server/sbin/rabbitmqctl`, '-n', node.member]
-  return { argv, env: sharedEnvironment(model), stdin: '' }
+  return { argv, env: sharedEnvironment(model, node.host), stdin: '' }
 }
 
 function importDefinitions(model: RabbitModel, node: RabbitNode): Command {
   const ctl = rabbitmqctl(model, node)
   const path = `${model.place.folder}/definitions.json`
-  return { ...ctl, argv: [...ctl.argv, 'import_definitions', path] }
+  return { ...ctl, argv: argvAt(model.place.network, node.host, [...ctl.argv, 'import_definitions', path]) }
 }
 
-// guest may log in from the loopback interface only, which is where the lab is.
 function amqpUrl(model: RabbitModel): string {
-  return `amqp://guest:guest@${model.nodes.map((node) => `127.0.0.1:${node.amqpPort}`).join(',')}`
+  return `amqp://guest:guest@${model.nodes.map(({ host, amqpPort }) => `${host}:${amqpPort}`).join(',')}`
 }

@@ -19,8 +19,8 @@ const serverDefaults: RabbitTimers = { netTicktimeS: 60, netSetuptimeS: 7, heart
 const leastHeartbeatS = 4
 
 /** The timers that fit a promise: a tick each `detectMs`, and the server's own values when nothing was promised. */
-export function rabbitTimers(detectMs: number | undefined): RabbitTimers {
-  if (detectMs === undefined) return serverDefaults
+export function rabbitTimers(detectMs: number | null): RabbitTimers {
+  if (detectMs === null) return serverDefaults
   const netTicktimeS = Math.ceil((4 * detectMs) / 1000)
   const netSetuptimeS = Math.ceil(detectMs / 1000)
   return { netTicktimeS, netSetuptimeS, heartbeatS: Math.max(leastHeartbeatS, netTicktimeS) }

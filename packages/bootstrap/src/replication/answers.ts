@@ -19,7 +19,7 @@ function replicaView(told: ReadonlyMap<string, string>): MemberView {
   if (io !== 'Yes')
     return { kind: 'starting', because: `it does not hear its primary: ${io ?? 'it follows nobody'}` }
   if (applier !== 'Yes') return { kind: 'starting', because: 'its applier does not run' }
-  return { kind: 'vouched', history: told.get('gtid_slave_pos') ?? '' }
+  return { kind: 'vouched', role: 'replica', history: told.get('gtid_slave_pos') ?? '' }
 }
 
 function primaryView(output: string): MemberView {
@@ -28,5 +28,5 @@ function primaryView(output: string): MemberView {
   if (role !== 'primary') return { kind: 'starting', because: `it answered ${JSON.stringify(first)}` }
   if (isReadOnly !== '0') return { kind: 'starting', because: 'it is read-only' }
   const members = [name, ...hosts.map((host) => host.split('\t')[1] ?? '')].sort()
-  return { kind: 'answered', members, running: members, apart: [], history }
+  return { kind: 'answered', members, running: members, apart: [], history, role: 'primary' }
 }

@@ -1,6 +1,8 @@
-import { checkDetect, checkPlace, type MariadbPlace } from '../mariadb/place.ts'
-import { nodeNames } from '../model/names.ts'
-import { portsPerLab } from '../model/ports.ts'
+import { leastDetectMs, type MariadbPlace } from '../mariadb/place.ts'
+import { checkDetectMs } from '../model/limits.ts'
+import { checkName, nodeNames } from '../model/names.ts'
+import { hostOf } from '../model/network.ts'
+import { checkFirstPort, portsPerLab } from '../model/ports.ts'
 import type { ReplicationTopology } from '../model/topology.ts'
 import { type ReplicationTimers, replicationTimers } from './timers.ts'
 
@@ -8,6 +10,7 @@ import { type ReplicationTimers, replicationTimers } from './timers.ts'
 export interface ReplicationNode {
   readonly name: string
   readonly serverId: number
+  readonly host: string
   readonly port: number
 }
 
@@ -23,13 +26,13 @@ export interface ReplicationModel {
 /** Checks a topology and fills in what it leaves open. */
 export function resolveReplication(topology: ReplicationTopology, place: MariadbPlace): ReplicationModel {
   const [primary = '', ...replicas] = nodeNames(topology.nodes ?? 3, 'db', portsPerLab)
-  checkPlace(place, replicas.length + 1)
-  const detectMs = checkDetect(topology.detectMs)
-  const node = (name: string, i: number): ReplicationNode => ({
-    name,
-    serverId: i + 1,
-    port: place.firstPort + i,
-  })
+  checkName(place.lab, 'lab')
+  checkFirstPort(place.firstPort, replicas.length + 1)
+  const detectMs = checkDetectMs(topology.detectMs, leastDetectMs)
+  const node = (name: string, i: number): ReplicationNode => {
+    const port = place.firstPort + i
+    return { name, serverId: i + 1, host: hostOf(place.network, port), port }
+  }
   return {
     place,
     primary: node(primary, 0),

@@ -19,10 +19,7 @@ export function planReplication(model: ReplicationModel): Plan {
     version: place.installation.version,
     folder: place.folder,
     detectMs: model.detectMs,
-    url: jdbcUrl(
-      'replication',
-      nodes.map(({ port }) => port),
-    ),
+    url: jdbcUrl('replication', nodes),
     urlVariable: 'MARIADB_URL',
     nodes: nodes.map((node) => plannedNode(model, node)),
     files: files(model),
@@ -36,11 +33,11 @@ export function planReplication(model: ReplicationModel): Plan {
 
 function plannedNode(model: ReplicationModel, node: ReplicationNode): PlannedNode {
   const { place, primary } = model
-  const { name, port } = node
+  const { name, host, port } = node
   return {
     name,
     member: name,
-    host: '127.0.0.1',
+    host,
     port,
     ask: node === primary ? sql(place, name, askPrimary) : askVertically(model, node),
     // A replica dials its primary again by itself.
@@ -72,20 +69,21 @@ function levers({ place, primary }: ReplicationModel, node: ReplicationNode): Pl
 
 function files(model: ReplicationModel): readonly PlannedFile[] {
   return [
-    confFile('first.sql', firstSql),
+    confFile('first.sql', firstSql(model.place)),
     ...[model.primary, ...model.replicas].map((node) =>
       confFile(`${node.name}.cnf`, renderReplicationConf(model, node)),
     ),
   ]
 }
 
-function server({ place }: ReplicationModel, { name, port }: ReplicationNode): PlannedProcess {
+function server({ place }: ReplicationModel, { name, host, port }: ReplicationNode): PlannedProcess {
   return {
     name,
     folder: place.dataFolder,
     argv: asServer(place, [place.installation.server, `--defaults-file=${serverPaths(place, name).conf}`]),
     env: environment(place),
     log: `logs/${name}.log`,
+    host,
     ports: [port],
     upPort: port,
     upCheck: sql(place, name, 'SELECT 1'),
@@ -120,7 +118,7 @@ function formation(model: ReplicationModel): readonly Step[] {
 // Written down by the replica: it follows again whenever it starts.
 function follow({ primary, timers }: ReplicationModel): string {
   const terms = [
-    "MASTER_HOST = '127.0.0.1'",
+    `MASTER_HOST = '${primary.host}'`,
     `MASTER_PORT = ${primary.port}`,
     `MASTER_USER = '${application}'`,
     `MASTER_PASSWORD = '${application}'`,

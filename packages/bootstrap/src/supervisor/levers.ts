@@ -1,11 +1,18 @@
 import { asError } from '@ha/core'
 import type { Fault } from '../lab/events.ts'
-import { type FaultRequest, faultsOf, grantFault, isProcessFault, overdue } from '../lab/faults.ts'
+import {
+  type FaultRequest,
+  faultsOf,
+  grantFault,
+  isNetworkFault,
+  isServerFault,
+  overdue,
+} from '../lab/faults.ts'
 import { processOf } from '../lab/state.ts'
 import { signal } from '../machine/process-table.ts'
 import type { RunCommand } from '../machine/run-command.ts'
 import { labError } from '../model/codes.ts'
-import type { Command, Plan, PlannedNode } from '../model/plan.ts'
+import type { Lever, NetworkFault, Plan, PlannedNode, ServerFault } from '../model/plan.ts'
 import { unknownNode } from '../model/unknown-node.ts'
 import type { Aftercare } from './aftercare.ts'
 import type { Book } from './book.ts'
@@ -138,23 +145,28 @@ export class Levers {
       case 'reject-queries':
       case 'read-only':
       case 'stop-applier':
-        return await this.#tell(node, node.levers[action]?.begin)
+      case 'partition':
+      case 'partition-clients':
+      case 'partition-all':
+        return await this.#tell(node, action, 'begin')
     }
   }
 
   // Its lease is in force also when the server refused: then healing it does no harm.
-  async #tell(node: PlannedNode, command: Command | undefined): Promise<void> {
+  async #tell(node: PlannedNode, action: ServerFault | NetworkFault, what: keyof Lever): Promise<void> {
     const { run, signal } = this.#parts
+    const command = node.levers[action]?.[what]
     if (command === undefined) return
     const result = await run(command, { timeoutMs: leverTimeoutMs, signal })
     if (result.status === 0) return
     const said = `${result.stderr}${result.stdout}`.trim()
-    throw labError('tool-failed', `${node.name} did not do '${command.stdin.trim()}': ${said}`)
+    throw labError('tool-failed', `${action} ${node.name}: it did not ${what}: ${said}`)
   }
 
   #checkKnown(node: PlannedNode, action: Fault['action']): void {
     const known = faultsOf(node)
     if (known.includes(action)) return
+    if (isNetworkFault(action)) throw needsSandbox(node.name, this.#parts.plan.kind)
     throw labError(
       'fault-refused',
       `${action} ${node.name}: a node of ${this.#parts.plan.kind} like this knows only ${known.join(', ')}`,
@@ -172,10 +184,12 @@ export class Levers {
     const { book, processes, aftercare, signal } = this.#parts
     const fault = book.state.faults[node.name]
     if (fault?.action === 'pause') this.#signal(node, 'SIGCONT')
+    // Before a start, since a node that nobody can reach does not come up; a server is told when it runs again.
+    if (fault !== undefined && isNetworkFault(fault.action)) await this.#tell(node, fault.action, 'heal')
     const ran = processes.running(node.name) !== undefined
     await processes.start(node.name, signal)
     if (fault === undefined) return
-    if (!isProcessFault(fault.action)) await this.#tell(node, node.levers[fault.action]?.heal)
+    if (isServerFault(fault.action)) await this.#tell(node, fault.action, 'heal')
     book.record({ type: 'fault-healed', node: node.name, because })
     // One that was started joins the others by itself. One that was frozen may have been given up by them meanwhile.
     if (!ran) return
@@ -193,4 +207,11 @@ export class Levers {
     if (node === undefined) throw unknownNode(this.#parts.plan, name)
     return node
   }
+}
+
+function needsSandbox(node: string, kind: string): Error {
+  return labError(
+    'fault-refused',
+    `partition ${node}: this needs a network for each node; type: hactl sandbox -- bash, and in there: hactl up ${kind}`,
+  )
 }

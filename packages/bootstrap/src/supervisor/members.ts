@@ -58,7 +58,7 @@ export class Members {
   async #askOne(node: PlannedNode): Promise<MemberView> {
     const known = knownSilence(this.#book.state, node.name)
     if (known !== undefined) return { kind: 'silent', because: known }
-    if (node.ask === null) return { kind: 'vouched', history: null }
+    if (node.ask === null) return { kind: 'vouched', role: 'arbitrator', history: null }
     const { status, stdout } = await runCommand(node.ask, { timeoutMs: answerTimeoutMs })
     if (status === null) return { kind: 'silent', because: `it gave no answer in ${answerTimeoutMs} ms` }
     if (status !== 0) return { kind: 'starting', because: 'it takes no questions yet' }

@@ -12,6 +12,7 @@ import { findMarked, identify, isRunning, signal } from '../machine/process-tabl
 import { runCommand } from '../machine/run-command.ts'
 import { accepts } from '../machine/sockets.ts'
 import { labError } from '../model/codes.ts'
+import { isShared } from '../model/network.ts'
 import type { Plan, PlannedProcess } from '../model/plan.ts'
 import type { Book } from './book.ts'
 
@@ -124,6 +125,7 @@ export class Processes {
   }
 
   async #checkPorts(planned: PlannedProcess): Promise<void> {
+    if (!isShared(planned.host)) return
     for (const port of planned.ports) {
       if (await isFree(port)) continue
       const holder = holderOf(port)
@@ -198,13 +200,13 @@ export class Processes {
   }
 }
 
-async function isUp({ upPort, upCheck }: PlannedProcess): Promise<boolean> {
-  if (!(await accepts(upPort))) return false
+async function isUp({ host, upPort, upCheck }: PlannedProcess): Promise<boolean> {
+  if (!(await accepts({ host, port: upPort }))) return false
   return upCheck === null || (await runCommand(upCheck, { timeoutMs: checkTimeoutMs })).status === 0
 }
 
 function where(planned: PlannedProcess): string {
-  return `${planned.name} on 127.0.0.1:${planned.upPort}`
+  return `${planned.name} on ${planned.host}:${planned.upPort}`
 }
 
 function markOf(folder: string, process: string): string {

@@ -25,6 +25,10 @@ const context = {
 test.each([
   ['up', 'rabbitmq', '--nodes', '3', '--detect', '1s', '--name', 'lab', '--json'],
   ['up', 'galera', '--arbitrator'],
+  ['up', 'zookeeper', '--nodes', '5', '--detect', '1s'],
+  ['partition', 'zk1', '--for', '30s', '--from', 'all'],
+  ['sandbox', '--', 'npm', 'test', '--', '--json'],
+  ['sandbox', 'hactl', 'up', 'zookeeper', '--detect', '1s'],
   ['isolate', 'db2', '--for', '30s'],
   ['reject-queries', 'db2'],
   ['stop-applier', 'db2', '--json'],
@@ -47,6 +51,7 @@ test.each([
   [['statsu'], 'Did you mean status?'],
   [['up', 'rabbitmq', '--detekt', '1s'], 'Did you mean --detect?'],
   [['pause'], "missing required argument 'node'"],
+  [['partition', 'zk1', '--from', 'everybody'], 'Allowed choices are peers, clients, all'],
 ])('%j gets the nearest right word', (argv, hint) => {
   expect(() => parse(...argv)).toThrow(CommanderError)
   expect(() => parse(...argv)).toThrow(hint)
@@ -58,7 +63,7 @@ test.each([
   [['up', 'galera', '--vhost', 'shop'], '--vhost is for rabbitmq, and this is galera'],
   [['up', 'replication', '--arbitrator'], '--arbitrator is for galera, and this is replication'],
   [['recover', 'galerra'], "did you mean 'galera'?"],
-  [['doctor', 'mariadb'], "there is no kind 'mariadb', only rabbitmq, galera, replication"],
+  [['doctor', 'mariadb'], "there is no kind 'mariadb', only rabbitmq, galera, replication, zookeeper"],
   [['up', 'rabbitmq', '--nodes', 'three'], "--nodes: 'three' is not a whole number"],
   [['up', 'rabbitmq', '--detect', 'soon'], "--detect: 'soon' is not a duration"],
   [['logs', 'rabbit1', '--follow', '--json'], '--json prints one document'],

@@ -2,12 +2,15 @@ import { expect, test } from 'vitest'
 import { judgeMachine, type MachineFacts } from '../../src/doctor/findings.ts'
 import { mariadbPlace } from '../mariadb/place.ts'
 import { place } from '../rabbitmq/place.ts'
+import { zookeeperPlace } from '../zookeeper/place.ts'
 
 const sound: MachineFacts = {
   hasProc: true,
   localhost: '127.0.0.1',
   rabbit: { kind: 'found', installation: place.installation },
   mariadb: { kind: 'found', installation: mariadbPlace.installation },
+  zookeeper: { kind: 'found', installation: zookeeperPlace.installation },
+  sandboxRefusal: undefined,
   host: { families: ['debian'], isRoot: true },
   availableMemoryMib: 4000,
   home: '/labs',
@@ -52,6 +55,26 @@ test.each<readonly [string, Partial<MachineFacts>, readonly unknown[]]>([
       mariadb: { kind: 'found', installation: { ...mariadbPlace.installation, provider: null } },
     },
     ['mariadb', 'warning', 'apt-get install -y --no-install-recommends galera-4'],
+  ],
+  [
+    'no ZooKeeper as root',
+    { zookeeper: { kind: 'missing', programs: ['zookeeper.jar'], home: undefined } },
+    ['zookeeper', 'error', 'hactl doctor --fix'],
+  ],
+  [
+    'a ZooKeeper without Java',
+    { zookeeper: { kind: 'missing', programs: ['java'], home: '/usr/share/java' } },
+    ['zookeeper', 'error', expect.stringContaining('default-jre-headless')],
+  ],
+  [
+    'no program for namespaces',
+    { sandboxRefusal: { because: 'not found: ip', missing: ['ip'] } },
+    ['sandbox', 'warning', 'apt-get install -y iproute2 util-linux mount'],
+  ],
+  [
+    'a kernel that refuses namespaces',
+    { sandboxRefusal: { because: 'the kernel refuses: unshare failed', missing: [] } },
+    ['sandbox', 'warning', undefined],
   ],
   ['little memory', { availableMemoryMib: 100 }, ['memory', 'warning', undefined]],
   ['a folder of somebody else', { homeIsWritable: false }, ['labs', 'error', 'export HACTL_HOME=~/labs']],

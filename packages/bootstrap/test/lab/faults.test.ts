@@ -33,6 +33,8 @@ describe('a node that is broken already', () => {
     ['stop', 'pause'],
     ['isolate', 'desync'],
     ['kill', 'isolate'],
+    ['partition', 'kill'],
+    ['partition', 'partition-all'],
   ]
 
   test.each(granted)('by %s takes %s', (before, wanted) => {

@@ -11,11 +11,11 @@ test('a port that is listened on is not free, accepts, and names its holder', as
   const port = typeof address === 'object' ? (address?.port ?? 0) : 0
 
   expect(await isFree(port)).toBe(false)
-  expect(await accepts(port)).toBe(true)
+  expect(await accepts({ host: '127.0.0.1', port })).toBe(true)
   expect(holderOf(port)).toContain(`pid ${process.pid}`)
 
   server.close()
   await once(server, 'close')
   expect(await isFree(port)).toBe(true)
-  expect(await accepts(port)).toBe(false)
+  expect(await accepts({ host: '127.0.0.1', port })).toBe(false)
 })

@@ -6,6 +6,7 @@ export const mariadbPlace: MariadbPlace = {
   folder: '/labs/shop',
   dataFolder: '/data/shop',
   firstPort: 21_000,
+  network: { kind: 'loopback' },
   installation: {
     version: '10.11.19',
     server: '/opt/mariadbd',

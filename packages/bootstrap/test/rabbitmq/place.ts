@@ -5,6 +5,7 @@ export const place: Place = {
   lab: 'shop',
   folder: '/labs/shop',
   firstPort: 21_000,
+  network: { kind: 'loopback' },
   installation: {
     version: '3.10.8',
     home: '/opt/rabbit',

@@ -162,7 +162,7 @@ test('nothing is where further configuration is looked for', () => {
 test.each([0, 1023, 65_530, 70_000, 1.5, Number.NaN])(
   'ports from %d on are refused with the range',
   (firstPort) => {
-    expect(() => plan({}, { ...place, firstPort })).toThrow('basePort: expected 1024 to 65529 for 3 nodes')
+    expect(() => plan({}, { ...place, firstPort })).toThrow('basePort: expected 1024 to 65529 for 7 ports')
   },
 )
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { rabbitTimers } from '../../src/rabbitmq/timers.ts'
 
 test.each([
-  [undefined, { netTicktimeS: 60, netSetuptimeS: 7, heartbeatS: 60 }],
+  [null, { netTicktimeS: 60, netSetuptimeS: 7, heartbeatS: 60 }],
   [250, { netTicktimeS: 1, netSetuptimeS: 1, heartbeatS: 4 }],
   [1000, { netTicktimeS: 4, netSetuptimeS: 1, heartbeatS: 4 }],
   [1100, { netTicktimeS: 5, netSetuptimeS: 2, heartbeatS: 5 }],

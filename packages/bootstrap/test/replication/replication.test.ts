@@ -44,6 +44,7 @@ test('a primary names itself and its replicas, and says how far it got', () => {
     running: members,
     apart: [],
     history: '0-1-7',
+    role: 'primary',
   })
   expect(readView('primary\tdb1\t1\t0-1-7\n')).toMatchObject({ because: 'it is read-only' })
   expect(readView('').kind).toBe('starting')
@@ -61,7 +62,7 @@ const replica = (io: string, applier: string): string =>
   ].join('\n')
 
 test('a replica that hears and applies says how far it got, and leaves naming the members to its primary', () => {
-  expect(readView(replica('Yes', 'Yes'))).toEqual({ kind: 'vouched', history: '0-1-7' })
+  expect(readView(replica('Yes', 'Yes'))).toEqual({ kind: 'vouched', role: 'replica', history: '0-1-7' })
 })
 
 test.each([

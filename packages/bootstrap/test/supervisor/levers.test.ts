@@ -2,9 +2,11 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { settle } from '@ha/core/testing'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Plan } from '../../src/model/plan.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
+import { spread } from '../../src/sandbox/spread.ts'
 import { Book } from '../../src/supervisor/book.ts'
 import { Levers } from '../../src/supervisor/levers.ts'
 import { place } from '../rabbitmq/place.ts'
@@ -28,7 +30,14 @@ beforeEach(() => {
     book.record({ type: 'process-started', process: name, id })
     book.record({ type: 'process-up', process: name, elapsedMs: 1 })
   }
-  levers = new Levers({
+  levers = leversOf(plan)
+})
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true })
+})
+
+const leversOf = (plan: Plan): Levers =>
+  new Levers({
     plan,
     book,
     signal: new AbortController().signal,
@@ -49,10 +58,6 @@ beforeEach(() => {
       abandon: (name) => void did.push(`abandon ${name}`),
     },
   })
-})
-afterEach(() => {
-  rmSync(folder, { recursive: true, force: true })
-})
 
 const breakNode = (action: 'kill' | 'stop' | 'pause', healsAt: number): void =>
   book.record({ type: 'fault-begun', fault: { node: 'rabbit2', action, begunAt: 0, healsAt } })
@@ -133,4 +138,36 @@ test('a fault that the node does not know is refused, and nothing is written dow
     'isolate rabbit2: a node of rabbitmq like this knows only kill, stop, pause',
   )
   expect([did, book.events.length]).toEqual([[], before])
+})
+
+describe('in a sandbox', () => {
+  const mend = spread(plan, { kind: 'sandbox', folder: '/s' }).nodes[1]?.levers.partition?.heal.stdin.trim()
+
+  beforeEach(() => {
+    levers = leversOf(spread(plan, { kind: 'sandbox', folder: '/s' }))
+    book.record({
+      type: 'fault-begun',
+      fault: { node: 'rabbit2', action: 'partition', begunAt: 0, healsAt: Number.MAX_SAFE_INTEGER },
+    })
+  })
+
+  test('a partitioned node that ended is reached again before it is started', async () => {
+    book.record({ type: 'process-ended', process: 'rabbit2', asked: false })
+
+    await levers.heal('rabbit2')
+
+    expect(did).toEqual([mend, 'start rabbit2'])
+  })
+
+  test('a partitioned node that ran is looked after when it is reached again', async () => {
+    await levers.heal('rabbit2')
+
+    expect(did).toEqual([mend, 'start rabbit2', 'leave rabbit2', 'rabbit2 woke'])
+  })
+})
+
+test('a partition outside of a sandbox is refused, with what to type', () => {
+  expect(() => levers.pull({ node: 'rabbit2', action: 'partition', forMs: 1 })).toThrow(
+    'partition rabbit2: this needs a network for each node; type: hactl sandbox -- bash, and in there: hactl up rabbitmq',
+  )
 })

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import { asError } from '@ha/core'
+import { runCommand } from '../machine/run-command.ts'
+import { labError } from '../model/codes.ts'
+import { exitStatus } from './exit-status.ts'
+import { clientsFile, ownNamespace, sandboxVariable } from './find-network.ts'
+import { makeRouter } from './scripts.ts'
+
+// Some milliseconds, on a machine that is not busy.
+const makeTimeoutMs = 30_000
+
+const [folder = '', file = '', ...args] = process.argv.slice(2)
+run().then(
+  (status) => process.exit(status),
+  (error: unknown) => {
+    console.error(`hactl: ${asError(error).message}`)
+    process.exit(1)
+  },
+)
+
+/** Makes the network of the sandbox, and runs the command in it. */
+async function run(): Promise<number> {
+  const { status, stderr } = await runCommand(makeRouter(folder), { timeoutMs: makeTimeoutMs })
+  if (status !== 0) throw labError('platform-unfit', `the sandbox could not be made: ${stderr.trim()}`)
+  writeFileSync(clientsFile(folder), ownNamespace())
+  const env = { ...process.env, [sandboxVariable]: folder, HACTL_HOME: folder }
+  const child = spawn(file, args, { stdio: 'inherit', env })
+  const [code, name] = await once(child, 'close')
+  return exitStatus(code, name)
+}

@@ -1,0 +1,110 @@
+import { hostNameOf } from '../model/network.ts'
+import type { Command } from '../model/plan.ts'
+import { quoted } from '../model/quoted.ts'
+import { clientHost, nodeNamespace, routerHost, routerNamespace } from './addresses.ts'
+
+/** A node, as the sandbox knows it. */
+export interface Neighbour {
+  readonly host: string
+  readonly port: number
+}
+
+/** Makes the router of a new sandbox, and joins the namespace in which this runs to it as that of the clients. */
+export function makeRouter(folder: string): Command {
+  const [router, hosts] = [routerNamespace(folder), `${folder}/hosts`]
+  const inRouter = inside(router)
+  return script([
+    'ip link set lo up',
+    ...newNamespace(router),
+    `ip link add name eth0 type veth peer name clients netns ${quoted(router)}`,
+    `${inRouter}ip link set lo up`,
+    `${inRouter}ip address add ${routerHost}/32 dev lo`,
+    `${inRouter}sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'`,
+    ...leadTo(inRouter, 'clients', clientHost),
+    ...joinRouter('', clientHost),
+    // From now on everybody in the sandbox reads a copy, to which nodes may add their names.
+    `cp /etc/hosts ${quoted(hosts)}`,
+    `mount --bind ${quoted(hosts)} /etc/hosts`,
+  ])
+}
+
+/** Gives a node a namespace of its own, to which only the router leads. One that an earlier lab left is replaced. */
+export function makeNode(folder: string, node: Neighbour): Command {
+  const own = nodeNamespace(folder, node.host)
+  const [inRouter, inNode] = [inside(routerNamespace(folder)), inside(own)]
+  const wire = hostNameOf({ kind: 'sandbox', folder }, node.port)
+  return script([
+    `! mountpoint -q ${quoted(own)} || umount ${quoted(own)}`,
+    `${inRouter}ip link delete ${wire} 2>/dev/null || true`,
+    ...uncut(inRouter, node),
+    ...newNamespace(own),
+    `${inRouter}ip link add name ${wire} type veth peer name eth0 netns ${quoted(own)}`,
+    ...leadTo(inRouter, wire, node.host),
+    `${inNode}ip link set lo up`,
+    ...joinRouter(inNode, node.host),
+    `grep -q '^${node.host} ' /etc/hosts || echo '${node.host} ${wire}' >> /etc/hosts`,
+  ])
+}
+
+/** Lets the router drop what goes in these directions, without a word to whoever sent it. */
+export function cut(folder: string, node: Neighbour, directions: readonly string[]): Command {
+  return inRouter(folder, [
+    ...uncut('', node),
+    ...directions.map((direction) => `ip rule add pref ${preference(node)} ${direction} blackhole`),
+  ])
+}
+
+/** Lets everything pass again that was dropped for the sake of this node. */
+export function mend(folder: string, node: Neighbour): Command {
+  return inRouter(folder, uncut('', node))
+}
+
+function inRouter(folder: string, lines: readonly string[]): Command {
+  const command = script(lines)
+  return { ...command, argv: ['nsenter', `--net=${routerNamespace(folder)}`, ...command.argv] }
+}
+
+// The first line that fails ends the script.
+function script(lines: readonly string[]): Command {
+  return {
+    argv: ['sh', '-e'],
+    env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
+    stdin: lines.map((line) => `${line}\n`).join(''),
+  }
+}
+
+function inside(namespace: string): string {
+  return `nsenter --net=${quoted(namespace)} `
+}
+
+// A namespace lasts as long as something is mounted that stands for it.
+function newNamespace(path: string): readonly string[] {
+  return [`: > ${quoted(path)}`, `unshare --net=${quoted(path)} true`]
+}
+
+function leadTo(inRouter: string, wire: string, host: string): readonly string[] {
+  return [`${inRouter}ip link set ${wire} up`, `${inRouter}ip route add ${host} dev ${wire}`]
+}
+
+function joinRouter(inNamespace: string, host: string): readonly string[] {
+  return [
+    `${inNamespace}ip address add ${host}/32 dev eth0`,
+    `${inNamespace}ip link set eth0 up`,
+    `${inNamespace}ip route add ${routerHost} dev eth0`,
+    `${inNamespace}ip route add default via ${routerHost}`,
+  ]
+}
+
+// Rules are removed one by one, and one that is not there is an error.
+function uncut(inRouter: string, node: Neighbour): readonly string[] {
+  return ['from', 'to'].map(
+    (side) =>
+      `while ${inRouter}ip rule delete pref ${preference(node)} ${side} ${node.host} 2>/dev/null; do :; done`,
+  )
+}
+
+// Two nodes may be cut off from each other, each for its own sake: the preference tells whose rule it is. The main
+// table, which would let the packet pass, has 32766.
+function preference({ port }: Neighbour): number {
+  return 1 + (port % 32_000)
+}

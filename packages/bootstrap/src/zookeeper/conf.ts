@@ -1,0 +1,46 @@
+import type { ZookeeperModel, ZookeeperNode } from './model.ts'
+
+// Without these two the server grants 2 to 20 ticks, so that a lab with short ticks would grant no session of 30 s.
+const shortestSessionMs = 2_000
+const longestSessionMs = 60_000
+
+/**
+ * The text of a server's `zoo.cfg`. What the server does not know as a setting becomes a system property with
+ * `zookeeper.` before it.
+ */
+export function renderConf(model: ZookeeperModel, node: ZookeeperNode, dataFolder: string): string {
+  const { tickMs, initLimit, syncLimit, connectMs } = model.timers
+  return [
+    `tickTime=${tickMs}`,
+    `initLimit=${initLimit}`,
+    `syncLimit=${syncLimit}`,
+    `cnxTimeout=${connectMs}`,
+    `minSessionTimeout=${shortestSessionMs}`,
+    `maxSessionTimeout=${longestSessionMs}`,
+    `dataDir=${dataFolder}`,
+    `clientPort=${node.clientPort}`,
+    `clientPortAddress=${node.host}`,
+    // All clients of a lab come from one address.
+    'maxClientCnxns=0',
+    'admin.enableServer=false',
+    '4lw.commands.whitelist=srvr,mntr,ruok,stat,isro,conf',
+    'reconfigEnabled=false',
+    'extendedTypesEnabled=true',
+    // In a lab only: nothing waits for the disk. Servers of a lab die by signals, which take nothing from the page
+    // cache; what a power failure would take is not tested here.
+    'forceSync=no',
+    // In KiB. A transaction log takes 64 MiB of the disk by default, before anything is in it.
+    'preAllocSize=1024',
+    ...(model.nodes.length > 1 ? ensembleLines(model) : []),
+    '',
+  ].join('\n')
+}
+
+function ensembleLines({ nodes }: ZookeeperModel): readonly string[] {
+  return [
+    'quorumListenOnAllIPs=false',
+    ...nodes.map(
+      ({ id, host, quorumPort, electionPort }) => `server.${id}=${host}:${quorumPort}:${electionPort}`,
+    ),
+  ]
+}
