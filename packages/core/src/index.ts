@@ -1,3 +1,4 @@
+export { type ConnectString, parseConnectString } from './address/connect-string.ts'
 export { type Endpoint, formatEndpoint, sameEndpoint } from './address/endpoint.ts'
 export { checkEndpoint, type HostListStyle, parseHostList } from './address/host-list.ts'
 export { type JdbcUrl, jdbcUrlSwitches, parseJdbcUrl } from './address/jdbc-url.ts'
