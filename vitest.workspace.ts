@@ -8,7 +8,11 @@ const projects: readonly TestProjectConfiguration[] = [
   {
     resolve: { conditions: ['@ha/source'] },
     ssr: { resolve: { conditions: ['@ha/source'] } },
-    test: { name: 'unit', include: ['{packages/*,bench,tools}/test/**/*.test.ts'], environment: 'node' },
+    test: {
+      name: 'unit',
+      include: ['{packages/*,examples/*,bench,tools}/test/**/*.test.ts'],
+      environment: 'node',
+    },
   },
   {
     resolve: { conditions: ['@ha/source'] },

@@ -25,6 +25,7 @@ const allowed = {
     'safer-buffer',
     'undici-types',
   ],
+  zookeeper: ['@ha/core', 'async', 'eventemitter3', 'generic-pool', 'node-zookeeper-client', 'underscore'],
   bootstrap: ['@ha/core', 'commander', 'eventemitter3', 'generic-pool'],
 }
 

@@ -4,6 +4,7 @@ import { bootstrapCodes } from '../packages/bootstrap/dist/index.js'
 import { coreCodes } from '../packages/core/dist/index.js'
 import { mariadbCodes } from '../packages/mariadb/dist/index.js'
 import { rabbitCodes } from '../packages/rabbit/dist/index.js'
+import { zookeeperCodes } from '../packages/zookeeper/dist/index.js'
 
 const page = new URL('../docs/errors.md', import.meta.url)
 
@@ -11,6 +12,7 @@ const tables = [
   ['Every package', coreCodes],
   ['`@ha/rabbit`', rabbitCodes],
   ['`@ha/mariadb`', mariadbCodes],
+  ['`@ha/zookeeper`', zookeeperCodes],
   ['`@ha/bootstrap`', bootstrapCodes],
 ]
 

@@ -37,6 +37,7 @@ async function getServers() {
   for (const [kind, words] of [
     ['rabbitmq', 'RabbitMQ'],
     ['galera', 'MariaDB with Galera'],
+    ['zookeeper', 'ZooKeeper'],
   ]) {
     const missing = await missingServers(kind)
     if (missing !== undefined) return `this machine has no ${words}: ${missing}`

@@ -1,0 +1,169 @@
+import { asError, type Backoff, type Clock, fullJitter, isHaError } from '@ha/core'
+import type { WatchEvent } from '../node.ts'
+import type { Watched } from '../operations/operations.ts'
+import { followsFrom } from './judge.ts'
+import type { Readable, Reads } from './reads.ts'
+import type { Tally, Weight } from './tally.ts'
+
+/** What all facets of a cache share. */
+export interface FacetGround {
+  readonly clock: Clock
+  readonly random: () => number
+  readonly reads: Reads
+  readonly tally: Tally
+  readonly jitterMs: number
+}
+
+/** What is read, and what is done with it. */
+export interface Subject<V> {
+  /** The root of a cache is also watched for while it does not exist. */
+  readonly isRoot: boolean
+  read(onEvent: (event: WatchEvent) => void, signal: AbortSignal): Promise<Watched<V | undefined>>
+  /** Takes in what was read; undefined when it is gone. */
+  fold(value: V | undefined): void
+}
+
+type Standing =
+  | { readonly kind: 'due' }
+  | { readonly kind: 'reading' }
+  | { readonly kind: 'watching'; readonly unwatch: () => void }
+  /** To be read when the time has come: after `error`, or after a change that nobody needs to read at once. */
+  | { readonly kind: 'later'; readonly cancel: () => void; readonly error: Error | undefined }
+  /** Gone, and not watched: its parent's list says when it is back. */
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'dropped' }
+
+const retry: Backoff = fullJitter({ baseMs: 100, maxMs: 5_000 })
+
+/**
+ * One thing that is followed at one node: read, watched, and read again when it has changed. However often that is,
+ * there is one watch at the most.
+ */
+export class Facet<V> implements Readable {
+  readonly #ground: FacetGround
+  readonly #subject: Subject<V>
+  #standing: Standing = { kind: 'absent' }
+  #failures = 0
+
+  constructor(ground: FacetGround, subject: Subject<V>) {
+    this.#ground = ground
+    this.#subject = subject
+  }
+
+  /** What the last read failed with, until the next one has an answer. */
+  get error(): Error | undefined {
+    return this.#standing.kind === 'later' ? this.#standing.error : undefined
+  }
+
+  /** It is there, as far as others know: read unless it is followed already. */
+  follow(): void {
+    if (this.#standing.kind === 'absent') this.#enter({ kind: 'due' })
+  }
+
+  /** Reads it again whatever is known; what is gone is left to its parent's list. */
+  refresh(): void {
+    const { kind } = this.#standing
+    if (kind === 'watching' || kind === 'later') this.#readSoon()
+  }
+
+  /** Reads it again now when the last read has failed. */
+  retryNow(): void {
+    if (this.error !== undefined) this.#enter({ kind: 'due' })
+  }
+
+  drop(): void {
+    this.#enter({ kind: 'dropped' })
+  }
+
+  async read(signal: AbortSignal): Promise<void> {
+    this.#enter({ kind: 'reading' })
+    let isTold = false
+    const onEvent = (event: WatchEvent): void => {
+      isTold = true
+      if (this.#standing.kind === 'watching') this.#onEvent(event)
+    }
+    const fail = (thrown: unknown): void => this.#fail(asError(thrown))
+    const answer = await this.#subject.read(onEvent, signal).catch(fail)
+    if (answer === undefined) return
+    this.#take(answer)
+    // Whether that was before or after what has been read, nobody can say.
+    if (isTold) this.refresh()
+  }
+
+  // What is folded in may bring other facets: until it is, this one counts as unread.
+  #take({ value, unwatch }: Watched<V | undefined>): void {
+    if (this.#standing.kind !== 'reading') {
+      unwatch()
+      return
+    }
+    this.#failures = 0
+    this.#subject.fold(value)
+    if (value !== undefined || this.#subject.isRoot) {
+      this.#enter({ kind: 'watching', unwatch })
+      return
+    }
+    unwatch()
+    this.#enter({ kind: 'absent' })
+  }
+
+  #onEvent(event: WatchEvent): void {
+    if (followsFrom(event, this.#subject.isRoot) === 'gone') {
+      this.#subject.fold(undefined)
+      this.#enter({ kind: 'absent' })
+      return
+    }
+    this.#readSoon()
+  }
+
+  #readSoon(): void {
+    const { jitterMs, random } = this.#ground
+    if (jitterMs === 0) this.#enter({ kind: 'due' })
+    else this.#wait(random() * jitterMs, undefined)
+  }
+
+  #fail(error: Error): void {
+    if (this.#standing.kind !== 'reading') return
+    this.#wait(retry(this.#failures, this.#ground.random), error)
+    this.#failures += 1
+  }
+
+  #wait(delayMs: number, error: Error | undefined): void {
+    const cancel = this.#ground.clock.after(delayMs, () => this.#enter({ kind: 'due' }))
+    this.#enter({ kind: 'later', cancel, error })
+  }
+
+  #enter(standing: Standing): void {
+    const before = this.#standing
+    if (before.kind === 'dropped') return
+    this.#standing = standing
+    this.#leave(before)
+    if (standing.kind === 'due') this.#ground.reads.ask(this)
+    this.#ground.tally.move(weightOf(before), weightOf(standing))
+  }
+
+  #leave(before: Standing): void {
+    if (before.kind === 'watching') before.unwatch()
+    if (before.kind === 'later') before.cancel()
+    if (before.kind === 'due') this.#ground.reads.withdraw(this)
+  }
+}
+
+// What no further try will cure is not waited for: it is a problem of that one node.
+function weightOf(standing: Standing): Weight {
+  switch (standing.kind) {
+    case 'due':
+    case 'reading':
+      return { unread: 1, failing: 0 }
+    case 'later':
+      return weightOfError(standing.error)
+    case 'watching':
+    case 'absent':
+    case 'dropped':
+      return { unread: 0, failing: 0 }
+  }
+}
+
+function weightOfError(error: Error | undefined): Weight {
+  if (error === undefined) return { unread: 1, failing: 0 }
+  return isHaError(error) && error.retryable ? { unread: 1, failing: 1 } : { unread: 0, failing: 0 }
+}

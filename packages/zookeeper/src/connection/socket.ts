@@ -1,0 +1,42 @@
+import { connect as connectPlain, isIP, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
+import { abandonable, type Endpoint, gate } from '@ha/core'
+
+/**
+ * Opens a stream to a server, ready to be written to; under TLS after its handshake. When the signal fires, nothing
+ * stays open.
+ */
+export type Dial = (endpoint: Endpoint, signal: AbortSignal) => Promise<Duplex>
+
+// TCP's own, for a peer that vanished without a word.
+const keepAliveMs = 10_000
+
+/** Dials over TCP, or over TLS when there are options for it. */
+export function socketDial(tls: TlsOptions | undefined): Dial {
+  return async (endpoint, signal) => {
+    const socket = begin(endpoint, tls)
+    const ready = gate<Duplex>()
+    socket.once(tls === undefined ? 'connect' : 'secureConnect', () => ready.resolve(socket))
+    // Stays: an `error` that nobody listens to would end the process.
+    socket.on('error', ready.reject)
+    socket.once('close', () => ready.reject(new Error('the connection was closed')))
+    try {
+      return await abandonable(ready.promise, signal, () => undefined)
+    } catch (error) {
+      socket.destroy()
+      throw error
+    }
+  }
+}
+
+function begin({ host, port }: Endpoint, tls: TlsOptions | undefined): Socket {
+  const socket =
+    tls === undefined ? connectPlain({ host, port }) : connectTls({ ...serverName(host), ...tls, host, port })
+  return socket.setNoDelay(true).setKeepAlive(true, keepAliveMs)
+}
+
+// Each server is asked for by its own name; one that is dialled by its address has none.
+function serverName(host: string): { readonly servername?: string } {
+  return isIP(host) === 0 ? { servername: host } : {}
+}

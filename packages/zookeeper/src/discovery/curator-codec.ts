@@ -1,0 +1,130 @@
+import type { InstanceCodec } from './codec.ts'
+import type { Instance, InstanceStatus } from './instance.ts'
+import { type UriPart, uriParts, uriTemplate } from './uri-spec.ts'
+
+export interface CuratorCodecOptions {
+  /**
+   * The Java class of the payload, written as `@class`; a reader in Java must have it. Default: none, which every
+   * reader takes whose payload is `Object`, and, while there is neither payload nor metadata, every reader.
+   */
+  readonly payloadClass?: string | undefined
+}
+
+/**
+ * The JSON of Curator's x-discovery. The status stands in the payload's metadata, where Spring Cloud has it, and
+ * `enabled: false` says the same to Curator; metadata and payload are one object on the wire.
+ */
+export function curatorCodec({ payloadClass }: CuratorCodecOptions = {}): InstanceCodec {
+  return {
+    encode: (instance) => JSON.stringify(written(instance, payloadClass)),
+    decode: (data) => read(parsed(data.toString('utf8'))),
+  }
+}
+
+/** {@link curatorCodec} with the payload that Spring Cloud Zookeeper insists on. */
+export function springCodec(): InstanceCodec {
+  return curatorCodec({ payloadClass: 'org.springframework.cloud.zookeeper.discovery.ZookeeperInstance' })
+}
+
+function written(instance: Instance, payloadClass: string | undefined): Fields {
+  const { name, id, address, port = null, sslPort = null, registeredAtMs, uriSpec } = instance
+  return {
+    name,
+    id,
+    address,
+    port,
+    sslPort,
+    payload: payloadOf(instance, payloadClass),
+    registrationTimeUTC: registeredAtMs,
+    serviceType: 'DYNAMIC',
+    uriSpec: uriSpec === undefined ? null : { parts: uriParts(uriSpec) },
+    // Curator before 2.9 refuses fields that it does not know: this one is written only where it says something.
+    ...(instance.status === 'up' ? {} : { enabled: false }),
+  }
+}
+
+function payloadOf(instance: Instance, payloadClass: string | undefined): unknown {
+  const { id, name, status, payload } = instance
+  const metadata = status === 'up' ? instance.metadata : { ...instance.metadata, [statusKey]: outOfService }
+  if (payloadClass === undefined && Object.keys(metadata).length === 0) return payload ?? null
+  const own = isFields(payload) ? payload : {}
+  return payloadClass === undefined
+    ? { ...own, metadata }
+    : { '@class': payloadClass, id, name, ...own, metadata }
+}
+
+function read(fields: unknown): Instance | undefined {
+  if (!isFields(fields)) return undefined
+  const { name, id, address, payload } = fields
+  if (!isName(name) || !isName(id) || typeof address !== 'string') return undefined
+  const { [statusKey]: status, ...metadata } = metadataOf(payload)
+  return {
+    name,
+    id,
+    address,
+    port: portOf(fields['port']),
+    sslPort: portOf(fields['sslPort']),
+    status: statusOf(status, fields['enabled']),
+    metadata,
+    payload: ownPayload(payload),
+    uriSpec: templateOf(fields['uriSpec']),
+    registeredAtMs: typeof fields['registrationTimeUTC'] === 'number' ? fields['registrationTimeUTC'] : 0,
+  }
+}
+
+// As Spring has it: no status is UP, and every other word than UP means that it is not to be used.
+function statusOf(status: string | undefined, enabled: unknown): InstanceStatus {
+  const up = (status === undefined || status === '' || status.toUpperCase() === 'UP') && enabled !== false
+  return up ? 'up' : 'out-of-service'
+}
+
+function metadataOf(payload: unknown): Readonly<Record<string, string>> {
+  const metadata = isFields(payload) ? payload['metadata'] : undefined
+  return isFields(metadata) ? Object.fromEntries(Object.entries(metadata).filter(isTextEntry)) : {}
+}
+
+function ownPayload(payload: unknown): unknown {
+  if (!isFields(payload)) return payload ?? undefined
+  const { metadata, ...own } = payload
+  return Object.keys(own).length === 0 ? undefined : own
+}
+
+function templateOf(uriSpec: unknown): string | undefined {
+  const parts = isFields(uriSpec) ? uriSpec['parts'] : undefined
+  return Array.isArray(parts) ? uriTemplate(parts.filter(isPart)) : undefined
+}
+
+function portOf(value: unknown): number | undefined {
+  return Number.isInteger(value) ? Number(value) : undefined
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    // Not JSON is no instance: the caller counts it.
+    return undefined
+  }
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function isName(value: unknown): value is string {
+  return typeof value === 'string' && value !== ''
+}
+
+function isTextEntry(entry: [string, unknown]): entry is [string, string] {
+  return typeof entry[1] === 'string'
+}
+
+function isPart(value: unknown): value is UriPart {
+  return isFields(value) && typeof value['value'] === 'string' && typeof value['variable'] === 'boolean'
+}
+
+type Fields = Readonly<Record<string, unknown>>
+
+// Spring Cloud's key and word.
+const statusKey = 'instance_status'
+const outOfService = 'OUT_OF_SERVICE'

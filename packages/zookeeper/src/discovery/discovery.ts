@@ -1,0 +1,133 @@
+import { checked, HaError, type OptionTable, resolveOptions } from '@ha/core'
+import { checkPath, childOf } from '../operations/paths.ts'
+import type { InstanceCodec } from './codec.ts'
+import { curatorCodec } from './curator-codec.ts'
+import type { DiscoveryGround } from './discovery-ground.ts'
+import type { DiscoveryHealth } from './discovery-health.ts'
+import type { InstanceSpec } from './instance.ts'
+import { resolveInstance } from './instance-options.ts'
+import { Listing } from './listing.ts'
+import { checkNodeName } from './node-name.ts'
+import { type RegisterOptions, resolveRegister } from './register-options.ts'
+import { Registration } from './registration.ts'
+import { resolveService, type ServiceOptions } from './service-options.ts'
+import { ServiceView } from './service-view.ts'
+
+/** Where instances are registered, and how they are written. */
+export interface DiscoveryOptions {
+  /** The node below which each service has one of its own. Default `/services`. */
+  readonly basePath?: string | undefined
+  /** Default {@link curatorCodec}. */
+  readonly codec?: InstanceCodec | undefined
+}
+
+/** Registers instances of services, and follows those that others have registered. */
+export class Discovery implements AsyncDisposable {
+  readonly #ground: DiscoveryGround
+  readonly #basePath: string
+  readonly #codec: InstanceCodec
+  readonly #registrations = new Set<Registration>()
+  readonly #views = new Set<ServiceView>()
+
+  constructor(ground: DiscoveryGround, options: DiscoveryOptions = {}) {
+    const { basePath, codec } = resolveOptions(optionTable, options, 'discovery')
+    this.#ground = ground
+    this.#basePath = basePath
+    this.#codec = codec
+  }
+
+  /**
+   * Registers an instance as soon as it is well and the ensemble can be reached, and keeps it registered across
+   * connections and sessions, as its checks allow. Throws `config-invalid` at once.
+   */
+  register(spec: InstanceSpec, options: RegisterOptions = {}): Registration {
+    const instance = resolveInstance(spec, this.#utcMs())
+    const path = childOf(childOf(this.#basePath, instance.name), instance.id)
+    const settings = resolveRegister(options, `register '${instance.name}'`)
+    this.#checkFree(path)
+    const registration = new Registration({
+      ground: this.#ground,
+      instance,
+      path,
+      codec: this.#codec,
+      settings,
+    })
+    this.#registrations.add(registration)
+    registration.events.on('state', ({ kind }) => {
+      if (kind === 'closed') this.#registrations.delete(registration)
+    })
+    return registration
+  }
+
+  /** Follows the instances of a service, until it is closed: make one view of a service, and keep it. */
+  service(name: string, options: ServiceOptions = {}): ServiceView {
+    const settings = resolveService(options, `service '${checkNodeName(name, 'service')}'`)
+    const path = childOf(this.#basePath, name)
+    const listing = new Listing(this.#ground, path, this.#codec, settings.coalesceMs)
+    const view = new ServiceView({
+      ground: this.#ground,
+      name,
+      listing,
+      settings,
+      onClosed: () => this.#views.delete(view),
+    })
+    this.#views.add(view)
+    return view
+  }
+
+  health(): DiscoveryHealth {
+    return {
+      registrations: [...this.#registrations].map(({ path, state }) => ({
+        path,
+        state: state.kind,
+        reason: 'reason' in state ? state.reason : undefined,
+      })),
+      services: [...this.#views].map((view) => ({
+        name: view.name,
+        state: view.state,
+        instances: view.all().length,
+        strange: view.strange,
+      })),
+    }
+  }
+
+  /** Closes every registration and view of it. Idempotent. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#registrations, ...this.#views].map((open) => open.close()))
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  #checkFree(path: string): void {
+    if (![...this.#registrations].some((registration) => registration.path === path)) return
+    const problem = 'is registered by this client already: update that one, or close it first'
+    throw new HaError('config-invalid', `instance.id: ${path} ${problem}`)
+  }
+
+  // The time of day is only for people to read: the start of this process by the system's clock, and ours since then.
+  #utcMs(): number {
+    return Math.round(performance.timeOrigin + this.#ground.clock.now())
+  }
+}
+
+const optionTable: OptionTable<{ readonly basePath: string; readonly codec: InstanceCodec }> = {
+  basePath: checked((value, path) => readBasePath(value ?? '/services', path), '/services'),
+  codec: checked((value, path) => readCodec(value ?? curatorCodec(), path), curatorCodec()),
+}
+
+function readBasePath(value: unknown, path: string): string {
+  if (typeof value !== 'string') throw new HaError('config-invalid', `${path}: expected the path of a node`)
+  checkPath(value, path)
+  return value
+}
+
+function readCodec(value: unknown, path: string): InstanceCodec {
+  const { encode, decode } = value as Partial<InstanceCodec>
+  if (typeof encode === 'function' && typeof decode === 'function') return value as InstanceCodec
+  throw new HaError(
+    'config-invalid',
+    `${path}: expected curatorCodec(), springCodec() or a codec of your own`,
+  )
+}

@@ -1,0 +1,100 @@
+import { Pulse, type Scope, scopeBelow } from '@ha/core'
+import type { Cache, CachedNode } from '../cache/cache.ts'
+import type { InstanceCodec } from './codec.ts'
+import type { DiscoveryGround } from './discovery-ground.ts'
+import type { Instance } from './instance.ts'
+
+/** What the registry lists under a service. */
+export interface Listed {
+  /** In the order of their ids, each id once. */
+  readonly instances: readonly Instance[]
+  /** How many nodes hold something that is no instance. */
+  readonly strange: number
+}
+
+/** Follows what the registry lists under a service, as far as it can be read. */
+export class Listing {
+  readonly #ground: DiscoveryGround
+  readonly #cache: Cache<Instance | undefined>
+  readonly #news = new Pulse()
+  readonly #scope: Scope
+  #from: ReadonlyMap<string, CachedNode<Instance | undefined>> = new Map()
+  #listed: Listed = { instances: [], strange: 0 }
+
+  constructor(ground: DiscoveryGround, path: string, codec: InstanceCodec, jitterMs: number) {
+    this.#ground = ground
+    const decode = ({ data }: { readonly data: Buffer }): Instance | undefined => instanceIn(data, codec)
+    this.#cache = ground.cache(path, { depth: 1, decode, jitterMs })
+    this.#cache.onChange(() => this.#news.fire())
+    this.#scope = scopeBelow(ground.signal)
+    this.#followSessions(this.#scope.signal).catch((thrown: unknown) => {
+      if (!this.#scope.signal.aborted) ground.onDefect(`the list ${path}`, thrown)
+    })
+  }
+
+  /** What was read last; undefined when nothing ever was. The same object while it is the same list. */
+  get current(): Listed | undefined {
+    if (this.#cache.ageMs === undefined) return undefined
+    const nodes = this.#cache.current()
+    if (nodes !== this.#from) {
+      this.#from = nodes
+      this.#listed = listed(nodes.values())
+    }
+    return this.#listed
+  }
+
+  /** Whether the registry may say something else by now. */
+  get stale(): boolean {
+    return this.#cache.stale || !this.#ground.sessions.connected
+  }
+
+  /** Resolves when {@link current} or {@link stale} may have changed; rejects with the signal's reason. */
+  async news(signal: AbortSignal): Promise<void> {
+    // A cache does not tell when it has caught up and found nothing new: while it is about to, it is asked.
+    const isCatchingUp = this.#cache.stale && this.#ground.sessions.connected
+    const cancel = isCatchingUp ? this.#ground.clock.after(catchUpLookMs, () => this.#news.fire()) : nothing
+    try {
+      await this.#news.wait(signal)
+    } finally {
+      cancel()
+    }
+  }
+
+  close(): void {
+    this.#scope.abort(new Error('the list is not followed any more'))
+    this.#cache.close()
+  }
+
+  async #followSessions(signal: AbortSignal): Promise<never> {
+    for (;;) {
+      await this.#ground.sessions.changed.wait(signal)
+      this.#news.fire()
+    }
+  }
+}
+
+/** What a list of nodes comes to; of two with one id, the newer node counts. */
+export function listed(nodes: Iterable<CachedNode<Instance | undefined>>): Listed {
+  const byAge = [...nodes].sort((a, b) => (a.stat.czxid < b.stat.czxid ? -1 : 1))
+  const byId = new Map<string, Instance>()
+  let strange = 0
+  for (const { value } of byAge) {
+    if (value === undefined) strange += 1
+    else byId.set(value.id, value)
+  }
+  const instances = [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+  return { instances, strange }
+}
+
+function instanceIn(data: Buffer, codec: InstanceCodec): Instance | undefined {
+  try {
+    return codec.decode(data)
+  } catch {
+    // A codec of the user's own that stumbles over a node has found a strange one.
+    return undefined
+  }
+}
+
+const nothing = (): void => undefined
+
+const catchUpLookMs = 50

@@ -1,0 +1,187 @@
+import { type Clock, Pulse, type Scope, scopeBelow, withDeadline } from '@ha/core'
+import type { CallOptions } from '../operations/operations.ts'
+import { ZookeeperError } from '../zookeeper-error.ts'
+import { admitted } from './admission.ts'
+import { differences, type ServiceChange } from './difference.ts'
+import type { DiscoveryGround } from './discovery-ground.ts'
+import type { Instance } from './instance.ts'
+import type { Listing } from './listing.ts'
+import { pickOne } from './pick.ts'
+import { type CallReport, Reputation } from './reputation.ts'
+import { afterSighting, type Served, unread } from './served.ts'
+import type { ServiceSettings } from './service-options.ts'
+
+/**
+ * How far a list can be trusted: nothing was read yet, it is what the registry says, it is the last good one while the
+ * registry is away, or it is kept for a while because the registry came back with next to nothing.
+ */
+export type ServiceViewState = 'unread' | 'current' | 'stale' | 'guarded'
+
+export interface ServiceViewParts {
+  readonly ground: DiscoveryGround
+  readonly name: string
+  readonly listing: Listing
+  readonly settings: ServiceSettings
+  readonly onClosed: () => void
+}
+
+/** The live list of a service's instances. It can always be read, and is never emptied by trouble of the registry. */
+export class ServiceView implements AsyncDisposable {
+  readonly name: string
+  readonly #parts: ServiceViewParts
+  readonly #reputation: Reputation
+  readonly #changed = new Pulse()
+  readonly #scope: Scope
+  #served: Served = unread
+  #turn: number
+
+  constructor(parts: ServiceViewParts) {
+    const { ground, name, settings } = parts
+    this.#parts = parts
+    this.name = name
+    this.#reputation = new Reputation(settings.shun)
+    // Clients that start together do not all begin with the same instance.
+    this.#turn = Math.floor(ground.random() * 2 ** 20)
+    this.#scope = scopeBelow(ground.signal)
+    this.#follow(this.#scope.signal).catch((thrown: unknown) => {
+      if (!this.#scope.signal.aborted) ground.onDefect(`the view of ${name}`, thrown)
+    })
+  }
+
+  get state(): ServiceViewState {
+    const { kind } = this.#served
+    return kind === 'returned' ? 'current' : kind
+  }
+
+  /** Whether the registry is away, or its list is not believed: what is served may be older than it says. */
+  get stale(): boolean {
+    return this.state === 'stale' || this.state === 'guarded'
+  }
+
+  /** How many nodes beside the instances hold something that is none. */
+  get strange(): number {
+    return this.#parts.listing.current?.strange ?? 0
+  }
+
+  /** Everything that is listed, also what is out of service. */
+  all(): readonly Instance[] {
+    return this.#served.instances
+  }
+
+  /**
+   * The instance to call next; undefined when the registry lists none that wants to be used, or has never been read.
+   * For `sticky`, the same key gives the same instance.
+   */
+  pick(key?: string): Instance | undefined {
+    const { settings, ground } = this.#parts
+    const nowMs = this.#clock.now()
+    const reputation = this.#reputation
+    const candidates = admitted(this.all(), (instance) => reputation.leftOutUntilMs(instance, nowMs))
+    const chosen = pickOne(candidates, {
+      strategy: settings.strategy,
+      key,
+      turn: this.#turn,
+      zone: settings.zone,
+      inFlight: (instance) => reputation.inFlight(instance),
+      random: ground.random,
+    })
+    if (chosen === undefined) return undefined
+    this.#turn += 1
+    reputation.picked(chosen, nowMs)
+    return chosen
+  }
+
+  /**
+   * Says what became of a call: instances with too many errors are left out for a while, but never more than half of
+   * them. `begun` counts a call as under way until its `ok` or `error`, for `least-busy`.
+   */
+  report(instance: Instance, report: CallReport): void {
+    this.#reputation.report(instance, report, this.#clock.now())
+  }
+
+  /** Every change of the list, beginning with the whole of it, until the view is closed. */
+  changes(): AsyncIterable<ServiceChange> {
+    return differences(() => this.all(), this.#changed, this.#scope.signal)
+  }
+
+  /** Resolves when the list has been read once; rejects with `timed-out`, or with `closed`. */
+  ready({ timeoutMs = this.#parts.ground.operationTimeoutMs, signal }: CallOptions = {}): Promise<void> {
+    const expired = (): ZookeeperError =>
+      new ZookeeperError('timed-out', `the list of '${this.name}' was not read within ${timeoutMs} ms`, {
+        retryable: true,
+      })
+    return withDeadline(this.#clock, { timeoutMs, signal, expired }, async (inner) => {
+      const either = scopeBelow(inner, this.#scope.signal)
+      try {
+        while (this.#served.kind === 'unread') await this.#changed.wait(either.signal)
+      } finally {
+        either.end()
+      }
+    })
+  }
+
+  /** Stops following the list; what was read last can still be picked from. Idempotent. */
+  async close(): Promise<void> {
+    this.#scope.abort(new ZookeeperError('closed', `the view of '${this.name}' is closed`))
+    this.#parts.onClosed()
+    this.#parts.listing.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  get #clock(): Clock {
+    return this.#parts.ground.clock
+  }
+
+  async #follow(signal: AbortSignal): Promise<never> {
+    for (;;) {
+      this.#look()
+      await this.#somethingNew(signal)
+      // An outage is said at once; what is listed can wait until all that changes together has changed.
+      if (this.#served.kind !== 'unread' && !this.#parts.listing.stale) await this.#gather(signal)
+    }
+  }
+
+  #look(): void {
+    const { listing, settings } = this.#parts
+    const { current, stale } = listing
+    const sighting =
+      current === undefined || stale
+        ? ({ kind: 'away' } as const)
+        : ({ kind: 'listed', instances: current.instances } as const)
+    const before = this.#served
+    this.#served = afterSighting(before, sighting, this.#clock.now(), settings.guard)
+    if (this.#served === before) return
+    this.#reputation.keep(this.#served.instances)
+    this.#changed.fire()
+  }
+
+  async #somethingNew(signal: AbortSignal): Promise<void> {
+    const scope = scopeBelow(signal)
+    const cancel = this.#whenGraceEnds(() => scope.abort(graceOver))
+    try {
+      await this.#parts.listing.news(scope.signal)
+    } catch (reason) {
+      if (reason !== graceOver) throw reason
+    } finally {
+      cancel()
+      scope.end()
+    }
+  }
+
+  #whenGraceEnds(then: () => void): () => void {
+    const served = this.#served
+    if (!('untilMs' in served)) return () => undefined
+    return this.#clock.after(served.untilMs - this.#clock.now(), then)
+  }
+
+  #gather(signal: AbortSignal): Promise<void> {
+    const { ground, settings } = this.#parts
+    return this.#clock.sleep(settings.coalesceMs * (0.5 + ground.random() / 2), signal)
+  }
+}
+
+// Why a wait for news ends early.
+const graceOver = new Error('the time of grace is over')

@@ -1,0 +1,52 @@
+import { codec } from './codec.ts'
+import { frame } from './envelope.ts'
+
+/** What a client says first: which session it wants. */
+export interface Hello {
+  /** 0 for a new one. */
+  readonly sessionId: bigint
+  /** Sixteen bytes: what the server gave with the session, zeros for a new one. */
+  readonly password: Buffer
+  /** The latest transaction that we have seen: a server that is behind it hangs up. */
+  readonly lastZxid: bigint
+  /** The session timeout that we ask for, in milliseconds. */
+  readonly timeoutMs: number
+  /** Whether a server without quorum will do. */
+  readonly readOnly: boolean
+}
+
+/** What a server answers: a session, or that the one we asked for is over. */
+export type Welcome =
+  | {
+      readonly kind: 'granted'
+      readonly sessionId: bigint
+      readonly password: Buffer
+      readonly timeoutMs: number
+      readonly readOnly: boolean
+    }
+  | { readonly kind: 'expired' }
+
+const connectRequest = codec('ConnectRequest')
+const connectResponse = codec('ConnectResponse')
+const readOnlyFlag = codec('ReadOnlyFlag')
+
+/** The first frame of a connection, with its length. */
+export function encodeHello({ lastZxid, timeoutMs, sessionId, password, readOnly }: Hello): Buffer {
+  const request = {
+    protocolVersion: 0,
+    lastZxidSeen: lastZxid,
+    timeOut: timeoutMs,
+    sessionId,
+    passwd: password,
+  }
+  return frame(connectRequest.encode(request), readOnlyFlag.encode({ readOnly }))
+}
+
+/** Reads the first answer. Servers before 3.4 leave the read-only flag out. Throws `MalformedError`. */
+export function decodeWelcome(bytes: Buffer): Welcome {
+  const { timeOut, sessionId, passwd } = connectResponse.decode(bytes)
+  if (timeOut <= 0 || sessionId === 0n) return { kind: 'expired' }
+  const end = connectResponse.endOf(bytes, 0)
+  const readOnly = end < bytes.length && readOnlyFlag.decode(bytes, end).readOnly
+  return { kind: 'granted', sessionId, password: passwd, timeoutMs: timeOut, readOnly }
+}

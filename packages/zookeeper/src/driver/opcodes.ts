@@ -1,0 +1,26 @@
+/** What a request is, on the wire. */
+export const opcodes = {
+  create: 1,
+  delete: 2,
+  exists: 3,
+  getData: 4,
+  setData: 5,
+  getAcl: 6,
+  setAcl: 7,
+  sync: 9,
+  ping: 11,
+  getChildren2: 12,
+  check: 13,
+  multi: 14,
+  create2: 15,
+  removeWatches: 18,
+  createContainer: 19,
+  createTtl: 21,
+  auth: 100,
+  setWatches: 101,
+  setWatches2: 105,
+  addWatch: 106,
+  closeSession: -11,
+  /** In the answer to a multi: this change was not made. */
+  error: -1,
+} as const

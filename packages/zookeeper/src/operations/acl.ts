@@ -1,0 +1,41 @@
+import type { Acl, Permission } from '../node.ts'
+import { ZookeeperError } from '../zookeeper-error.ts'
+
+/** Says which ACL a new node gets, by its path. */
+export type AclOf = (path: string) => readonly Acl[]
+
+const everything: readonly Permission[] = ['read', 'write', 'create', 'delete', 'admin']
+
+/** Anybody may do everything: the servers' own default. */
+export const openToAll: readonly Acl[] = [{ permissions: everything, scheme: 'world', id: 'anyone' }]
+
+/** Whoever gave the logins of this client may do everything, and nobody else anything. */
+export const creatorOnly: readonly Acl[] = [{ permissions: everything, scheme: 'auth', id: '' }]
+
+/** Checks an ACL that a user wrote. Throws `invalid-acl`, which says what is wrong with it. */
+export function checkAcl(acl: readonly Acl[], path: string): readonly Acl[] {
+  const problem = problemOf(acl)
+  if (problem !== undefined)
+    throw new ZookeeperError('invalid-acl', `the ACL of ${path}: ${problem}`, { path })
+  return acl
+}
+
+function problemOf(acl: unknown): string | undefined {
+  if (!Array.isArray(acl) || acl.length === 0) return 'expected a list with at least one entry'
+  for (const [index, entry] of acl.entries()) {
+    const problem = entryProblem((entry ?? {}) as Partial<Acl>)
+    if (problem !== undefined) return `[${index}].${problem}`
+  }
+  return undefined
+}
+
+function entryProblem({ permissions, scheme, id }: Partial<Acl>): string | undefined {
+  const words = everything.join(', ')
+  if (!Array.isArray(permissions) || permissions.length === 0)
+    return `permissions: expected at least one of ${words}`
+  const stranger = permissions.find((permission) => !everything.includes(permission))
+  if (stranger !== undefined) return `permissions: expected ${words}, got ${JSON.stringify(stranger)}`
+  if (typeof scheme !== 'string' || scheme === '')
+    return 'scheme: expected a text such as world, auth, digest or ip'
+  return typeof id === 'string' ? undefined : 'id: expected a text'
+}

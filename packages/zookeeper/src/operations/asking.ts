@@ -1,0 +1,114 @@
+import {
+  type Backoff,
+  Budget,
+  type Clock,
+  type Driver,
+  fullJitter,
+  type Link,
+  type Operation,
+  type Runner,
+  run,
+  scopeBelow,
+} from '@ha/core'
+import type { ZookeeperConnection } from '../connection/connection.ts'
+import type { Request } from '../driver/request.ts'
+import { fromCore } from '../from-core.ts'
+import { ZookeeperError } from '../zookeeper-error.ts'
+import type { Call } from './call-options.ts'
+import type { Chroot } from './paths.ts'
+
+export interface AskingParts {
+  readonly link: Link<ZookeeperConnection>
+  readonly driver: Pick<Driver<ZookeeperConnection>, 'classify'>
+  readonly clock: Clock
+  readonly random: () => number
+  readonly chroot: Chroot
+  /** How many operations may be under way or wait for a connection. */
+  readonly maxOperations: number
+  /** Fires when the client is closed: whatever waits ends in that turn. */
+  readonly closed: AbortSignal
+}
+
+/** What is asked, and what may be done about it. */
+export interface Asked {
+  /** What the call is called in errors. */
+  readonly name: string
+  /** The users' path. */
+  readonly path: string
+  readonly call: Call
+  /** `nothing`: it only asks. `again`: twice is harmless. `once`: it is not. */
+  readonly changes: 'nothing' | 'again' | 'once'
+}
+
+// The next server is usually there at once; what is not is waited for by the link.
+const backoff: Backoff = fullJitter({ baseMs: 10, maxMs: 500 })
+
+/** Sends one request on the connection that there is, or will be in time, and says what became of it. */
+export class Asking {
+  readonly chroot: Chroot
+  readonly clock: Clock
+  readonly random: () => number
+  readonly #parts: AskingParts
+  readonly #runner: Runner<ZookeeperConnection>
+  #underWay = 0
+
+  constructor(parts: AskingParts) {
+    const { link, driver, clock, random, chroot, maxOperations } = parts
+    this.#parts = parts
+    this.chroot = chroot
+    this.clock = clock
+    this.random = random
+    // Everything that is under way is lost with the one connection, and may be asked again on the next.
+    const budget = new Budget({ burst: maxOperations, refill: 1 })
+    this.#runner = { source: link, driver, clock, random, backoff, budget }
+  }
+
+  /** How many operations are under way or wait for a connection. */
+  get underWay(): number {
+    return this.#underWay
+  }
+
+  /** Rejects with a {@link ZookeeperError} that says what the outcome is. */
+  async ask<T>(request: Request<T>, asked: Asked): Promise<T> {
+    this.#admit(asked)
+    let sent = false
+    const { closed } = this.#parts
+    const either = scopeBelow(asked.call.signal, closed)
+    const operation: Operation = {
+      name: `${asked.name} ${asked.path}`,
+      timeoutMs: asked.call.timeoutMs,
+      signal: either.signal,
+      repeatable: asked.changes !== 'once',
+      effectIfLost: () => (sent && asked.changes !== 'nothing' ? 'unknown' : 'none'),
+    }
+    this.#underWay += 1
+    try {
+      return await run(this.#runner, operation, (connection) => {
+        sent = true
+        return connection.send(request)
+      })
+    } catch (thrown) {
+      const error = fromCore(thrown, asked.path, this.chroot)
+      throw closed.aborted ? closedUnder(error, asked) : error
+    } finally {
+      either.end()
+      this.#underWay -= 1
+    }
+  }
+
+  #admit({ name, path }: Asked): void {
+    const { maxOperations } = this.#parts
+    if (this.#underWay < maxOperations) return
+    const message = `${name} ${path}: ${maxOperations} operations wait already`
+    throw new ZookeeperError('exhausted', message, { path, retryable: true })
+  }
+}
+
+function closedUnder({ outcome, endpoint, cause }: ZookeeperError, { name, path }: Asked): ZookeeperError {
+  return new ZookeeperError('closed', `${name} ${path}: the client is closed`, {
+    path,
+    outcome,
+    endpoint,
+    cause,
+  })
+}

@@ -1,0 +1,94 @@
+import { ZookeeperError } from '../zookeeper-error.ts'
+
+/** Checks a path as users write it. Throws `invalid-path`, which says where it is wrong. */
+export function checkPath(path: string, what = 'path'): void {
+  const problem = problemOf(path)
+  if (problem !== undefined)
+    throw new ZookeeperError('invalid-path', `${what} ${shown(path)}: ${problem}`, { path: String(path) })
+}
+
+function problemOf(path: unknown): string | undefined {
+  if (typeof path !== 'string')
+    return `expected a text such as /app/node, got ${path === null ? 'null' : typeof path}`
+  if (!path.startsWith('/')) return 'expected a slash at its beginning'
+  if (path === '/') return undefined
+  if (path.endsWith('/')) return 'it ends with a slash, behind which there is no name'
+  return namesProblem(path)
+}
+
+function namesProblem(path: string): string | undefined {
+  let position = 1
+  for (const name of path.slice(1).split('/')) {
+    if (name === '') return `two slashes in a row at ${position}`
+    if (name === '.' || name === '..') return `the name ${name} at ${position} is not allowed`
+    const bad = forbiddenAt(name)
+    if (bad !== undefined) return `the character ${codeUnit(name, bad)} at ${position + bad} is not allowed`
+    position += name.length + 1
+  }
+  return undefined
+}
+
+// What the servers refuse: controls, surrogates, private use, and the last code units of the first plane.
+const forbidden: readonly (readonly [from: number, to: number])[] = [
+  [0x0000, 0x001f],
+  [0x007f, 0x009f],
+  [0xd800, 0xf8ff],
+  [0xfff0, 0xffff],
+]
+
+function forbiddenAt(name: string): number | undefined {
+  for (let index = 0; index < name.length; index++) {
+    const unit = name.charCodeAt(index)
+    if (forbidden.some(([from, to]) => unit >= from && unit <= to)) return index
+  }
+  return undefined
+}
+
+function codeUnit(name: string, index: number): string {
+  return `U+${name.charCodeAt(index).toString(16).toUpperCase().padStart(4, '0')}`
+}
+
+function shown(path: unknown): string {
+  return (
+    JSON.stringify(typeof path === 'string' && path.length > 120 ? `${path.slice(0, 120)}…` : path) ??
+    String(path)
+  )
+}
+
+/** The path above; that of `/` is itself. */
+export function parentOf(path: string): string {
+  const slash = path.lastIndexOf('/')
+  return slash <= 0 ? '/' : path.slice(0, slash)
+}
+
+/** The last name of a path. */
+export function nameOf(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1)
+}
+
+/** The path of a child. */
+export function childOf(path: string, name: string): string {
+  return path === '/' ? `/${name}` : `${path}/${name}`
+}
+
+/** Translates between the paths of users and those of the servers, which begin with the chroot. */
+export class Chroot {
+  /** Empty, or such as `/app`. */
+  readonly root: string
+
+  constructor(root: string) {
+    this.root = root
+  }
+
+  /** The servers' path. */
+  above(path: string): string {
+    if (this.root === '') return path
+    return path === '/' ? this.root : this.root + path
+  }
+
+  /** The users' path. */
+  below(path: string): string {
+    if (this.root === '') return path
+    return path === this.root ? '/' : path.slice(this.root.length)
+  }
+}

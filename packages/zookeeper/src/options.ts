@@ -1,0 +1,180 @@
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import {
+  checked,
+  count,
+  type Endpoint,
+  type FullJitter,
+  flag,
+  group,
+  HaError,
+  milliseconds,
+  type OptionTable,
+  parseConnectString,
+  resolveOptions,
+} from '@ha/core'
+import type { Login } from './connection/connection.ts'
+import type { Acl } from './node.ts'
+import { type AclOf, checkAcl, creatorOnly, openToAll } from './operations/acl.ts'
+
+/** Everything `createZookeeper` needs to know, resolved. */
+export interface ResolvedOptions {
+  readonly servers: Servers
+  /** What is asked for; the servers grant what their limits allow. In milliseconds. */
+  readonly sessionTimeoutMs: number
+  readonly operationTimeoutMs: number
+  /** How long one server has for connection and handshake, in milliseconds. */
+  readonly connectTimeoutMs: number
+  readonly backoff: FullJitter
+  readonly liveness: LivenessOptions
+  readonly auth: readonly Login[]
+  readonly aclOf: AclOf
+  readonly tls: TlsOptions | undefined
+  readonly ensureChroot: boolean
+  readonly maxOperations: number
+}
+
+/** Where the ensemble is, and below which node everything happens. */
+export interface Servers {
+  readonly endpoints: readonly Endpoint[]
+  /** Empty, or such as `/app`. */
+  readonly chroot: string
+}
+
+/** When a quiet server is asked for a sign of life, and when it is left. */
+export interface LivenessOptions {
+  /** Quiet for this long, the server is asked. */
+  readonly probeAfterMs: number
+  /** No sign within this time, over the connection and beside it, and the server is left. */
+  readonly probeTimeoutMs: number
+}
+
+/** A name that each session gives. */
+export interface AuthOptions {
+  /** Such as `digest`. */
+  readonly scheme: string
+  /** For `digest`: `user:password`. Never told to anybody but the servers. */
+  readonly value: string | Uint8Array
+}
+
+/** What `createZookeeper` takes. Only `connect` has no default. */
+export interface ZookeeperOptions {
+  /** The servers, and the chroot once at the end: `zk1:2181,zk2:2181,[::1]:2181/app`, or a list of such texts. */
+  readonly connect: string | readonly string[]
+  /** The session timeout that is asked for, in milliseconds. Default 10 000. */
+  readonly sessionTimeoutMs?: number
+  /** The deadline of a call that says none, in milliseconds. Default 10 000, or the session timeout when it is less. */
+  readonly operationTimeoutMs?: number
+  /** How long one server has for connection and handshake. Default: a third of the session timeout for all servers. */
+  readonly connectTimeoutMs?: number
+  /** The waits between rounds in which no server could be reached, with full jitter. Default 50 to an eighth of the session. */
+  readonly backoff?: Partial<FullJitter>
+  /** Default: asked after a sixth of the session timeout, at most 2 s; left after another second, at most a third. */
+  readonly liveness?: Partial<LivenessOptions>
+  readonly auth?: readonly AuthOptions[]
+  /** The ACL of new nodes, or a function of their path. Default: the creator only with `auth`, else open to all. */
+  readonly acl?: readonly Acl[] | ((path: string) => readonly Acl[])
+  /** True, or options of `node:tls`. Default: no TLS. */
+  readonly tls?: boolean | TlsOptions
+  /** Makes the chroot when it is missing. Default false. */
+  readonly ensureChroot?: boolean
+  /** How many operations may be under way or wait for a connection. Default 10 000. */
+  readonly maxOperations?: number
+}
+
+/** Options or connect string, checked and completed. Throws one `config-invalid` that names everything that is wrong. */
+export function resolveZookeeperOptions(input: string | ZookeeperOptions): ResolvedOptions {
+  const given = typeof input === 'string' ? { connect: input } : input
+  const first = resolveOptions(optionTable, given, 'zookeeper')
+  return completed(first)
+}
+
+interface Given extends Omit<ResolvedOptions, 'servers' | 'aclOf' | 'liveness'> {
+  readonly connect: Servers
+  readonly acl: AclOf | undefined
+  readonly liveness: LivenessOptions
+}
+
+// Stands for a default that follows from other options.
+const derived = 0
+
+const optionTable: OptionTable<Given> = {
+  connect: checked(readConnect, { endpoints: [], chroot: '' }),
+  // The servers allow 2 to 20 of their ticks: 4 to 40 s by default.
+  sessionTimeoutMs: milliseconds({ default: 10_000, min: 500, max: 3_600_000 }),
+  operationTimeoutMs: milliseconds({ default: derived, min: 1, max: 3_600_000 }),
+  connectTimeoutMs: milliseconds({ default: derived, min: 50, max: 60_000 }),
+  backoff: group({
+    baseMs: milliseconds({ default: 50, min: 1, max: 60_000 }),
+    maxMs: milliseconds({ default: derived, min: 1, max: 600_000 }),
+  }),
+  liveness: group({
+    probeAfterMs: milliseconds({ default: derived, min: 50, max: 600_000 }),
+    probeTimeoutMs: milliseconds({ default: derived, min: 50, max: 600_000 }),
+  }),
+  auth: checked(readAuth, []),
+  acl: checked(readAcl, undefined),
+  tls: checked(readTls, undefined),
+  ensureChroot: flag(false),
+  maxOperations: count({ default: 10_000, min: 1, max: 10_000_000 }),
+}
+
+function completed({ connect, acl, ...given }: Given): ResolvedOptions {
+  const { sessionTimeoutMs, liveness, auth, backoff } = given
+  const share = sessionTimeoutMs / (3 * Math.max(1, connect.endpoints.length))
+  return Object.freeze({
+    ...given,
+    servers: connect,
+    aclOf: acl ?? (() => (auth.length > 0 ? creatorOnly : openToAll)),
+    operationTimeoutMs: given.operationTimeoutMs || Math.min(10_000, sessionTimeoutMs),
+    // Whoever is frozen takes the connection and says nothing: a second is long for a handshake.
+    connectTimeoutMs: given.connectTimeoutMs || Math.round(Math.min(3_000, Math.max(1_000, share))),
+    // A quorum that is back is to be found while there is a session to be saved.
+    backoff: {
+      ...backoff,
+      maxMs: backoff.maxMs || Math.round(Math.min(5_000, Math.max(250, sessionTimeoutMs / 8))),
+    },
+    liveness: {
+      probeAfterMs: liveness.probeAfterMs || Math.round(Math.min(2_000, sessionTimeoutMs / 6)),
+      probeTimeoutMs: liveness.probeTimeoutMs || Math.round(Math.min(1_000, sessionTimeoutMs / 3)),
+    },
+  })
+}
+
+function readConnect(value: unknown, path: string): Servers {
+  if (typeof value === 'string') return parseConnectString(value, path)
+  const isList = Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string')
+  if (isList) return parseConnectString(value.join(','), path)
+  throw invalid(path, "expected a text such as 'zk1:2181,zk2:2181/app', or a list of such texts")
+}
+
+// What is given as a value is never named.
+function readAuth(value: unknown, path: string): readonly Login[] {
+  if (value === undefined) return []
+  if (!Array.isArray(value)) throw invalid(path, 'expected a list of { scheme, value }')
+  return value.map((each: Partial<AuthOptions> | undefined, index) => {
+    const { scheme, value: secret } = each ?? {}
+    if (typeof scheme !== 'string' || scheme === '')
+      throw invalid(`${path}[${index}].scheme`, "expected a text such as 'digest'")
+    if (typeof secret !== 'string' && !(secret instanceof Uint8Array))
+      throw invalid(`${path}[${index}].value`, "expected a text, for digest 'user:password', or bytes")
+    return { scheme, value: Buffer.from(secret as string) }
+  })
+}
+
+function readAcl(value: unknown, path: string): AclOf | undefined {
+  if (value === undefined) return undefined
+  if (typeof value === 'function') return value as AclOf
+  const acl = checkAcl(value as readonly Acl[], path)
+  return () => acl
+}
+
+function readTls(value: unknown, path: string): TlsOptions | undefined {
+  if (value === undefined || value === false) return undefined
+  if (value === true) return {}
+  if (typeof value === 'object' && value !== null) return value
+  throw invalid(path, `expected true, false or the options of node:tls, got a ${typeof value}`)
+}
+
+function invalid(path: string, problem: string): HaError {
+  return new HaError('config-invalid', `${path}: ${problem}`)
+}

@@ -1,0 +1,214 @@
+import {
+  asError,
+  Emitter,
+  isHaError,
+  type Listener,
+  Pulse,
+  type Scope,
+  scopeBelow,
+  withDeadline,
+} from '@ha/core'
+import type { Bytes } from '../node.ts'
+import { bytesOf } from '../operations/bytes.ts'
+import type { CallOptions } from '../operations/operations.ts'
+import type { LiveSession } from '../session/live-session.ts'
+import { ZookeeperError } from '../zookeeper-error.ts'
+import type { Ephemeral, EphemeralEvents, EphemeralState } from './ephemeral.ts'
+import type { Wish } from './ephemeral-step.ts'
+import { Upkeep, type UpkeepParts } from './ephemeral-upkeep.ts'
+
+export interface EphemeralParts extends UpkeepParts {
+  /** Called once, when nothing of it is left. */
+  readonly onEnd: () => void
+}
+
+/** How one {@link Ephemeral} stands, and what its user wants of it. */
+export class EphemeralNode implements Ephemeral {
+  readonly #parts: EphemeralParts
+  readonly #upkeep: Upkeep
+  readonly #events = new Emitter<EphemeralEvents>()
+  readonly #changed = new Pulse()
+  /** Fires when nothing of it is left. */
+  readonly #life: Scope
+  #data: Bytes | (() => Bytes)
+  // Whether the node is wanted follows from it: not when it is withheld or closed.
+  #state: EphemeralState = { kind: 'pending', reason: undefined }
+  #path: string
+  /** Lets go of the session that it is held in. */
+  #leaveSession: () => void = () => undefined
+  #closing: Promise<void> | undefined
+
+  constructor(parts: EphemeralParts, data: Bytes | (() => Bytes)) {
+    this.#parts = parts
+    this.#data = data
+    this.#path = parts.site.path
+    this.#upkeep = new Upkeep(parts, {
+      wish: () => this.#wish(),
+      held: (session, path, czxid) => this.#onHeld(session, path, czxid),
+      missing: (path, reason) => this.#onMissing(path, reason),
+      failed: (error) => this.#onFailed(error),
+    })
+    this.#life = scopeBelow(parts.ground.signal)
+    this.#life.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
+    this.#upkeep.declare()
+  }
+
+  get path(): string {
+    return this.#path
+  }
+
+  get state(): EphemeralState {
+    return this.#state
+  }
+
+  on<K extends keyof EphemeralEvents>(name: K, listener: Listener<EphemeralEvents[K]>): () => void {
+    return this.#events.on(name, listener)
+  }
+
+  once<K extends keyof EphemeralEvents>(name: K, listener: Listener<EphemeralEvents[K]>): () => void {
+    return this.#events.once(name, listener)
+  }
+
+  ready(limit: CallOptions = {}): Promise<void> {
+    return this.#within(limit, 'held', async (signal) => {
+      while (this.#openState().kind !== 'held') await this.#changed.wait(signal)
+    })
+  }
+
+  async update(data: Bytes | (() => Bytes), limit: CallOptions = {}): Promise<void> {
+    const { kind } = this.#openState()
+    this.#data = data
+    if (kind === 'withheld') return
+    this.#upkeep.declare()
+    await this.#within(limit, 'written', (signal) => this.#upkeep.whenDone(signal))
+  }
+
+  async withdraw(limit: CallOptions = {}): Promise<void> {
+    if (this.#openState().kind !== 'withheld') {
+      this.#enter({ kind: 'withheld' })
+      this.#upkeep.declare()
+    }
+    await this.#within(limit, 'withdrawn', (signal) => this.#upkeep.whenDone(signal))
+  }
+
+  async restore(limit: CallOptions = {}): Promise<void> {
+    if (this.#openState().kind === 'withheld') {
+      this.#enter({ kind: 'pending', reason: undefined })
+      this.#upkeep.declare()
+    }
+    await this.ready(limit)
+  }
+
+  async close({ timeoutMs = this.#parts.ground.operationTimeoutMs }: CallOptions = {}): Promise<void> {
+    this.#closing ??= this.#close()
+    const closing = this.#closing
+    const expired = (): Error => this.#late('deleted', timeoutMs)
+    // Out of time, nobody waits any more, and what is left to do goes on.
+    await withDeadline(this.#parts.ground.clock, { timeoutMs, expired }, () => closing).catch(() => undefined)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  /** Leaves the node as it is, to whoever has the path next in this client. */
+  handOver(): void {
+    this.#life.abort(this.#closed())
+  }
+
+  async #close(): Promise<void> {
+    const session = this.#parts.ground.sessions.current
+    const scope = scopeBelow(this.#life.signal, session?.signal)
+    this.#enter({ kind: 'closed' })
+    try {
+      if (session === undefined || scope.signal.aborted) return
+      this.#upkeep.declare()
+      await this.#upkeep.whenDone(scope.signal)
+    } catch {
+      // Refused, or the session is over, with which the servers delete it: there is nothing more to do.
+    } finally {
+      scope.end()
+      this.#life.abort(this.#closed())
+    }
+  }
+
+  #wish(): Wish {
+    const { kind } = this.#state
+    if (kind === 'withheld' || kind === 'closed') return { kind: 'absent' }
+    const data = typeof this.#data === 'function' ? this.#data() : this.#data
+    return { kind: 'present', data: bytesOf(data, 'ephemeral', this.#path) }
+  }
+
+  #onHeld(session: LiveSession, path: string, czxid: bigint): void {
+    this.#path = path
+    if (this.#state.kind !== 'pending') return
+    this.#enter({ kind: 'held', path, czxid })
+    const scope = scopeBelow(session.signal)
+    const onOver = (): void => this.#onMissing(path, asError(session.signal.reason))
+    scope.signal.addEventListener('abort', onOver, { once: true })
+    this.#leaveSession = scope.end
+  }
+
+  #onMissing(path: string, reason: Error): void {
+    this.#path = path
+    if (this.#state.kind === 'held') this.#enter({ kind: 'pending', reason })
+  }
+
+  #onFailed(reason: Error): void {
+    const { kind } = this.#state
+    // Tried again and again, the same reason is no news.
+    if (kind === 'pending' && this.#state.reason?.message !== reason.message) this.#enter({ kind, reason })
+  }
+
+  #onEnd(): void {
+    this.#enter({ kind: 'closed' })
+    this.#upkeep.forget()
+    this.#parts.onEnd()
+  }
+
+  #enter(state: EphemeralState): void {
+    this.#leaveSession()
+    this.#leaveSession = () => undefined
+    if (this.#state.kind === 'closed') return
+    this.#state = state
+    this.#events.emit('state', state)
+    this.#changed.fire()
+  }
+
+  #openState(): EphemeralState {
+    if (this.#state.kind === 'closed') throw this.#closed()
+    return this.#state
+  }
+
+  async #within(
+    limit: CallOptions,
+    goal: string,
+    wait: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const { clock, operationTimeoutMs } = this.#parts.ground
+    const { timeoutMs = operationTimeoutMs, signal } = limit
+    const expired = (): Error => this.#late(goal, timeoutMs)
+    try {
+      await withDeadline(clock, { timeoutMs, signal, expired }, wait)
+    } catch (thrown) {
+      throw isHaError(thrown) ? thrown : this.#aborted(thrown)
+    }
+  }
+
+  #late(goal: string, timeoutMs: number): ZookeeperError {
+    const reason = this.#state.kind === 'pending' ? this.#state.reason : undefined
+    const cause = reason ?? this.#upkeep.failure
+    const why = cause === undefined ? '' : `: ${cause.message}`
+    const message = `ephemeral ${this.#path} not ${goal} within ${timeoutMs} ms${why}`
+    return new ZookeeperError('timed-out', message, { path: this.#path, retryable: true, cause })
+  }
+
+  #aborted(cause: unknown): ZookeeperError {
+    const message = `ephemeral ${this.#path}: the wait was ended by its signal`
+    return new ZookeeperError('aborted', message, { path: this.#path, cause })
+  }
+
+  #closed(): ZookeeperError {
+    return new ZookeeperError('closed', `ephemeral ${this.#path} is closed`, { path: this.#path })
+  }
+}

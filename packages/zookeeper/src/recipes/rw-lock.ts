@@ -1,0 +1,23 @@
+import type { Ground } from '../ground.ts'
+import { checkPath } from '../operations/paths.ts'
+import { LineLock, type Lock, type LockOptions } from './lock.ts'
+import { exclusive, shared } from './turn.ts'
+
+/**
+ * A lock that many hold for reading, or one for writing. Fair: who comes behind a writer waits for it, so that readers
+ * cannot keep a writer out for ever. Not reentrant: a reader that asks for writing waits for itself.
+ */
+export interface RwLock {
+  readonly path: string
+  readonly read: Lock
+  readonly write: Lock
+}
+
+/** The two locks of one line. */
+export function rwLock(ground: Ground, path: string, options: LockOptions = {}): RwLock {
+  checkPath(path, 'rwLock')
+  const line = { folder: path, data: '' }
+  const read = { ...line, kind: 'read', rule: shared, what: `the read lock ${path}` }
+  const write = { ...line, kind: 'write', rule: exclusive, what: `the write lock ${path}` }
+  return { path, read: new LineLock(ground, read, options), write: new LineLock(ground, write, options) }
+}

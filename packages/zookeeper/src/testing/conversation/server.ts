@@ -1,0 +1,46 @@
+import type { Author, Effect } from '../tree/decide.ts'
+import type { Tree } from '../tree/tree.ts'
+import type { Watches } from '../tree/watches.ts'
+import type { ConnectRequest, Granted } from '../wire/connect.ts'
+import type { WriteRequest } from '../wire/request.ts'
+
+/** A write, and who wants it. */
+export interface Submission {
+  readonly write: WriteRequest
+  readonly author: Author
+  readonly connection: number
+}
+
+/** What was agreed upon: that it happens, or that it does not. */
+export type Committed =
+  | { readonly kind: 'done'; readonly zxid: bigint; readonly effects: readonly Effect[] }
+  | { readonly kind: 'refused'; readonly zxid: bigint; readonly at: number; readonly code: number }
+
+/** Which connection is meant. */
+export interface Whose {
+  readonly connection: number
+  readonly session: bigint
+}
+
+/** What a node does for those who are connected to it. */
+export interface Server {
+  /** What it knows: as much as it has applied. */
+  readonly tree: Tree
+  readonly watches: Watches
+  /** Whether it belongs to a quorum, as far as it knows. */
+  readonly isServing: boolean
+  /** Whether the ensemble has nodes with a TTL. */
+  readonly hasTtl: boolean
+  /** The client has been heard. */
+  touch(session: bigint): void
+  /** Whether the session has gone to another connection, as far as this node can tell. */
+  isMoved(whose: Whose): boolean
+  /** Begins a session or takes one over; undefined when the connection has to end. */
+  admit(request: ConnectRequest, connection: number): Promise<Granted | undefined>
+  /** Asks the quorum; undefined when there will be no answer. Resolves when this node has applied what came of it. */
+  submit(submission: Submission): Promise<Committed | undefined>
+  /** Resolves with true when this node knows all that was agreed upon before; false when it will not. */
+  sync(): Promise<boolean>
+  /** What it answers to four letters. */
+  word(word: string): string
+}

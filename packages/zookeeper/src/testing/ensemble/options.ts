@@ -1,0 +1,72 @@
+import {
+  type Clock,
+  count,
+  flag,
+  milliseconds,
+  type OptionReader,
+  type OptionTable,
+  resolveOptions,
+  systemClock,
+} from '@ha/core'
+
+/** How to set up a fake ensemble. Everything has a default. */
+export interface FakeEnsembleOptions {
+  /** How many nodes. Default 3. */
+  readonly nodes?: number
+  /** The unit of the servers' time: sessions end at ticks. Default 2000 ms. */
+  readonly tickTimeMs?: number
+  /** The shortest session that is granted. Default: two ticks. */
+  readonly minSessionTimeoutMs?: number
+  /** The longest session that is granted. Default: twenty ticks. */
+  readonly maxSessionTimeoutMs?: number
+  /** From the loss of a leader to the next one. Default 200 ms. */
+  readonly electionMs?: number
+  /** From the silence of a node to its being given up by the others. Default: five ticks. */
+  readonly detectMs?: number
+  /** How often the leader removes containers that are empty and nodes whose time is over. Default 60 000 ms. */
+  readonly containerCheckMs?: number
+  /** Whether there are nodes with a TTL; real servers have them only when they are told to. Default true. */
+  readonly hasTtl?: boolean
+  /** The largest frame that is read; whoever sends a larger one is cut off. Default 1 048 575 bytes. */
+  readonly maxFrameBytes?: number
+  /** Whether the nodes open ports of 127.0.0.1; without, they are dialed in memory. Default true. */
+  readonly listens?: boolean
+  /** Default: the clock of this machine. */
+  readonly clock?: Clock
+}
+
+const maxNodes = 64
+const longestMs = 2 ** 31 - 1
+const millisecondsOrTicks = -1
+
+const table: OptionTable<Required<FakeEnsembleOptions>> = {
+  nodes: count({ default: 3, min: 1, max: maxNodes }),
+  tickTimeMs: milliseconds({ default: 2_000, min: 1, max: longestMs }),
+  minSessionTimeoutMs: milliseconds({ default: millisecondsOrTicks, min: 1, max: longestMs }),
+  maxSessionTimeoutMs: milliseconds({ default: millisecondsOrTicks, min: 1, max: longestMs }),
+  electionMs: milliseconds({ default: 200, min: 0, max: longestMs }),
+  detectMs: milliseconds({ default: millisecondsOrTicks, min: 0, max: longestMs }),
+  containerCheckMs: milliseconds({ default: 60_000, min: 1, max: longestMs }),
+  hasTtl: flag(true),
+  // One byte less than a megabyte, as `jute.maxbuffer` has it.
+  maxFrameBytes: count({ default: 0xf_ffff, min: 1, max: 2 ** 31 - 1 }),
+  listens: flag(true),
+  clock: anyOf<Clock>(systemClock),
+}
+
+/** Fills in the defaults; throws `config-invalid` at an option that is unknown or out of range. */
+export function ensembleOptions(options: FakeEnsembleOptions): Required<FakeEnsembleOptions> {
+  const resolved = resolveOptions(table, options, 'fakeEnsemble')
+  const orTicks = (ms: number, ticks: number): number =>
+    ms === millisecondsOrTicks ? ticks * resolved.tickTimeMs : ms
+  return {
+    ...resolved,
+    minSessionTimeoutMs: orTicks(resolved.minSessionTimeoutMs, 2),
+    maxSessionTimeoutMs: orTicks(resolved.maxSessionTimeoutMs, 20),
+    detectMs: orTicks(resolved.detectMs, 5),
+  }
+}
+
+function anyOf<T>(fallback: T): OptionReader<T> {
+  return { read: (value) => (value === undefined ? fallback : (value as T)) }
+}

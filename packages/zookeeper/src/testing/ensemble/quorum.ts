@@ -1,0 +1,148 @@
+import { type Clock, type Gate, gate } from '@ha/core'
+
+/** What a quorum asks of, and tells, its ensemble. */
+export interface QuorumEnds {
+  readonly clock: Clock
+  readonly nodes: number
+  /** From the loss of a leader to the next one. */
+  readonly electionMs: number
+  /** From the moment when a node falls silent to the moment when the others give it up. */
+  readonly detectMs: number
+  /** How much a node knows: who knows most leads. */
+  readonly lastZxidOf: (node: number) => bigint
+  /** The node belongs to the quorum from now on. */
+  readonly serve: (node: number) => void
+  /** The node does not belong to it any more, and leaves its clients when it notices. */
+  readonly standDown: (node: number) => void
+  /** There is a new leader. */
+  readonly onLed: () => void
+  /** Whether something can be agreed upon may have changed. */
+  readonly onChanged: () => void
+}
+
+/** Who belongs together and who leads. A node that closes its sockets is missed at once, a silent one after a while. */
+export class Quorum {
+  readonly #ends: QuorumEnds
+  readonly #heard = new Set<number>()
+  readonly #members = new Set<number>()
+  readonly #silences = new Map<number, () => void>()
+  #leader: number | undefined
+  #term = 0
+  #cancelElection: (() => void) | undefined
+  #change: Gate<void> = gate()
+
+  constructor(ends: QuorumEnds) {
+    this.#ends = ends
+  }
+
+  /** The number of the node that leads; undefined while there is none. */
+  get leader(): number | undefined {
+    return this.#leader
+  }
+
+  /** How many leaders there were. */
+  get term(): number {
+    return this.#term
+  }
+
+  /** Whether something can be agreed upon at this moment: a leader is heard, and with it the majority. */
+  get canAgree(): boolean {
+    return (
+      this.#leader !== undefined &&
+      this.#heard.has(this.#leader) &&
+      this.#isMajority([...this.#members].filter((node) => this.#heard.has(node)).length)
+    )
+  }
+
+  isMember(node: number): boolean {
+    return this.#members.has(node)
+  }
+
+  /** Resolves when whether something can be agreed upon may have changed. */
+  changed(): Promise<void> {
+    return this.#change.promise
+  }
+
+  /** All nodes come up together, and need no time to find their first leader. */
+  begin(): void {
+    for (let node = 1; node <= this.#ends.nodes; node += 1) this.#heard.add(node)
+    this.#lead()
+  }
+
+  /** A node can be heard, for the first time or again. */
+  heard(node: number): void {
+    this.#silences.get(node)?.()
+    this.#silences.delete(node)
+    this.#heard.add(node)
+    if (this.#leader === undefined) this.#elect()
+    else if (!this.#members.has(node)) this.#join(node)
+    this.#fire()
+  }
+
+  /** Nothing is heard of a node, and nobody knows whether it is there. */
+  silent(node: number): void {
+    if (!this.#heard.delete(node)) return
+    const cancel = this.#ends.clock.after(this.#ends.detectMs, () => this.lost(node))
+    this.#silences.set(node, cancel)
+    this.#fire()
+  }
+
+  /** A node is known to be away. */
+  lost(node: number): void {
+    this.#silences.get(node)?.()
+    this.#silences.delete(node)
+    this.#heard.delete(node)
+    if (this.#members.delete(node)) this.#ends.standDown(node)
+    if (this.#leader === node || !this.#isMajority(this.#members.size)) this.#dissolve()
+    this.#fire()
+  }
+
+  /** Forgets what is under way. */
+  end(): void {
+    this.#cancelElection?.()
+    for (const cancel of this.#silences.values()) cancel()
+    this.#silences.clear()
+  }
+
+  #dissolve(): void {
+    const members = [...this.#members]
+    this.#leader = undefined
+    this.#members.clear()
+    for (const node of members) this.#ends.standDown(node)
+    this.#elect()
+  }
+
+  #elect(): void {
+    if (this.#cancelElection !== undefined || !this.#isMajority(this.#heard.size)) return
+    this.#cancelElection = this.#ends.clock.after(this.#ends.electionMs, () => {
+      this.#cancelElection = undefined
+      if (this.#isMajority(this.#heard.size)) this.#lead()
+    })
+  }
+
+  #lead(): void {
+    const { lastZxidOf, onLed } = this.#ends
+    const candidates = [...this.#heard].sort((a, b) => b - a)
+    this.#leader = candidates.reduce((best, node) => (lastZxidOf(node) > lastZxidOf(best) ? node : best))
+    this.#term += 1
+    onLed()
+    for (const node of candidates) this.#join(node)
+    this.#fire()
+  }
+
+  #join(node: number): void {
+    this.#members.add(node)
+    this.#ends.serve(node)
+  }
+
+  #isMajority(count: number): boolean {
+    return count > this.#ends.nodes / 2
+  }
+
+  #fire(): void {
+    this.#ends.onChanged()
+    const change = this.#change
+    this.#change = gate()
+    change.resolve()
+  }
+}

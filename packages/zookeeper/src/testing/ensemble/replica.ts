@@ -1,0 +1,97 @@
+import { type Clock, type Gate, gate } from '@ha/core'
+import { Tree, type Txn } from '../tree/tree.ts'
+import { Watches } from '../tree/watches.ts'
+
+/** What a replica needs from its node. */
+export interface ReplicaEnds {
+  readonly clock: Clock
+  /** Everything that was agreed upon. */
+  readonly log: () => readonly Txn[]
+  /** Whether the node follows the others at this moment. */
+  readonly isFollowing: () => boolean
+  readonly onApplied: (txn: Txn) => void
+}
+
+interface Waiter {
+  readonly zxid: bigint
+  readonly reached: Gate<void>
+}
+
+/** What one node knows: the transactions up to the one that it has applied, and who watches what. */
+export class Replica {
+  readonly tree: Tree = new Tree()
+  readonly watches: Watches = new Watches()
+  readonly #ends: ReplicaEnds
+  #at = 0
+  #lagMs = 0
+  #waiters: readonly Waiter[] = []
+  #cancel: (() => void) | undefined
+
+  constructor(ends: ReplicaEnds) {
+    this.#ends = ends
+  }
+
+  /** How long after the agreement it applies a transaction. `Infinity`: not before this changes. */
+  get lagMs(): number {
+    return this.#lagMs
+  }
+
+  set lagMs(lagMs: number) {
+    this.#lagMs = lagMs
+    this.follow()
+  }
+
+  /** Applies what is due. */
+  follow(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+    if (!this.#ends.isFollowing()) return
+    const nowMs = this.#ends.clock.now()
+    for (let txn = this.#next(); txn !== undefined; txn = this.#next()) {
+      const waitMs = txn.atMs + this.#lagMs - nowMs
+      if (waitMs > 0) {
+        this.#followIn(waitMs)
+        return
+      }
+      this.#apply(txn)
+    }
+  }
+
+  /** Applies everything, however late it usually is: who joins a quorum does so first. */
+  catchUp(): void {
+    for (let txn = this.#next(); txn !== undefined; txn = this.#next()) this.#apply(txn)
+  }
+
+  /** Resolves when it has applied this. */
+  applied(zxid: bigint): Promise<void> {
+    if (this.tree.lastZxid >= zxid) return Promise.resolve()
+    const waiter = { zxid, reached: gate() }
+    this.#waiters = [...this.#waiters, waiter]
+    return waiter.reached.promise
+  }
+
+  /** Forgets what is under way. */
+  end(): void {
+    this.#cancel?.()
+    this.#cancel = undefined
+  }
+
+  #next(): Txn | undefined {
+    return this.#ends.log()[this.#at]
+  }
+
+  #followIn(waitMs: number): void {
+    if (Number.isFinite(waitMs)) this.#cancel = this.#ends.clock.after(waitMs, () => this.follow())
+  }
+
+  #apply(txn: Txn): void {
+    this.#at += 1
+    this.tree.apply(txn)
+    for (const change of txn.changes) this.watches.tell(change)
+    this.#ends.onApplied(txn)
+    const reached = this.#waiters.filter(({ zxid }) => zxid <= txn.zxid)
+    if (reached.length === 0) return
+    this.#waiters = this.#waiters.filter(({ zxid }) => zxid > txn.zxid)
+    for (const waiter of reached) waiter.reached.resolve()
+  }
+}

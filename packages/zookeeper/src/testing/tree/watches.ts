@@ -1,0 +1,126 @@
+import type { EventKind } from '../wire/reply.ts'
+import type { SetWatchesRequest } from '../wire/request.ts'
+import { lineageOf, parentOf } from './path.ts'
+import type { Change, Tree } from './tree.ts'
+import type { Znode } from './znode.ts'
+
+/** Who watches: a connection. */
+export interface Watcher {
+  notify(kind: EventKind, path: string): void
+}
+
+/** What is watched: a node itself, whether or not it is there, or its children. */
+export type WatchKind = 'data' | 'children'
+
+/** How long a watch lasts: it is told once, for good, or for good of all that is below as well. */
+export type WatchMode = 'once' | 'persistent' | 'recursive'
+
+type Table = Map<string, Map<Watcher, WatchMode>>
+
+/**
+ * The watches that the clients of one node have set. As in ZooKeeper up to 3.8, a connection has one watch of a kind on
+ * a path: one that is told once takes the place of one for good.
+ */
+export class Watches {
+  readonly #tables: Readonly<Record<WatchKind, Table>> = { data: new Map(), children: new Map() }
+
+  add(kind: WatchKind, path: string, watcher: Watcher, mode: WatchMode = 'once'): void {
+    const table = this.#tables[kind]
+    table.set(path, (table.get(path) ?? new Map()).set(watcher, mode))
+  }
+
+  /** A watch for good is of both kinds. */
+  addForGood(path: string, watcher: Watcher, mode: 'persistent' | 'recursive'): void {
+    this.add('data', path, watcher, mode)
+    this.add('children', path, watcher, mode)
+  }
+
+  has(kind: WatchKind, path: string, watcher: Watcher): boolean {
+    return this.#tables[kind].get(path)?.has(watcher) ?? false
+  }
+
+  /** False when there was none. */
+  remove(kind: WatchKind, path: string, watcher: Watcher): boolean {
+    const watchers = this.#tables[kind].get(path)
+    const isRemoved = watchers?.delete(watcher) ?? false
+    if (watchers?.size === 0) this.#tables[kind].delete(path)
+    return isRemoved
+  }
+
+  /** Forgets a connection. */
+  forget(watcher: Watcher): void {
+    for (const kind of ['data', 'children'] as const)
+      for (const path of [...this.#tables[kind].keys()]) this.remove(kind, path, watcher)
+  }
+
+  /** How many watches there are of a kind; one for good counts in both. */
+  count(kind: WatchKind): number {
+    return [...this.#tables[kind].values()].reduce((sum, watchers) => sum + watchers.size, 0)
+  }
+
+  /** Tells those who watch what a change did: each once, however often it watches. */
+  tell({ kind, path }: Change): void {
+    switch (kind) {
+      case 'created':
+        notify('created', path, this.#take('data', path, 'created'))
+        this.#tellParent(path)
+        return
+      case 'deleted': {
+        const watchers = [...this.#take('data', path, 'deleted'), ...this.#take('children', path, 'deleted')]
+        notify('deleted', path, watchers)
+        this.#tellParent(path)
+        return
+      }
+      case 'data':
+        notify('changed', path, this.#take('data', path, 'changed'))
+        return
+      case 'acl':
+        return
+    }
+  }
+
+  /** Sets again what was watched on another connection, and tells what has changed since then. */
+  restore(watcher: Watcher, request: SetWatchesRequest, tree: Tree): void {
+    const since = request.relativeZxid
+    const restoreOne = (kind: WatchKind, path: string, news: EventKind | undefined): void => {
+      if (news === undefined) this.add(kind, path, watcher)
+      else watcher.notify(news, path)
+    }
+    for (const path of request.data) restoreOne('data', path, newsOfData(tree.find(path), since))
+    for (const path of request.exists)
+      restoreOne('data', path, tree.find(path) === undefined ? undefined : 'created')
+    for (const path of request.children) restoreOne('children', path, newsOfChildren(tree.find(path), since))
+    // Of these nobody is told what was missed.
+    for (const path of request.persistent) this.addForGood(path, watcher, 'persistent')
+    for (const path of request.recursive) this.addForGood(path, watcher, 'recursive')
+  }
+
+  #tellParent(path: string): void {
+    const parent = parentOf(path)
+    notify('children', parent, this.#take('children', parent, 'children'))
+  }
+
+  #take(kind: WatchKind, path: string, event: EventKind): readonly Watcher[] {
+    const table = this.#tables[kind]
+    const own = [...(table.get(path) ?? [])].filter(([, mode]) => mode !== 'recursive')
+    for (const [watcher, mode] of own) if (mode === 'once') this.remove(kind, path, watcher)
+    // Who watches recursively is told of a child that came or went by its own event alone.
+    const above = event === 'children' ? [] : lineageOf(path).flatMap((at) => [...(table.get(at) ?? [])])
+    const recursive = above.filter(([, mode]) => mode === 'recursive')
+    return [...own, ...recursive].map(([watcher]) => watcher)
+  }
+}
+
+function notify(event: EventKind, path: string, watchers: readonly Watcher[]): void {
+  for (const watcher of new Set(watchers)) watcher.notify(event, path)
+}
+
+function newsOfData(node: Znode | undefined, since: bigint): EventKind | undefined {
+  if (node === undefined) return 'deleted'
+  return node.mzxid > since ? 'changed' : undefined
+}
+
+function newsOfChildren(node: Znode | undefined, since: bigint): EventKind | undefined {
+  if (node === undefined) return 'deleted'
+  return node.pzxid > since ? 'children' : undefined
+}

@@ -1,0 +1,30 @@
+import type { Cache } from '../../src/cache/cache.ts'
+import type { Depth } from '../../src/cache/depth.ts'
+import type { FakeEnsemble } from '../../src/testing/index.ts'
+
+/** A part of a tree in short: what each node holds, and which transactions made it and changed it. */
+export type Picture = Readonly<Record<string, string>>
+
+/** What a cache shows. */
+export function pictureOf(cache: Cache<Buffer>): Picture {
+  const entries = [...cache.current()].map(([path, { value, stat }]) => [path, inShort(value, stat)] as const)
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+/** What a cache of that depth would show if it showed what all servers agree upon. */
+export function pictureIn(ensemble: FakeEnsemble, root: string, depth: Depth): Picture {
+  const entries = [...ensemble.tree()]
+    .filter(([path]) => isShown(path, root, depth))
+    .map(([path, { data, stat }]) => [path, inShort(data ?? Buffer.alloc(0), stat)] as const)
+  return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
+}
+
+function isShown(path: string, root: string, depth: Depth): boolean {
+  if (path === root) return depth !== 1
+  if (depth === 0 || !path.startsWith(`${root}/`)) return false
+  return depth === 'tree' || !path.slice(root.length + 1).includes('/')
+}
+
+function inShort(data: Buffer, stat: { readonly czxid: bigint; readonly mzxid: bigint }): string {
+  return `${data.toString()} made ${stat.czxid} changed ${stat.mzxid}`
+}

@@ -1,0 +1,158 @@
+import { seededRandom } from '@ha/core/testing'
+import { describe, expect, it } from 'vitest'
+import type { Cache } from '../../src/cache/cache.ts'
+import type { Depth } from '../../src/cache/depth.ts'
+import { type Bench, type Member, openBench, sessionMs } from '../recipes/bench.ts'
+import { type Picture, pictureIn, pictureOf } from './cached-and-real.ts'
+
+// HA_SEED replays one run; HA_SEEDS says how many to do.
+const only = process.env['HA_SEED']
+const runs = Number(process.env['HA_SEEDS'] ?? 25)
+const seeds = only === undefined ? Array.from({ length: runs }, (_, i) => i + 1) : [Number(only)]
+
+const depths: readonly Depth[] = [0, 1, 'tree']
+
+describe('caches under writes and faults', () => {
+  it(`equal the tree in the end, in ${seeds.length} runs`, { timeout: 300_000 }, async () => {
+    for (const seed of seeds) {
+      await simulate(seed).catch((error: unknown) => {
+        throw new Error(`seed ${seed} failed; HA_SEED=${seed} replays it`, { cause: error })
+      })
+    }
+  })
+})
+
+interface World {
+  readonly bench: Bench
+  readonly reader: Member
+  readonly writer: Member
+  readonly random: () => number
+  readonly caches: ReadonlyMap<Depth, Cache<Buffer>>
+  /** What somebody knows who only hears of changes. */
+  readonly heard: ReadonlyMap<Depth, Map<string, bigint>>
+}
+
+async function simulate(seed: number): Promise<void> {
+  const world = await begin(seed)
+  const { bench, reader, caches } = world
+  for (let step = 0; step < 6; step++) await suffer(world)
+  // The last fault has ended: within two seconds everything is as it is.
+  await bench.clock.advance(2_000)
+  for (const [depth, cache] of caches) equals(world, depth, cache)
+  expect(watchesOf(world), 'watches, for each node that is followed').toBeLessThanOrEqual(mostWatches(world))
+  for (const cache of caches.values()) cache.close()
+  await bench.clock.advance(100)
+  expect(reader.client.health().watches, 'watches left behind').toBe(0)
+  await bench.close()
+  expect(bench.clock.pending, 'timers left behind').toBe(0)
+}
+
+async function begin(seed: number): Promise<World> {
+  const bench = await openBench(seed)
+  const [reader, writer] = [bench.member(), bench.member()]
+  const caches = new Map(depths.map((depth) => [depth, reader.client.cache('/c', { depth, jitterMs: 20 })]))
+  const heard = new Map(depths.map((depth) => [depth, new Map<string, bigint>()]))
+  for (const [depth, cache] of caches) listen(cache, heard.get(depth)!)
+  await bench.inTime(Promise.all([...caches.values()].map((cache) => cache.ready())))
+  return { bench, reader, writer, random: seededRandom(seed), caches, heard }
+}
+
+function listen(cache: Cache<Buffer>, heard: Map<string, bigint>): void {
+  cache.onChange(({ added, changed, removed }) => {
+    for (const { path, stat } of added) heard.set(path, stat.mzxid)
+    for (const { after } of changed) heard.set(after.path, after.stat.mzxid)
+    for (const { path } of removed) heard.delete(path)
+  })
+}
+
+function equals({ bench, heard }: World, depth: Depth, cache: Cache<Buffer>): void {
+  expect(pictureOf(cache), `depth ${depth}`).toEqual(pictureIn(bench.ensemble, '/c', depth))
+  expect([cache.stale, cache.problems.size], `depth ${depth}: stale, problems`).toEqual([false, 0])
+  const told: Picture = Object.fromEntries([...heard.get(depth)!].map(([path, zxid]) => [path, String(zxid)]))
+  const shown = [...cache.current()].map(([path, { stat }]) => [path, String(stat.mzxid)])
+  expect(told, `depth ${depth}: what was told`).toEqual(Object.fromEntries(shown))
+}
+
+// Writes before, during and after one fault.
+async function suffer(world: World): Promise<void> {
+  const { bench, random } = world
+  await write(world, 5)
+  const heal = await pick(random, faults)(world)
+  await write(world, 10)
+  await bench.clock.advance(random() * 1.6 * sessionMs)
+  await write(world, 5)
+  await heal()
+  await bench.clock.advance(random() * 500)
+}
+
+const names = ['a', 'b', 'a/x', 'a/y', 'b/x', 'a/x/1', '']
+
+async function write({ writer, random, bench }: World, count: number): Promise<void> {
+  for (let i = 0; i < count; i++) {
+    const name = pick(random, names)
+    const path = name === '' ? '/c' : `/c/${name}`
+    const { client } = writer
+    const roll = random()
+    const done =
+      roll < 0.5
+        ? client.create(path, `made ${i}`, { parents: true, timeoutMs: 200 })
+        : roll < 0.75
+          ? client.set(path, `set ${i}`, { timeoutMs: 200 })
+          : client.delete(path, { recursive: true, timeoutMs: 200 })
+    // Whatever became of it, the servers know.
+    await bench.inTime(done.then(ignore, ignore))
+    if (random() < 0.3) await bench.clock.advance(random() * 50)
+  }
+}
+
+const faults: readonly ((world: World) => Promise<() => unknown>)[] = [
+  async ({ reader }) => {
+    reader.machine.cut()
+    return () => reader.machine.heal()
+  },
+  async ({ reader }) => {
+    reader.machine.freeze()
+    return () => reader.machine.thaw()
+  },
+  async ({ bench, reader }) => {
+    bench.ensemble.expire(reader.client.session?.id ?? 0n)
+    return ignore
+  },
+  async ({ bench, reader }) => {
+    const node = bench.ensemble.nodeOf(reader.client.session?.id ?? 0n) ?? bench.ensemble.node(1)
+    await node.kill()
+    return () => node.start()
+  },
+  async ({ bench, reader }) => {
+    const node = bench.ensemble.nodeOf(reader.client.session?.id ?? 0n) ?? bench.ensemble.node(1)
+    node.freeze()
+    return () => node.thaw()
+  },
+  async ({ bench, random }) => {
+    const node = pick(random, bench.ensemble.nodes)
+    node.lagMs = Number.POSITIVE_INFINITY
+    return () => {
+      node.lagMs = 0
+    }
+  },
+  async ({ bench }) => {
+    const { leader } = bench.ensemble
+    await leader?.kill()
+    return () => leader?.start()
+  },
+]
+
+function watchesOf({ reader }: World): number {
+  return reader.client.health().watches
+}
+
+// Of each node at most one for its data and one for its children, whoever asks; and one for a root that is not there.
+function mostWatches({ bench }: World): number {
+  return 2 * Object.keys(pictureIn(bench.ensemble, '/c', 'tree')).length + 1
+}
+
+function pick<T>(random: () => number, all: readonly T[]): T {
+  return all[Math.floor(random() * all.length)]!
+}
+
+function ignore(): void {}

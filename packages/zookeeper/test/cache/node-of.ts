@@ -1,0 +1,23 @@
+import type { Node, Stat } from '../../src/node.ts'
+
+/** A stat of which only what matters to a test is said. */
+export function statOf(part: Partial<Stat> = {}): Stat {
+  return {
+    czxid: 1n,
+    mzxid: 1n,
+    pzxid: 1n,
+    ctimeMs: 0,
+    mtimeMs: 0,
+    version: 0,
+    cversion: 0,
+    aversion: 0,
+    ephemeralOwner: 0n,
+    dataLength: 0,
+    numChildren: 0,
+    ...part,
+  }
+}
+
+export function nodeOf(data: string, part: Partial<Stat> = {}): Node {
+  return { data: Buffer.from(data), stat: statOf({ dataLength: data.length, ...part }) }
+}

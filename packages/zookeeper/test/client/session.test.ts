@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest'
+import { after, bench } from './virtual.ts'
+
+describe('a session', () => {
+  it('reads what it wrote', async () => {
+    await using world = await bench()
+    const { clock } = world
+    const zk = world.client()
+    await after(clock, 1_000, zk.ready())
+    expect(zk.state).toBe('connected')
+    await after(clock, 1_000, zk.create('/a', 'one'))
+    const node = await after(clock, 1_000, zk.get('/a'))
+    expect(node?.data.toString()).toBe('one')
+    expect(await after(clock, 1_000, zk.get('/none'))).toBeUndefined()
+  })
+
+  it('goes on with another server when the one it is on freezes', async () => {
+    await using world = await bench()
+    const { clock, ensemble } = world
+    const zk = world.client()
+    const before = await after(clock, 1_000, zk.ready())
+    await after(clock, 1_000, zk.create('/e', '', { kind: 'ephemeral' }))
+    const states: string[] = []
+    zk.events.on('state', ({ state }) => void states.push(state))
+    ensemble.nodeOf(before.id)?.freeze()
+    await clock.advance(4_000)
+    expect(states).toEqual(['suspended', 'reconnected'])
+    expect(zk.session?.id).toBe(before.id)
+    expect((await after(clock, 1_000, zk.exists('/e')))?.ephemeralOwner).toBe(before.id)
+  })
+
+  it('is lost by our own clock when no server answers, and another one begins', async () => {
+    await using world = await bench()
+    const { clock, ensemble } = world
+    const zk = world.client()
+    const before = await after(clock, 1_000, zk.ready())
+    const states: [string, number][] = []
+    zk.events.on('state', ({ state }) => void states.push([state, clock.now()]))
+    let lostAtMs = 0
+    before.signal.addEventListener('abort', () => {
+      lostAtMs = clock.now()
+    })
+    const certainUntilMs = before.certainUntilMs
+    for (const node of ensemble.nodes) node.cut()
+    await clock.advance(8_000)
+    expect(lostAtMs).toBeGreaterThanOrEqual(certainUntilMs)
+    expect(lostAtMs - certainUntilMs).toBeLessThan(4_000 / 3)
+    expect(states.map(([state]) => state)).toEqual(['suspended', 'lost'])
+    for (const node of ensemble.nodes) node.heal()
+    await clock.advance(6_000)
+    expect(zk.state).toBe('reconnected')
+    expect(zk.session?.epoch).toBe(2)
+  })
+})

@@ -1,0 +1,54 @@
+import { FakeClock, seededRandom } from '@ha/core/testing'
+import { resolveZookeeperOptions, type ZookeeperOptions } from '../../src/options.ts'
+import { type FakeEnsemble, type FakeEnsembleOptions, startFakeEnsemble } from '../../src/testing/index.ts'
+import { Zookeeper } from '../../src/zookeeper.ts'
+
+/** An ensemble and its clients in virtual time, without a socket. */
+export interface Bench extends AsyncDisposable {
+  readonly clock: FakeClock
+  readonly ensemble: FakeEnsemble
+  /** Another client; all of them are closed with the bench. */
+  client(options?: Partial<ZookeeperOptions>): Zookeeper
+}
+
+export async function bench(options: FakeEnsembleOptions = {}, seed = 1): Promise<Bench> {
+  const clock = new FakeClock()
+  const ensemble = await startFakeEnsemble({ tickTimeMs: 200, clock, listens: false, ...options })
+  const random = seededRandom(seed)
+  const clients: Zookeeper[] = []
+  return {
+    clock,
+    ensemble,
+    client: (more = {}) => {
+      const resolved = resolveZookeeperOptions({
+        connect: ensemble.connectString,
+        sessionTimeoutMs: 4_000,
+        ...more,
+      })
+      const client = new Zookeeper(resolved, { clock, random, dial: (...to) => ensemble.dial(...to) })
+      clients.push(client)
+      return client
+    },
+    [Symbol.asyncDispose]: async () => {
+      const closing = Promise.all(clients.map((client) => client.close()))
+      await clock.advance(3_000)
+      await closing
+      await ensemble.close()
+    },
+  }
+}
+
+/** What a promise comes to while time passes, at most `ms` of it. */
+export async function after<T>(clock: FakeClock, ms: number, promise: Promise<T>): Promise<T> {
+  let isSettled = false
+  promise.then(
+    () => {
+      isSettled = true
+    },
+    () => {
+      isSettled = true
+    },
+  )
+  for (let passed = 0; passed < ms && !isSettled; passed += 10) await clock.advance(10)
+  return promise
+}

@@ -1,0 +1,42 @@
+import type { Duplex } from 'node:stream'
+import { systemClock } from '@ha/core'
+import { driverContract } from '@ha/core/testing'
+import { describe, it } from 'vitest'
+import type { ZookeeperConnection } from '../../src/connection/connection.ts'
+import { zookeeperDriver } from '../../src/connection/driver.ts'
+import { socketDial } from '../../src/connection/socket.ts'
+import { startFakeEnsemble } from '../../src/testing/index.ts'
+import { newSession } from './opened.ts'
+
+describe('the ZooKeeper driver', () => {
+  driverContract<ZookeeperConnection>(
+    it,
+    async () => {
+      const ensemble = await startFakeEnsemble({ nodes: 1, tickTimeMs: 1_000 })
+      const node = ensemble.node(1)
+      // Counted here: a server that is frozen does not hear that we have hung up.
+      const sockets: Duplex[] = []
+      const dial = socketDial(undefined)
+      return {
+        driver: zookeeperDriver({
+          clock: systemClock,
+          hello: () => newSession,
+          onGranted: () => undefined,
+          onExpired: () => undefined,
+          dial: async (endpoint, signal) => {
+            const socket = await dial(endpoint, signal)
+            sockets.push(socket)
+            return socket
+          },
+        }),
+        endpoint: node.endpoint,
+        freeze: async () => node.freeze(),
+        kill: async () => node.kill(),
+        connections: async () => sockets.filter((socket) => !socket.destroyed).length,
+        pass: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
+        dispose: () => ensemble.close(),
+      }
+    },
+    { answerMs: 200 },
+  )
+})

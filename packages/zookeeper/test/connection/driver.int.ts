@@ -1,0 +1,234 @@
+import { type Lab, startLab } from '@ha/bootstrap'
+import { systemClock } from '@ha/core'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import type { Login, ZookeeperConnection } from '../../src/connection/connection.ts'
+import { zookeeperDriver } from '../../src/connection/driver.ts'
+import { create, type NewNode } from '../../src/driver/create-request.ts'
+import type { Hello } from '../../src/driver/greeting.ts'
+import { multi } from '../../src/driver/multi-request.ts'
+import { exists, getAcl, getChildren, getData, sync } from '../../src/driver/read-requests.ts'
+import { addWatch, removeWatches, setWatches } from '../../src/driver/watch-requests.ts'
+import { remove, setAcl, setData } from '../../src/driver/write-requests.ts'
+import type { Acl } from '../../src/node.ts'
+import { never, newSession } from './opened.ts'
+
+let lab: Lab
+let connection: ZookeeperConnection
+let folder = ''
+let folders = 0
+const opened: ZookeeperConnection[] = []
+
+beforeAll(async () => {
+  lab = await startLab({ kind: 'zookeeper', detectMs: 1_000 }, { name: `zookeeper-driver-${process.pid}` })
+  connection = await open()
+})
+afterEach(() => {
+  for (const each of opened.splice(1)) each.destroy()
+})
+afterAll(async () => {
+  for (const each of opened) each.destroy()
+  await lab.down()
+})
+
+interface Wanted {
+  readonly at?: number
+  readonly hello?: Partial<Hello>
+  readonly auth?: readonly Login[]
+  readonly onExpired?: (sessionId: bigint) => void
+}
+
+async function open({ at = 0, hello, auth, onExpired }: Wanted = {}): Promise<ZookeeperConnection> {
+  const driver = zookeeperDriver({
+    clock: systemClock,
+    hello: () => ({ ...newSession, ...hello }),
+    auth: () => auth ?? [],
+    onGranted: () => undefined,
+    onExpired: onExpired ?? (() => undefined),
+  })
+  const each = await driver.open(lab.nodes[at]!.endpoint, never)
+  opened.push(each)
+  return each
+}
+
+const everything = ['read', 'write', 'create', 'delete', 'admin'] as const
+const anyone: readonly Acl[] = [{ permissions: everything, scheme: 'world', id: 'anyone' }]
+
+function node(path: string, more: Partial<NewNode> = {}): NewNode {
+  return { path, data: 'x', acl: anyone, kind: 'persistent', sequential: false, ttlMs: undefined, ...more }
+}
+
+// A folder of its own for each test.
+async function inFolder(): Promise<string> {
+  folder = `/f${folders++}`
+  await connection.send(create(node(folder, { data: '' })))
+  return folder
+}
+
+describe('on real servers', () => {
+  test('a node is made, read, changed and deleted', async () => {
+    const path = `${await inFolder()}/a`
+    const made = await connection.send(create(node(path, { data: 'ä' })))
+    const read = await connection.send(getData(path, false))
+    expect([made.path, read.data.toString(), read.stat]).toEqual([path, 'ä', made.stat])
+    expect(Math.abs(Date.now() - made.stat.ctimeMs)).toBeLessThan(60_000)
+    const changed = await connection.send(setData(path, Buffer.alloc(0), 0))
+    expect(changed).toMatchObject({ version: 1, dataLength: 0, czxid: made.stat.czxid })
+    expect(connection.lastZxid).toBe(changed.mzxid)
+    await expect(connection.send(remove(path, 0))).rejects.toMatchObject({ symbol: 'BADVERSION' })
+    await connection.send(remove(path, 1))
+    await expect(connection.send(exists(path, false))).rejects.toMatchObject({ symbol: 'NONODE', path })
+  })
+
+  test('there are nodes of each kind', async () => {
+    const parent = await inFolder()
+    const kinds = [
+      node(`${parent}/e`, { kind: 'ephemeral' }),
+      node(`${parent}/s-`, { sequential: true }),
+      node(`${parent}/es-`, { kind: 'ephemeral', sequential: true }),
+      node(`${parent}/c`, { kind: 'container' }),
+      node(`${parent}/t`, { ttlMs: 60_000 }),
+      node(`${parent}/ts-`, { ttlMs: 60_000, sequential: true }),
+    ]
+    const made = await Promise.all(kinds.map((each) => connection.send(create(each))))
+    const { sessionId } = connection.granted
+    expect(made.map(({ stat }) => stat.ephemeralOwner === sessionId)).toEqual([
+      true,
+      false,
+      true,
+      false,
+      false,
+      false,
+    ])
+    const { names, stat } = await connection.send(getChildren(parent, false))
+    const sorted = made.map(({ path }) => path.slice(parent.length + 1)).sort()
+    expect([[...names].sort(), stat.numChildren]).toEqual([sorted, 6])
+    expect(sorted.filter((name) => /^(s|es|ts)-\d{10}$/.test(name))).toHaveLength(3)
+  })
+
+  test('all changes are made, or none, and the one that was refused is named', async () => {
+    const path = `${await inFolder()}/a`
+    const set = { kind: 'set', path, data: 'two', version: 0 } as const
+    const changes = [
+      { kind: 'create', path, acl: anyone, ephemeral: true },
+      { kind: 'check', path, version: 0 },
+      set,
+    ] as const
+    const done = await connection.send(multi(changes))
+    expect(done).toMatchObject([
+      { kind: 'create', path },
+      { kind: 'check' },
+      { kind: 'set', stat: { version: 1 } },
+    ])
+    const refused = connection.send(
+      multi([{ kind: 'check', path, version: 1 }, set, { kind: 'delete', path }]),
+    )
+    await expect(refused).rejects.toMatchObject({ symbol: 'BADVERSION', index: 1, path })
+    expect(await connection.send(multi([{ kind: 'delete', path, version: 1 }]))).toEqual([{ kind: 'delete' }])
+  })
+
+  test('watches of each kind are told of', async () => {
+    const parent = await inFolder()
+    const told: string[] = []
+    const off = connection.onEvent(({ kind, path }) => told.push(`${kind} ${path.slice(parent.length)}`))
+    await connection.send(exists(`${parent}/a`, true)).catch(() => undefined)
+    await connection.send(getChildren(parent, true))
+    await connection.send(create(node(`${parent}/a`)))
+    await connection.send(getData(`${parent}/a`, true))
+    await connection.send(setData(`${parent}/a`, ''))
+    await connection.send(setData(`${parent}/a`, ''))
+    await connection.send(addWatch(parent, 'recursive'))
+    await connection.send(create(node(`${parent}/a/b`)))
+    await connection.send(remove(`${parent}/a/b`))
+    await connection.send(removeWatches(parent, 'any'))
+    await connection.send(setData(`${parent}/a`, ''))
+    await expect(connection.send(removeWatches(parent, 'any'))).rejects.toMatchObject({ symbol: 'NOWATCHER' })
+    off()
+    expect([...told.slice(0, 2)].sort()).toEqual(['children ', 'created /a'])
+    expect(told.slice(2)).toEqual(['changed /a', 'created /a/b', 'deleted /a/b'])
+  })
+
+  test('permissions are given and hold', async () => {
+    const path = `${await inFolder()}/a`
+    await connection.send(create(node(path)))
+    const reader: readonly Acl[] = [{ permissions: ['read', 'admin'], scheme: 'world', id: 'anyone' }]
+    expect(await connection.send(setAcl(path, reader, 0))).toMatchObject({ aversion: 1 })
+    expect((await connection.send(getAcl(path))).acl).toEqual(reader)
+    await expect(connection.send(setData(path, ''))).rejects.toMatchObject({ symbol: 'NOAUTH' })
+  })
+
+  test('a login opens what is closed to others', async () => {
+    const path = `${await inFolder()}/a`
+    const digest = { scheme: 'digest', value: Buffer.from('user:secret') }
+    const known = await open({ auth: [digest] })
+    const mine: readonly Acl[] = [{ permissions: everything, scheme: 'auth', id: '' }]
+    await known.send(create(node(path, { acl: mine })))
+    expect((await known.send(getData(path, false))).data.toString()).toBe('x')
+    await expect(connection.send(getData(path, false))).rejects.toMatchObject({ symbol: 'NOAUTH' })
+  })
+
+  test('a login of a scheme that the server does not have fails the dial for good', async () => {
+    const refused = open({ auth: [{ scheme: 'nonsense', value: Buffer.from('secret') }] })
+    await expect(refused).rejects.toMatchObject({ code: 'auth-failed', serverCode: -115, retryable: false })
+  })
+
+  test('a session moves to another server with its nodes, and hears what happened in between', async () => {
+    const parent = await inFolder()
+    const first = await open({ at: 0 })
+    await first.send(create(node(`${parent}/e`, { kind: 'ephemeral' })))
+    const { sessionId, password } = first.granted
+    const { lastZxid } = first
+    first.destroy()
+    await connection.send(setData(`${parent}/e`, 'meanwhile'))
+    const second = await open({ at: 1, hello: { sessionId, password, lastZxid } })
+    const told: unknown[] = []
+    second.onEvent((event) => told.push(event))
+    await second.send(sync('/'))
+    const nothing = { exists: [], children: [], persistent: [] }
+    await second.send(
+      setWatches({ ...nothing, relativeZxid: lastZxid, data: [`${parent}/e`], recursive: [] }),
+    )
+    await second.send(setWatches({ ...nothing, relativeZxid: lastZxid, data: [], recursive: [parent] }))
+    await second.send(setData(`${parent}/e`, 'again'))
+    expect(second.granted).toMatchObject({ resumed: true, sessionId, timeoutMs: first.granted.timeoutMs })
+    expect(told).toEqual([
+      { kind: 'changed', path: `${parent}/e` },
+      { kind: 'changed', path: `${parent}/e` },
+    ])
+    expect((await second.send(exists(`${parent}/e`, false))).ephemeralOwner).toBe(sessionId)
+  })
+
+  test('a session of another password is over for us, and goes on for its owner', async () => {
+    const expired: bigint[] = []
+    const { sessionId } = connection.granted
+    const hello = { sessionId, password: Buffer.alloc(16, 1) }
+    const stolen = open({ at: 1, hello, onExpired: (id) => expired.push(id) })
+    await expect(stolen).rejects.toMatchObject({ code: 'session-lost', retryable: true })
+    await expect(connection.send(sync('/'))).resolves.toBeUndefined()
+    expect(expired).toEqual([sessionId])
+  })
+
+  test('a session that is ended takes its nodes with it at once', async () => {
+    const parent = await inFolder()
+    const other = await open({ at: 2 })
+    await other.send(create(node(`${parent}/e`, { kind: 'ephemeral' })))
+    await other.end()
+    await connection.send(sync(parent))
+    expect((await connection.send(getChildren(parent, false))).names).toEqual([])
+  })
+
+  test('a request that is larger than the server takes ends the connection', async () => {
+    const other = await open()
+    const large = other.send(create(node('/large', { data: Buffer.alloc(2_000_000) })))
+    await expect(large).rejects.toMatchObject({ kind: 'lost', sent: true })
+  })
+
+  test('a living server hears a knock', async () => {
+    const driver = zookeeperDriver({
+      clock: systemClock,
+      hello: () => newSession,
+      onGranted: () => undefined,
+      onExpired: () => undefined,
+    })
+    await expect(driver.knock(lab.nodes[0]!.endpoint, never)).resolves.toBeUndefined()
+  })
+})

@@ -1,0 +1,180 @@
+import { settle } from '@ha/core/testing'
+import { describe, expect, it } from 'vitest'
+import { zookeeperDriver } from '../../src/connection/driver.ts'
+import { dialled, endpoint, newSession, opened } from './opened.ts'
+import { rawPair, reply, welcome } from './raw-peer.ts'
+
+const digest = { scheme: 'digest', value: Buffer.from('user:secret') }
+
+describe('a handshake', () => {
+  it('asks for the session in the words of the protocol', async () => {
+    const hello = {
+      sessionId: 0x1234n,
+      password: Buffer.alloc(16, 9),
+      lastZxid: 0x500000007n,
+      timeoutMs: 10_000,
+      readOnly: true,
+    }
+    const { peer } = await dialled({ hello: () => hello })
+    expect(peer.hello?.toString('hex')).toBe(
+      `00000000${'0000000500000007'}${'00002710'}${'0000000000001234'}00000010${'09'.repeat(16)}01`,
+    )
+  })
+
+  it('tells what was granted', async () => {
+    const { granted, connection } = await opened({}, { timeoutMs: 4_000, sessionId: -7n })
+    const expected = { sessionId: -7n, timeoutMs: 4_000, password: Buffer.alloc(16, 7), resumed: false }
+    expect(granted).toEqual([{ ...expected, readOnly: false, askedAtMs: 0 }])
+    expect(connection.granted).toBe(granted[0])
+  })
+
+  it.each([
+    ['of the same number is resumed', 0x100n, true],
+    ['of another number is new', 0x200n, false],
+  ])('whose session %s', async (_, sessionId, resumed) => {
+    const { connection } = await opened(
+      { hello: () => ({ ...newSession, sessionId: 0x100n }) },
+      { sessionId },
+    )
+    expect(connection.granted.resumed).toBe(resumed)
+  })
+
+  it.each([
+    ['says nothing of read-only, as before 3.4', Buffer.alloc(0), false],
+    ['is read-only', Buffer.of(1), true],
+    ['says more than we know', Buffer.of(0, 1, 2, 3), false],
+  ])('with a server that %s', async (_, flag, readOnly) => {
+    const { connection } = await opened({}, { flag })
+    expect(connection.granted.readOnly).toBe(readOnly)
+  })
+
+  it.each([
+    ['no time', { timeoutMs: 0 }],
+    ['no number', { sessionId: 0n }],
+  ])('that grants %s says that the session is over', async (_, grant) => {
+    const { peer, expired, granted, opening } = await dialled({
+      hello: () => ({ ...newSession, sessionId: 0x77n }),
+    })
+    peer.say(welcome(grant))
+    await expect(opening).rejects.toMatchObject({ code: 'session-lost', retryable: true })
+    expect([expired, granted]).toEqual([[0x77n], []])
+  })
+
+  it('that is broken off says who hung up, as something to try elsewhere', async () => {
+    const { peer, opening } = await dialled()
+    peer.stream.end()
+    await expect(opening).rejects.toMatchObject({
+      code: 'unreachable',
+      endpoint: 'zk1:2181',
+      retryable: true,
+    })
+  })
+
+  it('with something that is no ZooKeeper says so', async () => {
+    const { peer, opening } = await dialled()
+    peer.say(Buffer.from('HTTP/1.1 400 Bad Request'))
+    await expect(opening).rejects.toThrow('is it a ZooKeeper server?')
+  })
+
+  it('behind which comes what cannot be is no session', async () => {
+    const { peer, opening, clock } = await dialled()
+    peer.say(welcome(), reply(7))
+    await expect(opening).rejects.toMatchObject({ code: 'unreachable', retryable: true })
+    expect(clock.pending).toBe(0)
+  })
+
+  it('that is too short is no session', async () => {
+    const { peer, opening } = await dialled()
+    peer.say(reply(0).subarray(0, 4), reply(0).subarray(4))
+    await expect(opening).rejects.toMatchObject({ code: 'unreachable' })
+  })
+
+  it('that nobody waits for any more leaves nothing open, and tells nobody of a session', async () => {
+    const { stream, peer } = rawPair()
+    const { opening, abort, granted } = await dialled({ dial: async () => stream })
+    abort.abort(new Error('given up'))
+    peer.say(welcome())
+    await expect(opening).rejects.toThrow('given up')
+    await settle()
+    expect([stream.destroyed, granted]).toEqual([true, []])
+  })
+})
+
+describe('a login', () => {
+  it('goes out right after the handshake, all at once, and before anything else', async () => {
+    const ip = { scheme: 'ip', value: Buffer.from('x') }
+    const { peer, opening } = await dialled({ auth: () => [digest, ip] })
+    peer.say(welcome())
+    await settle()
+    expect(peer.heard.map(({ xid, opcode }) => [xid, opcode])).toEqual([
+      [-4, 100],
+      [-4, 100],
+    ])
+    expect(peer.heard[0]?.body.toString('hex')).toBe(
+      `00000000${'00000006'}${Buffer.from('digest').toString('hex')}${'0000000b'}${digest.value.toString('hex')}`,
+    )
+    peer.answerAll(0n)
+    await expect(opening).resolves.toMatchObject({ endpoint })
+  })
+
+  it('that is refused fails the dial for good, without a word of it, and the session is known all the same', async () => {
+    const { peer, opening, granted, clock } = await dialled({ auth: () => [digest] })
+    peer.say(welcome())
+    await settle()
+    peer.say(reply(-4, { zxid: 0n, err: -115 }))
+    peer.stream.end()
+    const error = await opening.catch((thrown: Error) => thrown)
+    expect(error).toMatchObject({ code: 'auth-failed', serverCode: -115, retryable: false })
+    expect(JSON.stringify(error) + (error as Error).message).not.toContain('secret')
+    expect([granted.length, clock.pending]).toEqual([1, 0])
+  })
+
+  it('that is not answered because the server hangs up is to be tried elsewhere', async () => {
+    const { peer, opening } = await dialled({ auth: () => [digest] })
+    peer.say(welcome())
+    await settle()
+    peer.stream.end()
+    await expect(opening).rejects.toMatchObject({ code: 'unreachable', retryable: true })
+  })
+})
+
+describe('a knock', () => {
+  it.each([
+    ['answers', (peer: ReturnType<typeof rawPair>['peer']) => peer.stream.write('Zookeeper version')],
+    ['hangs up', (peer: ReturnType<typeof rawPair>['peer']) => peer.stream.end()],
+  ])('is heard by a server that %s', async (_, act) => {
+    const { knocking, stream, peer } = knock()
+    act(peer)
+    await expect(knocking).resolves.toBeUndefined()
+    expect(stream.destroyed).toBe(true)
+  })
+
+  it('is not heard by a server that says nothing, and leaves nothing open when it is given up', async () => {
+    const { knocking, stream, abort } = knock()
+    abort.abort(new Error('given up'))
+    await expect(knocking).rejects.toThrow('given up')
+    expect(stream.destroyed).toBe(true)
+  })
+
+  it('at a connection that breaks is in vain', async () => {
+    const { knocking, stream } = knock()
+    await settle()
+    stream.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
+    await expect(knocking).rejects.toMatchObject({ code: 'unreachable' })
+  })
+})
+
+function knock() {
+  const { stream, peer } = rawPair()
+  const abort = new AbortController()
+  const driver = zookeeperDriver({
+    clock: { now: () => 0, after: () => () => undefined, sleep: async () => undefined },
+    hello: () => newSession,
+    onGranted: () => undefined,
+    onExpired: () => undefined,
+    dial: async () => stream,
+  })
+  const knocking = driver.knock(endpoint, abort.signal)
+  knocking.catch(() => undefined)
+  return { knocking, stream, peer, abort }
+}

@@ -1,0 +1,58 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { Frames } from '../../src/connection/frames.ts'
+import { MalformedError } from '../../src/driver/malformed.ts'
+import { framed, int } from './raw-peer.ts'
+
+describe('the frames of a socket', () => {
+  it('are the same however the bytes are cut', () => {
+    const bodies = fc.array(fc.uint8Array({ maxLength: 40 }).map(Buffer.from), { maxLength: 8 })
+    const cuts = fc.array(fc.integer({ min: 1, max: 30 }), { minLength: 1, maxLength: 20 })
+    fc.assert(
+      fc.property(bodies, cuts, (expected, sizes) => {
+        const bytes = Buffer.concat(expected.map((body) => framed(body)))
+        const frames = new Frames(40)
+        const read = chunksOf(bytes, sizes).flatMap((chunk) =>
+          [...frames.read(chunk)].map((frame) => [...frame]),
+        )
+        expect(read).toEqual(expected.map((body) => [...body]))
+      }),
+    )
+  })
+
+  it('may come one byte at a time, at the cost of one copy', () => {
+    const bytes = framed(Buffer.alloc(1_000_000, 7))
+    const frames = new Frames(1_000_000)
+    const lengths: number[] = []
+    for (let i = 0; i < bytes.length; i++) {
+      for (const frame of frames.read(bytes.subarray(i, i + 1))) lengths.push(frame.length)
+    }
+    expect(lengths).toEqual([1_000_000])
+  })
+
+  it.each([-1, 41, 0x48545450])('are not believed to be %i bytes long', (length) => {
+    const frames = new Frames(40)
+    expect(() => [...frames.read(int(length))]).toThrow(MalformedError)
+  })
+
+  it('that came before a length that cannot be are handed over', () => {
+    const read: Buffer[] = []
+    const frames = new Frames(40)
+    const readAll = (): void => {
+      for (const frame of frames.read(Buffer.concat([framed(Buffer.of(1)), int(-5)]))) read.push(frame)
+    }
+    expect(readAll).toThrow(MalformedError)
+    expect(read).toEqual([Buffer.of(1)])
+  })
+})
+
+function chunksOf(bytes: Buffer, sizes: readonly number[]): readonly Buffer[] {
+  const chunks: Buffer[] = []
+  let at = 0
+  for (let i = 0; at < bytes.length; i++) {
+    const size = sizes[i % sizes.length] ?? 1
+    chunks.push(bytes.subarray(at, at + size))
+    at += size
+  }
+  return chunks
+}

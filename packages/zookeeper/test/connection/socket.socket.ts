@@ -1,0 +1,100 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
+import { systemClock } from '@ha/core'
+import { until } from '@ha/core/testing'
+import { afterEach, describe, expect, it } from 'vitest'
+import { type ZookeeperDriverParts, zookeeperDriver } from '../../src/connection/driver.ts'
+import { cert, key } from './localhost-certificate.ts'
+import { never, newSession } from './opened.ts'
+import { RawPeer, welcome } from './raw-peer.ts'
+
+const open: Server[] = []
+const sockets: Socket[] = []
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy()
+  for (const server of open.splice(0)) {
+    server.close()
+    await once(server, 'close')
+  }
+})
+
+async function listening(server: Server): Promise<number> {
+  open.push(server)
+  server.on('connection', (socket: Socket) => sockets.push(socket.on('error', () => undefined)))
+  server.listen(0, 'localhost')
+  await once(server, 'listening')
+  return (server.address() as AddressInfo).port
+}
+
+function driver(tls?: ZookeeperDriverParts['tls']) {
+  const parts = {
+    clock: systemClock,
+    hello: () => newSession,
+    onGranted: () => undefined,
+    onExpired: () => undefined,
+  }
+  return zookeeperDriver({ ...parts, tls })
+}
+
+describe('a dial over TCP', () => {
+  it('to a port where nobody listens is something to try elsewhere', async () => {
+    const port = await listening(createServer())
+    for (const server of open.splice(0)) server.close()
+    const refused = driver().open({ host: 'localhost', port }, never)
+    await expect(refused).rejects.toMatchObject({ code: 'unreachable', retryable: true })
+  })
+
+  it('that is given up leaves nothing open', async () => {
+    const port = await listening(createServer())
+    const abort = new AbortController()
+    const dial = driver().open({ host: 'localhost', port }, abort.signal)
+    await until('the server has it', () => sockets.length === 1)
+    abort.abort(new Error('given up'))
+    await expect(dial).rejects.toThrow('given up')
+    sockets[0]?.resume()
+    await until('it is gone', () => sockets[0]?.destroyed === true)
+  })
+})
+
+describe('a dial over TLS', () => {
+  function secure(): Server {
+    const server = createTlsServer({ key, cert })
+    server.on('secureConnection', (socket) => {
+      const peer = new RawPeer(socket)
+      socket.once('data', () => peer.say(welcome()))
+    })
+    return server
+  }
+
+  it('reaches a server whose certificate is trusted', async () => {
+    const port = await listening(secure())
+    const connection = await driver({ ca: cert }).open({ host: 'localhost', port }, never)
+    expect(connection.granted.sessionId).toBe(0x100n)
+    connection.destroy()
+  })
+
+  it('is refused for good when the certificate is not', async () => {
+    const port = await listening(secure())
+    const refused = driver({}).open({ host: 'localhost', port }, never)
+    await expect(refused).rejects.toMatchObject({ code: 'refused', retryable: false })
+  })
+
+  it('asks each server by its own name, one dialled by its address by none, and lets go when it is given up', async () => {
+    const port = await listening(createServer())
+    const said: string[] = []
+    for (const host of ['localhost', '127.0.0.1']) {
+      const end = new AbortController()
+      const dial = driver({}).open({ host, port }, end.signal)
+      dial.catch(() => undefined)
+      await until('the server has it', () => sockets.length === said.length + 1)
+      const [hello] = (await once(sockets.at(-1) as Socket, 'data')) as [Buffer]
+      said.push(hello.includes('localhost') ? 'a name' : 'none')
+      end.abort()
+      sockets.at(-1)?.resume()
+      await until('it is gone', () => sockets.at(-1)?.destroyed === true)
+    }
+    expect(said).toEqual(['a name', 'none'])
+  })
+})

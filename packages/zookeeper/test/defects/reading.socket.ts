@@ -1,0 +1,69 @@
+import { describe, expect, it } from 'vitest'
+import { defects, longData, oddEvents, titleOf, youngCodes } from './defects.ts'
+import { bare, called, gone, isPendingAfter, pass, sessionMs } from './witness.ts'
+
+describe('the bare driver', () => {
+  it(titleOf(defects.cutInFrame), async () => {
+    await using stand = await bare()
+    await stand.connected()
+    await called((callback) => stand.client.create('/a', longData, 0, callback))
+    await defects.cutInFrame.arrange(stand.ensemble)
+    await called((callback) => stand.client.getData('/a', undefined, callback))
+    await pass(3 * sessionMs)
+    // It was greeted, and does not know it.
+    expect(stand.ensemble.log.count({ op: 'connect', fate: 'done' }), gone).toBe(2)
+    expect(stand.client.getState().name, gone).toBe('DISCONNECTED')
+  })
+
+  it.each(youngCodes)(`${titleOf(defects.youngCode)}: %d`, async (code) => {
+    await using stand = await bare()
+    await stand.connected()
+    await defects.youngCode.arrange(stand.ensemble)
+    const read = called((callback) => stand.client.getData(`/${code}`, undefined, callback))
+    expect(await isPendingAfter(100, read), gone).toBe(true)
+    expect(
+      stand.escaped.map(({ message }) => message),
+      gone,
+    ).toEqual([`Unknown code: ${code}`])
+  })
+
+  it.each(oddEvents)(`${titleOf(defects.oddEvent)}: %d`, async (type) => {
+    await using stand = await bare()
+    await stand.connected()
+    await defects.oddEvent.arrange(stand.ensemble)
+    const read = called((callback) => stand.client.getData(`/${type}`, undefined, callback))
+    await isPendingAfter(100, read)
+    expect(
+      stand.escaped.map(({ message }) => message),
+      gone,
+    ).toEqual([`Unknown event type: ${type}`])
+  })
+
+  it(titleOf(defects.throwingWatcher), async () => {
+    await using stand = await bare()
+    await stand.connected()
+    await called((callback) => stand.client.create('/a', longData, 0, callback))
+    const throwing = (): void => {
+      throw new Error('a listener of ours')
+    }
+    await called((callback) => stand.client.getData('/a', throwing, callback))
+    await defects.throwingWatcher.arrange(stand.ensemble)
+    const read = called((callback) => stand.client.getData('/b', undefined, callback))
+    // Less than the third of a session after which a ping would bring new bytes.
+    expect(await isPendingAfter(sessionMs, read), gone).toBe(true)
+    expect(
+      stand.escaped.map(({ message }) => message),
+      gone,
+    ).toEqual(['a listener of ours'])
+  })
+
+  it(titleOf(defects.anyZxid), async () => {
+    await using stand = await bare()
+    await stand.connected()
+    await defects.anyZxid.arrange(stand.ensemble)
+    await called((callback) => stand.client.getData('/b', undefined, callback))
+    for (const line of stand.ensemble.node(1).connections) line.drop()
+    const [, again] = await stand.ensemble.log.until({ op: 'connect' }, { count: 2 })
+    expect(again?.said, gone).toMatchObject({ lastZxidSeen: -1n })
+  })
+})

@@ -1,0 +1,172 @@
+import { Emitter, Pulse } from '@ha/core'
+import { FakeClock, seededRandom } from '@ha/core/testing'
+import type { Cache, CachedNode } from '../../src/cache/cache.ts'
+import type { CacheChange } from '../../src/cache/change.ts'
+import type { Decoding, DiscoveryGround } from '../../src/discovery/discovery-ground.ts'
+import type { Bytes, Node, Stat } from '../../src/node.ts'
+import type { Ephemeral, EphemeralEvents, EphemeralState } from '../../src/recipes/ephemeral.ts'
+import type { LiveSession } from '../../src/session/live-session.ts'
+
+/** An ephemeral in memory: held as long as it is wanted, with a journal of what was written to the servers. */
+export class FakeEphemeral implements Ephemeral {
+  readonly path: string
+  readonly written: { readonly atMs: number; readonly what: 'made' | 'set' | 'deleted' }[] = []
+  readonly #events = new Emitter<EphemeralEvents>()
+  readonly #clock: FakeClock
+  #data: () => Bytes
+  state: EphemeralState = { kind: 'pending', reason: undefined }
+
+  constructor(clock: FakeClock, path: string, data: () => Bytes) {
+    this.#clock = clock
+    this.path = path
+    this.#data = data
+    queueMicrotask(() => this.become({ kind: 'held', path, czxid: 1n }, 'made'))
+  }
+
+  /** What is in the registry; undefined when nothing is. */
+  get listed(): Record<string, unknown> | undefined {
+    return this.state.kind === 'held' ? JSON.parse(String(this.#data())) : undefined
+  }
+
+  get on(): Ephemeral['on'] {
+    return (name, listener) => this.#events.on(name, listener)
+  }
+
+  get once(): Ephemeral['once'] {
+    return (name, listener) => this.#events.once(name, listener)
+  }
+
+  become(state: EphemeralState, what?: 'made' | 'set' | 'deleted'): void {
+    if (what !== undefined) this.written.push({ atMs: this.#clock.now(), what })
+    this.state = state
+    this.#events.emit('state', state)
+  }
+
+  async ready(): Promise<void> {}
+
+  async update(data: Bytes | (() => Bytes)): Promise<void> {
+    this.#data = typeof data === 'function' ? data : () => data
+    if (this.state.kind === 'held') this.become(this.state, 'set')
+  }
+
+  async withdraw(): Promise<void> {
+    this.become({ kind: 'withheld' }, 'deleted')
+  }
+
+  async restore(): Promise<void> {
+    this.become({ kind: 'held', path: this.path, czxid: 2n }, 'made')
+  }
+
+  async close(): Promise<void> {
+    if (this.state.kind === 'held') this.become({ kind: 'closed' }, 'deleted')
+    else this.become({ kind: 'closed' })
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** A cache in memory that a test fills; it is unread until then. */
+export class FakeCache<T> implements Cache<T> {
+  readonly path: string
+  readonly problems: ReadonlyMap<string, Error> = new Map()
+  readonly #decode: NonNullable<Decoding<T>['decode']>
+  readonly #listeners = new Set<(change: CacheChange<T>) => void>()
+  #nodes: ReadonlyMap<string, CachedNode<T>> = new Map()
+  stale = true
+  ageMs: number | undefined
+  closed = false
+
+  constructor(path: string, decode: NonNullable<Decoding<T>['decode']>) {
+    this.path = path
+    this.#decode = decode
+  }
+
+  /** What the registry lists from now on, by the names of the nodes. */
+  list(texts: Readonly<Record<string, Bytes>>): void {
+    const nodes = Object.entries(texts).map(([name, text], at): [string, CachedNode<T>] => {
+      const path = `${this.path}/${name}`
+      const stat = { czxid: BigInt(at) } as Stat
+      return [path, { path, stat, value: this.#decode({ data: Buffer.from(text), stat } as Node, path) }]
+    })
+    this.#nodes = new Map(nodes)
+    this.stale = false
+    this.ageMs = 0
+    for (const listener of this.#listeners) listener({ added: [], changed: [], removed: [] })
+  }
+
+  current(): ReadonlyMap<string, CachedNode<T>> {
+    return this.#nodes
+  }
+
+  get(path: string): CachedNode<T> | undefined {
+    return this.#nodes.get(path)
+  }
+
+  onChange(listener: (change: CacheChange<T>) => void): () => void {
+    this.#listeners.add(listener)
+    return () => this.#listeners.delete(listener)
+  }
+
+  async ready(): Promise<void> {}
+
+  async *changes(): AsyncGenerator<CacheChange<T>> {}
+
+  close(): void {
+    this.closed = true
+  }
+
+  [Symbol.dispose](): void {
+    this.close()
+  }
+}
+
+/** A ground in virtual time, with everything that discovery has opened on it. */
+export class FakeGround implements DiscoveryGround {
+  readonly clock: FakeClock = new FakeClock()
+  readonly random: () => number = seededRandom(7)
+  readonly closing: AbortController = new AbortController()
+  readonly signal: AbortSignal = this.closing.signal
+  readonly operationTimeoutMs = 10_000
+  readonly defects: unknown[] = []
+  readonly ephemerals: FakeEphemeral[] = []
+  readonly caches: FakeCache<unknown>[] = []
+  readonly sessions: {
+    connected: boolean
+    readonly changed: Pulse
+    readonly current: LiveSession | undefined
+    live(): Promise<LiveSession>
+  } = {
+    connected: true,
+    changed: new Pulse(),
+    current: undefined,
+    live: () => Promise.reject(new Error('not for these tests')),
+  }
+
+  readonly onDefect = (_where: string, thrown: unknown): void => {
+    this.defects.push(thrown)
+  }
+
+  ephemeral(path: string, data: () => Bytes): Ephemeral {
+    const node = new FakeEphemeral(this.clock, path, data)
+    this.ephemerals.push(node)
+    return node
+  }
+
+  cache<T>(path: string, { decode }: Decoding<T>): Cache<T> {
+    const cache = new FakeCache<T>(path, decode)
+    this.caches.push(cache as FakeCache<unknown>)
+    return cache
+  }
+
+  /** The connection is lost, which a cache hears later than others; or it is there again. */
+  connect(connected: boolean): void {
+    this.sessions.connected = connected
+    this.sessions.changed.fire()
+    if (connected) return
+    setImmediate(() => {
+      for (const cache of this.caches) cache.stale = true
+    })
+  }
+}

@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest'
+import { Discovery } from '../../src/discovery/discovery.ts'
+import type { InstanceSpec } from '../../src/discovery/instance.ts'
+import type { RegisterOptions } from '../../src/discovery/register-options.ts'
+import type { ServiceOptions } from '../../src/discovery/service-options.ts'
+import { FakeGround } from './fake-ground.ts'
+
+const spec: InstanceSpec = { name: 'mqtt', address: '10.0.0.1' }
+const check = (): boolean => true
+
+describe('what is asked of discovery', () => {
+  it.each<[string, unknown]>([
+    ['discovery.basePath: expected the path', { basePath: 7 }],
+    ['discovery.basePath "services": expected a slash', { basePath: 'services' }],
+    ['discovery.basePath "/a/../b": the name ..', { basePath: '/a/../b' }],
+    ['discovery.codec: expected', { codec: {} }],
+    ['discovery.base: there is no such option', { base: '/a' }],
+  ])('is refused as %s', (problem, options) => {
+    expect(() => new Discovery(new FakeGround(), options as object)).toThrow(problem)
+  })
+
+  it.each<[string, object, RegisterOptions?]>([
+    ['instance.name: expected the name', { address: 'x' }],
+    ['instance.name: expected the name', { ...spec, name: 'a/b' }],
+    ['instance.id "/..": the name ..', { ...spec, id: '..' }],
+    ['instance.address: expected', { name: 'mqtt' }],
+    ['instance.port: expected a whole number', { ...spec, port: 0 }],
+    ['instance.metadata: expected an object of texts', { ...spec, metadata: { weight: 1 } }],
+    ['instance.payload: expected an object', { ...spec, payload: 'a text' }],
+    ['instance.payload.metadata: expected beside', { ...spec, payload: { metadata: {} } }],
+    ['health.check: expected a function', spec, { health: {} } as RegisterOptions],
+    [
+      'health.timeoutMs: expected at most intervalMs',
+      spec,
+      { health: { check, intervalMs: 100, timeoutMs: 200 } },
+    ],
+    [
+      'onUnhealthy: expected one of remove, flag',
+      spec,
+      { onUnhealthy: 'keep' } as unknown as RegisterOptions,
+    ],
+  ])('is refused as %s', (problem, given, options) => {
+    const discovery = new Discovery(new FakeGround())
+    expect(() => discovery.register(given as InstanceSpec, options)).toThrow(problem)
+    expect(discovery.health().registrations).toEqual([])
+  })
+
+  it.each<[string, string, ServiceOptions?]>([
+    ['service: expected the name', 'a/b'],
+    ["service 'mqtt'.strategy: expected one of", 'mqtt', { strategy: 'any' } as unknown as ServiceOptions],
+    ["service 'mqtt'.zone: expected { name }", 'mqtt', { strategy: 'zone' }],
+    ["service 'mqtt'.guard.share: expected a number from 0 to 1", 'mqtt', { guard: { share: 50 } }],
+  ])('is refused as %s', (problem, name, options) => {
+    expect(() => new Discovery(new FakeGround()).service(name, options)).toThrow(problem)
+  })
+
+  it('is at the base path that is given', () => {
+    const ground = new FakeGround()
+    const discovery = new Discovery(ground, { basePath: '/live/nodes' })
+    discovery.service('mqtt')
+    expect(discovery.register({ ...spec, id: 'a' }).path).toBe('/live/nodes/mqtt/a')
+    expect(ground.caches[0]?.path).toBe('/live/nodes/mqtt')
+  })
+
+  it('may be at the root', () => {
+    const discovery = new Discovery(new FakeGround(), { basePath: '/' })
+    expect(discovery.register({ ...spec, id: 'a' }).path).toBe('/mqtt/a')
+  })
+
+  it('gives an instance an id of its own', () => {
+    const discovery = new Discovery(new FakeGround())
+    const [one, other] = [discovery.register(spec), discovery.register(spec)]
+    expect(one.instance.id).not.toBe(other.instance.id)
+  })
+})
+
+describe('the health of discovery', () => {
+  it('tells of all that is registered and followed, and no more once it is closed', async () => {
+    const ground = new FakeGround()
+    const discovery = new Discovery(ground)
+    discovery.register({ ...spec, id: 'a' })
+    discovery.service('mqtt')
+    await ground.clock.advance(0)
+    expect(discovery.health()).toEqual({
+      registrations: [{ path: '/services/mqtt/a', state: 'registered', reason: undefined }],
+      services: [{ name: 'mqtt', state: 'unread', instances: 0, strange: 0 }],
+    })
+    await discovery.close()
+    expect(discovery.health()).toEqual({ registrations: [], services: [] })
+  })
+})

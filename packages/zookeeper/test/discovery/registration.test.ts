@@ -1,0 +1,230 @@
+import { describe, expect, it } from 'vitest'
+import { Discovery } from '../../src/discovery/discovery.ts'
+import type { RegisterOptions } from '../../src/discovery/register-options.ts'
+import type { RegistrationState } from '../../src/discovery/registration-state.ts'
+import { FakeGround } from './fake-ground.ts'
+
+function registering(options: RegisterOptions = {}) {
+  const ground = new FakeGround()
+  const registration = new Discovery(ground).register({ name: 'mqtt', id: 'a', address: '10.0.0.1' }, options)
+  const told: RegistrationState['kind'][] = []
+  registration.events.on('state', ({ kind }) => {
+    told.push(kind)
+  })
+  return { ground, clock: ground.clock, registration, told, node: () => ground.ephemerals[0] }
+}
+
+/** A gate with checks at each second, and what they say from now on. */
+function gated(options: RegisterOptions = {}) {
+  const health = { well: true }
+  const gate = { check: () => health.well, intervalMs: 1_000, failures: 3, successes: 2, minDwellMs: 10_000 }
+  return { health, ...registering({ health: gate, ...options }) }
+}
+
+describe('a registration', () => {
+  it('is made at once when nothing has to be checked', async () => {
+    const { clock, registration, node } = registering()
+    await clock.advance(0)
+    expect(registration.state).toEqual({ kind: 'registered', path: '/services/mqtt/a' })
+    expect(node()?.listed).toMatchObject({ name: 'mqtt', id: 'a', address: '10.0.0.1', payload: null })
+  })
+
+  it('is not made before the time to warm up is over', async () => {
+    const { clock, registration, told } = registering({ warmupMs: 5_000 })
+    await clock.advance(4_999)
+    expect(registration.state).toEqual({ kind: 'pending', reason: undefined })
+    await clock.advance(1)
+    expect(told).toEqual(['registered'])
+  })
+
+  it('is not made before the first check has passed, and says why', async () => {
+    const { clock, health, registration, node } = gated()
+    health.well = false
+    await clock.advance(5_000)
+    expect({ made: node(), state: registration.state }).toMatchObject({
+      made: undefined,
+      state: { kind: 'pending', reason: { message: 'the health check said no' } },
+    })
+  })
+
+  it('says why it is not registered when its node is taken', async () => {
+    const { clock, registration, node } = registering()
+    await clock.advance(0)
+    node()?.become({ kind: 'pending', reason: new Error('taken') })
+    expect(registration.state).toEqual({ kind: 'pending', reason: new Error('taken') })
+    const ready = registration.ready({ timeoutMs: 100 })
+    ready.catch(() => undefined)
+    await clock.advance(100)
+    await expect(ready).rejects.toMatchObject({ code: 'timed-out', cause: new Error('taken') })
+  })
+
+  it('is ready when it is registered', async () => {
+    const { clock, registration } = registering({ warmupMs: 500 })
+    const ready = registration.ready()
+    await clock.advance(500)
+    await expect(ready).resolves.toBeUndefined()
+  })
+
+  it('is listed with what an update says', async () => {
+    const { clock, registration, node } = registering()
+    await clock.advance(0)
+    await registration.update({ address: '10.0.0.9', metadata: { zone: 'b' } })
+    expect(node()?.listed).toMatchObject({ address: '10.0.0.9', payload: { metadata: { zone: 'b' } } })
+    expect(node()?.written.map(({ what }) => what)).toEqual(['made', 'set'])
+  })
+
+  it('refuses an update that cannot be, and stays as it is', async () => {
+    const { clock, registration, node } = registering()
+    await clock.advance(0)
+    await expect(registration.update({ port: 70_000 })).rejects.toMatchObject({ code: 'config-invalid' })
+    expect(node()?.written.map(({ what }) => what)).toEqual(['made'])
+  })
+
+  it('is gone once it is closed, and leaves no timer behind', async () => {
+    const { clock, registration, told, node } = gated()
+    await clock.advance(0)
+    await registration.close()
+    await registration.close()
+    expect({ told, written: node()?.written.map(({ what }) => what) }).toEqual({
+      told: ['registered', 'closed'],
+      written: ['made', 'deleted'],
+    })
+    expect(clock.pending).toBe(0)
+    await expect(registration.ready()).rejects.toMatchObject({ code: 'closed' })
+    await expect(registration.update({})).rejects.toMatchObject({ code: 'closed' })
+  })
+
+  it('is closed with its client', async () => {
+    const { ground, clock, registration } = gated()
+    await clock.advance(0)
+    ground.closing.abort(new Error('the client is closed'))
+    expect(registration.state).toEqual({ kind: 'closed' })
+    expect(clock.pending).toBe(0)
+  })
+
+  it('is made once for each id', () => {
+    const discovery = new Discovery(new FakeGround())
+    discovery.register({ name: 'mqtt', id: 'a', address: '10.0.0.1' })
+    expect(() => discovery.register({ name: 'mqtt', id: 'a', address: '10.0.0.2' })).toThrow(
+      /registered by this/,
+    )
+  })
+})
+
+describe('a registration whose checks fail', () => {
+  it('is withdrawn in time, while its process keeps running', async () => {
+    const { clock, health, registration, node } = gated()
+    await clock.advance(500)
+    health.well = false
+    await clock.advance(3_000)
+    expect(registration.state).toMatchObject({
+      kind: 'withheld',
+      reason: { message: 'the health check said no' },
+    })
+    expect(node()?.written).toEqual([
+      { atMs: 0, what: 'made' },
+      { atMs: 3_000, what: 'deleted' },
+    ])
+  })
+
+  it('comes back when it has been well for a while', async () => {
+    const { clock, health, registration, node } = gated()
+    await clock.advance(500)
+    health.well = false
+    await clock.advance(3_000)
+    health.well = true
+    await clock.advance(9_000)
+    expect(registration.state.kind).toBe('withheld')
+    await clock.advance(1_000)
+    expect(registration.state.kind).toBe('registered')
+    expect(node()?.written.at(-1)).toEqual({ atMs: 13_000, what: 'made' })
+  })
+
+  it('is written once when they flap every second', async () => {
+    const { clock, health, node } = gated()
+    await clock.advance(500)
+    health.well = false
+    await clock.advance(3_000)
+    for (let second = 0; second < 300; second += 1) {
+      health.well = !health.well
+      await clock.advance(1_000)
+    }
+    expect(node()?.written.map(({ what }) => what)).toEqual(['made', 'deleted'])
+  })
+
+  it('is flagged instead, where that is asked for', async () => {
+    const { clock, health, registration, node, told } = gated({ onUnhealthy: 'flag' })
+    await clock.advance(500)
+    health.well = false
+    await clock.advance(3_000)
+    expect(registration.state.kind).toBe('flagged')
+    expect(node()?.listed).toMatchObject({
+      enabled: false,
+      payload: { metadata: { instance_status: 'OUT_OF_SERVICE' } },
+    })
+    health.well = true
+    await clock.advance(10_000)
+    expect(node()?.listed).not.toHaveProperty('enabled')
+    expect(told).toEqual(['registered', 'flagged', 'registered'])
+    expect(node()?.written.map(({ what }) => what)).toEqual(['made', 'set', 'set'])
+  })
+
+  it('is not registered by an update', async () => {
+    const { clock, health, registration, node } = gated()
+    await clock.advance(500)
+    health.well = false
+    await clock.advance(3_000)
+    await registration.update({ address: '10.0.0.9' })
+    expect(node()?.written.map(({ what }) => what)).toEqual(['made', 'deleted'])
+    health.well = true
+    await clock.advance(10_000)
+    expect(node()?.listed).toMatchObject({ address: '10.0.0.9' })
+  })
+})
+
+describe('a registration that drains', () => {
+  it('is out of service first, and gone after a while', async () => {
+    const { clock, registration, node } = gated()
+    await clock.advance(0)
+    const drained = registration.drain(2_000)
+    await clock.advance(1_999)
+    expect({ state: registration.state.kind, listed: node()?.listed }).toMatchObject({
+      state: 'draining',
+      listed: { enabled: false },
+    })
+    await clock.advance(1)
+    await drained
+    expect(node()?.written.map(({ what }) => what)).toEqual(['made', 'set', 'deleted'])
+  })
+
+  it('is not listed for that when it was not', async () => {
+    const { clock, health, registration, node } = gated()
+    health.well = false
+    const drained = registration.drain(1_000)
+    await clock.advance(1_000)
+    await drained
+    expect(node()).toBeUndefined()
+  })
+
+  it('does not come back because a check passes or fails', async () => {
+    const { clock, health, registration, node } = gated()
+    await clock.advance(0)
+    const drained = registration.drain(60_000)
+    health.well = false
+    await clock.advance(20_000)
+    health.well = true
+    await clock.advance(40_000)
+    await drained
+    expect(node()?.written.map(({ what }) => what)).toEqual(['made', 'set', 'deleted'])
+  })
+
+  it('goes at once when it is closed', async () => {
+    const { clock, registration } = gated()
+    await clock.advance(0)
+    const drained = registration.drain(60_000)
+    await registration.close()
+    await drained
+    expect(registration.state.kind).toBe('closed')
+    expect(clock.pending).toBe(0)
+  })
+})

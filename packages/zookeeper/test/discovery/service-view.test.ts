@@ -1,0 +1,212 @@
+import { settle } from '@ha/core/testing'
+import { describe, expect, it } from 'vitest'
+import { curatorCodec } from '../../src/discovery/curator-codec.ts'
+import type { ServiceChange } from '../../src/discovery/difference.ts'
+import { Discovery } from '../../src/discovery/discovery.ts'
+import type { Instance } from '../../src/discovery/instance.ts'
+import type { ServiceOptions } from '../../src/discovery/service-options.ts'
+import type { Bytes } from '../../src/node.ts'
+import { type FakeCache, FakeGround } from './fake-ground.ts'
+import { idsOf, instance } from './instances.ts'
+
+const codec = curatorCodec()
+
+function seeing(options: ServiceOptions = {}) {
+  const ground = new FakeGround()
+  const view = new Discovery(ground).service('mqtt', options)
+  const cache = ground.caches[0] as FakeCache<unknown>
+  const { clock } = ground
+  const list = (ids: string, what: Partial<Instance> = {}): void => {
+    cache.list(
+      Object.fromEntries([...ids].map((id): [string, Bytes] => [id, codec.encode(instance(id, what))])),
+    )
+  }
+  /** As {@link list}, and long enough for it to be seen. */
+  const shown = async (ids: string, what?: Partial<Instance>): Promise<void> => {
+    list(ids, what)
+    await clock.advance(100)
+  }
+  return { ground, clock, view, cache, list, shown, ids: () => idsOf(view.all()).join('') }
+}
+
+function picks(pick: () => Instance | undefined, times: number): readonly (string | undefined)[] {
+  return Array.from({ length: times }, () => pick()?.id)
+}
+
+describe('a view of a service', () => {
+  it('serves what is listed', async () => {
+    const { shown, ids, view } = seeing()
+    await shown('abc')
+    expect({ ids: ids(), state: view.state, stale: view.stale }).toEqual({
+      ids: 'abc',
+      state: 'current',
+      stale: false,
+    })
+  })
+
+  it('is ready with the first list, though it is empty', async () => {
+    const { view, clock, cache } = seeing()
+    const ready = view.ready()
+    cache.stale = false
+    cache.ageMs = 0
+    await clock.advance(50)
+    await expect(ready).resolves.toBeUndefined()
+    expect(view.state).toBe('current')
+  })
+
+  it('is not ready while nothing can be read', async () => {
+    const { view, clock } = seeing()
+    const ready = view.ready({ timeoutMs: 500 })
+    ready.catch(() => undefined)
+    await clock.advance(500)
+    await expect(ready).rejects.toMatchObject({ code: 'timed-out' })
+    expect({ state: view.state, picked: view.pick() }).toEqual({ state: 'unread', picked: undefined })
+  })
+
+  it('skips and counts what is no instance', async () => {
+    const { view, cache, clock } = seeing()
+    cache.list({ a: codec.encode(instance('a')), b: 'no instance', c: '' })
+    await clock.advance(0)
+    expect({ ids: idsOf(view.all()), strange: view.strange }).toEqual({ ids: ['a'], strange: 2 })
+  })
+
+  it('is asked for changes once for all that come together', async () => {
+    const { view, list, clock, shown } = seeing()
+    await shown('a')
+    const told: ServiceChange[] = []
+    const follow = async (): Promise<void> => {
+      for await (const change of view.changes()) told.push(change)
+    }
+    const following = follow()
+    for (const ids of ['ab', 'abc', 'bc', 'bcd']) {
+      list(ids)
+      await clock.advance(10)
+    }
+    await clock.advance(100)
+    await view.close()
+    await following
+    expect(told.map(({ added, removed }) => [idsOf(added).join(''), idsOf(removed).join('')])).toEqual([
+      ['a', ''],
+      ['bcd', 'a'],
+    ])
+  })
+
+  it('picks none that is out of service', async () => {
+    const { view, shown } = seeing()
+    await shown('ab', { status: 'out-of-service' })
+    expect({ all: view.all().length, picked: view.pick() }).toEqual({ all: 2, picked: undefined })
+  })
+
+  it('leaves out those whose calls fail, until one call has succeeded', async () => {
+    const { view, shown, clock } = seeing()
+    await shown('abc')
+    const b = view.all()[1]!
+    view.report(b, 'error')
+    view.report(b, 'error')
+    expect(picks(() => view.pick(), 6)).not.toContain('b')
+    await clock.advance(30_000)
+    expect(picks(() => view.pick(), 9).filter((id) => id === 'b')).toEqual(['b'])
+    view.report(b, 'ok')
+    expect(picks(() => view.pick(), 9).filter((id) => id === 'b')).toHaveLength(3)
+  })
+
+  it('forgets what was reported of an instance that was started anew', async () => {
+    const { view, shown } = seeing()
+    await shown('abc')
+    const b = view.all()[1]!
+    view.report(b, 'error')
+    view.report(b, 'error')
+    await shown('abc', { registeredAtMs: 2_000 })
+    expect(picks(() => view.pick(), 3)).toContain('b')
+  })
+
+  it('takes the less busy ones by what was reported as begun', async () => {
+    const { view, shown } = seeing({ strategy: 'least-busy' })
+    await shown('ab')
+    const [a, b] = view.all()
+    view.report(a!, 'begun')
+    expect(new Set(picks(() => view.pick(), 20))).toEqual(new Set(['b']))
+    view.report(a!, 'ok')
+    view.report(b!, 'begun')
+    expect(new Set(picks(() => view.pick(), 20))).toEqual(new Set(['a']))
+  })
+
+  it('gives the same instance for the same key', async () => {
+    const { view, shown } = seeing({ strategy: 'sticky' })
+    await shown('abcdef')
+    expect(new Set(picks(() => view.pick('client-7'), 10)).size).toBe(1)
+  })
+
+  it('can still be picked from when it is closed, and leaves no timer behind', async () => {
+    const { view, shown, clock, cache } = seeing()
+    await shown('ab')
+    await view.close()
+    await view.close()
+    expect({ picked: view.pick() === undefined, timers: clock.pending, closed: cache.closed }).toEqual({
+      picked: false,
+      timers: 0,
+      closed: true,
+    })
+  })
+})
+
+describe('a view whose registry is away', () => {
+  it('serves the last list and says so, however long it takes, without doing anything', async () => {
+    const { ground, view, shown, ids, clock } = seeing()
+    await shown('abc')
+    ground.connect(false)
+    await settle()
+    expect({ state: view.state, stale: view.stale }).toEqual({ state: 'stale', stale: true })
+    expect(clock.pending).toBe(0)
+    await clock.advance(600_000)
+    expect({ ids: ids(), picked: view.pick() === undefined }).toEqual({ ids: 'abc', picked: false })
+  })
+
+  it('is current again when the registry is back, though nothing has changed', async () => {
+    const { ground, view, shown, cache, clock } = seeing()
+    await shown('abc')
+    ground.connect(false)
+    await settle()
+    ground.connect(true)
+    await clock.advance(1_000)
+    expect(view.state).toBe('stale')
+    cache.stale = false
+    await clock.advance(150)
+    expect(view.state).toBe('current')
+  })
+
+  it('is guarded when the registry comes back empty, and believes it only after a while', async () => {
+    const { ground, view, shown, ids, clock } = seeing()
+    await shown('abc')
+    ground.connect(false)
+    await settle()
+    ground.connect(true)
+    await shown('')
+    expect({ state: view.state, stale: view.stale, ids: ids() }).toEqual({
+      state: 'guarded',
+      stale: true,
+      ids: 'abc',
+    })
+    await clock.advance(15_100)
+    expect({ state: view.state, ids: ids() }).toEqual({ state: 'current', ids: '' })
+  })
+
+  it('serves those who are back as soon as they are enough', async () => {
+    const { ground, view, shown, ids } = seeing()
+    await shown('abcd')
+    ground.connect(false)
+    await settle()
+    ground.connect(true)
+    await shown('a')
+    expect(ids()).toBe('abcd')
+    await shown('ab')
+    expect({ state: view.state, ids: ids() }).toEqual({ state: 'current', ids: 'ab' })
+  })
+
+  it('believes an empty list when there was no outage', async () => {
+    const { shown, ids } = seeing()
+    await shown('abc')
+    await shown('')
+    expect(ids()).toBe('')
+  })
+})

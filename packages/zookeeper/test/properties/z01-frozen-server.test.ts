@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest'
+import type { ZookeeperState } from '../../src/state.ts'
+import { after, bench } from '../client/virtual.ts'
+import { deadlineMs, repeatedly } from './load.ts'
+import { onlyAt, sessionMs } from './world.ts'
+
+// How long the servers take to see that one of them says nothing.
+const detectMs = 1_000
+
+describe('Z1: the attached server stands still', () => {
+  it.each([
+    ['a follower, while nothing is asked', false, 0],
+    ['the leader, while nothing is asked', true, 0],
+    ['a follower, under 50 writes a second', false, 20],
+    ['the leader, under 50 writes a second', true, 20],
+  ])(
+    '%s: another one carries the same session in time, with all that it holds',
+    async (_, isLeader, everyMs) => {
+      await using world = await bench({ detectMs })
+      const { clock, ensemble } = world
+      const [client, other] = [world.client(), world.client()]
+      const { leader } = ensemble
+      const before = await onlyAt(
+        world,
+        (node) => (node === leader) === isLeader,
+        () => after(clock, 1_000, client.ready()),
+      )
+      await after(clock, 1_000, other.create('/watched', 'one'))
+      await after(clock, 1_000, client.create('/mine', '', { kind: 'ephemeral' }))
+      const told = client.watch('/watched', { kind: 'data' }).next()
+      await clock.advance(500)
+      const load = repeatedly(clock, everyMs, (n) =>
+        client.set('/mine', String(n), { timeoutMs: deadlineMs }),
+      )
+      await clock.advance(500)
+      const states: [ZookeeperState, number][] = []
+      const frozenAtMs = clock.now()
+      client.events.on('state', ({ state }) => void states.push([state, clock.now() - frozenAtMs]))
+      ensemble.nodeOf(before.id)?.freeze()
+      await clock.advance(sessionMs)
+      const settled = await load.end()
+
+      expect(states.map(([state]) => state)).toEqual(['suspended', 'reconnected'])
+      expect(states[0]?.[1]).toBeLessThanOrEqual((sessionMs * 2) / 3)
+      expect(states[1]?.[1]).toBeLessThan(sessionMs)
+      expect({ id: client.session?.id, over: before.signal.aborted }).toEqual({ id: before.id, over: false })
+      expect(ensemble.tree().get('/mine')?.stat.ephemeralOwner).toBe(before.id)
+      await after(clock, 2_000, other.set('/watched', 'two'))
+      expect(await after(clock, 2_000, told)).toMatchObject({ value: { kind: 'changed', path: '/watched' } })
+      expect(settled.filter(({ tookMs }) => tookMs > deadlineMs + 1)).toEqual([])
+      expect(settled.map(({ outcome }) => outcome)).not.toContain('untyped')
+    },
+  )
+})

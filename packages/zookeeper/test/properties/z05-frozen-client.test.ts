@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest'
+import { after, bench } from '../client/virtual.ts'
+import { contentsOf, openWorld, sessionMs } from './world.ts'
+
+const blockedMs = 1.5 * sessionMs
+
+describe('Z5: the client stands still for one and a half sessions', () => {
+  it('knows in its first statement afterwards that its lease is over', async () => {
+    await using world = await bench()
+    const { clock } = world
+    const lease = await after(clock, 2_000, world.client().lock('/lock').acquire())
+    const before = lease.valid()
+    const seen: { valid: boolean; told: boolean }[] = []
+    // Of all that is overdue afterwards this is the first, before anything that the client has set.
+    clock.after(0.001, () => seen.push({ told: lease.signal.aborted, valid: lease.valid() }))
+    await clock.block(blockedMs)
+    expect({ before, seen }).toEqual({ before: true, seen: [{ told: false, valid: false }] })
+    expect(() => lease.assert()).toThrow(expect.objectContaining({ code: 'lease-over' }))
+  })
+
+  it('does nothing afterwards that was waiting for a connection under the old lease', async () => {
+    await using world = await bench()
+    const { clock, ensemble } = world
+    const zk = world.client({ operationTimeoutMs: 1_500 })
+    await after(clock, 2_000, zk.create('/store'))
+    const lease = await after(clock, 2_000, zk.lock('/lock').acquire())
+    for (const node of ensemble.nodes) node.cut()
+    await clock.advance(2_900)
+    const queued = zk.create('/store/late', lease.token.toString()).catch((error: unknown) => error)
+    await clock.block(blockedMs)
+    for (const node of ensemble.nodes) node.heal()
+    await clock.advance(10_000)
+    expect(await queued).toMatchObject({ code: 'timed-out', outcome: 'not-done' })
+    expect([...contentsOf(world, '/store').keys()]).toEqual([])
+  })
+
+  it('leaves the line that it waited in, and stands at its end again', async () => {
+    await using world = await openWorld()
+    const holder = world.member()
+    const waiter = world.member()
+    const held = await world.inTime(holder.client.lock('/lock').acquire())
+    const wanted = waiter.client.lock('/lock').acquire({ timeoutMs: 60_000 })
+    await world.clock.advance(1_000)
+    const before = waiter.client.session?.id
+    waiter.machine.freeze()
+    await world.clock.advance(blockedMs)
+    waiter.machine.thaw()
+    await world.clock.advance(1_000)
+    void held.release()
+    const lease = await world.inTime(wanted)
+    expect(waiter.client.session?.id).not.toBe(before)
+    expect(world.ensemble.tree().get(lease.path)?.stat.ephemeralOwner).toBe(waiter.client.session?.id)
+    expect(lease.valid()).toBe(true)
+  })
+})

@@ -1,0 +1,143 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Lease } from '../../src/recipes/lease.ts'
+import { type Bench, type Member, openBench, sessionMs, tickMs } from './bench.ts'
+
+let bench: Bench
+let ours: Member
+let theirs: Member
+let lease: Lease
+
+beforeEach(async () => {
+  bench = await openBench()
+  ours = bench.member()
+  theirs = bench.member()
+  lease = await bench.inTime(ours.client.lock('/l').acquire())
+})
+
+afterEach(() => bench.close())
+
+describe('a lease', () => {
+  it('is valid for as long as servers answer', async () => {
+    await bench.clock.advance(10 * sessionMs)
+
+    expect(lease.valid()).toBe(true)
+    expect(lease.valid(sessionMs / 3)).toBe(true)
+    expect(lease.valid(sessionMs)).toBe(false)
+    expect(lease.signal.aborted).toBe(false)
+  })
+
+  it('carries the transaction that made its node', () => {
+    expect(bench.ensemble.tree().get(lease.path)?.stat.czxid).toBe(lease.token)
+  })
+
+  it('is over in the first statement after a freeze that was too long', async () => {
+    ours.machine.freeze()
+    await bench.clock.advance(1.5 * sessionMs)
+    ours.machine.thaw()
+
+    expect(lease.signal.aborted).toBe(false)
+    expect(lease.valid()).toBe(false)
+    expect(lease.signal.aborted).toBe(true)
+  })
+
+  it('is still valid after a freeze that was not', async () => {
+    ours.machine.freeze()
+    await bench.clock.advance(sessionMs / 3)
+    ours.machine.thaw()
+
+    expect(lease.valid()).toBe(true)
+    await bench.clock.advance(2 * sessionMs)
+    expect(lease.valid()).toBe(true)
+  })
+
+  it('is over by our own clock, before anybody else can have it', async () => {
+    const rival = theirs.client.lock('/l').acquire({ timeoutMs: 60_000 })
+    const overAtMs = firedAt(lease.signal)
+    ours.machine.cut()
+    const sinceMs = bench.clock.now()
+
+    const next = await bench.inTime(rival)
+    const nextAtMs = bench.clock.now()
+
+    expect(overAtMs()).toBeGreaterThan(sinceMs + sessionMs / 2)
+    expect(overAtMs()).toBeLessThanOrEqual(sinceMs + sessionMs)
+    expect(nextAtMs).toBeGreaterThan(overAtMs())
+    expect(nextAtMs).toBeLessThanOrEqual(sinceMs + sessionMs + 2 * tickMs)
+    expect(next.token).toBeGreaterThan(lease.token)
+  })
+
+  it('is kept when its server freezes and another one takes the session', async () => {
+    const { id } = ours.client.session ?? {}
+    bench.ensemble.nodeOf(id ?? 0n)?.freeze()
+    await bench.clock.advance(3 * sessionMs)
+
+    expect(ours.client.session?.id).toBe(id)
+    expect(lease.valid()).toBe(true)
+  })
+
+  it('is over when somebody deletes its node', async () => {
+    await bench.inTime(theirs.client.delete(lease.path))
+    await bench.clock.advance(10)
+
+    expect(lease.signal.aborted).toBe(true)
+    expect(lease.valid()).toBe(false)
+    expect(() => lease.assert()).toThrow(`the lease ${lease.path} is over: somebody deleted its node`)
+  })
+
+  it('is not over when somebody writes into its node, and goes all the same', async () => {
+    await bench.inTime(theirs.client.set(lease.path, 'hello'))
+    await bench.clock.advance(10)
+    expect(lease.valid()).toBe(true)
+
+    await bench.inTime(lease.release())
+
+    expect(bench.childrenOf('/l')).toEqual([])
+  })
+
+  it('is over at once when it is released, and its node is gone', async () => {
+    const released = lease.release()
+
+    expect(lease.valid()).toBe(false)
+    await bench.inTime(released)
+    expect(bench.childrenOf('/l')).toEqual([])
+    await bench.inTime(lease.release())
+  })
+
+  it('is released without a connection, and its node goes when there is one again', async () => {
+    ours.machine.cut()
+    await bench.clock.advance(10)
+
+    await bench.inTime(lease.release())
+    expect(bench.childrenOf('/l')).toHaveLength(1)
+    ours.machine.heal()
+    await bench.clock.advance(sessionMs)
+
+    expect(bench.childrenOf('/l')).toEqual([])
+  })
+
+  it('is over when the client is closed', async () => {
+    await bench.inTime(ours.client.close())
+
+    expect(lease.signal.aborted).toBe(true)
+    expect(lease.valid()).toBe(false)
+  })
+
+  it('says why when it is asserted', async () => {
+    lease.assert()
+    expect(() => lease.assert(sessionMs)).toThrow(/certain for less than 4000 ms more/)
+    ours.machine.cut()
+    await bench.clock.advance(2 * sessionMs)
+
+    expect(() => lease.assert()).toThrow(
+      expect.objectContaining({ code: 'lease-over', cause: lease.signal.reason }),
+    )
+  })
+})
+
+function firedAt(signal: AbortSignal): () => number {
+  let atMs = Number.NaN
+  signal.addEventListener('abort', () => {
+    atMs = bench.clock.now()
+  })
+  return () => atMs
+}

@@ -1,0 +1,76 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Lease } from '../../src/recipes/lease.ts'
+import { type Bench, type Member, openBench } from './bench.ts'
+
+let bench: Bench
+let ours: Member
+let theirs: Member
+
+beforeEach(async () => {
+  bench = await openBench()
+  ours = bench.member()
+  theirs = bench.member()
+})
+
+afterEach(() => bench.close())
+
+describe('a semaphore', () => {
+  it('is held by as many as it has seats, and no more', async () => {
+    let inside = 0
+    let most = 0
+    const visit = ({ client }: Member): Promise<void> =>
+      client.semaphore('/s', 3).run(
+        async () => {
+          inside += 1
+          most = Math.max(most, inside)
+          await bench.clock.sleep(100)
+          inside -= 1
+        },
+        { timeoutMs: 60_000 },
+      )
+
+    await bench.inTime(Promise.all([ours, theirs, ours, theirs, ours, theirs, ours].map(visit)))
+
+    expect(most).toBe(3)
+    expect(bench.childrenOf('/s')).toEqual([])
+  })
+
+  it('lets the next in when any of those who sit goes', async () => {
+    const seats = [await seat(ours), await seat(theirs), await seat(ours)]
+    const waiting = theirs.client.semaphore('/s', 3).acquire()
+    await bench.clock.advance(50)
+
+    await bench.inTime(seats[1]!.release())
+
+    expect((await bench.inTime(waiting)).valid()).toBe(true)
+  })
+
+  it('refuses whoever counts on another number of seats, and keeps nothing of it', async () => {
+    await seat(ours)
+
+    const other = bench.inTime(theirs.client.semaphore('/s', 4).acquire())
+
+    await expect(other).rejects.toMatchObject({
+      code: 'config-invalid',
+      path: '/s',
+      message: /counts on 4 seats, the node says 3 seats/,
+    })
+    await bench.clock.advance(10)
+    expect(bench.childrenOf('/s')).toHaveLength(1)
+  })
+
+  it('agrees on its seats when many come at once', async () => {
+    const coming = [ours, theirs, ours, theirs].map(({ client }) => client.semaphore('/s', 4).acquire())
+
+    expect(await bench.inTime(Promise.all(coming))).toHaveLength(4)
+    expect(bench.ensemble.tree().get('/s')?.data?.toString()).toBe('4')
+  })
+
+  it('refuses a number of seats that cannot be', () => {
+    expect(() => ours.client.semaphore('/s', 0)).toThrow(/whole number of seats, at least 1/)
+  })
+})
+
+function seat({ client }: Member): Promise<Lease> {
+  return bench.inTime(client.semaphore('/s', 3).acquire())
+}
