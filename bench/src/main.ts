@@ -18,6 +18,14 @@ import { falseAlarmsDrill } from './rabbit/false-alarms.ts'
 import { outageDrill } from './rabbit/outage.ts'
 import { silentPeerDrill } from './rabbit/silent-peer.ts'
 import { throughputBench } from './rabbit/throughput.ts'
+import { awayDrill } from './zookeeper/away.ts'
+import { zookeeperDemo } from './zookeeper/demo.ts'
+import { zookeeperDrill } from './zookeeper/drill.ts'
+import { failoverBench as zookeeperFailoverBench } from './zookeeper/failover.ts'
+import { freezeDrill } from './zookeeper/freeze.ts'
+import { gateDrill } from './zookeeper/gate.ts'
+import { lostDrill } from './zookeeper/lost.ts'
+import { rollingDrill } from './zookeeper/rolling.ts'
 
 /** Runs with the remaining words of the command line; false when a promise was not kept. */
 type Program = (argv: readonly string[]) => Promise<boolean>
@@ -37,16 +45,24 @@ const programs: Readonly<Record<string, Readonly<Record<string, Program>>>> = {
     'rabbit-false-alarms': falseAlarmsDrill,
     'rabbit-outage': outageDrill,
     'rabbit-silent-peer': silentPeerDrill,
+    zookeeper: zookeeperDrill,
+    'zookeeper-away': awayDrill,
+    'zookeeper-freeze': freezeDrill,
+    'zookeeper-gate': gateDrill,
+    'zookeeper-lost': lostDrill,
+    'zookeeper-rolling': rollingDrill,
   },
   bench: {
     'mariadb-failover': mariadbFailoverBench,
     'mariadb-overhead': overheadBench,
     'rabbit-failover': failoverBench,
     'rabbit-throughput': throughputBench,
+    'zookeeper-failover': zookeeperFailoverBench,
   },
   demo: {
     mariadb: mariadbDemo,
     rabbit: rabbitDemo,
+    zookeeper: zookeeperDemo,
   },
 }
 

@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Lease, type Lock, ZookeeperError } from '@ha/zookeeper'
+import { wallMs } from '../harness/wall-clock.ts'
+import type { ContenderOutcome, Hold, Thaw } from './contender-run.ts'
+import type { StoreClient } from './store-client.ts'
+
+// What a message to the store may take on a machine with two busy processors.
+const marginMs = 250
+const holdMs = 200
+const writeEveryMs = 20
+const patienceMs = 5_000
+const pauseMs = 50
+
+/** Takes a lock again and again, and writes to the store while it holds it. */
+export class Contender {
+  readonly #by: string
+  readonly #lock: Lock
+  readonly #store: StoreClient
+  readonly #stopping = new AbortController()
+  readonly #holds: Hold[] = []
+  readonly #thaws: Thaw[] = []
+  readonly #refusals: Record<string, number> = {}
+
+  constructor(by: string, lock: Lock, store: StoreClient) {
+    this.#by = by
+    this.#lock = lock
+    this.#store = store
+  }
+
+  get acquired(): number {
+    return this.#holds.length
+  }
+
+  get outcome(): Omit<ContenderOutcome, 'events'> {
+    return { holds: this.#holds, thaws: this.#thaws, refusals: this.#refusals }
+  }
+
+  stop(): void {
+    this.#stopping.abort()
+  }
+
+  /** Resolves when it is to stop and holds nothing any more. */
+  async run(): Promise<void> {
+    const { signal } = this.#stopping
+    while (!signal.aborted) {
+      try {
+        const lease = await this.#lock.acquire({ timeoutMs: patienceMs, signal })
+        await this.#hold(lease)
+      } catch (error) {
+        const code = error instanceof ZookeeperError ? error.code : String(error)
+        if (!signal.aborted) this.#refusals[code] = (this.#refusals[code] ?? 0) + 1
+      }
+      await sleep(pauseMs)
+    }
+  }
+
+  async #hold(lease: Lease): Promise<void> {
+    const fromMs = wallMs()
+    if (!lease.valid()) return
+    const at = this.#holds.length
+    this.#holds.push({
+      by: this.#by,
+      token: lease.token,
+      fromMs,
+      validUntilMs: fromMs,
+      endedAtMs: undefined,
+    })
+    const note = (more: Partial<Hold>): void => {
+      const before = this.#holds[at]
+      if (before !== undefined) this.#holds[at] = { ...before, ...more }
+    }
+    const onOver = (): void => note({ endedAtMs: wallMs() })
+    lease.signal.addEventListener('abort', onOver, { once: true })
+    while (wallMs() < fromMs + holdMs && this.#isValid(lease, note)) {
+      await this.#write(lease)
+      await sleep(writeEveryMs)
+    }
+    this.#isValid(lease, note)
+    await this.#writeStale(at)
+    lease.signal.removeEventListener('abort', onOver)
+    if (!lease.signal.aborted) onOver()
+    await lease.release()
+  }
+
+  // The time is taken before the question: what was valid when it was answered was valid then.
+  #isValid(lease: Lease, note: (more: Partial<Hold>) => void): boolean {
+    const nowMs = wallMs()
+    const isValid = lease.valid()
+    if (isValid) note({ validUntilMs: nowMs })
+    return isValid
+  }
+
+  async #write(lease: Lease): Promise<void> {
+    if (!lease.valid(marginMs)) return
+    const { freeze } = await this.#store.write(lease.token, true)
+    if (freeze) this.#thaws.push(freezeMyself(lease))
+  }
+
+  // With a token that must be too old by now: this contender has written with a later one.
+  async #writeStale(at: number): Promise<void> {
+    const before = this.#holds[at - 1]
+    if (before !== undefined) await this.#store.write(before.token, false)
+  }
+}
+
+// Nothing runs between the moment at which the process is awake again and the question.
+function freezeMyself(lease: Lease): Thaw {
+  const fromMs = wallMs()
+  process.kill(process.pid, 'SIGSTOP')
+  const wasValid = lease.valid()
+  return { frozenMs: wallMs() - fromMs, wasValid }
+}

@@ -1,0 +1,104 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { createInterface } from 'node:readline'
+import { wallMs } from '../harness/wall-clock.ts'
+
+/** A write to the store, as it arrived. */
+export interface StoreWrite {
+  readonly atMs: number
+  readonly by: string
+  readonly token: bigint
+  /** Whether the writer held its lease to be valid when it sent this. */
+  readonly isClaimed: boolean
+  readonly isAccepted: boolean
+}
+
+/** What a writer says. */
+export interface StoreOrder {
+  readonly number: number
+  readonly by: string
+  readonly pid: number
+  readonly token: string
+  readonly isClaimed: boolean
+}
+
+/** What the store says. */
+export interface StoreAnswer {
+  readonly number: number
+  readonly isAccepted: boolean
+  /** The writer is to stop itself in the middle of what it does: somebody wakes it. */
+  readonly freeze: boolean
+}
+
+/**
+ * What a lock is to protect: it remembers the highest token that it has seen, and turns away whoever comes with a lower
+ * one.
+ */
+export class ProtectedStore implements AsyncDisposable {
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+  readonly #writes: StoreWrite[] = []
+  #highest = -1n
+  #onHolder: ((pid: number) => void) | undefined
+
+  private constructor(server: Server) {
+    this.#server = server
+    server.on('connection', (socket) => this.#serve(socket))
+  }
+
+  static async open(): Promise<ProtectedStore> {
+    const server = createServer()
+    const store = new ProtectedStore(server)
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return store
+  }
+
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
+  get writes(): readonly StoreWrite[] {
+    return this.#writes
+  }
+
+  /** Has the next who may write stop itself for a while; resolves when it is awake again, or gone. */
+  async freezeHolder(forMs: number): Promise<void> {
+    const pid = await new Promise<number>((resolve) => {
+      this.#onHolder = resolve
+    })
+    await new Promise((resolve) => setTimeout(resolve, forMs))
+    try {
+      process.kill(pid, 'SIGCONT')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    this.#server.close()
+  }
+
+  #serve(socket: Socket): void {
+    this.#sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.on('close', () => this.#sockets.delete(socket))
+    createInterface({ input: socket }).on('line', (line) => {
+      socket.write(`${JSON.stringify(this.#take(JSON.parse(line) as StoreOrder))}\n`)
+    })
+  }
+
+  #take({ number, by, pid, token: given, isClaimed }: StoreOrder): StoreAnswer {
+    const token = BigInt(given)
+    const isAccepted = token >= this.#highest
+    if (isAccepted) this.#highest = token
+    this.#writes.push({ atMs: wallMs(), by, token, isClaimed, isAccepted })
+    const freeze = isAccepted && isClaimed && this.#onHolder !== undefined
+    if (freeze) {
+      this.#onHolder?.(pid)
+      this.#onHolder = undefined
+    }
+    return { number, isAccepted, freeze }
+  }
+}

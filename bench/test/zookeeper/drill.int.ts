@@ -1,0 +1,27 @@
+import { startLab } from '@ha/bootstrap'
+import { expect, it } from 'vitest'
+import { runExperiment } from '../../dist/zookeeper/experiment.js'
+import { ours } from '../../dist/zookeeper/ours.js'
+import { brokenPromises } from '../../dist/zookeeper/promises.js'
+
+const shared = {
+  contestants: [ours.name],
+  rates: { create: 60, sequence: 40, set: 40, read: 60 },
+  sessionTimeoutMs: 4_000,
+  hasCast: true,
+  holdMs: 4_000,
+  mostMs: 20_000,
+} as const
+
+// Two faults of the long drill, so that a lost node is seen before a change is taken.
+it('the leader is killed, the attached server is frozen, and every promise is kept', async () => {
+  await using lab = await startLab(
+    { kind: 'zookeeper', nodes: 3, detectMs: 1_000 },
+    { name: `drill-${process.pid}` },
+  )
+  const killed = await runExperiment(lab, { ...shared, fault: 'kill', role: 'leader' })
+  const frozen = await runExperiment(lab, { ...shared, fault: 'pause', role: 'attached' })
+  const all = [killed, frozen]
+  expect(all.map(brokenPromises)).toEqual(['', ''])
+  expect(all.flatMap(({ fared }) => fared).every(({ verdict }) => verdict.done > 500)).toBe(true)
+})
