@@ -43,6 +43,13 @@ export class Branch {
     for (const kid of this.#kids.values()) yield* kid.facets()
   }
 
+  /** The next answer counts, whatever is known: transactions of one session say nothing of those of another ensemble. */
+  forget(): void {
+    this.#node = undefined
+    this.#list = undefined
+    for (const kid of this.#kids.values()) kid.forget()
+  }
+
   /** It is not there any more, nor is anything below it. */
   drop(): void {
     for (const facet of this.#facets) facet.drop()

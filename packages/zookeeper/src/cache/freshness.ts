@@ -43,5 +43,5 @@ export function freshUntilMs(freshness: Freshness): number | undefined {
 
 // A server that has answered had told before of everything that had changed when it was asked.
 function inStepUntilMs({ session, sinceMs }: Freshness & { readonly kind: 'in-step' }): number {
-  return Math.max(sinceMs, session.certainUntilMs - session.timeoutMs)
+  return Math.max(sinceMs, session.confirmedAtMs)
 }

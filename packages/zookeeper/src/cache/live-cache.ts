@@ -158,6 +158,7 @@ class LiveCache implements Cache<unknown> {
   #onLive({ epoch }: LiveSession): void {
     const isAnother = epoch !== this.#epoch
     this.#epoch = epoch
+    if (isAnother) this.#root.forget()
     for (const [, facet] of this.#root.facets()) {
       if (isAnother) facet.refresh()
       else facet.retryNow()

@@ -38,9 +38,10 @@ export class Discovery implements AsyncDisposable {
 
   /**
    * Registers an instance as soon as it is well and the ensemble can be reached, and keeps it registered across
-   * connections and sessions, as its checks allow. Throws `config-invalid` at once.
+   * connections and sessions, as its checks allow. Throws `config-invalid` at once, and `closed`.
    */
   register(spec: InstanceSpec, options: RegisterOptions = {}): Registration {
+    this.#ground.signal.throwIfAborted()
     const instance = resolveInstance(spec, this.#utcMs())
     const path = childOf(childOf(this.#basePath, instance.name), instance.id)
     const settings = resolveRegister(options, `register '${instance.name}'`)

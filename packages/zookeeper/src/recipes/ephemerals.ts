@@ -20,9 +20,10 @@ export class Ephemerals {
     this.#wasOurs = wasOurs
   }
 
-  /** Begins to keep a node at a path. Throws `config-invalid` while this client keeps one there already. */
+  /** Begins to keep a node at a path. Throws `config-invalid` while this client keeps one there already, and `closed`. */
   open(path: string, data: Bytes | (() => Bytes), options?: EphemeralOptions): Ephemeral {
     checkPath(path)
+    this.#ground.signal.throwIfAborted()
     const { sequential, takeover, parents, acl } = resolveEphemeralOptions(options)
     const site = sequential ? numberedSite(path, this.#ground) : fixedSite(path, this.#ground)
     this.#makeRoom(site)

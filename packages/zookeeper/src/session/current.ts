@@ -56,9 +56,13 @@ export class Current implements LiveSession {
     return Math.max(this.#agreedAtMs, this.#connection?.agreedAtMs ?? 0) + this.#timeoutMs
   }
 
-  // When it is given up: the whole timeout after the latest request that any server answered was sent.
+  get confirmedAtMs(): number {
+    return Math.max(this.#confirmedAtMs, this.#connection?.confirmedAtMs ?? 0)
+  }
+
+  // The whole timeout after the latest request that any server answered was sent.
   get #givenUpAtMs(): number {
-    return Math.max(this.#confirmedAtMs, this.#connection?.confirmedAtMs ?? 0) + this.#timeoutMs
+    return this.confirmedAtMs + this.#timeoutMs
   }
 
   /** Another server has taken the session over. */
@@ -70,7 +74,7 @@ export class Current implements LiveSession {
 
   /** The session goes on over this connection. */
   carriedBy(connection: ZookeeperConnection): void {
-    this.#confirmedAtMs = Math.max(this.#confirmedAtMs, this.#connection?.confirmedAtMs ?? 0)
+    this.#confirmedAtMs = this.confirmedAtMs
     this.#agreedAtMs = Math.max(this.#agreedAtMs, this.#connection?.agreedAtMs ?? 0)
     this.#connection = connection
     connection.isCertain = this.#needing.size > 0

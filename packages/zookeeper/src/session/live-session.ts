@@ -7,6 +7,8 @@ export interface LiveSession {
   readonly timeoutMs: number
   /** Fires when the session is over for us: by our own clock, by the server's word, or because the client is closed. */
   readonly signal: AbortSignal
+  /** When the latest request was sent that any server has answered, by the clock. */
+  readonly confirmedAtMs: number
   /**
    * The clock time until which no server can have ended it. A server that we are connected to may itself be cut off
    * from the leader, who alone ends sessions: so this is counted from the sending of the latest request of which the

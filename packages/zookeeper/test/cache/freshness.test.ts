@@ -5,7 +5,8 @@ import type { LiveSession } from '../../src/session/live-session.ts'
 /** A session whose latest answered request was sent at `confirmedAtMs`. */
 function sessionOf(confirmedAtMs: number): LiveSession {
   const { signal } = new AbortController()
-  return { id: 1n, epoch: 1, timeoutMs: 4_000, signal, certainUntilMs: confirmedAtMs + 4_000, keepCertain }
+  const certainUntilMs = confirmedAtMs + 4_000
+  return { id: 1n, epoch: 1, timeoutMs: 4_000, signal, confirmedAtMs, certainUntilMs, keepCertain }
 }
 
 const keepCertain = (): (() => void) => () => undefined

@@ -120,10 +120,11 @@ export class ScriptedSessions implements Sessions {
   async begin(): Promise<void> {
     this.#epoch += 1
     const { signal } = new AbortController()
-    const certainUntilMs = this.#clock.now() + 4_000
+    const confirmedAtMs = this.#clock.now()
+    const certainUntilMs = confirmedAtMs + 4_000
     const keepCertain = (): (() => void) => () => undefined
     const granted = { id: BigInt(this.#epoch), epoch: this.#epoch, timeoutMs: 4_000 }
-    this.current = { ...granted, signal, certainUntilMs, keepCertain }
+    this.current = { ...granted, signal, confirmedAtMs, certainUntilMs, keepCertain }
     await this.connect(true)
   }
 

@@ -29,7 +29,7 @@ describe('discovery on an ensemble', () => {
   /** Instances with a client of their own each. */
   async function registered(...ids: readonly string[]) {
     const owners = ids.map((id) => {
-      const zookeeper = all.client()
+      const zookeeper = all.client({ backoff: { maxMs: 5_000 } })
       const registration = zookeeper.discovery().register({ name: 'mqtt', id, address: `${id}.local` })
       return { zookeeper, registration }
     })

@@ -126,6 +126,7 @@ function session(): LiveSession {
     epoch: 1,
     timeoutMs,
     signal: never(),
+    confirmedAtMs: 0,
     get certainUntilMs() {
       return certainUntilMs
     },
