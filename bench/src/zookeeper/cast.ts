@@ -2,7 +2,7 @@ import type { Finished } from '../harness/worker-messages.ts'
 import { type ContenderOutcome, type ContenderRun, runContender } from './contender-run.ts'
 import { type Register, registerCount, registerPath } from './contents.ts'
 import { judgeLeases, type LeaseVerdict } from './leases.ts'
-import { onSession } from './raw-session.ts'
+import { witness } from './raw-session.ts'
 import { type ReaderOutcome, type ReaderRun, runReader } from './reader-run.ts'
 import { type RegistrantOutcome, type RegistrantRun, runRegistrant, serviceName } from './registrant-run.ts'
 import { ProtectedStore } from './store.ts'
@@ -43,8 +43,12 @@ export interface CastVerdict {
   readonly refusals: Readonly<Record<string, number>>
 }
 
-export const contenderCount = 3
+const contenderCount = 3
 export const instanceCount = 50
+
+// One contender keeps the lock for longer than a session lives, so that a fault meets a lease that nobody gives back;
+// the others have it for a moment.
+const shortHoldMs = 200
 
 /** Starts the cast and waits until everybody is at work. */
 export async function startCast({ root, registers, ...client }: CastSetup): Promise<Cast> {
@@ -54,7 +58,13 @@ export async function startCast({ root, registers, ...client }: CastSetup): Prom
   const reader = await runReader({ ...client, basePath, registers })
   const contenders = await Promise.all(
     Array.from({ length: contenderCount }, (_, i) =>
-      runContender({ ...client, name: `contender ${i + 1}`, lock: `${root}/lock`, storePort: store.port }),
+      runContender({
+        ...client,
+        name: `contender ${i + 1}`,
+        lock: `${root}/lock`,
+        storePort: store.port,
+        holdMs: i === 0 ? 2 * client.sessionTimeoutMs : shortHoldMs,
+      }),
     ),
   )
   return { store, contenders, registrant, reader }
@@ -106,7 +116,7 @@ interface Fresh {
 }
 
 function readFresh(endpoint: string, root: string, registers: string): Promise<Fresh> {
-  return onSession(endpoint, async (session) => {
+  return witness(endpoint, async (session) => {
     await session.sync()
     const instances = await session.children(`${root}/services/${serviceName}`)
     const paths = Array.from({ length: registerCount }, (_, index) => registerPath({ registers }, index))

@@ -9,13 +9,13 @@ import { tellEvents } from './ours.ts'
 import { StoreClient } from './store-client.ts'
 
 serveWork<ContenderSetup, ContenderCount, ContenderOutcome>(
-  async ({ name, connect, sessionTimeoutMs, lock, storePort }) => {
+  async ({ name, connect, sessionTimeoutMs, lock, storePort, holdMs }) => {
     const events: ClientEvent[] = []
     const zookeeper = createZookeeper({ connect, sessionTimeoutMs })
     tellEvents(zookeeper, (event, facts) => events.push({ atMs: wallMs(), name: event, facts }))
     await zookeeper.ready()
     const store = await StoreClient.dial(storePort, name)
-    const contender = new Contender(name, zookeeper.lock(lock), store)
+    const contender = new Contender(name, { lock: zookeeper.lock(lock), store, holdMs })
     const running = contender.run()
     return {
       count: () => ({ acquired: contender.acquired }),

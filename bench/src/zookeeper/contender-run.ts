@@ -8,6 +8,8 @@ export interface ContenderSetup {
   readonly sessionTimeoutMs: number
   readonly lock: string
   readonly storePort: number
+  /** For how long it keeps the lock each time, unless it loses it. */
+  readonly holdMs: number
 }
 
 /** A lease, from the moment at which it was had to the last one at which it was held to be valid. */

@@ -6,9 +6,9 @@ import type { StoreClient } from './store-client.ts'
 
 // What a message to the store may take on a machine with two busy processors.
 const marginMs = 250
-const holdMs = 200
 const writeEveryMs = 20
-const patienceMs = 5_000
+// Longer than whoever has it keeps it.
+const patienceMs = 30_000
 const pauseMs = 50
 
 /** Takes a lock again and again, and writes to the store while it holds it. */
@@ -16,13 +16,18 @@ export class Contender {
   readonly #by: string
   readonly #lock: Lock
   readonly #store: StoreClient
+  readonly #holdMs: number
   readonly #stopping = new AbortController()
   readonly #holds: Hold[] = []
   readonly #thaws: Thaw[] = []
   readonly #refusals: Record<string, number> = {}
 
-  constructor(by: string, lock: Lock, store: StoreClient) {
+  constructor(
+    by: string,
+    { lock, store, holdMs }: { readonly lock: Lock; readonly store: StoreClient; readonly holdMs: number },
+  ) {
     this.#by = by
+    this.#holdMs = holdMs
     this.#lock = lock
     this.#store = store
   }
@@ -71,7 +76,8 @@ export class Contender {
     }
     const onOver = (): void => note({ endedAtMs: wallMs() })
     lease.signal.addEventListener('abort', onOver, { once: true })
-    while (wallMs() < fromMs + holdMs && this.#isValid(lease, note)) {
+    const isWanted = (): boolean => wallMs() < fromMs + this.#holdMs && !this.#stopping.signal.aborted
+    while (isWanted() && this.#isValid(lease, note)) {
       await this.#write(lease)
       await sleep(writeEveryMs)
     }

@@ -1,4 +1,4 @@
-import { onSession, type RawSession } from './raw-session.ts'
+import { onSession, type RawSession, witness } from './raw-session.ts'
 
 /** The nodes that belong to one client: nobody else writes below its root. */
 export interface Places {
@@ -51,7 +51,7 @@ export async function makePlaces(endpoint: string, places: Places): Promise<void
 export function readEverywhere(endpoints: readonly string[], places: Places): Promise<readonly Contents[]> {
   return Promise.all(
     endpoints.map((server) =>
-      onSession(server, async (session) => {
+      witness(server, async (session) => {
         await session.sync()
         return {
           server,

@@ -12,7 +12,7 @@ import { freezeMs, sessionTimeoutMs } from './freeze-times.ts'
 import type { Frozen } from './frozen.ts'
 import type { Op } from './ledger.ts'
 import { ours } from './ours.ts'
-import { onSession } from './raw-session.ts'
+import { onSession, witness } from './raw-session.ts'
 
 const calmMs = 2_000
 const settleMs = 10_000
@@ -156,7 +156,7 @@ function firstMs(
 
 /** Ephemerals below a node, with the transaction that made each. */
 function ephemeralsOf(endpoint: string, root: string): Promise<ReadonlyMap<string, bigint>> {
-  return onSession(endpoint, async (session) => {
+  return witness(endpoint, async (session) => {
     await session.sync()
     const names = (await session.children(root)).filter((name) => name.startsWith('here-'))
     const nodes = await Promise.all(

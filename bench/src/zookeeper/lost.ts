@@ -15,6 +15,8 @@ const longOutages = 2
 // Healing comes from half a second before the end of a session to half a second after it, in even steps.
 const spreadMs = 500
 const settleMs = 30_000
+// What a cache may take to be equal again.
+const cachesMs = 2_000
 
 /** `npm run drill -- zookeeper-lost`: all servers are frozen for two sessions, and then again and again for about one. */
 export async function lostDrill(argv: readonly string[]): Promise<boolean> {
@@ -73,6 +75,7 @@ async function play(lab: Lab, { root, sessionTimeoutMs, outagesMs }: Series): Pr
       outages.push(await outage(lab, cast, outageMs))
       console.log(`  ${outages.length}/${outagesMs.length}: away for ${outageMs} ms`)
     }
+    await sleep(cachesMs)
     const verdict = await judgeCast(cast, { endpoint, root, registers })
     const events = verdict.told['registrant'] ?? []
     return { sessionTimeoutMs, outages: judgeOutages(outages, events), cast: verdict }
@@ -92,8 +95,7 @@ async function outage(lab: Lab, cast: Cast, outageMs: number): Promise<Outage> {
   await lab.ready()
   const acquired = (): number => cast.contenders.reduce((sum, run) => sum + (run.count()?.acquired ?? 0), 0)
   const before = acquired()
-  const isBack = (): boolean =>
-    acquired() > before + 1 && cast.registrant.count()?.registered === instanceCount
+  const isBack = (): boolean => acquired() > before && cast.registrant.count()?.registered === instanceCount
   const untilMs = wallMs() + settleMs
   while (wallMs() < untilMs && !isBack()) await sleep(50)
   return { frozenAtMs, healedAtMs }

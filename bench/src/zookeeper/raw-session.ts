@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { wallMs } from '../harness/wall-clock.ts'
 import { addressOf } from './ensemble.ts'
 import { flag, int, RawAnswer, sized, text } from './raw-bytes.ts'
 
@@ -150,5 +152,21 @@ export async function onSession<T>(
     return await work(session)
   } finally {
     session.end()
+  }
+}
+
+const patienceMs = 20_000
+const againMs = 200
+
+/** Dials and works until it succeeds: for a witness, whose question matters and not when it was asked. */
+export async function witness<T>(endpoint: string, work: (session: RawSession) => Promise<T>): Promise<T> {
+  const untilMs = wallMs() + patienceMs
+  for (;;) {
+    try {
+      return await onSession(endpoint, work)
+    } catch (error) {
+      if (wallMs() > untilMs) throw error
+      await sleep(againMs)
+    }
   }
 }

@@ -6,7 +6,7 @@ import { Pace } from '../harness/pace.ts'
 import { saveResults } from '../harness/results.ts'
 import { markdownTable } from '../harness/table.ts'
 import { endpointsOf, withEnsemble } from './ensemble.ts'
-import { onSession } from './raw-session.ts'
+import { witness } from './raw-session.ts'
 
 const root = '/rolling'
 const ephemeralCount = 500
@@ -157,7 +157,7 @@ function compare(
   endpoint: string,
   { seen, writes, watches, before }: Compared,
 ): Promise<Pick<Restart, 'sameEphemerals' | 'differences' | 'lost'>> {
-  return onSession(endpoint, async (session) => {
+  return witness(endpoint, async (session) => {
     await session.sync()
     const fresh = await Promise.all(
       Array.from({ length: watches }, (_, i) => session.get(`${root}/nodes/n${i}`)),
@@ -183,7 +183,7 @@ function compare(
 }
 
 function ephemeralsAt(endpoint: string): Promise<ReadonlyMap<string, bigint>> {
-  return onSession(endpoint, async (session) => {
+  return witness(endpoint, async (session) => {
     await session.sync()
     const folder = `${root}/ephemerals`
     const names = await session.children(folder)
