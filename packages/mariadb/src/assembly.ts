@@ -1,4 +1,5 @@
 import { Budget, Emitter, Pool, sameEndpoint } from '@ha/core'
+import { plainCall } from './call-options.ts'
 import { Causality } from './consistency/causality.ts'
 import type { MariadbConnection } from './driver/connection.ts'
 import type { Reading } from './driver/reading.ts'
@@ -40,7 +41,7 @@ export function assemble(options: ResolvedOptions, parts: MariadbParts): Assembl
     isGalera(ground, connection) ? 'galera' : 'replication',
   )
   const ledger = options.ledger === undefined ? undefined : new Ledger(ground, options.ledger)
-  const statements = new Statements(ground, causality)
+  const statements = new Statements(ground, causality, plainCall(options))
   const transactions = new Transactions({ ground, causality, ledger, holding, retry: options.retry })
   return { events, ground, causality, holding, ledger, statements, transactions, watching }
 }

@@ -32,6 +32,14 @@ export interface Call {
   readonly consistency: Consistency
 }
 
+/** What a call means that says nothing of its own. */
+export function plainCall({
+  timeoutMs,
+  consistency,
+}: Pick<ResolvedOptions, 'timeoutMs' | 'consistency'>): Call {
+  return { timeoutMs, consistency, route: 'primary', signal: undefined, repeatable: undefined }
+}
+
 /** The options of a call that is bounded, and nothing else. */
 export type Limits = Pick<CallOptions, 'timeoutMs' | 'signal'>
 

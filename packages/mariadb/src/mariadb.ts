@@ -1,6 +1,14 @@
 import { asError, type Events, formatEndpoint, HaError, run, systemClock } from '@ha/core'
 import { type Assembly, assemble } from './assembly.ts'
-import { type Call, type CallOptions, type Limits, limits, resolveCall, unrepeated } from './call-options.ts'
+import {
+  type Call,
+  type CallOptions,
+  type Limits,
+  limits,
+  plainCall,
+  resolveCall,
+  unrepeated,
+} from './call-options.ts'
 import { mariadbDriver } from './driver/driver.ts'
 import type { Args, Row } from './driver/statement.ts'
 import { classify } from './driver/verdicts.ts'
@@ -12,7 +20,7 @@ import { MariadbError } from './mariadb-error.ts'
 import { type BesideUrl, type MariadbOptions, resolveMariadbOptions } from './options/options.ts'
 import type { ResolvedOptions } from './options/resolved.ts'
 import type { MariadbParts } from './parts.ts'
-import { preparedStatement, type Result, resultOf, textStatement } from './result.ts'
+import { preparedStatement, type Result, textStatement } from './result.ts'
 import type { Session } from './session/session.ts'
 import { inSession } from './session/sessions.ts'
 import { OperationRunner } from './statement/runner.ts'
@@ -54,8 +62,7 @@ export class Mariadb implements AsyncDisposable {
   constructor(options: ResolvedOptions, parts: MariadbParts) {
     this.#options = options
     this.#parts = assemble(options, parts)
-    const { timeoutMs, consistency } = options
-    this.#writing = { timeoutMs, consistency, route: 'primary', signal: undefined, repeatable: undefined }
+    this.#writing = plainCall(options)
     this.#reading = { ...this.#writing, route: 'replica' }
   }
 
@@ -83,17 +90,15 @@ export class Mariadb implements AsyncDisposable {
   }
 
   /** Runs one statement in the text protocol. It commits by itself. */
-  async query<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>> {
+  query<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>> {
     this.#begin()
-    const call = resolveCall('query', options, this.#writing)
-    return resultOf(await this.#parts.statements.run('query', textStatement(sql, args), call))
+    return this.#parts.statements.run('query', textStatement(sql, args), options)
   }
 
   /** Runs one prepared statement. It commits by itself. */
-  async execute<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>> {
+  execute<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>> {
     this.#begin()
-    const call = resolveCall('execute', options, this.#writing)
-    return resultOf(await this.#parts.statements.run('execute', preparedStatement(sql, args), call))
+    return this.#parts.statements.run('execute', preparedStatement(sql, args), options)
   }
 
   /** Runs one statement for many rows, in a transaction of its own: all of them, or none. */

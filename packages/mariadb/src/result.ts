@@ -11,33 +11,38 @@ export interface Result<T = Row> extends ReadonlyArray<T> {
   readonly columns: readonly Column[]
 }
 
+type Read = Extract<Answer, { kind: 'rows' }>
+type Written = Extract<Answer, { kind: 'written' }>
+
 /** What an answer of the server becomes. Of a procedure: its first rows, and what it wrote last. */
 export function resultOf<T>(answer: Answer): Result<T> {
-  if (answer.kind === 'rows') return result(answer, undefined)
-  if (answer.kind === 'written') return result(undefined, answer)
+  if (answer.kind === 'rows') return rowsOf(answer, nothing)
+  if (answer.kind === 'written') return writtenOf(answer)
   const read = answer.answers.find((part) => part.kind === 'rows')
-  const written = answer.answers.findLast((part) => part.kind === 'written')
-  return result(read, written)
+  const written = answer.answers.findLast((part) => part.kind === 'written') ?? nothing
+  return read === undefined ? writtenOf(written) : rowsOf(read, written)
 }
 
-function result<T>(
-  read: Extract<Answer, { kind: 'rows' }> | undefined,
-  written: Extract<Answer, { kind: 'written' }> | undefined,
-): Result<T> {
-  const rows = read?.rows ?? []
-  hide(rows, 'affectedRows', written?.affectedRows ?? 0)
-  hide(rows, 'insertId', written?.insertId ?? 0)
-  hide(rows, 'warnings', written?.warnings ?? 0)
-  hide(rows, 'columns', read?.columns ?? noColumns)
+const nothing: Written = { kind: 'written', affectedRows: 0, insertId: 0, warnings: 0 }
+const noColumns: readonly Column[] = Object.freeze([])
+
+// Without rows there is nothing else to see: it prints what was written.
+function writtenOf<T>({ affectedRows, insertId, warnings }: Written): Result<T> {
+  return Object.assign([] as T[], { affectedRows, insertId, warnings, columns: noColumns })
+}
+
+function rowsOf<T>({ rows, columns }: Read, { affectedRows, insertId, warnings }: Written): Result<T> {
+  hide(rows, 'affectedRows', affectedRows)
+  hide(rows, 'insertId', insertId)
+  hide(rows, 'warnings', warnings)
+  hide(rows, 'columns', columns)
   return rows as unknown as Result<T>
 }
-
-const noColumns: readonly Column[] = Object.freeze([])
 
 // One for all: four fresh ones for each result cost more than the rest of it.
 const descriptor: PropertyDescriptor = { value: undefined }
 
-// Not enumerable: a result prints, compares and serialises as the list of its rows.
+// Not enumerable: rows print, compare and serialise as the list that they are.
 function hide(rows: object, name: keyof Result, value: unknown): void {
   descriptor.value = value
   Object.defineProperty(rows, name, descriptor)

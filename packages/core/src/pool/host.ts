@@ -128,9 +128,9 @@ export class Host<C> {
    * Lends a connection that is to be had at once; undefined when the borrower has to {@link wait} for one. Throws
    * `exhausted` when waiting would be in vain.
    */
-  take(borrower: Borrower<C>): Lease<C> | undefined {
-    if (borrower.within !== undefined) this.#nested(borrower.within)
-    return this.#lending?.takeReady(borrower)
+  take({ within, stack }: Pick<Borrower<C>, 'within' | 'stack'>): Lease<C> | undefined {
+    if (within !== undefined) this.#nested(within)
+    return this.#lending?.takeReady(stack)
   }
 
   /**

@@ -5,7 +5,7 @@ import { type Held, upkeepOf } from './held.ts'
 import { Loans } from './loans.ts'
 import type { PoolOptions } from './pool-options.ts'
 import { leftover, type Proof, proved, retired } from './upkeep.ts'
-import type { Borrower, WaitingLine } from './waiting-line.ts'
+import type { WaitingLine } from './waiting-line.ts'
 
 export interface LendingParts<C> {
   readonly endpoint: Endpoint
@@ -35,7 +35,7 @@ export class Lending<C> {
   constructor(parts: LendingParts<C>) {
     const { endpoint, name, number, options } = parts
     this.#parts = parts
-    this.loans = new Loans(options)
+    this.loans = new Loans(parts)
     this.generation = new Generation({
       endpoint,
       name,
@@ -52,7 +52,7 @@ export class Lending<C> {
   }
 
   /** Takes an idle connection that needs no proof; undefined when there is none, and one has to stand in line. */
-  takeReady({ stack }: Borrower<C>): Lease<C> | undefined {
+  takeReady(stack: string | undefined): Lease<C> | undefined {
     if (this.#parts.line.length > 0) return undefined
     const held = this.generation.take()
     if (held === undefined) return undefined
@@ -145,8 +145,7 @@ export class Lending<C> {
   }
 
   #lend(held: Held<C>, stack: string | undefined): Lease<C> {
-    const to = { endpoint: this.#parts.endpoint, generation: this.generation.number, stack }
-    const lease = this.loans.lend(held, to)
+    const lease = this.loans.lend(held, stack)
     this.#parts.onLent()
     return lease
   }

@@ -3,9 +3,8 @@ import type { Lease } from '../source.ts'
 import type { Held } from './held.ts'
 import type { PoolOptions } from './pool-options.ts'
 
-/** One borrow: who has what since when, and whether anything is heard on it. */
-export interface Loan<C> {
-  readonly lease: Lease<C>
+/** One borrow: the lease that the borrower has, since when, and whether anything is heard on it. */
+export interface Loan<C> extends Lease<C> {
   readonly held: Held<C>
   /** Clock time of the borrow. */
   readonly sinceMs: number
@@ -18,40 +17,45 @@ export interface Loan<C> {
   leakTold: boolean
 }
 
-/** What a loan is noted with. */
-export interface Terms {
+/** What is borrowed of one generation. */
+export interface Lent<C> {
   readonly endpoint: Endpoint
-  readonly generation: number
-  readonly stack: string | undefined
+  /** The number of the generation. */
+  readonly number: number
+  readonly options: Pick<PoolOptions<C, unknown>, 'clock' | 'driver'>
 }
 
 /** What is borrowed from one endpoint, the oldest first. */
 export class Loans<C> {
-  readonly #options: Pick<PoolOptions<C, unknown>, 'clock' | 'driver'>
+  readonly #lent: Lent<C>
   readonly #all = new Map<Lease<C>, Loan<C>>()
 
-  constructor(options: Pick<PoolOptions<C, unknown>, 'clock' | 'driver'>) {
-    this.#options = options
+  constructor(lent: Lent<C>) {
+    this.#lent = lent
   }
 
   get size(): number {
     return this.#all.size
   }
 
-  /** Lends a connection. */
-  lend(held: Held<C>, { endpoint, generation, stack }: Terms): Lease<C> {
-    const { clock, driver } = this.#options
-    const lease: Lease<C> = { connection: held.connection, endpoint, generation, signal: held.signal }
-    this.#all.set(lease, {
-      lease,
+  /** Lends a connection; `stack` says where it is borrowed, when leaks are looked for. */
+  lend(held: Held<C>, stack: string | undefined): Lease<C> {
+    const { endpoint, number, options } = this.#lent
+    const { connection, signal } = held
+    const loan: Loan<C> = {
+      connection,
+      endpoint,
+      generation: number,
+      signal,
       held,
-      sinceMs: clock.now(),
+      sinceMs: options.clock.now(),
       stack,
-      received: driver.received(held.connection),
+      received: options.driver.received(connection),
       quietMs: 0,
       leakTold: false,
-    })
-    return lease
+    }
+    this.#all.set(loan, loan)
+    return loan
   }
 
   /** Ends a loan; undefined when it is over already. */
@@ -63,7 +67,7 @@ export class Loans<C> {
 
   /** Ends the loan of a connection; false when nobody has borrowed it. */
   endOf(held: Held<C>): boolean {
-    for (const loan of this.#all.values()) if (loan.held === held) return this.#all.delete(loan.lease)
+    for (const loan of this.#all.values()) if (loan.held === held) return this.#all.delete(loan)
     return false
   }
 

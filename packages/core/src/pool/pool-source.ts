@@ -39,7 +39,8 @@ export class PoolSource<C, R> implements Source<C> {
   take(): Lease<C> | undefined {
     if (this.#lender.closed !== undefined) return undefined
     const to = destination(this.#lender, this.#want.route)
-    return to.kind === 'host' ? to.host.take(this.#borrower(to.host, this.#calledFrom())) : undefined
+    if (to.kind !== 'host') return undefined
+    return to.host.take({ within: this.#want.within, stack: this.#calledFrom() })
   }
 
   /**

@@ -1,9 +1,10 @@
 import { type Operation, run } from '@ha/core'
-import type { Call } from '../call-options.ts'
+import { type Call, type CallOptions, resolveCall } from '../call-options.ts'
 import type { Causality } from '../consistency/causality.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import type { Answer, Statement } from '../driver/statement.ts'
 import { fromCore } from '../from-driver.ts'
+import { type Result, resultOf } from '../result.ts'
 import { type Nature, natureOf } from './nature.ts'
 import { beforeReading, readerFor } from './reading.ts'
 import { type Ground, OperationRunner } from './runner.ts'
@@ -12,18 +13,29 @@ import { type Ground, OperationRunner } from './runner.ts'
 export class Statements {
   readonly #ground: Ground
   readonly #causality: Causality
+  readonly #defaults: Call
 
-  constructor(ground: Ground, causality: Causality) {
+  /** `defaults` are what a call means that says nothing of its own. */
+  constructor(ground: Ground, causality: Causality, defaults: Call) {
     this.#ground = ground
     this.#causality = causality
+    this.#defaults = defaults
   }
 
   /** Runs a statement on a server that suits the call; `name` is what the call is called in errors. */
-  run(name: string, statement: Statement, call: Call): Promise<Answer> {
+  async run<T>(name: string, statement: Statement, options: CallOptions | undefined): Promise<Result<T>> {
+    const call = resolveCall(name, options, this.#defaults)
     const nature = natureOf(statement, call)
-    return nature.harmless
-      ? this.#read(name, statement, call, nature)
-      : this.#write(name, statement, call, nature)
+    try {
+      const answer = nature.harmless
+        ? this.#read(name, statement, call, nature)
+        : this.#write(name, statement, call, nature)
+      return resultOf(await answer)
+    } catch (thrown) {
+      const error = fromCore(thrown)
+      if (error.outcome === 'unknown') this.#ground.onUnknown(name, error)
+      throw error
+    }
   }
 
   #read(name: string, statement: Statement, call: Call, nature: Nature): Promise<Answer> {
@@ -36,7 +48,7 @@ export class Statements {
       await beforeReading(causality, runner, connection, call)
       return connection.run(statement)
     }
-    return this.#told(name, run(runner, operation, work))
+    return run(runner, operation, work)
   }
 
   #write(name: string, statement: Statement, call: Call, nature: Nature): Promise<Answer> {
@@ -44,28 +56,18 @@ export class Statements {
     const operation = operationOf(name, call, nature)
     if (!this.#causality.keeps) return this.#plain(runner, operation, statement)
     const write = new Write(this.#causality, statement)
-    const done = run(runner, operation, (connection) => write.run(connection))
-    return this.#told(name, done, write)
+    return run(runner, operation, (connection) => write.run(connection)).catch((thrown: unknown) => {
+      if (write.answer === undefined) throw thrown
+      return write.answer
+    })
   }
 
   #plain(runner: OperationRunner, operation: Operation, statement: Statement): Promise<Answer> {
-    return this.#told(
-      operation.name,
-      run(runner, operation, (connection) => connection.run(statement)),
-    )
+    return run(runner, operation, (connection) => connection.run(statement))
   }
 
   #runner(asked: Call['route'], { timeoutMs }: Call, { classify }: Nature): OperationRunner {
     return new OperationRunner(this.#ground, { asked, timeoutMs, classify })
-  }
-
-  #told(name: string, done: Promise<Answer>, write?: Write): Promise<Answer> {
-    return done.catch((thrown: unknown) => {
-      if (write?.answer !== undefined) return write.answer
-      const error = fromCore(thrown)
-      if (error.outcome === 'unknown') this.#ground.onUnknown(name, error)
-      throw error
-    })
   }
 }
 
