@@ -111,7 +111,9 @@ export class Aftercare {
       const isApart = mustYield(node.member, answers, one.occasion)
       const downMs = clock.now() - one.answeredAt
       if (needsRepair({ isApart, downMs, isMajority: hasMajority(book.state, plan) }, repair.patienceMs)) {
-        one.repaired = this.#repair(node, repair, one)
+        // One that does not serve may hang in its start, and takes no command: after a partition RabbitMQ 3.10 on Erlang 25
+        // waited for ever for the names that it shares with its peers (four of 32 partitions under traffic).
+        one.repaired = this.#repair(node, isApart ? repair.command : null, one)
         if (!(await one.repaired)) await clock.sleep(retryRepairMs, signal)
       }
       await clock.sleep(askEveryMs, signal)
@@ -119,10 +121,10 @@ export class Aftercare {
   }
 
   // True when the member was repaired.
-  async #repair(node: PlannedNode, repair: Repair, one: Case): Promise<boolean> {
+  async #repair(node: PlannedNode, command: Repair['command'], one: Case): Promise<boolean> {
     const { book, clock } = this.#parts
     const { signal } = one.repairing
-    const because = await this.#carryOut(node, repair, signal)
+    const because = await this.#carryOut(node, command, signal)
     if (signal.aborted) return false
     one.answeredAt = clock.now()
     if (because === undefined) book.record({ type: 'member-repaired', node: node.name })
@@ -131,7 +133,11 @@ export class Aftercare {
   }
 
   // Why the repair failed; undefined when it did not.
-  async #carryOut(node: PlannedNode, { command }: Repair, signal: AbortSignal): Promise<string | undefined> {
+  async #carryOut(
+    node: PlannedNode,
+    command: Repair['command'],
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     const { plan, run, restart } = this.#parts
     if (command === null) {
       return await restart(node.name, signal).then(

@@ -204,6 +204,14 @@ test('a member without a command of its own is restarted when its time to come b
   expect(told()).toEqual(['member-repaired'])
 })
 
+test('a member that hangs in its start is restarted, since it would take no command', async () => {
+  view = down
+  aftercare.begin(node, 'woke')
+  await clock.advance(6_300)
+
+  expect([repairs.length, restarts]).toEqual([0, [node.name]])
+})
+
 test('after a partition the lesser part yields, and the larger one does not', () => {
   const views = [
     { ...well, apart: ['rabbit3@localhost'] },
