@@ -1,10 +1,9 @@
-export type { Place, Side, WhenByte } from '@ha/core/testing'
+export type { Edge, Fate, Place, Side, WhenByte } from '@ha/core/testing'
 export type { CommandLog, LogEntry, LogPattern } from './cluster/command-log.ts'
 export type { FakeCluster, SeenRow } from './cluster/fake-cluster.ts'
 export type { FakeNode, NodeState } from './cluster/fake-node.ts'
 export type { FakeGaleraOptions, FakeReplicationOptions, FakeServerOptions } from './cluster/options.ts'
 export { startFakeGalera, startFakeReplication, startFakeServer } from './cluster/start.ts'
-export type { Fate } from './conversation/exchange.ts'
 export type { Users } from './conversation/users.ts'
 export type { Values } from './engine/membership.ts'
 export type {
@@ -13,7 +12,6 @@ export type {
   CommandRule,
   CutHow,
   Deed,
-  Edge,
   Ending,
   Rule,
   ScriptedAnswer,

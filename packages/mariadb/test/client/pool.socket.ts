@@ -19,8 +19,7 @@ describe('the pool of a client', () => {
     cluster.script({ when: { command: 'log-in', node: 1 }, do: 'delay', delayMs: 30 })
     let most = 0
     const underWay = (): number =>
-      cluster.log.count({ command: 'connect', node: 1 }) -
-      cluster.log.count({ sql: /^SET SESSION autocommit/, node: 1 })
+      cluster.node(1).connections - cluster.log.count({ sql: /^SET SESSION autocommit/, node: 1 })
     const count = setInterval(() => {
       most = Math.max(most, underWay())
     }, 1)
@@ -28,8 +27,8 @@ describe('the pool of a client', () => {
     await Promise.all(cluster.nodes.map((node) => node.start()))
     await waiting
     clearInterval(count)
-    // Two of the pool and one of the monitor.
-    expect(most).toBeLessThanOrEqual(3)
+    // Two of the pool, one of the monitor, and one that it gave up, which the server has not heard of yet.
+    expect(most).toBeLessThanOrEqual(4)
   })
 
   it('says who holds the connections when nobody gives one back in time', async () => {

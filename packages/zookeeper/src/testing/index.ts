@@ -1,5 +1,4 @@
-export type { Place, Side, WhenByte } from '@ha/core/testing'
-export type { Fate } from './conversation/exchange.ts'
+export type { Edge, Fate, Place, Side, WhenByte } from '@ha/core/testing'
 export type { FakeEnsemble, SeenNode } from './ensemble/fake-ensemble.ts'
 export type { FakeNode, Role } from './ensemble/fake-node.ts'
 export type { FakeEnsembleOptions } from './ensemble/options.ts'
@@ -11,7 +10,6 @@ export type {
   ByteRule,
   CutHow,
   Deed,
-  Edge,
   Ending,
   RequestAct,
   RequestRule,

@@ -3,6 +3,11 @@ import { resolveZookeeperOptions, type ZookeeperOptions } from '../../src/option
 import { type FakeEnsemble, type FakeEnsembleOptions, startFakeEnsemble } from '../../src/testing/index.ts'
 import { Zookeeper } from '../../src/zookeeper.ts'
 
+export interface BenchOptions extends FakeEnsembleOptions {
+  /** When the servers come up, by the clock, whose whole ticks are theirs. Default 0. */
+  readonly beginsAtMs?: number
+}
+
 /** An ensemble and its clients in virtual time, without a socket. */
 export interface Bench extends AsyncDisposable {
   readonly clock: FakeClock
@@ -11,8 +16,9 @@ export interface Bench extends AsyncDisposable {
   client(options?: Partial<ZookeeperOptions>): Zookeeper
 }
 
-export async function bench(options: FakeEnsembleOptions = {}, seed = 1): Promise<Bench> {
+export async function bench({ beginsAtMs = 0, ...options }: BenchOptions = {}, seed = 1): Promise<Bench> {
   const clock = new FakeClock()
+  await clock.advance(beginsAtMs)
   const ensemble = await startFakeEnsemble({ tickTimeMs: 200, clock, listens: false, ...options })
   const random = seededRandom(seed)
   const clients: Zookeeper[] = []

@@ -1,6 +1,7 @@
 import { seededRandom } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import type { Lease } from '../../src/recipes/lease.ts'
+import type { FakeNode } from '../../src/testing/index.ts'
 import { type Bench, type Member, openBench, sessionMs, tickMs } from './bench.ts'
 import { ProtectedStore } from './protected-store.ts'
 
@@ -94,10 +95,21 @@ const outages: readonly ((world: World, victim: Contender) => () => void)[] = [
       machine.thaw()
     }
   },
-  ({ bench }, { client }) => {
-    const node = bench.ensemble.nodeOf(client.session?.id ?? 0n) ?? bench.ensemble.node(1)
+  ({ bench }, victim) => {
+    const node = serverOf(bench, victim)
     node.freeze()
     return () => node.thaw()
+  },
+  // Its server is cut off from the leader and goes on answering; it cannot go to another one.
+  ({ bench }, victim) => {
+    const node = serverOf(bench, victim)
+    const others = bench.ensemble.nodes.filter((other) => other !== node)
+    node.isolate()
+    for (const other of others) void other.refuse()
+    return () => {
+      node.recover()
+      for (const other of others) void other.admit()
+    }
   },
   ({ bench }) => {
     for (const node of bench.ensemble.nodes) node.cut()
@@ -115,6 +127,10 @@ const outages: readonly ((world: World, victim: Contender) => () => void)[] = [
     }
   },
 ]
+
+function serverOf({ ensemble }: Bench, { client }: Contender): FakeNode {
+  return ensemble.nodeOf(client.session?.id ?? 0n) ?? ensemble.node(1)
+}
 
 async function watchFor(world: World, ms: number): Promise<void> {
   const untilMs = world.bench.clock.now() + ms

@@ -1,10 +1,9 @@
-import { type Clock, type Gate, gate, HaError, withDeadline } from '@ha/core'
-import type { Fate } from '../conversation/exchange.ts'
+import type { Clock } from '@ha/core'
+import { DeedLog, type Fate, isText, type LogReading, type Noted, type TextPattern } from '@ha/core/testing'
 import type { Deed } from '../script/rule.ts'
 
 /** One thing that a client did and that arrived wholly, or was cut short by a rule. */
-export interface LogEntry {
-  readonly atMs: number
+export interface LogEntry extends Noted {
   /** The number of the node, from 1. */
   readonly node: number
   /** The number of the connection, from 1, in the order in which the nodes together accepted them. */
@@ -18,84 +17,26 @@ export interface LogEntry {
 
 /** Which entries: those that agree in everything that is given; `sql` may be a pattern. */
 export type LogPattern = Partial<Pick<LogEntry, 'node' | 'connection' | 'command' | 'fate'>> & {
-  readonly sql?: string | RegExp
-}
-
-interface Waiter {
-  readonly pattern: LogPattern
-  readonly count: number
-  readonly seen: Gate<readonly LogEntry[]>
+  readonly sql?: TextPattern
 }
 
 /** What all clients did, in the order in which the nodes saw it. */
-export class CommandLog {
-  readonly #clock: Clock
-  #entries: LogEntry[] = []
-  #waiters: readonly Waiter[] = []
+export type CommandLog = DeedLog<Sent, LogPattern, Deed>
 
-  constructor(clock: Clock) {
-    this.#clock = clock
-  }
-
-  /** The entries that fit, the oldest first; all of them without a pattern. */
-  entries(pattern: LogPattern = {}): readonly LogEntry[] {
-    return this.#entries.filter((entry) => isFit(pattern, entry))
-  }
-
-  /** How many entries fit. */
-  count(pattern: LogPattern = {}): number {
-    return this.entries(pattern).length
-  }
-
-  /** Resolves with the entries that fit as soon as there are so many; rejects with `timed-out` when there are not in time. */
-  until(
-    pattern: LogPattern,
-    options: { readonly count?: number; readonly timeoutMs?: number } = {},
-  ): Promise<readonly LogEntry[]> {
-    const { count = 1, timeoutMs = 5_000 } = options
-    if (this.count(pattern) >= count) return Promise.resolve(this.entries(pattern))
-    const waiter: Waiter = { pattern, count, seen: gate() }
-    this.#waiters = [...this.#waiters, waiter]
-    const expired = (): Error => this.#notSeen(waiter, timeoutMs)
-    return withDeadline(this.#clock, { timeoutMs, expired }, () => waiter.seen.promise)
-  }
-
-  /** Forgets everything. */
-  clear(): void {
-    this.#entries = []
-  }
-
-  /** Notes what a client did. */
-  add(entry: Omit<LogEntry, 'atMs'>): void {
-    const noted = { atMs: this.#clock.now(), ...entry }
-    this.#entries.push(noted)
-    for (const waiter of this.#waiters) if (isFit(waiter.pattern, noted)) this.#tell(waiter)
-  }
-
-  #tell(waiter: Waiter): void {
-    if (this.count(waiter.pattern) < waiter.count) return
-    this.#waiters = this.#waiters.filter((other) => other !== waiter)
-    waiter.seen.resolve(this.entries(waiter.pattern))
-  }
-
-  #notSeen(waiter: Waiter, timeoutMs: number): Error {
-    this.#waiters = this.#waiters.filter((other) => other !== waiter)
-    const { pattern, count } = waiter
-    const wanted = JSON.stringify({ ...pattern, sql: pattern.sql?.toString() })
-    return new HaError(
-      'timed-out',
-      `${this.count(pattern)} of ${count} commands ${wanted} within ${timeoutMs} ms`,
-    )
-  }
+/** A log in which nothing is noted yet. */
+export function commandLog(clock: Clock): CommandLog {
+  return new DeedLog(clock, reading)
 }
 
-function isFit({ sql, ...others }: LogPattern, entry: LogEntry): boolean {
-  const isSql = sql === undefined || (typeof sql === 'string' ? sql === entry.sql : sql.test(entry.sql ?? ''))
-  return (
-    isSql &&
-    (others.node === undefined || others.node === entry.node) &&
-    (others.connection === undefined || others.connection === entry.connection) &&
-    (others.command === undefined || others.command === entry.command) &&
-    (others.fate === undefined || others.fate === entry.fate)
-  )
+type Sent = Omit<LogEntry, keyof Noted>
+
+const reading: LogReading<Sent, LogPattern, Deed> = {
+  name: 'commands',
+  deedOf: ({ command }) => command,
+  isFit: (pattern, sent) =>
+    exactKeys.every((key) => pattern[key] === undefined || pattern[key] === sent[key]) &&
+    (pattern.sql === undefined || isText(pattern.sql, sent.sql ?? '')),
+  plain: ({ sql, ...exact }) => ({ ...exact, sql: sql?.toString() }),
 }
+
+const exactKeys = ['node', 'connection', 'command', 'fate'] as const

@@ -9,7 +9,7 @@ import { type CommandScript, commandGrammar } from '../script/plan.ts'
 import type { Rule } from '../script/rule.ts'
 import type { Value } from '../wire/value.ts'
 import type { Bond } from './bond.ts'
-import { CommandLog } from './command-log.ts'
+import { type CommandLog, commandLog } from './command-log.ts'
 import { FakeNode, type NodeEnds } from './fake-node.ts'
 import type { FakeServerOptions } from './options.ts'
 
@@ -40,7 +40,7 @@ export class FakeCluster {
     const { clock, users, schemas, listens } = options
     this.#store = new Store(schemas)
     this.#bond = bond({ clock, store: this.#store })
-    this.log = new CommandLog(clock)
+    this.log = commandLog(clock)
     this.#observer = observerOf(clock, this.#store, { bond: this.#bond, schema: schemas[0] })
     this.nodes = Array.from({ length: nodes }, (_, i) => {
       const own = { ...variables(i + 1), ...options.variables }

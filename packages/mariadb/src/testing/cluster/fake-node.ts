@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { type Clock, type Endpoint, type Gate, gate } from '@ha/core'
-import { memorySockets, refusedSocket } from '../conversation/memory-socket.ts'
-import type { Socketlike } from '../conversation/pipe.ts'
+import { KeptPort, memorySockets, type Socketlike } from '@ha/core/testing'
+import { refusedSocket } from '../conversation/refused-socket.ts'
 import type { Users } from '../conversation/users.ts'
 import type { Values } from '../engine/membership.ts'
 import { Server } from '../engine/server.ts'
@@ -9,7 +9,6 @@ import type { Store } from '../engine/store.ts'
 import type { CommandScript } from '../script/plan.ts'
 import type { Bond, Peer } from './bond.ts'
 import type { CommandLog } from './command-log.ts'
-import { Door } from './door.ts'
 import { Line } from './line.ts'
 
 /** How a node is. */
@@ -48,7 +47,7 @@ export class FakeNode {
   lagMs = 0
   readonly #ends: NodeEnds
   readonly #peer: Peer
-  readonly #door: Door | undefined
+  readonly #port: KeptPort | undefined
   readonly #lines = new Set<Line>()
   #accepted = 0
   #values: Values = {}
@@ -58,7 +57,7 @@ export class FakeNode {
   constructor(number: number, ends: NodeEnds) {
     this.number = number
     this.#ends = ends
-    this.#door = ends.listens ? new Door(this.host, (socket) => this.#accept(socket)) : undefined
+    this.#port = ends.listens ? new KeptPort(this.host, (socket) => this.#accept(socket)) : undefined
     const serverNow = (): Server | undefined => this.#server
     this.#peer = {
       number,
@@ -75,7 +74,7 @@ export class FakeNode {
 
   /** Its port, the same for life. */
   get port(): number {
-    return this.#door?.port ?? firstPort + this.number - 1
+    return this.#port?.port ?? firstPort + this.number - 1
   }
 
   /** Its address, such as `127.0.0.1:40001`. */
@@ -100,7 +99,7 @@ export class FakeNode {
   /** Comes up on its old port. Does nothing when it is up. */
   async start(): Promise<void> {
     if (this.#state.kind !== 'down') return
-    await this.#door?.open()
+    await this.#port?.open()
     this.#accepted = 0
     this.#state = { kind: 'running', server: this.#newServer() }
     this.#ends.bond.started(this.#peer)
@@ -131,7 +130,7 @@ export class FakeNode {
   pause(): void {
     if (this.#state.kind !== 'running') return
     this.#state = { ...this.#state, kind: 'paused', resumed: gate() }
-    this.#forEachLine((line) => line.pause())
+    this.#forEachLine((line) => line.freeze())
     this.#ends.bond.lost(this.#peer)
   }
 
@@ -141,7 +140,7 @@ export class FakeNode {
     if (state.kind !== 'paused') return
     this.#state = { kind: 'running', server: state.server }
     if (!this.#isIsolated) this.#ends.bond.back(this.#peer)
-    this.#forEachLine((line) => line.resume())
+    this.#forEachLine((line) => line.thaw())
     state.resumed.resolve()
   }
 
@@ -218,7 +217,7 @@ export class FakeNode {
       onClosed,
     })
     this.#lines.add(line)
-    if (state.kind === 'paused') line.pause()
+    if (state.kind === 'paused') line.freeze()
     void this.#awake().then(() => line.run())
   }
 
@@ -237,7 +236,7 @@ export class FakeNode {
     this.#state = { kind: 'down' }
     this.#isIsolated = false
     if (state.kind === 'paused') state.resumed.resolve()
-    const closed = this.#door?.close()
+    const closed = this.#port?.vacate()
     leave()
     await closed
   }

@@ -1,9 +1,10 @@
+import { ScriptedPipe, type Socketlike } from '@ha/core/testing'
 import { Conversation } from '../conversation/conversation.ts'
 import type { ExchangeEnds } from '../conversation/exchange.ts'
-import { Pipe, type Socketlike } from '../conversation/pipe.ts'
 import type { Users } from '../conversation/users.ts'
 import type { Server } from '../engine/server.ts'
 import type { CommandScript } from '../script/plan.ts'
+import { type Packet, PacketReader } from '../wire/packet.ts'
 import type { CommandLog } from './command-log.ts'
 
 /** What a line needs from its node. */
@@ -22,12 +23,13 @@ export interface LineEnds extends Pick<ExchangeEnds, 'clock' | 'awake'> {
 
 /** One connection of a client: its socket, its script, and what is said on it. */
 export class Line {
-  readonly #pipe: Pipe
+  readonly #pipe: ScriptedPipe<Packet>
   readonly #conversation: Conversation
 
   constructor(socket: Socketlike, ends: LineEnds) {
     const { node, connection, script, log } = ends
-    this.#pipe = new Pipe(socket, {
+    this.#pipe = new ScriptedPipe(socket, {
+      reader: new PacketReader(),
       stopIn: (from, position, length) => script.stopIn({ from, position, length, node, connection }),
       onClosed: ends.onClosed,
     })
@@ -47,12 +49,12 @@ export class Line {
   }
 
   /** The process stands still. */
-  pause(): void {
-    this.#pipe.pause()
+  freeze(): void {
+    this.#pipe.freeze()
   }
 
-  resume(): void {
-    this.#pipe.resume()
+  thaw(): void {
+    this.#pipe.thaw()
   }
 
   /** Ends at once: the client reads a plain end. */

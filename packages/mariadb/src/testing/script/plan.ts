@@ -1,25 +1,25 @@
-import type { Grammar, Script, Where } from '@ha/core/testing'
+import {
+  type Edge,
+  type Grammar,
+  isText,
+  type Script,
+  type Waits,
+  type Where,
+  withWait,
+} from '@ha/core/testing'
 import { type Answer, okAnswer } from '../wire/answer.ts'
 import type { Column, ColumnType } from '../wire/column.ts'
 import type { Value } from '../wire/value.ts'
 import { checkRule } from './check-rule.ts'
-import type { ByteRule, CommandAct, CommandRule, Deed, Edge, Ending, ScriptedAnswer } from './rule.ts'
+import type { ByteRule, CommandAct, CommandRule, Deed, Ending, ScriptedAnswer } from './rule.ts'
 
 /** What happens when a client does something. */
-export interface Plan {
-  /** What it waits for before the server looks at it. */
-  readonly before: readonly Wait[]
+export interface Plan extends Waits {
   /** What the server says instead of doing it. */
   readonly instead: Answer | undefined
-  /** What the answer waits for. */
-  readonly late: readonly Wait[]
   /** Where the connection ends, when it does. */
   readonly ending: { readonly at: Edge; readonly act: Ending } | undefined
 }
-
-export type Wait =
-  | { readonly kind: 'delay'; readonly delayMs: number }
-  | { readonly kind: 'hold'; readonly until: string }
 
 /** Something that a client does. */
 export interface Moment extends Where {
@@ -41,8 +41,7 @@ export const commandGrammar: Grammar<CommandRule, ByteRule, Moment, Plan> = {
 function isMatch({ when }: CommandRule, moment: Moment): boolean {
   if (when.command !== undefined && when.command !== moment.command) return false
   if (when.sql === undefined) return true
-  if (moment.sql === undefined) return false
-  return typeof when.sql === 'string' ? when.sql === moment.sql : when.sql.test(moment.sql)
+  return moment.sql !== undefined && isText(when.sql, moment.sql)
 }
 
 function added(plan: Plan, act: CommandAct, moment: Moment): Partial<Plan> {
@@ -54,17 +53,12 @@ function added(plan: Plan, act: CommandAct, moment: Moment): Partial<Plan> {
       return { instead: { kind: 'error', errno: act.errno, sqlState, message: act.message ?? 'scripted' } }
     }
     case 'delay':
-      return waiting(plan, act.at, { kind: 'delay', delayMs: act.delayMs })
     case 'hold':
-      return waiting(plan, act.at, { kind: 'hold', until: act.until })
+      return withWait(plan, act)
     case 'silence':
     case 'cut':
       return { ending: plan.ending ?? { at: act.at ?? 'before', act } }
   }
-}
-
-function waiting(plan: Plan, at: 'before' | 'answer' = 'before', wait: Wait): Partial<Plan> {
-  return at === 'before' ? { before: [...plan.before, wait] } : { late: [...plan.late, wait] }
 }
 
 function answerOf(scripted: ScriptedAnswer): Answer {

@@ -1,4 +1,13 @@
-import type { Place, Turns, WhenByte } from '@ha/core/testing'
+import type {
+  Edge,
+  EndingBy,
+  Place,
+  ServerCut,
+  TextPattern,
+  Turns,
+  WaitAct,
+  WhenByte,
+} from '@ha/core/testing'
 import type { CommandName } from '../wire/command.ts'
 import type { Value } from '../wire/value.ts'
 
@@ -18,7 +27,7 @@ export type Deed = CommandName | 'connect' | 'log-in'
 export interface WhenCommand extends Place, Turns {
   readonly command?: Deed
   /** A statement as it was sent, or a pattern; of one that was prepared, when it is prepared and when it is executed. */
-  readonly sql?: string | RegExp
+  readonly sql?: TextPattern
 }
 
 /** What a rule about commands does. Everything on the same connection waits behind a command that waits. */
@@ -27,10 +36,7 @@ export type CommandAct =
   | { readonly do: 'answer'; readonly with: ScriptedAnswer }
   /** The server refuses. Before the greeting it has no SQLSTATE, and ends the connection. Default state `HY000`. */
   | { readonly do: 'refuse'; readonly errno: number; readonly sqlState?: string; readonly message?: string }
-  /** The command is looked at, or its answer sent, so much later. */
-  | { readonly do: 'delay'; readonly delayMs: number; readonly at?: 'before' | 'answer' }
-  /** It waits until the test says `release(name)`. */
-  | { readonly do: 'hold'; readonly until: string; readonly at?: 'before' | 'answer' }
+  | WaitAct
   | (Ending & { readonly at?: Edge })
 
 /** An answer as a test writes it: rows, or that it is done. */
@@ -42,24 +48,8 @@ export type ScriptedAnswer =
     }
   | { readonly affectedRows?: number; readonly insertId?: number }
 
-/**
- * Where in a command it happens. `before` (default): the server never sees it. `unanswered`: it is done and nobody is
- * told. `after`: behind the whole answer. `requestByte`: so many bytes of the command arrive, and it is done only when
- * these are all. `answerByte`: it is done, and so many bytes of the answer leave.
- */
-export type Edge =
-  | 'before'
-  | 'unanswered'
-  | 'after'
-  | { readonly requestByte: number }
-  | { readonly answerByte: number }
-
 /** The end of what a connection says. */
-export type Ending =
-  /** From here on the server reads nothing and says nothing, and the socket stays open. */
-  | { readonly do: 'silence' }
-  /** The connection ends. */
-  | { readonly do: 'cut'; readonly how: CutHow }
+export type Ending = EndingBy<CutHow>
 
 /** How a connection is cut: by an RST, by a FIN, or by a FIN of the server's half while it still does what it is told. */
-export type CutHow = 'reset' | 'end' | 'half'
+export type CutHow = ServerCut

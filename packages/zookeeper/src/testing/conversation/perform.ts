@@ -26,7 +26,7 @@ export async function perform(server: Server, caller: Caller, request: Request):
     case 'close-session':
       return write(server, caller, request)
     case 'sync':
-      return (await server.sync()) ? done(bodies.path(request.path)) : undefined
+      return (await server.sync(caller)) ? done(bodies.path(request.path)) : undefined
     case 'unknown':
       return { code: code.unimplemented, body: noBody, isLast: true }
     case 'ping':

@@ -39,8 +39,11 @@ export interface Server {
   admit(request: ConnectRequest, connection: number): Promise<Granted | undefined>
   /** Asks the quorum; undefined when there will be no answer. Resolves when this node has applied what came of it. */
   submit(submission: Submission): Promise<Committed | undefined>
-  /** Resolves with true when this node knows all that was agreed upon before; false when it will not. */
-  sync(): Promise<boolean>
+  /**
+   * Resolves with true when this node knows all that was agreed upon before; false when it will not. Throws -112 or -118
+   * when the session is over, or elsewhere.
+   */
+  sync(whose: Whose): Promise<boolean>
   /** What it answers to four letters. */
   word(word: string): string
 }

@@ -1,5 +1,5 @@
 import type { Where } from '@ha/core/testing'
-import type { Committed, Submission } from '../conversation/server.ts'
+import type { Committed, Submission, Whose } from '../conversation/server.ts'
 import { decide, type Effect } from '../tree/decide.ts'
 import { decideMulti } from '../tree/decide-multi.ts'
 import { Draft } from '../tree/draft.ts'
@@ -38,11 +38,12 @@ export class Agreement {
 
   /**
    * Resolves with true as soon as a node can have something agreed upon, and with false when it leaves the quorum, or
-   * the quorum its leader, before that: nobody will ever hear of what it asked.
+   * the quorum its leader, before that: nobody will ever hear of what it asked. What it asks while it is cut off arrives
+   * when it is not any more.
    */
   async turn(node: number): Promise<boolean> {
     const { quorum } = this.#ends
-    while (quorum.isMember(node) && !quorum.canAgree) await quorum.changed()
+    while (quorum.isMember(node) && !quorum.reaches(node)) await quorum.changed()
     return quorum.isMember(node)
   }
 
@@ -61,9 +62,16 @@ export class Agreement {
     return { kind: 'done', zxid: this.#commit(draft, { session: id, ended: id }), effects: [] }
   }
 
+  /** Throws -112 or -118 when the session is not there, or not on this connection, any more. */
+  checkSession({ session: id, connection }: Whose): void {
+    const session = this.sessions.find(id)
+    if (session === undefined) throw new Refusal(code.sessionExpired)
+    if (session.connection !== connection) throw new Refusal(code.sessionMoved)
+  }
+
   /** Decides a write, and has it agreed upon. Throws -112 or -118 when the session is not there any more. */
   decide({ write, author, connection }: Submission): Committed {
-    this.#checkSession(author.session, connection)
+    this.checkSession({ session: author.session, connection })
     if (write.op === 'close-session') return this.endSession(author.session)
     const draft = this.#draft()
     const decided =
@@ -85,12 +93,6 @@ export class Agreement {
     const draft = this.#draft()
     remove(draft, path)
     this.#commit(draft, { session: 0n })
-  }
-
-  #checkSession(id: bigint, connection: number): void {
-    const session = this.sessions.find(id)
-    if (session === undefined) throw new Refusal(code.sessionExpired)
-    if (session.connection !== connection) throw new Refusal(code.sessionMoved)
   }
 
   #draft(): Draft {

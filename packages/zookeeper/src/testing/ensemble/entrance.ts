@@ -1,8 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { abandonable, type Endpoint, formatEndpoint, type Gate, gate } from '@ha/core'
-import { Door } from '../conversation/door.ts'
-import { connectionRefused, memorySockets } from '../conversation/memory-socket.ts'
-import type { Socketlike } from '../conversation/socketlike.ts'
+import { connectionRefused, KeptPort, memorySockets, type Socketlike } from '@ha/core/testing'
 import type { Line } from './line.ts'
 
 /** What an entrance needs from its node. */
@@ -19,7 +17,7 @@ const firstPort = 2_181
 /** Where the clients of a node come in, and the network between them and the node. It keeps its address for life. */
 export class Entrance {
   readonly #ends: EntranceEnds
-  readonly #door: Door | undefined
+  readonly #port: KeptPort | undefined
   readonly #lines = new Set<Line>()
   #isOpen = false
   #isRefusing = false
@@ -28,11 +26,11 @@ export class Entrance {
 
   constructor(ends: EntranceEnds) {
     this.#ends = ends
-    this.#door = ends.listens ? new Door('127.0.0.1', (socket) => this.#accept(socket)) : undefined
+    this.#port = ends.listens ? new KeptPort('127.0.0.1', (socket) => this.#accept(socket)) : undefined
   }
 
   get endpoint(): Endpoint {
-    return { host: '127.0.0.1', port: this.#door?.port ?? firstPort + this.#ends.number - 1 }
+    return { host: '127.0.0.1', port: this.#port?.port ?? firstPort + this.#ends.number - 1 }
   }
 
   /** The lines of the clients that are inside, the oldest first. */
@@ -42,24 +40,24 @@ export class Entrance {
 
   async open(): Promise<void> {
     this.#isOpen = true
-    if (!this.#isRefusing) await this.#door?.open()
+    if (!this.#isRefusing) await this.#port?.open()
   }
 
   /** Nobody new comes in. */
   async close(): Promise<void> {
     this.#isOpen = false
-    await this.#door?.close()
+    await this.#port?.close()
   }
 
   /** Nobody new comes in until {@link admit}, however open it is. */
   async refuse(): Promise<void> {
     this.#isRefusing = true
-    await this.#door?.close()
+    await this.#port?.close()
   }
 
   async admit(): Promise<void> {
     this.#isRefusing = false
-    if (this.#isOpen) await this.#door?.open()
+    if (this.#isOpen) await this.#port?.open()
   }
 
   /** The network carries nothing, and nobody is told: who connects waits. */

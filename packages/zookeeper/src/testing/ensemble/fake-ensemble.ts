@@ -11,7 +11,7 @@ import { Agreement } from './agreement.ts'
 import { FakeNode } from './fake-node.ts'
 import type { FakeEnsembleOptions } from './options.ts'
 import { Quorum } from './quorum.ts'
-import { RequestLog } from './request-log.ts'
+import { type RequestLog, requestLog } from './request-log.ts'
 import type { Session } from './sessions.ts'
 import { Sweeper } from './sweeper.ts'
 
@@ -35,14 +35,14 @@ export class FakeEnsemble {
 
   constructor(options: Required<FakeEnsembleOptions>) {
     const { clock, containerCheckMs } = options
-    this.log = new RequestLog(clock)
+    this.log = requestLog(clock)
     this.#quorum = new Quorum({
       ...options,
       lastZxidOf: (number) => this.node(number).lastZxid,
       serve: (number) => this.node(number).serve(),
       standDown: (number) => this.node(number).standDown(),
       onLed: () => this.#agreement.sessions.renewAll(),
-      onChanged: () => this.#agreement.sessions.watch(this.#quorum.canAgree),
+      onChanged: () => this.#onQuorumChanged(),
     })
     this.#agreement = new Agreement({
       ...options,
@@ -172,6 +172,12 @@ export class FakeEnsemble {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
+  }
+
+  // A leader that goes on after a freeze looks first whose time is over, and then hears what the others owe it.
+  #onQuorumChanged(): void {
+    this.#agreement.sessions.watch(this.#quorum.canAgree)
+    for (const node of this.nodes) node.follow()
   }
 
   #onCommitted(): void {

@@ -1,12 +1,13 @@
 import type { Duplex } from 'node:stream'
 import type { Endpoint } from '@ha/core'
+import type { Socketlike } from '@ha/core/testing'
 import type { Server } from '../conversation/server.ts'
-import type { Socketlike } from '../conversation/socketlike.ts'
 import type { Txn } from '../tree/tree.ts'
 import type { WatchKind } from '../tree/watches.ts'
 import { Entrance } from './entrance.ts'
 import { Line } from './line.ts'
 import type { NodeEnds } from './node-ends.ts'
+import { Peers } from './peers.ts'
 import { type NodeState, Process } from './process.ts'
 import { Replica } from './replica.ts'
 import { serverOf } from './server-of.ts'
@@ -23,21 +24,22 @@ export class FakeNode {
   readonly number: number
   readonly #ends: NodeEnds
   readonly #process: Process
+  readonly #peers: Peers
   readonly #replica: Replica
   readonly #entrance: Entrance
   readonly #server: Server
   #belief: Belief = 'looking'
-  #isIsolated = false
 
   constructor(number: number, ends: NodeEnds) {
     this.number = number
     this.#ends = ends
-    const { agreement, options, quorum } = ends
+    const { agreement, options } = ends
     this.#process = new Process(ends.clock, () => this.#woken())
+    this.#peers = new Peers({ ...ends, number, isAttentive: () => this.#process.isAttentive })
     this.#replica = new Replica({
       clock: ends.clock,
       log: () => agreement.log,
-      isFollowing: () => this.#process.isAttentive && !this.#isIsolated && quorum.isMember(number),
+      isFollowing: () => this.#peers.isFollowing,
       onApplied: (txn) => this.#applied(txn),
     })
     this.#entrance = new Entrance({
@@ -50,6 +52,7 @@ export class FakeNode {
       number,
       replica: this.#replica,
       isServing: () => this.#belief !== 'looking',
+      touch: (session) => this.#peers.touch(session),
       lines: () => this.#entrance.lines,
     })
   }
@@ -97,7 +100,7 @@ export class FakeNode {
   async start(): Promise<void> {
     if (this.#process.kind !== 'down') return
     await this.open()
-    this.#greetPeers()
+    this.#peers.greet()
   }
 
   /** Comes up, and does not look for the others yet. */
@@ -122,7 +125,7 @@ export class FakeNode {
     if (this.#process.kind !== 'running') return
     this.#process.freeze()
     for (const line of this.#entrance.lines) line.freeze()
-    this.#ends.quorum.silent(this.number)
+    this.#peers.fallSilent()
   }
 
   /** Goes on where it stood: first with what its clients have said, 25 ms later with what the others have done. */
@@ -131,7 +134,7 @@ export class FakeNode {
     this.#process.thaw()
     for (const line of this.#entrance.lines) line.thaw()
     // A leader who was not given up goes on leading at once.
-    if (this.#ends.quorum.isMember(this.number)) this.#greetPeers()
+    if (this.#ends.quorum.leader === this.number) this.#peers.greet()
   }
 
   /** The network between it and its clients carries nothing, and nobody is told; sockets stay. */
@@ -154,20 +157,17 @@ export class FakeNode {
     return this.#entrance.admit()
   }
 
-  /** Is cut off from the other nodes, not from its clients. */
+  /**
+   * Is cut off from the other nodes, not from its clients: their pings and reads are answered, writes and syncs are
+   * not, and the leader hears nothing of them. After `detectMs` it leaves them, and lets nobody in.
+   */
   isolate(): void {
-    if (this.#isIsolated || this.#process.kind === 'down') return
-    this.#isIsolated = true
-    this.#ends.quorum.silent(this.number)
+    if (this.#process.kind !== 'down') this.#peers.isolate()
   }
 
   /** Hears the other nodes again after {@link isolate}. */
   recover(): void {
-    if (!this.#isIsolated) return
-    this.#isIsolated = false
-    if (!this.#process.isAttentive) return
-    this.#greetPeers()
-    this.follow()
+    this.#peers.recover()
   }
 
   /** Connects without a port: the client's end. Rejects with ECONNREFUSED, and with the signal's reason. */
@@ -175,8 +175,9 @@ export class FakeNode {
     return this.#entrance.dial(signal)
   }
 
-  /** There may be something new. */
+  /** There may be something new, or it may hear the leader again. */
   follow(): void {
+    this.#peers.hearLeader()
     this.#replica.follow()
   }
 
@@ -189,6 +190,7 @@ export class FakeNode {
   /** It does not belong to the quorum any more: it leaves its clients, as soon as it hears of it. */
   standDown(): void {
     this.#belief = 'given-up'
+    this.#peers.standDown()
     if (this.#process.isAttentive) this.#leaveClients()
   }
 
@@ -196,18 +198,14 @@ export class FakeNode {
   async close(): Promise<void> {
     this.#process.end()
     this.#replica.end()
+    this.#peers.standDown()
     for (const line of this.#entrance.lines) line.destroy()
     await this.#entrance.close()
   }
 
-  #greetPeers(): void {
-    if (!this.#isIsolated) this.#ends.quorum.heard(this.number)
-  }
-
   #woken(): void {
     if (this.#belief === 'given-up') this.#leaveClients()
-    this.follow()
-    this.#greetPeers()
+    this.#peers.greet()
   }
 
   #leaveClients(): void {
@@ -237,12 +235,11 @@ export class FakeNode {
   // Nobody new comes in, and those who are here leave.
   async #goDown(leave: (line: Line) => void): Promise<void> {
     if (this.#process.kind === 'down') return
-    this.#isIsolated = false
     this.#replica.end()
     const closed = this.#entrance.close()
     for (const line of this.#entrance.lines) leave(line)
     this.#process.end()
-    this.#ends.quorum.lost(this.number)
+    this.#peers.leave()
     this.#belief = 'looking'
     await closed
   }

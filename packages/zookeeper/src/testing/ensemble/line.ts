@@ -1,8 +1,8 @@
+import { ScriptedPipe, type Socketlike } from '@ha/core/testing'
 import { Conversation, type ConversationEnds } from '../conversation/conversation.ts'
-import { Pipe } from '../conversation/pipe.ts'
 import type { Server } from '../conversation/server.ts'
-import type { Socketlike } from '../conversation/socketlike.ts'
 import type { RequestScript } from '../script/plan.ts'
+import { type Frame, FrameReader } from '../wire/frame.ts'
 import type { FakeEnsembleOptions } from './options.ts'
 import type { RequestLog } from './request-log.ts'
 
@@ -21,14 +21,14 @@ export interface LineEnds extends Pick<ConversationEnds, 'clock' | 'awake'> {
 /** One connection of a client: its socket, its script, and what is said on it. */
 export class Line {
   readonly connection: number
-  readonly #pipe: Pipe
+  readonly #pipe: ScriptedPipe<Frame>
   readonly #conversation: Conversation
 
   constructor(socket: Socketlike, ends: LineEnds) {
     const { node, connection, script, log, options } = ends
     this.connection = connection
-    this.#pipe = new Pipe(socket, {
-      maxFrameBytes: options.maxFrameBytes,
+    this.#pipe = new ScriptedPipe(socket, {
+      reader: new FrameReader(options.maxFrameBytes),
       stopIn: (from, position, length) => script.stopIn({ from, position, length, node, connection }),
       onClosed: () => {
         this.#conversation.end()

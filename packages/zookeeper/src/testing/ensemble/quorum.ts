@@ -16,7 +16,7 @@ export interface QuorumEnds {
   readonly standDown: (node: number) => void
   /** There is a new leader. */
   readonly onLed: () => void
-  /** Whether something can be agreed upon may have changed. */
+  /** Whether something can be agreed upon, and by whom, may have changed. */
   readonly onChanged: () => void
 }
 
@@ -27,6 +27,7 @@ export class Quorum {
   readonly #members = new Set<number>()
   readonly #silences = new Map<number, () => void>()
   #leader: number | undefined
+  #ledSinceMs = 0
   #term = 0
   #cancelElection: (() => void) | undefined
   #change: Gate<void> = gate()
@@ -38,6 +39,11 @@ export class Quorum {
   /** The number of the node that leads; undefined while there is none. */
   get leader(): number | undefined {
     return this.#leader
+  }
+
+  /** When the latest leader began to lead, by the clock. */
+  get ledSinceMs(): number {
+    return this.#ledSinceMs
   }
 
   /** How many leaders there were. */
@@ -58,7 +64,12 @@ export class Quorum {
     return this.#members.has(node)
   }
 
-  /** Resolves when whether something can be agreed upon may have changed. */
+  /** Whether a node can have something agreed upon at this moment: the leader hears it as well. */
+  reaches(node: number): boolean {
+    return this.canAgree && this.#members.has(node) && this.#heard.has(node)
+  }
+
+  /** Resolves when whether something can be agreed upon, and by whom, may have changed. */
   changed(): Promise<void> {
     return this.#change.promise
   }
@@ -125,6 +136,7 @@ export class Quorum {
     const candidates = [...this.#heard].sort((a, b) => b - a)
     this.#leader = candidates.reduce((best, node) => (lastZxidOf(node) > lastZxidOf(best) ? node : best))
     this.#term += 1
+    this.#ledSinceMs = this.#ends.clock.now()
     onLed()
     for (const node of candidates) this.#join(node)
     this.#fire()

@@ -12,6 +12,9 @@ export interface ReplicaEnds {
   readonly onApplied: (txn: Txn) => void
 }
 
+// A wait that ends within this has ended: the residue of a sum of times would be a timer that is due for ever.
+const grainMs = 1
+
 interface Waiter {
   readonly zxid: bigint
   readonly reached: Gate<void>
@@ -49,7 +52,7 @@ export class Replica {
     const nowMs = this.#ends.clock.now()
     for (let txn = this.#next(); txn !== undefined; txn = this.#next()) {
       const waitMs = txn.atMs + this.#lagMs - nowMs
-      if (waitMs > 0) {
+      if (waitMs >= grainMs) {
         this.#followIn(waitMs)
         return
       }

@@ -1,12 +1,11 @@
-import { type Clock, type Gate, gate, HaError, withDeadline } from '@ha/core'
-import type { Fate } from '../conversation/exchange.ts'
+import type { Clock } from '@ha/core'
+import { DeedLog, type Fate, isText, type LogReading, type Noted, type TextPattern } from '@ha/core/testing'
 import type { Deed } from '../script/rule.ts'
 import type { ConnectRequest } from '../wire/connect.ts'
 import type { Request } from '../wire/request.ts'
 
 /** One thing that a client did and that arrived wholly, or was cut short by a rule. */
-export interface LogEntry {
-  readonly atMs: number
+export interface LogEntry extends Noted {
   /** The number of the node, from 1. */
   readonly node: number
   /** The number of the connection, from 1, in the order in which the nodes together accepted them. */
@@ -30,88 +29,34 @@ export interface LogEntry {
 export type LogPattern = Partial<
   Pick<LogEntry, 'node' | 'connection' | 'session' | 'op' | 'xid' | 'fate'>
 > & {
-  readonly path?: string | RegExp
-}
-
-interface Waiter {
-  readonly pattern: LogPattern
-  readonly count: number
-  readonly seen: Gate<readonly LogEntry[]>
+  readonly path?: TextPattern
 }
 
 /** What all clients did, in the order in which the nodes saw it. */
-export class RequestLog {
-  readonly #clock: Clock
-  #entries: LogEntry[] = []
-  #waiters: readonly Waiter[] = []
+export type RequestLog = DeedLog<Sent, LogPattern, Deed>
 
-  constructor(clock: Clock) {
-    this.#clock = clock
-  }
+/** A log in which nothing is noted yet. */
+export function requestLog(clock: Clock): RequestLog {
+  return new DeedLog(clock, reading)
+}
 
-  /** The entries that fit, the oldest first; all of them without a pattern. */
-  entries(pattern: LogPattern = {}): readonly LogEntry[] {
-    return this.#entries.filter((entry) => isFit(pattern, entry))
-  }
+type Sent = Omit<LogEntry, keyof Noted>
 
-  /** How many entries fit. */
-  count(pattern: LogPattern = {}): number {
-    return this.entries(pattern).length
-  }
-
-  /** The deeds in order, such as `['connect', 'auth', 'set-watches', 'get-data']`: the order on the wire. */
-  deeds(pattern: LogPattern = {}): readonly Deed[] {
-    return this.entries(pattern).map((entry) => entry.op)
-  }
-
-  /** Resolves with the entries that fit as soon as there are so many; rejects with `timed-out` when there are not in time. */
-  until(
-    pattern: LogPattern,
-    options: { readonly count?: number; readonly timeoutMs?: number } = {},
-  ): Promise<readonly LogEntry[]> {
-    const { count = 1, timeoutMs = 5_000 } = options
-    if (this.count(pattern) >= count) return Promise.resolve(this.entries(pattern))
-    const waiter: Waiter = { pattern, count, seen: gate() }
-    this.#waiters = [...this.#waiters, waiter]
-    const expired = (): Error => this.#notSeen(waiter, timeoutMs)
-    return withDeadline(this.#clock, { timeoutMs, expired }, () => waiter.seen.promise)
-  }
-
-  /** Forgets everything. */
-  clear(): void {
-    this.#entries = []
-  }
-
-  /** Notes what a client did. */
-  add(entry: Omit<LogEntry, 'atMs'>): void {
-    const noted = { atMs: this.#clock.now(), ...entry }
-    this.#entries.push(noted)
-    for (const waiter of this.#waiters) if (isFit(waiter.pattern, noted)) this.#tell(waiter)
-  }
-
-  #tell(waiter: Waiter): void {
-    if (this.count(waiter.pattern) < waiter.count) return
-    this.#waiters = this.#waiters.filter((other) => other !== waiter)
-    waiter.seen.resolve(this.entries(waiter.pattern))
-  }
-
-  #notSeen(waiter: Waiter, timeoutMs: number): Error {
-    this.#waiters = this.#waiters.filter((other) => other !== waiter)
-    const { pattern, count } = waiter
-    const { path, session, ...others } = pattern
-    const wanted = JSON.stringify({ ...others, path: path?.toString(), session: session?.toString(16) })
-    return new HaError(
-      'timed-out',
-      `${this.count(pattern)} of ${count} requests ${wanted} within ${timeoutMs} ms`,
-    )
-  }
+const reading: LogReading<Sent, LogPattern, Deed> = {
+  name: 'requests',
+  deedOf: ({ op }) => op,
+  isFit: (pattern, sent) =>
+    exactKeys.every((key) => pattern[key] === undefined || pattern[key] === sent[key]) &&
+    isAbout(pattern.path, sent.paths),
+  plain: ({ path, session, ...exact }) => ({
+    ...exact,
+    path: path?.toString(),
+    session: session?.toString(16),
+  }),
 }
 
 const exactKeys = ['node', 'connection', 'session', 'op', 'xid', 'fate'] as const
 
-function isFit(pattern: LogPattern, entry: LogEntry): boolean {
-  if (exactKeys.some((key) => pattern[key] !== undefined && pattern[key] !== entry[key])) return false
-  const { path } = pattern
-  if (path === undefined) return true
-  return entry.paths.some((each) => (typeof path === 'string' ? path === each : path.test(each)))
+function isAbout(path: TextPattern | undefined, paths: readonly string[]): boolean {
+  return path === undefined || paths.some((each) => isText(path, each))
 }

@@ -10,6 +10,8 @@ export interface ServerParts extends Pick<NodeEnds, 'options' | 'agreement' | 'q
   readonly number: number
   readonly replica: Replica
   readonly isServing: () => boolean
+  /** A client of a session was heard. */
+  readonly touch: (session: bigint) => void
   /** The connections of its clients. */
   readonly lines: () => readonly Pick<Line, 'connection' | 'session' | 'drop'>[]
 }
@@ -24,18 +26,17 @@ export function serverOf(parts: ServerParts): Server {
       return parts.isServing()
     },
     hasTtl: options.hasTtl,
-    touch: (session) => {
-      // A node that the others have given up tells nobody.
-      if (quorum.isMember(number)) agreement.sessions.touch(session)
-    },
+    touch: parts.touch,
     isMoved: ({ session, connection }) => {
       const known = agreement.sessions.find(session)
       return quorum.leader === number && known !== undefined && known.connection !== connection
     },
     admit: (request, connection) => admit(parts, request, connection),
     submit: (submission) => submit(parts, submission),
-    sync: async () => {
-      if (!(await agreement.turn(number))) return false
+    sync: async (whose) => {
+      // A leader asks nobody, even while nobody hears it.
+      if (quorum.leader !== number && !(await agreement.turn(number))) return false
+      agreement.checkSession(whose)
       await replica.applied(agreement.tree.lastZxid)
       return true
     },

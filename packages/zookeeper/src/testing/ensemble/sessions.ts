@@ -76,7 +76,8 @@ export class Sessions {
   /** Whether somebody watches: without a leader, nobody ends a session. */
   watch(isWatched: boolean): void {
     this.#isWatched = isWatched
-    this.#schedule()
+    if (isWatched) this.#expire()
+    else this.#schedule()
   }
 
   #granted(askedMs: number): number {
@@ -105,7 +106,6 @@ export class Sessions {
   }
 
   #expire(): void {
-    this.#cancel = undefined
     const nowMs = this.#rules.clock.now()
     const due = this.all().filter(({ expiresAtMs }) => expiresAtMs <= nowMs)
     for (const { id } of due) this.#onExpired(id)

@@ -1,17 +1,21 @@
-import type { Grammar, Script, Where } from '@ha/core/testing'
+import {
+  type Edge,
+  type Grammar,
+  isText,
+  type Script,
+  type Waits,
+  type Where,
+  withWait,
+} from '@ha/core/testing'
 import { checkRule } from './check-rule.ts'
-import type { ByteRule, Deed, Edge, Ending, RequestAct, RequestRule } from './rule.ts'
+import type { ByteRule, Deed, Ending, RequestAct, RequestRule } from './rule.ts'
 
 /** What happens when a client does something. */
-export interface Plan {
-  /** What it waits for before the server looks at it. */
-  readonly before: readonly Wait[]
+export interface Plan extends Waits {
   /** The code that is answered instead of doing it. */
   readonly code: number | undefined
   /** Whether nobody is told, and what comes behind goes on. */
   readonly ignored: 'before' | 'unanswered' | undefined
-  /** What the answer waits for. */
-  readonly late: readonly Wait[]
   /** How far the number of the answer is off. */
   readonly misnumber: number
   /** In pieces of how many bytes the answer is written. */
@@ -20,10 +24,6 @@ export interface Plan {
   /** Where the connection ends, when it does. */
   readonly ending: { readonly at: Edge; readonly act: Ending } | undefined
 }
-
-export type Wait =
-  | { readonly kind: 'delay'; readonly delayMs: number }
-  | { readonly kind: 'hold'; readonly until: string }
 
 export interface Injection {
   readonly bytes: Uint8Array
@@ -61,8 +61,7 @@ function isMatch({ when }: RequestRule, moment: Moment): boolean {
   const { op, path, session } = when
   if (op !== undefined && !(typeof op === 'string' ? op === moment.op : op.includes(moment.op))) return false
   if (session !== undefined && session !== moment.session) return false
-  if (path === undefined) return true
-  return moment.paths.some((each) => (typeof path === 'string' ? path === each : path.test(each)))
+  return path === undefined || moment.paths.some((each) => isText(path, each))
 }
 
 function added(plan: Plan, act: RequestAct): Partial<Plan> {
@@ -72,9 +71,8 @@ function added(plan: Plan, act: RequestAct): Partial<Plan> {
     case 'ignore':
       return { ignored: act.at ?? 'before' }
     case 'delay':
-      return waiting(plan, act.at, { kind: 'delay', delayMs: act.delayMs })
     case 'hold':
-      return waiting(plan, act.at, { kind: 'hold', until: act.until })
+      return withWait(plan, act)
     case 'slice':
       return { pieceBytes: act.pieceBytes }
     case 'misnumber':
@@ -85,8 +83,4 @@ function added(plan: Plan, act: RequestAct): Partial<Plan> {
     case 'cut':
       return { ending: plan.ending ?? { at: act.at ?? 'before', act } }
   }
-}
-
-function waiting(plan: Plan, at: 'before' | 'answer' = 'before', wait: Wait): Partial<Plan> {
-  return at === 'before' ? { before: [...plan.before, wait] } : { late: [...plan.late, wait] }
 }

@@ -1,4 +1,13 @@
-import type { Place, Turns, WhenByte } from '@ha/core/testing'
+import type {
+  Edge,
+  EndingBy,
+  Place,
+  ServerCut,
+  TextPattern,
+  Turns,
+  WaitAct,
+  WhenByte,
+} from '@ha/core/testing'
 import type { OpName } from '../wire/op.ts'
 
 /** One misbehaviour, as data: what it waits for and what happens then. */
@@ -17,7 +26,7 @@ export type Deed = OpName | 'accept' | 'connect' | 'unknown'
 export interface WhenRequest extends Place, Turns {
   readonly op?: Deed | readonly Deed[]
   /** The path of the request, or a pattern; of a multi, that of any of its parts. */
-  readonly path?: string | RegExp
+  readonly path?: TextPattern
   readonly session?: bigint
 }
 
@@ -27,10 +36,7 @@ export type RequestAct =
   | { readonly do: 'refuse'; readonly code: number }
   /** Nobody is ever told, and what comes behind it goes on. It is done, or with `before` (default) not even that. */
   | { readonly do: 'ignore'; readonly at?: 'before' | 'unanswered' }
-  /** The request is looked at, or its answer sent, so much later. */
-  | { readonly do: 'delay'; readonly delayMs: number; readonly at?: 'before' | 'answer' }
-  /** It waits until the test says `release(name)`. */
-  | { readonly do: 'hold'; readonly until: string; readonly at?: 'before' | 'answer' }
+  | WaitAct
   /** The answer comes in pieces of so many bytes. */
   | { readonly do: 'slice'; readonly pieceBytes: number }
   /** The answer has another number than the request: so much more. */
@@ -39,23 +45,8 @@ export type RequestAct =
   | { readonly do: 'inject'; readonly bytes: Uint8Array; readonly at?: 'before' | 'after' }
   | (Ending & { readonly at?: Edge })
 
-/**
- * Where in a request it happens. `before` (default): the server never sees it. `unanswered`: it is done and nobody is
- * told. `after`: behind the whole answer. `requestByte`: so many bytes of the request arrive, and it is done only when
- * these are all. `answerByte`: it is done, and so many bytes of the answer leave.
- */
-export type Edge =
-  | 'before'
-  | 'unanswered'
-  | 'after'
-  | { readonly requestByte: number }
-  | { readonly answerByte: number }
-
 /** The end of what a connection says. */
-export type Ending =
-  /** From here on the server reads nothing and says nothing, and the socket stays open. */
-  | { readonly do: 'silence' }
-  /** The connection ends, by an RST or by a FIN. */
-  | { readonly do: 'cut'; readonly how: CutHow }
+export type Ending = EndingBy<CutHow>
 
-export type CutHow = 'reset' | 'end'
+/** How a connection is cut: by an RST or by a FIN. */
+export type CutHow = Exclude<ServerCut, 'half'>

@@ -1,20 +1,29 @@
-import { type Gate, gate } from '@ha/core'
-import type { ByteStop, Side } from '@ha/core/testing'
-import type { CutHow, Ending } from '../script/rule.ts'
-import { type Frame, FrameReader } from '../wire/frame.ts'
+import { type Gate, gate } from '../../runtime/gate.ts'
+import type { EndingBy, ServerCut } from '../script/ending.ts'
+import type { Side } from '../script/place.ts'
+import type { ByteStop } from '../script/plan-bytes.ts'
 import type { Socketlike } from './socketlike.ts'
 
+/** Cuts a stream of bytes into what a protocol speaks in, `U`. It is pulled: what is not asked for stays bytes. */
+export interface UnitReader<U> {
+  push(bytes: Buffer): void
+  /** The next one; undefined when it has not wholly arrived. */
+  next(): U | undefined
+}
+
 /** What a pipe needs from its node. */
-export interface PipeEnds {
-  readonly maxFrameBytes: number
+export interface PipeEnds<U> {
+  readonly reader: UnitReader<U>
   /** Where in the next bytes a rule acts. */
-  readonly stopIn: (from: Side, position: number, length: number) => ByteStop<Ending> | undefined
+  readonly stopIn: (from: Side, position: number, length: number) => ByteStop<EndingBy<ServerCut>> | undefined
   /** Nothing more is heard and nothing more can be said. */
   readonly onClosed: () => void
 }
 
 type State =
   | 'open'
+  /** It says nothing any more, and hears the client out. */
+  | 'mute'
   /** It reads nothing and says nothing any more, and the socket stays. */
   | 'silent'
   | 'gone'
@@ -22,11 +31,10 @@ type State =
 /** Why a pipe is not read although it is open: the process stands still, or the network is cut. */
 type Pause = 'frozen' | 'severed'
 
-/** The bytes of one connection, both ways, counted, with the acts of rules about bytes. */
-export class Pipe {
+/** A fake server's bytes of one connection, both ways, counted, with the acts of rules about bytes. */
+export class ScriptedPipe<U> {
   readonly #socket: Socketlike
-  readonly #ends: PipeEnds
-  readonly #reader: FrameReader
+  readonly #ends: PipeEnds<U>
   readonly #pauses = new Set<Pause>()
   #state: State = 'open'
   #isHeardOut = false
@@ -36,10 +44,9 @@ export class Pipe {
   // What a network that is cut has not carried to the client yet: undefined while it is whole.
   #held: (() => void)[] | undefined
 
-  constructor(socket: Socketlike, ends: PipeEnds) {
+  constructor(socket: Socketlike, ends: PipeEnds<U>) {
     this.#socket = socket
     this.#ends = ends
-    this.#reader = new FrameReader(ends.maxFrameBytes)
     const { stream } = socket
     stream.on('data', (bytes: Buffer) => this.#receive(bytes))
     stream.on('end', () => this.#hearOut())
@@ -52,19 +59,19 @@ export class Pipe {
   }
 
   /** Whether what is read still counts. */
-  get isOpen(): boolean {
-    return this.#state === 'open'
+  get isListening(): boolean {
+    return this.#state === 'open' || this.#state === 'mute'
   }
 
   /**
-   * The next frame; undefined when there is none any more. A pipe that fell silent never gives another. Throws
-   * `Malformed` at a frame that cannot be.
+   * What the client says next; undefined when it says nothing any more. A pipe that fell silent never resolves. Rejects
+   * with what the reader throws at bytes that cannot be.
    */
-  async read(): Promise<Frame | undefined> {
+  async read(): Promise<U | undefined> {
     for (;;) {
       // What had arrived before a cut has arrived.
-      const frame = this.#state === 'silent' ? undefined : this.#reader.next()
-      if (frame !== undefined) return frame
+      const unit = this.#state === 'silent' ? undefined : this.#ends.reader.next()
+      if (unit !== undefined) return unit
       if (this.#state === 'gone' || (this.#isHeardOut && this.#state !== 'silent')) return undefined
       await this.#arrival.promise
     }
@@ -105,8 +112,8 @@ export class Pipe {
   }
 
   /** Ends what the connection says, behind what was said. */
-  end(act: Ending): void {
-    if (this.#state !== 'open') return
+  end(act: EndingBy<ServerCut>): void {
+    if (!this.isListening) return
     if (act.do === 'cut') this.#cut(act.how)
     else {
       this.#state = 'silent'
@@ -126,8 +133,13 @@ export class Pipe {
     this.#socket.reset()
   }
 
-  #cut(how: CutHow): void {
+  #cut(how: ServerCut): void {
     const { stream } = this.#socket
+    if (how === 'half') {
+      this.#state = 'mute'
+      this.#toClient(() => stream.end())
+      return
+    }
     this.#leave()
     if (how === 'reset') this.#toClient(() => this.#socket.resetBehind())
     else {
@@ -138,11 +150,11 @@ export class Pipe {
   }
 
   #receive(bytes: Buffer): void {
-    for (let rest = bytes; rest.length > 0 && this.isOpen; ) {
+    for (let rest = bytes; rest.length > 0 && this.isListening; ) {
       const stop = this.#ends.stopIn('client', this.#received, rest.length)
       const part = stop === undefined ? rest : rest.subarray(0, stop.bytes)
       this.#received += part.length
-      this.#reader.push(part)
+      this.#ends.reader.push(part)
       rest = rest.subarray(part.length)
       if (stop !== undefined) this.end(stop.act)
     }

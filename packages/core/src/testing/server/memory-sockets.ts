@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream'
-import type { Socketlike } from './pipe.ts'
+import type { Socketlike } from './socketlike.ts'
 
 /** Both ends of a connection that never leaves this process. */
 export interface MemorySockets {
@@ -12,24 +12,21 @@ export interface MemorySockets {
 export function memorySockets(): MemorySockets {
   const client: Duplex = end(() => server)
   const server: Duplex = end(() => client)
+  const reset = (): void => {
+    client.destroy(connectionReset())
+    server.destroy()
+  }
   return {
     client,
-    server: {
-      stream: server,
-      reset: () => {
-        client.destroy(connectionReset())
-        server.destroy()
-      },
-    },
+    // What is written is heard in the same turn, and the client does all that follows from it before the next one.
+    server: { stream: server, reset, resetBehind: () => void setImmediate(reset) },
   }
 }
 
-/** A connection that nobody accepts. */
-export function refusedSocket(address: string): Duplex {
-  const stream = new Duplex({ read: () => undefined })
+/** Why nobody accepts a connection to an address such as `127.0.0.1:40001`. */
+export function connectionRefused(address: string): Error {
   const error = new Error(`connect ECONNREFUSED ${address}`)
-  setImmediate(() => stream.destroy(Object.assign(error, { code: 'ECONNREFUSED', syscall: 'connect' })))
-  return stream
+  return Object.assign(error, { code: 'ECONNREFUSED', errno: -111, syscall: 'connect' })
 }
 
 function end(other: () => Duplex): Duplex {

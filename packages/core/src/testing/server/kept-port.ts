@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
-import { settle } from '@ha/core/testing'
+import { settle } from '../fake-clock.ts'
 import type { Socketlike } from './socketlike.ts'
 
-/** A listening socket that keeps its port for life. */
-export class Door {
+/** A listening socket of a fake server, which keeps its port for life. */
+export class KeptPort {
   readonly #host: string
   readonly #onSocket: (socket: Socketlike) => void
   #port = 0
@@ -15,11 +15,12 @@ export class Door {
     this.#onSocket = onSocket
   }
 
-  /** Its port: 0 until it was opened for the first time. */
+  /** Its number: 0 until it was opened for the first time. */
   get port(): number {
     return this.#port
   }
 
+  /** Accepts. Does nothing when it is open. */
   async open(): Promise<void> {
     if (this.#server !== undefined) return
     const server = createServer((socket) => this.#onSocket(socketlike(socket)))
@@ -32,12 +33,21 @@ export class Door {
 
   /** Refuses who comes from now on; resolves when the port is free. Who is inside stays. */
   async close(): Promise<void> {
-    const server = this.#server
-    if (server === undefined) return
-    this.#server = undefined
+    if (this.#leave() === undefined) return
     // The port is free when the event loop has gone round; 'close' would wait for the last who is inside.
-    server.close()
     await settle()
+  }
+
+  /** Refuses who comes from now on; resolves when the last one who is inside has left. */
+  async vacate(): Promise<void> {
+    const server = this.#leave()
+    if (server !== undefined) await once(server, 'close')
+  }
+
+  #leave(): Server | undefined {
+    const server = this.#server
+    this.#server = undefined
+    return server?.close()
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 
-/** One end of a connection: a stream, and how it is ended by force. */
+/** A fake server's end of a connection: a stream, and how it is ended by force. */
 export interface Socketlike {
   readonly stream: Duplex
   /** Ends it at once, so that the other side reads ECONNRESET. */
