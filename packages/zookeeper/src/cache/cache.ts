@@ -35,6 +35,11 @@ export interface Cache<T> extends Disposable {
   changes(limit?: Pick<CallOptions, 'signal'>): AsyncIterable<CacheChange<T>>
   /** As {@link changes}, for a listener, until the returned function is called. One that throws hurts only itself. */
   onChange(listener: (change: CacheChange<T>) => void): () => void
+  /**
+   * Calls the listener with {@link stale} each time it has changed, in that turn, until the returned function is called;
+   * also when nothing else has changed. One that throws hurts only itself.
+   */
+  onStale(listener: (stale: boolean) => void): () => void
   /** Stops following. What it knew can still be read. */
   close(): void
 }

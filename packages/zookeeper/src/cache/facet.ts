@@ -33,7 +33,10 @@ type Standing =
   | { readonly kind: 'absent' }
   | { readonly kind: 'dropped' }
 
-const retry: Backoff = fullJitter({ baseMs: 100, maxMs: 5_000 })
+// What may pass is read again within a second: a cache is to be right soon after the trouble is over. What will not
+// pass, such as a missing permission, is asked again only because somebody may correct it.
+const soon: Backoff = fullJitter({ baseMs: 100, maxMs: 1_000 })
+const seldom: Backoff = fullJitter({ baseMs: 100, maxMs: 5_000 })
 
 /**
  * One thing that is followed at one node: read, watched, and read again when it has changed. However often that is,
@@ -60,15 +63,19 @@ export class Facet<V> implements Readable {
     if (this.#standing.kind === 'absent') this.#enter({ kind: 'due' })
   }
 
-  /** Reads it again whatever is known; what is gone is left to its parent's list. */
+  /** Reads it again whatever is known, or is about to be answered; what is gone is left to its parent's list. */
   refresh(): void {
     const { kind } = this.#standing
-    if (kind === 'watching' || kind === 'later') this.#readSoon()
+    if (kind !== 'watching' && kind !== 'later' && kind !== 'reading') return
+    this.#failures = 0
+    this.#readSoon()
   }
 
-  /** Reads it again now when the last read has failed. */
+  /** Reads it again now when the last read has failed: what comes now is another server. */
   retryNow(): void {
-    if (this.error !== undefined) this.#enter({ kind: 'due' })
+    if (this.error === undefined) return
+    this.#failures = 0
+    this.#enter({ kind: 'due' })
   }
 
   drop(): void {
@@ -76,26 +83,28 @@ export class Facet<V> implements Readable {
   }
 
   async read(signal: AbortSignal): Promise<void> {
-    this.#enter({ kind: 'reading' })
+    const reading: Standing = { kind: 'reading' }
+    this.#enter(reading)
     let isTold = false
     const onEvent = (event: WatchEvent): void => {
       isTold = true
       if (this.#standing.kind === 'watching') this.#onEvent(event)
     }
-    const fail = (thrown: unknown): void => this.#fail(asError(thrown))
-    const answer = await this.#subject.read(onEvent, signal).catch(fail)
-    if (answer === undefined) return
-    this.#take(answer)
-    // Whether that was before or after what has been read, nobody can say.
-    if (isTold) this.refresh()
+    const answer = await this.#subject.read(onEvent, signal).catch(asError)
+    // Nobody waits for this one any more: it was dropped, or is read anew.
+    if (this.#standing !== reading) {
+      if (!(answer instanceof Error)) answer.unwatch()
+    } else if (answer instanceof Error) {
+      this.#fail(answer)
+    } else {
+      this.#take(answer)
+      // Whether that was before or after what has been read, nobody can say.
+      if (isTold) this.refresh()
+    }
   }
 
   // What is folded in may bring other facets: until it is, this one counts as unread.
   #take({ value, unwatch }: Watched<V | undefined>): void {
-    if (this.#standing.kind !== 'reading') {
-      unwatch()
-      return
-    }
     this.#failures = 0
     this.#subject.fold(value)
     if (value !== undefined || this.#subject.isRoot) {
@@ -122,7 +131,7 @@ export class Facet<V> implements Readable {
   }
 
   #fail(error: Error): void {
-    if (this.#standing.kind !== 'reading') return
+    const retry = mayPass(error) ? soon : seldom
     this.#wait(retry(this.#failures, this.#ground.random), error)
     this.#failures += 1
   }
@@ -134,17 +143,21 @@ export class Facet<V> implements Readable {
 
   #enter(standing: Standing): void {
     const before = this.#standing
-    if (before.kind === 'dropped') return
+    if (before.kind === 'dropped') {
+      this.#leave(standing)
+      return
+    }
     this.#standing = standing
     this.#leave(before)
-    if (standing.kind === 'due') this.#ground.reads.ask(this)
     this.#ground.tally.move(weightOf(before), weightOf(standing))
+    // Last, for the read may begin in this turn.
+    if (this.#standing.kind === 'due') this.#ground.reads.ask(this)
   }
 
-  #leave(before: Standing): void {
-    if (before.kind === 'watching') before.unwatch()
-    if (before.kind === 'later') before.cancel()
-    if (before.kind === 'due') this.#ground.reads.withdraw(this)
+  #leave(standing: Standing): void {
+    if (standing.kind === 'watching') standing.unwatch()
+    if (standing.kind === 'later') standing.cancel()
+    if (standing.kind === 'due') this.#ground.reads.withdraw(this)
   }
 }
 
@@ -165,5 +178,9 @@ function weightOf(standing: Standing): Weight {
 
 function weightOfError(error: Error | undefined): Weight {
   if (error === undefined) return { unread: 1, failing: 0 }
-  return isHaError(error) && error.retryable ? { unread: 1, failing: 1 } : { unread: 0, failing: 0 }
+  return mayPass(error) ? { unread: 1, failing: 1 } : { unread: 0, failing: 0 }
+}
+
+function mayPass(error: Error): boolean {
+  return isHaError(error) && error.retryable
 }

@@ -1,4 +1,4 @@
-import { isHaError, listenerFailed, Pulse, type Scope, scopeBelow, withDeadline } from '@ha/core'
+import { Emitter, isHaError, listenerFailed, Pulse, type Scope, scopeBelow, withDeadline } from '@ha/core'
 import type { Ground } from '../ground.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath } from '../operations/paths.ts'
@@ -35,6 +35,7 @@ class LiveCache implements Cache<unknown> {
   readonly #root: Branch
   /** Fires when the freshness is another one. */
   readonly #stepped = new Pulse()
+  readonly #events = new Emitter<{ readonly stale: boolean }>()
   #freshness: Freshness = { kind: 'unread' }
   /** The session in which operations run, while they do. */
   #live: LiveSession | undefined
@@ -69,7 +70,7 @@ class LiveCache implements Cache<unknown> {
   }
 
   get stale(): boolean {
-    return this.#freshness.kind !== 'in-step' || this.#scope.signal.aborted
+    return this.#freshness.kind !== 'in-step'
   }
 
   get ageMs(): number | undefined {
@@ -115,6 +116,10 @@ class LiveCache implements Cache<unknown> {
     return () => scope.abort(this.#closed())
   }
 
+  onStale(listener: (stale: boolean) => void): () => void {
+    return this.#events.on('stale', listener)
+  }
+
   close(): void {
     this.#scope.abort(this.#closed())
   }
@@ -134,8 +139,8 @@ class LiveCache implements Cache<unknown> {
   }
 
   #onEnd(): void {
+    this.#step()
     for (const [, facet] of this.#root.facets()) facet.drop()
-    this.#stepped.fire()
   }
 
   async #hear(): Promise<never> {
@@ -168,10 +173,13 @@ class LiveCache implements Cache<unknown> {
   #step(): void {
     const { unread, failing } = this.#tally
     const nowMs = this.#ground.clock.now()
-    const next = followed(this.#freshness, { live: this.#live, unread, failing, nowMs })
+    const live = this.#scope.signal.aborted ? undefined : this.#live
+    const next = followed(this.#freshness, { live, unread, failing, nowMs })
     if (next === this.#freshness) return
     this.#freshness = next
     this.#stepped.fire()
+    // Every freshness follows from one that is in step, or is in step itself.
+    this.#events.emit('stale', this.stale)
   }
 
   async #whenRead(signal: AbortSignal): Promise<void> {

@@ -7,7 +7,7 @@ import type { EphemeralOptions } from '../recipes/ephemeral-options.ts'
 
 /** What discovery stands on. */
 export interface DiscoveryGround
-  extends Pick<Ground, 'sessions' | 'clock' | 'random' | 'signal' | 'operationTimeoutMs' | 'onDefect'> {
+  extends Pick<Ground, 'clock' | 'random' | 'signal' | 'operationTimeoutMs' | 'onDefect'> {
   /** Keeps a node that is there while this client is. */
   ephemeral(path: string, data: () => Bytes, options: EphemeralOptions): Ephemeral
   /** Follows a part of the tree. */

@@ -1,4 +1,4 @@
-import { Pulse, type Scope, scopeBelow } from '@ha/core'
+import { Pulse } from '@ha/core'
 import type { Cache, CachedNode } from '../cache/cache.ts'
 import type { InstanceCodec } from './codec.ts'
 import type { DiscoveryGround } from './discovery-ground.ts'
@@ -14,22 +14,17 @@ export interface Listed {
 
 /** Follows what the registry lists under a service, as far as it can be read. */
 export class Listing {
-  readonly #ground: DiscoveryGround
   readonly #cache: Cache<Instance | undefined>
   readonly #news = new Pulse()
-  readonly #scope: Scope
   #from: ReadonlyMap<string, CachedNode<Instance | undefined>> = new Map()
   #listed: Listed = { instances: [], strange: 0 }
 
-  constructor(ground: DiscoveryGround, path: string, codec: InstanceCodec, jitterMs: number) {
-    this.#ground = ground
+  constructor(ground: Pick<DiscoveryGround, 'cache'>, path: string, codec: InstanceCodec, jitterMs: number) {
     const decode = ({ data }: { readonly data: Buffer }): Instance | undefined => instanceIn(data, codec)
     this.#cache = ground.cache(path, { depth: 1, decode, jitterMs })
     this.#cache.onChange(() => this.#news.fire())
-    this.#scope = scopeBelow(ground.signal)
-    this.#followSessions(this.#scope.signal).catch((thrown: unknown) => {
-      if (!this.#scope.signal.aborted) ground.onDefect(`the list ${path}`, thrown)
-    })
+    // An outage changes nothing of the list, and often its end does not either.
+    this.#cache.onStale(() => this.#news.fire())
   }
 
   /** What was read last; undefined when nothing ever was. The same object while it is the same list. */
@@ -45,31 +40,16 @@ export class Listing {
 
   /** Whether the registry may say something else by now. */
   get stale(): boolean {
-    return this.#cache.stale || !this.#ground.sessions.connected
+    return this.#cache.stale
   }
 
   /** Resolves when {@link current} or {@link stale} may have changed; rejects with the signal's reason. */
-  async news(signal: AbortSignal): Promise<void> {
-    // A cache does not tell when it has caught up and found nothing new: while it is about to, it is asked.
-    const isCatchingUp = this.#cache.stale && this.#ground.sessions.connected
-    const cancel = isCatchingUp ? this.#ground.clock.after(catchUpLookMs, () => this.#news.fire()) : nothing
-    try {
-      await this.#news.wait(signal)
-    } finally {
-      cancel()
-    }
+  news(signal: AbortSignal): Promise<void> {
+    return this.#news.wait(signal)
   }
 
   close(): void {
-    this.#scope.abort(new Error('the list is not followed any more'))
     this.#cache.close()
-  }
-
-  async #followSessions(signal: AbortSignal): Promise<never> {
-    for (;;) {
-      await this.#ground.sessions.changed.wait(signal)
-      this.#news.fire()
-    }
   }
 }
 
@@ -94,7 +74,3 @@ function instanceIn(data: Buffer, codec: InstanceCodec): Instance | undefined {
     return undefined
   }
 }
-
-const nothing = (): void => undefined
-
-const catchUpLookMs = 50

@@ -68,7 +68,7 @@ export class Registration implements AsyncDisposable {
     return stateOf(this.#stage, this.#node?.state, this.#parts.settings.onUnhealthy)
   }
 
-  /** Tells of each change of {@link state}. */
+  /** Tells of each change of {@link state}: another reason is one when it says something else. */
   get events(): Events<RegistrationEvents> {
     return this.#events
   }
@@ -185,8 +185,9 @@ export class Registration implements AsyncDisposable {
   }
 }
 
+// Each check that fails makes an error of its own: what they say is compared, for it is all that anybody is told.
 function sameState(one: RegistrationState, other: RegistrationState): boolean {
-  const reasonOf = (state: RegistrationState): Error | undefined =>
-    'reason' in state ? state.reason : undefined
+  const reasonOf = (state: RegistrationState): string | undefined =>
+    'reason' in state ? state.reason?.message : undefined
   return one.kind === other.kind && reasonOf(one) === reasonOf(other)
 }

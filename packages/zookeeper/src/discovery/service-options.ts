@@ -19,7 +19,7 @@ export interface ServiceOptions {
   readonly strategy?: PickStrategy | undefined
   /** Where this client is, for `zone`. */
   readonly zone?: ZoneOptions | undefined
-  /** When an instance is left out because calls to it failed. */
+  /** When an instance is left out because calls to it failed, one after the other. */
   readonly shun?: Partial<ShunRules> | undefined
   /** When a list that has become short in an outage is not believed. */
   readonly guard?: Partial<GuardRules> | undefined
@@ -64,10 +64,10 @@ const zoneTable: OptionTable<ZoneRule> = {
 const serviceTable: OptionTable<ServiceSettings> = {
   strategy: oneOf(['round-robin', 'random', 'sticky', 'least-busy', 'zone'], 'round-robin'),
   zone: whenGiven(group(zoneTable)),
-  // Curator's numbers: two errors within thirty seconds, and then thirty seconds of rest.
+  // Envoy's numbers: five in a row (`consecutive_5xx`), and then thirty seconds of rest (`base_ejection_time`); Finagle
+  // counts to five as well. Curator's two errors in thirty seconds leave out whoever is busy.
   shun: group<ShunRules>({
-    errors: count({ default: 2, min: 1, max: 1_000 }),
-    windowMs: milliseconds({ default: 30_000, min: 1, max: hour }),
+    errors: count({ default: 5, min: 1, max: 1_000 }),
     restMs: milliseconds({ default: 30_000, min: 1, max: hour }),
   }),
   guard: group<GuardRules>({

@@ -92,8 +92,8 @@ export class ServiceView implements AsyncDisposable {
   }
 
   /**
-   * Says what became of a call: instances with too many errors are left out for a while, but never more than half of
-   * them. `begun` counts a call as under way until its `ok` or `error`, for `least-busy`.
+   * Says what became of a call: instances with too many errors in a row are left out for a while, but never more than
+   * half of them. `begun` counts a call as under way until its `ok` or `error`, for `least-busy`.
    */
   report(instance: Instance, report: CallReport): void {
     this.#reputation.report(instance, report, this.#clock.now())
@@ -139,8 +139,7 @@ export class ServiceView implements AsyncDisposable {
     for (;;) {
       this.#look()
       await this.#somethingNew(signal)
-      // An outage is said at once; what is listed can wait until all that changes together has changed.
-      if (this.#served.kind !== 'unread' && !this.#parts.listing.stale) await this.#gather(signal)
+      if (this.#served.kind !== 'unread') await this.#gather(signal)
     }
   }
 
@@ -158,30 +157,40 @@ export class ServiceView implements AsyncDisposable {
     this.#changed.fire()
   }
 
-  async #somethingNew(signal: AbortSignal): Promise<void> {
+  #somethingNew(signal: AbortSignal): Promise<void> {
+    const { listing } = this.#parts
+    const served = this.#served
+    if (!('untilMs' in served)) return listing.news(signal)
+    const graceMs = served.untilMs - this.#clock.now()
+    return this.#forAtMost(graceMs, signal, (inner) => listing.news(inner))
+  }
+
+  // What is listed can wait until all that changes together has changed; an outage is said at once.
+  #gather(signal: AbortSignal): Promise<void> {
+    const { ground, listing, settings } = this.#parts
+    const gatherMs = settings.coalesceMs * (0.5 + ground.random() / 2)
+    return this.#forAtMost(gatherMs, signal, async (inner) => {
+      while (!listing.stale) await listing.news(inner)
+    })
+  }
+
+  async #forAtMost(
+    ms: number,
+    signal: AbortSignal,
+    wait: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
     const scope = scopeBelow(signal)
-    const cancel = this.#whenGraceEnds(() => scope.abort(graceOver))
+    const cancel = this.#clock.after(ms, () => scope.abort(timeIsUp))
     try {
-      await this.#parts.listing.news(scope.signal)
+      await wait(scope.signal)
     } catch (reason) {
-      if (reason !== graceOver) throw reason
+      if (reason !== timeIsUp) throw reason
     } finally {
       cancel()
       scope.end()
     }
   }
-
-  #whenGraceEnds(then: () => void): () => void {
-    const served = this.#served
-    if (!('untilMs' in served)) return () => undefined
-    return this.#clock.after(served.untilMs - this.#clock.now(), then)
-  }
-
-  #gather(signal: AbortSignal): Promise<void> {
-    const { ground, settings } = this.#parts
-    return this.#clock.sleep(settings.coalesceMs * (0.5 + ground.random() / 2), signal)
-  }
 }
 
-// Why a wait for news ends early.
-const graceOver = new Error('the time of grace is over')
+// Why a wait ends early.
+const timeIsUp = new Error('the time is up')

@@ -1,7 +1,7 @@
 /** What this client makes of an instance after the calls that it sent there. */
 export type Standing =
-  /** It is used; `errorsAtMs` are the errors that may still count against it. */
-  | { readonly kind: 'trusted'; readonly errorsAtMs: readonly number[] }
+  /** It is used; its last `errors` calls failed, one after the other. */
+  | { readonly kind: 'trusted'; readonly errors: number }
   /** It is left out until `untilMs`. */
   | { readonly kind: 'shunned'; readonly untilMs: number }
   /** A single caller tries it; when he says nothing before `untilMs`, another one may. */
@@ -9,18 +9,20 @@ export type Standing =
 
 /** When an instance is left out, and for how long. */
 export interface ShunRules {
-  /** How many errors within `windowMs` it takes. Default 2. */
+  /** How many calls in a row have to fail: a single success begins the count anew. Default 5. */
   readonly errors: number
-  /** In milliseconds. Default 30 000. */
-  readonly windowMs: number
   /** How long it is left out before a single caller tries it, in milliseconds. Default 30 000. */
   readonly restMs: number
 }
 
 /** Nothing is known against it. */
-export const trusted: Standing = { kind: 'trusted', errorsAtMs: [] }
+export const trusted: Standing = { kind: 'trusted', errors: 0 }
 
-/** What is made of it after the outcome of a call. */
+/**
+ * What is made of it after the outcome of a call. Failures are counted in a row and not in a time: two in a minute are
+ * a lot among ten calls, and nothing among ten thousand. With five in a row, whoever fails one call in a hundred is left
+ * out once in ten thousand million calls, whoever fails one in two after about sixty, and whoever is gone after five.
+ */
 export function afterOutcome(
   standing: Standing,
   outcome: 'ok' | 'error',
@@ -29,7 +31,7 @@ export function afterOutcome(
 ): Standing {
   switch (standing.kind) {
     case 'trusted':
-      return outcome === 'ok' ? standing : afterError(standing.errorsAtMs, nowMs, rules)
+      return outcome === 'ok' ? trusted : afterError(standing.errors + 1, nowMs, rules)
     case 'on-trial':
       return outcome === 'ok' ? trusted : { kind: 'shunned', untilMs: nowMs + rules.restMs }
     case 'shunned':
@@ -49,9 +51,8 @@ export function leftOutUntilMs(standing: Standing, nowMs: number): number | unde
   return standing.kind === 'trusted' || nowMs >= standing.untilMs ? undefined : standing.untilMs
 }
 
-function afterError(errorsAtMs: readonly number[], nowMs: number, rules: ShunRules): Standing {
-  const counting = [...errorsAtMs.filter((atMs) => nowMs - atMs < rules.windowMs), nowMs]
-  return counting.length < rules.errors
-    ? { kind: 'trusted', errorsAtMs: counting }
+function afterError(errors: number, nowMs: number, rules: ShunRules): Standing {
+  return errors < rules.errors
+    ? { kind: 'trusted', errors }
     : { kind: 'shunned', untilMs: nowMs + rules.restMs }
 }

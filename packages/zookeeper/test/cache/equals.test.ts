@@ -73,15 +73,16 @@ function equals({ bench, heard }: World, depth: Depth, cache: Cache<Buffer>): vo
   expect(told, `depth ${depth}: what was told`).toEqual(Object.fromEntries(shown))
 }
 
-// Writes before, during and after one fault.
+// Writes before, during and after a fault, or two at once.
 async function suffer(world: World): Promise<void> {
   const { bench, random } = world
   await write(world, 5)
-  const heal = await pick(random, faults)(world)
+  const heals = [await pick(random, faults)(world)]
+  if (random() < 0.3) heals.push(await pick(random, faults)(world))
   await write(world, 10)
   await bench.clock.advance(random() * 1.6 * sessionMs)
   await write(world, 5)
-  await heal()
+  for (const heal of heals) await heal()
   await bench.clock.advance(random() * 500)
 }
 
@@ -139,6 +140,13 @@ const faults: readonly ((world: World) => Promise<() => unknown>)[] = [
     const { leader } = bench.ensemble
     await leader?.kill()
     return () => leader?.start()
+  },
+  async ({ bench }) => {
+    const { nodes } = bench.ensemble
+    for (const node of nodes) node.freeze()
+    return () => {
+      for (const node of nodes) node.thaw()
+    }
   },
 ]
 

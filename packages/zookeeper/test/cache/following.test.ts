@@ -70,6 +70,32 @@ describe('a connection that goes', () => {
     expect([cache.stale, reads.open]).toEqual([true, ['children /a', 'get /a/b']])
   })
 
+  it('and comes back in another session counts no answer to what was asked before', async () => {
+    const { cache, sessions, reads } = await children('/a/b')
+    await reads.tell('get /a/b', 'changed')
+    const early = reads.take('get /a/b')
+    await sessions.connect(false)
+    await sessions.begin()
+    await early.answer(nodeOf('before', { czxid: 90n, mzxid: 90n }))
+    await reads.serve(treeOf('/a', '/a/b'))
+    expect(cache.get('/a/b')?.value.toString()).toBe('/a/b')
+  })
+
+  it('and comes back reads at once, and then soon, what could not be read', async () => {
+    const { clock, reads, sessions } = await children('/a/b')
+    await reads.tell('get /a/b', 'changed')
+    for (let i = 0; i < 10; i++) {
+      await reads.take('get /a/b').fail(passing)
+      await clock.advance(5_000)
+    }
+    await reads.take('get /a/b').fail(passing)
+    await sessions.connect(false)
+    await sessions.connect(true)
+    await reads.take('get /a/b').fail(passing)
+    await clock.advance(100)
+    expect(reads.open).toEqual(['get /a/b'])
+  })
+
   it('holds back reads until it is there again', async () => {
     const { reads, sessions } = await children('/a/b')
     await sessions.connect(false)
@@ -77,6 +103,72 @@ describe('a connection that goes', () => {
     const before = reads.open
     await sessions.connect(true)
     expect([before, reads.open]).toEqual([[], ['get /a/b']])
+  })
+})
+
+describe('staleness', () => {
+  async function heardBy(act: (bench: Awaited<ReturnType<typeof children>>) => Promise<void>) {
+    const bench = await children('/a/b')
+    const heard: boolean[] = []
+    bench.cache.onStale((stale) => heard.push(stale))
+    await act(bench)
+    return heard
+  }
+
+  it('ends, which is told, when all has been read', async () => {
+    const { ground, reads, sessions } = scriptedGround()
+    const cache = openCache(ground, '/a', { depth: 1 })
+    const heard: unknown[] = []
+    cache.onStale((stale) => heard.push(stale, cache.current().size))
+    await sessions.begin()
+    await reads.serve(treeOf('/a', '/a/b'))
+    expect(heard).toEqual([false, 1])
+  })
+
+  it.each<[string, boolean[], Parameters<typeof heardBy>[0]]>([
+    [
+      'is told though nothing else changes',
+      [true, false],
+      async ({ sessions }) => {
+        await sessions.connect(false)
+        await sessions.connect(true)
+      },
+    ],
+    [
+      'is told while there is a connection',
+      [true, false],
+      async ({ reads, clock }) => {
+        await reads.tell('get /a/b', 'changed')
+        await reads.take('get /a/b').fail(passing)
+        await clock.advance(100)
+        await reads.take('get /a/b').answer(nodeOf('new', { czxid: 1n, mzxid: 8n }))
+      },
+    ],
+    [
+      'is told once in another session, until all has been read again',
+      [true, false],
+      async ({ sessions, reads }) => {
+        await sessions.begin()
+        await reads.serve(treeOf('/a', '/a/b'))
+      },
+    ],
+    [
+      'is not told of a change that is read in its time',
+      [],
+      ({ reads }) => reads.tell('get /a/b', 'changed'),
+    ],
+    ['is told when the cache is closed', [true], async ({ cache }) => cache.close()],
+  ])('%s', async (_what, expected, act) => {
+    expect(await heardBy(act)).toEqual(expected)
+  })
+
+  it('is told until the listener is taken away', async () => {
+    const { cache, sessions } = await children('/a/b')
+    const heard: boolean[] = []
+    const off = cache.onStale((stale) => heard.push(stale))
+    off()
+    await sessions.connect(false)
+    expect(heard).toEqual([])
   })
 })
 
@@ -119,6 +211,19 @@ describe('changes', () => {
 })
 
 describe('close', () => {
+  it('in the middle of a read leaves no watch behind', async () => {
+    const { ground, reads, sessions } = scriptedGround()
+    const cache = openCache(ground, '/a', {
+      decode: ({ data }) => {
+        cache.close()
+        return data
+      },
+    })
+    await sessions.begin()
+    await reads.serve(treeOf('/a'))
+    expect(reads.watched).toEqual([])
+  })
+
   it('watches nothing any more, and leaves what it knew', async () => {
     const { cache, reads, clock } = await children('/a/b')
     cache.close()

@@ -166,6 +166,29 @@ describe('reads', () => {
     expect([reads.open, cache.get('/a/c')?.value.toString()]).toEqual([['get /a/b'], 'new'])
   })
 
+  it('that have failed for long are made again within a second', async () => {
+    const { clock, reads } = await cacheOver(['/a'])
+    await reads.tell('get /a', 'changed')
+    for (let i = 0; i < 20; i++) {
+      await reads.take('get /a').fail(passing)
+      await clock.advance(1_000)
+    }
+    expect(reads.open).toEqual(['get /a'])
+  })
+
+  it('that are refused for good are made again now and then', async () => {
+    const { clock, reads } = await cacheOver(['/a'])
+    await reads.tell('get /a', 'changed')
+    const opened: number[] = []
+    for (let i = 0; i < 20; i++) {
+      await reads.take('get /a').fail(forGood)
+      await clock.advance(2_499)
+      opened.push(reads.open.length)
+      await clock.advance(1)
+    }
+    expect([opened.at(-1), reads.open]).toEqual([0, ['get /a']])
+  })
+
   it('that fail leave what was known, and say so', async () => {
     const { cache, reads } = await cacheOver(['/a'])
     await reads.tell('get /a', 'changed')

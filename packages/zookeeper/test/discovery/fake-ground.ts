@@ -1,11 +1,10 @@
-import { Emitter, Pulse } from '@ha/core'
+import { Emitter } from '@ha/core'
 import { FakeClock, seededRandom } from '@ha/core/testing'
 import type { Cache, CachedNode } from '../../src/cache/cache.ts'
 import type { CacheChange } from '../../src/cache/change.ts'
 import type { Decoding, DiscoveryGround } from '../../src/discovery/discovery-ground.ts'
 import type { Bytes, Node, Stat } from '../../src/node.ts'
 import type { Ephemeral, EphemeralEvents, EphemeralState } from '../../src/recipes/ephemeral.ts'
-import type { LiveSession } from '../../src/session/live-session.ts'
 
 /** An ephemeral in memory: held as long as it is wanted, with a journal of what was written to the servers. */
 export class FakeEphemeral implements Ephemeral {
@@ -73,8 +72,9 @@ export class FakeCache<T> implements Cache<T> {
   readonly problems: ReadonlyMap<string, Error> = new Map()
   readonly #decode: NonNullable<Decoding<T>['decode']>
   readonly #listeners = new Set<(change: CacheChange<T>) => void>()
+  readonly #staleListeners = new Set<(stale: boolean) => void>()
   #nodes: ReadonlyMap<string, CachedNode<T>> = new Map()
-  stale = true
+  #stale = true
   ageMs: number | undefined
   closed = false
 
@@ -91,9 +91,19 @@ export class FakeCache<T> implements Cache<T> {
       return [path, { path, stat, value: this.#decode({ data: Buffer.from(text), stat } as Node, path) }]
     })
     this.#nodes = new Map(nodes)
-    this.stale = false
     this.ageMs = 0
+    this.stale = false
     for (const listener of this.#listeners) listener({ added: [], changed: [], removed: [] })
+  }
+
+  get stale(): boolean {
+    return this.#stale
+  }
+
+  set stale(stale: boolean) {
+    if (stale === this.#stale) return
+    this.#stale = stale
+    for (const listener of this.#staleListeners) listener(stale)
   }
 
   current(): ReadonlyMap<string, CachedNode<T>> {
@@ -107,6 +117,11 @@ export class FakeCache<T> implements Cache<T> {
   onChange(listener: (change: CacheChange<T>) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
+  }
+
+  onStale(listener: (stale: boolean) => void): () => void {
+    this.#staleListeners.add(listener)
+    return () => this.#staleListeners.delete(listener)
   }
 
   async ready(): Promise<void> {}
@@ -132,17 +147,6 @@ export class FakeGround implements DiscoveryGround {
   readonly defects: unknown[] = []
   readonly ephemerals: FakeEphemeral[] = []
   readonly caches: FakeCache<unknown>[] = []
-  readonly sessions: {
-    connected: boolean
-    readonly changed: Pulse
-    readonly current: LiveSession | undefined
-    live(): Promise<LiveSession>
-  } = {
-    connected: true,
-    changed: new Pulse(),
-    current: undefined,
-    live: () => Promise.reject(new Error('not for these tests')),
-  }
 
   readonly onDefect = (_where: string, thrown: unknown): void => {
     this.defects.push(thrown)
@@ -160,13 +164,8 @@ export class FakeGround implements DiscoveryGround {
     return cache
   }
 
-  /** The connection is lost, which a cache hears later than others; or it is there again. */
-  connect(connected: boolean): void {
-    this.sessions.connected = connected
-    this.sessions.changed.fire()
-    if (connected) return
-    setImmediate(() => {
-      for (const cache of this.caches) cache.stale = true
-    })
+  /** The connection is lost: no cache knows any more whether it is right. */
+  disconnect(): void {
+    for (const cache of this.caches) cache.stale = true
   }
 }

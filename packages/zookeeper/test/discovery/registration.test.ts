@@ -152,6 +152,33 @@ describe('a registration whose checks fail', () => {
     expect(node()?.written.map(({ what }) => what)).toEqual(['made', 'deleted'])
   })
 
+  it('tells what has changed, and not that nothing has', async () => {
+    const { clock, health, registration, told } = gated()
+    await clock.advance(500)
+    health.well = false
+    await clock.advance(60_000)
+    expect({ told, state: registration.state }).toMatchObject({
+      told: ['registered', 'withheld'],
+      state: { reason: { message: 'the health check said no' } },
+    })
+  })
+
+  it('tells of another reason', async () => {
+    let says = 'no database'
+    const check = (): never => {
+      throw new Error(says)
+    }
+    const { clock, registration } = registering({ health: { check } })
+    const told: unknown[] = []
+    registration.events.on('state', (state) => {
+      told.push('reason' in state && state.reason?.message)
+    })
+    await clock.advance(5_000)
+    says = 'no queue'
+    await clock.advance(5_000)
+    expect(told).toEqual(['no database', 'no queue'])
+  })
+
   it('is flagged instead, where that is asked for', async () => {
     const { clock, health, registration, node, told } = gated({ onUnhealthy: 'flag' })
     await clock.advance(500)

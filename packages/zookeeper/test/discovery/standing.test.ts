@@ -11,7 +11,7 @@ import {
 } from '../../src/discovery/standing.ts'
 import { idsOf, instance } from './instances.ts'
 
-const rules: ShunRules = { errors: 2, windowMs: 30_000, restMs: 20_000 }
+const rules: ShunRules = { errors: 2, restMs: 20_000 }
 
 type Step = readonly ['ok' | 'error' | 'pick', number]
 
@@ -39,23 +39,23 @@ describe('the standing of an instance', () => {
       true,
     ],
     [
-      'is bad after two with a success between them',
+      'is good after two with a success between them',
       [
         ['error', 0],
         ['ok', 1],
         ['error', 2],
       ],
       3,
-      true,
+      false,
     ],
     [
-      'is good when the first is too long ago',
+      'is bad after two in a row, however much time is between them',
       [
         ['error', 0],
-        ['error', 30_000],
+        ['error', 3_600_000],
       ],
-      30_001,
-      false,
+      3_600_001,
+      true,
     ],
     [
       'is not mended by an answer from before',
@@ -135,6 +135,24 @@ describe('the standing of an instance', () => {
   it('forgets all errors with the trial', () => {
     const mended = after(['error', 0], ['error', 0], ['pick', 20_000], ['ok', 20_001])
     expect(isLeftOut(afterOutcome(mended, 'error', 20_002, rules), 20_003)).toBe(false)
+  })
+})
+
+describe('an instance that fails now and then', () => {
+  const five: ShunRules = { ...rules, errors: 5 }
+  const outcomes = fc.array(fc.boolean(), { maxLength: 200 })
+
+  it('is left out exactly when so many calls in a row have failed', () => {
+    fc.assert(
+      fc.property(outcomes, (oks) => {
+        const standing = oks.reduce(
+          (before, ok, atMs) => afterOutcome(before, ok ? 'ok' : 'error', atMs, five),
+          trusted,
+        )
+        const fiveInARow = oks.some((_, at) => at >= 4 && !oks.slice(at - 4, at + 1).includes(true))
+        expect(isLeftOut(standing, oks.length)).toBe(fiveInARow)
+      }),
+    )
   })
 })
 
