@@ -1,4 +1,13 @@
-import { type Clock, type Driver, Link, Roster, type Scope, scopeBelow } from '@ha/core'
+import {
+  type Clock,
+  type Driver,
+  type Endpoint,
+  Link,
+  Roster,
+  type Scope,
+  scopeBelow,
+  select,
+} from '@ha/core'
 import { addressesOf } from './addresses.ts'
 import { chrootDeclaration } from './chroot.ts'
 import type { ZookeeperConnection } from './connection/connection.ts'
@@ -15,6 +24,7 @@ import { Reads } from './operations/reads.ts'
 import { Writes } from './operations/writes.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Ephemerals } from './recipes/ephemerals.ts'
+import type { FarewellParts } from './session/farewell.ts'
 import { OwnSessions } from './session/sessions.ts'
 import { Telling } from './telling.ts'
 import { Watches } from './watches/watches.ts'
@@ -38,6 +48,8 @@ export interface Assembly {
   readonly operations: Operations
   readonly ephemerals: Ephemerals
   readonly ground: Ground
+  /** What the session of a closed client is ended with. */
+  readonly farewell: FarewellParts
   /** Fires the signal of the ground: everything that stands on it ends. */
   readonly scope: Scope
 }
@@ -63,7 +75,8 @@ export function assemble(options: ResolvedOptions, parts: ZookeeperParts): Assem
   const chroot = new Chroot(servers.chroot)
   const watches = new Watches({ chroot, lastZxid: () => sessions.lastZxid, onDefect })
   const driver = driverOf(options, parts, sessions, watches)
-  const link = linkOf(options, parts, driver)
+  const roster = new Roster(clock, addressesOf(servers.endpoints, options.tls !== undefined))
+  const link = linkOf(options, parts, driver, roster)
   sessions.follow(link)
   telling.follow(link, sessions)
   watches.follow(link)
@@ -88,7 +101,10 @@ export function assemble(options: ResolvedOptions, parts: ZookeeperParts): Assem
     onDefect,
   }
   const ephemerals = new Ephemerals(ground, (id) => sessions.wasOurs(id))
-  return { link, sessions, watches, telling, asking, operations, ephemerals, ground, scope }
+  const plan = (): readonly Endpoint[] =>
+    select(roster.view, { strategy: 'shuffle', turn: 0, nowMs: clock.now(), penaltyMs, random })
+  const farewell = { driver, sessions, clock, random, plan }
+  return { link, sessions, watches, telling, asking, operations, ephemerals, ground, farewell, scope }
 }
 
 // The driver, with what each connection carries: the session, and what the servers tell of watched nodes.
@@ -106,7 +122,7 @@ function driverOf(
     auth: () => auth,
     hello: () => sessions.hello(),
     onGranted: (granted) => sessions.granted(granted),
-    onExpired: (id) => sessions.expired(id),
+    onGone: (id) => sessions.gone(id),
   })
   return {
     ...driver,
@@ -125,12 +141,13 @@ function linkOf(
   options: ResolvedOptions,
   { clock, random }: ZookeeperParts,
   driver: Driver<ZookeeperConnection>,
+  roster: Roster,
 ): Link<ZookeeperConnection> {
-  const { servers, tls, sessionTimeoutMs, connectTimeoutMs, backoff, liveness } = options
+  const { sessionTimeoutMs, connectTimeoutMs, backoff, liveness } = options
   return new Link({
     name: 'session',
     driver,
-    roster: new Roster(clock, addressesOf(servers.endpoints, tls !== undefined)),
+    roster,
     clock,
     random,
     strategy: 'shuffle',

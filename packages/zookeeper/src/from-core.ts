@@ -1,5 +1,6 @@
 import { asError, type HaError, isHaError } from '@ha/core'
 import type { ZookeeperCode } from './codes.ts'
+import { ConnectionError, type Unanswered } from './connection/connection-error.ts'
 import { ReplyError } from './driver/reply-error.ts'
 import { Chroot } from './operations/paths.ts'
 import { ZookeeperError } from './zookeeper-error.ts'
@@ -13,6 +14,11 @@ export function fromCore(thrown: unknown, path: string, chroot: Chroot = new Chr
   if (thrown instanceof ReplyError) {
     const { code, message } = thrown
     return new ZookeeperError(codes[code] ?? 'rejected', message, { path, serverCode: code, cause: thrown })
+  }
+  if (thrown instanceof ConnectionError) {
+    const { kind, message, sent } = thrown
+    const outcome = sent ? 'unknown' : 'not-done'
+    return new ZookeeperError(unanswered[kind], message, { path, outcome, retryable: true, cause: thrown })
   }
   const error = asError(thrown)
   if (!isHaError(error)) return new ZookeeperError('internal', error.message, { path, cause: error })
@@ -38,6 +44,12 @@ function messageOf({ message }: HaError, reply: ReplyError | undefined, chroot: 
 // Of a multi, the path of the change that was refused.
 function changedPath(reply: ReplyError | undefined, chroot: Chroot): string | undefined {
   return reply?.index === undefined || reply.path === undefined ? undefined : chroot.below(reply.path)
+}
+
+const unanswered: Readonly<Record<Unanswered, ZookeeperCode>> = {
+  lost: 'lost',
+  over: 'lost',
+  full: 'exhausted',
 }
 
 const codes: Readonly<Record<number, ZookeeperCode>> = {

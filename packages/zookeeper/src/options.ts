@@ -88,10 +88,9 @@ export function resolveZookeeperOptions(input: string | ZookeeperOptions): Resol
   return completed(first)
 }
 
-interface Given extends Omit<ResolvedOptions, 'servers' | 'aclOf' | 'liveness'> {
+interface Given extends Omit<ResolvedOptions, 'servers' | 'aclOf'> {
   readonly connect: Servers
   readonly acl: AclOf | undefined
-  readonly liveness: LivenessOptions
 }
 
 // Stands for a default that follows from other options.
@@ -128,7 +127,7 @@ function completed({ connect, acl, ...given }: Given): ResolvedOptions {
     operationTimeoutMs: given.operationTimeoutMs || Math.min(10_000, sessionTimeoutMs),
     // Whoever is frozen takes the connection and says nothing: a second is long for a handshake.
     connectTimeoutMs: given.connectTimeoutMs || Math.round(Math.min(3_000, Math.max(1_000, share))),
-    // A quorum that is back is to be found while there is a session to be saved.
+    // A quorum that is back is to be found while there is a session to be saved, and soon where there is none any more.
     backoff: {
       ...backoff,
       maxMs: backoff.maxMs || Math.round(Math.min(5_000, Math.max(250, sessionTimeoutMs / 8))),

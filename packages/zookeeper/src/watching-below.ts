@@ -1,9 +1,11 @@
-import { leaseOf, Pulse, scopeBelow } from '@ha/core'
+import { abandonable, leaseOf, Pulse, scopeBelow } from '@ha/core'
 import { fromCore } from './from-core.ts'
+import { gaveUp } from './gave-up.ts'
 import type { Ground } from './ground.ts'
 import type { WatchEvent } from './node.ts'
 import type { CallOptions } from './operations/operations.ts'
 import { checkPath } from './operations/paths.ts'
+import { persist } from './recipes/persist.ts'
 import type { Watches } from './watches/watches.ts'
 
 /** Something has changed at or below a node, or may have: `missed` says that events were lost, and all is to be read. */
@@ -16,6 +18,7 @@ const mostWaiting = 10_000
  * Tells of every change at and below a node, for as long as it is iterated, with one watch that stays (servers from 3.6
  * on, else `unsupported`). Servers tell nothing of what happened between two connections: that is `missed`. Servers
  * before 3.9 forget the watch when the same client reads one of these nodes and watches it once; a `cache` does that.
+ * Rejects with `aborted` when the signal fires, and with `closed` at the end of the client.
  */
 export async function* watchBelow(
   ground: Ground,
@@ -35,19 +38,47 @@ export async function* watchBelow(
   }
   const stops: (() => void)[] = [scope.end]
   try {
-    const lease = await ground.link.acquire(scope.signal)
-    stops.push(await watches.addRecursive(path, push, lease.connection))
-    stops.push(onNextConnection(ground, lease.generation, () => push(missed)))
+    const { generation, stop } = await persist(ground, scope.signal, () =>
+      listen(ground, watches, path, push, scope.signal),
+    )
+    stops.push(
+      stop,
+      onNextConnection(ground, generation, () => push(missed)),
+    )
     for (;;) {
       const told = waiting
       waiting = []
       yield* told
       if (waiting.length === 0) await arrived.wait(scope.signal)
     }
-  } catch (error) {
-    throw fromCore(error, path)
+  } catch (thrown) {
+    throw scope.signal.aborted
+      ? gaveUp(ground, { what: `watchBelow ${path}`, path }, scope.signal.reason)
+      : fromCore(thrown, path)
   } finally {
     for (const stop of stops) stop()
+  }
+}
+
+interface Listening {
+  /** The connection that the watch was set on. */
+  readonly generation: number
+  stop(): void
+}
+
+async function listen(
+  { link }: Ground,
+  watches: Watches,
+  path: string,
+  push: (event: WatchEvent) => void,
+  signal: AbortSignal,
+): Promise<Listening> {
+  const { connection, generation } = await link.acquire(signal)
+  try {
+    const adding = watches.addRecursive(path, push, connection)
+    return { generation, stop: await abandonable(adding, signal, (stop) => stop()) }
+  } catch (thrown) {
+    throw fromCore(thrown, path)
   }
 }
 

@@ -1,8 +1,11 @@
 import { abandonable, gate, scopeBelow } from '@ha/core'
+import { fromCore } from './from-core.ts'
+import { gaveUp } from './gave-up.ts'
 import type { Ground } from './ground.ts'
 import type { WatchEvent } from './node.ts'
 import type { CallOptions, Watched } from './operations/operations.ts'
 import { checkPath } from './operations/paths.ts'
+import { persist } from './recipes/persist.ts'
 
 /** What of a node is watched. */
 export interface WatchOptions extends Pick<CallOptions, 'signal'> {
@@ -13,7 +16,8 @@ export interface WatchOptions extends Pick<CallOptions, 'signal'> {
 /**
  * Tells that a node has changed, until its signal fires or the loop over it is left: read it after each event. The
  * first one is told at once, for what was before. Several changes may be one event, and none is missed: the node is
- * watched again before an event is told.
+ * watched again before an event is told. Rejects with `aborted` when the signal fires, and with `closed` at the end of
+ * the client.
  */
 export async function* watchNode(
   ground: Ground,
@@ -31,6 +35,10 @@ export async function* watchNode(
       armed = await arm(ground, path, kind, scope.signal)
       yield event
     }
+  } catch (thrown) {
+    throw scope.signal.aborted
+      ? gaveUp(ground, { what: `watch ${path}`, path }, scope.signal.reason)
+      : fromCore(thrown, path)
   } finally {
     armed?.unwatch()
     scope.end()
@@ -51,16 +59,8 @@ async function arm(
 ): Promise<Armed> {
   const told = gate<WatchEvent>()
   const onEvent = (event: WatchEvent): void => told.resolve(event)
-  for (;;) {
-    await ground.sessions.live(signal)
-    try {
-      const watched: Watched<unknown> = await readOf[kind](ground, path, onEvent, { signal })
-      return { told: told.promise, unwatch: () => watched.unwatch() }
-    } catch (error) {
-      signal.throwIfAborted()
-      if (ground.sessions.connected) throw error
-    }
-  }
+  const { unwatch } = await persist(ground, signal, (call) => readOf[kind](ground, path, onEvent, call))
+  return { told: told.promise, unwatch }
 }
 
 const readOf: Readonly<

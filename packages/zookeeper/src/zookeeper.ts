@@ -1,4 +1,4 @@
-import { type Events, systemClock, withDeadline } from '@ha/core'
+import { type Events, systemClock } from '@ha/core'
 import { type Assembly, assemble, type ZookeeperParts } from './assembly.ts'
 import type { Cache } from './cache/cache.ts'
 import type { CacheOptions } from './cache/cache-options.ts'
@@ -8,7 +8,6 @@ import { Discovery, type DiscoveryOptions } from './discovery/discovery.ts'
 import type { Decoding } from './discovery/discovery-ground.ts'
 import { endOf } from './ending.ts'
 import type { ZookeeperEvents } from './events.ts'
-import { fromCore } from './from-core.ts'
 import { type ZookeeperHealth, zookeeperHealth } from './health.ts'
 import type { Acl, Bytes, Children, Created, Node, Stat, WatchEvent } from './node.ts'
 import { resolveCall } from './operations/call-options.ts'
@@ -31,6 +30,7 @@ import type { EphemeralOptions } from './recipes/ephemeral-options.ts'
 import { type Lock, type LockOptions, lock } from './recipes/lock.ts'
 import { type RwLock, rwLock } from './recipes/rw-lock.ts'
 import { type Semaphore, semaphore } from './recipes/semaphore.ts'
+import { within } from './recipes/within.ts'
 import type { LiveSession } from './session/live-session.ts'
 import type { ZookeeperState } from './state.ts'
 import { type WatchOptions, watchNode } from './watching.ts'
@@ -84,19 +84,16 @@ export class Zookeeper implements Operations, AsyncDisposable {
    * trying either way.
    */
   async ready(options?: CallOptions): Promise<LiveSession> {
-    const { timeoutMs, signal } = resolveCall('ready', options, readyMs)
+    const call = resolveCall('ready', options, readyMs)
     const { sessions, link, ground } = this.#assembly
     const expired = (): ZookeeperError => {
       const trouble = link.trouble()
       const why = trouble === undefined ? '' : `: ${trouble.message}`
-      const message = `not ready within ${timeoutMs} ms${why}`
+      const message = `not ready within ${call.timeoutMs} ms${why}`
       return new ZookeeperError('timed-out', message, { retryable: true, cause: trouble })
     }
-    try {
-      return await withDeadline(ground.clock, { timeoutMs, signal, expired }, (inner) => sessions.live(inner))
-    } catch (error) {
-      throw fromCore(error, '/')
-    }
+    const limits = { what: 'ready', path: '/', call, expired }
+    return within(ground, limits, (signal) => sessions.live(signal))
   }
 
   create(path: string, data?: Bytes, options?: CreateOptions): Promise<Created> {

@@ -152,11 +152,12 @@ export class ZookeeperConnection {
     return () => undefined
   }
 
-  /** Ends the session, and with it the connection. Hangs as long as the server does. */
-  async end(): Promise<void> {
-    // Whatever keeps the server from answering, the connection ends; a session that was not ended ends by its time.
-    await this.#post(closeSession(), false).catch(() => undefined)
+  /** Ends the session, and with it the connection. False when no server has said so. Hangs as long as the server does. */
+  async end(): Promise<boolean> {
+    const ending = this.#post(closeSession(), false)
+    const isEnded = await ending.then(() => true).catch(() => false)
     this.destroy(new Error('the session was closed'))
+    return isEnded
   }
 
   /** Ends the connection at once, and not the session: whatever is under way is rejected. May be called twice. */

@@ -21,8 +21,11 @@ export interface ZookeeperDriverParts {
   readonly auth?: (() => readonly Login[]) | undefined
   /** Told at once of what a server granted, also when the rest of the dial then fails: the session is there. */
   readonly onGranted: (granted: Granted) => void
-  /** Told that the session that was asked for is over, before the dial fails: the next {@link hello} wants another. */
-  readonly onExpired: (sessionId: bigint) => void
+  /**
+   * Told that the servers do not have a session any more: one that was asked for, before the dial fails, so that the next
+   * {@link hello} wants another; or one that was ended with its connection.
+   */
+  readonly onGone: (sessionId: bigint) => void
   /** TLS to every server. Default: none. */
   readonly tls?: TlsOptions | undefined
   /** How a stream is opened. Default: TCP, or TLS. */
@@ -36,7 +39,9 @@ export function zookeeperDriver(parts: ZookeeperDriverParts): Driver<ZookeeperCo
   return {
     protocol: 'zookeeper',
     open: (endpoint, signal) => open(parts, dial, endpoint, signal),
-    close: (connection) => connection.end(),
+    close: async (connection) => {
+      if (await connection.end()) parts.onGone(connection.granted.sessionId)
+    },
     destroy: (connection) => connection.destroy(),
     watch: (connection, report) => connection.onEnd((error) => report({ kind: 'lost', error })),
     received: (connection) => connection.receivedBytes,
@@ -73,7 +78,7 @@ async function begin(
   const hello = parts.hello()
   const greeted = await shakeHands(wire, hello, signal)
   if (greeted.kind === 'expired') {
-    parts.onExpired(hello.sessionId)
+    parts.onGone(hello.sessionId)
     throw expiredError(hello.sessionId, formatEndpoint(endpoint))
   }
   const { granted } = greeted

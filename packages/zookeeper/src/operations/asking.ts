@@ -48,16 +48,19 @@ export class Asking {
   readonly chroot: Chroot
   readonly clock: Clock
   readonly random: () => number
+  /** Fires when the client is closed. */
+  readonly closed: AbortSignal
   readonly #parts: AskingParts
   readonly #runner: Runner<ZookeeperConnection>
   #underWay = 0
 
   constructor(parts: AskingParts) {
-    const { link, driver, clock, random, chroot, maxOperations } = parts
+    const { link, driver, clock, random, chroot, closed, maxOperations } = parts
     this.#parts = parts
     this.chroot = chroot
     this.clock = clock
     this.random = random
+    this.closed = closed
     // Everything that is under way is lost with the one connection, and may be asked again on the next.
     const budget = new Budget({ burst: maxOperations, refill: 1 })
     this.#runner = { source: link, driver, clock, random, backoff, budget }
@@ -72,7 +75,7 @@ export class Asking {
   async ask<T>(request: Request<T>, asked: Asked): Promise<T> {
     this.#admit(asked)
     let sent = false
-    const { closed } = this.#parts
+    const { closed } = this
     const either = scopeBelow(asked.call.signal, closed)
     const operation: Operation = {
       name: `${asked.name} ${asked.path}`,

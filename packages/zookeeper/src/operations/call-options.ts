@@ -63,19 +63,23 @@ function invalid(path: string, problem: string): ZookeeperError {
 
 /** What is left of a call’s time, for its next step. */
 export class Remaining {
+  readonly #timeoutMs: number
   readonly #untilMs: number
   readonly #now: () => number
   readonly #signal: AbortSignal | undefined
 
   constructor({ timeoutMs, signal }: Call, now: () => number) {
     this.#now = now
+    this.#timeoutMs = timeoutMs
     this.#untilMs = now() + timeoutMs
     this.#signal = signal
   }
 
   /** The limits of the next step: never nothing, so that it says itself that its time was up. */
   get call(): Call {
-    return { timeoutMs: Math.max(1, this.#untilMs - this.#now()), signal: this.#signal }
+    const leftMs = this.#untilMs - this.#now()
+    // Never more than in all: times are sums of fractions, whose residue may be above the longest timer that there is.
+    return { timeoutMs: Math.min(this.#timeoutMs, Math.max(1, leftMs)), signal: this.#signal }
   }
 
   get over(): boolean {

@@ -6,6 +6,7 @@ import { type AclOf, checkAcl } from './acl.ts'
 import type { Asked, Asking } from './asking.ts'
 import { bytesOf } from './bytes.ts'
 import { type Call, Remaining, resolveCall } from './call-options.ts'
+import { lookUp } from './looking-up.ts'
 import { isUnknown } from './lost-writes.ts'
 import { mark, markedIn } from './mark.ts'
 import type { CreateOptions } from './operations.ts'
@@ -106,7 +107,8 @@ export class Creating {
     before: LiveSession | undefined,
   ): Promise<Created | undefined> {
     if (!isUnknown(error) || remaining.over) throw error
-    const made = await this.#find(wanted, remaining).catch((cause: unknown) => stillUnknown(error, cause))
+    const looking = lookUp(this.#parts.asking, remaining, () => this.#find(wanted, remaining))
+    const made = await looking.catch((cause: unknown) => stillUnknown(error, cause))
     // A request of a session that was given up may still come late, and what it made would stay.
     if (made === undefined && this.#parts.session() !== before && wanted.kind !== 'ephemeral') throw error
     return made

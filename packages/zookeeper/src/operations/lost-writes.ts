@@ -1,5 +1,7 @@
 import { ZookeeperError } from '../zookeeper-error.ts'
+import type { Asking } from './asking.ts'
 import type { Remaining } from './call-options.ts'
+import { lookUp } from './looking-up.ts'
 import type { Reads } from './reads.ts'
 
 /** A write with a version whose answer was lost. */
@@ -23,13 +25,15 @@ export function isUnknown(error: unknown): error is ZookeeperError {
  * connection. Else rejects with the error that there was.
  */
 export async function lookAfter(
-  reads: Reads,
+  { asking, reads }: { readonly asking: Asking; readonly reads: Reads },
   { path, version, knownZxid, error, remaining }: Look,
 ): Promise<void> {
   if (remaining.over) throw error
   try {
-    await reads.sync(path, remaining.call)
-    const stat = await reads.plain.exists(path, remaining.call)
+    const stat = await lookUp(asking, remaining, async () => {
+      await reads.sync(path, remaining.call)
+      return reads.plain.exists(path, remaining.call)
+    })
     if (stat?.version === version && stat.czxid <= knownZxid) return
   } catch {
     // What cannot be looked up stays unknown.

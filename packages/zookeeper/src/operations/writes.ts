@@ -111,7 +111,7 @@ export class Writes {
     call: Call,
     write: (step: Call) => Promise<T>,
   ): Promise<T> {
-    const { asking, reads, lastZxid } = this.#parts
+    const { asking, lastZxid } = this.#parts
     const remaining = new Remaining(call, () => asking.clock.now())
     for (;;) {
       const knownZxid = lastZxid()
@@ -120,7 +120,7 @@ export class Writes {
       } catch (error) {
         if (version === undefined || !isUnknown(error)) throw error
         const look: Look = { path, version, knownZxid, error, remaining }
-        await lookAfter(reads, look)
+        await lookAfter(this.#parts, look)
       }
     }
   }

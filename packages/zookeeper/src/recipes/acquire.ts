@@ -15,7 +15,7 @@ export async function acquire(ground: Ground, line: Line, call: Call): Promise<P
   const onTurn = (turn: Turn): void => {
     last = turn
   }
-  const expired = (): Error => notInTime(line, call, last)
+  const expired = (): Error => notInTime(line, call, last, ground.link.trouble())
   const wait = async (signal: AbortSignal): Promise<Place> => {
     for (;;) {
       const place = await enter(ground, line, signal)
@@ -29,7 +29,7 @@ export async function acquire(ground: Ground, line: Line, call: Call): Promise<P
 
 /** Stands in line, and leaves it when it is not our turn at once. */
 export async function acquireNow(ground: Ground, line: Line, call: Call): Promise<Place | undefined> {
-  const expired = (): Error => notInTime(line, call, undefined)
+  const expired = (): Error => notInTime(line, call, undefined, ground.link.trouble())
   const look = async (signal: AbortSignal): Promise<Place | undefined> => {
     const place = await enter(ground, line, signal)
     const turn = await keeping(place, () => lookOnce(ground, line, place, signal))
@@ -59,9 +59,15 @@ async function keeping<T>(place: Place, work: () => Promise<T>): Promise<T> {
   }
 }
 
-function notInTime({ what, folder }: Line, { timeoutMs }: Call, last: Turn | undefined): ZookeeperError {
-  const message = `${what} was not acquired within ${timeoutMs} ms${whyNot(folder, last)}`
-  return new ZookeeperError('timed-out', message, { path: folder, retryable: true })
+function notInTime(
+  { what, folder }: Line,
+  { timeoutMs }: Call,
+  last: Turn | undefined,
+  trouble: Error | undefined,
+): ZookeeperError {
+  const why = trouble === undefined ? whyNot(folder, last) : `: ${trouble.message}`
+  const message = `${what} was not acquired within ${timeoutMs} ms${why}`
+  return new ZookeeperError('timed-out', message, { path: folder, retryable: true, cause: trouble })
 }
 
 function whyNot(folder: string, turn: Turn | undefined): string {

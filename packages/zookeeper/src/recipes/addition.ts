@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { asError, fullJitter, isHaError } from '@ha/core'
 import type { ZookeeperCode } from '../codes.ts'
+import { gaveUp } from '../gave-up.ts'
 import type { Ground } from '../ground.ts'
 import { type Call, Remaining } from '../operations/call-options.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
@@ -99,9 +100,14 @@ export class Addition {
     throw this.#error('config-invalid', `${before} and ${this.#n} are more than a number can hold`, undefined)
   }
 
-  #pause(round: number): Promise<void> {
+  async #pause(round: number): Promise<void> {
     const { clock, random } = this.#ground
-    return clock.sleep(Math.min(pace(round, random), this.#remaining.call.timeoutMs), this.#call.signal)
+    const pauseMs = Math.min(pace(round, random), this.#remaining.call.timeoutMs)
+    try {
+      await clock.sleep(pauseMs, this.#call.signal)
+    } catch (reason) {
+      throw gaveUp(this.#ground, { what: `counter ${this.#path}`, path: this.#path }, reason)
+    }
   }
 
   // Whatever it was in the end: a write that was never answered may have happened.

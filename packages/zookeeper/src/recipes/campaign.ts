@@ -1,14 +1,15 @@
-import { isHaError, listenerFailed } from '@ha/core'
+import { asError, isHaError, listenerFailed } from '@ha/core'
 import type { Ground } from '../ground.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import { acquire } from './acquire.ts'
 import type { Lease } from './lease.ts'
 import type { Line } from './line.ts'
-import { persist } from './persist.ts'
+import { persist, untilSignalMs } from './persist.ts'
 
 type State =
   | { readonly kind: 'idle' }
-  | { readonly kind: 'standing' }
+  /** `failure` is what the last try to stand failed with. */
+  | { readonly kind: 'standing'; readonly failure: Error | undefined }
   | { readonly kind: 'leading'; readonly lease: Lease }
 
 /** What one participant does in an election: stands, leads, steps down, and stands again. */
@@ -25,6 +26,12 @@ export class Campaign {
   /** Whether this participant leads, and nobody else can. */
   get leads(): boolean {
     return this.#state.kind === 'leading' && this.#state.lease.valid()
+  }
+
+  /** What keeps it from standing, or its place in the line from being looked at. */
+  get trouble(): Error | undefined {
+    if (this.#state.kind !== 'standing') return undefined
+    return this.#ground.link.trouble() ?? this.#state.failure
   }
 
   async run(fn: (lease: Lease) => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
@@ -50,25 +57,34 @@ export class Campaign {
       if (lease.valid()) throw thrown
       if (!isConsequence(thrown, lease)) listenerFailed(`election ${this.#line.folder}`, thrown)
     } finally {
-      this.#state = { kind: 'standing' }
+      this.#state = standing
       await lease.release()
     }
   }
 
   // Undefined when the signal came first.
   async #elected(signal: AbortSignal | undefined): Promise<Lease | undefined> {
-    this.#state = { kind: 'standing' }
     const ground = this.#ground
     try {
-      return await persist(ground, signal ?? ground.signal, ({ timeoutMs = ground.operationTimeoutMs }) =>
-        acquire(ground, this.#line, { timeoutMs, signal }),
-      )
+      return await persist(ground, signal ?? ground.signal, () => this.#stand(signal))
     } catch (thrown) {
       if (signal?.aborted === true) return undefined
       throw thrown
     }
   }
+
+  async #stand(signal: AbortSignal | undefined): Promise<Lease> {
+    this.#state = standing
+    try {
+      return await acquire(this.#ground, this.#line, { timeoutMs: untilSignalMs, signal })
+    } catch (thrown) {
+      this.#state = { kind: 'standing', failure: asError(thrown) }
+      throw thrown
+    }
+  }
 }
+
+const standing: State = { kind: 'standing', failure: undefined }
 
 // Whoever was told to stop, and stopped, has not failed.
 function isConsequence(thrown: unknown, lease: Lease): boolean {

@@ -28,13 +28,16 @@ export interface Election {
   readonly path: string
   readonly id: string
   /**
-   * Stands for election, runs `fn` while elected, steps down when it returns, and stands again, until the signal; when
-   * that fires during `fn`, it waits for its end, so give `fn` the same signal. Rejects with what `fn` threw while it was elected.
+   * Stands for election, runs `fn` while elected, steps down when it returns, and stands again, until the signal,
+   * however long the servers cannot be reached or refuse us; when the signal fires during `fn`, it waits for its end, so
+   * give `fn` the same signal. Rejects with what `fn` threw while it was elected.
    * What it throws when its lease is over is no end of the campaign: it is told as a listener that failed.
    */
   run(fn: (lease: Lease) => Promise<void>, options?: CampaignOptions): Promise<void>
   /** True while nobody else can be elected, by our own clock. */
   isLeader(): boolean
+  /** What keeps this participant from standing, such as servers that refuse it; undefined when nothing does. */
+  trouble(): Error | undefined
   /** Who is first in line, as the ensemble's own leader knows it. */
   leader(options?: CallOptions): Promise<Participant | undefined>
   /**
@@ -58,6 +61,7 @@ export function election(ground: Ground, path: string, { id, priority = 0 }: Ele
     id,
     run: (fn, options) => campaign.run(fn, resolveCall('run', options, ground.operationTimeoutMs).signal),
     isLeader: () => campaign.leads,
+    trouble: () => campaign.trouble,
     leader: async (options) =>
       readLeader(ground, path, resolveCall('leader', options, ground.operationTimeoutMs)),
     observe: (options) =>

@@ -48,6 +48,8 @@ async function attempt(operations: Operations, what: Act, limit: CallOptions): P
       await operations.set(path, step.data, { ...limit, version: step.version })
       return
     case 'replace': {
+      // A server compares versions, and neither owners nor czxids: what came into the place of the node since the look,
+      // and is at the same version, goes with it. No check in the multi can tell; see `takeover`.
       const create = {
         kind: 'create',
         path: asked,

@@ -1,13 +1,4 @@
-import {
-  asError,
-  Emitter,
-  isHaError,
-  type Listener,
-  Pulse,
-  type Scope,
-  scopeBelow,
-  withDeadline,
-} from '@ha/core'
+import { asError, Emitter, type Listener, Pulse, type Scope, scopeBelow, withDeadline } from '@ha/core'
 import type { Bytes } from '../node.ts'
 import { bytesOf } from '../operations/bytes.ts'
 import type { CallOptions } from '../operations/operations.ts'
@@ -16,6 +7,7 @@ import { ZookeeperError } from '../zookeeper-error.ts'
 import type { Ephemeral, EphemeralEvents, EphemeralState } from './ephemeral.ts'
 import type { Wish } from './ephemeral-step.ts'
 import { Upkeep, type UpkeepParts } from './ephemeral-upkeep.ts'
+import { within } from './within.ts'
 
 export interface EphemeralParts extends UpkeepParts {
   /** Called once, when nothing of it is left. */
@@ -180,19 +172,12 @@ export class EphemeralNode implements Ephemeral {
     return this.#state
   }
 
-  async #within(
-    limit: CallOptions,
-    goal: string,
-    wait: (signal: AbortSignal) => Promise<void>,
-  ): Promise<void> {
-    const { clock, operationTimeoutMs } = this.#parts.ground
-    const { timeoutMs = operationTimeoutMs, signal } = limit
+  #within(limit: CallOptions, goal: string, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const { ground } = this.#parts
+    const { timeoutMs = ground.operationTimeoutMs, signal } = limit
     const expired = (): Error => this.#late(goal, timeoutMs)
-    try {
-      await withDeadline(clock, { timeoutMs, signal, expired }, wait)
-    } catch (thrown) {
-      throw isHaError(thrown) ? thrown : this.#aborted(thrown)
-    }
+    const waited = { what: `ephemeral ${this.#path}`, path: this.#path }
+    return within(ground, { ...waited, call: { timeoutMs, signal }, expired }, wait)
   }
 
   #late(goal: string, timeoutMs: number): ZookeeperError {
@@ -201,11 +186,6 @@ export class EphemeralNode implements Ephemeral {
     const why = cause === undefined ? '' : `: ${cause.message}`
     const message = `ephemeral ${this.#path} not ${goal} within ${timeoutMs} ms${why}`
     return new ZookeeperError('timed-out', message, { path: this.#path, retryable: true, cause })
-  }
-
-  #aborted(cause: unknown): ZookeeperError {
-    const message = `ephemeral ${this.#path}: the wait was ended by its signal`
-    return new ZookeeperError('aborted', message, { path: this.#path, cause })
   }
 
   #closed(): ZookeeperError {

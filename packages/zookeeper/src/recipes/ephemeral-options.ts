@@ -7,6 +7,10 @@ export interface EphemeralOptions {
    * Whether a node that another session holds is an earlier life of ours, and may be replaced at once: `true` where the
    * path names the instance, or a look at the node. One that came after ours is never replaced, so that two with one
    * name do not drive each other out for ever. Default false: its end is waited for.
+   *
+   * What is replaced is what was looked at, as far as its version tells, for servers compare nothing else. When it ends
+   * after the look, and within that one round trip a stranger takes the path and has written to it as often (never, as a
+   * rule), it is the stranger that is replaced, and told so by its watch. Let no stranger use the path, or wait.
    */
   readonly takeover?: boolean | ((node: Node) => boolean) | undefined
   /** The server adds a number of ten digits to the name, and another one each time the node is made. Default false. */

@@ -1,10 +1,11 @@
-import { asError, fullJitter, isHaError } from '@ha/core'
+import { fullJitter } from '@ha/core'
 import type { Ground } from '../ground.ts'
+import { isLasting } from '../lasting.ts'
 import type { CallOptions } from '../operations/operations.ts'
 
 /**
- * Asks until there is an answer, an error that asking again does not cure, or the signal: for reads that are part of a
- * longer wait, whose one deadline the signal is.
+ * Asks until there is an answer, a lasting error, or the signal: for reads that are part of a longer wait, whose one
+ * deadline the signal is.
  */
 export async function persist<T>(
   ground: Ground,
@@ -15,7 +16,7 @@ export async function persist<T>(
     try {
       return await ask({ signal, timeoutMs: untilSignalMs })
     } catch (thrown) {
-      if (signal.aborted || !isRetryable(thrown)) throw thrown
+      if (signal.aborted || isLasting(thrown)) throw thrown
     }
     await ground.clock.sleep(pace(round, ground.random), signal)
   }
@@ -25,8 +26,3 @@ export async function persist<T>(
 export const untilSignalMs = 2_147_483_647
 
 const pace = fullJitter({ baseMs: 50, maxMs: 2_000 })
-
-function isRetryable(thrown: unknown): boolean {
-  const error = asError(thrown)
-  return isHaError(error) && error.retryable
-}

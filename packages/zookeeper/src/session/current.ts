@@ -70,6 +70,9 @@ export class Current implements LiveSession {
     this.#confirmedAtMs = Math.max(this.#confirmedAtMs, askedAtMs)
     this.#agreedAtMs = Math.max(this.#agreedAtMs, askedAtMs)
     this.#timeoutMs = timeoutMs
+    // It may be for less than before.
+    this.#cancel()
+    this.#cancel = this.#lookAgain()
   }
 
   /** The session goes on over this connection. */

@@ -21,7 +21,8 @@ type Standing =
   /** The next handshake asks for a new session. */
   | { readonly kind: 'none' }
   | { readonly kind: 'live'; readonly current: Current }
-  | { readonly kind: 'closed' }
+  /** There will be no other; `left` is what the servers may still have. */
+  | { readonly kind: 'closed'; readonly left: Current | undefined }
 
 /**
  * The sessions of one client, one after the other. A session ends when a server says so, or when our own clock says
@@ -44,6 +45,11 @@ export class OwnSessions implements Sessions {
 
   get current(): LiveSession | undefined {
     return this.#standing.kind === 'live' ? this.#standing.current : undefined
+  }
+
+  /** The session of a closed client, until the servers have ended it. */
+  get left(): LiveSession | undefined {
+    return this.#standing.kind === 'closed' ? this.#standing.left : undefined
   }
 
   get connected(): boolean {
@@ -71,10 +77,22 @@ export class OwnSessions implements Sessions {
   /** What the next handshake says. */
   hello(): Hello {
     const { timeoutMs } = this.#parts
-    const current = this.#standing.kind === 'live' ? this.#standing.current : undefined
-    const sessionId = current?.id ?? 0n
-    const password = current?.password ?? newPassword
+    const wanted = this.#wanted()
+    const sessionId = wanted?.id ?? 0n
+    const password = wanted?.password ?? newPassword
     return { sessionId, password, lastZxid: this.lastZxid, timeoutMs, readOnly: false }
+  }
+
+  // Also that of a closed client: it is taken over once more, to be ended.
+  #wanted(): Current | undefined {
+    switch (this.#standing.kind) {
+      case 'none':
+        return undefined
+      case 'live':
+        return this.#standing.current
+      case 'closed':
+        return this.#standing.left
+    }
   }
 
   /**
@@ -82,7 +100,10 @@ export class OwnSessions implements Sessions {
    * over.
    */
   granted(granted: Granted): void {
-    if (this.#standing.kind === 'closed') throw closed()
+    if (this.#standing.kind === 'closed') {
+      if (this.left?.id !== granted.sessionId) throw closed()
+      return
+    }
     if (this.#earlier.has(granted.sessionId)) throw givenUp(granted.sessionId)
     if (this.#standing.kind === 'live' && this.#standing.current.id === granted.sessionId) {
       this.#standing.current.grantedAgain(granted)
@@ -109,9 +130,10 @@ export class OwnSessions implements Sessions {
     this.changed.fire()
   }
 
-  /** A server says that the session of the last hello is over. */
-  expired(sessionId: bigint): void {
+  /** The servers do not have the session any more: a server said so, or has ended it for us. */
+  gone(sessionId: bigint): void {
     if (this.current?.id === sessionId) this.end(expiredBy())
+    if (this.left?.id === sessionId) this.#standing = { kind: 'closed', left: undefined }
   }
 
   /** Ends the current session for us: its signal fires in this turn. */
@@ -129,10 +151,11 @@ export class OwnSessions implements Sessions {
     this.changed.fire()
   }
 
-  /** There will be no other session. */
+  /** Ends the session for us; there will be no other. */
   close(): void {
+    const left = this.#standing.kind === 'live' ? this.#standing.current : undefined
     this.end(closed())
-    this.#standing = { kind: 'closed' }
+    this.#standing = { kind: 'closed', left }
     this.changed.fire()
   }
 

@@ -51,4 +51,32 @@ describe('a session', () => {
     expect(zk.state).toBe('reconnected')
     expect(zk.session?.epoch).toBe(2)
   })
+
+  it.each(['stops', 'takes connections and says nothing'] as const)(
+    'goes to another server at once when the one that it is on hangs up and %s',
+    async (then) => {
+      for (let seed = 1; seed <= 10; seed++) {
+        // Small seeds begin alike.
+        await using world = await bench({}, seed * 7_919)
+        const { clock, ensemble } = world
+        const zk = world.client()
+        const { leader } = ensemble
+        await leader?.refuse()
+        const { id } = await after(clock, 2_000, zk.ready())
+        await leader?.admit()
+        const told: { readonly dialMs: number; readonly sameSession: boolean }[] = []
+        zk.events.on('failover', (failover) => void told.push(failover))
+        const node = ensemble.nodeOf(id)!
+        if (then === 'stops') await node.stop()
+        else {
+          ensemble.script({ when: { op: 'connect', node: node.number }, do: 'silence' })
+          for (const line of node.connections) line.reset()
+        }
+        await clock.advance(100)
+        expect(told, `seed ${seed}`).toMatchObject([{ sameSession: true }])
+        // What the scripted network takes for a connection and a handshake, and no wait of ours.
+        expect(told[0]?.dialMs, `seed ${seed}`).toBeLessThan(5)
+      }
+    },
+  )
 })

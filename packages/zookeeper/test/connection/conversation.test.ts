@@ -30,7 +30,7 @@ async function meet() {
       clock,
       hello: () => (from === undefined ? newSession : { ...newSession, ...from, lastZxid: 0n }),
       onGranted: (grant) => granted.push(grant),
-      onExpired: () => undefined,
+      onGone: () => undefined,
       dial: (endpoint, signal) => ensemble.dial(endpoint, signal),
     })
     const opening = driver.open(ensemble.node(at).endpoint, never)

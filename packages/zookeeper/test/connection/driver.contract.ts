@@ -22,7 +22,7 @@ describe('the ZooKeeper driver', () => {
           clock: systemClock,
           hello: () => newSession,
           onGranted: () => undefined,
-          onExpired: () => undefined,
+          onGone: () => undefined,
           dial: async (endpoint, signal) => {
             const socket = await dial(endpoint, signal)
             sockets.push(socket)

@@ -34,16 +34,16 @@ interface Wanted {
   readonly at?: number
   readonly hello?: Partial<Hello>
   readonly auth?: readonly Login[]
-  readonly onExpired?: (sessionId: bigint) => void
+  readonly onGone?: (sessionId: bigint) => void
 }
 
-async function open({ at = 0, hello, auth, onExpired }: Wanted = {}): Promise<ZookeeperConnection> {
+async function open({ at = 0, hello, auth, onGone }: Wanted = {}): Promise<ZookeeperConnection> {
   const driver = zookeeperDriver({
     clock: systemClock,
     hello: () => ({ ...newSession, ...hello }),
     auth: () => auth ?? [],
     onGranted: () => undefined,
-    onExpired: onExpired ?? (() => undefined),
+    onGone: onGone ?? (() => undefined),
   })
   const each = await driver.open(lab.nodes[at]!.endpoint, never)
   opened.push(each)
@@ -201,7 +201,7 @@ describe('on real servers', () => {
     const expired: bigint[] = []
     const { sessionId } = connection.granted
     const hello = { sessionId, password: Buffer.alloc(16, 1) }
-    const stolen = open({ at: 1, hello, onExpired: (id) => expired.push(id) })
+    const stolen = open({ at: 1, hello, onGone: (id) => expired.push(id) })
     await expect(stolen).rejects.toMatchObject({ code: 'session-lost', retryable: true })
     await expect(connection.send(sync('/'))).resolves.toBeUndefined()
     expect(expired).toEqual([sessionId])
@@ -227,7 +227,7 @@ describe('on real servers', () => {
       clock: systemClock,
       hello: () => newSession,
       onGranted: () => undefined,
-      onExpired: () => undefined,
+      onGone: () => undefined,
     })
     await expect(driver.knock(lab.nodes[0]!.endpoint, never)).resolves.toBeUndefined()
   })

@@ -171,7 +171,7 @@ function knock() {
     clock: { now: () => 0, after: () => () => undefined, sleep: async () => undefined },
     hello: () => newSession,
     onGranted: () => undefined,
-    onExpired: () => undefined,
+    onGone: () => undefined,
     dial: async () => stream,
   })
   const knocking = driver.knock(endpoint, abort.signal)

@@ -38,7 +38,7 @@ export async function dialled(parts: Partial<ZookeeperDriverParts> = {}): Promis
     clock,
     hello: () => newSession,
     onGranted: (grant) => granted.push(grant),
-    onExpired: (sessionId) => expired.push(sessionId),
+    onGone: (sessionId) => expired.push(sessionId),
     dial: async () => stream,
     ...parts,
   })

@@ -33,7 +33,7 @@ function driver(tls?: ZookeeperDriverParts['tls']) {
     clock: systemClock,
     hello: () => newSession,
     onGranted: () => undefined,
-    onExpired: () => undefined,
+    onGone: () => undefined,
   }
   return zookeeperDriver({ ...parts, tls })
 }

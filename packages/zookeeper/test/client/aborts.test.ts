@@ -1,0 +1,104 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Zookeeper } from '../../src/zookeeper.ts'
+import { type Bench, bench } from './virtual.ts'
+
+/** Everything that waits for a server and takes a signal. */
+const waits: Readonly<Record<string, (client: Zookeeper, signal: AbortSignal) => Promise<unknown>>> = {
+  get: (client, signal) => client.get('/a', { signal }),
+  create: (client, signal) => client.create('/a', '', { signal }),
+  ready: (client, signal) => client.ready({ signal }),
+  watch: (client, signal) => client.watch('/a', { kind: 'data', signal }).next(),
+  watchBelow: (client, signal) => client.watchBelow('/a', { signal }).next(),
+  'ephemeral ready': (client, signal) => client.ephemeral('/a', '').ready({ signal }),
+  'lock acquire': (client, signal) => client.lock('/a').acquire({ signal }),
+  'barrier enter': (client, signal) => client.barrier('/a', 2).enter({ signal }),
+  'counter add': (client, signal) => client.counter('/a').add(1, { signal }),
+}
+
+/** What callers abort with: nothing, an error of their own, and one that looks like ours. */
+const reasons: readonly unknown[] = [
+  undefined,
+  new Error('enough'),
+  Object.assign(new Error('x'), { code: 'lost' }),
+]
+
+describe.each(Object.keys(waits))('%s', (name) => {
+  let world: Bench
+  let client: Zookeeper
+
+  beforeEach(async () => {
+    world = await bench()
+    for (const node of world.ensemble.nodes) await node.kill()
+    client = world.client()
+  })
+  afterEach(() => world[Symbol.asyncDispose]())
+
+  it.each(reasons)('is aborted by its caller’s signal (%s)', async (reason) => {
+    const stop = new AbortController()
+    const failing = failure(waits[name]?.(client, stop.signal))
+    await world.clock.advance(200)
+    stop.abort(reason)
+
+    const error = await failing
+
+    expect(error).toMatchObject({ name: 'ZookeeperError', code: 'aborted', retryable: true })
+    expect(error.cause).toBeDefined()
+  })
+
+  it('says that the client is closed when that is so', async () => {
+    const failing = failure(waits[name]?.(client, new AbortController().signal))
+    await world.clock.advance(200)
+    const closing = client.close()
+
+    expect(await failing).toMatchObject({ name: 'ZookeeperError', code: 'closed', retryable: false })
+    await world.clock.advance(2_000)
+    await closing
+  })
+})
+
+describe('the signal of a caller who waits for news, with every server well', () => {
+  const news: Readonly<Record<string, (client: Zookeeper, signal: AbortSignal) => AsyncGenerator<unknown>>> =
+    {
+      watch: (client, signal) => client.watch('/a', { kind: 'exists', signal }),
+      watchBelow: (client, signal) => client.watchBelow('/', { signal }),
+    }
+
+  it.each(Object.keys(news))('aborts a %s', async (name) => {
+    await using world = await bench()
+    const stop = new AbortController()
+    const told = news[name]?.(world.client(), stop.signal)
+    const failing = failure(following(told))
+    await world.clock.advance(500)
+    stop.abort()
+
+    expect(await failing).toMatchObject({ name: 'ZookeeperError', code: 'aborted', retryable: true })
+  })
+})
+
+describe('watchBelow', () => {
+  it('goes on to the next server when the connection ends over its first request', async () => {
+    await using world = await bench()
+    const client = world.client()
+    world.ensemble.script({ when: { op: 'add-watch', times: 1 }, do: 'cut', how: 'reset' })
+    const next = client.watchBelow('/').next()
+    await world.clock.advance(500)
+    const creating = client.create('/a')
+    await world.clock.advance(100)
+    await creating
+
+    expect((await next).value).toEqual({ kind: 'created', path: '/a' })
+  })
+})
+
+async function following(told: AsyncIterable<unknown> | undefined): Promise<void> {
+  for await (const _ of told ?? []);
+}
+
+async function failure(work: Promise<unknown> | undefined): Promise<Error> {
+  try {
+    await work
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error('it did not fail')
+}
