@@ -1,9 +1,11 @@
 // One client in a process of its own.
+import type { ClientEvent } from '../harness/client-event.ts'
 import { serveWork } from '../harness/serve-work.ts'
+import type { TrafficCount } from '../harness/traffic.ts'
 import { wallMs } from '../harness/wall-clock.ts'
-import type { ClientEvent, Outcome, Setup } from './client-run.ts'
+import type { Outcome, Setup } from './client-run.ts'
 import { contestantNamed } from './contestants.ts'
-import { Traffic, type TrafficCount } from './traffic.ts'
+import { startTraffic } from './traffic.ts'
 
 serveWork<Setup, TrafficCount, Outcome>(async ({ contestant: name, rates, ...setup }) => {
   const events: ClientEvent[] = []
@@ -11,8 +13,7 @@ serveWork<Setup, TrafficCount, Outcome>(async ({ contestant: name, rates, ...set
     ...setup,
     onEvent: (event, facts) => events.push({ atMs: wallMs(), name: event, facts }),
   })
-  const traffic = new Traffic(contestant, rates)
-  traffic.start()
+  const traffic = startTraffic(contestant, rates)
   return {
     count: () => traffic.count,
     async finish(settleMs) {

@@ -1,20 +1,15 @@
+import type { ClientEvent } from '../harness/client-event.ts'
 import type { LiveRow } from '../harness/live-table.ts'
+import type { TrafficCount } from '../harness/traffic.ts'
 import { startWorker, type Worker } from '../harness/worker.ts'
-import type { ContestantSetup, EventFacts } from './contestant.ts'
+import type { ContestantSetup } from './contestant.ts'
 import type { Op } from './ledger.ts'
-import type { Rates, TrafficCount } from './traffic.ts'
+import type { Rates } from './traffic.ts'
 
 /** Which contestant works on what, and how hard. */
 export interface Setup extends Omit<ContestantSetup, 'onEvent'> {
   readonly contestant: string
   readonly rates: Rates
-}
-
-/** An event of a client, and when it came. */
-export interface ClientEvent {
-  readonly atMs: number
-  readonly name: string
-  readonly facts: EventFacts
 }
 
 /** What a client did and was told, from the first operation to the last. */

@@ -1,3 +1,5 @@
+import type { EventFacts } from '../harness/client-event.ts'
+import type { Failure } from '../harness/noted-op.ts'
 import type { Mode } from './cluster.ts'
 import type { Tables, Transfer } from './tables.ts'
 
@@ -9,15 +11,6 @@ export interface ContestantSetup {
   readonly tables: Tables
   readonly connections: number
   readonly onEvent: (name: string, facts: EventFacts) => void
-}
-
-/** What an event says. */
-export type EventFacts = Readonly<Record<string, string | number | boolean | undefined>>
-
-/** A rejection in the words that all contestants share. */
-export interface Failure {
-  readonly outcome: 'not-done' | 'unknown'
-  readonly error: string
 }
 
 /** A client under test. Its calls reject with whatever the client rejects with. */

@@ -1,6 +1,7 @@
 import { chosen, positive, readOptions } from '../harness/args.ts'
-import { type Mode, modes, withCluster } from './cluster.ts'
-import { dealExperiments } from './deal.ts'
+import { runWhereFaultsCanBe, withoutPartition } from '../harness/partition.ts'
+import { type ClusterWish, type Mode, modes, withCluster } from './cluster.ts'
+import { dealExperiments, type Series } from './deal.ts'
 import { detectMsOf } from './detect.ts'
 import { reportDrill } from './drill-report.ts'
 import { type ExperimentResult, runExperiments } from './experiment.ts'
@@ -21,7 +22,6 @@ export async function mariadbDrill(argv: readonly string[]): Promise<boolean> {
   const series = {
     mode,
     faults: positive(options['faults'], 12, 'faults'),
-    faultKinds: kindsFor(mode, options['fault']),
     rates: { insert: positive(options['rate'], 200, 'rate'), ...others },
     connections: 10,
     contestants: [ours.name],
@@ -29,7 +29,13 @@ export async function mariadbDrill(argv: readonly string[]): Promise<boolean> {
     // Longer than the deadline of a call.
     settleMs: 40_000,
   }
-  return withCluster('drill', { mode, detectMs: detectMsOf(options['detect'], 1_000) }, async (lab) => {
+  const wish = { mode, detectMs: detectMsOf(options['detect'], 1_000) }
+  const wanted = kindsFor(mode, options['fault'])
+  return runWhereFaultsCanBe(wanted, (kinds) => drill(wish, { ...series, faultKinds: kinds }))
+}
+
+function drill(wish: ClusterWish, series: Omit<Series, 'nodes'>): Promise<boolean> {
+  return withCluster('drill', wish, async (lab) => {
     const nodes = lab.nodes.map(({ name }) => name)
     const results: ExperimentResult[] = []
     try {
@@ -41,10 +47,10 @@ export async function mariadbDrill(argv: readonly string[]): Promise<boolean> {
   })
 }
 
-// What only a member of a Galera cluster knows.
-const ofGalera: readonly FaultKind[] = ['isolate', 'drain']
+// What only a member of a Galera cluster knows. A primary that is cut off from its replicas serves its clients as before.
+const ofGalera: readonly FaultKind[] = ['isolate', 'partition', 'drain']
 
 function kindsFor(mode: Mode, given: string | undefined): readonly FaultKind[] {
   const known = mode === 'replication' ? faultKinds.filter((kind) => !ofGalera.includes(kind)) : faultKinds
-  return chosen(given, known, known)
+  return chosen(given, known, withoutPartition(known))
 }

@@ -1,7 +1,8 @@
+import type { ClientEvent } from '../harness/client-event.ts'
 import { darkMs, type Silence, silencesOf } from '../harness/silence.ts'
 import { quantile, spread } from '../harness/stats.ts'
 import type { Finished } from '../harness/worker-messages.ts'
-import type { ClientEvent, Outcome } from './client-run.ts'
+import type { Outcome } from './client-run.ts'
 import { isWrite, judgeLedger, type LedgerVerdict, type Op } from './ledger.ts'
 import type { Contents } from './tables.ts'
 

@@ -1,15 +1,24 @@
 import type { FaultAction, FaultLease, Lab } from '@ha/bootstrap'
 
 /** What is done to a server, or with `restart` to all of them in turn. */
-export type FaultKind = 'kill' | 'stop' | 'pause' | 'isolate' | 'drain' | 'restart'
+export type FaultKind = 'kill' | 'stop' | 'pause' | 'isolate' | 'partition' | 'drain' | 'restart'
 
-export const faultKinds: readonly FaultKind[] = ['kill', 'stop', 'pause', 'isolate', 'drain', 'restart']
+export const faultKinds: readonly FaultKind[] = [
+  'kill',
+  'stop',
+  'pause',
+  'isolate',
+  'partition',
+  'drain',
+  'restart',
+]
 
 const actions: Readonly<Record<Exclude<FaultKind, 'restart'>, FaultAction>> = {
   kill: 'kill',
   stop: 'stop',
   pause: 'pause',
   isolate: 'isolate',
+  partition: 'partition',
   drain: 'reject-queries',
 }
 

@@ -1,18 +1,12 @@
+import type { NotedOp } from '../harness/noted-op.ts'
 import { type Contents, startBalance, type Transfer } from './tables.ts'
 
 /** What is done: a row of its own, money from one account to another, a look, or a look at what was just written. */
 export type OpKind = 'insert' | 'transfer' | 'read' | 'own-read'
 
-/** What became of one operation, as its caller was told. Times are milliseconds since 1970, of one machine. */
-export interface Op {
-  readonly id: number
+/** What became of one operation. */
+export interface Op extends NotedOp {
   readonly kind: OpKind
-  readonly begunAtMs: number
-  /** Undefined: never settled. */
-  readonly settledAtMs: number | undefined
-  readonly outcome: 'done' | 'not-done' | 'unknown' | 'unsettled'
-  /** The code of a rejection. */
-  readonly error: string | undefined
   /** A look that did not show what the same client had written before. */
   readonly stale: boolean
 }

@@ -1,7 +1,8 @@
 import { isHaError } from '@ha/core'
 import { createMariadb, type Mariadb, MariadbError, type Row } from '@ha/mariadb'
+import type { Failure } from '../harness/noted-op.ts'
 import { jdbcUrl } from './cluster.ts'
-import type { Contestant, ContestantMaker, ContestantSetup, Failure } from './contestant.ts'
+import type { Contestant, ContestantMaker, ContestantSetup } from './contestant.ts'
 
 /** Our own client on the URL of a Java service, with its defaults; it returns to a better server after three seconds. */
 export const ours: ContestantMaker = {

@@ -1,6 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { Pace } from '../harness/pace.ts'
-import { wallMs } from '../harness/wall-clock.ts'
+import type { NotedOp } from '../harness/noted-op.ts'
+import { Traffic } from '../harness/traffic.ts'
 import type { Contestant } from './contestant.ts'
 import { isWrite, type Op, type OpKind } from './ledger.ts'
 import { accounts } from './tables.ts'
@@ -8,108 +7,42 @@ import { accounts } from './tables.ts'
 /** Operations in a second, of each kind. */
 export type Rates = Readonly<Record<OpKind, number>>
 
-/** How far the traffic is. */
-export interface TrafficCount {
-  readonly begun: number
-  readonly 'writes done': number
-  readonly 'reads done': number
-  readonly failed: number
+type OpTraffic = Traffic<Omit<Op, keyof NotedOp>>
+
+/** Has a contestant work at steady rates. */
+export function startTraffic(contestant: Contestant, rates: Rates): OpTraffic {
+  const traffic: OpTraffic = new Traffic({ isWrite, explain: (error) => contestant.explain(error) })
+  // A contestant that knows no more than inserts has only those to do.
+  const possible = contestant.more === undefined ? { ...noRates, insert: rates.insert } : rates
+  traffic.start(possible, (kind) => begin(kind, contestant, traffic))
+  return traffic
 }
 
-/** Has a contestant work at steady rates and writes down what it is told of each operation. */
-export class Traffic {
-  readonly #contestant: Contestant
-  readonly #paces: readonly Pace[]
-  readonly #ops: Op[] = []
-  readonly #count = { 'writes done': 0, 'reads done': 0, failed: 0 }
+const noRates: Rates = { insert: 0, transfer: 0, read: 0, 'own-read': 0 }
 
-  constructor(contestant: Contestant, rates: Rates) {
-    this.#contestant = contestant
-    // A contestant that knows no more than inserts has only those to do.
-    this.#paces = Object.entries(rates)
-      .filter(([kind, perSecond]) => perSecond > 0 && (kind === 'insert' || contestant.more !== undefined))
-      .map(([kind, perSecond]) => new Pace(perSecond, () => this.#begin(kind as OpKind)))
+function begin(kind: OpKind, contestant: Contestant, traffic: OpTraffic): Promise<unknown> {
+  const { more } = contestant
+  const deed = { kind, stale: false }
+  switch (kind) {
+    case 'insert':
+      return traffic.note(deed, (id) => contestant.insert(id))
+    case 'transfer':
+      return traffic.note(deed, async (id) => more?.transfer(someTransfer(id)))
+    case 'read':
+      return traffic.note(deed, async () => more?.read(someAccount()))
+    case 'own-read':
+      return writeAndLook(contestant, traffic)
   }
+}
 
-  get count(): TrafficCount {
-    return { begun: this.#ops.length, ...this.#count }
-  }
-
-  get ops(): readonly Op[] {
-    return this.#ops
-  }
-
-  start(): void {
-    for (const pace of this.#paces) pace.start()
-  }
-
-  stop(): void {
-    for (const pace of this.#paces) pace.stop()
-  }
-
-  /** Waits until everything has settled, or `timeoutMs` have passed. */
-  async settled(timeoutMs: number): Promise<void> {
-    const untilMs = wallMs() + timeoutMs
-    while (wallMs() < untilMs && this.#open() > 0) await sleep(50)
-  }
-
-  #open(): number {
-    const { 'writes done': writes, 'reads done': reads, failed } = this.#count
-    return this.#ops.length - writes - reads - failed
-  }
-
-  #begin(kind: OpKind): void {
-    const { more } = this.#contestant
-    const id = this.#ops.length
-    switch (kind) {
-      case 'insert':
-        void this.#note('insert', () => this.#contestant.insert(id))
-        return
-      case 'transfer':
-        void this.#note('transfer', async () => more?.transfer(someTransfer(id)))
-        return
-      case 'read':
-        void this.#note('read', async () => more?.read(someAccount()))
-        return
-      case 'own-read':
-        void this.#writeAndLook()
-    }
-  }
-
-  async #writeAndLook(): Promise<void> {
-    const id = this.#ops.length
-    const isThere = await this.#note('insert', () => this.#contestant.insert(id))
-    if (isThere) await this.#note('own-read', async () => this.#contestant.more?.readOwn(id))
-  }
-
-  // Takes a number, runs the operation, and keeps what came of it; never rejects. A look that returns false is stale.
-  async #note(kind: OpKind, run: () => Promise<unknown>): Promise<boolean> {
-    const open: Op = {
-      id: this.#ops.length,
-      kind,
-      begunAtMs: wallMs(),
-      settledAtMs: undefined,
-      outcome: 'unsettled',
-      error: undefined,
-      stale: false,
-    }
-    this.#ops.push(open)
-    try {
-      const result = await run()
-      this.#ops[open.id] = {
-        ...open,
-        settledAtMs: wallMs(),
-        outcome: 'done',
-        stale: kind === 'own-read' && result === false,
-      }
-      this.#count[isWrite(kind) ? 'writes done' : 'reads done'] += 1
-      return true
-    } catch (error) {
-      this.#ops[open.id] = { ...open, settledAtMs: wallMs(), ...this.#contestant.explain(error) }
-      this.#count.failed += 1
-      return false
-    }
-  }
+async function writeAndLook(contestant: Contestant, traffic: OpTraffic): Promise<void> {
+  const written = await traffic.note({ kind: 'insert', stale: false }, (id) => contestant.insert(id))
+  if (written === undefined) return
+  await traffic.note(
+    { kind: 'own-read', stale: false },
+    async () => contestant.more?.readOwn(written.id),
+    (isSeen) => ({ kind: 'own-read', stale: isSeen === false }),
+  )
 }
 
 function someAccount(): number {

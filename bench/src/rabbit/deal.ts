@@ -1,4 +1,5 @@
-import { type Experiment, type FaultKind, type VictimRole, victimRoles } from './experiment.ts'
+import { type Experiment, type VictimRole, victimRoles } from './experiment.ts'
+import type { FaultKind } from './faults.ts'
 import type { QueueKind } from './queues.ts'
 
 export interface Series {
@@ -9,7 +10,7 @@ export interface Series {
   readonly contestants: readonly string[]
   readonly ratePerSecond: number
   readonly retryMs: number
-  readonly pauseMs: number
+  readonly silentMs: number
 }
 
 /** Deals a number of faults evenly over queue kinds and fault kinds; victims and their roles take turns. */
@@ -28,7 +29,7 @@ export function dealExperiments(series: Series): readonly Experiment[] {
       contestants: series.contestants,
       ratePerSecond: series.ratePerSecond,
       retryMs: series.retryMs,
-      pauseMs: series.pauseMs,
+      silentMs: series.silentMs,
     }
   })
 }

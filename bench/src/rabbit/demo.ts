@@ -7,8 +7,9 @@ import { markdownTable } from '../harness/table.ts'
 import { connectionManager } from './connection-manager.ts'
 import { liveRow } from './contestant-run.ts'
 import { withoutLedgers } from './drill.ts'
-import { type Experiment, type ExperimentResult, type FaultKind, runExperiment } from './experiment.ts'
+import { type Experiment, type ExperimentResult, runExperiment } from './experiment.ts'
 import { pictureOf } from './experiment-picture.ts'
+import type { FaultKind } from './faults.ts'
 import { withLab } from './lab.ts'
 import { ours } from './ours.ts'
 import { brokenPromises, kept } from './promises.ts'
@@ -78,7 +79,7 @@ function actOf(stage: Stage, fault: FaultKind, number: number): Experiment {
     contestants: [ours.name, connectionManager.name],
     ratePerSecond: 500,
     retryMs: 1_000,
-    pauseMs: 20_000,
+    silentMs: 20_000,
   }
 }
 

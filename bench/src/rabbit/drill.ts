@@ -1,17 +1,13 @@
 import type { Lab } from '@ha/bootstrap'
 import { chosen, positive, readOptions } from '../harness/args.ts'
+import { runWhereFaultsCanBe, withoutPartition } from '../harness/partition.ts'
 import { saveResults } from '../harness/results.ts'
 import { ms, spread } from '../harness/stats.ts'
 import { markdownTable } from '../harness/table.ts'
-import { dealExperiments } from './deal.ts'
-import {
-  type Experiment,
-  type ExperimentResult,
-  type Fared,
-  faultKinds,
-  runExperiment,
-} from './experiment.ts'
+import { dealExperiments, type Series } from './deal.ts'
+import { type Experiment, type ExperimentResult, type Fared, runExperiment } from './experiment.ts'
 import { pictureOf } from './experiment-picture.ts'
+import { faultKinds } from './faults.ts'
 import { withLab } from './lab.ts'
 import { ours } from './ours.ts'
 import { brokenPromises, kept } from './promises.ts'
@@ -24,13 +20,17 @@ export async function rabbitDrill(argv: readonly string[]): Promise<boolean> {
   const options = readOptions(argv, optionNames)
   const series = {
     faults: positive(options['faults'], 20, 'faults'),
-    faultKinds: chosen(options['fault'], faultKinds, faultKinds),
     queueKinds: chosen(options['queue'], queueKinds, queueKinds),
     ratePerSecond: positive(options['rate'], 500, 'rate'),
     contestants: [ours.name],
     retryMs: 1_000,
-    pauseMs: 12_000,
+    silentMs: 12_000,
   }
+  const wanted = chosen(options['fault'], faultKinds, withoutPartition(faultKinds))
+  return runWhereFaultsCanBe(wanted, (kinds) => drill({ ...series, faultKinds: kinds }))
+}
+
+function drill(series: Omit<Series, 'nodes'>): Promise<boolean> {
   return withLab('drill', async (lab) => {
     const nodes = lab.nodes.map(({ name }) => name)
     const results: ExperimentResult[] = []

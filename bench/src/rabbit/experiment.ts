@@ -5,6 +5,7 @@ import { darkMs, type Silence, silencesOf } from '../harness/silence.ts'
 import { wallMs } from '../harness/wall-clock.ts'
 import type { Finished, Note } from '../harness/worker-messages.ts'
 import { type ContestantRun, countOf, type Outcome, runContestant } from './contestant-run.ts'
+import { type FaultKind, timingOf } from './faults.ts'
 import { probeFloor } from './floor.ts'
 import { confirmInstants, judgeLedger, type Ledger, type LedgerVerdict, type Left } from './ledger.ts'
 import {
@@ -16,10 +17,6 @@ import {
   queueName,
 } from './queues.ts'
 import type { Stage } from './stage.ts'
-
-export type FaultKind = 'kill' | 'stop' | 'pause'
-
-export const faultKinds: readonly FaultKind[] = ['kill', 'stop', 'pause']
 
 /** What the victim is to the clients: it leads their queue, holds their connections, or both. */
 export type VictimRole = 'leader and connections' | 'connections' | 'leader'
@@ -37,8 +34,8 @@ export interface Experiment {
   readonly ratePerSecond: number
   /** How long a peer waits before it connects again. */
   readonly retryMs: number
-  /** How long a frozen node stays frozen. */
-  readonly pauseMs: number
+  /** How long a node stays frozen, or cut off. */
+  readonly silentMs: number
 }
 
 /** How one contestant fared. */
@@ -69,8 +66,6 @@ export interface ExperimentResult {
 const warmUpMs = 1_500
 const afterMs = 1_500
 const settleMs = 15_000
-// A probe every 20 ms after a freeze held the cluster's own recovery back from 5 s to 8 s; every 250 ms did not.
-const probeEveryMs = { kill: 20, stop: 20, pause: 250 } as const
 
 let experiments = 0
 
@@ -162,20 +157,21 @@ interface Underway {
 }
 
 async function underFault(lab: Stage, experiment: Experiment, underway: Underway): Promise<ExperimentResult> {
-  const { fault, victim, role, pauseMs } = experiment
+  const { fault, victim, role } = experiment
+  const { leaseMs, holdMs, recoveryMs, probeEveryMs } = timingOf(fault, experiment.silentMs)
   const { runs, queues, survivors, onPhase } = underway
   const probing = new AbortController()
   onPhase(`${fault} ${victim}, ${role}`, runs)
   const faultAtMs = wallMs()
-  const floor = { survivors, queue: queues[0] ?? '', everyMs: probeEveryMs[fault] }
+  const floor = { survivors, queue: queues[0] ?? '', everyMs: probeEveryMs }
   const successes = probeFloor(floor, probing.signal)
-  const lease = await lab[fault](victim, { forMs: fault === 'pause' ? pauseMs : 120_000 })
+  const lease = await lab.fault(fault, victim, { forMs: leaseMs })
   await recovered(
     runs.map((run) => () => countOf(run).confirmed),
-    fault === 'pause' ? pauseMs + 10_000 : 20_000,
+    recoveryMs,
   )
   await sleep(afterMs)
-  if (fault === 'pause') await sleep(Math.max(0, faultAtMs + pauseMs - wallMs()))
+  await sleep(Math.max(0, faultAtMs + holdMs - wallMs()))
   probing.abort()
   onPhase(`healing ${victim}`, runs)
   const healedAtMs = wallMs()

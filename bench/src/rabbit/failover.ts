@@ -1,18 +1,14 @@
 import type { Lab } from '@ha/bootstrap'
 import { chosen, positive, readOptions } from '../harness/args.ts'
+import { withoutPartition } from '../harness/partition.ts'
 import { saveResults } from '../harness/results.ts'
 import { ms, spread } from '../harness/stats.ts'
 import { markdownTable } from '../harness/table.ts'
 import { contestants } from './contestants.ts'
 import { runExperiments, withoutLedgers } from './drill.ts'
-import {
-  type Experiment,
-  type ExperimentResult,
-  type Fared,
-  faultKinds,
-  type VictimRole,
-} from './experiment.ts'
+import type { Experiment, ExperimentResult, Fared, VictimRole } from './experiment.ts'
 import { pictureOf } from './experiment-picture.ts'
+import { faultKinds } from './faults.ts'
 import { withLab } from './lab.ts'
 import { ours } from './ours.ts'
 import { kept } from './promises.ts'
@@ -20,6 +16,8 @@ import { queueKinds } from './queues.ts'
 
 // What a peer can be compared in: the node that holds its connections fails, with the queue's leader or without.
 const roles: readonly VictimRole[] = ['connections', 'leader and connections']
+
+const comparable = withoutPartition(faultKinds)
 
 // What two of the peers wait before they connect again, unless told otherwise; the third one's default is 5 s.
 const documentedRetryMs = 1_000
@@ -29,7 +27,7 @@ export async function failoverBench(argv: readonly string[]): Promise<boolean> {
   const options = readOptions(argv, ['rounds', 'fault', 'queue', 'retry-ms'])
   const retryMs = positive(options['retry-ms'], documentedRetryMs, 'retry-ms')
   const rounds = positive(options['rounds'], 3, 'rounds')
-  const faults = chosen(options['fault'], faultKinds, faultKinds)
+  const faults = chosen(options['fault'], comparable, comparable)
   const kinds = chosen(options['queue'], queueKinds, ['quorum'])
   return withLab('bench', async (lab) => {
     const experiments = Array.from({ length: rounds }, (_, round) =>
@@ -57,7 +55,7 @@ function shared(lab: Lab, round: number, retryMs: number): Omit<Experiment, 'que
     retryMs,
     // Four clients share two processors with three brokers: together they do what one does in the drill.
     ratePerSecond: 100,
-    pauseMs: 30_000,
+    silentMs: 30_000,
   }
 }
 

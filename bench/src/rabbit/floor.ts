@@ -1,7 +1,6 @@
 import { setMaxListeners } from 'node:events'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type SocketOptions } from 'amqplib'
-import { wallMs } from '../harness/wall-clock.ts'
+import { successesOf } from '../harness/floor-probe.ts'
 import { probeContent } from './traffic.ts'
 
 export interface FloorProbe {
@@ -18,23 +17,13 @@ export interface FloorProbe {
  * survivor and publishes once with a confirm, again and again until the signal fires. Resolves with the instants of
  * its successes; their longest silence is the floor.
  */
-export async function probeFloor(probe: FloorProbe, signal: AbortSignal): Promise<readonly number[]> {
+export function probeFloor(probe: FloorProbe, signal: AbortSignal): Promise<readonly number[]> {
   // Every attempt's socket hangs on this signal for as long as it lives.
   setMaxListeners(0, signal)
-  const successes: number[] = []
-  const underway = new Set<Promise<void>>()
-  for (let i = 0; !signal.aborted; i++) {
-    const survivor = probe.survivors[i % probe.survivors.length] ?? ''
-    const attempt = publishOnce(survivor, probe.queue, signal).then(
-      () => void successes.push(wallMs()),
-      () => undefined,
-    )
-    underway.add(attempt)
-    void attempt.finally(() => underway.delete(attempt))
-    await sleep(probe.everyMs)
-  }
-  await Promise.all(underway)
-  return successes
+  const { survivors, queue, everyMs } = probe
+  const attempt = (i: number): Promise<unknown> =>
+    publishOnce(survivors[i % survivors.length] ?? '', queue, signal)
+  return successesOf(attempt, { everyMs, mostUnderway: Number.POSITIVE_INFINITY }, signal)
 }
 
 async function publishOnce(endpoint: string, queue: string, signal: AbortSignal): Promise<void> {

@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { createRequire } from 'node:module'
 import { promisify } from 'node:util'
+import type { Failure } from '../harness/noted-op.ts'
 import { registerPath } from './contents.ts'
-import type { Contestant, ContestantMaker, ContestantSetup, Failure } from './contestant.ts'
+import type { Contestant, ContestantMaker, ContestantSetup } from './contestant.ts'
 
 // The part of node-zookeeper-client that is used here; it brings no types of its own.
 interface BareClient {

@@ -1,10 +1,12 @@
 // One client in a process of its own.
+import type { ClientEvent } from '../harness/client-event.ts'
 import { serveWork } from '../harness/serve-work.ts'
+import type { TrafficCount } from '../harness/traffic.ts'
 import { wallMs } from '../harness/wall-clock.ts'
 import { startAttached } from './attached.ts'
-import type { ClientEvent, ClientOutcome, ClientSetup } from './client-run.ts'
+import type { ClientOutcome, ClientSetup } from './client-run.ts'
 import { contestantNamed } from './contestants.ts'
-import { Traffic, type TrafficCount } from './traffic.ts'
+import { startTraffic } from './traffic.ts'
 
 const lookEveryMs = 25
 
@@ -13,8 +15,7 @@ serveWork<ClientSetup, TrafficCount, ClientOutcome>(async ({ contestant: name, r
   const tell = (event: string, facts: ClientEvent['facts']): unknown =>
     events.push({ atMs: wallMs(), name: event, facts })
   const contestant = await startAttached(contestantNamed(name), { ...setup, onEvent: tell }, place)
-  const traffic = new Traffic(contestant, rates)
-  traffic.start()
+  const traffic = startTraffic(contestant, rates)
   let attachedTo = contestant.attachedTo()
   const looking = setInterval(() => {
     const now = contestant.attachedTo()

@@ -1,8 +1,8 @@
 // One contender for the lock in a process of its own.
 import { createZookeeper } from '@ha/zookeeper'
+import type { ClientEvent } from '../harness/client-event.ts'
 import { serveWork } from '../harness/serve-work.ts'
 import { wallMs } from '../harness/wall-clock.ts'
-import type { ClientEvent } from './client-run.ts'
 import { Contender } from './contender.ts'
 import type { ContenderCount, ContenderOutcome, ContenderSetup } from './contender-run.ts'
 import { tellEvents } from './ours.ts'

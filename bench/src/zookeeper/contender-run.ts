@@ -1,5 +1,5 @@
+import type { ClientEvent } from '../harness/client-event.ts'
 import { startWorker, type Worker } from '../harness/worker.ts'
-import type { ClientEvent } from './client-run.ts'
 
 /** Who contends for which lock, and where it writes while it holds it. */
 export interface ContenderSetup {

@@ -1,3 +1,5 @@
+import type { EventFacts } from '../harness/client-event.ts'
+import type { Failure } from '../harness/noted-op.ts'
 import type { Places } from './contents.ts'
 
 /** What every contestant is given. */
@@ -12,15 +14,6 @@ export interface ContestantSetup {
   readonly watched: string
   /** `session` with its id, `watched` for each change, and whatever else it tells. */
   readonly onEvent: (name: string, facts: EventFacts) => void
-}
-
-/** What an event says. */
-export type EventFacts = Readonly<Record<string, string | number | boolean | undefined>>
-
-/** A rejection in the words that all contestants share. */
-export interface Failure {
-  readonly outcome: 'not-done' | 'unknown'
-  readonly error: string
 }
 
 /** A client under test. Its calls reject with whatever the client rejects with. */

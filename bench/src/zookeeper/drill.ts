@@ -1,4 +1,5 @@
 import { chosen, positive, readOptions } from '../harness/args.ts'
+import { runWhereFaultsCanBe, withoutPartition } from '../harness/partition.ts'
 import { dealExperiments } from './deal.ts'
 import { reportDrill } from './drill-report.ts'
 import { withEnsemble } from './ensemble.ts'
@@ -7,24 +8,16 @@ import { type FaultKind, faultKinds } from './faults.ts'
 import { ours } from './ours.ts'
 import { kept } from './promises.ts'
 import { lineOf } from './result-line.ts'
-import { againInSandbox, isInSandbox, missingSandbox } from './sandbox.ts'
 
 // Two hundred in a second.
 const rates = { create: 60, sequence: 40, set: 40, read: 60 } as const
 
-const withoutSandbox = faultKinds.filter((kind) => kind !== 'partition')
-
 /** `npm run drill -- zookeeper`: faults under traffic on a real ensemble; false when one promise was not kept. */
 export async function zookeeperDrill(argv: readonly string[]): Promise<boolean> {
   const options = readOptions(argv, ['faults', 'fault'])
-  const wanted = chosen<FaultKind>(options['fault'], faultKinds, withoutSandbox)
+  const wanted = chosen<FaultKind>(options['fault'], faultKinds, withoutPartition(faultKinds))
   const faults = positive(options['faults'], wanted.length * 2, 'faults')
-  if (!wanted.includes('partition') || isInSandbox()) return drill(wanted, faults)
-  const missing = await missingSandbox()
-  if (missing === undefined) return againInSandbox()
-  console.log(`Skipped: 1 kind of fault, partition: ${missing}`)
-  const others = wanted.filter((kind) => kind !== 'partition')
-  return others.length === 0 || drill(others, faults)
+  return runWhereFaultsCanBe(wanted, (kinds) => drill(kinds, faults))
 }
 
 function drill(faultKindsWanted: readonly FaultKind[], faults: number): Promise<boolean> {

@@ -1,6 +1,7 @@
+import type { ClientEvent } from '../harness/client-event.ts'
 import { darkMs, type Silence, silencesOf } from '../harness/silence.ts'
 import type { Finished } from '../harness/worker-messages.ts'
-import type { ClientEvent, ClientOutcome } from './client-run.ts'
+import type { ClientOutcome } from './client-run.ts'
 import type { Contents } from './contents.ts'
 import { isWrite, judgeLedger, type LedgerVerdict, type Op } from './ledger.ts'
 

@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { wallMs } from '../harness/wall-clock.ts'
+import { type FloorPace, successesOf } from '../harness/floor-probe.ts'
 import { onSession } from './raw-session.ts'
 
 export interface FloorProbe {
@@ -9,10 +8,8 @@ export interface FloorProbe {
   readonly folder: string
 }
 
-const everyMs = 20
-
 // While the survivors elect, every attempt hangs and then succeeds: more of them would only be more to wait for.
-const mostUnderway = 40
+const pace: FloorPace = { everyMs: 20, mostUnderway: 40 }
 
 // Longer than an election with slow timers: whoever waits for one succeeds.
 const attemptMs = 10_000
@@ -22,25 +19,13 @@ const attemptMs = 10_000
  * and makes a node, again and again until the signal fires. Resolves with the instants of its successes; their longest
  * silence is the floor.
  */
-export async function probeFloor(
+export function probeFloor(
   { survivors, folder }: FloorProbe,
   signal: AbortSignal,
 ): Promise<readonly number[]> {
-  const successes: number[] = []
-  const underway = new Set<Promise<void>>()
-  for (let i = 0; !signal.aborted; i++) {
-    if (underway.size < mostUnderway) {
-      const attempt = createOnce(survivors[i % survivors.length] ?? '', `${folder}/${i}`).then(
-        () => void successes.push(wallMs()),
-        () => undefined,
-      )
-      underway.add(attempt)
-      void attempt.finally(() => underway.delete(attempt))
-    }
-    await sleep(everyMs)
-  }
-  await Promise.all(underway)
-  return successes
+  const attempt = (i: number): Promise<unknown> =>
+    createOnce(survivors[i % survivors.length] ?? '', `${folder}/${i}`)
+  return successesOf(attempt, pace, signal)
 }
 
 function createOnce(endpoint: string, path: string): Promise<void> {

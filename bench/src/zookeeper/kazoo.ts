@@ -2,8 +2,9 @@ import { execFile, spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
+import type { Failure } from '../harness/noted-op.ts'
 import { registerPath } from './contents.ts'
-import type { Contestant, ContestantMaker, ContestantSetup, Failure } from './contestant.ts'
+import type { Contestant, ContestantMaker, ContestantSetup } from './contestant.ts'
 
 // Not compiled: it stays beside the sources.
 const program = fileURLToPath(new URL('../../src/zookeeper/kazoo-client.py', import.meta.url))

@@ -1,20 +1,14 @@
+import type { NotedOp } from '../harness/noted-op.ts'
 import type { Contents } from './contents.ts'
 
 /** What is done: a node with a name of its own, one that the server numbers, a write with its version, a look. */
 export type OpKind = 'create' | 'sequence' | 'set' | 'read'
 
-/** What became of one operation, as its caller was told. Times are milliseconds since 1970, of one machine. */
-export interface Op {
-  readonly id: number
+/** What became of one operation. */
+export interface Op extends NotedOp {
   readonly kind: OpKind
   /** Which register a `set` is for. */
   readonly register: number | undefined
-  readonly begunAtMs: number
-  /** Undefined: never settled. */
-  readonly settledAtMs: number | undefined
-  readonly outcome: 'done' | 'not-done' | 'unknown' | 'unsettled'
-  /** The code of a rejection. */
-  readonly error: string | undefined
 }
 
 /** What the ledger proves. */

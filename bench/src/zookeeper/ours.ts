@@ -1,7 +1,9 @@
 import { isHaError } from '@ha/core'
 import { createZookeeper, type Zookeeper, ZookeeperError } from '@ha/zookeeper'
+import type { EventFacts } from '../harness/client-event.ts'
+import type { Failure } from '../harness/noted-op.ts'
 import { type Places, registerPath } from './contents.ts'
-import type { Contestant, ContestantMaker, ContestantSetup, EventFacts, Failure } from './contestant.ts'
+import type { Contestant, ContestantMaker, ContestantSetup } from './contestant.ts'
 
 /** Our own client with its defaults. */
 export const ours: ContestantMaker = {

@@ -1,4 +1,4 @@
-import type { ClientEvent } from './client-run.ts'
+import type { ClientEvent } from '../harness/client-event.ts'
 
 /** When all servers were frozen, and when their healing began. */
 export interface Outage {

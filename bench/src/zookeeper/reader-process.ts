@@ -1,8 +1,8 @@
 // A client with a view of a service and a cache in a process of its own.
 import { type Cache, createZookeeper, type ServiceView } from '@ha/zookeeper'
+import type { ClientEvent } from '../harness/client-event.ts'
 import { serveWork } from '../harness/serve-work.ts'
 import { wallMs } from '../harness/wall-clock.ts'
-import type { ClientEvent } from './client-run.ts'
 import type { Register } from './contents.ts'
 import { tellEvents } from './ours.ts'
 import type { ReaderCount, ReaderOutcome, ReaderSetup } from './reader-run.ts'

@@ -1,5 +1,5 @@
+import type { ClientEvent } from '../harness/client-event.ts'
 import { startWorker, type Worker } from '../harness/worker.ts'
-import type { ClientEvent } from './client-run.ts'
 import type { Register } from './contents.ts'
 
 /** Who follows which service and which registers. */

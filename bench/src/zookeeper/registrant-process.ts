@@ -1,8 +1,8 @@
 // A client with many registrations in a process of its own.
 import { createZookeeper, type Registration } from '@ha/zookeeper'
+import type { ClientEvent } from '../harness/client-event.ts'
 import { serveWork } from '../harness/serve-work.ts'
 import { wallMs } from '../harness/wall-clock.ts'
-import type { ClientEvent } from './client-run.ts'
 import { tellEvents } from './ours.ts'
 import {
   type RegistrantCount,

@@ -1,5 +1,5 @@
+import type { ClientEvent } from '../harness/client-event.ts'
 import { startWorker, type Worker } from '../harness/worker.ts'
-import type { ClientEvent } from './client-run.ts'
 
 /** Who watches which service while the ensemble is away. */
 export interface WatcherSetup {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { ClientEvent } from '../../src/mariadb/client-run.ts'
+import type { ClientEvent } from '../../src/harness/client-event.ts'
 import { fared } from '../../src/mariadb/fared.ts'
 import type { Op } from '../../src/mariadb/ledger.ts'
 

@@ -9,7 +9,7 @@ const series = {
   contestants: ['ours'],
   ratePerSecond: 500,
   retryMs: 1,
-  pauseMs: 1,
+  silentMs: 1,
 } as const
 
 test('faults are dealt evenly: every queue kind has every fault of every node in every part', () => {

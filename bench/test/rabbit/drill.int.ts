@@ -18,7 +18,7 @@ it('the most important node is killed, and every promise is kept', async () => {
     contestants: [ours.name],
     ratePerSecond: 500,
     retryMs: 1_000,
-    pauseMs: 12_000,
+    silentMs: 12_000,
   })
   expect(fared.map(brokenPromises)).toEqual([''])
   expect(fared[0]?.verdict.confirmed).toBeGreaterThan(1_000)

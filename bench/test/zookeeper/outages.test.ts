@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { ClientEvent } from '../../src/zookeeper/client-run.ts'
+import type { ClientEvent } from '../../src/harness/client-event.ts'
 import { judgeOutages } from '../../src/zookeeper/outages.ts'
 
 const event = (atMs: number, name: string, facts: ClientEvent['facts'] = {}): ClientEvent => ({
