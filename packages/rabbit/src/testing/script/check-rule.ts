@@ -1,4 +1,5 @@
-import { didYouMean, HaError } from '@ha/core'
+import { didYouMean } from '@ha/core'
+import { checkWhole, invalidRule } from '@ha/core/testing'
 import { type FrameName, plainFrameNames } from '../wire/frame-name.ts'
 import { fieldNames } from '../wire/method.ts'
 import { type MethodName, methodTable } from '../wire/method-table.ts'
@@ -11,20 +12,21 @@ const publishActs: readonly string[] = ['nack', 'lose-confirm', 'store-twice', '
 /** Throws at a rule that could never match. */
 export function checkRule(rule: Rule): void {
   if ('frame' in rule.when) checkWhen(rule.when, rule.do)
-  else if (!Number.isInteger(rule.when.byte) || rule.when.byte < 1) {
-    throw invalid('when.byte', `a whole number from 1, not ${rule.when.byte}`)
-  }
+  else checkWhole('when.byte', rule.when.byte, 1)
 }
 
 function checkWhen(when: WhenFrame, act: string): void {
   if (!frameNames.includes(when.frame)) {
-    throw invalid(
+    throw invalidRule(
       'when.frame',
       `the name of a frame, not '${when.frame}'${didYouMean(when.frame, frameNames)}`,
     )
   }
   if (publishActs.includes(act) && (when.frame !== 'basic.publish' || when.from !== 'client')) {
-    throw invalid('when', `{ from: 'client', frame: 'basic.publish' } for '${act}', which is about messages`)
+    throw invalidRule(
+      'when',
+      `{ from: 'client', frame: 'basic.publish' } for '${act}', which is about messages`,
+    )
   }
   for (const name of Object.keys(when.fields ?? {})) checkField(when.frame, name)
 }
@@ -32,7 +34,7 @@ function checkWhen(when: WhenFrame, act: string): void {
 function checkField(frame: FrameName, name: string): void {
   const names = isMethod(frame) ? fieldNames(frame) : []
   if (names.includes(name)) return
-  throw invalid(
+  throw invalidRule(
     `when.fields.${name}`,
     `a field of ${frame}: ${names.join(', ') || 'it has none'}${didYouMean(name, names)}`,
   )
@@ -40,8 +42,4 @@ function checkField(frame: FrameName, name: string): void {
 
 function isMethod(frame: FrameName): frame is MethodName {
   return methodNames.includes(frame)
-}
-
-function invalid(path: string, expected: string): HaError {
-  return new HaError('config-invalid', `rule: ${path} must be ${expected}`)
 }
