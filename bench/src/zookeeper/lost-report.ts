@@ -16,6 +16,7 @@ export function reportLosses(all: readonly Losses[], version: string): void {
 const lines: readonly (readonly [name: string, cell: (losses: Losses) => string])[] = [
   ['outages', ({ outages }) => String(outages.length)],
   ['they lasted', ({ outages }) => range(outages.map(({ lastedMs }) => lastedMs))],
+  ['the ensemble hung afterwards', ({ outages }) => String(outages.filter(({ isHung }) => isHung).length)],
   ['said LOST', ({ outages }) => String(lost(outages).length)],
   ['LOST after the last answered request', ({ outages }) => range(lost(outages))],
   [

@@ -9,12 +9,15 @@ import { freezeAll } from './faults.ts'
 import type { Losses } from './losses.ts'
 import { reportLosses } from './lost-report.ts'
 import { judgeOutages, type Outage, type OutageVerdict } from './outages.ts'
+import { unhang } from './serving.ts'
 
 // Long enough for a session to be lost with certainty, and for a rival to wait for the lock.
 const longOutages = 2
 // Healing comes from half a second before the end of a session to half a second after it, in even steps.
 const spreadMs = 500
 const settleMs = 30_000
+// An ensemble that begins no session for so long after its healing hangs.
+const hangMs = 5_000
 // What a cache may take to be equal again.
 const cachesMs = 2_000
 
@@ -72,8 +75,10 @@ async function play(lab: Lab, { root, sessionTimeoutMs, outagesMs }: Series): Pr
   const outages: Outage[] = []
   try {
     for (const outageMs of outagesMs) {
-      outages.push(await outage(lab, cast, outageMs))
-      console.log(`  ${outages.length}/${outagesMs.length}: away for ${outageMs} ms`)
+      const one = await outage(lab, cast, endpoint, outageMs)
+      outages.push(one)
+      const hung = one.isHung ? ', and the ensemble hung after it: its leader was restarted' : ''
+      console.log(`  ${outages.length}/${outagesMs.length}: away for ${outageMs} ms${hung}`)
     }
     await sleep(cachesMs)
     const verdict = await judgeCast(cast, { endpoint, root, registers })
@@ -84,7 +89,7 @@ async function play(lab: Lab, { root, sessionTimeoutMs, outagesMs }: Series): Pr
   }
 }
 
-async function outage(lab: Lab, cast: Cast, outageMs: number): Promise<Outage> {
+async function outage(lab: Lab, cast: Cast, endpoint: string, outageMs: number): Promise<Outage> {
   // At a moment of its own in the rhythm of whoever holds the lock.
   await sleep(500 + Math.random() * 500)
   const frozenAtMs = wallMs()
@@ -93,10 +98,11 @@ async function outage(lab: Lab, cast: Cast, outageMs: number): Promise<Outage> {
   const healedAtMs = wallMs()
   await heal()
   await lab.ready()
+  const isHung = await unhang(lab, endpoint, hangMs)
   const acquired = (): number => cast.contenders.reduce((sum, run) => sum + (run.count()?.acquired ?? 0), 0)
   const before = acquired()
   const isBack = (): boolean => acquired() > before && cast.registrant.count()?.registered === instanceCount
   const untilMs = wallMs() + settleMs
   while (wallMs() < untilMs && !isBack()) await sleep(50)
-  return { frozenAtMs, healedAtMs }
+  return { frozenAtMs, healedAtMs, isHung }
 }

@@ -4,6 +4,8 @@ import type { ClientEvent } from '../harness/client-event.ts'
 export interface Outage {
   readonly frozenAtMs: number
   readonly healedAtMs: number
+  /** Whether the servers then hung, all of them, until their leader was restarted. */
+  readonly isHung: boolean
 }
 
 /** What a client that asks all the time made of an outage. */
@@ -13,6 +15,7 @@ export interface OutageVerdict {
   readonly lostAfterMs: number | undefined
   /** From the connection until all instances were registered; 0 when they had been all the time. */
   readonly registeredAfterMs: number | undefined
+  readonly isHung: boolean
 }
 
 /** What the events of a client say about each outage. */
@@ -29,12 +32,16 @@ export function judgeOutages(
   })
 }
 
-function judgeOutage({ frozenAtMs, healedAtMs }: Outage, events: readonly ClientEvent[]): OutageVerdict {
+function judgeOutage(
+  { frozenAtMs, healedAtMs, isHung }: Outage,
+  events: readonly ClientEvent[],
+): OutageVerdict {
   const lost = events.find(({ name, facts }) => name === 'state' && facts['state'] === 'lost')
   return {
     lastedMs: healedAtMs - frozenAtMs,
     lostAfterMs: lost === undefined ? undefined : lost.atMs - frozenAtMs,
     registeredAfterMs: registeredAfter(events),
+    isHung,
   }
 }
 

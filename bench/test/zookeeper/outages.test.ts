@@ -10,8 +10,8 @@ const event = (atMs: number, name: string, facts: ClientEvent['facts'] = {}): Cl
 
 test('what happens after an outage belongs to it until the next one begins', () => {
   const outages = [
-    { frozenAtMs: 100, healedAtMs: 300 },
-    { frozenAtMs: 500, healedAtMs: 550 },
+    { frozenAtMs: 100, healedAtMs: 300, isHung: false },
+    { frozenAtMs: 500, healedAtMs: 550, isHung: true },
   ]
   const events = [
     event(50, 'session'),
@@ -22,13 +22,13 @@ test('what happens after an outage belongs to it until the next one begins', () 
     event(520, 'state', { state: 'suspended' }),
   ]
   expect(judgeOutages(outages, events)).toEqual([
-    { lastedMs: 200, lostAfterMs: 100, registeredAfterMs: 10 },
-    { lastedMs: 50, lostAfterMs: undefined, registeredAfterMs: 0 },
+    { lastedMs: 200, lostAfterMs: 100, registeredAfterMs: 10, isHung: false },
+    { lastedMs: 50, lostAfterMs: undefined, registeredAfterMs: 0, isHung: true },
   ])
 })
 
 test('who has a new session and is not registered again is not back', () => {
   const events = [event(200, 'session')]
-  const [only] = judgeOutages([{ frozenAtMs: 100, healedAtMs: 150 }], events)
+  const [only] = judgeOutages([{ frozenAtMs: 100, healedAtMs: 150, isHung: false }], events)
   expect(only?.registeredAfterMs).toBeUndefined()
 })
