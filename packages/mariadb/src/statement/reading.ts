@@ -1,6 +1,6 @@
 import type { Verdict } from '@ha/core'
 import type { Call } from '../call-options.ts'
-import { type Causality, NotCaughtUp } from '../consistency/causality.ts'
+import { type Causality, NotCaughtUp, type Topology, untilApplied } from '../consistency/causality.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import { classify } from '../driver/verdicts.ts'
 import type { OperationRunner } from './runner.ts'
@@ -19,13 +19,16 @@ export async function beforeReading(
   { consistency, timeoutMs }: Call,
 ): Promise<void> {
   if (consistency === 'eventual') return
+  const topology = causality.topologyAt(connection)
   if (consistency === 'strong' || !causality.known) {
     // A node that takes the writes may still have to apply what was committed through another one.
-    if (causality.topologyAt(connection) === 'galera') await connection.run({ kind: 'text', sql: syncWait })
+    if (topology === 'galera') await untilApplied(connection)
     return
   }
+  // The node that takes the writes is waited for as long as the call may last: no other would be sooner.
+  const isLast = topology === 'galera' && runner.isForPrimary
   try {
-    await causality.catchUp(connection, Math.min(mostPatienceMs, timeoutMs / 4))
+    await causality.catchUp(connection, isLast ? timeoutMs : Math.min(patienceMs[topology], timeoutMs / 4))
   } catch (error) {
     // Not another one that may be as late: whoever takes the writes has them.
     runner.goToPrimary()
@@ -33,12 +36,9 @@ export async function beforeReading(
   }
 }
 
-// Any read that waits will do: it ends when the node has applied all that was committed before it began.
-const syncWait = 'SET STATEMENT wsrep_sync_wait=1 FOR SELECT 1'
-
-// Longer than a replica in good health needs, in milliseconds; one that needs longer is passed over. Galera makes a
-// second of it.
-const mostPatienceMs = 250
+// Longer than a server in good health needs, in milliseconds; one that needs longer is passed over. To give up a wait
+// costs a connection in a Galera cluster, and nothing in a replication.
+const patienceMs: Readonly<Record<Topology, number>> = { galera: 1_000, replication: 250 }
 
 const elsewhere: Verdict = { scope: 'call', effect: 'none', transient: true }
 

@@ -143,6 +143,11 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     this.#avoid.add(name)
   }
 
+  /** Whether only the server that takes the writes will do. */
+  get isForPrimary(): boolean {
+    return this.#asked === 'primary'
+  }
+
   /** From the next try on, only the server that takes the writes will do. */
   goToPrimary(): void {
     this.#asked = 'primary'

@@ -79,7 +79,7 @@ function operationOf(
   return { name, timeoutMs, signal, repeatable, effectIfLost }
 }
 
-/** One statement that may write, with the question for its position behind it. */
+/** One statement that may write, and its place among what this client wrote. */
 class Write {
   readonly #causality: Causality
   readonly #statement: Statement
@@ -98,7 +98,7 @@ class Write {
   async run(connection: MariadbConnection): Promise<Answer> {
     if (this.#answer !== undefined) return this.#answer
     const written = connection.run(this.#statement)
-    const noted = this.#causality.note(connection)
+    const noted = this.#causality.note(connection, written)
     this.#answer = await written
     await noted
     return this.#answer

@@ -141,7 +141,7 @@ export class Trial<R> {
   async #commit(connection: MariadbConnection, transaction: Transaction, value: R): Promise<Ended<R>> {
     transaction.enter({ kind: 'committing' })
     const committed = connection.run({ kind: 'text', sql: 'COMMIT' })
-    const noted = this.#plan.readOnly ? undefined : this.#plan.causality.note(connection)
+    const noted = this.#plan.readOnly ? undefined : this.#plan.causality.note(connection, committed)
     try {
       await committed
     } catch (error) {

@@ -145,8 +145,24 @@ describe('on Galera', () => {
     await cluster.query("UPDATE t SET v = 1 WHERE k = 'a'")
     const strong = valueSeen(db, { consistency: 'strong' })
     await cluster.log.until({ sql: /wsrep_sync_wait=1/ })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(cluster.log.count({ sql: read })).toBe(0)
     cluster.node(1).startApplier()
     expect(await strong).toBe(1)
+  })
+
+  it('a read waits also where somebody had a session of his own before', async () => {
+    const { db, cluster } = await galeraBench({ consistency: 'session', pool: { maximumSize: 1 } })
+    await db.ready()
+    await until('all are up', () => db.health().hosts.every(({ health }) => health === 'up'))
+    const own = (): Promise<unknown> => db.session((session) => session.query('SET @x = 1'), { route: 'any' })
+    await Promise.all([own(), own(), own()])
+    await db.query("INSERT INTO t VALUES ('a', 1)")
+    cluster.node(2).stopApplier()
+    cluster.node(3).stopApplier()
+    await db.query("UPDATE t SET v = 2 WHERE k = 'a'")
+    const seen = await Promise.all(Array.from({ length: 20 }, () => valueSeen(db, { route: 'any' })))
+    expect(new Set(seen)).toEqual(new Set([2]))
   })
 
   it('a read of the session waits on another node than the one that was written to', async () => {

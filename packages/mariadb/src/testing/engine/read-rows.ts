@@ -18,6 +18,7 @@ import { inTransaction, lockRows, snapshotOf } from './work.ts'
 
 /** Answers `SELECT`, or `DO`, which answers nothing. */
 export async function readRows(run: Run, select: Select): Promise<Answer> {
+  await syncWait(run)
   const constants = select.items.flatMap((item) => (item.kind === 'one' ? [item.value] : []))
   const outside = scopeOf(run, await awaitFunctions(run, constants))
   const result =
@@ -30,7 +31,6 @@ async function read(run: Run, select: Select, outside: Scope): Promise<Answer> {
   const listed = schemaTable(run.session, select.from)
   if (listed !== undefined) return project(select, listed, outside)
   const table = tableOf(run.session, select.from)
-  await syncWait(run)
   return inTransaction(run, async (transaction) => {
     const { lock, where } = select
     if (lock !== undefined) await lockRows(run, { table, transaction, mode: lock }, where)
@@ -49,7 +49,7 @@ function readsUncommitted(session: Session): boolean {
 // Reads wait for the whole cluster when the session wants it so; 30 s is Galera's own limit.
 async function syncWait({ session, signal }: Run): Promise<void> {
   const { applier, store } = session.server
-  if (Number(session.variable('wsrep_sync_wait')) === 0) return
+  if (!session.waitsForCluster || Number(session.variable('wsrep_sync_wait')) === 0) return
   if (!(await applier.hasReached(store.seqno, { timeoutMs: 30_000, signal }))) throw refusals.lockWait()
 }
 

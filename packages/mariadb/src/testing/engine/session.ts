@@ -36,6 +36,8 @@ export class Session {
   transaction: Transaction | undefined
   /** How the next transaction begins, when that was said. */
   nextAccess: Access | undefined
+  /** Whether it heeds `wsrep_sync_wait`: as of 10.11.19, one that was reset never does again. */
+  waitsForCluster = true
   lastInsertId = 0
   /** The number of the last commit of this session: 0 for none. */
   lastWritten = 0
@@ -131,6 +133,7 @@ export class Session {
 
   /** Is as new, but for its schema. */
   reset(): void {
+    this.waitsForCluster = false
     this.rollback()
     this.#variables.clear()
     this.userVariables.clear()
