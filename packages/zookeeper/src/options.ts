@@ -66,7 +66,7 @@ export interface ZookeeperOptions {
   readonly operationTimeoutMs?: number
   /** How long one server has for connection and handshake. Default: a third of the session timeout for all servers. */
   readonly connectTimeoutMs?: number
-  /** The waits between rounds in which no server could be reached, with full jitter. Default 50 to an eighth of the session. */
+  /** The waits between rounds in which no server could be reached, with full jitter. Default 50 to a sixteenth of the session. */
   readonly backoff?: Partial<FullJitter>
   /** Default: asked after a sixth of the session timeout, at most 2 s; left after another second, at most a third. */
   readonly liveness?: Partial<LivenessOptions>
@@ -130,7 +130,7 @@ function completed({ connect, acl, ...given }: Given): ResolvedOptions {
     // A quorum that is back is to be found while there is a session to be saved, and soon where there is none any more.
     backoff: {
       ...backoff,
-      maxMs: backoff.maxMs || Math.round(Math.min(5_000, Math.max(250, sessionTimeoutMs / 8))),
+      maxMs: backoff.maxMs || Math.round(Math.min(5_000, Math.max(100, sessionTimeoutMs / 16))),
     },
     liveness: {
       probeAfterMs: liveness.probeAfterMs || Math.round(Math.min(2_000, sessionTimeoutMs / 6)),
