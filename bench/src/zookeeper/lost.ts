@@ -75,7 +75,7 @@ async function play(lab: Lab, { root, sessionTimeoutMs, outagesMs }: Series): Pr
   const outages: Outage[] = []
   try {
     for (const outageMs of outagesMs) {
-      const one = await outage(lab, cast, endpoint, outageMs)
+      const one = await outage(lab, cast, outageMs)
       outages.push(one)
       const hung = one.isHung ? ', and the ensemble hung after it: its leader was restarted' : ''
       console.log(`  ${outages.length}/${outagesMs.length}: away for ${outageMs} ms${hung}`)
@@ -89,7 +89,7 @@ async function play(lab: Lab, { root, sessionTimeoutMs, outagesMs }: Series): Pr
   }
 }
 
-async function outage(lab: Lab, cast: Cast, endpoint: string, outageMs: number): Promise<Outage> {
+async function outage(lab: Lab, cast: Cast, outageMs: number): Promise<Outage> {
   // At a moment of its own in the rhythm of whoever holds the lock.
   await sleep(500 + Math.random() * 500)
   const frozenAtMs = wallMs()
@@ -98,7 +98,7 @@ async function outage(lab: Lab, cast: Cast, endpoint: string, outageMs: number):
   const healedAtMs = wallMs()
   await heal()
   await lab.ready()
-  const isHung = await unhang(lab, endpoint, hangMs)
+  const isHung = await unhang(lab, hangMs)
   const acquired = (): number => cast.contenders.reduce((sum, run) => sum + (run.count()?.acquired ?? 0), 0)
   const before = acquired()
   const isBack = (): boolean => acquired() > before && cast.registrant.count()?.registered === instanceCount

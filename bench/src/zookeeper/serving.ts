@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lab } from '@ha/bootstrap'
 import { wallMs } from '../harness/wall-clock.ts'
-import { leaderOf } from './ensemble.ts'
+import { endpointsOf, leaderOf } from './ensemble.ts'
 import { onSession } from './raw-session.ts'
 
 const pauseMs = 50
@@ -13,8 +13,10 @@ const leaseMs = 600_000
  * ensembles that were frozen whole, about one in fifteen (3.8.0) comes back hanging: a leader, two followers in sync, and
  * no session begins and no write is committed, however long anybody waits, until it elects anew.
  */
-export async function unhang(lab: Lab, endpoint: string, withinMs: number): Promise<boolean> {
-  if (await beginsSessions(endpoint, withinMs)) return false
+export async function unhang(lab: Lab, withinMs: number): Promise<boolean> {
+  const endpoints = [...endpointsOf(lab).values()]
+  const begun = await Promise.all(endpoints.map((endpoint) => beginsSessions(endpoint, withinMs)))
+  if (begun.includes(true)) return false
   const lease = await lab.kill(await leaderOf(lab), { forMs: leaseMs })
   await lease.heal()
   await lab.ready()

@@ -25,6 +25,7 @@ import { Writes } from './operations/writes.ts'
 import type { ResolvedOptions } from './options.ts'
 import { Ephemerals } from './recipes/ephemerals.ts'
 import type { FarewellParts } from './session/farewell.ts'
+import type { LiveSession } from './session/live-session.ts'
 import { OwnSessions } from './session/sessions.ts'
 import { Telling } from './telling.ts'
 import { Watches } from './watches/watches.ts'
@@ -173,8 +174,9 @@ interface OperationsParts {
 
 function operationsOf({ asking, reads, sessions, telling, options }: OperationsParts): Operations {
   const { aclOf, operationTimeoutMs: timeoutMs } = options
-  const creating = new Creating({ asking, reads, timeoutMs, aclOf, session: () => sessions.current })
-  const writes = new Writes({ asking, reads, timeoutMs, aclOf, lastZxid: () => sessions.lastZxid })
+  const session = (): LiveSession | undefined => sessions.current
+  const creating = new Creating({ asking, reads, timeoutMs, aclOf, session })
+  const writes = new Writes({ asking, reads, timeoutMs, aclOf, session, lastZxid: () => sessions.lastZxid })
   const told = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
     try {
       return await work()

@@ -10,6 +10,8 @@ export interface Look {
   readonly version: number
   /** The latest transaction that was known when it was sent: a node that is younger is another one. */
   readonly knownZxid: bigint
+  /** Whether the session that it was sent in still lives. */
+  readonly isSameSession: () => boolean
   readonly error: ZookeeperError
   readonly remaining: Remaining
 }
@@ -22,11 +24,11 @@ export function isUnknown(error: unknown): error is ZookeeperError {
 /**
  * Returns when the write was certainly not done, so that it can be tried again: the same node still has the version that it
  * asked for, on a server that has caught up, and the request cannot come late, because the session has moved to another
- * connection. Else rejects with the error that there was.
+ * connection. One of a session that was given up still can. Else rejects with the error that there was.
  */
 export async function lookAfter(
   { asking, reads }: { readonly asking: Asking; readonly reads: Reads },
-  { path, version, knownZxid, error, remaining }: Look,
+  { path, version, knownZxid, isSameSession, error, remaining }: Look,
 ): Promise<void> {
   if (remaining.over) throw error
   try {
@@ -34,7 +36,7 @@ export async function lookAfter(
       await reads.sync(path, remaining.call)
       return reads.plain.exists(path, remaining.call)
     })
-    if (stat?.version === version && stat.czxid <= knownZxid) return
+    if (stat?.version === version && stat.czxid <= knownZxid && isSameSession()) return
   } catch {
     // What cannot be looked up stays unknown.
   }

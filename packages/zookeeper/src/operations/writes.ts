@@ -1,6 +1,7 @@
 import { multi } from '../driver/multi-request.ts'
 import { remove, setAcl, setData } from '../driver/write-requests.ts'
 import type { Acl, Bytes, Stat } from '../node.ts'
+import type { LiveSession } from '../session/live-session.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import { type AclOf, checkAcl } from './acl.ts'
 import type { Asked, Asking } from './asking.ts'
@@ -19,6 +20,7 @@ export interface WritesParts {
   readonly aclOf: AclOf
   /** The latest transaction that any answer has told of. */
   readonly lastZxid: () => bigint
+  readonly session: () => LiveSession | undefined
 }
 
 /** Changes of nodes that exist, and several changes as one. */
@@ -111,15 +113,17 @@ export class Writes {
     call: Call,
     write: (step: Call) => Promise<T>,
   ): Promise<T> {
-    const { asking, lastZxid } = this.#parts
+    const { asking, lastZxid, session } = this.#parts
     const remaining = new Remaining(call, () => asking.clock.now())
     for (;;) {
       const knownZxid = lastZxid()
+      const before = session()
       try {
         return await write(remaining.call)
       } catch (error) {
         if (version === undefined || !isUnknown(error)) throw error
-        const look: Look = { path, version, knownZxid, error, remaining }
+        const isSameSession = (): boolean => session() === before
+        const look: Look = { path, version, knownZxid, isSameSession, error, remaining }
         await lookAfter(this.#parts, look)
       }
     }

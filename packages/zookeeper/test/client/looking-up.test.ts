@@ -46,3 +46,19 @@ it.each(writes)(
     expect(below.map(([, { data }]) => String(data))).toEqual(write.done)
   },
 )
+
+it('a write with a version stays unknown when its session was given up: the request may still come', async () => {
+  await using world = await bench()
+  const { clock, ensemble } = world
+  const client = world.client({ sessionTimeoutMs: 4_000 })
+  await after(clock, 1_000, client.create('/a', 'old'))
+  ensemble.script({ when: { op: 'set-data', times: 1 }, do: 'ignore' })
+  const writing = client.set('/a', 'new', { version: 0, timeoutMs: 30_000 })
+  writing.catch(() => undefined)
+  await clock.advance(100)
+  for (const node of ensemble.nodes) await node.kill()
+  await clock.advance(8_000)
+  for (const node of ensemble.nodes) await node.start()
+
+  await expect(after(clock, 20_000, writing)).rejects.toMatchObject({ outcome: 'unknown' })
+})

@@ -49,13 +49,13 @@ describe('the standing of an instance', () => {
       false,
     ],
     [
-      'is bad after two in a row, however much time is between them',
+      'is good after two with a whole rest between them',
       [
         ['error', 0],
-        ['error', 3_600_000],
+        ['error', 20_001],
       ],
-      3_600_001,
-      true,
+      20_002,
+      false,
     ],
     [
       'is not mended by an answer from before',
