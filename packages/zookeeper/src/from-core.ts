@@ -1,6 +1,7 @@
 import { asError, type HaError, isHaError } from '@ha/core'
 import type { ZookeeperCode } from './codes.ts'
 import { ConnectionError, type Unanswered } from './connection/connection-error.ts'
+import { classify } from './connection/verdicts.ts'
 import { ReplyError } from './driver/reply-error.ts'
 import { Chroot } from './operations/paths.ts'
 import { ZookeeperError } from './zookeeper-error.ts'
@@ -13,7 +14,8 @@ export function fromCore(thrown: unknown, path: string, chroot: Chroot = new Chr
   if (thrown instanceof ZookeeperError) return thrown
   if (thrown instanceof ReplyError) {
     const { code, message } = thrown
-    return new ZookeeperError(codes[code] ?? 'rejected', message, { path, serverCode: code, cause: thrown })
+    const details = { path, serverCode: code, retryable: classify(thrown).transient, cause: thrown }
+    return new ZookeeperError(codes[code] ?? 'rejected', message, details)
   }
   if (thrown instanceof ConnectionError) {
     const { kind, message, sent } = thrown

@@ -76,6 +76,20 @@ describe('the signal of a caller who waits for news, with every server well', ()
 })
 
 describe('watchBelow', () => {
+  it('asks again when a server turns its first request away for now', async () => {
+    await using world = await bench()
+    const client = world.client()
+    const throttled = -127
+    world.ensemble.script({ when: { op: 'add-watch', times: 1 }, do: 'refuse', code: throttled })
+    const next = client.watchBelow('/').next()
+    await world.clock.advance(1_000)
+    const creating = client.create('/a')
+    await world.clock.advance(100)
+    await creating
+
+    expect((await next).value).toEqual({ kind: 'created', path: '/a' })
+  })
+
   it('goes on to the next server when the connection ends over its first request', async () => {
     await using world = await bench()
     const client = world.client()
