@@ -12,7 +12,7 @@ import {
   parseConnectString,
   resolveOptions,
 } from '@ha/core'
-import type { Login } from './connection/connection.ts'
+import type { Login } from './connection/login.ts'
 import type { Acl } from './node.ts'
 import { type AclOf, checkAcl, creatorOnly, openToAll } from './operations/acl.ts'
 

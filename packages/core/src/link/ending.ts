@@ -46,3 +46,9 @@ function failedBack(next: Dialed<unknown>): HaError {
     new HaError('failed-back', `moved back to ${formatEndpoint(next.endpoint)}`, { retryable: true }),
   )
 }
+
+/** The connection that there is, and what ends it. */
+export interface Current<C> {
+  readonly lease: Lease<C>
+  readonly end: (ending: Ending<C>) => void
+}

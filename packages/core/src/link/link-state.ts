@@ -49,3 +49,6 @@ export function endpointOf(state: LinkState<unknown>): Endpoint | undefined {
 export function leaseOf<C>(state: LinkState<C>): Lease<C> | undefined {
   return 'lease' in state ? state.lease : undefined
 }
+
+/** How a link begins to dial. */
+export const firstRound = { kind: 'dialing', round: 0, trouble: undefined } as const

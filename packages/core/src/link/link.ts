@@ -11,20 +11,13 @@ import { Ledger } from '../session/ledger.ts'
 import { type Lease, leaseOver, type Source } from '../source.ts'
 import type { Dialed } from './dial.ts'
 import { dialUntilConnected } from './dial-rounds.ts'
-import { type Ending, flapsAfter, lossOf, noFlaps } from './ending.ts'
+import { type Current, type Ending, flapsAfter, lossOf, noFlaps } from './ending.ts'
 import type { LinkEvents, Loss } from './link-events.ts'
 import { type LinkHealth, linkHealth } from './link-health.ts'
-import { type LinkState, moved, troubleOf } from './link-state.ts'
+import { firstRound, type LinkState, moved, troubleOf } from './link-state.ts'
 import type { LinkOptions } from './options.ts'
 import { serve } from './serve.ts'
 import { Telling } from './telling.ts'
-
-interface Current<C> {
-  readonly lease: Lease<C>
-  readonly end: (ending: Ending<C>) => void
-}
-
-const firstRound = { kind: 'dialing', round: 0, trouble: undefined } as const
 
 /**
  * One connection kept alive: dialled, restored, watched, and made again elsewhere when it is lost. At most one lease

@@ -13,13 +13,8 @@ import type { Granted } from './handshake.ts'
 import { type Heartbeat, type Life, startHeartbeat } from './heartbeat.ts'
 import { InFlight, nextXid, type Pending } from './in-flight.ts'
 import type { ConnectionLimits } from './limits.ts'
+import type { Login } from './login.ts'
 import type { Wire } from './wire.ts'
-
-/** A name that a session gives, such as `digest` and `user:password`. */
-export interface Login {
-  readonly scheme: string
-  readonly value: Buffer
-}
 
 export interface ConnectionParts {
   readonly endpoint: Endpoint
