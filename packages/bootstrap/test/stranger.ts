@@ -9,6 +9,7 @@ import { promisify } from 'node:util'
 const run = promisify(execFile)
 const path = `${process.env['PATH']}:/usr/sbin`
 const patienceMs = 15_000
+const answerMs = 5_000
 
 /** A MariaDB server that belongs to somebody else. */
 export interface StrangerMariadb {
@@ -31,8 +32,9 @@ export async function startStrangerMariadb(): Promise<StrangerMariadb> {
     ['--no-defaults', `--datadir=${data}`, socket, '--skip-networking', ...user],
     { ...options, stdio: 'ignore' },
   )
+  const asked = { ...options, timeout: answerMs }
   const ask = async (): Promise<string> =>
-    (await run('mariadb', ['--no-defaults', socket, '-BN', '-e', "SELECT 'alive'"], options)).stdout.trim()
+    (await run('mariadb', ['--no-defaults', socket, '-BN', '-e', "SELECT 'alive'"], asked)).stdout.trim()
   await untilItAnswers(ask)
   return {
     pid: child.pid ?? 0,

@@ -8,6 +8,8 @@ import { setTimeout } from 'node:timers/promises'
 import type { Lab } from '@ha/bootstrap'
 
 const patienceMs = 15_000
+// A server that is asked while it starts takes the connection and may never answer on it: 2 of 60 starts on a busy machine.
+const answerMs = 1_000
 
 /** A ZooKeeper server that belongs to somebody else. */
 export interface StrangerZookeeper {
@@ -57,6 +59,7 @@ function javaOf({ folder }: Lab): readonly [java: string, classPath: string] {
 
 async function answer(port: number): Promise<string> {
   const socket = connect({ host: '127.0.0.1', port })
+  socket.setTimeout(answerMs, () => socket.destroy(new Error(`no answer in ${answerMs} ms`)))
   socket.setEncoding('utf8').write('ruok')
   let said = ''
   for await (const chunk of socket) said += chunk
