@@ -2,6 +2,7 @@ export { driverContract } from './driver-contract.ts'
 export type { DriverHarness, Register } from './driver-harness.ts'
 export { FakeClock, settle } from './fake-clock.ts'
 export { FakeConnection, FakeDriver, FakeError, type FakeMode, FakeServer } from './fake-driver.ts'
+export { localhostCertificate } from './localhost-certificate.ts'
 export { nodeNumbered } from './node-numbered.ts'
 export { type PoolDriverHarness, poolDriverContract } from './pool-driver-contract.ts'
 export {
@@ -50,3 +51,5 @@ export { connectionRefused, type MemorySockets, memorySockets } from './server/m
 export { type PipeEnds, ScriptedPipe, type UnitReader } from './server/scripted-pipe.ts'
 export type { Socketlike } from './server/socketlike.ts'
 export { pause, until } from './waiting.ts'
+export { ByteCursor } from './wire/byte-cursor.ts'
+export { Malformed } from './wire/malformed.ts'

@@ -1,9 +1,9 @@
+import { Malformed } from '@ha/core/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ByteReader } from '../../src/testing/wire/byte-reader.ts'
 import { ByteWriter } from '../../src/testing/wire/byte-writer.ts'
 import { decodeDatetime, encodeDatetime } from '../../src/testing/wire/datetime.ts'
-import { Malformed } from '../../src/testing/wire/malformed.ts'
 import { encodePackets, PacketReader } from '../../src/testing/wire/packet.ts'
 
 const payload = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes))

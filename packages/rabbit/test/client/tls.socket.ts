@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
 import { createServer, type Server } from 'node:tls'
-import { until } from '@ha/core/testing'
+import { localhostCertificate, until } from '@ha/core/testing'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createRabbit, quorum, type Rabbit } from '../../src/index.ts'
 import { type FakeCluster, startFakeCluster } from '../../src/testing/index.ts'
 import { ending } from '../ending.ts'
-import { cert, key } from './localhost-certificate.ts'
+
+const { cert, key } = localhostCertificate
 
 describe('over TLS', () => {
   it('a client publishes, and goes on at the next node when one is killed', async () => {

@@ -2,12 +2,13 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer } from 'node:tls'
 import { systemClock } from '@ha/core'
-import { until } from '@ha/core/testing'
+import { localhostCertificate, until } from '@ha/core/testing'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type ZookeeperDriverParts, zookeeperDriver } from '../../src/connection/driver.ts'
-import { cert, key } from './localhost-certificate.ts'
 import { never, newSession } from './opened.ts'
 import { RawPeer, welcome } from './raw-peer.ts'
+
+const { cert, key } = localhostCertificate
 
 const open: Server[] = []
 const sockets: Socket[] = []

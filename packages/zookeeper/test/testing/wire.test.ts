@@ -1,9 +1,9 @@
+import { Malformed } from '@ha/core/testing'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { ByteReader } from '../../src/testing/wire/byte-reader.ts'
 import { ByteWriter } from '../../src/testing/wire/byte-writer.ts'
 import { FrameReader, framed, lengthOf } from '../../src/testing/wire/frame.ts'
-import { Malformed } from '../../src/testing/wire/malformed.ts'
 import { decodeRequest } from '../../src/testing/wire/request.ts'
 
 const body = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes))

@@ -1,44 +1,33 @@
-import { Malformed } from './malformed.ts'
+import { ByteCursor, Malformed } from '@ha/core/testing'
 
 /** Reads a packet from front to back and never beyond its end. All numbers are little-endian. */
-export class ByteReader {
-  readonly #bytes: Buffer
-  #at = 0
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes
-  }
-
-  get left(): number {
-    return this.#bytes.length - this.#at
-  }
-
+export class ByteReader extends ByteCursor {
   octet(): number {
-    return this.#bytes.readUInt8(this.#take(1))
+    return this.source.readUInt8(this.take(1))
   }
 
   short(): number {
-    return this.#bytes.readUInt16LE(this.#take(2))
+    return this.source.readUInt16LE(this.take(2))
   }
 
   long(): number {
-    return this.#bytes.readUInt32LE(this.#take(4))
+    return this.source.readUInt32LE(this.take(4))
   }
 
   signed(length: 1 | 2 | 4): number {
-    return this.#bytes.readIntLE(this.#take(length), length)
+    return this.source.readIntLE(this.take(length), length)
   }
 
   longlong(): bigint {
-    return this.#bytes.readBigInt64LE(this.#take(8))
+    return this.source.readBigInt64LE(this.take(8))
   }
 
   float(): number {
-    return this.#bytes.readFloatLE(this.#take(4))
+    return this.source.readFloatLE(this.take(4))
   }
 
   double(): number {
-    return this.#bytes.readDoubleLE(this.#take(8))
+    return this.source.readDoubleLE(this.take(8))
   }
 
   /** A number that says itself how long it is. */
@@ -51,12 +40,6 @@ export class ByteReader {
     throw new Malformed(`a length cannot begin with ${first}`)
   }
 
-  /** The next bytes themselves, not a copy. */
-  bytes(length: number): Buffer {
-    const start = this.#take(length)
-    return this.#bytes.subarray(start, start + length)
-  }
-
   /** Bytes behind their length. */
   sized(): Buffer {
     return this.bytes(this.length())
@@ -64,21 +47,14 @@ export class ByteReader {
 
   /** Text up to a zero byte, or to the end. */
   nullText(): string {
-    const end = this.#bytes.indexOf(0, this.#at)
+    const end = this.source.indexOf(0, this.at)
     if (end < 0) return this.rest().toString('utf8')
-    const text = this.bytes(end - this.#at).toString('utf8')
-    this.#take(1)
+    const text = this.bytes(end - this.at).toString('utf8')
+    this.take(1)
     return text
   }
 
   rest(): Buffer {
     return this.bytes(this.left)
-  }
-
-  #take(length: number): number {
-    if (length > this.left) throw new Malformed(`${length} bytes wanted, ${this.left} left`)
-    const start = this.#at
-    this.#at += length
-    return start
   }
 }

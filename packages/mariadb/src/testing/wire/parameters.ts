@@ -1,6 +1,6 @@
+import { Malformed } from '@ha/core/testing'
 import { ByteReader } from './byte-reader.ts'
 import { decodeDatetime } from './datetime.ts'
-import { Malformed } from './malformed.ts'
 import type { Row, Value } from './value.ts'
 
 /** The parameters of one execution, and their types, which a client says only the first time. */

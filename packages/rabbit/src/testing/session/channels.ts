@@ -1,7 +1,7 @@
+import { Malformed } from '@ha/core/testing'
 import { connectionRefusal, internalError, Refusal } from '../broker/refusal.ts'
 import type { PublishAct } from '../script/rule.ts'
 import type { Frame } from '../wire/frame.ts'
-import { Malformed } from '../wire/malformed.ts'
 import { idsOf, type Method } from '../wire/method.ts'
 import type { MethodName } from '../wire/method-table.ts'
 import { type Assembly, assemble, type Content, nothingYet } from './assembly.ts'

@@ -1,28 +1,17 @@
-import { Malformed } from './malformed.ts'
+import { ByteCursor, Malformed } from '@ha/core/testing'
 
 /** Reads a buffer from front to back and never beyond its end. */
-export class ByteReader {
-  readonly #bytes: Buffer
-  #at = 0
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes
-  }
-
-  get left(): number {
-    return this.#bytes.length - this.#at
-  }
-
+export class ByteReader extends ByteCursor {
   octet(): number {
-    return this.#bytes.readUInt8(this.#take(1))
+    return this.source.readUInt8(this.take(1))
   }
 
   short(): number {
-    return this.#bytes.readUInt16BE(this.#take(2))
+    return this.source.readUInt16BE(this.take(2))
   }
 
   long(): number {
-    return this.#bytes.readUInt32BE(this.#take(4))
+    return this.source.readUInt32BE(this.take(4))
   }
 
   /** An unsigned 64-bit number; one that a double cannot hold is malformed, no peer counts that far. */
@@ -42,20 +31,7 @@ export class ByteReader {
   }
 
   text(length: number): string {
-    const start = this.#take(length)
-    return this.#bytes.toString('utf8', start, start + length)
-  }
-
-  /** The next bytes themselves, not a copy. */
-  bytes(length: number): Buffer {
-    const start = this.#take(length)
-    return this.#bytes.subarray(start, start + length)
-  }
-
-  #take(length: number): number {
-    if (length > this.left) throw new Malformed(`${length} bytes wanted, ${this.left} left`)
-    const start = this.#at
-    this.#at += length
-    return start
+    const start = this.take(length)
+    return this.source.toString('utf8', start, start + length)
   }
 }

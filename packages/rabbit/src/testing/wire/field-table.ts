@@ -1,7 +1,7 @@
+import { Malformed } from '@ha/core/testing'
 import { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
 import type { FieldTable, FieldValue, NumberType } from './field-value.ts'
-import { Malformed } from './malformed.ts'
 
 interface NumberFormat {
   readonly type: NumberType

@@ -1,5 +1,5 @@
+import { Malformed } from '@ha/core/testing'
 import { decodeFrame, type Frame } from './frame.ts'
-import { Malformed } from './malformed.ts'
 import { frameEnd, frameOverheadBytes, minFrameBytes, protocolHeader } from './protocol.ts'
 
 const headBytes = frameOverheadBytes - 1

@@ -1,6 +1,7 @@
+import { Malformed } from '@ha/core/testing'
+import { binary } from './binary.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { binary, Malformed } from './malformed.ts'
 import { type Method, readMethod, writeMethod } from './method.ts'
 import { frameEnd, frameOverheadBytes, frameType } from './protocol.ts'
 

@@ -1,8 +1,9 @@
+import { Malformed } from '@ha/core/testing'
+import { binary } from './binary.ts'
 import { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
 import { readTable, writeTable } from './field-table.ts'
 import type { FieldTable } from './field-value.ts'
-import { binary, Malformed } from './malformed.ts'
 import { type FieldKind, type MethodName, methodTable } from './method-table.ts'
 
 interface KindValues {

@@ -1,8 +1,8 @@
+import { Malformed } from '@ha/core/testing'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { readTable, writeTable } from './field-table.ts'
 import { emptyTable, type FieldTable } from './field-value.ts'
-import { Malformed } from './malformed.ts'
 
 /** The properties of a message; what the sender left out is not there. */
 export interface Properties {

@@ -1,36 +1,23 @@
-import { Malformed } from './malformed.ts'
+import { ByteCursor, Malformed } from '@ha/core/testing'
 
 /** Reads a record from front to back and never beyond its end. All numbers are signed and big-endian. */
-export class ByteReader {
-  readonly #bytes: Buffer
-  #at = 0
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes
-  }
-
-  get left(): number {
-    return this.#bytes.length - this.#at
-  }
-
+export class ByteReader extends ByteCursor {
   int(): number {
-    return this.#bytes.readInt32BE(this.#take(4))
+    return this.source.readInt32BE(this.take(4))
   }
 
   long(): bigint {
-    return this.#bytes.readBigInt64BE(this.#take(8))
+    return this.source.readBigInt64BE(this.take(8))
   }
 
   flag(): boolean {
-    return this.#bytes.readUInt8(this.#take(1)) !== 0
+    return this.source.readUInt8(this.take(1)) !== 0
   }
 
   /** Bytes behind their length; a length of -1 stands for none. */
   buffer(): Buffer | null {
     const length = this.#length()
-    if (length === undefined) return null
-    const start = this.#take(length)
-    return this.#bytes.subarray(start, start + length)
+    return length === undefined ? null : this.bytes(length)
   }
 
   /** Text behind its length; none is read as empty. */
@@ -50,12 +37,5 @@ export class ByteReader {
     const length = this.int()
     if (length < -1) throw new Malformed(`a length cannot be ${length}`)
     return length === -1 ? undefined : length
-  }
-
-  #take(length: number): number {
-    if (length > this.left) throw new Malformed(`${length} bytes wanted, ${this.left} left`)
-    const start = this.#at
-    this.#at += length
-    return start
   }
 }

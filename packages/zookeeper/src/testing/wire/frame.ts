@@ -1,4 +1,4 @@
-import { Malformed } from './malformed.ts'
+import { Malformed } from '@ha/core/testing'
 
 /** A record without its length. */
 export interface RecordFrame {

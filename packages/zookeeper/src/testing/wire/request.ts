@@ -1,6 +1,6 @@
+import { Malformed } from '@ha/core/testing'
 import { type AclEntry, readAcl } from './acl.ts'
 import { ByteReader } from './byte-reader.ts'
-import { Malformed } from './malformed.ts'
 import { type OpName, opCodes, opOf } from './op.ts'
 
 /** A node is made. `flags`: 1 ephemeral, 2 sequential, 3 both, 4 container, 5 with a TTL, 6 sequential with a TTL. */

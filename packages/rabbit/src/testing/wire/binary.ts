@@ -1,8 +1,3 @@
-/** Bytes that are no AMQP: the text is what RabbitMQ says about them. */
-export class Malformed extends Error {
-  override readonly name = 'Malformed'
-}
-
 /** Bytes as Erlang prints them, as in RabbitMQ's reply texts. */
 export function binary(bytes: Buffer): string {
   // An AMQP reply text has 255 octets at most.
