@@ -9,12 +9,12 @@ test('data of an ordinary user’s lab are in the lab’s folder, as long as a s
 })
 
 test('data of root’s labs are where another user may pass, one folder for each lab', () => {
-  expect(dataFolder('/root/labs/shop', 0)).toMatch(/^\/var\/lib\/hactl\/[0-9a-f]{16}$/)
-  expect(dataFolder('/root/labs/shop', 0)).not.toBe(dataFolder('/root/labs/other', 0))
-  expect(dataFolder('/root/labs/shop', 0)).toBe(dataFolder('/root/labs/shop', 0))
+  expect(dataFolder('/srv/labs/shop', 0)).toMatch(/^\/var\/lib\/hactl\/[0-9a-f]{16}$/)
+  expect(dataFolder('/srv/labs/shop', 0)).not.toBe(dataFolder('/srv/labs/other', 0))
+  expect(dataFolder('/srv/labs/shop', 0)).toBe(dataFolder('/srv/labs/shop', 0))
 })
 
-test.each(['/home/alice/labs/shop', longName, '/root/labs/shop'])(
+test.each(['/home/alice/labs/shop', longName, '/srv/labs/shop'])(
   'the socket of a node with the longest name fits beside the data of %s',
   (folder) => {
     for (const uid of [0, 1000]) {
