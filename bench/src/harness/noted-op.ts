@@ -14,3 +14,21 @@ export interface Failure {
   readonly outcome: 'not-done' | 'unknown'
   readonly error: string
 }
+
+/** What a ledger proves of any store that is read back, node by node, when the traffic is over. */
+export interface WriteVerdict {
+  readonly writes: number
+  readonly done: number
+  readonly notDone: number
+  /** Nobody knows, and the caller was told so. */
+  readonly unknown: number
+  /** Of the unknown ones, those that had happened. */
+  readonly unknownButThere: number
+  readonly unsettled: number
+  /** Acknowledged, and missing on a node. */
+  readonly lost: number
+  /** Called not done, and there all the same: a wrong word. */
+  readonly wronglyNotDone: number
+  readonly reads: number
+  readonly failedReads: number
+}

@@ -1,5 +1,6 @@
 import type { Lab } from '@ha/bootstrap'
 import { readOptions } from '../harness/args.ts'
+import { keptSentence } from '../harness/broken.ts'
 import { LiveTable } from '../harness/live-table.ts'
 import { saveResults } from '../harness/results.ts'
 import { ms } from '../harness/stats.ts'
@@ -114,16 +115,14 @@ function report(lab: Lab, results: readonly ExperimentResult[]): void {
   const table = markdownTable(head, rows)
   const pictures = results.map((result) => [result.experiment.fault, pictureOf(result)] as const)
   const where = saveResults('demo-mariadb', { title, table, pictures, data: results.map(withoutOps) })
-  const broken = results
-    .flatMap(({ fared }) => fared.filter(({ name }) => name === ours.name).map(brokenPromises))
-    .filter((words) => words !== '')
+  const broken = results.flatMap(({ fared }) =>
+    fared.filter(({ name }) => name === ours.name).map(brokenPromises),
+  )
   console.log(`\n${table}\n`)
   console.log(
     'Counted in the tables of every node, not in logs. Transfers, and reads of what was just written, are ours alone.',
   )
-  console.log(
-    `${ours.name}: ${broken.length === 0 ? 'every promise kept.' : `NOT KEPT: ${broken.join('; ')}`}`,
-  )
+  console.log(keptSentence(ours.name, broken))
   console.log(`Written: ${where.join(', ')}`)
 }
 

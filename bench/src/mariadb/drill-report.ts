@@ -1,5 +1,6 @@
 import type { Lab } from '@ha/bootstrap'
 import { saveResults } from '../harness/results.ts'
+import { groupedBy } from '../harness/series.ts'
 import { ms, spread } from '../harness/stats.ts'
 import { markdownTable } from '../harness/table.ts'
 import type { ExperimentResult } from './experiment.ts'
@@ -10,7 +11,7 @@ import type { Fared } from './fared.ts'
 export function reportDrill(results: readonly ExperimentResult[], lab: Lab): void {
   const [first] = results
   if (first === undefined) return
-  const groups = grouped(results)
+  const groups = groupedBy(results, nameOf)
   const head = ['fault', ...columns.map(([name]) => name)]
   const rows = groups.map(([name, group]) => [name, ...columns.map(([, cell]) => cell(group))])
   const table = markdownTable(head, rows)
@@ -96,15 +97,9 @@ function isWhole(group: Group): boolean {
   return all(group).every(({ verdict }) => verdict.wrongSums + verdict.unequalNodes === 0)
 }
 
-/** Results by what was done to what, in the order in which they first came. */
-export function grouped(results: Group): readonly (readonly [string, Group])[] {
-  const groups = new Map<string, ExperimentResult[]>()
-  for (const result of results) {
-    const { fault, role } = result.experiment
-    const name = fault === 'restart' ? 'restart of all nodes' : `${fault} of the ${role}`
-    groups.set(name, [...(groups.get(name) ?? []), result])
-  }
-  return [...groups]
+/** What was done to what. */
+export function nameOf({ experiment: { fault, role } }: ExperimentResult): string {
+  return fault === 'restart' ? 'restart of all nodes' : `${fault} of the ${role}`
 }
 
 function worst(group: Group): ExperimentResult {

@@ -1,10 +1,11 @@
 import { chosen, positive, readOptions } from '../harness/args.ts'
 import { runWhereFaultsCanBe, withoutPartition } from '../harness/partition.ts'
+import { runSeries } from '../harness/series.ts'
 import { type ClusterWish, type Mode, modes, withCluster } from './cluster.ts'
 import { dealExperiments, type Series } from './deal.ts'
 import { detectMsOf } from './detect.ts'
 import { reportDrill } from './drill-report.ts'
-import { type ExperimentResult, runExperiments } from './experiment.ts'
+import { type ExperimentResult, runExperiment } from './experiment.ts'
 import { type FaultKind, faultKinds } from './faults.ts'
 import { ours } from './ours.ts'
 import { kept } from './promises.ts'
@@ -39,7 +40,11 @@ function drill(wish: ClusterWish, series: Omit<Series, 'nodes'>): Promise<boolea
     const nodes = lab.nodes.map(({ name }) => name)
     const results: ExperimentResult[] = []
     try {
-      await runExperiments(lab, dealExperiments({ ...series, nodes }), { results, onResult: lineOf })
+      await runSeries(dealExperiments({ ...series, nodes }), {
+        run: (one) => runExperiment(lab, one),
+        lineOf,
+        results,
+      })
     } finally {
       reportDrill(results, lab)
     }

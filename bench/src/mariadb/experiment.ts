@@ -82,22 +82,6 @@ export async function runExperiment(
   }
 }
 
-/** Runs experiments one after the other into `results`, with a line for each. */
-export async function runExperiments(
-  lab: Lab,
-  experiments: readonly Experiment[],
-  {
-    results,
-    onResult,
-  }: { readonly results: ExperimentResult[]; readonly onResult: (result: ExperimentResult) => string },
-): Promise<void> {
-  for (const [i, experiment] of experiments.entries()) {
-    const result = await runExperiment(lab, experiment)
-    results.push(result)
-    console.log(`${String(i + 1).padStart(3)}/${experiments.length} ${onResult(result)}`)
-  }
-}
-
 interface Place {
   /** The order in which clients try the servers. */
   readonly dialled: readonly string[]

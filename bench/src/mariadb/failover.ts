@@ -1,13 +1,12 @@
 import type { Lab } from '@ha/bootstrap'
 import { chosen, positive, readOptions } from '../harness/args.ts'
-import { saveResults } from '../harness/results.ts'
-import { ms, spread } from '../harness/stats.ts'
-import { markdownTable } from '../harness/table.ts'
+import { type ClientColumn, darkColumns, reportComparison, sumColumn } from '../harness/comparison.ts'
+import { groupedBy, runSeries } from '../harness/series.ts'
 import { withCluster } from './cluster.ts'
 import { contestants } from './contestants.ts'
 import { detectMsOf } from './detect.ts'
-import { grouped, withoutOps } from './drill-report.ts'
-import { type Experiment, type ExperimentResult, runExperiments } from './experiment.ts'
+import { nameOf, withoutOps } from './drill-report.ts'
+import { type Experiment, type ExperimentResult, runExperiment } from './experiment.ts'
 import { pictureOf } from './experiment-picture.ts'
 import type { Fared } from './fared.ts'
 import type { FaultKind } from './faults.ts'
@@ -30,7 +29,7 @@ export async function failoverBench(argv: readonly string[]): Promise<boolean> {
     ).flat()
     const results: ExperimentResult[] = []
     try {
-      await runExperiments(lab, experiments, { results, onResult: lineOf })
+      await runSeries(experiments, { run: (one) => runExperiment(lab, one), lineOf, results })
     } finally {
       report(results, lab, detectMs)
     }
@@ -53,52 +52,24 @@ function shared(lab: Lab, round: number, rate: number): Omit<Experiment, 'fault'
 }
 
 function report(results: readonly ExperimentResult[], lab: Lab, detectMs: number | undefined): void {
-  if (results.length === 0) return
-  const rows = grouped(results).flatMap(([name, group]) =>
-    contestants.map((contestant) => [
-      name,
-      contestant.name,
-      ...columns.map(([, cell]) => cell(group, contestant.name)),
-    ]),
-  )
-  const settings = contestants.map((contestant) => `- ${contestant.name}: ${contestant.settings}`).join('\n')
   const timers = detectMs === undefined ? 'default timers' : `--detect ${detectMs}ms`
-  const title = `Failover on MariaDB ${lab.version}, Galera of three, ${timers}; all clients under the same fault at the same time`
-  const table = `${markdownTable(['fault', 'client', ...columns.map(([name]) => name)], rows)}\n\n${settings}`
-  const pictures = grouped(results).map(
-    ([name, [first]]) => [name, first === undefined ? '' : pictureOf(first)] as const,
-  )
-  const data = results.map(withoutOps)
-  const where = saveResults('bench-mariadb-failover', { title, table, pictures, data })
-  console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)
+  reportComparison({
+    file: 'bench-mariadb-failover',
+    title: `Failover on MariaDB ${lab.version}, Galera of three, ${timers}; all clients under the same fault at the same time`,
+    clients: contestants,
+    columns,
+    groups: groupedBy(results, nameOf),
+    pictureOf,
+    kept: withoutOps,
+  })
 }
 
-type Group = readonly ExperimentResult[]
-type Column = readonly [name: string, cell: (group: Group, client: string) => string]
-
-const never = Number.POSITIVE_INFINITY
-
-const columns: readonly Column[] = [
-  ['n', (group) => String(group.length)],
-  ['first write after, median', (group, client) => ms(spread(of(group, client).map(darkOf))?.median)],
-  ['worst', (group, client) => ms(spread(of(group, client).map(darkOf))?.max)],
-  ['floor, median', (group) => ms(spread(group.map(({ floorMs }) => floorMs ?? never))?.median)],
-  ['errors shown', (group, client) => total(group, client, ({ notDone, unknown }) => notDone + unknown)],
-  ['acknowledged and lost', (group, client) => total(group, client, ({ lost }) => lost)],
-  ['applied twice', (group, client) => total(group, client, ({ twice }) => twice)],
-  ['took over 10 s', (group, client) => String(of(group, client).reduce((sum, { hung }) => sum + hung, 0))],
-  ['never settled', (group, client) => total(group, client, ({ unsettled }) => unsettled)],
-  ['unhandled', (group, client) => String(of(group, client).flatMap(({ unhandled }) => unhandled).length)],
+const columns: readonly ClientColumn<Fared>[] = [
+  ...darkColumns<Fared>('first write after'),
+  sumColumn('errors shown', ({ verdict }) => verdict.notDone + verdict.unknown),
+  sumColumn('acknowledged and lost', ({ verdict }) => verdict.lost),
+  sumColumn('applied twice', ({ verdict }) => verdict.twice),
+  sumColumn('took over 10 s', ({ hung }) => hung),
+  sumColumn('never settled', ({ verdict }) => verdict.unsettled),
+  sumColumn('unhandled', ({ unhandled }) => unhandled.length),
 ]
-
-function of(group: Group, client: string): readonly Fared[] {
-  return group.flatMap(({ fared }) => fared.filter(({ name }) => name === client))
-}
-
-function darkOf({ darkMs }: Fared): number {
-  return darkMs ?? never
-}
-
-function total(group: Group, client: string, count: (one: Fared['verdict']) => number): string {
-  return String(of(group, client).reduce((sum, { verdict }) => sum + count(verdict), 0))
-}

@@ -1,4 +1,4 @@
-import type { NotedOp } from '../harness/noted-op.ts'
+import type { NotedOp, WriteVerdict } from '../harness/noted-op.ts'
 import { type Contents, startBalance, type Transfer } from './tables.ts'
 
 /** What is done: a row of its own, money from one account to another, a look, or a look at what was just written. */
@@ -12,27 +12,13 @@ export interface Op extends NotedOp {
 }
 
 /** What the ledger proves. */
-export interface LedgerVerdict {
-  readonly writes: number
-  readonly done: number
-  readonly notDone: number
-  /** Nobody knows, and the caller was told so. */
-  readonly unknown: number
-  /** Of the unknown ones, those that had happened. */
-  readonly unknownButThere: number
-  readonly unsettled: number
-  /** Acknowledged, and missing on a node. */
-  readonly lost: number
+export interface LedgerVerdict extends WriteVerdict {
   /** On a node more than once. */
   readonly twice: number
-  /** Called not done, and there all the same: a wrong word. */
-  readonly wronglyNotDone: number
   /** Nodes on which a balance is not what the journal makes it, or the sum is not what it was. */
   readonly wrongSums: number
   /** Nodes that do not hold what the first one holds. */
   readonly unequalNodes: number
-  readonly reads: number
-  readonly failedReads: number
   readonly staleReads: number
   /** How often which rejection was shown, and how many of those operations had happened all the same. */
   readonly rejections: Readonly<Record<string, { readonly shown: number; readonly there: number }>>

@@ -1,3 +1,4 @@
+import { brokenWords } from '../harness/broken.ts'
 import type { Fared } from './fared.ts'
 
 /** True when every promise to the caller was kept. */
@@ -7,7 +8,7 @@ export function kept(fared: Fared): boolean {
 
 /** What was not kept, in words. */
 export function brokenPromises({ verdict, unhandled, darkMs }: Fared): string {
-  const broken = [
+  return brokenWords([
     [verdict.lost, 'acknowledged and lost'],
     [verdict.twice, 'applied twice'],
     [verdict.unsettled, 'never settled'],
@@ -18,9 +19,5 @@ export function brokenPromises({ verdict, unhandled, darkMs }: Fared): string {
     [verdict.failedReads, 'failed reads'],
     [unhandled.length, `unhandled (${unhandled[0]})`],
     [darkMs === undefined ? 1 : 0, 'never back'],
-  ] as const
-  return broken
-    .filter(([count]) => count > 0)
-    .map(([count, words]) => `${count} ${words}`)
-    .join(', ')
+  ])
 }

@@ -1,4 +1,5 @@
 import { chosen, readOptions } from '../harness/args.ts'
+import { keptSentence } from '../harness/broken.ts'
 import { missingServers } from '../harness/lab.ts'
 import { LiveTable } from '../harness/live-table.ts'
 import { saveResults } from '../harness/results.ts'
@@ -120,16 +121,14 @@ function report(stage: Stage, results: readonly ExperimentResult[]): void {
   const table = markdownTable(head, rows)
   const pictures = results.map((result) => [result.experiment.fault, pictureOf(result)] as const)
   const where = saveResults('demo-rabbit', { title, table, pictures, data: results.map(withoutLedgers) })
-  const broken = results
-    .flatMap(({ fared }) => fared.filter(({ name }) => name === ours.name).map(brokenPromises))
-    .filter((words) => words !== '')
+  const broken = results.flatMap(({ fared }) =>
+    fared.filter(({ name }) => name === ours.name).map(brokenPromises),
+  )
   console.log(`\n${table}\n`)
   console.log(
     'dark: the longest silence between confirms. floor: what a probe with fresh connections saw in the same fault.',
   )
-  console.log(
-    `${ours.name}: ${broken.length === 0 ? 'every promise kept.' : `NOT KEPT: ${broken.join('; ')}`}`,
-  )
+  console.log(keptSentence(ours.name, broken))
   console.log(`Written: ${where.join(', ')}`)
   console.log('The same for a database: npm run demo -- mariadb')
 }

@@ -2,10 +2,11 @@ import type { Lab } from '@ha/bootstrap'
 import { chosen, positive, readOptions } from '../harness/args.ts'
 import { runWhereFaultsCanBe, withoutPartition } from '../harness/partition.ts'
 import { saveResults } from '../harness/results.ts'
+import { groupedBy, runSeries } from '../harness/series.ts'
 import { ms, spread } from '../harness/stats.ts'
 import { markdownTable } from '../harness/table.ts'
 import { dealExperiments, type Series } from './deal.ts'
-import { type Experiment, type ExperimentResult, type Fared, runExperiment } from './experiment.ts'
+import { type ExperimentResult, type Fared, runExperiment } from './experiment.ts'
 import { pictureOf } from './experiment-picture.ts'
 import { faultKinds } from './faults.ts'
 import { withLab } from './lab.ts'
@@ -35,25 +36,16 @@ function drill(series: Omit<Series, 'nodes'>): Promise<boolean> {
     const nodes = lab.nodes.map(({ name }) => name)
     const results: ExperimentResult[] = []
     try {
-      await runExperiments(lab, dealExperiments({ ...series, nodes }), results)
+      await runSeries(dealExperiments({ ...series, nodes }), {
+        run: (one) => runExperiment(lab, one),
+        lineOf,
+        results,
+      })
     } finally {
       report(results, lab)
     }
     return results.every(({ fared }) => fared.every(kept))
   })
-}
-
-/** Runs experiments one after the other into `results`, with a line for each. */
-export async function runExperiments(
-  lab: Lab,
-  experiments: readonly Experiment[],
-  results: ExperimentResult[],
-): Promise<void> {
-  for (const [i, experiment] of experiments.entries()) {
-    const result = await runExperiment(lab, experiment)
-    results.push(result)
-    console.log(`${String(i + 1).padStart(3)}/${experiments.length} ${lineOf(result)}`)
-  }
 }
 
 /** One experiment in one line. */
@@ -117,16 +109,13 @@ function rowOf(name: string, group: readonly ExperimentResult[]): readonly strin
   ]
 }
 
-/** Results by what was done to what, in the order in which they first came. */
-export function grouped(
+function grouped(
   results: readonly ExperimentResult[],
 ): readonly (readonly [string, readonly ExperimentResult[]])[] {
-  const groups = new Map<string, ExperimentResult[]>()
-  for (const result of results) {
-    const { queueKind, fault, role } = result.experiment
-    const name = `${queueKind}, ${fault} ${role}`
-    groups.set(name, [...(groups.get(name) ?? []), result])
-  }
+  const groups = groupedBy(
+    results,
+    ({ experiment: { queueKind, fault, role } }) => `${queueKind}, ${fault} ${role}`,
+  )
   return [...groups].sort(([a], [b]) => a.localeCompare(b))
 }
 

@@ -1,12 +1,25 @@
 import type { Lab } from '@ha/bootstrap'
 import { chosen, positive, readOptions } from '../harness/args.ts'
+import {
+  type ClientColumn,
+  darkColumns,
+  type Faced,
+  faredOf,
+  reportComparison,
+  sumColumn,
+} from '../harness/comparison.ts'
 import { withoutPartition } from '../harness/partition.ts'
-import { saveResults } from '../harness/results.ts'
-import { ms, spread } from '../harness/stats.ts'
-import { markdownTable } from '../harness/table.ts'
+import { groupedBy, runSeries } from '../harness/series.ts'
+import { spread } from '../harness/stats.ts'
 import { contestants } from './contestants.ts'
-import { runExperiments, withoutLedgers } from './drill.ts'
-import type { Experiment, ExperimentResult, Fared, VictimRole } from './experiment.ts'
+import { lineOf, withoutLedgers } from './drill.ts'
+import {
+  type Experiment,
+  type ExperimentResult,
+  type Fared,
+  runExperiment,
+  type VictimRole,
+} from './experiment.ts'
 import { pictureOf } from './experiment-picture.ts'
 import { faultKinds } from './faults.ts'
 import { withLab } from './lab.ts'
@@ -39,7 +52,7 @@ export async function failoverBench(argv: readonly string[]): Promise<boolean> {
     ).flat()
     const results: ExperimentResult[] = []
     try {
-      await runExperiments(lab, experiments, results)
+      await runSeries(experiments, { run: (one) => runExperiment(lab, one), lineOf, results })
     } finally {
       report(results, lab, retryMs)
     }
@@ -60,77 +73,46 @@ function shared(lab: Lab, round: number, retryMs: number): Omit<Experiment, 'que
 }
 
 function report(results: readonly ExperimentResult[], lab: Lab, retryMs: number): void {
-  if (results.length === 0) return
-  const cells = new Map<string, ExperimentResult[]>()
-  for (const result of results) {
-    const { queueKind, fault, role } = result.experiment
-    const name = `${queueKind}, ${fault} of the ${role}`
-    cells.set(name, [...(cells.get(name) ?? []), result])
-  }
-  const head = [
-    'fault',
-    'client',
-    'n',
-    'dark, median',
-    'worst',
-    'x floor',
-    'x ours',
-    'confirmed and lost',
-    'not handled in time',
-    'rejected',
-    'never settled',
-    'twice',
-    'unhandled',
-  ]
-  const rows = [...cells].flatMap(([name, group]) =>
-    contestants.map((contestant) => rowOf(name, group, contestant.name)),
-  )
-  const settings = contestants
-    .map((contestant) => `- ${contestant.name}: ${contestant.settings(retryMs)}`)
-    .join('\n')
-  const title = `Failover on RabbitMQ ${lab.version}, three nodes; all clients under the same fault at the same time`
-  const table = `${markdownTable(head, rows)}\n\n${settings}`
-  const pictures = [...cells].map(
-    ([name, [first]]) => [name, first === undefined ? '' : pictureOf(first)] as const,
-  )
-  const where = saveResults('bench-rabbit-failover', {
-    title,
-    table,
-    pictures,
-    data: results.map(withoutLedgers),
+  reportComparison({
+    file: 'bench-rabbit-failover',
+    title: `Failover on RabbitMQ ${lab.version}, three nodes; all clients under the same fault at the same time`,
+    clients: contestants.map(({ name, settings }) => ({ name, settings: settings(retryMs) })),
+    columns,
+    groups: groupedBy(
+      results,
+      ({ experiment: { queueKind, fault, role } }) => `${queueKind}, ${fault} of the ${role}`,
+    ),
+    pictureOf,
+    kept: withoutLedgers,
   })
-  console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)
 }
 
-function rowOf(name: string, group: readonly ExperimentResult[], client: string): readonly string[] {
-  const ourName = contestants[0]?.name
-  const of = (result: ExperimentResult, who: string | undefined): Fared | undefined =>
-    result.fared.find((fared) => fared.name === who)
-  const fared = group.flatMap((result) => of(result, client) ?? [])
-  const dark = spread(fared.map(({ darkMs }) => darkMs ?? Number.POSITIVE_INFINITY))
-  const ratio = (against: (result: ExperimentResult) => number | undefined): string => {
-    const ratios = group.flatMap((result) => {
-      const base = against(result)
-      const own = of(result, client)?.darkMs
-      return base === undefined || own === undefined ? [] : [own / base]
-    })
-    return spread(ratios)?.median.toFixed(1) ?? ''
-  }
-  const total = (count: (one: Fared) => number): string =>
-    String(fared.reduce((sum, one) => sum + count(one), 0))
-  return [
-    name,
-    client,
-    String(group.length),
-    ms(dark?.median),
-    ms(dark?.max),
-    ratio(({ floorMs }) => floorMs),
-    client === ourName ? '' : ratio((result) => of(result, ourName)?.darkMs),
-    total(({ verdict }) => verdict.lost),
-    total(({ verdict }) => verdict.undelivered),
-    total(({ verdict }) => verdict.notDone + verdict.unknown),
-    total(({ verdict }) => verdict.unsettled),
-    total(({ verdict }) => verdict.announcedDuplicates + verdict.unannouncedDuplicates),
-    total(({ unhandled }) => unhandled.length),
-  ]
+const columns: readonly ClientColumn<Fared>[] = [
+  ...darkColumns<Fared>('dark'),
+  ['x floor', (group, client) => ratio(group, client, ({ floorMs }) => floorMs)],
+  [
+    'x ours',
+    (group, client) =>
+      client === ours.name ? '' : ratio(group, client, (one) => faredOf([one], ours.name)[0]?.darkMs),
+  ],
+  sumColumn('confirmed and lost', ({ verdict }) => verdict.lost),
+  sumColumn('not handled in time', ({ verdict }) => verdict.undelivered),
+  sumColumn('rejected', ({ verdict }) => verdict.notDone + verdict.unknown),
+  sumColumn('never settled', ({ verdict }) => verdict.unsettled),
+  sumColumn('twice', ({ verdict }) => verdict.announcedDuplicates + verdict.unannouncedDuplicates),
+  sumColumn('unhandled', ({ unhandled }) => unhandled.length),
+]
+
+// The median of a client's silence as a multiple of another one in the same fault.
+function ratio(
+  group: readonly Faced<Fared>[],
+  client: string,
+  against: (one: Faced<Fared>) => number | undefined,
+): string {
+  const ratios = group.flatMap((one) => {
+    const base = against(one)
+    const own = faredOf([one], client)[0]?.darkMs
+    return base === undefined || own === undefined ? [] : [own / base]
+  })
+  return spread(ratios)?.median.toFixed(1) ?? ''
 }

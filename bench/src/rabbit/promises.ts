@@ -1,3 +1,4 @@
+import { brokenWords } from '../harness/broken.ts'
 import type { Fared } from './experiment.ts'
 
 /** True when every promise to the caller was kept. */
@@ -9,7 +10,7 @@ export function kept(fared: Fared): boolean {
 export function brokenPromises({ verdict, unhandled, darkMs }: Fared): string {
   const { lost, undelivered, unsettled, unannouncedDuplicates, handledAgain, wronglyNotDone, outOfOrder } =
     verdict
-  const broken = [
+  return brokenWords([
     [lost, 'confirmed and lost'],
     [undelivered, 'confirmed and not handled in time'],
     [unsettled, 'never settled'],
@@ -19,9 +20,5 @@ export function brokenPromises({ verdict, unhandled, darkMs }: Fared): string {
     [outOfOrder, 'out of order'],
     [unhandled.length, `unhandled (${unhandled[0]})`],
     [darkMs === undefined ? 1 : 0, 'never back'],
-  ] as const
-  return broken
-    .filter(([count]) => count > 0)
-    .map(([count, words]) => `${count} ${words}`)
-    .join(', ')
+  ])
 }

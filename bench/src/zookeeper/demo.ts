@@ -1,5 +1,6 @@
 import type { Lab } from '@ha/bootstrap'
 import { readOptions } from '../harness/args.ts'
+import { keptSentence } from '../harness/broken.ts'
 import { LiveTable } from '../harness/live-table.ts'
 import { saveResults } from '../harness/results.ts'
 import { ms } from '../harness/stats.ts'
@@ -107,11 +108,8 @@ function report(lab: Lab, results: readonly ExperimentResult[]): void {
   const table = markdownTable(head, rows)
   const pictures = results.map((result) => [nameOf(result.experiment), pictureOf(result)] as const)
   const where = saveResults('demo-zookeeper', { title, table, pictures, data: results.map(withoutOps) })
-  const broken = results.map(brokenPromises).filter((words) => words !== '')
   console.log(`\n${table}\n\nCounted in the tree of every server, not in logs.`)
-  console.log(
-    `${ours.name}: ${broken.length === 0 ? 'every promise kept.' : `NOT KEPT: ${broken.join('; ')}`}`,
-  )
+  console.log(keptSentence(ours.name, results.map(brokenPromises)))
   console.log(`Written: ${where.join(', ')}`)
 }
 

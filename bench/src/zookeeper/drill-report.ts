@@ -1,4 +1,5 @@
 import { saveResults } from '../harness/results.ts'
+import { groupedBy } from '../harness/series.ts'
 import { ms, spread } from '../harness/stats.ts'
 import { markdownTable } from '../harness/table.ts'
 import { boundMs } from './bound.ts'
@@ -12,7 +13,7 @@ import { nameOf } from './result-line.ts'
 export function reportDrill(results: readonly ExperimentResult[], version: string): void {
   const [first] = results
   if (first === undefined) return
-  const groups = grouped(results)
+  const groups = groupedBy(results, ({ experiment }) => nameOf(experiment))
   const tables = [clientColumns, castColumns].map((columns) => {
     const head = ['fault', ...columns.map(([name]) => name)]
     const rows = groups.map(([name, group]) => [name, ...columns.map(([, cell]) => cell(group))])
@@ -25,16 +26,6 @@ export function reportDrill(results: readonly ExperimentResult[], version: strin
   const data = results.map(withoutOps)
   const where = saveResults('drill-zookeeper', { title, table, pictures, data })
   console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)
-}
-
-/** Results by what was done to what, in the order in which they first came. */
-export function grouped(results: Group): readonly (readonly [string, Group])[] {
-  const groups = new Map<string, ExperimentResult[]>()
-  for (const result of results) {
-    const name = nameOf(result.experiment)
-    groups.set(name, [...(groups.get(name) ?? []), result])
-  }
-  return [...groups]
 }
 
 /** The result without its thousands of lines. */

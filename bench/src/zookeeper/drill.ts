@@ -1,9 +1,10 @@
 import { chosen, positive, readOptions } from '../harness/args.ts'
 import { runWhereFaultsCanBe, withoutPartition } from '../harness/partition.ts'
+import { runSeries } from '../harness/series.ts'
 import { dealExperiments } from './deal.ts'
 import { reportDrill } from './drill-report.ts'
 import { withEnsemble } from './ensemble.ts'
-import { type ExperimentResult, runExperiments } from './experiment.ts'
+import { type ExperimentResult, runExperiment } from './experiment.ts'
 import { type FaultKind, faultKinds } from './faults.ts'
 import { ours } from './ours.ts'
 import { kept } from './promises.ts'
@@ -34,7 +35,7 @@ function drill(faultKindsWanted: readonly FaultKind[], faults: number): Promise<
   return withEnsemble('drill', async (lab) => {
     const results: ExperimentResult[] = []
     try {
-      await runExperiments(lab, dealExperiments(series), { results, onResult: lineOf })
+      await runSeries(dealExperiments(series), { run: (one) => runExperiment(lab, one), lineOf, results })
     } finally {
       reportDrill(results, lab.version)
     }

@@ -1,4 +1,4 @@
-import type { NotedOp } from '../harness/noted-op.ts'
+import type { NotedOp, WriteVerdict } from '../harness/noted-op.ts'
 import type { Contents } from './contents.ts'
 
 /** What is done: a node with a name of its own, one that the server numbers, a write with its version, a look. */
@@ -12,25 +12,11 @@ export interface Op extends NotedOp {
 }
 
 /** What the ledger proves. */
-export interface LedgerVerdict {
-  readonly writes: number
-  readonly done: number
-  readonly notDone: number
-  /** Nobody knows, and the caller was told so. */
-  readonly unknown: number
-  /** Of the unknown ones, those that had happened. */
-  readonly unknownButThere: number
-  readonly unsettled: number
-  /** Acknowledged, and missing on a server. */
-  readonly lost: number
+export interface LedgerVerdict extends WriteVerdict {
   /** Sequential nodes that one call made more than once. */
   readonly twice: number
-  /** Called not done, and there all the same: a wrong word. */
-  readonly wronglyNotDone: number
   /** Servers that do not hold what the first one holds. */
   readonly unequalServers: number
-  readonly reads: number
-  readonly failedReads: number
   /** How often which rejection was shown. */
   readonly rejections: Readonly<Record<string, number>>
 }

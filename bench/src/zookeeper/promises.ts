@@ -1,10 +1,9 @@
+import { type Broken, brokenWords } from '../harness/broken.ts'
 import { boundMs } from './bound.ts'
 import { type CastVerdict, instanceCount } from './cast.ts'
 import type { ExperimentResult } from './experiment.ts'
 import type { Fared } from './fared.ts'
 import { ours } from './ours.ts'
-
-type Count = readonly [count: number, words: string]
 
 /** What our client did not keep in an experiment, in words; empty when it kept everything. */
 export function brokenPromises(result: ExperimentResult): string {
@@ -12,10 +11,7 @@ export function brokenPromises(result: ExperimentResult): string {
     .filter(({ name }) => name === ours.name)
     .flatMap((one) => ofClient(one, result))
   const cast = result.cast === undefined ? [] : ofCast(result.cast, result)
-  return [...clients, ...cast]
-    .filter(([count]) => count > 0)
-    .map(([count, words]) => `${count} ${words}`)
-    .join(', ')
+  return brokenWords([...clients, ...cast])
 }
 
 /** True when every promise of our client was kept. */
@@ -26,7 +22,7 @@ export function kept(result: ExperimentResult): boolean {
 function ofClient(
   { verdict, unhandled, darkMs, isSessionKept, hung }: Fared,
   result: ExperimentResult,
-): readonly Count[] {
+): readonly Broken[] {
   const isLate = (darkMs ?? 0) > boundMs(result)
   return [
     [verdict.lost, 'acknowledged and lost'],
@@ -45,7 +41,7 @@ function ofClient(
 function ofCast(
   { leases, differences, registered, emptyPicks, sessionsLost, unhandled }: CastVerdict,
   { experiment, ...result }: ExperimentResult,
-): readonly Count[] {
+): readonly Broken[] {
   const isFreeze = experiment.fault === 'client-freeze'
   const thaws = leases.thaws.filter(({ wasValid }) => wasValid).length
   return [
