@@ -1,44 +1,38 @@
-import { type Endpoint, sameEndpoint } from '@ha/core'
+import { type Endpoint, formatEndpoint } from '@ha/core'
 
 /**
- * Which node of a Galera cluster has all that this client wrote. Whoever acknowledged a write has everything that was
- * committed before it. The nodes' own positions say nothing: a node that has joined again counts on from a lower number
- * than the others (10.11, seen after each restart), and who waits for that number on another node waits for too little.
+ * Which nodes of a Galera cluster have all that this client wrote: a node has what was written through it, and what was
+ * written through others before a wait on it began that succeeded. Nothing else proves it. An acknowledgement may be that
+ * of a statement that changed nothing, which the group never saw; and the nodes' own positions do not compare: one that
+ * has joined again counts on from a lower number than the others (10.11, seen after each restart).
  */
 export class GroupWrites {
-  #latest: Acknowledged | undefined
-  // Counts the writes, so that it can be said which came after which.
-  #begun = 0
+  // Counts what may have been written, so that it can be said what was before which wait.
+  #count = 0
+  /** By node, as `host:port`: the number of what was written there last. */
+  readonly #written = new Map<string, number>()
+  /** By node: the number of what had been written when the latest wait began that succeeded there. */
+  readonly #waited = new Map<string, number>()
 
   /** Whether a read on this node sees everything without waiting. */
   isWholeAt(endpoint: Endpoint): boolean {
-    const { at } = this.#latest ?? { at: endpoint }
-    return at !== undefined && sameEndpoint(at, endpoint)
+    const name = formatEndpoint(endpoint)
+    const waited = this.#waited.get(name) ?? 0
+    for (const [node, written] of this.#written) if (node !== name && written > waited) return false
+    return true
   }
 
-  /**
-   * Notes a write that has just been sent to a node, as soon as it is acknowledged. Without `written`, some were, and
-   * nobody knows when they began. Never rejects.
-   */
-  async note(endpoint: Endpoint, written: Promise<unknown> | undefined): Promise<void> {
-    this.#begun += 1
-    const begun = this.#begun
-    const acknowledged = written === undefined || (await written.then(yes, no))
-    if (!acknowledged) return
-    const before = this.#latest
-    const follows = written !== undefined && (before === undefined || begun > before.notedAt)
-    // Of two that overlapped on two nodes neither is known to have the other's.
-    const isSame = before?.at !== undefined && sameEndpoint(before.at, endpoint)
-    this.#latest = { at: follows || isSame ? endpoint : undefined, notedAt: this.#begun }
+  /** Notes that something may have been written through a node; to be called when its end is known, whatever it is. */
+  note(endpoint: Endpoint): void {
+    this.#count += 1
+    this.#written.set(formatEndpoint(endpoint), this.#count)
+  }
+
+  /** Runs a wait on a node, and notes what the node has when it succeeded. Rejects as the wait does. */
+  async waitedAt(endpoint: Endpoint, wait: () => Promise<void>): Promise<void> {
+    const name = formatEndpoint(endpoint)
+    const before = this.#count
+    await wait()
+    this.#waited.set(name, Math.max(before, this.#waited.get(name) ?? 0))
   }
 }
-
-interface Acknowledged {
-  /** Undefined: no single node is known to have all. */
-  readonly at: Endpoint | undefined
-  /** How many writes had begun when it was acknowledged. */
-  readonly notedAt: number
-}
-
-const yes = (): boolean => true
-const no = (): boolean => false

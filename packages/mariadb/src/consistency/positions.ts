@@ -28,8 +28,13 @@ export class Positions {
       this.#last.set(connection, gtid)
       this.#advance(gtid, begun, connection.endpoint)
     } catch {
-      this.#blindSince = this.#asked
+      this.lose()
     }
+  }
+
+  /** Notes that something may have been written whose position nobody can be asked for. */
+  lose(): void {
+    this.#blindSince = this.#asked
   }
 
   /** Resolves with true when the server has all that was noted, with false when it has not within `withinMs`. */

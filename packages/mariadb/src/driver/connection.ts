@@ -34,6 +34,8 @@ export class MariadbConnection {
   #over: HaError | undefined
   #serverStatus = 0
   #stained = false
+  #wasReset = false
+  #spoilt = false
 
   constructor(endpoint: Endpoint, driver: Connection, socket: Socket, rules: ResultRules) {
     this.endpoint = endpoint
@@ -70,6 +72,21 @@ export class MariadbConnection {
   /** Whether something that ran here may have left something in the session. */
   get stained(): boolean {
     return this.#stained
+  }
+
+  /** Whether the session was ever reset. */
+  get wasReset(): boolean {
+    return this.#wasReset
+  }
+
+  /** Whether nobody may borrow it again. */
+  get spoilt(): boolean {
+    return this.#spoilt
+  }
+
+  /** Says that nobody may borrow it again. */
+  spoil(): void {
+    this.#spoilt = true
   }
 
   /** How many bytes came from the server. */
@@ -116,6 +133,7 @@ export class MariadbConnection {
 
   /** Takes away what the session has gathered. The driver takes a refusal for success: the session itself must say. */
   reset(): Promise<void> {
+    this.#wasReset = true
     return this.#ask(this.#driver.reset(), () => undefined)
   }
 

@@ -16,8 +16,6 @@ export type MariadbDriverOptions = LoginOptions & Pick<ResolvedOptions, 'hosts'>
 /** A {@link PoolDriver} on the bare connection of `mariadb` over our own socket; its pools are never used. */
 export function mariadbDriver(options: MariadbDriverOptions): PoolDriver<MariadbConnection, Reading> {
   const profile: Profile = { ...options.session, database: options.database }
-  // The servers, as `host:port`, that were a node of a Galera cluster when they were read last.
-  const inGroup = new Set<string>()
   return {
     protocol: 'mariadb',
     open: (endpoint, signal) => open(options, profile, endpoint, signal),
@@ -28,17 +26,10 @@ export function mariadbDriver(options: MariadbDriverOptions): PoolDriver<Mariadb
     probe: (connection, signal) => abandonable(connection.ping(), signal, ignore),
     knock: (endpoint, signal) => knock(options, endpoint, signal),
     classify,
-    read: async (connection, signal) => {
-      const reading = await abandonable(readServer(connection), signal, ignore)
-      const name = formatEndpoint(connection.endpoint)
-      if (reading.galera === undefined) inGroup.delete(name)
-      else inGroup.add(name)
-      return reading
-    },
-    reusable: (connection) => !connection.over && !connection.busy,
+    read: (connection, signal) => abandonable(readServer(connection), signal, ignore),
+    reusable: (connection) => !connection.over && !connection.busy && !connection.spoilt,
     renew: (connection, signal) => {
-      const isInGroup = (): boolean => inGroup.has(formatEndpoint(connection.endpoint))
-      const renewal = renewSession(connection, profile, isInGroup)
+      const renewal = renewSession(connection, profile)
       return renewal === undefined ? undefined : abandonable(renewal, signal, ignore)
     },
   }

@@ -10,19 +10,10 @@ export async function beginSession(connection: MariadbConnection, profile: Profi
 
 /**
  * Makes the session as it was at its beginning: one round trip when something ran that may have left something behind
- * or a transaction is open, and undefined when there is nothing to do. Throws when the session cannot be used again: a
- * node of a Galera cluster forgets `wsrep_sync_wait` for ever with a reset (10.11.19), whatever it is set to afterwards,
- * and reads that should wait are stale.
+ * or a transaction is open, and undefined when there is nothing to do. Rejects when the session cannot be used again.
  */
-export function renewSession(
-  connection: MariadbConnection,
-  profile: Profile,
-  isInGroup: () => boolean,
-): Promise<void> | undefined {
-  if (connection.stained) {
-    if (isInGroup()) throw notReset(connection)
-    return remake(connection, profile)
-  }
+export function renewSession(connection: MariadbConnection, profile: Profile): Promise<void> | undefined {
+  if (connection.stained) return remake(connection, profile)
   if (connection.inTransaction) return rollBack(connection)
   return undefined
 }

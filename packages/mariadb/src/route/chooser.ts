@@ -61,6 +61,11 @@ export class Chooser {
     return chosen
   }
 
+  /** Whether calls that ask for this go to one server alone, as long as it is well. */
+  isSingle(asked: Asked): boolean {
+    return !isBalanced(this.#parts.rules, { asked })
+  }
+
   /** Why a server, as `host:port`, takes no writes; undefined when it could. */
   objection(view: View<Reading>, name: string, load: Load): HaError | undefined {
     const members = view.members.filter(({ endpoint }) => formatEndpoint(endpoint) === name)

@@ -112,7 +112,7 @@ function hasReplicaRole({ mode }: RouteRules): boolean {
 }
 
 /** Whether calls are spread over the servers in a mode; else the first of the list has them all. */
-export function isBalanced({ mode }: RouteRules, { asked }: Wish): boolean {
+export function isBalanced({ mode }: RouteRules, { asked }: Pick<Wish, 'asked'>): boolean {
   switch (mode) {
     case 'none':
     case 'sequential':

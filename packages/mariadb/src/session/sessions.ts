@@ -28,14 +28,19 @@ export async function inSession<R>(
   })
   const operation = { name: 'session', timeoutMs: call.timeoutMs, signal: call.signal, repeatable: false }
   const ended = await run(runner, operation, (connection, until) => {
-    const scope = scopeBelow(until())
+    const ends = until()
+    const scope = scopeBelow(ends)
+    // Once its time is up, the connection is not ours, and cannot be asked what the callback wrote.
+    const timeIsUp = (): void => causality.noteUnasked(connection)
+    ends.addEventListener('abort', timeIsUp, { once: true })
     const over = `the session on ${formatEndpoint(connection.endpoint)} is over`
     return holding.during(runner.lease, async (): Promise<Ended<R>> => {
       try {
         return await endOf(fn, new Session(connection, scope.signal))
       } finally {
-        // What the callback wrote is to be seen by the reads behind it. Once the time is up, the connection is not ours.
-        if (!scope.signal.aborted) await causality.note(connection)
+        ends.removeEventListener('abort', timeIsUp)
+        // What the callback wrote is to be seen by the reads behind it.
+        if (!ends.aborted) await causality.note(connection)
         scope.abort(new MariadbError('transaction-over', over))
       }
     })

@@ -1,6 +1,6 @@
-import type { Verdict } from '@ha/core'
+import { formatEndpoint, type Verdict } from '@ha/core'
 import type { Call } from '../call-options.ts'
-import { type Causality, NotCaughtUp, type Topology, untilApplied } from '../consistency/causality.ts'
+import { type Causality, Deaf, NotCaughtUp, type Topology, untilApplied } from '../consistency/causality.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import { classify } from '../driver/verdicts.ts'
 import type { OperationRunner } from './runner.ts'
@@ -25,13 +25,16 @@ export async function beforeReading(
     if (topology === 'galera') await untilApplied(connection)
     return
   }
-  // The node that takes the writes is waited for as long as the call may last: no other would be sooner.
-  const isLast = topology === 'galera' && runner.isForPrimary
+  // The one node that takes the writes is waited for as long as the call may last: no other would be sooner.
+  const isLast = topology === 'galera' && runner.isForSingleWriter
   try {
     await causality.catchUp(connection, isLast ? timeoutMs : Math.min(patienceMs[topology], timeoutMs / 4))
   } catch (error) {
     // Not another one that may be as late: whoever takes the writes has them.
-    runner.goToPrimary()
+    if (error instanceof NotCaughtUp) {
+      runner.avoid(formatEndpoint(connection.endpoint))
+      runner.goToPrimary()
+    }
     throw error
   }
 }
@@ -42,7 +45,7 @@ const patienceMs: Readonly<Record<Topology, number>> = { galera: 1_000, replicat
 
 const elsewhere: Verdict = { scope: 'call', effect: 'none', transient: true }
 
-/** As the driver classifies, of reads: a server that lags is no failure, another one is asked. */
+/** As the driver classifies, of reads: a server that lags or a session that cannot wait is no failure. */
 export function classifyRead(error: unknown): Verdict {
-  return error instanceof NotCaughtUp ? elsewhere : classify(error)
+  return error instanceof NotCaughtUp || error instanceof Deaf ? elsewhere : classify(error)
 }

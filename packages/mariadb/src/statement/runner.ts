@@ -9,6 +9,7 @@ import {
   type Source,
   type Verdict,
 } from '@ha/core'
+import { Deaf } from '../consistency/causality.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import { DriverError } from '../driver/driver-error.ts'
 import type { Reading } from '../driver/reading.ts'
@@ -66,7 +67,7 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
   readonly #remembers: boolean
   readonly backoff: Runner<MariadbConnection>['backoff']
   #own: Budget | undefined
-  #answered = false
+  #price: Price = 'shared'
   #asked: Asked
   #avoid: Set<string> | undefined
   #lease: Lease<MariadbConnection> | undefined
@@ -143,9 +144,9 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     this.#avoid.add(name)
   }
 
-  /** Whether only the server that takes the writes will do. */
-  get isForPrimary(): boolean {
-    return this.#asked === 'primary'
+  /** Whether there is one server alone that will do: the one that takes the writes. */
+  get isForSingleWriter(): boolean {
+    return this.#asked === 'primary' && this.#ground.chooser.isSingle('primary')
   }
 
   /** From the next try on, only the server that takes the writes will do. */
@@ -159,16 +160,17 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
 
   classify(error: unknown): Verdict {
     const verdict = this.#classify(error)
-    this.#answered = verdict.scope === 'call' || (error instanceof DriverError && error.stage === 'answered')
+    this.#price = priceOf(error, verdict)
     return verdict
   }
 
   /** Pays for a repetition: what was lost with a server out of the shared budget, what one answered out of our own. */
   spend(): boolean {
-    const answered = this.#answered
+    const price = this.#price
     // A try that is lost with its connection is not classified.
-    this.#answered = false
-    if (!answered) return this.#ground.budget.spend()
+    this.#price = 'shared'
+    if (price === 'shared') return this.#ground.budget.spend()
+    if (price === 'nothing') return true
     this.#own ??= new Budget({ burst: answeredAgain, refill: 0 })
     return this.#own.spend()
   }
@@ -176,4 +178,13 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
   refill(): void {
     this.#ground.budget.refill()
   }
+}
+
+/** What a repetition costs, and whom. */
+type Price = 'shared' | 'own' | 'nothing'
+
+function priceOf(error: unknown, { scope }: Verdict): Price {
+  // Each of them takes one connection out of the pool: there are no more of them than that.
+  if (error instanceof Deaf) return 'nothing'
+  return scope === 'call' || (error instanceof DriverError && error.stage === 'answered') ? 'own' : 'shared'
 }

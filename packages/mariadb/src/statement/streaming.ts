@@ -64,7 +64,9 @@ class Streaming {
     const runner = new OperationRunner(this.#ground, { asked, timeoutMs, classify })
     const operation = { name: 'stream', timeoutMs, signal, repeatable, effectIfLost }
     try {
-      await run(runner, operation, (connection, until) => this.#hold(runner, connection, until()))
+      await run(runner, operation, (connection, until) =>
+        harmless ? this.#read(runner, connection, until()) : this.#write(connection, until()),
+      )
     } catch (error) {
       this.#opened.reject(error)
       this.#rows?.destroy(asError(error))
@@ -82,10 +84,17 @@ class Streaming {
     return error
   }
 
-  async #hold(runner: OperationRunner, connection: MariadbConnection, signal: AbortSignal): Promise<void> {
-    if (this.#call.consistency !== 'eventual') {
-      await beforeReading(this.#causality, runner, connection, this.#call)
-    }
+  async #read(runner: OperationRunner, connection: MariadbConnection, signal: AbortSignal): Promise<void> {
+    await beforeReading(this.#causality, runner, connection, this.#call)
+    await this.#flow(connection, signal)
+  }
+
+  async #write(connection: MariadbConnection, signal: AbortSignal): Promise<void> {
+    const flowing = this.#flow(connection, signal)
+    await Promise.all([flowing, this.#causality.note(connection, flowing)])
+  }
+
+  async #flow(connection: MariadbConnection, signal: AbortSignal): Promise<void> {
     this.#signal = signal
     const rows = connection.stream(this.#statement)
     const leave = (): void => void rows.destroy(asError(signal.reason))

@@ -210,7 +210,10 @@ class Undertaking<R> {
       .resolve(trial.token, this.#remainingCall(), error.endpoint)
       .catch(() => undefined)
     if (fate !== undefined) this.#parts.ground.onResolved(trial.token, fate)
-    if (fate === 'committed') return { kind: 'committed', value: value.of }
+    if (fate === 'committed') {
+      trial.committedUnheard()
+      return { kind: 'committed', value: value.of }
+    }
     if (fate === 'rolled-back') return { kind: 'fenced-off', error }
     throw error
   }

@@ -39,6 +39,7 @@ export class Trial<R> {
   #value: { readonly of: R } | undefined
   #ended: Ended<R> | undefined
   #callback: Promise<unknown> = Promise.resolve()
+  #connection: MariadbConnection | undefined
 
   constructor(plan: TrialPlan<R>, attempt: number, token: string | undefined) {
     this.#plan = plan
@@ -61,6 +62,11 @@ export class Trial<R> {
     return this.#value
   }
 
+  /** Its COMMIT, whose answer was lost, turned out to have happened: reads from now on are to see it. */
+  committedUnheard(): void {
+    if (this.#connection !== undefined) this.#plan.causality.noteUnasked(this.#connection)
+  }
+
   /** Settles when the callback does: two runs of it never overlap. */
   get callbackOver(): Promise<unknown> {
     return this.#callback
@@ -69,6 +75,7 @@ export class Trial<R> {
   /** Runs it all. Rejects with the error that ended the transaction, for the core to judge. */
   async run(connection: MariadbConnection, until: AbortSignal): Promise<Ended<R>> {
     const scope = scopeBelow(until)
+    this.#connection = connection
     try {
       return await this.#run(connection, scope.signal)
     } finally {

@@ -1,7 +1,7 @@
 import { until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import type { Mariadb } from '../../src/index.ts'
-import { type Bench, galeraBench, replicationBench, rowsOf } from './bench.ts'
+import { type Bench, replicationBench, rowsOf } from './bench.ts'
 import { ending } from './ending.ts'
 
 const replica = { route: 'replica' } as const
@@ -133,47 +133,5 @@ describe('ten thousand reads of the session', { timeout: 60_000 }, () => {
     replicaReads = cluster.log.entries({ sql: read }).filter(({ node }) => node !== 1).length
     expect(stale).toBe(0)
     expect(replicaReads).toBeGreaterThan(5_000)
-  })
-})
-
-describe('on Galera', () => {
-  it('a strong read waits until its node has applied what was committed elsewhere', async () => {
-    const { db, cluster } = await galeraBench()
-    await cluster.query("INSERT INTO t VALUES ('a', 0)")
-    await db.ready()
-    cluster.node(1).stopApplier()
-    await cluster.query("UPDATE t SET v = 1 WHERE k = 'a'")
-    const strong = valueSeen(db, { consistency: 'strong' })
-    await cluster.log.until({ sql: /wsrep_sync_wait=1/ })
-    await new Promise((resolve) => setTimeout(resolve, 50))
-    expect(cluster.log.count({ sql: read })).toBe(0)
-    cluster.node(1).startApplier()
-    expect(await strong).toBe(1)
-  })
-
-  it('a read waits also where somebody had a session of his own before', async () => {
-    const { db, cluster } = await galeraBench({ consistency: 'session', pool: { maximumSize: 1 } })
-    await db.ready()
-    await until('all are up', () => db.health().hosts.every(({ health }) => health === 'up'))
-    const own = (): Promise<unknown> => db.session((session) => session.query('SET @x = 1'), { route: 'any' })
-    await Promise.all([own(), own(), own()])
-    await db.query("INSERT INTO t VALUES ('a', 1)")
-    cluster.node(2).stopApplier()
-    cluster.node(3).stopApplier()
-    await db.query("UPDATE t SET v = 2 WHERE k = 'a'")
-    const seen = await Promise.all(Array.from({ length: 20 }, () => valueSeen(db, { route: 'any' })))
-    expect(new Set(seen)).toEqual(new Set([2]))
-  })
-
-  it('a read of the session waits on another node than the one that was written to', async () => {
-    const { db, cluster } = await galeraBench({ consistency: 'session' })
-    await db.ready()
-    await until('all are up', () => db.health().hosts.every(({ health }) => health === 'up'))
-    await db.query("INSERT INTO t VALUES ('a', 1)")
-    cluster.node(2).stopApplier()
-    cluster.node(3).stopApplier()
-    await db.query("UPDATE t SET v = 2 WHERE k = 'a'")
-    const seen = await Promise.all(Array.from({ length: 20 }, () => valueSeen(db, { route: 'any' })))
-    expect(new Set(seen)).toEqual(new Set([2]))
   })
 })

@@ -4,57 +4,71 @@ import { GroupWrites } from '../../src/consistency/group-writes.ts'
 
 const one = { host: 'db', port: 1 }
 const two = { host: 'db', port: 2 }
+const three = { host: 'db', port: 3 }
+const all = [one, two, three]
+
+const wholeOf = (writes: GroupWrites): readonly number[] =>
+  all.filter((node) => writes.isWholeAt(node)).map(({ port }) => port)
+const succeeds = async (): Promise<void> => undefined
 
 test('a client that wrote nothing waits nowhere', () => {
-  expect(new GroupWrites().isWholeAt(one)).toBe(true)
+  expect(wholeOf(new GroupWrites())).toEqual([1, 2, 3])
 })
 
-test('who acknowledged the latest write has everything, and nobody else is known to', async () => {
+test('the node through which everything was written has it, and no other is known to', () => {
   const writes = new GroupWrites()
-  await writes.note(one, Promise.resolve())
-  expect([one, two].map((node) => writes.isWholeAt(node))).toEqual([true, false])
+  writes.note(one)
+  writes.note(one)
+  expect(wholeOf(writes)).toEqual([1])
 })
 
-test('a write that began when the others were acknowledged moves everything to its node', async () => {
+test('after something went through another node, none is known to have both: it may have written nothing', () => {
   const writes = new GroupWrites()
-  await writes.note(one, Promise.resolve())
-  await writes.note(two, Promise.resolve())
-  expect([one, two].map((node) => writes.isWholeAt(node))).toEqual([false, true])
+  writes.note(one)
+  writes.note(two)
+  expect(wholeOf(writes)).toEqual([])
 })
 
-test.each([
-  ['in the order in which they were sent', 0, 1],
-  ['in the other order', 1, 0],
-] as const)(
-  'of two writes that overlap on two nodes neither has both, answered %s',
-  async (_, first, second) => {
-    const writes = new GroupWrites()
-    const answers = [gate<void>(), gate<void>()] as const
-    const noted = [writes.note(one, answers[0].promise), writes.note(two, answers[1].promise)] as const
-    answers[first].resolve()
-    await noted[first]
-    answers[second].resolve()
-    await noted[second]
-    expect([one, two].map((node) => writes.isWholeAt(node))).toEqual([false, false])
-  },
-)
-
-test('writes that overlap on one node leave everything there', async () => {
+test('a wait proves that a node has what was written before it', async () => {
   const writes = new GroupWrites()
-  await Promise.all([writes.note(one, Promise.resolve()), writes.note(one, Promise.resolve())])
-  expect(writes.isWholeAt(one)).toBe(true)
+  writes.note(one)
+  await writes.waitedAt(two, succeeds)
+  expect(wholeOf(writes)).toEqual([1, 2])
 })
 
-test('a write that was refused changes nothing', async () => {
+test('a node keeps what it was proved to have while writes go through it, and the others lose it', async () => {
   const writes = new GroupWrites()
-  await writes.note(one, Promise.resolve())
-  await writes.note(two, Promise.reject(new Error('duplicate key')))
-  expect(writes.isWholeAt(one)).toBe(true)
+  writes.note(one)
+  await writes.waitedAt(two, succeeds)
+  writes.note(two)
+  writes.note(two)
+  expect(wholeOf(writes)).toEqual([2])
 })
 
-test('writes of which nobody knows when they began leave everything to no single node', async () => {
+test('a wait says nothing of what was written while it lasted', async () => {
   const writes = new GroupWrites()
-  await writes.note(one, Promise.resolve())
-  await writes.note(two, undefined)
-  expect([one, two].map((node) => writes.isWholeAt(node))).toEqual([false, false])
+  const wait = gate<void>()
+  const waiting = writes.waitedAt(two, () => wait.promise)
+  writes.note(one)
+  wait.resolve()
+  await waiting
+  expect(wholeOf(writes)).toEqual([1])
+})
+
+test('a wait that was overtaken by a later one takes nothing back', async () => {
+  const writes = new GroupWrites()
+  const slow = gate<void>()
+  const waiting = writes.waitedAt(two, () => slow.promise)
+  writes.note(one)
+  await writes.waitedAt(two, succeeds)
+  slow.resolve()
+  await waiting
+  expect(wholeOf(writes)).toEqual([1, 2])
+})
+
+test('a wait that failed proves nothing', async () => {
+  const writes = new GroupWrites()
+  writes.note(one)
+  await expect(writes.waitedAt(two, () => Promise.reject(new Error('gone')))).rejects.toThrow('gone')
+  expect(wholeOf(writes)).toEqual([1])
 })

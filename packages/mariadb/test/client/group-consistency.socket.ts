@@ -1,0 +1,184 @@
+import { gate } from '@ha/core'
+import { until } from '@ha/core/testing'
+import { expect, test } from 'vitest'
+import type { Mariadb, Session } from '../../src/index.ts'
+import { type Bench, galeraBench } from './bench.ts'
+
+const read = "SELECT v FROM t WHERE k = 'a'"
+const write = "UPDATE t SET v = 1 WHERE k = 'a'"
+const writesNothing = "UPDATE t SET v = v WHERE k = 'nobody'"
+
+async function valueSeen(db: Mariadb, options: object): Promise<unknown> {
+  const [row] = await db.query<{ v: number }>(read, undefined, options)
+  return row?.v
+}
+
+/** A client that wrote nothing yet, of three nodes that are up and have a row with 0. */
+async function written(options: object = {}): Promise<Bench> {
+  const bench = await galeraBench({ consistency: 'session', ...options })
+  const { cluster, db } = bench
+  await cluster.query("INSERT INTO t VALUES ('a', 0)")
+  await cluster.query('CREATE TABLE ha_ledger (token VARCHAR(64) PRIMARY KEY, kind VARCHAR(6) NOT NULL)')
+  await db.ready()
+  await until('all are up', () => db.health().hosts.every(({ health }) => health === 'up'))
+  return bench
+}
+
+/** What twenty reads see, which go to all nodes. */
+async function seenAnywhere({ db }: Bench): Promise<ReadonlySet<unknown>> {
+  return new Set(await Promise.all(Array.from({ length: 20 }, () => valueSeen(db, { route: 'any' }))))
+}
+
+/** Does something until it was done on that node. */
+async function untilOn(
+  node: number,
+  { cluster }: Bench,
+  sql: string,
+  work: () => Promise<unknown>,
+): Promise<void> {
+  const isThere = (): boolean => cluster.log.entries({ sql }).at(-1)?.node === node
+  for (let tries = 0; tries < 100 && !isThere(); tries += 1) await work()
+  expect(isThere()).toBe(true)
+}
+
+test('a strong read waits until its node has applied what was committed elsewhere', async () => {
+  const { db, cluster } = await galeraBench()
+  await cluster.query("INSERT INTO t VALUES ('a', 0)")
+  await db.ready()
+  cluster.node(1).stopApplier()
+  await cluster.query("UPDATE t SET v = 1 WHERE k = 'a'")
+  const strong = valueSeen(db, { consistency: 'strong' })
+  await cluster.log.until({ sql: /wsrep_sync_wait=1/ })
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(cluster.log.count({ sql: read })).toBe(0)
+  cluster.node(1).startApplier()
+  expect(await strong).toBe(1)
+})
+
+test('a read waits also where somebody had a session of his own before', async () => {
+  const { db, cluster } = await galeraBench({ consistency: 'session', pool: { maximumSize: 1 } })
+  await db.ready()
+  await until('all are up', () => db.health().hosts.every(({ health }) => health === 'up'))
+  const own = (): Promise<unknown> => db.session((session) => session.query('SET @x = 1'), { route: 'any' })
+  await Promise.all([own(), own(), own()])
+  await db.query("INSERT INTO t VALUES ('a', 1)")
+  cluster.node(2).stopApplier()
+  cluster.node(3).stopApplier()
+  await db.query("UPDATE t SET v = 2 WHERE k = 'a'")
+  const seen = await Promise.all(Array.from({ length: 20 }, () => valueSeen(db, { route: 'any' })))
+  expect(new Set(seen)).toEqual(new Set([2]))
+})
+
+test('a read of the session waits on another node than the one that was written to', async () => {
+  const { db, cluster } = await galeraBench({ consistency: 'session' })
+  await db.ready()
+  await until('all are up', () => db.health().hosts.every(({ health }) => health === 'up'))
+  await db.query("INSERT INTO t VALUES ('a', 1)")
+  cluster.node(2).stopApplier()
+  cluster.node(3).stopApplier()
+  await db.query("UPDATE t SET v = 2 WHERE k = 'a'")
+  const seen = await Promise.all(Array.from({ length: 20 }, () => valueSeen(db, { route: 'any' })))
+  expect(new Set(seen)).toEqual(new Set([2]))
+})
+
+test('a statement elsewhere that wrote nothing does not prove that its node has everything', async () => {
+  const bench = await written()
+  bench.cluster.node(3).stopApplier()
+  await bench.db.query(write)
+  await untilOn(3, bench, writesNothing, () => bench.db.query(writesNothing, undefined, { route: 'any' }))
+
+  expect(await seenAnywhere(bench)).toEqual(new Set([1]))
+})
+
+test('a transaction elsewhere that only read does not prove it either', async () => {
+  const bench = await written()
+  const looks = "SELECT v FROM t WHERE k = 'z'"
+  bench.cluster.node(3).stopApplier()
+  await bench.db.query(write)
+  await untilOn(3, bench, looks, () => bench.db.transaction((tx) => tx.query(looks), { route: 'any' }))
+
+  expect(await seenAnywhere(bench)).toEqual(new Set([1]))
+})
+
+test('a transaction is seen whose COMMIT was answered by the ledger alone', async () => {
+  const bench = await written({ ledger: true })
+  bench.cluster.node(3).stopApplier()
+  bench.cluster.script({ when: { sql: 'COMMIT', times: 1 }, do: 'cut', how: 'reset', at: 'unanswered' })
+  await bench.db.transaction((tx) => tx.query(write))
+
+  expect(await seenAnywhere(bench)).toEqual(new Set([1]))
+})
+
+test('a write whose session is over in time is seen', async () => {
+  const bench = await written()
+  bench.cluster.node(3).stopApplier()
+  const writesAndStays = async (): Promise<unknown> =>
+    bench.db.session(
+      async (session) => {
+        await session.query(write)
+        await new Promise((resolve) => setTimeout(resolve, 200))
+      },
+      { timeoutMs: 100 },
+    )
+  await expect(writesAndStays()).rejects.toMatchObject({ code: 'timed-out' })
+
+  expect(await seenAnywhere(bench)).toEqual(new Set([1]))
+})
+
+test('one wait on a node is enough for as long as nothing is written elsewhere', async () => {
+  const bench = await written()
+  await bench.db.query(write)
+  await untilOn(3, bench, read, () => valueSeen(bench.db, { route: 'any' }))
+  bench.cluster.log.clear()
+  await Promise.all(Array.from({ length: 30 }, () => valueSeen(bench.db, { route: 'any' })))
+
+  const waits = bench.cluster.log.entries({ sql: /wsrep_sync_wait=1/ })
+  expect(waits.filter(({ node }) => node === 3)).toEqual([])
+})
+
+test('where all nodes take writes, one that applies nothing does not take the whole time of a read', async () => {
+  const bench = await written({ mode: 'loadbalance' })
+  const { db, cluster } = bench
+  await untilOn(1, bench, write, () => db.query(write))
+  cluster.node(3).stopApplier()
+  await cluster.query("INSERT INTO t VALUES ('b', 0)")
+  const seen = await Promise.all(
+    Array.from({ length: 20 }, () =>
+      valueSeen(db, { timeoutMs: 4_000 }).catch((error: Error) => error.message),
+    ),
+  )
+
+  expect(new Set(seen)).toEqual(new Set([1]))
+})
+
+test('what somebody leaves on a connection costs no login', async () => {
+  const { db, cluster } = await written({ consistency: 'eventual', pool: { maximumSize: 1 } })
+  await db.query('SET @x = 1')
+  cluster.log.clear()
+  for (let i = 0; i < 20; i += 1) await db.query('SET @x = 1')
+
+  expect(cluster.log.count({ command: 'log-in' })).toBe(0)
+  expect(cluster.log.count({ command: 'reset-connection' })).toBeGreaterThanOrEqual(19)
+})
+
+test('a strong read waits, also when every session of the pool was reset', async () => {
+  const { db, cluster } = await written({ consistency: 'eventual', pool: { maximumSize: 12 } })
+  const lent = gate()
+  const sets = async (session: Session): Promise<unknown> => {
+    await lent.promise
+    return session.query('SET @x = 1')
+  }
+  const sessions = Array.from({ length: 12 }, () => db.session(sets))
+  await until('all are lent', () => db.health().hosts[0]?.inUse === 12)
+  lent.resolve()
+  await Promise.all(sessions)
+  cluster.node(1).stopApplier()
+  await cluster.query(write)
+  const strong = valueSeen(db, { consistency: 'strong' })
+  await cluster.log.until({ sql: /wsrep_sync_wait=1/ })
+  await new Promise((resolve) => setTimeout(resolve, 50))
+  expect(cluster.log.count({ sql: read })).toBe(0)
+  cluster.node(1).startApplier()
+
+  expect(await strong).toBe(1)
+})
