@@ -13,7 +13,8 @@ import { freezeMs, sessionTimeoutMs } from './freeze-times.ts'
 import type { Frozen } from './frozen.ts'
 import type { Op } from './ledger.ts'
 import { ours } from './ours.ts'
-import { onSession, witness } from './raw-session.ts'
+import { ephemeralsBelow, onSession } from './raw-session.ts'
+import { idOf } from './stage.ts'
 
 const calmMs = 2_000
 const settleMs = 10_000
@@ -104,14 +105,14 @@ async function underFreeze(
   lab: Lab,
   { round, runs, victim, survivor }: Underway,
 ): Promise<readonly Frozen[]> {
-  const before = await ephemeralsOf(survivor, round.root)
+  const before = await ephemeralsBelow(survivor, round.root)
   const frozenAtMs = wallMs()
   const lease = await lab.pause(victim, { forMs: 120_000 })
   await sleep(freezeMs - changeBeforeThawMs)
   const changedAtMs = wallMs()
   await onSession(survivor, (session) => session.set(`${round.root}/watched`, 'changed'))
   await sleep(changeBeforeThawMs)
-  const after = await ephemeralsOf(survivor, round.root)
+  const after = await ephemeralsBelow(survivor, round.root)
   const thawedAtMs = wallMs()
   await lease.heal()
   await lab.ready()
@@ -153,20 +154,4 @@ function firstMs(
 ): number | undefined {
   const first = events.find(({ name, atMs }) => name === wanted && atMs >= fromMs && atMs < toMs)
   return first && first.atMs - fromMs
-}
-
-/** Ephemerals below a node, with the transaction that made each. */
-function ephemeralsOf(endpoint: string, root: string): Promise<ReadonlyMap<string, bigint>> {
-  return witness(endpoint, async (session) => {
-    await session.sync()
-    const names = (await session.children(root)).filter((name) => name.startsWith('here-'))
-    const nodes = await Promise.all(
-      names.map(async (name) => [name, (await session.get(`${root}/${name}`))?.czxid ?? 0n] as const),
-    )
-    return new Map(nodes)
-  })
-}
-
-function idOf(name: string): string {
-  return name.replaceAll(/[^a-z0-9]/g, '')
 }

@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lab } from '@ha/bootstrap'
-import { createZookeeper, type Registration } from '@ha/zookeeper'
+import { createZookeeper } from '@ha/zookeeper'
 import { positive, readOptions } from '../harness/args.ts'
 import { saveResults } from '../harness/results.ts'
 import { ms, spread } from '../harness/stats.ts'
 import { markdownTable } from '../harness/table.ts'
 import { wallMs } from '../harness/wall-clock.ts'
 import { endpointsOf, withEnsemble } from './ensemble.ts'
-import { onSession, RawSession } from './raw-session.ts'
+import { onSession, RawSession, witness } from './raw-session.ts'
 
 const basePath = '/gate'
 const intervalMs = 200
@@ -66,26 +66,27 @@ async function flipAndFlap(lab: Lab, flips: number, seconds: number): Promise<Ga
       { health: { check, intervalMs, failures, successes, minDwellMs } },
     )
   await registration.ready()
+  const { path } = registration
   const session = await RawSession.open(endpoint, patienceMs * 3)
-  const watched = new Listed(session, registration)
+  const listed = new Listed(session, path)
   const withdrawnAfterMs: number[] = []
   const restoredAfterMs: number[] = []
   for (let flip = 0; flip < flips; flip++) {
     // At a moment of its own in the rhythm of the checks.
     await sleep(Math.random() * intervalMs)
     isWell = false
-    withdrawnAfterMs.push(await watched.until(false))
+    withdrawnAfterMs.push(await listed.until(false))
     isWell = true
-    restoredAfterMs.push(await watched.until(true))
+    restoredAfterMs.push(await listed.until(true))
   }
-  const before = await watched.writes()
+  session.end()
+  const before = await writesTo(endpoint, path)
   const flapping = setInterval(() => {
     isWell = !isWell
   }, flapEveryMs)
   await sleep(seconds * 1_000)
   clearInterval(flapping)
-  const writes = (await watched.writes()) - before
-  session.end()
+  const writes = (await writesTo(endpoint, path)) - before
   return { withdrawnAfterMs, restoredAfterMs, flapSeconds: seconds, writes, sessions }
 }
 
@@ -96,7 +97,7 @@ class Listed {
   readonly #session: RawSession
   readonly #path: string
 
-  constructor(session: RawSession, { path }: Registration) {
+  constructor(session: RawSession, path: string) {
     this.#session = session
     this.#path = path
   }
@@ -111,12 +112,14 @@ class Listed {
     }
     return Number.POSITIVE_INFINITY
   }
+}
 
-  /** How often instances were added or removed. */
-  async writes(): Promise<number> {
-    const parent = await this.#session.get(this.#path.slice(0, this.#path.lastIndexOf('/')))
-    return parent?.childChanges ?? 0
-  }
+/** How often instances were added to a node's list or removed from it. */
+function writesTo(endpoint: string, path: string): Promise<number> {
+  return witness(endpoint, async (session) => {
+    const list = await session.get(path.slice(0, path.lastIndexOf('/')))
+    return list?.childChanges ?? 0
+  })
 }
 
 function report(

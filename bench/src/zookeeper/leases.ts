@@ -9,9 +9,9 @@ export interface LeaseVerdict {
   readonly overlaps: number
   /** Writes of a valid lease that the store turned away. */
   readonly rejectedValid: number
-  /** Writes with a token that was too old, and that the store took. */
+  /** Writes of a lease behind those of a later one, and that the store took. */
   readonly acceptedStale: number
-  /** Writes with a token that was too old, and that the store turned away. */
+  /** Writes of a lease behind those of a later one, and that the store turned away. */
   readonly rejectedStale: number
   /** Leases whose signal had not fired when the next one was had. */
   readonly signalledLate: number
@@ -26,7 +26,7 @@ export function judgeLeases(
 ): LeaseVerdict {
   const inOrder = [...holds].sort((a, b) => (a.token < b.token ? -1 : 1))
   const pairs = inOrder.slice(1).map((next, i) => [inOrder[i] ?? next, next] as const)
-  const stale = staleWrites(writes)
+  const stale = staleWrites(holds, writes)
   return {
     acquired: holds.length,
     writes: writes.length,
@@ -56,11 +56,14 @@ function isLate(before: Hold, next: Hold): boolean {
   return (before.endedAtMs ?? Number.POSITIVE_INFINITY) > next.fromMs
 }
 
-function staleWrites(writes: readonly StoreWrite[]): readonly StoreWrite[] {
-  let highest = -1n
+// By when the leases were had, not by their tokens, which are on trial: the store goes by nothing else.
+function staleWrites(holds: readonly Hold[], writes: readonly StoreWrite[]): readonly StoreWrite[] {
+  const hadAtMs = new Map(holds.map(({ token, fromMs }) => [token, fromMs]))
+  let latestMs = Number.NEGATIVE_INFINITY
   return writes.filter(({ token }) => {
-    const isStale = token < highest
-    if (!isStale) highest = token
+    const fromMs = hadAtMs.get(token) ?? Number.NEGATIVE_INFINITY
+    const isStale = fromMs < latestMs
+    if (!isStale) latestMs = fromMs
     return isStale
   })
 }

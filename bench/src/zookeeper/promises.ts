@@ -29,6 +29,7 @@ function ofClient(
     [verdict.twice, 'made twice'],
     [verdict.unsettled, 'never settled'],
     [hung, 'past their deadline'],
+    [mayLoseSession(result) ? 0 : verdict.failedReads, 'failed reads'],
     [verdict.wronglyNotDone, 'called not done though they were'],
     [verdict.unequalServers, 'servers that differ'],
     [unhandled.length, `unhandled (${unhandled[0]})`],

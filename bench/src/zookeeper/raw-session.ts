@@ -170,3 +170,17 @@ export async function witness<T>(endpoint: string, work: (session: RawSession) =
     }
   }
 }
+
+/** The ephemerals directly below a node, with the transaction that made each. */
+export function ephemeralsBelow(endpoint: string, folder: string): Promise<ReadonlyMap<string, bigint>> {
+  return witness(endpoint, async (session) => {
+    await session.sync()
+    const names = await session.children(folder)
+    const nodes = await Promise.all(
+      names.map(async (name) => [name, await session.get(`${folder}/${name}`)] as const),
+    )
+    return new Map(
+      nodes.flatMap(([name, node]) => (node?.ephemeralOwner ? [[name, node.czxid] as const] : [])),
+    )
+  })
+}

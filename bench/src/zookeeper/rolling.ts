@@ -6,7 +6,7 @@ import { Pace } from '../harness/pace.ts'
 import { saveResults } from '../harness/results.ts'
 import { markdownTable } from '../harness/table.ts'
 import { endpointsOf, withEnsemble } from './ensemble.ts'
-import { witness } from './raw-session.ts'
+import { ephemeralsBelow, witness } from './raw-session.ts'
 
 const root = '/rolling'
 const ephemeralCount = 500
@@ -69,12 +69,12 @@ async function restartUnder(lab: Lab, watches: number): Promise<Restart> {
     told.states.push(state)
   })
   const [endpoint = ''] = endpointsOf(lab).values()
-  const before = await ephemeralsAt(endpoint)
+  const before = await ephemeralsBelow(endpoint, `${root}/ephemerals`)
   const held = zookeeper.health().watches
   const writes = new Writes(zookeeper, watches)
   writes.start()
   await restartAll(lab)
-  writes.stop()
+  await writes.stop()
   await sleep(cachesMs)
   const seen = new Map(cache.current())
   return {
@@ -115,24 +115,31 @@ class Writes {
   done = 0
   failed = 0
   readonly #pace: Pace
+  readonly #underWay = new Set<Promise<void>>()
   #number = 0
 
   constructor(zookeeper: Zookeeper, nodes: number) {
-    this.#pace = new Pace(writesPerSecond, () => void this.#write(zookeeper, nodes))
+    this.#pace = new Pace(writesPerSecond, () => this.#begin(zookeeper, nodes))
   }
 
   start(): void {
     this.#pace.start()
   }
 
-  stop(): void {
+  /** Resolves when every write has settled. */
+  async stop(): Promise<void> {
     this.#pace.stop()
+    await Promise.all(this.#underWay)
   }
 
-  // Steps that are coprime to the count go through all of them.
+  #begin(zookeeper: Zookeeper, nodes: number): void {
+    const writing = this.#write(zookeeper, nodes).finally(() => this.#underWay.delete(writing))
+    this.#underWay.add(writing)
+  }
+
   async #write(zookeeper: Zookeeper, nodes: number): Promise<void> {
     this.#number += 1
-    const node = (this.#number * 7) % nodes
+    const node = this.#number % nodes
     const data = String(this.#number)
     try {
       await zookeeper.set(`${root}/nodes/n${node}`, data)
@@ -162,7 +169,7 @@ function compare(
     const fresh = await Promise.all(
       Array.from({ length: watches }, (_, i) => session.get(`${root}/nodes/n${i}`)),
     )
-    const after = await ephemeralsAt(endpoint)
+    const after = await ephemeralsBelow(endpoint, `${root}/ephemerals`)
     const isSame = (i: number): boolean => {
       const cached = seen.get(`${root}/nodes/n${i}`)
       return (
@@ -179,18 +186,6 @@ function compare(
       differences: all.filter((i) => !isSame(i)).length,
       lost: all.filter(isLost).length,
     }
-  })
-}
-
-function ephemeralsAt(endpoint: string): Promise<ReadonlyMap<string, bigint>> {
-  return witness(endpoint, async (session) => {
-    await session.sync()
-    const folder = `${root}/ephemerals`
-    const names = await session.children(folder)
-    const nodes = await Promise.all(
-      names.map(async (name) => [name, (await session.get(`${folder}/${name}`))?.czxid ?? 0n] as const),
-    )
-    return new Map(nodes)
   })
 }
 

@@ -48,7 +48,7 @@ export async function startClient(
   }: { readonly experiment: Experiment; readonly stage: Stage; readonly name: string },
 ): Promise<Running> {
   const { root, victimAt, isAttachedToVictim } = stage
-  const id = name.replaceAll(/[^a-z0-9]/g, '')
+  const id = idOf(name)
   const places = placesOf(`${root}/${id}`)
   const [endpoint = ''] = endpointsOf(lab).values()
   await makePlaces(endpoint, places)
@@ -63,4 +63,9 @@ export async function startClient(
     place: { endpoint: victimAt, isThere: isAttachedToVictim },
   })
   return { run, places }
+}
+
+/** A client's name as a part of a path. */
+export function idOf(name: string): string {
+  return name.replaceAll(/[^a-z0-9]/g, '')
 }

@@ -1,7 +1,11 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
+import { gate } from '@ha/core'
 import { wallMs } from '../harness/wall-clock.ts'
+
+// Longer than a lock may be with nobody after any fault.
+const patienceMs = 60_000
 
 /** A write to the store, as it arrived. */
 export interface StoreWrite {
@@ -62,11 +66,15 @@ export class ProtectedStore implements AsyncDisposable {
     return this.#writes
   }
 
-  /** Has the next who may write stop itself for a while; resolves when it is awake again, or gone. */
+  /** Has the next who may write stop itself for a while; resolves when it is awake again, or gone, or nobody wrote. */
   async freezeHolder(forMs: number): Promise<void> {
-    const pid = await new Promise<number>((resolve) => {
-      this.#onHolder = resolve
-    })
+    const holder = gate<number | undefined>()
+    this.#onHolder = holder.resolve
+    const tooLate = setTimeout(() => holder.resolve(undefined), patienceMs)
+    const pid = await holder.promise
+    clearTimeout(tooLate)
+    this.#onHolder = undefined
+    if (pid === undefined) return
     await new Promise((resolve) => setTimeout(resolve, forMs))
     try {
       process.kill(pid, 'SIGCONT')

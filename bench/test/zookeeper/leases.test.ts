@@ -34,13 +34,18 @@ test.each([15, undefined])('a signal at %s that a rival was faster than is late'
   expect(judgeLeases(holds, [], []).signalledLate).toBe(1)
 })
 
-test('writes are counted by their tokens, not by what the store did', () => {
+test('writes are counted by when their leases were had, not by their tokens nor by what the store did', () => {
+  const holds = [hold(1n, 0, 10, 11), hold(2n, 40, 50, 51), hold(3n, 20, 30, 31)]
   const writes = [
     write(1n, true, true),
     write(3n, true, true),
     write(1n, false, false),
-    write(2n, false, true),
-    write(3n, true, false),
+    write(2n, true, false),
+    write(3n, false, true),
   ]
-  expect(judgeLeases([], writes, [])).toMatchObject({ rejectedStale: 1, acceptedStale: 1, rejectedValid: 1 })
+  expect(judgeLeases(holds, writes, [])).toMatchObject({
+    rejectedStale: 1,
+    acceptedStale: 1,
+    rejectedValid: 1,
+  })
 })
