@@ -1,6 +1,9 @@
 import { connect } from 'node:net'
 
-/** Whether something accepts connections on a unix socket, or on a port of an address. */
+// Who is cut off hears nothing, not even a refusal. On one machine everybody else answers at once.
+const patienceMs = 1_000
+
+/** Whether something accepts connections on a unix socket, or on a port of an address, within a second. */
 export function accepts(target: string | { readonly host: string; readonly port: number }): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = typeof target === 'string' ? connect(target) : connect(target)
@@ -8,6 +11,7 @@ export function accepts(target: string | { readonly host: string; readonly port:
       socket.destroy()
       resolve(answer)
     }
+    socket.setTimeout(patienceMs, () => settle(false))
     socket.once('connect', () => settle(true))
     socket.once('error', () => settle(false))
   })

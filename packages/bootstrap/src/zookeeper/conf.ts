@@ -1,7 +1,8 @@
 import type { ZookeeperModel, ZookeeperNode } from './model.ts'
 
-// Without these two the server grants 2 to 20 ticks, so that a lab with short ticks would grant no session of 30 s.
-const shortestSessionMs = 2_000
+// Without these two the server grants 2 to 20 ticks, so that a lab with short ticks would grant no session of 30 s. Less
+// than two ticks would be no session: followers hand over what they heard of it every half tick.
+const shortestSession = (tickMs: number): number => Math.max(2_000, 2 * tickMs)
 const longestSessionMs = 60_000
 
 /**
@@ -15,7 +16,7 @@ export function renderConf(model: ZookeeperModel, node: ZookeeperNode, dataFolde
     `initLimit=${initLimit}`,
     `syncLimit=${syncLimit}`,
     `cnxTimeout=${connectMs}`,
-    `minSessionTimeout=${shortestSessionMs}`,
+    `minSessionTimeout=${shortestSession(tickMs)}`,
     `maxSessionTimeout=${longestSessionMs}`,
     `dataDir=${dataFolder}`,
     `clientPort=${node.clientPort}`,
