@@ -16,6 +16,7 @@ export type { DeclarationHealth, LinkHealth } from './link/link-health.ts'
 export { type LinkState, type LinkStateKind, leaseOf } from './link/link-state.ts'
 export type { LinkOptions } from './link/options.ts'
 export type { Liveness } from './link/silence.ts'
+export { isCertificateError } from './model/certificate-error.ts'
 export {
   asError,
   type CodeEntry,

@@ -1,4 +1,4 @@
-import { HaError } from '@ha/core'
+import { HaError, isCertificateError } from '@ha/core'
 import { SqlError } from 'mariadb'
 import { saidByServer } from './driver-error.ts'
 import { isRefusedLogin } from './verdicts.ts'
@@ -9,7 +9,7 @@ export function loginError(cause: Error, endpoint: string): HaError {
   const text = server === undefined ? cause.message : `${server.code}: ${server.sqlMessage}`
   const details = { endpoint, serverCode: server?.errno, cause }
   const error = new HaError('unreachable', `${endpoint}: ${text}`, { ...details, retryable: true })
-  return isRefusedLogin(error) || isCertificateError(cause)
+  return isRefusedLogin(error) || isCertificateError(cause) || isWithoutTls(cause)
     ? new HaError('refused', `${endpoint}: ${text}`, details)
     : error
 }
@@ -28,11 +28,9 @@ export function closedEarly(): Error {
   return new Error('the connection was closed before the login was done')
 }
 
-// What Node says of a certificate, and the driver's own: no TLS on the server, its certificate is not who we asked for.
+// The driver's own numbers: no TLS on the server, or its certificate is not who we asked for.
 const tlsErrnos: readonly number[] = [45_023, 45_056, 45_057, 45_059, 45_062, 45_063]
 
-function isCertificateError(error: Error): boolean {
-  if (error instanceof SqlError) return tlsErrnos.includes(error.errno)
-  const { code } = error as { code?: unknown }
-  return typeof code === 'string' && /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)
+function isWithoutTls(error: Error): boolean {
+  return error instanceof SqlError && tlsErrnos.includes(error.errno)
 }

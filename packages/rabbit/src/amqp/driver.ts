@@ -5,6 +5,7 @@ import {
   type Endpoint,
   formatEndpoint,
   HaError,
+  isCertificateError,
   kept,
   type Signal,
 } from '@ha/core'
@@ -121,11 +122,6 @@ function dialError(cause: Error, refusal: Refusal | undefined, endpoint: Endpoin
   return isFinal
     ? new HaError('refused', text, details)
     : new HaError('unreachable', text, { ...details, retryable: true })
-}
-
-function isCertificateError(error: Error): boolean {
-  const { code } = error as { code?: unknown }
-  return typeof code === 'string' && /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)
 }
 
 // Setting the prefetch of a channel that never consumes changes nothing, and goes through the broker's reader,
