@@ -14,7 +14,7 @@ export function readOptions(
     const name = /^--([^=]+)/.exec(word)?.[1]
     if (name !== undefined && !names.includes(name)) {
       throw new UsageError(
-        `there is no option --${name}; there are ${listed(names)}${didYouMean(name, names)}`,
+        `there is no option --${name}; ${names.length === 0 ? 'it takes none' : `there are ${listed(names)}`}${didYouMean(name, names)}`,
       )
     }
   }
