@@ -64,8 +64,10 @@ export const bootstrapCodes = {
     action: 'The message names the member that disagrees; `hactl logs NODE` shows why.',
   },
   'fault-refused': {
-    meaning: 'The fault does not fit the state of the node: one that is down cannot be paused, for example.',
-    action: '`hactl resume NODE` first, then ask again.',
+    meaning:
+      'The fault does not fit: the node is down already, its kind does not know the fault, or nodes have no networks to be cut.',
+    action:
+      'Do what the message says: `hactl resume NODE` first, another fault, or the same inside `hactl sandbox`.',
   },
   'recovery-refused': {
     meaning: 'Bringing the cluster back would be a guess that may lose data, or make two clusters of one.',
