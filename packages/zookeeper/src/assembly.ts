@@ -129,9 +129,14 @@ function driverOf(
     ...driver,
     open: async (endpoint, signal) => {
       const connection = await driver.open(endpoint, signal)
-      // Before anything is asked over it: each answer tells of later transactions.
-      watches.begin()
-      sessions.carriedBy(connection)
+      try {
+        // Before anything is asked over it: each answer tells of later transactions.
+        watches.begin()
+        sessions.carriedBy(connection)
+      } catch (error) {
+        connection.destroy()
+        throw error
+      }
       connection.onEvent((event) => watches.hear(event))
       return connection
     },

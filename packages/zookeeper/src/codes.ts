@@ -55,8 +55,9 @@ export const zookeeperCodes = {
     action: 'Stop what it protected, and acquire it again.',
   },
   'too-large': {
-    meaning: 'The request is larger than the servers take in one piece (`jute.maxbuffer`).',
-    action: 'Write less at once: ZooKeeper is for coordination, not for contents.',
+    meaning:
+      'The request is larger than the servers take in one piece (`jute.maxbuffer`, 1 MiB), or the answer than the client does (4 MiB).',
+    action: 'Write less at once, or divide the children: ZooKeeper is for coordination, not for contents.',
   },
   unsupported: {
     meaning: 'The servers do not know this request (-6).',

@@ -35,6 +35,9 @@ export type ZookeeperEvents = {
   readonly sessionLost: SessionTold & { readonly error: Error }
   /** An operation ended and nobody knows whether it happened. */
   readonly outcomeUnknown: { readonly name: string; readonly error: ZookeeperError }
-  /** A listener or a check of the user’s threw, or something that we hold to be impossible happened. Nothing ends. */
+  /**
+   * A listener or a check of the user’s threw, the servers refused for good what the client keeps (as the chroot), or
+   * something that we hold to be impossible happened. Nothing ends.
+   */
   readonly defect: { readonly where: string; readonly error: Error }
 }

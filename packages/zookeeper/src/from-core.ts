@@ -1,6 +1,7 @@
 import { asError, type HaError, isHaError } from '@ha/core'
 import type { ZookeeperCode } from './codes.ts'
 import { ConnectionError, type Unanswered } from './connection/connection-error.ts'
+import { TooLargeError } from './connection/too-large-error.ts'
 import { classify } from './connection/verdicts.ts'
 import { ReplyError } from './driver/reply-error.ts'
 import { Chroot } from './operations/paths.ts'
@@ -11,7 +12,22 @@ import { ZookeeperError } from './zookeeper-error.ts'
  * paths below the chroot.
  */
 export function fromCore(thrown: unknown, path: string, chroot: Chroot = new Chroot('')): ZookeeperError {
-  if (thrown instanceof ZookeeperError) return thrown
+  const error = asError(thrown)
+  if (!isHaError(error)) return fromConnection(error, path)
+  if (error instanceof ZookeeperError) return error
+  const reply = error.cause instanceof ReplyError ? error.cause : undefined
+  return new ZookeeperError(codeOf(error), messageOf(error, reply, chroot), {
+    path: changedPath(reply, chroot) ?? path,
+    outcome: error.outcome,
+    retryable: error.retryable,
+    endpoint: error.endpoint,
+    serverCode: reply?.code ?? error.serverCode,
+    attempts: error.attempts,
+    cause: error.cause ?? error,
+  })
+}
+
+function fromConnection(thrown: Error, path: string): ZookeeperError {
   if (thrown instanceof ReplyError) {
     const { code, message } = thrown
     const details = { path, serverCode: code, retryable: classify(thrown).transient, cause: thrown }
@@ -22,18 +38,11 @@ export function fromCore(thrown: unknown, path: string, chroot: Chroot = new Chr
     const outcome = sent ? 'unknown' : 'not-done'
     return new ZookeeperError(unanswered[kind], message, { path, outcome, retryable: true, cause: thrown })
   }
-  const error = asError(thrown)
-  if (!isHaError(error)) return new ZookeeperError('internal', error.message, { path, cause: error })
-  const reply = error.cause instanceof ReplyError ? error.cause : undefined
-  return new ZookeeperError(codeOf(error, reply), messageOf(error, reply, chroot), {
-    path: changedPath(reply, chroot) ?? path,
-    outcome: error.outcome,
-    retryable: error.retryable,
-    endpoint: error.endpoint,
-    serverCode: reply?.code ?? error.serverCode,
-    attempts: error.attempts,
-    cause: error.cause ?? error,
-  })
+  if (thrown instanceof TooLargeError) {
+    const outcome = thrown.what === 'request' ? 'not-done' : 'unknown'
+    return new ZookeeperError('too-large', thrown.message, { path, outcome, cause: thrown })
+  }
+  return new ZookeeperError('internal', thrown.message, { path, cause: thrown })
 }
 
 // The server's own words name its path, which begins with the chroot.
@@ -72,8 +81,8 @@ const codes: Readonly<Record<number, ZookeeperCode>> = {
   [-127]: 'throttled',
 }
 
-function codeOf(error: HaError, reply: ReplyError | undefined): ZookeeperCode {
-  if (reply === undefined || (error.code !== 'rejected' && error.code !== 'gave-up'))
-    return error.code as ZookeeperCode
-  return codes[reply.code] ?? 'rejected'
+function codeOf({ code, cause }: HaError): ZookeeperCode {
+  if (code !== 'rejected' && code !== 'gave-up') return code as ZookeeperCode
+  if (cause instanceof TooLargeError) return 'too-large'
+  return cause instanceof ReplyError ? (codes[cause.code] ?? 'rejected') : code
 }

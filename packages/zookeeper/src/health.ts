@@ -1,8 +1,8 @@
 import type { LinkHealth } from '@ha/core'
 import type { Assembly } from './assembly.ts'
 import type { ResolvedOptions } from './options.ts'
+import { sessionName } from './session/session-name.ts'
 import type { ZookeeperState } from './state.ts'
-import { sessionName } from './telling.ts'
 
 /** What a client believes and does, as plain data: the same that the admin page shows. */
 export interface ZookeeperHealth {

@@ -10,11 +10,11 @@ import {
   milliseconds,
   type OptionTable,
   parseConnectString,
-  resolveOptions,
 } from '@ha/core'
 import type { Login } from './connection/login.ts'
 import type { Acl } from './node.ts'
 import { type AclOf, checkAcl, creatorOnly, openToAll } from './operations/acl.ts'
+import { resolveOptions } from './resolve-options.ts'
 
 /** Everything `createZookeeper` needs to know, resolved. */
 export interface ResolvedOptions {
@@ -60,11 +60,17 @@ export interface AuthOptions {
 export interface ZookeeperOptions {
   /** The servers, and the chroot once at the end: `zk1:2181,zk2:2181,[::1]:2181/app`, or a list of such texts. */
   readonly connect: string | readonly string[]
-  /** The session timeout that is asked for, in milliseconds. Default 10 000. */
+  /**
+   * The session timeout that is asked for, in milliseconds. Default 12 000: six ticks of servers with the usual tick of
+   * 2 s, which is what leases need to be safe from a leader that is cut off and does not know it yet.
+   */
   readonly sessionTimeoutMs?: number
   /** The deadline of a call that says none, in milliseconds. Default 10 000, or the session timeout when it is less. */
   readonly operationTimeoutMs?: number
-  /** How long one server has for connection and handshake. Default: a third of the session timeout for all servers. */
+  /**
+   * How long one server has for connection and handshake. Default: its share of a third of the session timeout, at least
+   * 1 s and at most 3 s.
+   */
   readonly connectTimeoutMs?: number
   /** The waits between rounds in which no server could be reached, with full jitter. Default 50 to a sixteenth of the session. */
   readonly backoff?: Partial<FullJitter>
@@ -99,7 +105,7 @@ const derived = 0
 const optionTable: OptionTable<Given> = {
   connect: checked(readConnect, { endpoints: [], chroot: '' }),
   // The servers allow 2 to 20 of their ticks: 4 to 40 s by default.
-  sessionTimeoutMs: milliseconds({ default: 10_000, min: 500, max: 3_600_000 }),
+  sessionTimeoutMs: milliseconds({ default: 12_000, min: 500, max: 3_600_000 }),
   operationTimeoutMs: milliseconds({ default: derived, min: 1, max: 3_600_000 }),
   connectTimeoutMs: milliseconds({ default: derived, min: 50, max: 60_000 }),
   backoff: group({

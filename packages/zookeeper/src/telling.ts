@@ -3,6 +3,7 @@ import { zookeeperChannels } from './channels.ts'
 import type { ZookeeperConnection } from './connection/connection.ts'
 import type { SessionTold, ZookeeperEvents } from './events.ts'
 import type { LiveSession } from './session/live-session.ts'
+import { sessionName } from './session/session-name.ts'
 import type { OwnSessions } from './session/sessions.ts'
 import { stateAfter, type ZookeeperState } from './state.ts'
 import type { ZookeeperError } from './zookeeper-error.ts'
@@ -29,6 +30,7 @@ export class Telling {
     this.#link = link
     this.#sessions = sessions
     link.events.on('state', () => this.look())
+    link.events.on('refused', ({ key, error }) => this.defect(key, error))
     link.events.on('failover', ({ endpoint, to, error, detectMs, dialMs, restoreMs }) => {
       const epoch = sessions.current?.epoch ?? 0
       const sameSession = epoch === this.#epoch
@@ -55,7 +57,6 @@ export class Telling {
     const next = stateAfter(this.#state, {
       isClosed: link.state.kind === 'closed',
       isReady: link.state.kind === 'ready',
-      isReadOnly: lease?.connection.granted.readOnly ?? false,
       hasSession: this.#sessions?.current !== undefined,
     })
     if (next === 'connected') this.#epoch = this.#sessions?.current?.epoch ?? 0
@@ -89,11 +90,6 @@ export class Telling {
   defect(where: string, thrown: unknown): void {
     this.events.emit('defect', { where, error: asError(thrown) })
   }
-}
-
-/** A session id as the servers write it. */
-export function sessionName(id: bigint): string {
-  return `0x${BigInt.asUintN(64, id).toString(16)}`
 }
 
 function toldOf({ id, epoch, timeoutMs }: LiveSession): SessionTold {

@@ -8,7 +8,7 @@ import { checkPath } from './operations/paths.ts'
 import { persist } from './recipes/persist.ts'
 import type { Watches } from './watches/watches.ts'
 
-/** Something has changed at or below a node, or may have: `missed` says that events were lost, and all is to be read. */
+/** Something has changed at or below a node, or may have: `missed` says that nobody heard of it, and all is to be read. */
 export type BelowEvent = WatchEvent | { readonly kind: 'missed'; readonly path: string }
 
 // Whoever is slower than this reads everything again, which costs less.
@@ -16,7 +16,8 @@ const mostWaiting = 10_000
 
 /**
  * Tells of every change at and below a node, for as long as it is iterated, with one watch that stays (servers from 3.6
- * on, else `unsupported`). Servers tell nothing of what happened between two connections: that is `missed`. Servers
+ * on, else `unsupported`). The first event is `missed`, for what was before: from then on nothing is lost, so read
+ * everything at it. Servers tell nothing of what happened between two connections: that is `missed` again. Servers
  * before 3.9 forget the watch when the same client reads one of these nodes and watches it once; a `cache` does that.
  * Rejects with `aborted` when the signal fires, and with `closed` at the end of the client.
  */
@@ -45,6 +46,7 @@ export async function* watchBelow(
       stop,
       onNextConnection(ground, generation, () => push(missed)),
     )
+    push(missed)
     for (;;) {
       const told = waiting
       waiting = []

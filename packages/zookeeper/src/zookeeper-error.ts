@@ -16,3 +16,13 @@ export class ZookeeperError extends HaError<ZookeeperCode> {
     this.path = details.path
   }
 }
+
+/** The same error, of which something else is told. */
+export function retold(
+  error: ZookeeperError,
+  { message, ...told }: ZookeeperErrorDetails & { readonly message?: string },
+): ZookeeperError {
+  const { code, outcome, retryable, endpoint, serverCode, attempts, path, cause } = error
+  const details = { outcome, retryable, endpoint, serverCode, attempts, path, cause, ...told }
+  return new ZookeeperError(code, message ?? error.message, details)
+}

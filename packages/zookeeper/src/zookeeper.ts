@@ -10,7 +10,7 @@ import { endOf } from './ending.ts'
 import type { ZookeeperEvents } from './events.ts'
 import { type ZookeeperHealth, zookeeperHealth } from './health.ts'
 import type { Acl, Bytes, Children, Created, Node, Stat, WatchEvent } from './node.ts'
-import { resolveCall } from './operations/call-options.ts'
+import { resolveCall, resolveTimeout } from './operations/call-options.ts'
 import type {
   CallOptions,
   Change,
@@ -30,11 +30,11 @@ import type { EphemeralOptions } from './recipes/ephemeral-options.ts'
 import { type Lock, type LockOptions, lock } from './recipes/lock.ts'
 import { type RwLock, rwLock } from './recipes/rw-lock.ts'
 import { type Semaphore, semaphore } from './recipes/semaphore.ts'
-import { within } from './recipes/within.ts'
 import type { LiveSession } from './session/live-session.ts'
 import type { ZookeeperState } from './state.ts'
 import { type WatchOptions, watchNode } from './watching.ts'
 import { type BelowEvent, watchBelow } from './watching-below.ts'
+import { within } from './within.ts'
 import { ZookeeperError } from './zookeeper-error.ts'
 
 /**
@@ -141,7 +141,10 @@ export class Zookeeper implements Operations, AsyncDisposable {
     return watchNode(this.#assembly.ground, path, options)
   }
 
-  /** Tells of every change at and below a node, with one watch that stays; `missed` says that all is to be read again. */
+  /**
+   * Tells of every change at and below a node, with one watch that stays; `missed`, which also is the first event, says
+   * that all is to be read.
+   */
   watchBelow(path: string, options?: Pick<CallOptions, 'signal'>): AsyncGenerator<BelowEvent, void> {
     return watchBelow(this.#assembly.ground, this.#assembly.watches, path, options)
   }
@@ -188,16 +191,16 @@ export class Zookeeper implements Operations, AsyncDisposable {
     return new Discovery(
       {
         ...ground,
-        ephemeral: (path, data, more) => ephemerals.open(path, data, more),
+        reserve: (path) => ephemerals.reserve(path),
         cache: (path, more) => openCache(ground, path, more),
       },
       options,
     )
   }
 
-  /** Asks each server what it says of itself, side by side. Never rejects. */
-  probe(options?: Pick<CallOptions, 'timeoutMs'>): Promise<readonly ServerHealth[]> {
-    const { timeoutMs } = resolveCall('probe', options, this.#options.connectTimeoutMs)
+  /** Asks each server what it says of itself, side by side. Rejects for nothing that a server does. */
+  async probe(options: Pick<CallOptions, 'timeoutMs'> = {}): Promise<readonly ServerHealth[]> {
+    const timeoutMs = resolveTimeout('probe', options, this.#options.connectTimeoutMs)
     const dial = this.#parts.dial ?? socketDial(this.#options.tls)
     const { clock } = this.#parts
     const { endpoints } = this.#options.servers

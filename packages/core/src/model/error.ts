@@ -68,8 +68,10 @@ export const coreCodes = {
     action: 'Back off. The budget refills with each success.',
   },
   internal: {
-    meaning: 'The library met something that it holds to be impossible.',
-    action: 'Report it with the cause: it is a defect of this library or of the driver below it.',
+    meaning:
+      'The library met something that it holds to be impossible, or a function that you gave it threw.',
+    action:
+      'Read the cause. If it is not yours, report it: a defect of this library or of the driver below it.',
   },
 } as const
 

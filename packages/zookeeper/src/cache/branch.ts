@@ -64,12 +64,14 @@ export class Branch {
       case 'data':
         return new Facet(this.#ground, {
           isRoot,
+          isLeaf: !isRoot,
           read: (onEvent, signal) => watched.get(this.#path, onEvent, { signal }),
           fold: (node: Node | undefined) => this.#foldNode(node),
         })
       case 'children':
         return new Facet(this.#ground, {
           isRoot,
+          isLeaf: false,
           read: (onEvent, signal) => watched.children(this.#path, onEvent, { signal }),
           fold: (children: Children | undefined) => this.#foldChildren(children),
         })

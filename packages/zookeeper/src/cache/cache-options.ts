@@ -1,5 +1,6 @@
-import { checked, count, milliseconds, resolveOptions } from '@ha/core'
+import { checked, count, milliseconds } from '@ha/core'
 import type { Node } from '../node.ts'
+import { resolveOptions } from '../resolve-options.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import type { Depth } from './depth.ts'
 

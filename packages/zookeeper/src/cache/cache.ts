@@ -20,11 +20,14 @@ export interface Cache<T> extends Disposable {
   current(): ReadonlyMap<string, CachedNode<T>>
   /** Undefined when there is no such node, or none that could be decoded. */
   get(path: string): CachedNode<T> | undefined
-  /** Whether it may lag behind for longer than a read takes: not connected, not read again yet, or reads fail. */
+  /**
+   * Whether it may lag behind for longer than a read and the jitter take: not connected, not read again yet, or reads
+   * fail. A single node that may not be read is left out instead; the root and each list of children are not.
+   */
   readonly stale: boolean
   /** For how long it may have lagged behind, in milliseconds, by the last answer of a server; undefined before it is ready. */
   readonly ageMs: number | undefined
-  /** Why nodes are missing or old: by path, what reading or decoding failed with. */
+  /** Why nodes are missing or old: by path, what reading failed with, and then what decoding did. */
   readonly problems: ReadonlyMap<string, Error>
   /** Resolves when all of it has been read for the first time. Rejects with `timed-out` and the reason, or `closed`. */
   ready(limit?: CallOptions): Promise<void>

@@ -1,4 +1,5 @@
-import { asError, type Backoff, type Clock, fullJitter, isHaError } from '@ha/core'
+import { asError, type Backoff, type Clock, fullJitter } from '@ha/core'
+import { isLasting } from '../lasting.ts'
 import type { WatchEvent } from '../node.ts'
 import type { Watched } from '../operations/operations.ts'
 import { followsFrom } from './judge.ts'
@@ -18,14 +19,17 @@ export interface FacetGround {
 export interface Subject<V> {
   /** The root of a cache is also watched for while it does not exist. */
   readonly isRoot: boolean
+  /** Whether nothing but its own node is missing while it cannot be read. */
+  readonly isLeaf: boolean
   read(onEvent: (event: WatchEvent) => void, signal: AbortSignal): Promise<Watched<V | undefined>>
   /** Takes in what was read; undefined when it is gone. */
   fold(value: V | undefined): void
 }
 
+// `error` is what the last read failed with.
 type Standing =
-  | { readonly kind: 'due' }
-  | { readonly kind: 'reading' }
+  | { readonly kind: 'due'; readonly error: Error | undefined }
+  | { readonly kind: 'reading'; readonly error: Error | undefined }
   | { readonly kind: 'watching'; readonly unwatch: () => void }
   /** To be read when the time has come: after `error`, or after a change that nobody needs to read at once. */
   | { readonly kind: 'later'; readonly cancel: () => void; readonly error: Error | undefined }
@@ -55,12 +59,12 @@ export class Facet<V> implements Readable {
 
   /** What the last read failed with, until the next one has an answer. */
   get error(): Error | undefined {
-    return this.#standing.kind === 'later' ? this.#standing.error : undefined
+    return 'error' in this.#standing ? this.#standing.error : undefined
   }
 
   /** It is there, as far as others know: read unless it is followed already. */
   follow(): void {
-    if (this.#standing.kind === 'absent') this.#enter({ kind: 'due' })
+    if (this.#standing.kind === 'absent') this.#enter({ kind: 'due', error: undefined })
   }
 
   /** Reads it again whatever is known, or is about to be answered; what is gone is left to its parent's list. */
@@ -73,9 +77,9 @@ export class Facet<V> implements Readable {
 
   /** Reads it again now when the last read has failed: what comes now is another server. */
   retryNow(): void {
-    if (this.error === undefined) return
+    if (this.#standing.kind !== 'later' || this.error === undefined) return
     this.#failures = 0
-    this.#enter({ kind: 'due' })
+    this.#enter({ kind: 'due', error: this.error })
   }
 
   drop(): void {
@@ -83,7 +87,7 @@ export class Facet<V> implements Readable {
   }
 
   async read(signal: AbortSignal): Promise<void> {
-    const reading: Standing = { kind: 'reading' }
+    const reading: Standing = { kind: 'reading', error: this.error }
     this.#enter(reading)
     let isTold = false
     const onEvent = (event: WatchEvent): void => {
@@ -126,18 +130,18 @@ export class Facet<V> implements Readable {
 
   #readSoon(): void {
     const { jitterMs, random } = this.#ground
-    if (jitterMs === 0) this.#enter({ kind: 'due' })
+    if (jitterMs === 0) this.#enter({ kind: 'due', error: this.error })
     else this.#wait(random() * jitterMs, undefined)
   }
 
   #fail(error: Error): void {
-    const retry = mayPass(error) ? soon : seldom
+    const retry = isLasting(error) ? seldom : soon
     this.#wait(retry(this.#failures, this.#ground.random), error)
     this.#failures += 1
   }
 
   #wait(delayMs: number, error: Error | undefined): void {
-    const cancel = this.#ground.clock.after(delayMs, () => this.#enter({ kind: 'due' }))
+    const cancel = this.#ground.clock.after(delayMs, () => this.#enter({ kind: 'due', error }))
     this.#enter({ kind: 'later', cancel, error })
   }
 
@@ -149,7 +153,8 @@ export class Facet<V> implements Readable {
     }
     this.#standing = standing
     this.#leave(before)
-    this.#ground.tally.move(weightOf(before), weightOf(standing))
+    const { isLeaf } = this.#subject
+    this.#ground.tally.move(weightOf(before, isLeaf), weightOf(standing, isLeaf))
     // Last, for the read may begin in this turn.
     if (this.#standing.kind === 'due') this.#ground.reads.ask(this)
   }
@@ -161,14 +166,13 @@ export class Facet<V> implements Readable {
   }
 }
 
-// What no further try will cure is not waited for: it is a problem of that one node.
-function weightOf(standing: Standing): Weight {
+function weightOf(standing: Standing, isLeaf: boolean): Weight {
   switch (standing.kind) {
     case 'due':
     case 'reading':
       return { unread: 1, failing: 0 }
     case 'later':
-      return weightOfError(standing.error)
+      return weightOfError(standing.error, isLeaf)
     case 'watching':
     case 'absent':
     case 'dropped':
@@ -176,11 +180,8 @@ function weightOf(standing: Standing): Weight {
   }
 }
 
-function weightOfError(error: Error | undefined): Weight {
+// What no further try will cure is not waited for where it is a problem of one node alone.
+function weightOfError(error: Error | undefined, isLeaf: boolean): Weight {
   if (error === undefined) return { unread: 1, failing: 0 }
-  return mayPass(error) ? { unread: 1, failing: 1 } : { unread: 0, failing: 0 }
-}
-
-function mayPass(error: Error): boolean {
-  return isHaError(error) && error.retryable
+  return isLeaf && isLasting(error) ? { unread: 0, failing: 0 } : { unread: 1, failing: 1 }
 }

@@ -1,8 +1,10 @@
-import { Emitter, isHaError, listenerFailed, Pulse, type Scope, scopeBelow, withDeadline } from '@ha/core'
+import { Emitter, listenerFailed, Pulse, type Scope, scopeBelow } from '@ha/core'
 import type { Ground } from '../ground.ts'
+import { resolveCall } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath } from '../operations/paths.ts'
 import type { LiveSession } from '../session/live-session.ts'
+import { within } from '../within.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import { Branch } from './branch.ts'
 import type { Cache, CachedNode } from './cache.ts'
@@ -35,7 +37,7 @@ class LiveCache implements Cache<unknown> {
   readonly #root: Branch
   /** Fires when the freshness is another one. */
   readonly #stepped = new Pulse()
-  readonly #events = new Emitter<{ readonly stale: boolean }>()
+  readonly #events = new Emitter<{ readonly stale: undefined }>()
   #freshness: Freshness = { kind: 'unread' }
   /** The session in which operations run, while they do. */
   #live: LiveSession | undefined
@@ -79,24 +81,18 @@ class LiveCache implements Cache<unknown> {
   }
 
   get problems(): ReadonlyMap<string, Error> {
-    const problems = new Map(this.#contents.undecodable)
+    const problems = new Map<string, Error>()
     for (const [path, { error }] of this.#root.facets()) if (error !== undefined) problems.set(path, error)
+    for (const [path, error] of this.#contents.undecodable) if (!problems.has(path)) problems.set(path, error)
     return problems
   }
 
-  async ready(limit: CallOptions = {}): Promise<void> {
-    const { timeoutMs = this.#ground.operationTimeoutMs } = limit
-    const scope = scopeBelow(this.#scope.signal, limit.signal)
-    const expired = (): Error => this.#late(timeoutMs)
-    try {
-      await withDeadline(this.#ground.clock, { timeoutMs, signal: scope.signal, expired }, (signal) =>
-        this.#whenRead(signal),
-      )
-    } catch (thrown) {
-      throw isHaError(thrown) ? thrown : this.#aborted(thrown)
-    } finally {
-      scope.end()
-    }
+  async ready(limit?: CallOptions): Promise<void> {
+    const { clock, operationTimeoutMs } = this.#ground
+    const call = resolveCall('ready', limit, operationTimeoutMs)
+    const expired = (): Error => this.#late(call.timeoutMs)
+    const limits = { what: `cache ${this.path}`, path: this.path, call, expired }
+    await within({ clock, signal: this.#scope.signal }, limits, (signal) => this.#whenRead(signal))
   }
 
   async *changes({ signal }: Pick<CallOptions, 'signal'> = {}): AsyncGenerator<CacheChange<unknown>, void> {
@@ -113,15 +109,21 @@ class LiveCache implements Cache<unknown> {
     const scope = scopeBelow(this.#scope.signal)
     const telling = this.#tell(listener, scope.signal)
     telling.catch((thrown: unknown) => this.#ground.onDefect(`cache ${this.path}`, thrown))
-    return () => scope.abort(this.#closed())
+    return () => scope.abort(undefined)
   }
 
   onStale(listener: (stale: boolean) => void): () => void {
-    return this.#events.on('stale', listener)
+    // When a listener closes the cache, the next one hears of that first: nobody is told what he knows.
+    let told = this.stale
+    return this.#events.on('stale', () => {
+      if (told === this.stale) return
+      told = this.stale
+      listener(told)
+    })
   }
 
   close(): void {
-    this.#scope.abort(this.#closed())
+    this.#scope.abort(new ZookeeperError('closed', 'it is closed', { path: this.path }))
   }
 
   [Symbol.dispose](): void {
@@ -178,12 +180,10 @@ class LiveCache implements Cache<unknown> {
     if (next === this.#freshness) return
     this.#freshness = next
     this.#stepped.fire()
-    // Every freshness follows from one that is in step, or is in step itself.
-    this.#events.emit('stale', this.stale)
+    this.#events.emit('stale', undefined)
   }
 
   async #whenRead(signal: AbortSignal): Promise<void> {
-    signal.throwIfAborted()
     while (this.#freshness.kind === 'unread') await this.#stepped.wait(signal)
   }
 
@@ -193,14 +193,5 @@ class LiveCache implements Cache<unknown> {
     const why = cause === undefined ? '' : `: ${cause.message}`
     const message = `cache ${this.path} not read within ${timeoutMs} ms${why}`
     return new ZookeeperError('timed-out', message, { path: this.path, retryable: true, cause })
-  }
-
-  #aborted(cause: unknown): ZookeeperError {
-    const message = `cache ${this.path}: the wait was ended by its signal`
-    return new ZookeeperError('aborted', message, { path: this.path, cause })
-  }
-
-  #closed(): ZookeeperError {
-    return new ZookeeperError('closed', `cache ${this.path} is closed`, { path: this.path })
   }
 }

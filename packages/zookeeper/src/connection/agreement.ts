@@ -7,7 +7,7 @@ import { xids } from '../driver/request.ts'
 const marksPerTimeout = 12
 
 // A follower tells the leader of its sessions with its answer to the leader's ping, every half tick; and servers grant
-// no session of less than two ticks.
+// no session of less than two ticks, unless they are configured to (`minSessionTimeout`): then this is too little.
 const handOverShare = 4
 
 /**

@@ -11,9 +11,10 @@ import { ConnectionError } from './connection-error.ts'
 import { lost, silentFor } from './ends.ts'
 import type { Granted } from './handshake.ts'
 import { type Heartbeat, type Life, startHeartbeat } from './heartbeat.ts'
-import { InFlight, nextXid, type Pending } from './in-flight.ts'
-import type { ConnectionLimits } from './limits.ts'
+import { InFlight, nextXid, type Pending, settle } from './in-flight.ts'
+import { type ConnectionLimits, checkRequest } from './limits.ts'
 import type { Login } from './login.ts'
+import { TooLargeError } from './too-large-error.ts'
 import type { Wire } from './wire.ts'
 
 export interface ConnectionParts {
@@ -59,7 +60,7 @@ export class ZookeeperConnection {
     this.#agreement = new Agreement(granted.askedAtMs, granted.timeoutMs)
     this.#heartbeat = this.#beat(granted.timeoutMs)
     wire.hear({
-      frame: (bytes) => this.#take(readReply(bytes)),
+      frame: ({ bytes, wholeBytes }) => this.#take(readReply(bytes), wholeBytes),
       end: (cause) => this.#end(lost(cause, endpoint)),
     })
   }
@@ -80,8 +81,8 @@ export class ZookeeperConnection {
   }
 
   /**
-   * When the latest request that was answered was sent, by the clock: until this and the granted time no server can
-   * have ended the session. Events prove nothing of us.
+   * When the latest request was sent that any server has answered, by the clock. When this and the granted time have
+   * passed the session is given up; until when it is certain follows from {@link agreedAtMs}. Events prove nothing of us.
    */
   get confirmedAtMs(): number {
     return this.#confirmedAtMs
@@ -118,8 +119,9 @@ export class ZookeeperConnection {
 
   /**
    * Sends a request, at once: what had to wait here for its turn could go out when nobody wants it any more. Rejects
-   * with `ReplyError` when the server says no, with `MalformedError` when its yes cannot be read, and with
-   * {@link ConnectionError} when there is no answer, or (`full`) no room for one more.
+   * with `ReplyError` when the server says no, with `MalformedError` when its yes cannot be read, with `TooLargeError`
+   * when that or the request is too long, and with {@link ConnectionError} when there is no answer, or (`full`) no room
+   * for one more.
    */
   send<T>(request: Request<T>): Promise<T> {
     return this.#post(request, true)
@@ -168,6 +170,7 @@ export class ZookeeperConnection {
     const xid = request.fixedXid ?? nextXid(this.#xid)
     try {
       const frame = requestFrame(xid, request)
+      checkRequest(frame, request.name, this.#limits)
       if (bounded && !this.#inFlight.hasRoom(frame.length, this.#limits)) {
         return Promise.reject(new ConnectionError('full', request.name))
       }
@@ -178,13 +181,13 @@ export class ZookeeperConnection {
       this.#inFlight.add({ xid, request, sentAtMs, bytes: frame.length, answer: read, reject: answer.reject })
       this.#wire.send(frame)
     } catch (thrown) {
-      // Values that cannot be written: nothing was sent.
+      // What cannot be written: nothing was sent.
       answer.reject(thrown)
     }
     return answer.promise
   }
 
-  #take(reply: Reply): void {
+  #take(reply: Reply, wholeBytes: number): void {
     if (reply.xid === xids.event) {
       this.#tell(readEvent(reply.body))
       return
@@ -197,8 +200,11 @@ export class ZookeeperConnection {
     if (confirms(reply)) this.#confirm(pending, reply.err)
     // A ping's answer may run ahead of events that are on their way.
     if (reply.xid !== xids.ping && reply.zxid > this.#lastZxid) this.#lastZxid = reply.zxid
-    if (reply.err === 0) pending.answer(reply.body)
-    else pending.reject(new ReplyError(reply.err, { request: request.name, path: request.path }))
+    const { maxFrameBytes } = this.#limits
+    if (reply.err !== 0)
+      pending.reject(new ReplyError(reply.err, { request: request.name, path: request.path }))
+    else if (wholeBytes <= maxFrameBytes) pending.answer(reply.body)
+    else pending.reject(new TooLargeError('answer', request.name, wholeBytes, maxFrameBytes))
   }
 
   #confirm({ sentAtMs, request }: Pending, err: number): void {
@@ -235,13 +241,5 @@ export class ZookeeperConnection {
       reject(new ConnectionError('lost', request.name, error))
     }
     this.#news.emit('end', error)
-  }
-}
-
-function settle<T>(answer: { resolve(value: T): void; reject(error: unknown): void }, read: () => T): void {
-  try {
-    answer.resolve(read())
-  } catch (error) {
-    answer.reject(error)
   }
 }

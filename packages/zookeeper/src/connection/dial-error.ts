@@ -1,5 +1,6 @@
-import { HaError, isHaError } from '@ha/core'
+import { HaError, isCertificateError, isHaError } from '@ha/core'
 import { ReplyError } from '../driver/reply-error.ts'
+import { sessionName } from '../session/session-name.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 
 const authFailed = -115
@@ -21,11 +22,6 @@ export function dialError(cause: Error, endpoint: string): HaError {
 
 /** The server said that the session is over. The next dial asks for a new one. */
 export function expiredError(sessionId: bigint, endpoint: string): ZookeeperError {
-  const message = `${endpoint}: session 0x${BigInt.asUintN(64, sessionId).toString(16)} is over`
+  const message = `${endpoint}: session ${sessionName(sessionId)} is over`
   return new ZookeeperError('session-lost', message, { endpoint, retryable: true })
-}
-
-function isCertificateError(error: Error): boolean {
-  const { code } = error as { code?: unknown }
-  return typeof code === 'string' && /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)
 }

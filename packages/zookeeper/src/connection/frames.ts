@@ -2,6 +2,16 @@ import { MalformedError } from '../driver/malformed.ts'
 
 const lengthBytes = 4
 
+// The header of an answer: it tells whose answer it is.
+const headBytes = 16
+
+/** A frame, or the beginning of one that is too long: the rest of that one is never kept. */
+export interface Frame {
+  readonly bytes: Buffer
+  /** How long it is in all. */
+  readonly wholeBytes: number
+}
+
 /** The frames of one socket: each is preceded by its length. What is unfinished when the socket ends, ends with it. */
 export class Frames {
   readonly #maxBytes: number
@@ -9,54 +19,64 @@ export class Frames {
   #lengthFilled = 0
   #body: Buffer | undefined
   #bodyFilled = 0
+  // What is left to come of a frame that is too long.
+  #skipBytes = 0
 
-  /** @param maxBytes the longest frame that is believed, in bytes. */
+  /** @param maxBytes the longest frame that is kept, in bytes. */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
   /**
-   * The frames that end in this chunk; one that lies in it whole shares its memory. Throws `MalformedError` at a
-   * length that cannot be.
+   * The frames that end in this chunk, and the heads of those that are too long; one that lies in it whole shares its
+   * memory. Throws `MalformedError` at a length that cannot be.
    */
-  *read(chunk: Buffer): Generator<Buffer, void, undefined> {
-    let rest = this.#readLength(chunk)
+  *read(chunk: Buffer): Generator<Frame, void, undefined> {
+    let rest = this.#readLength(this.#skip(chunk))
     while (this.#lengthFilled === lengthBytes) {
-      const { frame, left } = this.#readBody(rest, this.#believedLength())
-      if (frame === undefined) return
+      const wholeBytes = this.#wholeBytes()
+      const keptBytes = wholeBytes > this.#maxBytes ? Math.min(wholeBytes, headBytes) : wholeBytes
+      const { bytes, left } = this.#readBody(rest, keptBytes)
+      if (bytes === undefined) return
       this.#lengthFilled = 0
-      yield frame
-      rest = this.#readLength(left)
+      this.#skipBytes = wholeBytes - keptBytes
+      yield { bytes, wholeBytes }
+      rest = this.#readLength(this.#skip(left))
     }
   }
 
-  // Both say what is left of the bytes.
+  // All three say what is left of the bytes.
+  #skip(bytes: Buffer): Buffer {
+    const skipped = Math.min(this.#skipBytes, bytes.length)
+    this.#skipBytes -= skipped
+    return bytes.subarray(skipped)
+  }
+
   #readLength(bytes: Buffer): Buffer {
     const copied = bytes.copy(this.#length, this.#lengthFilled)
     this.#lengthFilled += copied
     return bytes.subarray(copied)
   }
 
-  #readBody(bytes: Buffer, length: number): { readonly frame: Buffer | undefined; readonly left: Buffer } {
+  #readBody(bytes: Buffer, length: number): { readonly bytes: Buffer | undefined; readonly left: Buffer } {
     if (this.#body === undefined && bytes.length >= length) {
-      return { frame: bytes.subarray(0, length), left: bytes.subarray(length) }
+      return { bytes: bytes.subarray(0, length), left: bytes.subarray(length) }
     }
     // The memory is set aside once, so that one byte at a time costs no more than all at once.
     this.#body ??= Buffer.allocUnsafe(length)
     const copied = bytes.copy(this.#body, this.#bodyFilled)
     this.#bodyFilled += copied
     const left = bytes.subarray(copied)
-    if (this.#bodyFilled < length) return { frame: undefined, left }
-    const frame = this.#body
+    if (this.#bodyFilled < length) return { bytes: undefined, left }
+    const body = this.#body
     this.#body = undefined
     this.#bodyFilled = 0
-    return { frame, left }
+    return { bytes: body, left }
   }
 
-  #believedLength(): number {
+  #wholeBytes(): number {
     const length = this.#length.readInt32BE(0)
-    if (length >= 0 && length <= this.#maxBytes) return length
-    const advice = 'is it a ZooKeeper server?'
-    throw new MalformedError(`a frame of ${length} bytes, where ${this.#maxBytes} are the most: ${advice}`)
+    if (length >= 0) return length
+    throw new MalformedError(`a frame of ${length} bytes`)
   }
 }

@@ -1,5 +1,7 @@
 import { abandonable, gate } from '@ha/core'
 import { decodeWelcome, encodeHello, type Hello, type Welcome } from '../driver/greeting.ts'
+import { MalformedError } from '../driver/malformed.ts'
+import type { Frame } from './frames.ts'
 import type { Wire } from './wire.ts'
 
 /** What a server granted. */
@@ -9,8 +11,6 @@ export interface Granted {
   readonly password: Buffer
   /** How long the session lives without a sign of us, in milliseconds: the server's word, whatever was asked. */
   readonly timeoutMs: number
-  /** The server has no quorum and answers reads only. */
-  readonly readOnly: boolean
   /** Whether it is the session that was asked for, and not a new one. */
   readonly resumed: boolean
   /** When the session was asked for, by the clock: the server began to count later. */
@@ -24,9 +24,9 @@ export type Greeted = { readonly kind: 'granted'; readonly granted: Granted } | 
 export async function shakeHands(wire: Wire, hello: Hello, signal: AbortSignal): Promise<Greeted> {
   const welcomed = gate<Welcome>()
   wire.hear({
-    frame: (bytes) => {
+    frame: (frame) => {
       // Reading comes first: where it fails, the end of the wire must still be heard.
-      welcomed.resolve(decodeWelcome(bytes))
+      welcomed.resolve(decodeWelcome(welcomeIn(frame)))
       wire.pause()
     },
     end: (cause) => welcomed.reject(notGranted(cause)),
@@ -35,9 +35,14 @@ export async function shakeHands(wire: Wire, hello: Hello, signal: AbortSignal):
   const askedAtMs = wire.sentAtMs
   const welcome = await abandonable(welcomed.promise, signal, () => undefined)
   if (welcome.kind === 'expired') return welcome
-  const { sessionId, password, timeoutMs, readOnly } = welcome
+  const { sessionId, password, timeoutMs } = welcome
   const resumed = sessionId === hello.sessionId
-  return { kind: 'granted', granted: { sessionId, password, timeoutMs, readOnly, resumed, askedAtMs } }
+  return { kind: 'granted', granted: { sessionId, password, timeoutMs, resumed, askedAtMs } }
+}
+
+function welcomeIn({ bytes, wholeBytes }: Frame): Buffer {
+  if (wholeBytes === bytes.length) return bytes
+  throw new MalformedError(`a frame of ${wholeBytes} bytes as its first: is it a ZooKeeper server?`)
 }
 
 // A server that does not want us says so by hanging up, whatever the reason.

@@ -1,4 +1,4 @@
-import type { Clock } from '@ha/core'
+import { type Clock, timerGrainMs } from '@ha/core'
 
 /** When a connection last said and heard something, by the clock. */
 export interface Life {
@@ -39,16 +39,13 @@ export function look(
   const isLate = nowMs - dueAtMs > lateMs(timeoutMs)
   const quietMs = nowMs - heardAtMs
   const silentInMs = isLate ? lateMs(timeoutMs) : silentAfterMs(timeoutMs) - quietMs
-  if (silentInMs < grainMs) return { kind: 'silent', quietMs }
+  if (silentInMs < timerGrainMs) return { kind: 'silent', quietMs }
   const everyMs = pingAfterMs(timeoutMs, isCertain)
   const pingInMs = everyMs - (nowMs - sentAtMs)
-  return pingInMs < grainMs
+  return pingInMs < timerGrainMs
     ? { kind: 'ping', againMs: Math.min(silentInMs, everyMs) }
     : { kind: 'wait', againMs: Math.min(silentInMs, pingInMs) }
 }
-
-// A wait that ends within this has ended: the residue of sums of times would be a timer that is due for ever.
-const grainMs = 1
 
 export interface HeartbeatParts {
   readonly clock: Clock

@@ -82,3 +82,15 @@ export class InFlight {
 export function nextXid(xid: number): number {
   return xid >= 0x7fff_ffff ? 1 : xid + 1
 }
+
+/** Answers with what is read, or with why it cannot be. */
+export function settle<T>(
+  answer: { resolve(value: T): void; reject(error: unknown): void },
+  read: () => T,
+): void {
+  try {
+    answer.resolve(read())
+  } catch (error) {
+    answer.reject(error)
+  }
+}

@@ -2,6 +2,7 @@ import { isHaError, type Verdict, verdictTable } from '@ha/core'
 import { MalformedError } from '../driver/malformed.ts'
 import { ReplyError } from '../driver/reply-error.ts'
 import { ConnectionError } from './connection-error.ts'
+import { TooLargeError } from './too-large-error.ts'
 
 const final: Verdict = { scope: 'call', effect: 'none', transient: false }
 const later: Verdict = { scope: 'call', effect: 'none', transient: true }
@@ -36,6 +37,11 @@ const byUnanswered: Readonly<Record<ConnectionError['kind'], Verdict>> = {
   lost: gone,
   over: again,
   full: later,
+}
+
+const byTooLarge: Readonly<Record<TooLargeError['what'], Verdict>> = {
+  request: final,
+  answer: unread,
 }
 
 const byOwnCode = verdictTable(
@@ -87,6 +93,7 @@ const byNodeCode = verdictTable(
 export function classify(error: unknown): Verdict {
   if (error instanceof ReplyError) return byReplyCode(error.code)
   if (error instanceof ConnectionError) return byUnanswered[error.kind]
+  if (error instanceof TooLargeError) return byTooLarge[error.what]
   if (error instanceof MalformedError) return unread
   if (isHaError(error)) return byOwnCode(error.code)
   const { code } = (error ?? {}) as { readonly code?: unknown }

@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream'
 import { asError, type Clock } from '@ha/core'
-import { Frames } from './frames.ts'
+import { type Frame, Frames } from './frames.ts'
 
 /** Who hears what a wire brings. */
 export interface Hearer {
   /** What it throws ends the wire, and nothing else. */
-  frame(bytes: Buffer): void
+  frame(frame: Frame): void
   /** Comes once, and nothing after it. */
   end(cause: Error): void
 }
@@ -20,7 +20,7 @@ export class Wire {
   readonly #frames: Frames
   #hearer: Hearer | undefined
   // What came while nobody heard: between the handshake and the connection.
-  #unheard: Buffer[] = []
+  #unheard: Frame[] = []
   // What is being read, and what came meanwhile: a stream in memory may answer within the turn that it is asked in.
   readonly #chunks: Buffer[] = []
   #ended: Error | undefined
@@ -70,7 +70,7 @@ export class Wire {
     const unheard = this.#unheard
     this.#unheard = []
     this.#safely(() => {
-      for (const bytes of unheard) this.#give(bytes)
+      for (const frame of unheard) this.#give(frame)
     })
   }
 
@@ -103,15 +103,15 @@ export class Wire {
 
   #readChunks(): void {
     for (let next = this.#chunks[0]; next !== undefined; next = this.#chunks[0]) {
-      for (const bytes of this.#frames.read(next)) this.#give(bytes)
+      for (const frame of this.#frames.read(next)) this.#give(frame)
       this.#chunks.shift()
     }
   }
 
-  #give(bytes: Buffer): void {
+  #give(frame: Frame): void {
     if (this.#ended !== undefined) return
-    if (this.#hearer === undefined) this.#unheard.push(bytes)
-    else this.#hearer.frame(bytes)
+    if (this.#hearer === undefined) this.#unheard.push(frame)
+    else this.#hearer.frame(frame)
   }
 
   #safely(act: () => void): void {

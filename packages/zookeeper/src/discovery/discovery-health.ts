@@ -12,6 +12,8 @@ export interface DiscoveryHealth {
   readonly services: readonly {
     readonly name: string
     readonly state: ServiceViewState
+    /** Why its list is not read, or an instance is missing from it; undefined when nothing is known. */
+    readonly reason: Error | undefined
     /** How many instances are listed. */
     readonly instances: number
     /** How many nodes hold something that is no instance. */

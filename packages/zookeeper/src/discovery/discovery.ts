@@ -1,5 +1,7 @@
-import { checked, HaError, type OptionTable, resolveOptions } from '@ha/core'
+import { checked, type OptionTable } from '@ha/core'
 import { checkPath, childOf } from '../operations/paths.ts'
+import { resolveOptions } from '../resolve-options.ts'
+import { ZookeeperError } from '../zookeeper-error.ts'
 import type { InstanceCodec } from './codec.ts'
 import { curatorCodec } from './curator-codec.ts'
 import type { DiscoveryGround } from './discovery-ground.ts'
@@ -45,11 +47,10 @@ export class Discovery implements AsyncDisposable {
     const instance = resolveInstance(spec, this.#utcMs())
     const path = childOf(childOf(this.#basePath, instance.name), instance.id)
     const settings = resolveRegister(options, `register '${instance.name}'`)
-    this.#checkFree(path)
     const registration = new Registration({
       ground: this.#ground,
       instance,
-      path,
+      reserved: this.#ground.reserve(path),
       codec: this.#codec,
       settings,
     })
@@ -86,6 +87,7 @@ export class Discovery implements AsyncDisposable {
       services: [...this.#views].map((view) => ({
         name: view.name,
         state: view.state,
+        reason: view.reason,
         instances: view.all().length,
         strange: view.strange,
       })),
@@ -101,13 +103,8 @@ export class Discovery implements AsyncDisposable {
     return this.close()
   }
 
-  #checkFree(path: string): void {
-    if (![...this.#registrations].some((registration) => registration.path === path)) return
-    const problem = 'is registered by this client already: update that one, or close it first'
-    throw new HaError('config-invalid', `instance.id: ${path} ${problem}`)
-  }
-
-  // The time of day is only for people to read: the start of this process by the system's clock, and ours since then.
+  // The time of day, for people to read and for telling two lives of one id apart, from the start of this process by the
+  // system's clock and ours since then.
   #utcMs(): number {
     return Math.round(performance.timeOrigin + this.#ground.clock.now())
   }
@@ -119,7 +116,8 @@ const optionTable: OptionTable<{ readonly basePath: string; readonly codec: Inst
 }
 
 function readBasePath(value: unknown, path: string): string {
-  if (typeof value !== 'string') throw new HaError('config-invalid', `${path}: expected the path of a node`)
+  if (typeof value !== 'string')
+    throw new ZookeeperError('config-invalid', `${path}: expected the path of a node`)
   checkPath(value, path)
   return value
 }
@@ -127,7 +125,7 @@ function readBasePath(value: unknown, path: string): string {
 function readCodec(value: unknown, path: string): InstanceCodec {
   const { encode, decode } = value as Partial<InstanceCodec>
   if (typeof encode === 'function' && typeof decode === 'function') return value as InstanceCodec
-  throw new HaError(
+  throw new ZookeeperError(
     'config-invalid',
     `${path}: expected curatorCodec(), springCodec() or a codec of your own`,
   )

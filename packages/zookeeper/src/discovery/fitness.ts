@@ -1,3 +1,4 @@
+import { timerGrainMs } from '@ha/core'
 /** Whether an instance is fit to be offered, by what its own checks have said. */
 export type Fitness =
   /** It has not been offered yet: well without a break since `sinceMs`. */
@@ -46,6 +47,3 @@ function stillFit(failuresBefore: number, passed: boolean, nowMs: number, rules:
     ? { kind: 'unfit', successes: 0, sinceMs: nowMs }
     : { kind: 'fit', failures }
 }
-
-// A timer may fire a fraction of a millisecond early: for that, nobody waits for the next check.
-const timerGrainMs = 1

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { checked, count, HaError, type OptionTable, resolveOptions } from '@ha/core'
+import { checked, count, type OptionTable } from '@ha/core'
+import { resolveOptions } from '../resolve-options.ts'
+import { ZookeeperError } from '../zookeeper-error.ts'
 import type { Instance, InstancePatch, InstanceSpec } from './instance.ts'
 import { checkNodeName } from './node-name.ts'
 import { defaultUriSpec } from './uri-spec.ts'
@@ -39,7 +41,7 @@ const specTable: OptionTable<Described> = {
 
 function readAddress(value: unknown, path: string): string {
   if (typeof value === 'string' && value !== '') return value
-  throw new HaError(
+  throw new ZookeeperError(
     'config-invalid',
     `${path}: expected the name or address at which others reach the instance`,
   )
@@ -50,19 +52,22 @@ function readMetadata(value: unknown, path: string): Instance['metadata'] {
   if (isObject(value) && Object.values(value).every((text) => typeof text === 'string')) {
     return Object.freeze({ ...value }) as Instance['metadata']
   }
-  throw new HaError('config-invalid', `${path}: expected an object of texts`)
+  throw new ZookeeperError('config-invalid', `${path}: expected an object of texts`)
 }
 
 function readPayload(value: unknown, path: string): unknown {
   if (value === undefined) return undefined
-  if (!isObject(value)) throw new HaError('config-invalid', `${path}: expected an object`)
+  if (!isObject(value)) throw new ZookeeperError('config-invalid', `${path}: expected an object`)
   if (!('metadata' in value)) return value
-  throw new HaError('config-invalid', `${path}.metadata: expected beside the payload, as 'instance.metadata'`)
+  throw new ZookeeperError(
+    'config-invalid',
+    `${path}.metadata: expected beside the payload, as 'instance.metadata'`,
+  )
 }
 
 function readUriSpec(value: unknown, path: string): string {
   if (typeof value === 'string' && value !== '') return value
-  throw new HaError('config-invalid', `${path}: expected a text such as '${defaultUriSpec}'`)
+  throw new ZookeeperError('config-invalid', `${path}: expected a text such as '${defaultUriSpec}'`)
 }
 
 function isObject(value: unknown): value is object {

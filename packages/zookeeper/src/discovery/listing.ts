@@ -14,12 +14,14 @@ export interface Listed {
 
 /** Follows what the registry lists under a service, as far as it can be read. */
 export class Listing {
+  readonly path: string
   readonly #cache: Cache<Instance | undefined>
   readonly #news = new Pulse()
   #from: ReadonlyMap<string, CachedNode<Instance | undefined>> = new Map()
   #listed: Listed = { instances: [], strange: 0 }
 
   constructor(ground: Pick<DiscoveryGround, 'cache'>, path: string, codec: InstanceCodec, jitterMs: number) {
+    this.path = path
     const decode = ({ data }: { readonly data: Buffer }): Instance | undefined => instanceIn(data, codec)
     this.#cache = ground.cache(path, { depth: 1, decode, jitterMs })
     this.#cache.onChange(() => this.#news.fire())
@@ -41,6 +43,12 @@ export class Listing {
   /** Whether the registry may say something else by now. */
   get stale(): boolean {
     return this.#cache.stale
+  }
+
+  /** What reading the list failed with, or reading one of its nodes; undefined when all could be read. */
+  get trouble(): Error | undefined {
+    const [first] = this.#cache.problems.values()
+    return first
   }
 
   /** Resolves when {@link current} or {@link stale} may have changed; rejects with the signal's reason. */

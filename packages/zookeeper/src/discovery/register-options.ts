@@ -1,14 +1,6 @@
-import {
-  checked,
-  count,
-  flag,
-  group,
-  HaError,
-  milliseconds,
-  type OptionTable,
-  oneOf,
-  resolveOptions,
-} from '@ha/core'
+import { checked, count, flag, group, milliseconds, type OptionTable, oneOf } from '@ha/core'
+import { resolveOptions } from '../resolve-options.ts'
+import { ZookeeperError } from '../zookeeper-error.ts'
 import type { FitnessRules } from './fitness.ts'
 import type { HealthGate } from './health-gate.ts'
 import type { OnUnhealthy } from './registration-state.ts'
@@ -84,7 +76,7 @@ function completed(
   what: string,
 ): GateSettings {
   if (timeoutMs > intervalMs) {
-    throw new HaError(
+    throw new ZookeeperError(
       'config-invalid',
       `${what}.timeoutMs: expected at most intervalMs, which is ${intervalMs}`,
     )
@@ -92,7 +84,19 @@ function completed(
   return { check, intervalMs, timeoutMs, rules: { ...rules, warmupMs } }
 }
 
+/** How long something drains, checked. */
+export function checkDrainMs(value: unknown): number {
+  if (typeof value === 'number' && value >= 0 && value <= 24 * hour) return value
+  throw new ZookeeperError(
+    'config-invalid',
+    `drain: expected a number of milliseconds from 0 to ${24 * hour}`,
+  )
+}
+
 function readCheck(value: unknown, path: string): HealthGate['check'] {
   if (typeof value === 'function') return value as HealthGate['check']
-  throw new HaError('config-invalid', `${path}: expected a function that says whether the instance works`)
+  throw new ZookeeperError(
+    'config-invalid',
+    `${path}: expected a function that says whether the instance works`,
+  )
 }

@@ -1,13 +1,16 @@
-import { type Clock, Emitter, type Events, Pulse, type Scope, scopeBelow, withDeadline } from '@ha/core'
+import { type Clock, Emitter, type Events, Pulse, type Scope, scopeBelow } from '@ha/core'
+import { resolveCall } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import type { Ephemeral } from '../recipes/ephemeral.ts'
+import type { ReservedPath } from '../recipes/ephemerals.ts'
+import { within } from '../within.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import { Checks } from './checks.ts'
 import type { InstanceCodec } from './codec.ts'
 import type { DiscoveryGround } from './discovery-ground.ts'
 import type { Instance, InstancePatch } from './instance.ts'
 import { amended } from './instance-options.ts'
-import type { RegisterSettings } from './register-options.ts'
+import { checkDrainMs, type RegisterSettings } from './register-options.ts'
 import {
   begun,
   drained,
@@ -27,7 +30,7 @@ export type RegistrationEvents = {
 export interface RegistrationParts {
   readonly ground: DiscoveryGround
   readonly instance: Instance
-  readonly path: string
+  readonly reserved: ReservedPath
   readonly codec: InstanceCodec
   readonly settings: RegisterSettings
 }
@@ -47,12 +50,12 @@ export class Registration implements AsyncDisposable {
 
   constructor(parts: RegistrationParts) {
     this.#parts = parts
-    this.path = parts.path
+    this.path = parts.reserved.path
     this.#instance = parts.instance
     this.#scope = scopeBelow(parts.ground.signal)
     this.#stage = begun(this.#clock.now())
     this.#told = this.state
-    this.#scope.signal.addEventListener('abort', () => this.#become({ kind: 'closed' }), { once: true })
+    this.#scope.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
     this.#follow(this.#scope.signal).catch((thrown: unknown) => {
       if (!this.#scope.signal.aborted) parts.ground.onDefect(`the checks of ${this.path}`, thrown)
     })
@@ -74,12 +77,15 @@ export class Registration implements AsyncDisposable {
   }
 
   /** Resolves when it is registered; rejects with `timed-out` and the reason why it is not, or with `closed`. */
-  ready({ timeoutMs = this.#parts.ground.operationTimeoutMs, signal }: CallOptions = {}): Promise<void> {
-    const expired = (): ZookeeperError => this.#notRegistered(timeoutMs)
-    return withDeadline(this.#clock, { timeoutMs, signal, expired }, async (inner) => {
+  async ready(limit?: CallOptions): Promise<void> {
+    const { ground } = this.#parts
+    const call = resolveCall('ready', limit, ground.operationTimeoutMs)
+    const expired = (): ZookeeperError => this.#notRegistered(call.timeoutMs)
+    const limits = { what: `the registration ${this.path}`, path: this.path, call, expired }
+    await within(ground, limits, async (signal) => {
       for (let { kind } = this.state; kind !== 'registered'; { kind } = this.state) {
         if (kind === 'closed') throw this.#closedError()
-        await this.#changed.wait(inner)
+        await this.#changed.wait(signal)
       }
     })
   }
@@ -90,8 +96,9 @@ export class Registration implements AsyncDisposable {
    */
   async update(patch: InstancePatch, limit?: CallOptions): Promise<void> {
     if (this.#stage.kind === 'closed') throw this.#closedError()
+    const call = resolveCall('update', limit, this.#parts.ground.operationTimeoutMs)
     this.#instance = amended(this.#instance, patch)
-    if (this.#wish !== 'absent') await this.#node?.update(() => this.#bytes(), limit)
+    if (this.#wish !== 'absent') await this.#node?.update(() => this.#bytes(), call)
   }
 
   /**
@@ -99,9 +106,10 @@ export class Registration implements AsyncDisposable {
    * `ms` milliseconds closes the registration.
    */
   async drain(ms: number): Promise<void> {
+    const drainMs = checkDrainMs(ms)
     this.#become(drained(this.#stage, this.#parts.settings.onUnhealthy))
     // Closed meanwhile, there is nothing left to wait for.
-    await this.#clock.sleep(ms, this.#scope.signal).catch(() => undefined)
+    await this.#clock.sleep(drainMs, this.#scope.signal).catch(() => undefined)
     await this.close()
   }
 
@@ -137,10 +145,18 @@ export class Registration implements AsyncDisposable {
     )
   }
 
+  // Whoever hears of the end may register anew at once.
+  #onEnd(): void {
+    this.#stage = { kind: 'closed' }
+    this.#parts.reserved.release()
+    void this.#node?.close()
+    this.#tell()
+  }
+
   #become(stage: Stage): void {
     const before = this.#wish
     this.#stage = stage
-    if (this.#wish !== before && stage.kind !== 'closed') this.#carryOut(before, this.#wish)
+    if (this.#wish !== before) this.#carryOut(before, this.#wish)
     this.#tell()
   }
 
@@ -154,8 +170,8 @@ export class Registration implements AsyncDisposable {
   }
 
   #register(): Ephemeral {
-    const { ground, settings } = this.#parts
-    const node = ground.ephemeral(this.path, () => this.#bytes(), { takeover: settings.takeover })
+    const { reserved, settings } = this.#parts
+    const node = reserved.open(() => this.#bytes(), { takeover: settings.takeover })
     node.on('state', () => this.#tell())
     return node
   }

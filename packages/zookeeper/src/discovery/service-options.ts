@@ -1,13 +1,6 @@
-import {
-  checked,
-  count,
-  group,
-  HaError,
-  milliseconds,
-  type OptionTable,
-  oneOf,
-  resolveOptions,
-} from '@ha/core'
+import { checked, count, group, milliseconds, type OptionTable, oneOf } from '@ha/core'
+import { resolveOptions } from '../resolve-options.ts'
+import { ZookeeperError } from '../zookeeper-error.ts'
 import type { PickStrategy, ZoneRule } from './pick.ts'
 import type { GuardRules } from './served.ts'
 import type { ShunRules } from './standing.ts'
@@ -24,8 +17,9 @@ export interface ServiceOptions {
   /** When a list that has become short in an outage is not believed. */
   readonly guard?: Partial<GuardRules> | undefined
   /**
-   * For how long changes are gathered before the list is read again and told, in milliseconds; each time a random part
-   * of it, so that not all clients read at once. Default 100.
+   * For how long changes are gathered before the list is read again, and then once more before it is told, in
+   * milliseconds; each time a random part of it, so that not all clients read at once. What changes is so told after up
+   * to twice this. Default 100.
    */
   readonly coalesceMs?: number | undefined
 }
@@ -49,7 +43,7 @@ export interface ServiceSettings {
 export function resolveService(options: ServiceOptions, what: string): ServiceSettings {
   const settings = resolveOptions(serviceTable, options, what)
   if (settings.strategy === 'zone' && settings.zone === undefined) {
-    throw new HaError('config-invalid', `${what}.zone: expected { name } for the strategy 'zone'`)
+    throw new ZookeeperError('config-invalid', `${what}.zone: expected { name } for the strategy 'zone'`)
   }
   return settings
 }
@@ -80,11 +74,11 @@ const serviceTable: OptionTable<ServiceSettings> = {
 
 function readZone(value: unknown, path: string): string {
   if (typeof value === 'string' && value !== '') return value
-  throw new HaError('config-invalid', `${path}: expected the name of the zone that this client is in`)
+  throw new ZookeeperError('config-invalid', `${path}: expected the name of the zone that this client is in`)
 }
 
 function readShare(value: unknown, path: string): number {
   if (value === undefined) return 0.5
   if (typeof value === 'number' && value >= 0 && value <= 1) return value
-  throw new HaError('config-invalid', `${path}: expected a number from 0 to 1`)
+  throw new ZookeeperError('config-invalid', `${path}: expected a number from 0 to 1`)
 }

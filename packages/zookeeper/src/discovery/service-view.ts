@@ -1,5 +1,7 @@
-import { type Clock, Pulse, type Scope, scopeBelow, withDeadline } from '@ha/core'
+import { type Clock, Pulse, type Scope, scopeBelow } from '@ha/core'
+import { resolveCall } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
+import { within } from '../within.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import { admitted } from './admission.ts'
 import { differences, type ServiceChange } from './difference.ts'
@@ -13,7 +15,8 @@ import type { ServiceSettings } from './service-options.ts'
 
 /**
  * How far a list can be trusted: nothing was read yet, it is what the registry says, it is the last good one while the
- * registry is away, or it is kept for a while because the registry came back with next to nothing.
+ * registry is away, may not be read, or is not followed any more, or it is kept for a while because the registry came
+ * back with next to nothing.
  */
 export type ServiceViewState = 'unread' | 'current' | 'stale' | 'guarded'
 
@@ -43,6 +46,7 @@ export class ServiceView implements AsyncDisposable {
     // Clients that start together do not all begin with the same instance.
     this.#turn = Math.floor(ground.random() * 2 ** 20)
     this.#scope = scopeBelow(ground.signal)
+    this.#scope.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
     this.#follow(this.#scope.signal).catch((thrown: unknown) => {
       if (!this.#scope.signal.aborted) ground.onDefect(`the view of ${name}`, thrown)
     })
@@ -53,9 +57,14 @@ export class ServiceView implements AsyncDisposable {
     return kind === 'returned' ? 'current' : kind
   }
 
-  /** Whether the registry is away, or its list is not believed: what is served may be older than it says. */
+  /** Whether the list is not followed at this moment, or not believed: what is served may be older than it. */
   get stale(): boolean {
     return this.state === 'stale' || this.state === 'guarded'
+  }
+
+  /** Why the list is not read, or an instance is missing from it; undefined when nothing is known. */
+  get reason(): Error | undefined {
+    return this.#parts.listing.trouble
   }
 
   /** How many nodes beside the instances hold something that is none. */
@@ -104,27 +113,21 @@ export class ServiceView implements AsyncDisposable {
     return differences(() => this.all(), this.#changed, this.#scope.signal)
   }
 
-  /** Resolves when the list has been read once; rejects with `timed-out`, or with `closed`. */
-  ready({ timeoutMs = this.#parts.ground.operationTimeoutMs, signal }: CallOptions = {}): Promise<void> {
-    const expired = (): ZookeeperError =>
-      new ZookeeperError('timed-out', `the list of '${this.name}' was not read within ${timeoutMs} ms`, {
-        retryable: true,
-      })
-    return withDeadline(this.#clock, { timeoutMs, signal, expired }, async (inner) => {
-      const either = scopeBelow(inner, this.#scope.signal)
-      try {
-        while (this.#served.kind === 'unread') await this.#changed.wait(either.signal)
-      } finally {
-        either.end()
-      }
+  /** Resolves when the list has been read once; rejects with `timed-out` and the reason, or with `closed`. */
+  async ready(limit?: CallOptions): Promise<void> {
+    const { ground, listing } = this.#parts
+    const call = resolveCall('ready', limit, ground.operationTimeoutMs)
+    const expired = (): ZookeeperError => this.#notRead(call.timeoutMs)
+    const limits = { what: `the list of '${this.name}'`, path: listing.path, call, expired }
+    await within({ clock: ground.clock, signal: this.#scope.signal }, limits, async (signal) => {
+      while (this.#served.kind === 'unread') await this.#changed.wait(signal)
     })
   }
 
   /** Stops following the list; what was read last can still be picked from. Idempotent. */
   async close(): Promise<void> {
-    this.#scope.abort(new ZookeeperError('closed', `the view of '${this.name}' is closed`))
-    this.#parts.onClosed()
-    this.#parts.listing.close()
+    const { path } = this.#parts.listing
+    this.#scope.abort(new ZookeeperError('closed', 'its view is closed', { path }))
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -133,6 +136,14 @@ export class ServiceView implements AsyncDisposable {
 
   get #clock(): Clock {
     return this.#parts.ground.clock
+  }
+
+  // What is served may be older than the registry from now on.
+  #onEnd(): void {
+    const { listing, onClosed } = this.#parts
+    listing.close()
+    this.#look()
+    onClosed()
   }
 
   async #follow(signal: AbortSignal): Promise<never> {
@@ -189,6 +200,14 @@ export class ServiceView implements AsyncDisposable {
       cancel()
       scope.end()
     }
+  }
+
+  #notRead(timeoutMs: number): ZookeeperError {
+    const { path } = this.#parts.listing
+    const cause = this.reason
+    const why = cause === undefined ? '' : `: ${cause.message}`
+    const message = `the list of '${this.name}' was not read within ${timeoutMs} ms${why}`
+    return new ZookeeperError('timed-out', message, { path, retryable: true, cause })
   }
 }
 

@@ -11,8 +11,6 @@ export interface Hello {
   readonly lastZxid: bigint
   /** The session timeout that we ask for, in milliseconds. */
   readonly timeoutMs: number
-  /** Whether a server without quorum will do. */
-  readonly readOnly: boolean
 }
 
 /** What a server answers: a session, or that the one we asked for is over. */
@@ -22,7 +20,6 @@ export type Welcome =
       readonly sessionId: bigint
       readonly password: Buffer
       readonly timeoutMs: number
-      readonly readOnly: boolean
     }
   | { readonly kind: 'expired' }
 
@@ -31,7 +28,7 @@ const connectResponse = codec('ConnectResponse')
 const readOnlyFlag = codec('ReadOnlyFlag')
 
 /** The first frame of a connection, with its length. */
-export function encodeHello({ lastZxid, timeoutMs, sessionId, password, readOnly }: Hello): Buffer {
+export function encodeHello({ lastZxid, timeoutMs, sessionId, password }: Hello): Buffer {
   const request = {
     protocolVersion: 0,
     lastZxidSeen: lastZxid,
@@ -39,14 +36,13 @@ export function encodeHello({ lastZxid, timeoutMs, sessionId, password, readOnly
     sessionId,
     passwd: password,
   }
-  return frame(connectRequest.encode(request), readOnlyFlag.encode({ readOnly }))
+  // A server without a quorum will not do.
+  return frame(connectRequest.encode(request), readOnlyFlag.encode({ readOnly: false }))
 }
 
-/** Reads the first answer. Servers before 3.4 leave the read-only flag out. Throws `MalformedError`. */
+/** Reads the first answer. What newer servers add behind it is not read. Throws `MalformedError`. */
 export function decodeWelcome(bytes: Buffer): Welcome {
   const { timeOut, sessionId, passwd } = connectResponse.decode(bytes)
   if (timeOut <= 0 || sessionId === 0n) return { kind: 'expired' }
-  const end = connectResponse.endOf(bytes, 0)
-  const readOnly = end < bytes.length && readOnlyFlag.decode(bytes, end).readOnly
-  return { kind: 'granted', sessionId, password: passwd, timeoutMs: timeOut, readOnly }
+  return { kind: 'granted', sessionId, password: passwd, timeoutMs: timeOut }
 }

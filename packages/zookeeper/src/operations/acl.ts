@@ -1,5 +1,6 @@
 import type { Acl, Permission } from '../node.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
+import { called } from './called.ts'
 
 /** Says which ACL a new node gets, by its path. */
 export type AclOf = (path: string) => readonly Acl[]
@@ -11,6 +12,11 @@ export const openToAll: readonly Acl[] = [{ permissions: everything, scheme: 'wo
 
 /** Whoever gave the logins of this client may do everything, and nobody else anything. */
 export const creatorOnly: readonly Acl[] = [{ permissions: everything, scheme: 'auth', id: '' }]
+
+/** The ACL of a new node: the one that was given for it, or what `aclOf` says of its path. */
+export function aclFor(path: string, given: readonly Acl[] | undefined, aclOf: AclOf): readonly Acl[] {
+  return checkAcl(given ?? called('acl', path, () => aclOf(path)), path)
+}
 
 /** Checks an ACL that a user wrote. Throws `invalid-acl`, which says what is wrong with it. */
 export function checkAcl(acl: readonly Acl[], path: string): readonly Acl[] {

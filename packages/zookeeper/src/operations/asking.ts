@@ -52,6 +52,7 @@ export class Asking {
   readonly closed: AbortSignal
   readonly #parts: AskingParts
   readonly #runner: Runner<ZookeeperConnection>
+  readonly #reader: Runner<ZookeeperConnection>
   #underWay = 0
 
   constructor(parts: AskingParts) {
@@ -64,6 +65,11 @@ export class Asking {
     // Everything that is under way is lost with the one connection, and may be asked again on the next.
     const budget = new Budget({ burst: maxOperations, refill: 1 })
     this.#runner = { source: link, driver, clock, random, backoff, budget }
+    // Who only asks has done nothing, whatever became of the answer.
+    this.#reader = {
+      ...this.#runner,
+      driver: { classify: (error) => ({ ...driver.classify(error), effect: 'none' }) },
+    }
   }
 
   /** How many operations are under way or wait for a connection. */
@@ -86,7 +92,7 @@ export class Asking {
     }
     this.#underWay += 1
     try {
-      return await run(this.#runner, operation, (connection) => {
+      return await run(asked.changes === 'nothing' ? this.#reader : this.#runner, operation, (connection) => {
         sent = true
         return connection.send(request)
       })

@@ -1,8 +1,8 @@
 import type { Bytes } from '../node.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 
-// A little under the servers' default `jute.maxbuffer` of 0xfffff bytes, so that path and ACL fit in as well: what is
-// larger ends the connection instead of being refused.
+// A little under the servers' default `jute.maxbuffer` of 0xfffff bytes, so that path and ACL fit in as well, and the
+// node's stat beside it for clients that read no more either. The request as a whole is looked at before it is sent.
 const mostBytes = 1_000_000
 
 /** What is written, as bytes; a text as UTF-8, nothing as no bytes. */

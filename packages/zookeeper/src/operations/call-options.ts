@@ -11,8 +11,6 @@ export interface Call {
 // A little under 25 days: the longest timer that Node knows.
 const longestMs = 2_147_483_647
 
-const limits: readonly string[] = ['timeoutMs', 'signal']
-
 /** Checks what a call was given; `more` names what it takes beside its limits. `name` is what it is called in errors. */
 export function resolveCall(
   name: string,
@@ -21,14 +19,36 @@ export function resolveCall(
   more: readonly string[] = [],
 ): Call {
   if (given === undefined) return { timeoutMs: defaultTimeoutMs, signal: undefined }
-  const known = [...limits, ...more]
-  for (const key of Object.keys(given)) {
-    if (!known.includes(key))
-      throw invalid(`${name}.${key}`, `there is no such option${didYouMean(key, known)}`)
-  }
+  checkKeys(name, given, ['timeoutMs', 'signal', ...more])
   return {
     timeoutMs: readTimeout(name, given.timeoutMs) ?? defaultTimeoutMs,
     signal: readSignal(name, given.signal),
+  }
+}
+
+/** Checks what takes a timeout alone. */
+export function resolveTimeout(
+  name: string,
+  given: Pick<CallOptions, 'timeoutMs'>,
+  defaultTimeoutMs: number,
+): number {
+  checkKeys(name, given, ['timeoutMs'])
+  return readTimeout(name, given.timeoutMs) ?? defaultTimeoutMs
+}
+
+/** Checks what takes a signal alone: it ends by nothing else. */
+export function resolveSignal(
+  name: string,
+  given: Pick<CallOptions, 'signal'> = {},
+): AbortSignal | undefined {
+  checkKeys(name, given, ['signal'])
+  return readSignal(name, given.signal)
+}
+
+function checkKeys(name: string, given: object, known: readonly string[]): void {
+  for (const key of Object.keys(given)) {
+    if (!known.includes(key))
+      throw invalid(`${name}.${key}`, `there is no such option${didYouMean(key, known)}`)
   }
 }
 
@@ -80,6 +100,13 @@ export class Remaining {
     const leftMs = this.#untilMs - this.#now()
     // Never more than in all: times are sums of fractions, whose residue may be above the longest timer that there is.
     return { timeoutMs: Math.min(this.#timeoutMs, Math.max(1, leftMs)), signal: this.#signal }
+  }
+
+  /** Throws `timed-out` when nothing is left: for a loop whose steps all succeed. `what` is the call, as in `delete /a`. */
+  check(what: string, path: string): void {
+    if (this.#now() < this.#untilMs) return
+    const message = `${what}: not done within ${this.#timeoutMs} ms`
+    throw new ZookeeperError('timed-out', message, { path, retryable: true })
   }
 
   get over(): boolean {

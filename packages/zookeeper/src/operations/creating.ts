@@ -2,16 +2,18 @@ import { create } from '../driver/create-request.ts'
 import type { Bytes, Created } from '../node.ts'
 import type { LiveSession } from '../session/live-session.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
-import { type AclOf, checkAcl } from './acl.ts'
+import { type AclOf, aclFor } from './acl.ts'
 import type { Asked, Asking } from './asking.ts'
 import { bytesOf } from './bytes.ts'
 import { type Call, Remaining, resolveCall } from './call-options.ts'
-import { lookUp } from './looking-up.ts'
+import { beforeAgain, lookUp } from './looking-up.ts'
 import { isUnknown } from './lost-writes.ts'
 import { mark, markedIn } from './mark.ts'
+import { unlessChrootMissing } from './missing-chroot.ts'
 import type { CreateOptions } from './operations.ts'
 import { checkPath, childOf, nameOf, parentOf } from './paths.ts'
 import type { Reads } from './reads.ts'
+import { checkWord } from './words.ts'
 
 export interface CreatingParts {
   readonly asking: Asking
@@ -88,7 +90,7 @@ export class Creating {
   }
 
   async #protected(wanted: Wanted, remaining: Remaining): Promise<Created> {
-    for (;;) {
+    for (let round = 0; ; round++) {
       const session = this.#parts.session()
       try {
         return await this.#once(wanted, remaining.call)
@@ -96,6 +98,7 @@ export class Creating {
         const made = await this.#afterLoss(wanted, remaining, error, session)
         if (made !== undefined) return made
       }
+      await beforeAgain(this.#parts.asking, remaining, round, { name: 'create', path: wanted.path })
     }
   }
 
@@ -107,8 +110,7 @@ export class Creating {
     before: LiveSession | undefined,
   ): Promise<Created | undefined> {
     if (!isUnknown(error) || remaining.over) throw error
-    const looking = lookUp(this.#parts.asking, remaining, () => this.#find(wanted, remaining))
-    const made = await looking.catch((cause: unknown) => stillUnknown(error, cause))
+    const made = await lookUp(this.#parts.asking, remaining, error, () => this.#find(wanted, remaining))
     // A request of a session that was given up may still come late, and what it made would stay.
     if (made === undefined && this.#parts.session() !== before && wanted.kind !== 'ephemeral') throw error
     return made
@@ -133,12 +135,18 @@ export class Creating {
   async #once(wanted: Wanted, call: Call, changes: Asked['changes'] = 'once'): Promise<Created> {
     const { asking, aclOf } = this.#parts
     const { path } = wanted
-    const acl = checkAcl(wanted.acl ?? aclOf(path), path)
+    const acl = aclFor(path, wanted.acl, aclOf)
     const request = create({ ...wanted, acl, path: asking.chroot.above(path) })
-    const created = await asking.ask(request, { name: 'create', path, call, changes })
-    return { ...created, path: asking.chroot.below(created.path) }
+    try {
+      const created = await asking.ask(request, { name: 'create', path, call, changes })
+      return { ...created, path: asking.chroot.below(created.path) }
+    } catch (error) {
+      throw unlessChrootMissing(error, asking.chroot)
+    }
   }
 }
+
+const kinds: readonly Wanted['kind'][] = ['persistent', 'ephemeral', 'container']
 
 const known: readonly string[] = ['kind', 'sequential', 'ttlMs', 'parents', 'protect', 'acl']
 
@@ -155,19 +163,8 @@ const parent: Omit<Wanted, 'path'> = {
 function wantedOf(path: string, data: Bytes | undefined, options: CreateOptions): Wanted {
   const { kind = 'persistent', sequential = false, ttlMs, acl, parents = false } = options
   const { protect = sequential } = options
+  checkWord('create.kind', path, kind, kinds)
   return { path, data: bytesOf(data, 'create', path), kind, sequential, ttlMs, acl, protect, parents }
-}
-
-// What cannot be looked up stays unknown; both reasons are kept.
-function stillUnknown(error: ZookeeperError, cause: unknown): never {
-  const { message, outcome, retryable, endpoint, path } = error
-  throw new ZookeeperError(error.code, message, {
-    outcome,
-    retryable,
-    endpoint,
-    path,
-    cause: new AggregateError([error, cause], 'it could not be looked up'),
-  })
 }
 
 function unlessThere(error: unknown): void {

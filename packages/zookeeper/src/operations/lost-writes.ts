@@ -31,14 +31,10 @@ export async function lookAfter(
   { path, version, knownZxid, isSameSession, error, remaining }: Look,
 ): Promise<void> {
   if (remaining.over) throw error
-  try {
-    const stat = await lookUp(asking, remaining, async () => {
-      await reads.sync(path, remaining.call)
-      return reads.plain.exists(path, remaining.call)
-    })
-    if (stat?.version === version && stat.czxid <= knownZxid && isSameSession()) return
-  } catch {
-    // What cannot be looked up stays unknown.
-  }
-  throw error
+  const stat = await lookUp(asking, remaining, error, async () => {
+    await reads.sync(path, remaining.call)
+    return reads.plain.exists(path, remaining.call)
+  })
+  const isNotDone = stat?.version === version && stat.czxid <= knownZxid && isSameSession()
+  if (!isNotDone) throw error
 }

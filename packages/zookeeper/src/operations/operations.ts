@@ -62,7 +62,10 @@ export type Changed =
 
 /** What can be asked of an ensemble. Paths are below the chroot of the connect string. */
 export interface Operations {
-  /** Rejects with `node-exists`, `no-node` (no parent), `no-children-for-ephemerals`. */
+  /**
+   * Rejects with `node-exists`, `no-node` (no parent), `no-children-for-ephemerals`, and with `config-invalid` when there
+   * is no chroot.
+   */
   create(path: string, data?: Bytes, options?: CreateOptions): Promise<Created>
   /** Undefined when there is no such node. */
   get(path: string, options?: CallOptions): Promise<Node | undefined>

@@ -84,6 +84,7 @@ export class Reads implements WatchedReads {
       const made = await this.#existing(name, path, onEvent, remaining.call)
       if (made.value === undefined) return { value: undefined, unwatch: made.unwatch }
       made.unwatch()
+      remaining.check(`${name} ${path}`, path)
     }
   }
 

@@ -1,4 +1,5 @@
 import { multi } from '../driver/multi-request.ts'
+import type { Request } from '../driver/request.ts'
 import { remove, setAcl, setData } from '../driver/write-requests.ts'
 import type { Acl, Bytes, Stat } from '../node.ts'
 import type { LiveSession } from '../session/live-session.ts'
@@ -8,9 +9,12 @@ import type { Asked, Asking } from './asking.ts'
 import { bytesOf } from './bytes.ts'
 import { type Call, checkVersion, Remaining, resolveCall } from './call-options.ts'
 import { checkChanges } from './changes.ts'
-import { isUnknown, type Look, lookAfter } from './lost-writes.ts'
+import { DeletingAll } from './deleting-all.ts'
+import { beforeAgain } from './looking-up.ts'
+import { isUnknown, lookAfter } from './lost-writes.ts'
+import { unlessChrootMissing } from './missing-chroot.ts'
 import type { CallOptions, Change, Changed, VersionOptions, WriteOptions } from './operations.ts'
-import { checkPath, childOf } from './paths.ts'
+import { checkPath } from './paths.ts'
 import type { Reads } from './reads.ts'
 
 export interface WritesParts {
@@ -40,8 +44,7 @@ export class Writes {
       bytesOf(data, 'set', path),
       checkVersion('set', path, version),
     )
-    const asked = { name: 'set', path, changes: changesBy(options) }
-    return this.#resolved(path, version, call, (step) => asking.ask(request, { ...asked, call: step }))
+    return this.#resolved(request, version, { name: 'set', path, call, changes: changesBy(options) })
   }
 
   async delete(
@@ -49,8 +52,12 @@ export class Writes {
     options?: WriteOptions & { readonly recursive?: boolean | undefined },
   ): Promise<boolean> {
     const call = this.#call('delete', path, options)
-    if (options?.recursive === true) return this.#deleteAll(path, call)
-    return this.#deleteOne(path, call, options)
+    if (options?.recursive !== true) return this.#deleteOne(path, call, options)
+    const { reads, asking } = this.#parts
+    const remaining = new Remaining(call, () => asking.clock.now())
+    const deleteOne = (each: string, step: Call): Promise<boolean> =>
+      this.#deleteOne(each, step, { repeatable: true })
+    return new DeletingAll(path, { reads, deleteOne, remaining }).run()
   }
 
   /** All changes or none. A lost answer is unknown: nobody but the caller can tell from the nodes. */
@@ -59,10 +66,15 @@ export class Writes {
     const call = resolveCall('multi', options, timeoutMs)
     const checked = checkChanges(changes, asking.chroot, aclOf)
     const path = changes[0]?.path ?? '/'
-    const done = await asking.ask(multi(checked), { name: 'multi', path, call, changes: 'once' })
-    return done.map((each) =>
-      each.kind === 'create' ? { ...each, path: asking.chroot.below(each.path) } : each,
-    )
+    const asked = { name: 'multi', path, call, changes: 'once' } as const
+    try {
+      const done = await asking.ask(multi(checked), asked)
+      return done.map((each) =>
+        each.kind === 'create' ? { ...each, path: asking.chroot.below(each.path) } : each,
+      )
+    } catch (error) {
+      throw isOfCreate(error, changes) ? unlessChrootMissing(error, asking.chroot) : error
+    }
   }
 
   setAcl(path: string, acl: readonly Acl[], options?: VersionOptions): Promise<Stat> {
@@ -78,12 +90,9 @@ export class Writes {
   async #deleteOne(path: string, call: Call, options: WriteOptions = {}): Promise<boolean> {
     const { asking } = this.#parts
     const { version } = options
-    const changes = changesBy(options)
     const request = remove(asking.chroot.above(path), checkVersion('delete', path, version))
     try {
-      await this.#resolved(path, version, call, (step) =>
-        asking.ask(request, { name: 'delete', path, call: step, changes }),
-      )
+      await this.#resolved(request, version, { name: 'delete', path, call, changes: changesBy(options) })
       return true
     } catch (error) {
       if (error instanceof ZookeeperError && error.code === 'no-node') return false
@@ -91,41 +100,26 @@ export class Writes {
     }
   }
 
-  // From the leaves up. What is made below it meanwhile is deleted as well, as long as there is time.
-  async #deleteAll(path: string, call: Call): Promise<boolean> {
-    const { reads, asking } = this.#parts
-    const remaining = new Remaining(call, () => asking.clock.now())
-    for (;;) {
-      const children = await reads.plain.children(path, remaining.call)
-      if (children === undefined) return false
-      for (const name of children.names) await this.#deleteAll(childOf(path, name), remaining.call)
-      const isGone = await this.#deleteOne(path, remaining.call, { repeatable: true }).catch(
-        (error: unknown) => (remaining.over ? thrown(error) : refilled(error)),
-      )
-      if (isGone !== undefined) return isGone
-    }
-  }
-
   // A write with a version whose answer was lost: while the node has that version, it was not done, and is tried again.
   async #resolved<T>(
-    path: string,
+    request: Request<T>,
     version: number | undefined,
-    call: Call,
-    write: (step: Call) => Promise<T>,
+    { call, ...asked }: Asked,
   ): Promise<T> {
     const { asking, lastZxid, session } = this.#parts
+    const { path } = asked
     const remaining = new Remaining(call, () => asking.clock.now())
-    for (;;) {
+    for (let round = 0; ; round++) {
       const knownZxid = lastZxid()
       const before = session()
       try {
-        return await write(remaining.call)
+        return await asking.ask(request, { ...asked, call: remaining.call })
       } catch (error) {
         if (version === undefined || !isUnknown(error)) throw error
         const isSameSession = (): boolean => session() === before
-        const look: Look = { path, version, knownZxid, isSameSession, error, remaining }
-        await lookAfter(this.#parts, look)
+        await lookAfter(this.#parts, { path, version, knownZxid, isSameSession, error, remaining })
       }
+      await beforeAgain(asking, remaining, round, asked)
     }
   }
 
@@ -135,14 +129,10 @@ export class Writes {
   }
 }
 
-// Undefined when somebody has made another child meanwhile.
-function refilled(error: unknown): undefined {
-  if (error instanceof ZookeeperError && error.code === 'not-empty') return undefined
-  throw error
-}
-
-function thrown(error: unknown): never {
-  throw error
+// Whether it was a create, and nothing else, that a multi was refused for.
+function isOfCreate(error: unknown, changes: readonly Change[]): boolean {
+  if (!(error instanceof ZookeeperError)) return false
+  return changes.every(({ kind, path }) => kind === 'create' || path !== error.path)
 }
 
 function changesBy(options: WriteOptions | undefined): Asked['changes'] {

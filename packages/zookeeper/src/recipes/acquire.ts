@@ -1,13 +1,13 @@
 import type { Ground } from '../ground.ts'
 import type { Call } from '../operations/call-options.ts'
 import { childOf } from '../operations/paths.ts'
+import { type Limits, within } from '../within.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import { enter } from './enter.ts'
 import type { Line } from './line.ts'
 import type { Place } from './place.ts'
 import type { Turn } from './turn.ts'
 import { lookOnce, waitForTurn } from './waiting.ts'
-import { type Limits, within } from './within.ts'
 
 /** Stands in line until it is our turn. Whoever gives up leaves the line. */
 export async function acquire(ground: Ground, line: Line, call: Call): Promise<Place> {

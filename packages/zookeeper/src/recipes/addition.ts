@@ -61,6 +61,7 @@ export class Addition {
         if (written.kind === 'done') return written.sum
         if (written.kind === 'lost') this.#lost = now ?? 'creation'
         await this.#pause(round)
+        this.#remaining.check(this.#what, this.#path)
       }
     } catch (thrown) {
       throw this.#failed(thrown)
@@ -122,8 +123,11 @@ export class Addition {
   #error(code: ZookeeperCode, why: string, cause: Error | undefined): ZookeeperError {
     const outcome = this.#lost === undefined ? 'not-done' : 'unknown'
     const said = outcome === 'unknown' ? '; a write was not answered' : ''
-    const message = `adding ${this.#n} to the counter ${this.#path}${said}: ${why}`
-    return new ZookeeperError(code, message, { path: this.#path, outcome, cause })
+    return new ZookeeperError(code, `${this.#what}${said}: ${why}`, { path: this.#path, outcome, cause })
+  }
+
+  get #what(): string {
+    return `adding ${this.#n} to the counter ${this.#path}`
   }
 }
 

@@ -2,9 +2,9 @@ import type { Ground } from '../ground.ts'
 import { resolveCall } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath } from '../operations/paths.ts'
+import { within } from '../within.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import { comeTogether, type Part } from './barrier-part.ts'
-import { within } from './within.ts'
 
 /** A double barrier: nobody begins before all have come, and nobody goes on before all have gone. */
 export interface Barrier {

@@ -1,5 +1,5 @@
 import type { Ground } from '../ground.ts'
-import { resolveCall } from '../operations/call-options.ts'
+import { resolveCall, resolveSignal } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath } from '../operations/paths.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
@@ -59,13 +59,12 @@ export function election(ground: Ground, path: string, { id, priority = 0 }: Ele
   return {
     path,
     id,
-    run: (fn, options) => campaign.run(fn, resolveCall('run', options, ground.operationTimeoutMs).signal),
+    run: async (fn, options) => campaign.run(fn, resolveSignal('run', options)),
     isLeader: () => campaign.leads,
     trouble: () => campaign.trouble,
     leader: async (options) =>
       readLeader(ground, path, resolveCall('leader', options, ground.operationTimeoutMs)),
-    observe: (options) =>
-      observeLeader(ground, path, resolveCall('observe', options, ground.operationTimeoutMs).signal),
+    observe: (options) => observeLeader(ground, path, resolveSignal('observe', options)),
   }
 }
 

@@ -1,13 +1,15 @@
 import { asError, Emitter, type Listener, Pulse, type Scope, scopeBelow, withDeadline } from '@ha/core'
 import type { Bytes } from '../node.ts'
 import { bytesOf } from '../operations/bytes.ts'
+import { type Call, resolveCall } from '../operations/call-options.ts'
+import { called } from '../operations/called.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import type { LiveSession } from '../session/live-session.ts'
+import { within } from '../within.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import type { Ephemeral, EphemeralEvents, EphemeralState } from './ephemeral.ts'
 import type { Wish } from './ephemeral-step.ts'
 import { Upkeep, type UpkeepParts } from './ephemeral-upkeep.ts'
-import { within } from './within.ts'
 
 export interface EphemeralParts extends UpkeepParts {
   /** Called once, when nothing of it is left. */
@@ -61,34 +63,35 @@ export class EphemeralNode implements Ephemeral {
     return this.#events.once(name, listener)
   }
 
-  ready(limit: CallOptions = {}): Promise<void> {
-    return this.#within(limit, 'held', async (signal) => {
-      while (this.#openState().kind !== 'held') await this.#changed.wait(signal)
-    })
+  async ready(limit?: CallOptions): Promise<void> {
+    await this.#held(this.#call('ready', limit))
   }
 
-  async update(data: Bytes | (() => Bytes), limit: CallOptions = {}): Promise<void> {
+  async update(data: Bytes | (() => Bytes), limit?: CallOptions): Promise<void> {
+    const call = this.#call('update', limit)
     const { kind } = this.#openState()
     this.#data = data
     if (kind === 'withheld') return
     this.#upkeep.declare()
-    await this.#within(limit, 'written', (signal) => this.#upkeep.whenDone(signal))
+    await this.#within(call, 'written', (signal) => this.#upkeep.whenDone(signal))
   }
 
-  async withdraw(limit: CallOptions = {}): Promise<void> {
+  async withdraw(limit?: CallOptions): Promise<void> {
+    const call = this.#call('withdraw', limit)
     if (this.#openState().kind !== 'withheld') {
       this.#enter({ kind: 'withheld' })
       this.#upkeep.declare()
     }
-    await this.#within(limit, 'withdrawn', (signal) => this.#upkeep.whenDone(signal))
+    await this.#within(call, 'withdrawn', (signal) => this.#upkeep.whenDone(signal))
   }
 
-  async restore(limit: CallOptions = {}): Promise<void> {
+  async restore(limit?: CallOptions): Promise<void> {
+    const call = this.#call('restore', limit)
     if (this.#openState().kind === 'withheld') {
       this.#enter({ kind: 'pending', reason: undefined })
       this.#upkeep.declare()
     }
-    await this.ready(limit)
+    await this.#held(call)
   }
 
   async close({ timeoutMs = this.#parts.ground.operationTimeoutMs }: CallOptions = {}): Promise<void> {
@@ -127,7 +130,8 @@ export class EphemeralNode implements Ephemeral {
   #wish(): Wish {
     const { kind } = this.#state
     if (kind === 'withheld' || kind === 'closed') return { kind: 'absent' }
-    const data = typeof this.#data === 'function' ? this.#data() : this.#data
+    const given = this.#data
+    const data = typeof given === 'function' ? called('data', this.#path, given) : given
     return { kind: 'present', data: bytesOf(data, 'ephemeral', this.#path) }
   }
 
@@ -172,12 +176,20 @@ export class EphemeralNode implements Ephemeral {
     return this.#state
   }
 
-  #within(limit: CallOptions, goal: string, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    const { ground } = this.#parts
-    const { timeoutMs = ground.operationTimeoutMs, signal } = limit
-    const expired = (): Error => this.#late(goal, timeoutMs)
+  #call(name: string, limit: CallOptions | undefined): Call {
+    return resolveCall(name, limit, this.#parts.ground.operationTimeoutMs)
+  }
+
+  #held(call: Call): Promise<void> {
+    return this.#within(call, 'held', async (signal) => {
+      while (this.#openState().kind !== 'held') await this.#changed.wait(signal)
+    })
+  }
+
+  #within(call: Call, goal: string, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
+    const expired = (): Error => this.#late(goal, call.timeoutMs)
     const waited = { what: `ephemeral ${this.#path}`, path: this.#path }
-    return within(ground, { ...waited, call: { timeoutMs, signal }, expired }, wait)
+    return within(this.#parts.ground, { ...waited, call, expired }, wait)
   }
 
   #late(goal: string, timeoutMs: number): ZookeeperError {

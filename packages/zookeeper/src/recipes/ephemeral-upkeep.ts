@@ -1,7 +1,9 @@
 import { asError, type Declaration, scopeBelow } from '@ha/core'
 import type { ZookeeperConnection } from '../connection/connection.ts'
 import type { Ground } from '../ground.ts'
+import { isLasting } from '../lasting.ts'
 import type { Acl, Node, WatchEvent } from '../node.ts'
+import { called } from '../operations/called.ts'
 import type { LiveSession } from '../session/live-session.ts'
 import { watchesKey } from '../watches/watches.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
@@ -52,6 +54,10 @@ export class Upkeep {
   #unwatch: (() => void) | undefined
   /** Whether it was a stranger's when it was looked at last. */
   #waits = false
+  /** What the last try met that the next one may meet as well. */
+  #refusal: Error | undefined
+  /** The refusal that was told last: the same one is no news. */
+  #told: string | undefined
 
   constructor(parts: UpkeepParts, keeper: Keeper) {
     this.#parts = parts
@@ -69,6 +75,7 @@ export class Upkeep {
       timeoutMs: ground.operationTimeoutMs,
       apply: (_connection, signal) => this.#apply(signal),
     }
+    this.#refusal = undefined
     ground.link.ledger.declare(declaration)
   }
 
@@ -79,15 +86,20 @@ export class Upkeep {
     ground.link.ledger.forget(key)
   }
 
-  /** Waits until the wish has come true; rejects when the servers refuse it for good. */
-  whenDone(signal: AbortSignal): Promise<void> {
+  /** Waits until the wish has come true; rejects when a try is refused, and the next one will be as well. */
+  async whenDone(signal: AbortSignal): Promise<void> {
     const { ground, key } = this.#parts
-    return ground.link.ledger.whenSettled(key, signal)
+    const { ledger } = ground.link
+    while (!ledger.isSettled(key)) {
+      if (this.#refusal !== undefined) throw this.#refusal
+      await ledger.changed.wait(signal)
+    }
   }
 
   /** What the last try failed with, when no other has begun. */
   get failure(): Error | undefined {
     const { ground, key } = this.#parts
+    if (this.#refusal !== undefined) return this.#refusal
     const standing = ground.link.ledger.standing(key)
     return standing !== undefined && 'error' in standing ? standing.error : undefined
   }
@@ -98,11 +110,22 @@ export class Upkeep {
     try {
       await this.#bring(session, scope.signal)
     } catch (thrown) {
-      if (!scope.signal.aborted) this.#keeper.failed(asError(thrown))
-      throw thrown
+      throw scope.signal.aborted ? thrown : this.#failed(asError(thrown))
     } finally {
       scope.end()
     }
+  }
+
+  // What lasts is tried again like everything else: it lies in the tree or in what we were given, and somebody may put
+  // it right.
+  #failed(error: Error): Error {
+    this.#keeper.failed(error)
+    this.#refusal = isLasting(error) ? error : undefined
+    if (this.#refusal === undefined) return error
+    const { ground, key, site } = this.#parts
+    if (this.#told !== error.message) ground.onDefect(key, error)
+    this.#told = error.message
+    return new ZookeeperError('rejected', error.message, { path: site.path, retryable: true, cause: error })
   }
 
   // What is answered when the session, the connection or the wish is another one by now changes nothing here.
@@ -137,8 +160,13 @@ export class Upkeep {
   }
 
   #claim(session: LiveSession): Claim {
-    const { wasOurs, takesOver } = this.#parts
-    return { sessionId: session.id, wasOurs, takesOver, lastHeld: this.#lastHeld }
+    const { wasOurs, takesOver, site } = this.#parts
+    return {
+      sessionId: session.id,
+      wasOurs,
+      takesOver: (node) => called('takeover', site.path, () => takesOver(node)),
+      lastHeld: this.#lastHeld,
+    }
   }
 
   async #act(step: Action, { path }: Seen, signal: AbortSignal): Promise<void> {
@@ -151,6 +179,8 @@ export class Upkeep {
   }
 
   #rest({ wish, step, seen: { path, node }, session }: Rest): void {
+    this.#refusal = undefined
+    this.#told = undefined
     this.#waits = step.kind === 'wait'
     if (step.kind === 'wait') {
       const error = isTaken(path)

@@ -4,8 +4,21 @@ import { checkPath } from '../operations/paths.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import type { Ephemeral } from './ephemeral.ts'
 import { EphemeralNode } from './ephemeral-node.ts'
-import { type EphemeralOptions, resolveEphemeralOptions } from './ephemeral-options.ts'
+import {
+  type EphemeralOptions,
+  type ResolvedEphemeralOptions,
+  resolveEphemeralOptions,
+} from './ephemeral-options.ts'
 import { fixedSite, numberedSite, type Site } from './ephemeral-site.ts'
+
+/** A path where nobody else in this client keeps an ephemeral node, before there is one and when there is. */
+export interface ReservedPath {
+  readonly path: string
+  /** Begins to keep the node. Throws `closed`. */
+  open(data: Bytes | (() => Bytes), options?: Omit<EphemeralOptions, 'sequential'>): Ephemeral
+  /** Others may have the path, once the node is closed. */
+  release(): void
+}
 
 /** The ephemeral nodes that one client keeps. */
 export class Ephemerals {
@@ -13,6 +26,7 @@ export class Ephemerals {
   readonly #wasOurs: (sessionId: bigint) => boolean
   /** By what a create is given. */
   readonly #nodes = new Map<string, EphemeralNode>()
+  readonly #reserved = new Set<string>()
 
   /** `wasOurs` is true of a session that this client had before. */
   constructor(ground: Ground, wasOurs: (sessionId: bigint) => boolean) {
@@ -23,10 +37,33 @@ export class Ephemerals {
   /** Begins to keep a node at a path. Throws `config-invalid` while this client keeps one there already, and `closed`. */
   open(path: string, data: Bytes | (() => Bytes), options?: EphemeralOptions): Ephemeral {
     checkPath(path)
+    const resolved = resolveEphemeralOptions(options)
+    if (resolved.sequential) return this.#keep(numberedSite(path, this.#ground), data, resolved)
+    this.#checkFree(path)
+    return this.#keep(fixedSite(path, this.#ground), data, resolved)
+  }
+
+  /** Keeps a path for a node that is opened later. Throws `config-invalid` as {@link open} does. */
+  reserve(path: string): ReservedPath {
+    checkPath(path)
+    this.#checkFree(path)
+    this.#reserved.add(path)
+    return {
+      path,
+      open: (data, options) =>
+        this.#keep(fixedSite(path, this.#ground), data, resolveEphemeralOptions(options)),
+      release: () => this.#reserved.delete(path),
+    }
+  }
+
+  #keep(
+    site: Site,
+    data: Bytes | (() => Bytes),
+    { takeover, parents, acl }: ResolvedEphemeralOptions,
+  ): Ephemeral {
     this.#ground.signal.throwIfAborted()
-    const { sequential, takeover, parents, acl } = resolveEphemeralOptions(options)
-    const site = sequential ? numberedSite(path, this.#ground) : fixedSite(path, this.#ground)
-    this.#makeRoom(site)
+    // One that is being closed has no more to do there: what it would delete is taken up by the next one.
+    this.#nodes.get(site.path)?.handOver()
     const node: EphemeralNode = new EphemeralNode(
       {
         ground: this.#ground,
@@ -45,14 +82,10 @@ export class Ephemerals {
     return node
   }
 
-  // One that is being closed has no more to do there: what it would delete is taken up by the next one.
-  #makeRoom({ path }: Site): void {
-    const before = this.#nodes.get(path)
-    if (before === undefined) return
-    if (before.state.kind !== 'closed') {
-      const message = `this client has an ephemeral at ${path} already: update that one, or close it first`
-      throw new ZookeeperError('config-invalid', message, { path })
-    }
-    before.handOver()
+  #checkFree(path: string): void {
+    const { kind } = this.#nodes.get(path)?.state ?? { kind: 'closed' }
+    if (kind === 'closed' && !this.#reserved.has(path)) return
+    const message = `this client keeps a node at ${path} already: update that one, or close it first`
+    throw new ZookeeperError('config-invalid', message, { path })
   }
 }

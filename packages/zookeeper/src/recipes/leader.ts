@@ -29,6 +29,7 @@ export async function readLeader(
     if (path === undefined) return undefined
     const node = await operations.get(path, remaining.call)
     if (node !== undefined) return participantOf(path, node)
+    remaining.check(`the leader of ${folder}`, folder)
   }
 }
 

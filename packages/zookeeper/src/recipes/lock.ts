@@ -1,5 +1,5 @@
 import type { Ground } from '../ground.ts'
-import { resolveCall } from '../operations/call-options.ts'
+import { resolveCall, resolveTimeout } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath } from '../operations/paths.ts'
 import { acquire, acquireNow } from './acquire.ts'
@@ -33,23 +33,20 @@ export interface Lock {
 /** A lock that one holds at a time. */
 export function lock(ground: Ground, path: string, options: LockOptions = {}): Lock {
   checkPath(path, 'lock')
-  return new LineLock(
-    ground,
-    { folder: path, kind: 'lock', data: '', rule: exclusive, what: `the lock ${path}` },
-    options,
-  )
+  const line = { folder: path, kind: 'lock', data: '', rule: exclusive, what: `the lock ${path}` }
+  return new LineLock(ground, line, resolveTimeout('lock', options, ground.operationTimeoutMs))
 }
 
-/** A {@link Lock} on a line: its rule says who holds it. */
+/** A {@link Lock} on a line: its rule says who holds it. `timeoutMs` is for calls that say none. */
 export class LineLock implements Lock {
   readonly #ground: Ground
   readonly #line: Line
   readonly #timeoutMs: number
 
-  constructor(ground: Ground, line: Line, options: LockOptions) {
+  constructor(ground: Ground, line: Line, timeoutMs: number) {
     this.#ground = ground
     this.#line = line
-    this.#timeoutMs = resolveCall(line.kind, options, ground.operationTimeoutMs).timeoutMs
+    this.#timeoutMs = timeoutMs
   }
 
   get path(): string {

@@ -1,15 +1,12 @@
-import { abandonable, gate, type Scope, scopeBelow } from '@ha/core'
+import { abandonable, gate, type Scope, scopeBelow, timerGrainMs } from '@ha/core'
 import type { Ground } from '../ground.ts'
-import type { Created, Stat } from '../node.ts'
+import type { Created, Stat, WatchEvent } from '../node.ts'
 import { nameOf } from '../operations/paths.ts'
 import type { LiveSession } from '../session/live-session.ts'
 import type { Lease } from './lease.ts'
 import { leaseOver } from './lease-over.ts'
 import { persist } from './persist.ts'
 import { withdraw } from './withdraw.ts'
-
-// A timer may fire a fraction of a millisecond early: what is certain for less than this counts as over.
-const grainMs = 1
 
 type State =
   | { readonly kind: 'waiting' }
@@ -64,7 +61,7 @@ export class Place implements Lease {
   async hold(signal: AbortSignal): Promise<boolean> {
     const letGo = this.session.keepCertain()
     try {
-      while (!this.signal.aborted && this.certainForMs < grainMs) await this.#pause(signal)
+      while (!this.signal.aborted && this.certainForMs < timerGrainMs) await this.#pause(signal)
     } catch (thrown) {
       letGo()
       throw thrown
@@ -77,8 +74,8 @@ export class Place implements Lease {
   valid(marginMs = 0): boolean {
     if (this.#state.kind !== 'held') return false
     const leftMs = this.certainForMs
-    if (leftMs < grainMs) this.#end('its session may have ended')
-    return leftMs >= grainMs && leftMs > marginMs
+    if (leftMs < timerGrainMs) this.#end('its session may have ended')
+    return leftMs >= timerGrainMs && leftMs > marginMs
   }
 
   assert(marginMs = 0): void {
@@ -113,6 +110,7 @@ export class Place implements Lease {
   #beHeld(letGo: () => void): void {
     let cancel = (): void => undefined
     const look = (): void => {
+      cancel()
       if (this.valid()) cancel = this.#ground.clock.after(this.certainForMs, look)
     }
     this.#state = {
@@ -123,14 +121,28 @@ export class Place implements Lease {
       },
     }
     look()
+    this.#onChange(look).catch(() => undefined)
+  }
+
+  // A server that takes the session over may grant it for less. Rejects when it is over.
+  async #onChange(look: () => void): Promise<never> {
+    for (;;) {
+      await this.#ground.sessions.changed.wait(this.signal)
+      look()
+    }
   }
 
   async #watch(): Promise<void> {
     const { signal } = this
     for (;;) {
       const changed = gate()
+      // Whoever stood behind it may hold it by now: nobody is asked first.
+      const onEvent = ({ kind }: WatchEvent): void => {
+        if (kind === 'deleted') this.#end('somebody deleted its node')
+        changed.resolve()
+      }
       const { value, unwatch } = await persist(this.#ground, signal, (options) =>
-        this.#ground.watched.exists(this.path, () => changed.resolve(), options),
+        this.#ground.watched.exists(this.path, onEvent, options),
       )
       if (!this.#isOurs(value)) this.#end('somebody deleted its node')
       await abandonable(changed.promise, signal, () => undefined).finally(unwatch)

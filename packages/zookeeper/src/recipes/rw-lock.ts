@@ -1,4 +1,5 @@
 import type { Ground } from '../ground.ts'
+import { resolveTimeout } from '../operations/call-options.ts'
 import { checkPath } from '../operations/paths.ts'
 import { LineLock, type Lock, type LockOptions } from './lock.ts'
 import { exclusive, shared } from './turn.ts'
@@ -16,8 +17,9 @@ export interface RwLock {
 /** The two locks of one line. */
 export function rwLock(ground: Ground, path: string, options: LockOptions = {}): RwLock {
   checkPath(path, 'rwLock')
+  const timeoutMs = resolveTimeout('rwLock', options, ground.operationTimeoutMs)
   const line = { folder: path, data: '' }
   const read = { ...line, kind: 'read', rule: shared, what: `the read lock ${path}` }
   const write = { ...line, kind: 'write', rule: exclusive, what: `the write lock ${path}` }
-  return { path, read: new LineLock(ground, read, options), write: new LineLock(ground, write, options) }
+  return { path, read: new LineLock(ground, read, timeoutMs), write: new LineLock(ground, write, timeoutMs) }
 }

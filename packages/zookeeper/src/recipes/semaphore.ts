@@ -1,4 +1,5 @@
 import type { Ground } from '../ground.ts'
+import { resolveTimeout } from '../operations/call-options.ts'
 import { checkPath } from '../operations/paths.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import { LineLock, type Lock, type LockOptions } from './lock.ts'
@@ -14,11 +15,8 @@ export function semaphore(ground: Ground, path: string, seats: number, options: 
   checkSeats(path, seats)
   const agree = (signal: AbortSignal): Promise<void> => agreeOnSeats(ground, path, seats, signal)
   const what = `a seat of the semaphore ${path}`
-  return new LineLock(
-    ground,
-    { folder: path, kind: 'seat', data: '', rule: seated(seats), what, agree },
-    options,
-  )
+  const line = { folder: path, kind: 'seat', data: '', rule: seated(seats), what, agree }
+  return new LineLock(ground, line, resolveTimeout('semaphore', options, ground.operationTimeoutMs))
 }
 
 function checkSeats(path: string, seats: unknown): void {

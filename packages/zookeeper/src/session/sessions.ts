@@ -6,6 +6,7 @@ import type { Sessions } from '../ground.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import { Current } from './current.ts'
 import type { LiveSession } from './live-session.ts'
+import { sessionName } from './session-name.ts'
 
 export interface SessionsParts {
   readonly clock: Clock
@@ -31,7 +32,7 @@ type Standing =
 export class OwnSessions implements Sessions {
   readonly changed: Pulse = new Pulse()
   readonly #parts: SessionsParts
-  // What was ours is taken over, and never mistaken for a stranger's.
+  // What was ours is taken over, and never mistaken for a stranger's. The latest ones, in their order.
   readonly #earlier = new Set<bigint>()
   #standing: Standing = { kind: 'none' }
   #epoch = 0
@@ -80,7 +81,7 @@ export class OwnSessions implements Sessions {
     const wanted = this.#wanted()
     const sessionId = wanted?.id ?? 0n
     const password = wanted?.password ?? newPassword
-    return { sessionId, password, lastZxid: this.lastZxid, timeoutMs, readOnly: false }
+    return { sessionId, password, lastZxid: this.lastZxid, timeoutMs }
   }
 
   // Also that of a closed client: it is taken over once more, to be ended.
@@ -113,8 +114,13 @@ export class OwnSessions implements Sessions {
     this.#begin(granted)
   }
 
-  /** The session goes on over this connection. */
+  /**
+   * The session goes on over this connection. Throws when it was given up since it was granted: the process may have
+   * stood still before the connection was made.
+   */
   carriedBy(connection: ZookeeperConnection): void {
+    const { sessionId } = connection.granted
+    if (this.#wanted()?.id !== sessionId) throw givenUp(sessionId)
     this.#lastZxid = this.lastZxid
     this.#connection = connection
     if (this.#standing.kind === 'live') this.#standing.current.carriedBy(connection)
@@ -141,7 +147,7 @@ export class OwnSessions implements Sessions {
     if (this.#standing.kind !== 'live') return
     const { current } = this.#standing
     this.#standing = { kind: 'none' }
-    this.#earlier.add(current.id)
+    this.#remember(current.id)
     // A new session may begin anywhere, also on an ensemble that was made anew and counts from the beginning.
     this.#lastZxid = 0n
     this.#connection = undefined
@@ -149,6 +155,12 @@ export class OwnSessions implements Sessions {
     current.end(error)
     this.#parts.onOver(current, error)
     this.changed.fire()
+  }
+
+  #remember(id: bigint): void {
+    this.#earlier.add(id)
+    const [oldest] = this.#earlier
+    if (this.#earlier.size > mostEarlier && oldest !== undefined) this.#earlier.delete(oldest)
   }
 
   /** Ends the session for us; there will be no other. */
@@ -179,6 +191,10 @@ export class OwnSessions implements Sessions {
   }
 }
 
+// A session that we gave up lives on with the servers for its timeout at the most: of so many that ended, they have the
+// latest few.
+const mostEarlier = 1_000
+
 // Sixteen zero bytes: what a client that has no session yet says.
 const newPassword = Buffer.alloc(16)
 
@@ -191,7 +207,7 @@ function replaced(): ZookeeperError {
 }
 
 function givenUp(id: bigint): ZookeeperError {
-  const message = `the session 0x${id.toString(16)} was given up before a server took it again`
+  const message = `the session ${sessionName(id)} was given up before a connection carried it`
   return new ZookeeperError('session-lost', message, { retryable: true })
 }
 

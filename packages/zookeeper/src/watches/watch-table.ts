@@ -4,12 +4,7 @@ import type { WatchEvent } from '../node.ts'
 export type WatchKind = 'data' | 'exists' | 'children'
 
 /** Which nodes are watched, for telling a server on a new connection. Paths are the servers'. */
-export interface WatchedPaths {
-  readonly data: readonly string[]
-  readonly exists: readonly string[]
-  readonly children: readonly string[]
-  readonly recursive: readonly string[]
-}
+export type WatchedPaths = Readonly<Record<WatchKind | 'recursive', Iterable<string>>>
 
 export type WatchListener = (event: WatchEvent) => void
 
@@ -39,13 +34,14 @@ export class WatchTable {
     return data.size + exists.size + children.size + this.#recursive.size
   }
 
+  /** As they are when each is read: what changes meanwhile is in it. */
   paths(): WatchedPaths {
     const { data, exists, children } = this.#once
     return {
-      data: [...data.keys()],
-      exists: [...exists.keys()],
-      children: [...children.keys()],
-      recursive: [...this.#recursive.keys()],
+      data: data.keys(),
+      exists: exists.keys(),
+      children: children.keys(),
+      recursive: this.#recursive.keys(),
     }
   }
 
@@ -63,9 +59,11 @@ export class WatchTable {
     const hasData = data.has(path) || exists.has(path)
     const hasChildren = children.has(path)
     const hasAll = this.#recursive.has(path)
-    if (kind === 'recursive') return hasData || hasChildren || hasAll ? undefined : 'any'
-    if (kind === 'children') return hasChildren || hasAll ? undefined : 'children'
-    return hasData || hasAll ? undefined : 'data'
+    // Also a recursive one, which had to stay there as long as it was the watch of others as well.
+    if (!hasData && !hasChildren && !hasAll) return 'any'
+    if (kind === 'recursive' || hasAll) return undefined
+    if (kind === 'children') return hasChildren ? undefined : 'children'
+    return hasData ? undefined : 'data'
   }
 
   /** What was asked for under one kind is kept by the servers under another; nothing happens when it was told meanwhile. */

@@ -121,13 +121,14 @@ export class Watches implements Declaration<ZookeeperConnection> {
     return end
   }
 
-  async apply(connection: ZookeeperConnection): Promise<void> {
+  async apply(connection: ZookeeperConnection, signal: AbortSignal): Promise<void> {
     const relativeZxid = this.#since ?? this.#parts.lastZxid()
-    const requests = batches(this.#table.paths()).map((batch) =>
-      setWatches({ relativeZxid, ...batch, persistent: [] }),
-    )
     try {
-      await Promise.all(requests.map((request) => connection.send(request)))
+      // One after the other: all at once may be more than the connection has room for, on each that follows.
+      for (const batch of batches(this.#table.paths())) {
+        signal.throwIfAborted()
+        await connection.send(setWatches({ relativeZxid, ...batch, persistent: [] }))
+      }
     } catch (error) {
       // Without them nobody would be told of anything: another server, or another try.
       if (error instanceof ReplyError) connection.destroy(error)

@@ -162,6 +162,19 @@ describe('staleness', () => {
     expect(await heardBy(act)).toEqual(expected)
   })
 
+  it('is not told as over, of a cache that another listener has closed by then', async () => {
+    const { ground, reads, sessions } = scriptedGround()
+    const cache = openCache(ground, '/a')
+    cache.onStale(() => cache.close())
+    let isStale = cache.stale
+    cache.onStale((stale) => {
+      isStale = stale
+    })
+    await sessions.begin()
+    await reads.serve(treeOf('/a'))
+    expect([isStale, cache.stale]).toEqual([true, true])
+  })
+
   it('is told until the listener is taken away', async () => {
     const { cache, sessions } = await children('/a/b')
     const heard: boolean[] = []

@@ -199,8 +199,10 @@ describe('reads', () => {
       passing,
     ])
   })
+})
 
-  it('that are refused for good do not keep the rest from being ready', async () => {
+describe('what is refused for good', () => {
+  it('does not keep the rest from being ready where it is one node', async () => {
     const { reads, ground, sessions } = scriptedGround()
     const cache = openCache(ground, '/a', { depth: 1 })
     await sessions.begin()
@@ -209,5 +211,76 @@ describe('reads', () => {
     await reads.take('get /a/c').answer(nodeOf('c'))
     await cache.ready()
     expect([keys(cache.current()), keys(cache.problems), cache.stale]).toEqual([['/a/c'], ['/a/b'], false])
+  })
+
+  it.each([
+    ['the node itself', 0, 'get /a'],
+    ['the list of its children', 1, 'children /a'],
+    ['the list of a child’s children', 'tree', 'children /a/b'],
+  ] as const)('is waited for where others hang on it: %s', async (_what, depth, refused) => {
+    const { reads, ground, sessions, clock } = scriptedGround()
+    const tree = treeOf('/a', '/a/b')
+    const cache = openCache(ground, '/a', { depth })
+    const ready = cache.ready({ timeoutMs: 50 })
+    ready.catch(() => undefined)
+    await sessions.begin()
+    await reads.serve(tree, (what) => (what === refused ? forGood : undefined))
+    await clock.advance(50)
+    await expect(ready).rejects.toMatchObject({ code: 'timed-out', cause: forGood })
+    expect(cache.stale).toBe(true)
+    await clock.advance(100)
+    await reads.serve(tree)
+    await cache.ready()
+    expect(cache.stale).toBe(false)
+  })
+
+  it('is still the reason while it is asked for again', async () => {
+    const { reads, ground, sessions, clock } = scriptedGround()
+    const cache = openCache(ground, '/a')
+    const ready = cache.ready({ timeoutMs: 500 })
+    ready.catch(() => undefined)
+    await sessions.begin()
+    await reads.take('get /a').fail(forGood)
+    await clock.advance(500)
+    expect(reads.open).toEqual(['get /a'])
+    await expect(ready).rejects.toMatchObject({ cause: forGood })
+  })
+
+  it('makes stale what was read before', async () => {
+    const { cache, reads } = await cacheOver(['/a', '/a/b'], { depth: 1 })
+    await reads.tell('children /a', 'children')
+    await reads.take('children /a').fail(forGood)
+    expect([keys(cache.current()), cache.stale, cache.problems.get('/a')]).toEqual([['/a/b'], true, forGood])
+  })
+
+  it('is named as the reason before what cannot be decoded', async () => {
+    const { reads, ground, sessions, clock } = scriptedGround()
+    const decode = (): never => {
+      throw new Error('not ours')
+    }
+    const cache = openCache(ground, '/a', { depth: 'tree', decode })
+    const ready = cache.ready({ timeoutMs: 50 })
+    ready.catch(() => undefined)
+    await sessions.begin()
+    await reads.serve(treeOf('/a', '/a/b'), (what) => (what === 'children /a/b' ? forGood : undefined))
+    await clock.advance(50)
+    await expect(ready).rejects.toMatchObject({ cause: forGood })
+  })
+})
+
+describe('what is asked of a cache', () => {
+  it.each([{ timeoutMs: Number.NaN }, { timeoutMs: 0 }, { timeout: 5 }])(
+    'is refused as %o',
+    async (limit) => {
+      const { cache } = await cacheOver(['/a'])
+      const refusal = { name: 'ZookeeperError', code: 'config-invalid' }
+      await expect(cache.ready(limit as object)).rejects.toMatchObject(refusal)
+    },
+  )
+
+  it('is refused with a ZookeeperError', () => {
+    const { ground } = scriptedGround()
+    const refusal = expect.objectContaining({ name: 'ZookeeperError', code: 'config-invalid' })
+    expect(() => openCache(ground, '/a', { maxReads: 0 })).toThrow(refusal)
   })
 })

@@ -50,12 +50,19 @@ export class ScriptedReads implements WatchedReads {
     await settle()
   }
 
-  /** Answers everything that is asked as this tree is, until nothing is open. */
-  async serve(tree: ReadonlyMap<string, Node>): Promise<void> {
+  /** Answers everything that is asked as this tree is, but for what fails, until nothing is open. */
+  async serve(
+    tree: ReadonlyMap<string, Node>,
+    failureOf: (what: string) => Error | undefined = () => undefined,
+  ): Promise<void> {
     await settle()
     for (let [asked] = this.#open; asked !== undefined; [asked] = this.#open) {
-      const [kind = '', path = ''] = asked.what.split(' ')
-      await this.take(asked.what).answer(kind === 'get' ? tree.get(path) : childrenIn(tree, path))
+      const { what } = asked
+      const failure = failureOf(what)
+      this.take(what)
+      const [kind = '', path = ''] = what.split(' ')
+      if (failure === undefined) await asked.answer(kind === 'get' ? tree.get(path) : childrenIn(tree, path))
+      else await asked.fail(failure)
     }
   }
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/zookeeper.ts'
-import { type Bench, bench } from './virtual.ts'
+import { after, type Bench, bench } from './virtual.ts'
 
 /** Everything that waits for a server and takes a signal. */
 const waits: Readonly<Record<string, (client: Zookeeper, signal: AbortSignal) => Promise<unknown>>> = {
@@ -12,6 +12,10 @@ const waits: Readonly<Record<string, (client: Zookeeper, signal: AbortSignal) =>
   'ephemeral ready': (client, signal) => client.ephemeral('/a', '').ready({ signal }),
   'lock acquire': (client, signal) => client.lock('/a').acquire({ signal }),
   'barrier enter': (client, signal) => client.barrier('/a', 2).enter({ signal }),
+  'cache ready': (client, signal) => client.cache('/a').ready({ signal }),
+  'view ready': (client, signal) => client.discovery().service('a').ready({ signal }),
+  'registration ready': (client, signal) =>
+    client.discovery().register({ name: 'a', address: 'b' }).ready({ signal }),
   'counter add': (client, signal) => client.counter('/a').add(1, { signal }),
 }
 
@@ -76,13 +80,28 @@ describe('the signal of a caller who waits for news, with every server well', ()
 })
 
 describe('watchBelow', () => {
+  it('begins with `missed`: what happened before its watch was set is told by nobody', async () => {
+    await using world = await bench()
+    const client = world.client()
+    await after(world.clock, 1_000, client.ready())
+    world.ensemble.script({ when: { op: 'add-watch', times: 1 }, do: 'delay', delayMs: 500 })
+    const events = client.watchBelow('/a')
+    const first = events.next()
+    await after(world.clock, 1_000, world.client().create('/a'))
+
+    expect(await after(world.clock, 1_000, first)).toMatchObject({ value: { kind: 'missed', path: '/a' } })
+  })
+
   it('asks again when a server turns its first request away for now', async () => {
     await using world = await bench()
     const client = world.client()
     const throttled = -127
     world.ensemble.script({ when: { op: 'add-watch', times: 1 }, do: 'refuse', code: throttled })
-    const next = client.watchBelow('/').next()
+    const events = client.watchBelow('/')
+    const missed = events.next()
     await world.clock.advance(1_000)
+    await missed
+    const next = events.next()
     const creating = client.create('/a')
     await world.clock.advance(100)
     await creating
@@ -94,8 +113,11 @@ describe('watchBelow', () => {
     await using world = await bench()
     const client = world.client()
     world.ensemble.script({ when: { op: 'add-watch', times: 1 }, do: 'cut', how: 'reset' })
-    const next = client.watchBelow('/').next()
+    const events = client.watchBelow('/')
+    const missed = events.next()
     await world.clock.advance(500)
+    await missed
+    const next = events.next()
     const creating = client.create('/a')
     await world.clock.advance(100)
     await creating

@@ -92,7 +92,10 @@ describe('paths', () => {
         message: expect.stringContaining(message),
       })
     }
-    expect(world.ensemble.log.count({ op: ['get-data'][0] as 'get-data' })).toBe(0)
+    const sent = (['get-data', 'create2', 'set-data', 'delete'] as const).map((op) =>
+      world.ensemble.log.count({ op }),
+    )
+    expect(sent).toEqual([0, 0, 0, 0])
   })
 })
 

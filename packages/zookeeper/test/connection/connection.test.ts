@@ -75,6 +75,13 @@ describe('a request', () => {
     await expect(first).resolves.toBeUndefined()
   })
 
+  it('that is too large for every server is not sent', async () => {
+    const { connection, peer } = await opened({ limits: { ...defaultLimits, maxRequestBytes: 20 } })
+    const error = await connection.send(exists('/a-long-path', false)).catch((thrown: unknown) => thrown)
+    await settle()
+    expect({ error, heard: peer.heard }).toMatchObject({ error: { what: 'request' }, heard: [] })
+  })
+
   it('beyond the limits is turned away unsent, and the next has room when one is answered', async () => {
     const { connection, peer } = await opened({ limits: { ...defaultLimits, maxInFlight: 1 } })
     const first = connection.send(exists('/a', false))
@@ -84,6 +91,41 @@ describe('a request', () => {
     connection.send(exists('/c', false)).catch(() => undefined)
     await settle()
     expect(peer.heard.map(({ xid }) => xid)).toEqual([1, 2])
+  })
+})
+
+describe('an answer that is too large', () => {
+  const limits = { ...defaultLimits, maxFrameBytes: 100 }
+  const large = Buffer.alloc(500)
+
+  it('is the failure of its request, and of nothing else', async () => {
+    const { connection, peer } = await opened({ limits })
+    const first = connection.send(getData('/a', false)).catch((error: unknown) => error)
+    const next = connection.send(exists('/b', false))
+    peer.say(reply(1, { body: large }), reply(2, { body: stat }))
+    expect(await first).toMatchObject({
+      what: 'answer',
+      message: 'getData: the answer has 516 bytes, where 100 are the most',
+    })
+    expect(await next).toMatchObject({ version: 5 })
+  })
+
+  it('of a no is still a no', async () => {
+    const { connection, peer } = await opened({ limits })
+    const refused = connection.send(getData('/a', false))
+    peer.say(reply(1, { err: -101, body: large }))
+    await expect(refused).rejects.toMatchObject({ code: -101 })
+  })
+
+  it.each([
+    ['nobody asked for', reply(7, { body: large })],
+    ['is an event', reply(-1, { body: large })],
+  ])('and that %s ends the connection', async (_, bytes) => {
+    const { connection, peer } = await opened({ limits })
+    const asked = connection.send(sync('/'))
+    peer.say(bytes)
+    await expect(asked).rejects.toMatchObject({ kind: 'lost' })
+    expect(connection.over?.cause).toBeInstanceOf(MalformedError)
   })
 })
 

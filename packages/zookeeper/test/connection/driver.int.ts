@@ -3,6 +3,7 @@ import { systemClock } from '@ha/core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import type { ZookeeperConnection } from '../../src/connection/connection.ts'
 import { zookeeperDriver } from '../../src/connection/driver.ts'
+import { type ConnectionLimits, defaultLimits } from '../../src/connection/limits.ts'
 import type { Login } from '../../src/connection/login.ts'
 import { create, type NewNode } from '../../src/driver/create-request.ts'
 import type { Hello } from '../../src/driver/greeting.ts'
@@ -36,15 +37,23 @@ interface Wanted {
   readonly hello?: Partial<Hello>
   readonly auth?: readonly Login[]
   readonly onGone?: (sessionId: bigint) => void
+  readonly limits?: ConnectionLimits
 }
 
-async function open({ at = 0, hello, auth, onGone }: Wanted = {}): Promise<ZookeeperConnection> {
+async function open({
+  at = 0,
+  hello,
+  auth,
+  onGone,
+  limits = defaultLimits,
+}: Wanted = {}): Promise<ZookeeperConnection> {
   const driver = zookeeperDriver({
     clock: systemClock,
     hello: () => ({ ...newSession, ...hello }),
     auth: () => auth ?? [],
     onGranted: () => undefined,
     onGone: onGone ?? (() => undefined),
+    limits,
   })
   const each = await driver.open(lab.nodes[at]!.endpoint, never)
   opened.push(each)
@@ -217,10 +226,19 @@ describe('on real servers', () => {
     expect((await connection.send(getChildren(parent, false))).names).toEqual([])
   })
 
-  test('a request that is larger than the server takes ends the connection', async () => {
-    const other = await open()
-    const large = other.send(create(node('/large', { data: Buffer.alloc(2_000_000) })))
-    await expect(large).rejects.toMatchObject({ kind: 'lost', sent: true })
+  test('the largest request that is sent is taken, and the server would end the connection over a larger one', async () => {
+    const path = `${await inFolder()}/large`
+    const sized = (bytes: number) => create(node(path, { data: Buffer.alloc(bytes) }))
+    // With its number and its kind before it.
+    const besides = sized(0).encode().length + 8
+    const { maxRequestBytes } = defaultLimits
+    const generous = await open({ limits: { ...defaultLimits, maxRequestBytes: 2 * maxRequestBytes } })
+
+    await expect(connection.send(sized(maxRequestBytes - besides))).resolves.toMatchObject({ path })
+    await expect(connection.send(sized(maxRequestBytes - besides + 1))).rejects.toMatchObject({
+      name: 'TooLargeError',
+    })
+    await expect(generous.send(sized(maxRequestBytes - besides + 1))).rejects.toMatchObject({ kind: 'lost' })
   })
 
   test('a living server hears a knock', async () => {

@@ -13,18 +13,17 @@ describe('a handshake', () => {
       password: Buffer.alloc(16, 9),
       lastZxid: 0x500000007n,
       timeoutMs: 10_000,
-      readOnly: true,
     }
     const { peer } = await dialled({ hello: () => hello })
     expect(peer.hello?.toString('hex')).toBe(
-      `00000000${'0000000500000007'}${'00002710'}${'0000000000001234'}00000010${'09'.repeat(16)}01`,
+      `00000000${'0000000500000007'}${'00002710'}${'0000000000001234'}00000010${'09'.repeat(16)}00`,
     )
   })
 
   it('tells what was granted', async () => {
     const { granted, connection } = await opened({}, { timeoutMs: 4_000, sessionId: -7n })
     const expected = { sessionId: -7n, timeoutMs: 4_000, password: Buffer.alloc(16, 7), resumed: false }
-    expect(granted).toEqual([{ ...expected, readOnly: false, askedAtMs: 0 }])
+    expect(granted).toEqual([{ ...expected, askedAtMs: 0 }])
     expect(connection.granted).toBe(granted[0])
   })
 
@@ -40,12 +39,11 @@ describe('a handshake', () => {
   })
 
   it.each([
-    ['says nothing of read-only, as before 3.4', Buffer.alloc(0), false],
-    ['is read-only', Buffer.of(1), true],
-    ['says more than we know', Buffer.of(0, 1, 2, 3), false],
-  ])('with a server that %s', async (_, flag, readOnly) => {
+    ['says nothing of read-only, as before 3.4', Buffer.alloc(0)],
+    ['says more than we know', Buffer.of(0, 1, 2, 3)],
+  ])('is understood of a server that %s', async (_, flag) => {
     const { connection } = await opened({}, { flag })
-    expect(connection.granted.readOnly).toBe(readOnly)
+    expect(connection.granted).toMatchObject({ sessionId: 0x100n, timeoutMs: 6_000 })
   })
 
   it.each([

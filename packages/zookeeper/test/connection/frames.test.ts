@@ -13,7 +13,7 @@ describe('the frames of a socket', () => {
         const bytes = Buffer.concat(expected.map((body) => framed(body)))
         const frames = new Frames(40)
         const read = chunksOf(bytes, sizes).flatMap((chunk) =>
-          [...frames.read(chunk)].map((frame) => [...frame]),
+          [...frames.read(chunk)].map(({ bytes }) => [...bytes]),
         )
         expect(read).toEqual(expected.map((body) => [...body]))
       }),
@@ -25,21 +25,39 @@ describe('the frames of a socket', () => {
     const frames = new Frames(1_000_000)
     const lengths: number[] = []
     for (let i = 0; i < bytes.length; i++) {
-      for (const frame of frames.read(bytes.subarray(i, i + 1))) lengths.push(frame.length)
+      for (const frame of frames.read(bytes.subarray(i, i + 1))) lengths.push(frame.bytes.length)
     }
     expect(lengths).toEqual([1_000_000])
   })
 
-  it.each([-1, 41, 0x48545450])('are not believed to be %i bytes long', (length) => {
+  it('are not believed to be shorter than nothing', () => {
     const frames = new Frames(40)
-    expect(() => [...frames.read(int(length))]).toThrow(MalformedError)
+    expect(() => [...frames.read(int(-1))]).toThrow(MalformedError)
+  })
+
+  it('that are too long are told of by their first bytes at once, and skipped however the bytes are cut', () => {
+    const long = Buffer.alloc(1_000, 7)
+    const bytes = Buffer.concat([framed(long), framed(Buffer.of(1)), framed(long), framed(Buffer.of(2))])
+    const head = { bytes: long.subarray(0, 16), wholeBytes: 1_000 }
+    const expected = [
+      head,
+      { bytes: Buffer.of(1), wholeBytes: 1 },
+      head,
+      { bytes: Buffer.of(2), wholeBytes: 1 },
+    ]
+    for (let size = 1; size < bytes.length; size += 13) {
+      const frames = new Frames(40)
+      const read = chunksOf(bytes, [size]).flatMap((chunk) => [...frames.read(chunk)])
+      expect(read, `in pieces of ${size}`).toEqual(expected)
+    }
+    expect([...new Frames(40).read(bytes.subarray(0, 20))]).toEqual([head])
   })
 
   it('that came before a length that cannot be are handed over', () => {
     const read: Buffer[] = []
     const frames = new Frames(40)
     const readAll = (): void => {
-      for (const frame of frames.read(Buffer.concat([framed(Buffer.of(1)), int(-5)]))) read.push(frame)
+      for (const { bytes } of frames.read(Buffer.concat([framed(Buffer.of(1)), int(-5)]))) read.push(bytes)
     }
     expect(readAll).toThrow(MalformedError)
     expect(read).toEqual([Buffer.of(1)])

@@ -13,7 +13,6 @@ export const newSession: Hello = {
   password: Buffer.alloc(16),
   lastZxid: 0n,
   timeoutMs: 6_000,
-  readOnly: false,
 }
 
 /** A dial over a stream in memory, and what its parts were told. */

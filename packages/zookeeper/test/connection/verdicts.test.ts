@@ -1,6 +1,7 @@
 import { HaError } from '@ha/core'
 import { describe, expect, it } from 'vitest'
 import { ConnectionError } from '../../src/connection/connection-error.ts'
+import { TooLargeError } from '../../src/connection/too-large-error.ts'
 import { classify } from '../../src/connection/verdicts.ts'
 import { MalformedError } from '../../src/driver/malformed.ts'
 import { ReplyError } from '../../src/driver/reply-error.ts'
@@ -22,6 +23,8 @@ describe('what an error means', () => {
     ['the answer was lost', new ConnectionError('lost', 'create'), 'endpoint', 'unknown', true],
     ['the connection was over before', new ConnectionError('over', 'create'), 'connection', 'none', true],
     ['too much was under way', new ConnectionError('full', 'create'), 'call', 'none', true],
+    ['the request was too large', new TooLargeError('request', 'create', 9, 8), 'call', 'none', false],
+    ['the answer was too large', new TooLargeError('answer', 'multi', 9, 8), 'call', 'unknown', false],
     ['the yes could not be read', new MalformedError('short'), 'call', 'unknown', false],
     ['the server said nothing', new HaError('silent', ''), 'endpoint', 'unknown', true],
     ['the connection ended', new HaError('lost', ''), 'endpoint', 'unknown', true],

@@ -14,7 +14,7 @@ function listener(act: (text: string) => void = () => undefined): Hearer & { rea
   const heard: string[] = []
   return {
     heard,
-    frame: (bytes) => {
+    frame: ({ bytes }) => {
       heard.push(bytes.toString())
       act(bytes.toString())
     },

@@ -53,8 +53,8 @@ describe('the bare driver', () => {
     await stand.ensemble.log.until({ op: 'connect' }, { count: 2 })
     await pass(20)
     stand.client.close()
-    await pass(700)
-    expect([stand.ensemble.accepted, stand.escaped.length], gone).toEqual([3, 1])
+    const seen = (): readonly number[] => [stand.ensemble.accepted, stand.escaped.length]
+    await expect.poll(seen, { timeout: 10_000, message: gone }).toEqual([3, 1])
   })
 
   it(titleOf(defects.oneStateForAll), async () => {

@@ -5,6 +5,7 @@ import type { CacheChange } from '../../src/cache/change.ts'
 import type { Decoding, DiscoveryGround } from '../../src/discovery/discovery-ground.ts'
 import type { Bytes, Node, Stat } from '../../src/node.ts'
 import type { Ephemeral, EphemeralEvents, EphemeralState } from '../../src/recipes/ephemeral.ts'
+import type { ReservedPath } from '../../src/recipes/ephemerals.ts'
 
 /** An ephemeral in memory: held as long as it is wanted, with a journal of what was written to the servers. */
 export class FakeEphemeral implements Ephemeral {
@@ -15,10 +16,10 @@ export class FakeEphemeral implements Ephemeral {
   #data: () => Bytes
   state: EphemeralState = { kind: 'pending', reason: undefined }
 
-  constructor(clock: FakeClock, path: string, data: () => Bytes) {
+  constructor(clock: FakeClock, path: string, data: Bytes | (() => Bytes)) {
     this.#clock = clock
     this.path = path
-    this.#data = data
+    this.#data = asFunction(data)
     queueMicrotask(() => this.become({ kind: 'held', path, czxid: 1n }, 'made'))
   }
 
@@ -44,7 +45,7 @@ export class FakeEphemeral implements Ephemeral {
   async ready(): Promise<void> {}
 
   async update(data: Bytes | (() => Bytes)): Promise<void> {
-    this.#data = typeof data === 'function' ? data : () => data
+    this.#data = asFunction(data)
     if (this.state.kind === 'held') this.become(this.state, 'set')
   }
 
@@ -64,6 +65,10 @@ export class FakeEphemeral implements Ephemeral {
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
+}
+
+function asFunction(data: Bytes | (() => Bytes)): () => Bytes {
+  return typeof data === 'function' ? data : () => data
 }
 
 /** A cache in memory that a test fills; it is unread until then. */
@@ -130,6 +135,7 @@ export class FakeCache<T> implements Cache<T> {
 
   close(): void {
     this.closed = true
+    this.stale = true
   }
 
   [Symbol.dispose](): void {
@@ -152,10 +158,16 @@ export class FakeGround implements DiscoveryGround {
     this.defects.push(thrown)
   }
 
-  ephemeral(path: string, data: () => Bytes): Ephemeral {
-    const node = new FakeEphemeral(this.clock, path, data)
-    this.ephemerals.push(node)
-    return node
+  reserve(path: string): ReservedPath {
+    return {
+      path,
+      open: (data) => {
+        const node = new FakeEphemeral(this.clock, path, data)
+        this.ephemerals.push(node)
+        return node
+      },
+      release: () => undefined,
+    }
   }
 
   cache<T>(path: string, { decode }: Decoding<T>): Cache<T> {

@@ -7,6 +7,7 @@ import { FakeGround } from './fake-ground.ts'
 
 const spec: InstanceSpec = { name: 'mqtt', address: '10.0.0.1' }
 const check = (): boolean => true
+const late = { check, intervalMs: 100, timeoutMs: 200 }
 
 describe('what is asked of discovery', () => {
   it.each<[string, unknown]>([
@@ -29,11 +30,7 @@ describe('what is asked of discovery', () => {
     ['instance.payload: expected an object', { ...spec, payload: 'a text' }],
     ['instance.payload.metadata: expected beside', { ...spec, payload: { metadata: {} } }],
     ['health.check: expected a function', spec, { health: {} } as RegisterOptions],
-    [
-      'health.timeoutMs: expected at most intervalMs',
-      spec,
-      { health: { check, intervalMs: 100, timeoutMs: 200 } },
-    ],
+    ['health.timeoutMs: expected at most intervalMs', spec, { health: late }],
     [
       'onUnhealthy: expected one of remove, flag',
       spec,
@@ -52,6 +49,30 @@ describe('what is asked of discovery', () => {
     ["service 'mqtt'.guard.share: expected a number from 0 to 1", 'mqtt', { guard: { share: 50 } }],
   ])('is refused as %s', (problem, name, options) => {
     expect(() => new Discovery(new FakeGround()).service(name, options)).toThrow(problem)
+  })
+
+  it.each<[string, (discovery: Discovery) => Promise<unknown>]>([
+    ['ready.timeoutMs', (discovery) => discovery.service('mqtt').ready({ timeoutMs: Number.NaN })],
+    ['ready.timeoutms', (discovery) => discovery.service('mqtt').ready({ timeoutms: 5 } as object)],
+    ['ready.timeoutMs', (discovery) => discovery.register(spec).ready({ timeoutMs: 0 })],
+    ['ready.timeOutMs', (discovery) => discovery.register(spec).ready({ timeOutMs: 5 } as object)],
+    ['update.timeoutMs', (discovery) => discovery.register(spec).update({}, { timeoutMs: 0 })],
+  ])('is refused as %s', async (problem, ask) => {
+    await expect(ask(new Discovery(new FakeGround()))).rejects.toMatchObject({
+      name: 'ZookeeperError',
+      code: 'config-invalid',
+      message: expect.stringContaining(problem),
+    })
+  })
+
+  it.each<[string, (discovery: Discovery) => unknown]>([
+    ['an option', (discovery) => discovery.service('mqtt', { coalesceMs: -1 })],
+    ['a name', (discovery) => discovery.service('a/b')],
+    ['an instance', (discovery) => discovery.register({ ...spec, port: 0 })],
+    ['the options of a health gate', (discovery) => discovery.register(spec, { health: late })],
+  ])('is refused with a ZookeeperError: %s', (_what, ask) => {
+    const refusal = expect.objectContaining({ name: 'ZookeeperError', code: 'config-invalid' })
+    expect(() => ask(new Discovery(new FakeGround()))).toThrow(refusal)
   })
 
   it('is at the base path that is given', () => {

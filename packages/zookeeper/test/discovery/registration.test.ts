@@ -101,14 +101,6 @@ describe('a registration', () => {
     expect(registration.state).toEqual({ kind: 'closed' })
     expect(clock.pending).toBe(0)
   })
-
-  it('is made once for each id', () => {
-    const discovery = new Discovery(new FakeGround())
-    discovery.register({ name: 'mqtt', id: 'a', address: '10.0.0.1' })
-    expect(() => discovery.register({ name: 'mqtt', id: 'a', address: '10.0.0.2' })).toThrow(
-      /registered by this/,
-    )
-  })
 })
 
 describe('a registration whose checks fail', () => {
@@ -223,6 +215,16 @@ describe('a registration that drains', () => {
     await drained
     expect(node()?.written.map(({ what }) => what)).toEqual(['made', 'set', 'deleted'])
   })
+
+  it.each([Number.NaN, -1, Number.POSITIVE_INFINITY, undefined])(
+    'is not begun for a time that is none: %s',
+    async (ms) => {
+      const { clock, registration } = gated()
+      await clock.advance(0)
+      await expect(registration.drain(ms as number)).rejects.toMatchObject({ code: 'config-invalid' })
+      expect(registration.state.kind).toBe('registered')
+    },
+  )
 
   it('is not listed for that when it was not', async () => {
     const { clock, health, registration, node } = gated()

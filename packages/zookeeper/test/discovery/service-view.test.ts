@@ -155,6 +155,18 @@ describe('a view of a service', () => {
       closed: true,
     })
   })
+
+  it.each<[string, (bench: ReturnType<typeof seeing>) => unknown]>([
+    ['it is closed', ({ view }) => view.close()],
+    ['its client is closed', ({ ground }) => ground.closing.abort(new Error('the client is closed'))],
+  ])('is stale once %s', async (_what, close) => {
+    const bench = seeing()
+    await bench.shown('ab')
+    close(bench)
+    const { view } = bench
+    expect({ state: view.state, stale: view.stale }).toEqual({ state: 'stale', stale: true })
+    await expect(view.ready()).rejects.toMatchObject({ code: 'closed', path: '/services/mqtt' })
+  })
 })
 
 describe('a view whose registry is away', () => {

@@ -84,6 +84,28 @@ describe('a lease', () => {
     expect(() => lease.assert()).toThrow(`the lease ${lease.path} is over: somebody deleted its node`)
   })
 
+  const disturbances = {
+    'is answered late': { do: 'delay', delayMs: 900 },
+    'meets the end of the connection': { do: 'cut', how: 'reset' },
+  } as const
+
+  it.each(Object.entries(disturbances))(
+    'is over before a rival has it when somebody deletes its node, also when the next question %s',
+    async (_, disturbance) => {
+      const rival = theirs.client.lock('/l').acquire({ timeoutMs: 60_000 })
+      await bench.clock.advance(200)
+      bench.ensemble.script({ when: { op: 'exists', path: lease.path, times: 1 }, ...disturbance })
+      let both = false
+      const watching = rival.then((next) => {
+        both = next.valid() && lease.valid()
+      })
+      void bench.member().client.delete(lease.path)
+      await bench.inTime(watching)
+
+      expect(both).toBe(false)
+    },
+  )
+
   it('is not over when somebody writes into its node, and goes all the same', async () => {
     await bench.inTime(theirs.client.set(lease.path, 'hello'))
     await bench.clock.advance(10)

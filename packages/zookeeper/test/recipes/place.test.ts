@@ -11,6 +11,7 @@ let clock: FakeClock
 let certainUntilMs: number
 let needing: number
 let deleted: string[]
+let changed: Pulse
 let place: Place
 
 beforeEach(() => {
@@ -18,6 +19,7 @@ beforeEach(() => {
   certainUntilMs = 0
   needing = 0
   deleted = []
+  changed = new Pulse()
   place = new Place(ground(), { path: '/l/lock-0000000001', stat }, session())
 })
 
@@ -102,6 +104,17 @@ describe('a place that is held', () => {
     expect(place.valid(1_200)).toBe(false)
   })
 
+  it('is over in time when another server grants its session for less', async () => {
+    certainUntilMs = 40_000
+    await clock.advance(1_000)
+    certainUntilMs = 4_000
+    changed.fire()
+    await clock.advance(3_000)
+
+    expect(place.signal.aborted).toBe(true)
+    expect(clock.pending).toBe(0)
+  })
+
   it('stays over when certainty comes back', async () => {
     await clock.advance(1_000)
     certainUntilMs = 5_000
@@ -147,6 +160,6 @@ function ground(): Ground {
       return true
     },
   }
-  const sessions = { current: undefined, connected: true, changed: new Pulse() }
+  const sessions = { current: undefined, connected: true, changed }
   return { clock, random: () => 0.5, watched, operations, sessions, signal: never() } as unknown as Ground
 }

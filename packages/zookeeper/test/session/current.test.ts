@@ -7,7 +7,6 @@ const first: Granted = {
   sessionId: 7n,
   password: Buffer.alloc(16),
   timeoutMs: 10_000,
-  readOnly: false,
   resumed: false,
   askedAtMs: 0,
 }

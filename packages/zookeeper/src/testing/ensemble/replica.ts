@@ -1,4 +1,4 @@
-import { type Clock, type Gate, gate } from '@ha/core'
+import { type Clock, type Gate, gate, timerGrainMs } from '@ha/core'
 import { Tree, type Txn } from '../tree/tree.ts'
 import { Watches } from '../tree/watches.ts'
 
@@ -11,9 +11,6 @@ export interface ReplicaEnds {
   readonly isFollowing: () => boolean
   readonly onApplied: (txn: Txn) => void
 }
-
-// A wait that ends within this has ended: the residue of a sum of times would be a timer that is due for ever.
-const grainMs = 1
 
 interface Waiter {
   readonly zxid: bigint
@@ -52,7 +49,7 @@ export class Replica {
     const nowMs = this.#ends.clock.now()
     for (let txn = this.#next(); txn !== undefined; txn = this.#next()) {
       const waitMs = txn.atMs + this.#lagMs - nowMs
-      if (waitMs >= grainMs) {
+      if (waitMs >= timerGrainMs) {
         this.#followIn(waitMs)
         return
       }

@@ -1,8 +1,8 @@
 import { scopeBelow, withDeadline } from '@ha/core'
-import { fromCore } from '../from-core.ts'
-import { gaveUp, type Waited } from '../gave-up.ts'
-import type { Ground } from '../ground.ts'
-import type { Call } from '../operations/call-options.ts'
+import { fromCore } from './from-core.ts'
+import { gaveUp, type Waited } from './gave-up.ts'
+import type { Ground } from './ground.ts'
+import type { Call } from './operations/call-options.ts'
 
 export interface Limits extends Waited {
   readonly call: Call

@@ -1,0 +1,52 @@
+import { afterEach, beforeEach, expect, it } from 'vitest'
+import type { Zookeeper } from '../../src/zookeeper.ts'
+import { type Bench, openBench } from '../recipes/bench.ts'
+
+let bench: Bench
+
+beforeEach(async () => {
+  bench = await openBench()
+})
+afterEach(() => bench.close())
+
+/** Everything that makes a node, also through its parents. */
+const makings: Readonly<Record<string, (client: Zookeeper) => Promise<unknown>>> = {
+  create: (client) => client.create('/a'),
+  'create with parents': (client) => client.create('/config/limits', '', { parents: true }),
+  'create with a number': (client) => client.create('/a-', '', { sequential: true }),
+  multi: (client) =>
+    client.multi([
+      { kind: 'create', path: '/a' },
+      { kind: 'create', path: '/a/b' },
+    ]),
+  lock: (client) => client.lock('/l').acquire(),
+  counter: (client) => client.counter('/c').add(1),
+  election: (client) =>
+    client.election('/e', { id: 'a' }).run(async () => Promise.reject(new Error('it ran'))),
+}
+
+it.each(Object.keys(makings))(
+  '%s below a chroot that does not exist names it, and the option that makes it',
+  async (name) => {
+    const { client } = bench.member({ connect: `${bench.ensemble.connectString}/shop` })
+
+    await expect(bench.inTime(makings[name]!(client))).rejects.toMatchObject({
+      name: 'ZookeeperError',
+      code: 'config-invalid',
+      message: expect.stringMatching(/the chroot \/shop does not exist: .*ensureChroot: true/),
+    })
+  },
+)
+
+it('a missing parent below a chroot that exists is no missing chroot', async () => {
+  const { client } = bench.member({ connect: `${bench.ensemble.connectString}/shop`, ensureChroot: true })
+
+  await expect(bench.inTime(client.create('/a/b'))).rejects.toMatchObject({
+    code: 'no-node',
+    message: expect.stringMatching(/^(?!.*chroot)/),
+  })
+  await expect(bench.inTime(client.multi([{ kind: 'set', path: '/a', data: '' }]))).rejects.toMatchObject({
+    code: 'no-node',
+    message: expect.stringMatching(/^(?!.*chroot)/),
+  })
+})
