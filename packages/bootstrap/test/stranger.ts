@@ -3,12 +3,11 @@ import { once } from 'node:events'
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { untilItAnswers } from './until-it-answers.ts'
 
 const run = promisify(execFile)
 const path = `${process.env['PATH']}:/usr/sbin`
-const patienceMs = 15_000
 const answerMs = 5_000
 
 /** A MariaDB server that belongs to somebody else. */
@@ -44,18 +43,5 @@ export async function startStrangerMariadb(): Promise<StrangerMariadb> {
       if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
       rmSync(folder, { recursive: true, force: true })
     },
-  }
-}
-
-async function untilItAnswers(ask: () => Promise<string>): Promise<void> {
-  const giveUpAt = Date.now() + patienceMs
-  for (;;) {
-    try {
-      await ask()
-      return
-    } catch (error) {
-      if (Date.now() > giveUpAt) throw error
-      await setTimeout(50)
-    }
   }
 }

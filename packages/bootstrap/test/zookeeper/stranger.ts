@@ -4,10 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import type { Lab } from '@ha/bootstrap'
+import { untilItAnswers } from '../until-it-answers.ts'
 
-const patienceMs = 15_000
 // A server that is asked while it starts takes the connection and may never answer on it: 2 of 60 starts on a busy machine.
 const answerMs = 1_000
 
@@ -64,17 +63,4 @@ async function answer(port: number): Promise<string> {
   let said = ''
   for await (const chunk of socket) said += chunk
   return said
-}
-
-async function untilItAnswers(ask: () => Promise<string>): Promise<void> {
-  const giveUpAt = Date.now() + patienceMs
-  for (;;) {
-    try {
-      await ask()
-      return
-    } catch (error) {
-      if (Date.now() > giveUpAt) throw error
-      await setTimeout(50)
-    }
-  }
 }
