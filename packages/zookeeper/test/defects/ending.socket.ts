@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, onTestFinished, vi } from 'vitest'
 import { defects, titleOf } from './defects.ts'
 import { bare, called, gone, isPendingAfter, pass, sessionMs } from './witness.ts'
 
@@ -45,9 +45,11 @@ describe('the bare driver', () => {
   })
 
   it(`${titleOf(defects.close)}: while it waits for the next attempt, it connects once more`, async () => {
+    // The first attempt after a loss comes at once, the second after a share of the delay that is drawn.
+    const drawn = vi.spyOn(Math, 'random').mockReturnValue(0.9)
+    onTestFinished(() => drawn.mockRestore())
     await using stand = await bare({ spinDelayMs: 500 })
     await stand.connected()
-    // The first attempt after a loss comes at once, the second after a while.
     stand.ensemble.script({ when: { op: 'connect', times: 1 }, do: 'cut', how: 'end' })
     for (const line of stand.ensemble.node(1).connections) line.drop()
     await stand.ensemble.log.until({ op: 'connect' }, { count: 2 })
