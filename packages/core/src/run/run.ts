@@ -162,7 +162,7 @@ function lostInFlight(operation: Operation): Verdict {
 }
 
 async function beforeRetry<C>(
-  { clock, budget, backoff, random }: Runner<C>,
+  runner: Runner<C>,
   operation: Operation,
   attempts: readonly Failure[],
   signal: AbortSignal,
@@ -171,6 +171,7 @@ async function beforeRetry<C>(
   if (failure === undefined) return
   kept(failure.error)
   const { repeatable, name } = operation
+  const { clock, budget, random } = runner
   const decision = decide(failure.verdict, {
     repeatable,
     expired: signal.aborted,
@@ -181,7 +182,7 @@ async function beforeRetry<C>(
   if (coreChannels.runRetry.hasSubscribers) {
     coreChannels.runRetry.publish({ name, attempt: attempts.length, endpoint, error })
   }
-  await clock.sleep(backoff(attempts.length - 1, random), signal).catch(() => {
+  await clock.sleep(runner.backoff(attempts.length - 1, random), signal).catch(() => {
     throw withoutLease(operation, attempts, error, signal)
   })
 }

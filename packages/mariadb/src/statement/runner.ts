@@ -1,4 +1,5 @@
 import {
+  type Backoff,
   Budget,
   type Clock,
   formatEndpoint,
@@ -65,9 +66,10 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
   readonly #classify: Wanted['classify']
   readonly #budget: Budget | undefined
   readonly #remembers: boolean
-  readonly backoff: Runner<MariadbConnection>['backoff']
+  readonly #backoff: Backoff
   #own: Budget | undefined
   #price: Price = 'shared'
+  #isFree = false
   #asked: Asked
   #avoid: Set<string> | undefined
   #lease: Lease<MariadbConnection> | undefined
@@ -79,7 +81,7 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     this.#asked = asked
     this.#classify = classify
     this.#budget = budget
-    this.backoff = backoff === undefined ? statementBackoff : fullJitter(backoff)
+    this.#backoff = backoff === undefined ? statementBackoff : fullJitter(backoff)
     this.#source = ground.pool.source({
       route: (view, load) =>
         ground.chooser.choose({ asked: this.#asked, avoid: this.#avoid ?? nobody, strays }, view, load),
@@ -97,7 +99,7 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
   }
 
   get budget(): Runner<MariadbConnection>['budget'] {
-    return this.#budget ?? this
+    return this
   }
 
   get clock(): Clock {
@@ -169,14 +171,22 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     const price = this.#price
     // A try that is lost with its connection is not classified.
     this.#price = 'shared'
-    if (price === 'shared') return this.#ground.budget.spend()
+    this.#isFree = price === 'nothing'
     if (price === 'nothing') return true
+    if (this.#budget !== undefined) return this.#budget.spend()
+    if (price === 'shared') return this.#ground.budget.spend()
     this.#own ??= new Budget({ burst: answeredAgain, refill: 0 })
     return this.#own.spend()
   }
 
+  /** Whose repetition costs nothing does not wait for it either: it finds another connection. */
+  backoff(round: number, random: () => number): number {
+    return this.#isFree ? 0 : this.#backoff(round, random)
+  }
+
   refill(): void {
-    this.#ground.budget.refill()
+    const budget = this.#budget ?? this.#ground.budget
+    budget.refill()
   }
 }
 

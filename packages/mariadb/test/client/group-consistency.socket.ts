@@ -161,24 +161,39 @@ test('what somebody leaves on a connection costs no login', async () => {
   expect(cluster.log.count({ command: 'reset-connection' })).toBeGreaterThanOrEqual(19)
 })
 
-test('a strong read waits, also when every session of the pool was reset', async () => {
-  const { db, cluster } = await written({ consistency: 'eventual', pool: { maximumSize: 12 } })
-  const lent = gate()
-  const sets = async (session: Session): Promise<unknown> => {
-    await lent.promise
-    return session.query('SET @x = 1')
-  }
-  const sessions = Array.from({ length: 12 }, () => db.session(sets))
-  await until('all are lent', () => db.health().hosts[0]?.inUse === 12)
-  lent.resolve()
-  await Promise.all(sessions)
-  cluster.node(1).stopApplier()
-  await cluster.query(write)
-  const strong = valueSeen(db, { consistency: 'strong' })
-  await cluster.log.until({ sql: /wsrep_sync_wait=1/ })
-  await new Promise((resolve) => setTimeout(resolve, 50))
-  expect(cluster.log.count({ sql: read })).toBe(0)
-  cluster.node(1).startApplier()
+const strongReads: readonly (readonly [string, (db: Mariadb) => Promise<unknown>])[] = [
+  ['read', (db) => valueSeen(db, { consistency: 'strong' })],
+  [
+    'transaction that only reads',
+    (db) =>
+      db.readOnly(async (tx) => (await tx.query<{ v: number }>(read))[0]?.v, {
+        consistency: 'strong',
+        route: 'primary',
+      }),
+  ],
+]
 
-  expect(await strong).toBe(1)
-})
+test.each(strongReads)(
+  'a strong %s waits, also when every session of the pool was reset',
+  async (_, look) => {
+    const { db, cluster } = await written({ consistency: 'eventual', pool: { maximumSize: 12 } })
+    const lent = gate()
+    const sets = async (session: Session): Promise<unknown> => {
+      await lent.promise
+      return session.query('SET @x = 1')
+    }
+    const sessions = Array.from({ length: 12 }, () => db.session(sets))
+    await until('all are lent', () => db.health().hosts[0]?.inUse === 12)
+    lent.resolve()
+    await Promise.all(sessions)
+    cluster.node(1).stopApplier()
+    await cluster.query(write)
+    const strong = look(db)
+    await cluster.log.until({ sql: /wsrep_sync_wait=1/ })
+    await new Promise((resolve) => setTimeout(resolve, 50))
+    expect(cluster.log.count({ sql: read })).toBe(0)
+    cluster.node(1).startApplier()
+
+    expect(await strong).toBe(1)
+  },
+)
