@@ -38,6 +38,8 @@ const projects: readonly TestProjectConfiguration[] = [
       fileParallelism: false,
       testTimeout: 120_000,
       hookTimeout: 180_000,
+      // A real server on a busy machine takes its time.
+      expect: { poll: { timeout: 20_000 } },
     },
   },
 ]

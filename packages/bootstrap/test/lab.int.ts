@@ -80,8 +80,8 @@ describe('three nodes', () => {
     writeFileSync(path, JSON.stringify(queues))
     await lab.ctl('rabbit1', ['import_definitions', path])
 
-    await expect.poll(() => lab.leaderOf('orders'), { timeout: 5000 }).toMatch(/^rabbit[123]$/)
-    await expect.poll(() => lab.leaderOf('ha.mail', 'shop'), { timeout: 5000 }).toMatch(/^rabbit[123]$/)
+    await expect.poll(() => lab.leaderOf('orders')).toMatch(/^rabbit[123]$/)
+    await expect.poll(() => lab.leaderOf('ha.mail', 'shop')).toMatch(/^rabbit[123]$/)
     expect(await lab.leaderOf('no-such-queue')).toBeUndefined()
   })
 
@@ -100,7 +100,7 @@ describe('three nodes', () => {
   test('a stopped node comes back by itself when its time is over', async () => {
     await lab.stop('rabbit1', { forMs: 100 })
 
-    await expect.poll(async () => (await lab.status()).agreed, { timeout: 20_000, interval: 200 }).toBe(true)
+    await expect.poll(async () => (await lab.status()).agreed, { interval: 200 }).toBe(true)
     expect(lab.events().some((event) => event.type === 'fault-healed' && event.because === 'deadline')).toBe(
       true,
     )
@@ -111,11 +111,11 @@ describe('three nodes', () => {
     const client = spawn(process.execPath, [hactl, 'pause', 'rabbit3', '--for', '7s', '--name', three], {
       env,
     })
-    await expect.poll(() => processState(frozen?.pid ?? 0), { timeout: 5000, interval: 20 }).toBe('T')
+    await expect.poll(() => processState(frozen?.pid ?? 0), { interval: 20 }).toBe('T')
     client.kill('SIGKILL')
 
-    await expect.poll(() => processState(frozen?.pid ?? 0), { timeout: 9000, interval: 50 }).not.toBe('T')
-    await lab.ready({ timeoutMs: 10_000 })
+    await expect.poll(() => processState(frozen?.pid ?? 0), { interval: 50 }).not.toBe('T')
+    await lab.ready({ timeoutMs: 60_000 })
 
     expect(lab.nodes.find((node) => node.name === 'rabbit3')?.pid).toBe(frozen?.pid)
   })
@@ -175,7 +175,7 @@ describe('three nodes', () => {
     const pid = lab.nodes.find((node) => node.name === 'rabbit2')?.pid ?? 0
     const stateBefore = processState(pid)
 
-    await openLab(three, { home }).ready({ timeoutMs: 20_000 })
+    await openLab(three, { home }).ready({ timeoutMs: 60_000 })
 
     expect(stateBefore).toBe('T')
     expect(processState(pid)).not.toBe('T')
@@ -188,10 +188,10 @@ describe('three nodes', () => {
     process.kill(supervisorPid(lab), 'SIGKILL')
     await expect.poll(() => processState(supervisorPid(lab))).toBe(undefined)
 
-    await openLab(three, { home }).ready({ timeoutMs: 30_000 })
+    await openLab(three, { home }).ready({ timeoutMs: 60_000 })
 
     // The broker agrees a moment before the command that restarted it has ended.
-    await expect.poll(() => repairsOf(lab).slice(repairs), { timeout: 5000 }).toEqual(['rabbit3'])
+    await expect.poll(() => repairsOf(lab).slice(repairs)).toEqual(['rabbit3'])
     expect(lab.nodes.map((node) => node.pid)).toEqual(pids)
   })
 
@@ -200,10 +200,10 @@ describe('three nodes', () => {
     await partAway(lab, 'rabbit2')
 
     await lab.resume('rabbit1')
-    await lab.ready({ timeoutMs: 30_000 })
+    await lab.ready({ timeoutMs: 60_000 })
 
     // The broker agrees a moment before the command that restarted it has ended.
-    await expect.poll(() => repairsOf(lab).slice(repairs), { timeout: 5000 }).toEqual(['rabbit2'])
+    await expect.poll(() => repairsOf(lab).slice(repairs)).toEqual(['rabbit2'])
   })
 
   test('a supervisor that cannot write its journal leaves, and the next one heals what is overdue', async () => {
@@ -213,10 +213,10 @@ describe('three nodes', () => {
     renameSync(journal, `${journal}.aside`)
     mkdirSync(journal)
 
-    await expect.poll(() => processState(supervisor), { timeout: 5000 }).toBe(undefined)
+    await expect.poll(() => processState(supervisor)).toBe(undefined)
     rmdirSync(journal)
     renameSync(`${journal}.aside`, journal)
-    await openLab(three, { home }).ready({ timeoutMs: 30_000 })
+    await openLab(three, { home }).ready({ timeoutMs: 60_000 })
 
     expect(supervisorPid(lab)).not.toBe(supervisor)
     expect((await lab.status()).agreed).toBe(true)
@@ -227,7 +227,7 @@ describe('three nodes', () => {
     process.kill(supervisor, 'SIGSTOP')
     try {
       const asking = run(process.execPath, [hactl, 'status', '--name', three], { env })
-      await setTimeout(1000)
+      await setTimeout(3000)
 
       asking.child.kill('SIGINT')
 

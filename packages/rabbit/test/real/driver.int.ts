@@ -48,6 +48,6 @@ describe('the AMQP driver on RabbitMQ', () => {
         },
       }
     },
-    { answerMs: 1_000 },
+    { answerMs: 2_000 },
   )
 })
