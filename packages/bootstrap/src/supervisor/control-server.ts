@@ -6,7 +6,7 @@ import type { Reply, Request } from '../lab/wire.ts'
 import type { Supervisor } from './supervisor.ts'
 
 /** Serves a supervisor on a unix socket that only its user may open. */
-export function serve(supervisor: Supervisor, path: string): Promise<Server> {
+export function serve(supervisor: Pick<Supervisor, 'answer'>, path: string): Promise<Server> {
   const server = createServer((socket) => {
     converse(supervisor, socket).catch((error: unknown) => socket.destroy(asError(error)))
   })
@@ -21,7 +21,7 @@ export function serve(supervisor: Supervisor, path: string): Promise<Server> {
   })
 }
 
-async function converse(supervisor: Supervisor, socket: Socket): Promise<void> {
+async function converse(supervisor: Pick<Supervisor, 'answer'>, socket: Socket): Promise<void> {
   const left = new AbortController()
   socket.on('error', () => socket.destroy())
   socket.once('close', () => left.abort(new Error('the client has left')))
@@ -42,6 +42,13 @@ async function converse(supervisor: Supervisor, socket: Socket): Promise<void> {
 
 async function firstLine(socket: Socket): Promise<Request | undefined> {
   const lines = createInterface({ input: socket })
-  for await (const line of lines) return JSON.parse(line)
-  return undefined
+  try {
+    for await (const line of lines) return JSON.parse(line)
+    return undefined
+  } finally {
+    // Left open, it would throw the end of a client that was killed at everybody. The socket goes on being read: so it
+    // notices that the client leaves.
+    lines.close()
+    socket.resume()
+  }
 }
