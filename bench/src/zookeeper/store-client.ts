@@ -15,7 +15,10 @@ export class StoreClient {
     this.#by = by
     socket.setNoDelay()
     socket.on('error', () => undefined)
-    createInterface({ input: socket }).on('line', (line) => {
+    const lines = createInterface({ input: socket })
+    // It passes on what the socket fails with.
+    lines.on('error', () => undefined)
+    lines.on('line', (line) => {
       const answer = JSON.parse(line) as StoreAnswer
       this.#open.get(answer.number)?.(answer)
       this.#open.delete(answer.number)

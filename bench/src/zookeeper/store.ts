@@ -92,7 +92,10 @@ export class ProtectedStore implements AsyncDisposable {
     this.#sockets.add(socket)
     socket.on('error', () => undefined)
     socket.on('close', () => this.#sockets.delete(socket))
-    createInterface({ input: socket }).on('line', (line) => {
+    const lines = createInterface({ input: socket })
+    // It passes on what the socket fails with.
+    lines.on('error', () => undefined)
+    lines.on('line', (line) => {
       socket.write(`${JSON.stringify(this.#take(JSON.parse(line) as StoreOrder))}\n`)
     })
   }
