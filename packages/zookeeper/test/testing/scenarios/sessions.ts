@@ -54,6 +54,8 @@ export const sessions: readonly Scenario[] = [
       const made = codeOf(await one.client.create(stage.path('e'), { flags: 1 }))
       const child = codeOf(await one.client.create(stage.path('e/c')))
       const closed = codeOf(await one.client.close())
+      // A real server may answer once more before it ends the connection.
+      await stage.heardBy(one.client)
       const late = codeOf(await one.client.ping())
       const gone = codeOf(await other.read('exists', stage.path('e')))
       const { client, grant } = await stage.actor(1, one.grant)
