@@ -79,6 +79,7 @@ export const access: readonly Scenario[] = [
     act: async (stage) => {
       const one = await stage.opened()
       const reply = await one.auth('unknown', 'x')
+      await stage.heardBy(one)
       await one.ping()
       return [codeOf(reply), reply?.xid, one.isEnded]
     },

@@ -34,6 +34,7 @@ export const oddities: readonly Scenario[] = [
     act: async (stage) => {
       const { client } = await stage.actor()
       const codes = [codeOf(await client.ask(77))]
+      await stage.heardBy(client)
       return [...codes, codeOf(await client.ping())]
     },
     expected: [-6, 'end'],
