@@ -69,7 +69,6 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
   readonly #backoff: Backoff
   #own: Budget | undefined
   #price: Price = 'shared'
-  #isFree = false
   #asked: Asked
   #avoid: Set<string> | undefined
   #lease: Lease<MariadbConnection> | undefined
@@ -116,6 +115,8 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
   }
 
   take(): Lease<MariadbConnection> | undefined {
+    // Each try begins here. One that is lost with its connection is not classified.
+    this.#price = 'shared'
     const lease = this.#source.take()
     if (this.#remembers) this.#lease = lease
     return lease
@@ -168,20 +169,16 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
 
   /** Pays for a repetition: what was lost with a server out of the shared budget, what one answered out of our own. */
   spend(): boolean {
-    const price = this.#price
-    // A try that is lost with its connection is not classified.
-    this.#price = 'shared'
-    this.#isFree = price === 'nothing'
-    if (price === 'nothing') return true
+    if (this.#price === 'nothing') return true
     if (this.#budget !== undefined) return this.#budget.spend()
-    if (price === 'shared') return this.#ground.budget.spend()
+    if (this.#price === 'shared') return this.#ground.budget.spend()
     this.#own ??= new Budget({ burst: answeredAgain, refill: 0 })
     return this.#own.spend()
   }
 
   /** Whose repetition costs nothing does not wait for it either: it finds another connection. */
   backoff(round: number, random: () => number): number {
-    return this.#isFree ? 0 : this.#backoff(round, random)
+    return this.#price === 'nothing' ? 0 : this.#backoff(round, random)
   }
 
   refill(): void {
