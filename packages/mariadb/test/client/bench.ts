@@ -38,7 +38,7 @@ const eventNames: readonly (keyof MariadbEvents)[] = [
 ]
 
 /** Looks often, so that tests are short. */
-const quick = { intervalMs: 100, timeoutMs: 500 }
+const quick = { intervalMs: 100, timeoutMs: 200 }
 
 /** A client of three Galera nodes that writes to the first of them, and a table `t` of keys and numbers. */
 export async function galeraBench(
