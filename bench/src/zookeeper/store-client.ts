@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
-import { createInterface } from 'node:readline'
+import { hearLines } from './lines.ts'
 import type { StoreAnswer, StoreOrder } from './store.ts'
 
 /** A writer's line to the protected store. */
@@ -14,11 +14,7 @@ export class StoreClient {
     this.#socket = socket
     this.#by = by
     socket.setNoDelay()
-    socket.on('error', () => undefined)
-    const lines = createInterface({ input: socket })
-    // It passes on what the socket fails with.
-    lines.on('error', () => undefined)
-    lines.on('line', (line) => {
+    hearLines(socket, (line) => {
       const answer = JSON.parse(line) as StoreAnswer
       this.#open.get(answer.number)?.(answer)
       this.#open.delete(answer.number)

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { createInterface } from 'node:readline'
 import { gate } from '@ha/core'
 import { wallMs } from '../harness/wall-clock.ts'
+import { hearLines } from './lines.ts'
 
 // Longer than a lock may be with nobody after any fault.
 const patienceMs = 60_000
@@ -90,12 +90,8 @@ export class ProtectedStore implements AsyncDisposable {
 
   #serve(socket: Socket): void {
     this.#sockets.add(socket)
-    socket.on('error', () => undefined)
     socket.on('close', () => this.#sockets.delete(socket))
-    const lines = createInterface({ input: socket })
-    // It passes on what the socket fails with.
-    lines.on('error', () => undefined)
-    lines.on('line', (line) => {
+    hearLines(socket, (line) => {
       socket.write(`${JSON.stringify(this.#take(JSON.parse(line) as StoreOrder))}\n`)
     })
   }

@@ -58,6 +58,7 @@ test('a wait ends when the client that asked for it leaves', async () => {
   const client = asking()
   const { signal } = await begun.promise
   client.destroy()
+  await once(signal, 'abort')
 
-  await expect.poll(() => signal.aborted).toBe(true)
+  expect(signal.reason).toEqual(new Error('the client has left'))
 })
