@@ -11,6 +11,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 // What `npm install` of a package may bring beside itself. Everything else is a surprise for the user.
 const allowed = {
   core: ['eventemitter3', 'generic-pool'],
+  testing: ['@ha/core', 'eventemitter3', 'generic-pool'],
   rabbit: ['@ha/core', 'amqplib', 'eventemitter3', 'generic-pool'],
   mariadb: [
     '@ha/core',

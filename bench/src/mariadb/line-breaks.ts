@@ -1,6 +1,6 @@
 import type { FaultLease, Lab } from '@ha/bootstrap'
 import { formatEndpoint } from '@ha/core'
-import { bothWays, type FaultProxy, type Faults, faultProxy } from '@ha/core/testing'
+import { bothWays, type FaultProxy, type Faults, faultProxy } from '@ha/testing/proxy'
 
 /** Where in a transaction the line to its server breaks. */
 export type Point = (typeof points)[number]

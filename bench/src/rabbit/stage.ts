@@ -1,5 +1,5 @@
 import type { Endpoint } from '@ha/core'
-import { type FakeCluster, type FakeNode, startFakeCluster } from '@ha/rabbit/testing'
+import { type FakeCluster, type FakeNode, startFakeCluster } from '@ha/testing/rabbit'
 import type { FaultKind } from './faults.ts'
 
 /** A cluster on which a fault can be played: a real lab, or the in-process one where no server can be had. */

@@ -1,14 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import * as main from '../src/index.ts'
-import * as testing from '../src/testing/index.ts'
 
 // A public name is a promise: what changes here needs a changeset.
 describe('@ha/mariadb', () => {
   it('exports these names', () => {
     expect(Object.keys(main).sort()).toMatchSnapshot()
-  })
-
-  it('exports these names for tests', () => {
-    expect(Object.keys(testing).sort()).toMatchSnapshot()
   })
 })

@@ -1,6 +1,6 @@
+import type { Edge, Rule } from '@ha/testing/mariadb'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Mariadb } from '../../src/mariadb.ts'
-import type { Edge, Rule } from '../../src/testing/index.ts'
 import { inTime, type MemoryBench, memoryBench } from './memory-bench.ts'
 import { type Stretch, stretchesOf } from './memory-sweep.ts'
 

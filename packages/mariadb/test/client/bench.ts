@@ -1,13 +1,13 @@
 import { until } from '@ha/core/testing'
-import { onTestFinished } from 'vitest'
-import { createMariadb, type Mariadb, type MariadbEvents, type MariadbOptions } from '../../src/index.ts'
 import {
   type FakeCluster,
   type FakeGaleraOptions,
   type FakeReplicationOptions,
   startFakeGalera,
   startFakeReplication,
-} from '../../src/testing/index.ts'
+} from '@ha/testing/mariadb'
+import { onTestFinished } from 'vitest'
+import { createMariadb, type Mariadb, type MariadbEvents, type MariadbOptions } from '../../src/index.ts'
 
 /** A client of a fake cluster; both end with the test, and the client leaves nothing open. */
 export interface Bench {

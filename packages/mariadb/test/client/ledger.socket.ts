@@ -1,7 +1,7 @@
 import { pause } from '@ha/core/testing'
+import type { Edge, FakeCluster } from '@ha/testing/mariadb'
 import { describe, expect, it } from 'vitest'
 import type { MariadbOptions, Transaction } from '../../src/index.ts'
-import type { Edge, FakeCluster } from '../../src/testing/index.ts'
 import { type Bench, clientOf, countOf, galeraBench, rowsOf } from './bench.ts'
 import { ending } from './ending.ts'
 

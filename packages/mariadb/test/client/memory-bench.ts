@@ -1,8 +1,8 @@
 import { FakeClock, settle } from '@ha/core/testing'
+import { type FakeCluster, startFakeGalera } from '@ha/testing/mariadb'
 import { mariadbDriver } from '../../src/driver/driver.ts'
 import { Mariadb } from '../../src/mariadb.ts'
 import { type MariadbOptions, resolveMariadbOptions } from '../../src/options/options.ts'
-import { type FakeCluster, startFakeGalera } from '../../src/testing/index.ts'
 import { connectThrough } from './memory-network.ts'
 
 /** A client of a fake Galera cluster without ports, in a time that passes only while somebody waits for it. */

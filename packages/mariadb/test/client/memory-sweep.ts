@@ -1,4 +1,4 @@
-import type { CutHow, Side } from '../../src/testing/index.ts'
+import type { CutHow, Side } from '@ha/testing/mariadb'
 
 /** Some places in the stream of bytes of a connection: as many as a test takes in one go. */
 export interface Stretch {

@@ -1,7 +1,7 @@
 import { pause, until } from '@ha/core/testing'
+import type { FakeCluster } from '@ha/testing/mariadb'
 import { describe, expect, it } from 'vitest'
 import type { Mariadb } from '../../src/index.ts'
-import type { FakeCluster } from '../../src/testing/index.ts'
 import { clientOf, countOf, galeraBench, rowsOf } from './bench.ts'
 import { ending } from './ending.ts'
 

@@ -1,5 +1,5 @@
+import { startFakeServer } from '@ha/testing/mariadb'
 import { describe, expect, it } from 'vitest'
-import { startFakeServer } from '../../src/testing/index.ts'
 import { bare, gone, isPendingAfter, ordinary } from './witness.ts'
 
 // As long as these pass, no promise of the driver is awaited without a deadline of ours, which ends the socket.

@@ -1,5 +1,5 @@
+import { startFakeGalera } from '@ha/testing/mariadb'
 import { describe, expect, it } from 'vitest'
-import { startFakeGalera } from '../../src/testing/index.ts'
 import { clusterOn, gone, pass, settledAfterMs } from './witness.ts'
 
 // As long as these pass, nodes are chosen and watched by us and not by the driver.

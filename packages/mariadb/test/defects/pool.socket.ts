@@ -1,5 +1,5 @@
+import { startFakeServer } from '@ha/testing/mariadb'
 import { describe, expect, it } from 'vitest'
-import { startFakeServer } from '../../src/testing/index.ts'
 import { gone, pass, poolOn, settledAfterMs } from './witness.ts'
 
 // As long as these pass, connections are kept in a pool of ours and not in the driver's.

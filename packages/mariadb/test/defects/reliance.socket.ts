@@ -1,5 +1,5 @@
+import { startFakeServer } from '@ha/testing/mariadb'
 import { describe, expect, it } from 'vitest'
-import { startFakeServer } from '../../src/testing/index.ts'
 import { bare, lost } from './witness.ts'
 
 // What the driver does well, and what our own driver is built on.

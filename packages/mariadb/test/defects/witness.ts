@@ -1,4 +1,5 @@
 import { connect, type Socket } from 'node:net'
+import type { FakeCluster } from '@ha/testing/mariadb'
 import {
   type Connection,
   type ConnectionConfig,
@@ -10,7 +11,6 @@ import {
   type PoolClusterConfig,
   type PoolConfig,
 } from 'mariadb'
-import type { FakeCluster } from '../../src/testing/index.ts'
 
 /** What a test says that fails because the driver has been mended. */
 export const gone = 'this driver defect is gone: see src/driver, which works around it'

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import { setImmediate as turn } from 'node:timers/promises'
+import { type FakeCluster, startFakeServer } from '@ha/testing/mariadb'
 import { createConnection } from 'mariadb'
 import { afterEach, describe, expect, test } from 'vitest'
 import { MariadbConnection } from '../../src/driver/connection.ts'
@@ -7,7 +8,6 @@ import { mariadbDriver } from '../../src/driver/driver.ts'
 import { DriverError } from '../../src/driver/driver-error.ts'
 import type { Pipelined } from '../../src/driver/statement.ts'
 import { zoneOf } from '../../src/driver/zone.ts'
-import { type FakeCluster, startFakeServer } from '../../src/testing/index.ts'
 import { driverOptions } from './driver-options.ts'
 
 const never = new AbortController().signal

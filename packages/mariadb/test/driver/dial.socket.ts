@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { connect as connectSocket, createServer, type Server } from 'node:net'
 import type { Endpoint } from '@ha/core'
+import { type FakeCluster, type Rule, startFakeServer } from '@ha/testing/mariadb'
 import { afterEach, describe, expect, test } from 'vitest'
 import { mariadbDriver } from '../../src/driver/driver.ts'
-import { type FakeCluster, type Rule, startFakeServer } from '../../src/testing/index.ts'
 import { driverOptions, type OwnOptions } from './driver-options.ts'
 
 const never = new AbortController().signal

@@ -1,8 +1,8 @@
 import { driverContract } from '@ha/core/testing'
+import { startFakeServer } from '@ha/testing/mariadb'
 import { describe, it } from 'vitest'
 import type { MariadbConnection } from '../../src/driver/connection.ts'
 import { mariadbDriver } from '../../src/driver/driver.ts'
-import { startFakeServer } from '../../src/testing/index.ts'
 import { driverOptions } from './driver-options.ts'
 
 describe('the MariaDB driver', () => {

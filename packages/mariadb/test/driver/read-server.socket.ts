@@ -1,12 +1,7 @@
+import { type FakeCluster, startFakeGalera, startFakeReplication, startFakeServer } from '@ha/testing/mariadb'
 import { afterEach, describe, expect, test } from 'vitest'
 import { mariadbDriver } from '../../src/driver/driver.ts'
 import type { Reading } from '../../src/driver/reading.ts'
-import {
-  type FakeCluster,
-  startFakeGalera,
-  startFakeReplication,
-  startFakeServer,
-} from '../../src/testing/index.ts'
 import { driverOptions } from './driver-options.ts'
 
 const never = new AbortController().signal

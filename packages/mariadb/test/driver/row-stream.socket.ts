@@ -1,8 +1,8 @@
+import { type FakeCluster, startFakeServer } from '@ha/testing/mariadb'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { MariadbConnection } from '../../src/driver/connection.ts'
 import { mariadbDriver } from '../../src/driver/driver.ts'
 import type { Pipelined } from '../../src/driver/statement.ts'
-import { type FakeCluster, startFakeServer } from '../../src/testing/index.ts'
 import { driverOptions } from './driver-options.ts'
 
 const all: Pipelined = { sql: 'SELECT id FROM t', kind: 'text' }

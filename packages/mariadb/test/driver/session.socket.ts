@@ -1,7 +1,7 @@
+import { type FakeCluster, startFakeServer } from '@ha/testing/mariadb'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { MariadbConnection } from '../../src/driver/connection.ts'
 import { mariadbDriver } from '../../src/driver/driver.ts'
-import { type FakeCluster, startFakeServer } from '../../src/testing/index.ts'
 import { driverOptions } from './driver-options.ts'
 
 const never = new AbortController().signal

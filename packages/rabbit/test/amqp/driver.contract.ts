@@ -1,8 +1,8 @@
 import { driverContract } from '@ha/core/testing'
+import { startFakeCluster } from '@ha/testing/rabbit'
 import { describe, it } from 'vitest'
 import type { AmqpConnection } from '../../src/amqp/connection.ts'
 import { amqpDriver } from '../../src/amqp/driver.ts'
-import { startFakeCluster } from '../../src/testing/index.ts'
 
 describe('the AMQP driver', () => {
   driverContract<AmqpConnection>(

@@ -4,11 +4,11 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Driver, Signal } from '@ha/core'
 import { until } from '@ha/core/testing'
+import { type FakeCluster, startFakeCluster } from '@ha/testing/rabbit'
 import { describe, expect, it, vi } from 'vitest'
 import { openChannel } from '../../src/amqp/channel.ts'
 import type { AmqpConnection } from '../../src/amqp/connection.ts'
 import { amqpDriver } from '../../src/amqp/driver.ts'
-import { type FakeCluster, startFakeCluster } from '../../src/testing/index.ts'
 import { turn } from '../defects/witness.ts'
 
 const options = {

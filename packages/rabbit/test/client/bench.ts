@@ -1,6 +1,6 @@
+import { type FakeCluster, type FakeClusterOptions, startFakeCluster } from '@ha/testing/rabbit'
 import { onTestFinished } from 'vitest'
 import { createRabbit, type Rabbit, type RabbitOptions } from '../../src/index.ts'
-import { type FakeCluster, type FakeClusterOptions, startFakeCluster } from '../../src/testing/index.ts'
 
 export interface Bench {
   readonly cluster: FakeCluster

@@ -1,10 +1,10 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect } from 'node:net'
 import { createServer, type Server } from 'node:tls'
-import { localhostCertificate, until } from '@ha/core/testing'
+import { until } from '@ha/core/testing'
+import { type FakeCluster, localhostCertificate, startFakeCluster } from '@ha/testing/rabbit'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createRabbit, quorum, type Rabbit } from '../../src/index.ts'
-import { type FakeCluster, startFakeCluster } from '../../src/testing/index.ts'
 import { ending } from '../ending.ts'
 
 const { cert, key } = localhostCertificate

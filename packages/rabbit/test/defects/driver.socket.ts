@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module'
 import { Socket } from 'node:net'
+import { startFakeCluster } from '@ha/testing/rabbit'
 import { connect } from 'amqplib'
 import { describe, expect, it, vi } from 'vitest'
-import { startFakeCluster } from '../../src/testing/index.ts'
-import { client, consume, send } from '../testing/client.ts'
+import { client, consume, send } from '../../../testing/test/rabbit/client.ts'
 
 describe('amqplib', () => {
   it('delivers small messages that hold on to large buffers: copy what is kept (E22)', async () => {

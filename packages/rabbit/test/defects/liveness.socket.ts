@@ -1,10 +1,10 @@
 import type { Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { type FakeCluster, startFakeCluster } from '@ha/testing/rabbit'
 import { connect } from 'amqplib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type FakeCluster, startFakeCluster } from '../../src/testing/index.ts'
-import { type Client, client } from '../testing/client.ts'
+import { type Client, client } from '../../../testing/test/rabbit/client.ts'
 import { eventsOf, turn } from './witness.ts'
 
 // As long as these pass, dials and silence need deadlines of ours.

@@ -1,8 +1,8 @@
 import { FakeClock, seededRandom } from '@ha/core/testing'
+import { startFakeEnsemble } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
 import type { Dial } from '../../src/connection/socket.ts'
 import { resolveZookeeperOptions } from '../../src/options.ts'
-import { startFakeEnsemble } from '../../src/testing/index.ts'
 import { Zookeeper } from '../../src/zookeeper.ts'
 import { after, bench } from '../client/virtual.ts'
 

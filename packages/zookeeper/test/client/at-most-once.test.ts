@@ -1,6 +1,6 @@
 import { seededRandom } from '@ha/core/testing'
+import type { Edge, Rule } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
-import type { Edge, Rule } from '../../src/testing/index.ts'
 import type { Zookeeper } from '../../src/zookeeper.ts'
 import { openWorld, type World } from '../properties/world.ts'
 

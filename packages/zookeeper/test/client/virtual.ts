@@ -1,6 +1,6 @@
 import { FakeClock, seededRandom } from '@ha/core/testing'
+import { type FakeEnsemble, type FakeEnsembleOptions, startFakeEnsemble } from '@ha/testing/zookeeper'
 import { resolveZookeeperOptions, type ZookeeperOptions } from '../../src/options.ts'
-import { type FakeEnsemble, type FakeEnsembleOptions, startFakeEnsemble } from '../../src/testing/index.ts'
 import { Zookeeper } from '../../src/zookeeper.ts'
 
 export interface BenchOptions extends FakeEnsembleOptions {

@@ -1,4 +1,5 @@
 import { FakeClock, settle } from '@ha/core/testing'
+import { type FakeEnsemble, startFakeEnsemble } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
 import type { ZookeeperConnection } from '../../src/connection/connection.ts'
 import { zookeeperDriver } from '../../src/connection/driver.ts'
@@ -9,7 +10,6 @@ import { exists, getAcl, getChildren, getData, sync } from '../../src/driver/rea
 import { addWatch, removeWatches, setWatches } from '../../src/driver/watch-requests.ts'
 import { remove, setAcl, setData } from '../../src/driver/write-requests.ts'
 import type { Acl, WatchEvent } from '../../src/node.ts'
-import { type FakeEnsemble, startFakeEnsemble } from '../../src/testing/index.ts'
 import { never, newSession } from './opened.ts'
 
 const anyone: readonly Acl[] = [

@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream'
 import { systemClock } from '@ha/core'
 import { driverContract } from '@ha/core/testing'
+import { startFakeEnsemble } from '@ha/testing/zookeeper'
 import { describe, it } from 'vitest'
 import type { ZookeeperConnection } from '../../src/connection/connection.ts'
 import { zookeeperDriver } from '../../src/connection/driver.ts'
 import { socketDial } from '../../src/connection/socket.ts'
-import { startFakeEnsemble } from '../../src/testing/index.ts'
 import { newSession } from './opened.ts'
 
 describe('the ZooKeeper driver', () => {

@@ -1,4 +1,4 @@
-import { encodeEvent, encodeReply, type FakeEnsemble, type Rule } from '../../src/testing/index.ts'
+import { encodeEvent, encodeReply, type FakeEnsemble, type Rule } from '@ha/testing/zookeeper'
 
 /** One thing that the bare driver gets wrong, and the situation in which it shows. */
 export interface Defect {

@@ -1,6 +1,6 @@
+import { type ConnectRequest, encodeEvent, type FakeEnsemble } from '@ha/testing/zookeeper'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { nextXid } from '../../src/connection/in-flight.ts'
-import { type ConnectRequest, encodeEvent, type FakeEnsemble } from '../../src/testing/index.ts'
 import type { Zookeeper } from '../../src/zookeeper.ts'
 import { after, type Bench, bench } from '../client/virtual.ts'
 import { defects, longData, oddEvents, titleOf, youngCodes } from './defects.ts'

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { type FakeEnsemble, type FakeEnsembleOptions, startFakeEnsemble } from '../../src/testing/index.ts'
+import { type FakeEnsemble, type FakeEnsembleOptions, startFakeEnsemble } from '@ha/testing/zookeeper'
 
 /** What a test says that fails because the driver has been mended. */
 export const gone = 'this driver defect is gone: see src/driver and src/connection, which work around it'

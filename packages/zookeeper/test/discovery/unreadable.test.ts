@@ -1,7 +1,7 @@
+import type { Rule } from '@ha/testing/zookeeper'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Discovery } from '../../src/discovery/discovery.ts'
 import type { ServiceView } from '../../src/discovery/service-view.ts'
-import type { Rule } from '../../src/testing/index.ts'
 import { type Bench, bench } from '../client/virtual.ts'
 import { idsOf } from './instances.ts'
 

@@ -1,7 +1,7 @@
 import { seededRandom } from '@ha/core/testing'
+import type { Txn } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
 import type { Ephemeral } from '../../src/recipes/ephemeral.ts'
-import type { Txn } from '../../src/testing/index.ts'
 import { type Bench, type Member, openBench, sessionMs } from '../recipes/bench.ts'
 
 // HA_SEED replays one run; HA_SEEDS says how many to do.

@@ -1,5 +1,5 @@
+import type { FakeNode } from '@ha/testing/zookeeper'
 import type { ServiceView } from '../../src/discovery/service-view.ts'
-import type { FakeNode } from '../../src/testing/index.ts'
 import { type Bench, openBench } from '../recipes/bench.ts'
 
 export { sessionMs, tickMs } from '../recipes/bench.ts'

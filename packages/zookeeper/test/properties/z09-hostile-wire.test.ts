@@ -1,5 +1,5 @@
+import { encodeEvent, type Rule } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
-import { encodeEvent, type Rule } from '../../src/testing/index.ts'
 import type { Zookeeper } from '../../src/zookeeper.ts'
 import { openWorld, type World } from './world.ts'
 

@@ -1,6 +1,6 @@
 import { FakeClock, seededRandom, settle } from '@ha/core/testing'
+import { type FakeEnsemble, startFakeEnsemble } from '@ha/testing/zookeeper'
 import { resolveZookeeperOptions, type ZookeeperOptions } from '../../src/options.ts'
-import { type FakeEnsemble, startFakeEnsemble } from '../../src/testing/index.ts'
 import { Zookeeper } from '../../src/zookeeper.ts'
 import { Machine } from './machine.ts'
 

@@ -1,8 +1,8 @@
 import { formatEndpoint } from '@ha/core'
 import { seededRandom } from '@ha/core/testing'
+import type { FakeNode } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
 import type { Lease } from '../../src/recipes/lease.ts'
-import type { FakeNode } from '../../src/testing/index.ts'
 import type { Zookeeper } from '../../src/zookeeper.ts'
 import { after, type Bench, bench } from '../client/virtual.ts'
 

@@ -1,7 +1,7 @@
 import { seededRandom } from '@ha/core/testing'
+import type { FakeNode } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
 import type { Lease } from '../../src/recipes/lease.ts'
-import type { FakeNode } from '../../src/testing/index.ts'
 import { type Bench, type Member, openBench, sessionMs, tickMs } from './bench.ts'
 import { ProtectedStore } from './protected-store.ts'
 

@@ -1,0 +1,154 @@
+import type { Duplex } from 'node:stream'
+import { type Clock, type Endpoint, HaError, sameEndpoint } from '@ha/core'
+import { nodeNumbered } from '../../server/node-numbered.ts'
+import { Script } from '../../server/script/script.ts'
+import type { Membership } from '../engine/membership.ts'
+import { Server } from '../engine/server.ts'
+import { Session } from '../engine/session.ts'
+import { Store } from '../engine/store.ts'
+import { type CommandScript, commandGrammar } from '../script/plan.ts'
+import type { Rule } from '../script/rule.ts'
+import type { Value } from '../wire/value.ts'
+import type { Bond } from './bond.ts'
+import { type CommandLog, commandLog } from './command-log.ts'
+import { FakeNode, type NodeEnds } from './fake-node.ts'
+import type { FakeServerOptions } from './options.ts'
+
+/** What a cluster is made of. */
+export interface ClusterPlan {
+  readonly nodes: number
+  readonly options: Required<FakeServerOptions>
+  readonly bond: (ends: { readonly clock: Clock; readonly store: Store }) => Bond
+  /** What makes this kind of node different. */
+  readonly variables: (node: number) => NodeEnds['variables']
+}
+
+/** A row as a test looks at it. */
+export type SeenRow = Readonly<Record<string, Value>>
+
+/** Fake MariaDB servers that share what is committed, and misbehave when they are told to. */
+export class FakeCluster {
+  /** What clients did, on all nodes. */
+  readonly log: CommandLog
+  readonly nodes: readonly FakeNode[]
+  readonly #store: Store
+  readonly #bond: Bond
+  readonly #script: CommandScript = new Script(commandGrammar)
+  readonly #observer: Session
+  #accepted = 0
+
+  constructor({ nodes, options, bond, variables }: ClusterPlan) {
+    const { clock, users, schemas, listens } = options
+    this.#store = new Store(schemas)
+    this.#bond = bond({ clock, store: this.#store })
+    this.log = commandLog(clock)
+    this.#observer = observerOf(clock, this.#store, { bond: this.#bond, schema: schemas[0] })
+    this.nodes = Array.from({ length: nodes }, (_, i) => {
+      const own = { ...variables(i + 1), ...options.variables }
+      return new FakeNode(i + 1, {
+        clock,
+        users,
+        listens,
+        store: this.#store,
+        bond: this.#bond,
+        script: this.#script,
+        log: this.log,
+        variables: own,
+        nextConnection: () => ++this.#accepted,
+      })
+    })
+  }
+
+  /** How many connections were accepted since the beginning. */
+  get accepted(): number {
+    return this.#accepted
+  }
+
+  /** How many connections are open. */
+  get connections(): number {
+    return this.nodes.reduce((sum, node) => sum + node.connections, 0)
+  }
+
+  /** The addresses of all nodes, such as `127.0.0.1:40001`. */
+  get addresses(): readonly string[] {
+    return this.nodes.map((node) => node.address)
+  }
+
+  /** The addresses of all nodes as endpoints. */
+  get endpoints(): readonly Endpoint[] {
+    return this.nodes.map((node) => node.endpoint)
+  }
+
+  /** A node by its number, from 1. */
+  node(number: number): FakeNode {
+    return nodeNumbered(this.nodes, number)
+  }
+
+  /** Connects to the node of that address without a port: the client's end of the connection. */
+  dial(endpoint: Endpoint): Duplex {
+    const node = this.nodes.find((each) => sameEndpoint(each.endpoint, endpoint))
+    if (node !== undefined) return node.dial()
+    throw new HaError('config-invalid', `there is no node at ${endpoint.host}:${endpoint.port}`)
+  }
+
+  /** Adds rules; the returned function removes them. */
+  script(...rules: readonly Rule[]): () => void {
+    return this.#script.add(rules)
+  }
+
+  /** Lets go on what a rule holds under this name. */
+  release(name: string): void {
+    this.#script.release(name)
+  }
+
+  /**
+   * Runs a statement on what is committed, past every node, rule and log: to arrange a test and to look at what came
+   * of it. Rejects with `rejected` when it is refused.
+   */
+  async query(sql: string, parameters: readonly Value[] = []): Promise<readonly SeenRow[]> {
+    this.#observer.server.applier.receive(this.#store.seqno)
+    const answer = await this.#observer.execute(sql, parameters)
+    if (answer.kind === 'error') throw new HaError('rejected', `${answer.errno}: ${answer.message}`)
+    if (answer.kind === 'ok') return []
+    const names = answer.columns.map((column) => column.name)
+    return answer.rows.map((row) => Object.fromEntries(names.map((name, i) => [name, row[i] ?? null])))
+  }
+
+  /** Ends everything: no socket, no timer and no port is left. */
+  async close(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.kill()))
+    this.#bond.end()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** Makes a cluster and starts its nodes, the first one first. */
+export async function startCluster(plan: ClusterPlan): Promise<FakeCluster> {
+  const cluster = new FakeCluster(plan)
+  for (const node of cluster.nodes) await node.start()
+  return cluster
+}
+
+function observerOf(
+  clock: Clock,
+  store: Store,
+  { bond, schema }: { readonly bond: Bond; readonly schema: string | undefined },
+): Session {
+  const membership: Membership = {
+    commit: (changes) => {
+      const seqno = store.commit(changes)
+      bond.published(seqno)
+      return Promise.resolve(seqno)
+    },
+    status: () => ({}),
+    variables: () => ({}),
+    replica: () => undefined,
+  }
+  const server = new Server({ clock, store, membership, variables: {} })
+  const session = new Session({ server, id: 0, user: 'test', onKilled: () => undefined })
+  session.schema = schema
+  return session
+}

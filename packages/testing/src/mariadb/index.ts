@@ -1,0 +1,23 @@
+export type { Edge, Fate } from '../server/script/edge.ts'
+export type { Place, Side } from '../server/script/place.ts'
+export type { WhenByte } from '../server/script/plan-bytes.ts'
+export type { CommandLog, LogEntry, LogPattern } from './cluster/command-log.ts'
+export type { FakeCluster, SeenRow } from './cluster/fake-cluster.ts'
+export type { FakeNode, NodeState } from './cluster/fake-node.ts'
+export type { FakeGaleraOptions, FakeReplicationOptions, FakeServerOptions } from './cluster/options.ts'
+export { startFakeGalera, startFakeReplication, startFakeServer } from './cluster/start.ts'
+export type { Users } from './conversation/users.ts'
+export type { Values } from './engine/membership.ts'
+export type {
+  ByteRule,
+  CommandAct,
+  CommandRule,
+  CutHow,
+  Deed,
+  Ending,
+  Rule,
+  ScriptedAnswer,
+  WhenCommand,
+} from './script/rule.ts'
+export type { CommandName } from './wire/command.ts'
+export type { Value } from './wire/value.ts'

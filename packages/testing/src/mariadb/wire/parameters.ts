@@ -1,0 +1,98 @@
+import { Malformed } from '../../server/wire/malformed.ts'
+import { ByteReader } from './byte-reader.ts'
+import { decodeDatetime } from './datetime.ts'
+import type { Row, Value } from './value.ts'
+
+/** The parameters of one execution, and their types, which a client says only the first time. */
+export interface Bound {
+  readonly values: Row
+  readonly types: readonly number[]
+}
+
+/** What an execution is read against. */
+export interface Expected {
+  readonly count: number
+  /** The types of the last execution. */
+  readonly types: readonly number[]
+  /** Values that came ahead, by their index. */
+  readonly longData: ReadonlyMap<number, Buffer>
+}
+
+// Flags of the cursor, and how often to run it: once.
+const executeHeadBytes = 5
+
+/** Reads the parameters of `COM_STMT_EXECUTE`. */
+export function decodeParameters(body: Buffer, { count, types, longData }: Expected): Bound {
+  const reader = new ByteReader(body)
+  reader.bytes(executeHeadBytes)
+  if (count === 0) return { values: [], types }
+  const nulls = reader.bytes(Math.floor((count + 7) / 8))
+  const said = reader.octet() === 1 ? readTypes(reader, count) : types
+  const values = said.map((type, i): Value => {
+    const ahead = longData.get(i)
+    if (ahead !== undefined) return ahead
+    const isNull = ((nulls[i >> 3] ?? 0) & (1 << (i & 7))) !== 0
+    return isNull ? null : readValue(reader, type)
+  })
+  return { values, types: said }
+}
+
+const sendsTypes = 128
+const bulkIndicator = { value: 0, null: 1 } as const
+
+/** Reads the parameters of `COM_STMT_BULK_EXECUTE`: one row behind the other. */
+export function decodeBulk(body: Buffer, count: number): readonly Row[] {
+  const reader = new ByteReader(body)
+  if ((reader.short() & sendsTypes) === 0) throw new Malformed('a bulk without the types of its parameters')
+  const types = readTypes(reader, count)
+  const rows: Row[] = []
+  while (reader.left > 0) {
+    rows.push(
+      types.map((type) => (readIndicator(reader) === bulkIndicator.null ? null : readValue(reader, type))),
+    )
+  }
+  return rows
+}
+
+function readIndicator(reader: ByteReader): number {
+  const indicator = reader.octet()
+  if (indicator === bulkIndicator.value || indicator === bulkIndicator.null) return indicator
+  throw new Malformed(`a bulk with DEFAULT or IGNORE for a value: ${indicator}`)
+}
+
+function readTypes(reader: ByteReader, count: number): readonly number[] {
+  // The upper byte says whether a number is unsigned: nothing here is that large.
+  return Array.from({ length: count }, () => reader.short() & 0xff)
+}
+
+function readValue(reader: ByteReader, type: number): Value {
+  const read = readers[type]
+  if (read !== undefined) return read(reader)
+  return reader.sized().toString('utf8')
+}
+
+const blob = (reader: ByteReader): Value => Buffer.from(reader.sized())
+const datetime = (reader: ByteReader): Value => decodeDatetime(reader.bytes(reader.octet()))
+
+// Every type that is not here is text behind its length.
+const readers: Readonly<Record<number, (reader: ByteReader) => Value>> = {
+  1: (reader) => reader.signed(1),
+  2: (reader) => reader.signed(2),
+  3: (reader) => reader.signed(4),
+  4: (reader) => reader.float(),
+  5: (reader) => reader.double(),
+  6: () => null,
+  7: datetime,
+  8: (reader) => narrow(reader.longlong()),
+  10: datetime,
+  12: datetime,
+  249: blob,
+  250: blob,
+  251: blob,
+  252: blob,
+}
+
+function narrow(value: bigint): Value {
+  const number = Number(value)
+  return Number.isSafeInteger(number) ? number : value
+}

@@ -1,0 +1,29 @@
+export { localhostCertificate } from '../server/localhost-certificate.ts'
+export type { Place, Side } from '../server/script/place.ts'
+export type { WhenByte } from '../server/script/plan-bytes.ts'
+export type { Alarm } from './broker/broker.ts'
+export type { FakePermissions, FakeUser } from './broker/users.ts'
+export {
+  type ConnectionSnapshot,
+  type FakeCluster,
+  type QueueSnapshot,
+  startFakeCluster,
+} from './cluster/fake-cluster.ts'
+export type { FakeNode, NodeState } from './cluster/fake-node.ts'
+export type { FrameLog, LogEntry, LogPattern } from './cluster/frame-log.ts'
+export type { FakeClusterOptions } from './cluster/options.ts'
+export type {
+  AtEdge,
+  ByteAct,
+  ByteRule,
+  ConfirmBatch,
+  CutHow,
+  Ending,
+  FrameAct,
+  FrameRule,
+  Injection,
+  PublishAct,
+  Rule,
+  WhenFrame,
+} from './script/rule.ts'
+export type { FrameName } from './wire/frame-name.ts'

@@ -1,0 +1,94 @@
+import type { Clock } from '@ha/core'
+import { type Gate, gate, HaError, withDeadline } from '@ha/core'
+
+/** When something was noted. */
+export interface Noted {
+  readonly atMs: number
+}
+
+/** How a protocol's log is read: `S` what is noted, `P` a pattern of entries, `D` what a client does. */
+export interface LogReading<S, P, D> {
+  /** What the entries are called when they are missing, such as `commands`. */
+  readonly name: string
+  readonly deedOf: (entry: S) => D
+  /** Whether an entry agrees in everything that is given. */
+  readonly isFit: (pattern: P, entry: S) => boolean
+  /** A pattern as JSON can say it. */
+  readonly plain: (pattern: P) => object
+}
+
+interface Waiter<E, P> {
+  readonly pattern: P
+  readonly count: number
+  readonly seen: Gate<readonly E[]>
+}
+
+/** What all clients did, in the order in which the nodes saw it. */
+export class DeedLog<S extends object, P, D> {
+  readonly #clock: Clock
+  readonly #reading: LogReading<S, P, D>
+  #entries: (Noted & S)[] = []
+  #waiters: readonly Waiter<Noted & S, P>[] = []
+
+  constructor(clock: Clock, reading: LogReading<S, P, D>) {
+    this.#clock = clock
+    this.#reading = reading
+  }
+
+  /** The entries that fit, the oldest first; all of them without a pattern. */
+  entries(pattern?: P): readonly (Noted & S)[] {
+    return this.#entries.filter((entry) => pattern === undefined || this.#reading.isFit(pattern, entry))
+  }
+
+  /** How many entries fit. */
+  count(pattern?: P): number {
+    return this.entries(pattern).length
+  }
+
+  /** The deeds that fit: the order on the wire. */
+  deeds(pattern?: P): readonly D[] {
+    return this.entries(pattern).map(this.#reading.deedOf)
+  }
+
+  /**
+   * Resolves with the entries that fit as soon as there are `count`, default 1; rejects with `timed-out` when there are
+   * not within `timeoutMs`, default 5000.
+   */
+  until(
+    pattern: P,
+    options: { readonly count?: number; readonly timeoutMs?: number } = {},
+  ): Promise<readonly (Noted & S)[]> {
+    const { count = 1, timeoutMs = 5_000 } = options
+    if (this.count(pattern) >= count) return Promise.resolve(this.entries(pattern))
+    const waiter: Waiter<Noted & S, P> = { pattern, count, seen: gate() }
+    this.#waiters = [...this.#waiters, waiter]
+    const expired = (): Error => this.#notSeen(waiter, timeoutMs)
+    return withDeadline(this.#clock, { timeoutMs, expired }, () => waiter.seen.promise)
+  }
+
+  /** Forgets everything. */
+  clear(): void {
+    this.#entries = []
+  }
+
+  /** Notes what a client did. */
+  add(said: S): void {
+    const entry = { atMs: this.#clock.now(), ...said }
+    this.#entries.push(entry)
+    for (const waiter of this.#waiters) if (this.#reading.isFit(waiter.pattern, entry)) this.#tell(waiter)
+  }
+
+  #tell(waiter: Waiter<Noted & S, P>): void {
+    if (this.count(waiter.pattern) < waiter.count) return
+    this.#waiters = this.#waiters.filter((other) => other !== waiter)
+    waiter.seen.resolve(this.entries(waiter.pattern))
+  }
+
+  #notSeen(waiter: Waiter<Noted & S, P>, timeoutMs: number): Error {
+    this.#waiters = this.#waiters.filter((other) => other !== waiter)
+    const { pattern, count } = waiter
+    const { name, plain } = this.#reading
+    const seen = `${this.count(pattern)} of ${count} ${name} ${JSON.stringify(plain(pattern))}`
+    return new HaError('timed-out', `${seen} within ${timeoutMs} ms`)
+  }
+}

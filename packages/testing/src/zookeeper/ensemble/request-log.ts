@@ -1,0 +1,64 @@
+import type { Clock } from '@ha/core'
+import { DeedLog, type LogReading, type Noted } from '../../server/pipe/deed-log.ts'
+import type { Fate } from '../../server/script/edge.ts'
+import { isText, type TextPattern } from '../../server/script/text-pattern.ts'
+import type { Deed } from '../script/rule.ts'
+import type { ConnectRequest } from '../wire/connect.ts'
+import type { Request } from '../wire/request.ts'
+
+/** One thing that a client did and that arrived wholly, or was cut short by a rule. */
+export interface LogEntry extends Noted {
+  /** The number of the node, from 1. */
+  readonly node: number
+  /** The number of the connection, from 1, in the order in which the nodes together accepted them. */
+  readonly connection: number
+  /** 0 before there is one. */
+  readonly session: bigint
+  readonly op: Deed
+  /** The paths that it is about: none, one, or those of the parts of a multi. */
+  readonly paths: readonly string[]
+  /** Its number; 0 for what has none. */
+  readonly xid: number
+  /** How many bytes its frame had. */
+  readonly bytes: number
+  /** What it said, word for word; undefined for `accept`. */
+  readonly said: Request | ConnectRequest | undefined
+  /** Whether the server did it, a rule answered it, or it was lost before the server looked at it. */
+  readonly fate: Fate
+}
+
+/** Which entries: those that agree in everything that is given; `path` may be a pattern, and any of the paths. */
+export type LogPattern = Partial<
+  Pick<LogEntry, 'node' | 'connection' | 'session' | 'op' | 'xid' | 'fate'>
+> & {
+  readonly path?: TextPattern
+}
+
+/** What all clients did, in the order in which the nodes saw it. */
+export type RequestLog = DeedLog<Sent, LogPattern, Deed>
+
+/** A log in which nothing is noted yet. */
+export function requestLog(clock: Clock): RequestLog {
+  return new DeedLog(clock, reading)
+}
+
+type Sent = Omit<LogEntry, keyof Noted>
+
+const reading: LogReading<Sent, LogPattern, Deed> = {
+  name: 'requests',
+  deedOf: ({ op }) => op,
+  isFit: (pattern, sent) =>
+    exactKeys.every((key) => pattern[key] === undefined || pattern[key] === sent[key]) &&
+    isAbout(pattern.path, sent.paths),
+  plain: ({ path, session, ...exact }) => ({
+    ...exact,
+    path: path?.toString(),
+    session: session?.toString(16),
+  }),
+}
+
+const exactKeys = ['node', 'connection', 'session', 'op', 'xid', 'fate'] as const
+
+function isAbout(path: TextPattern | undefined, paths: readonly string[]): boolean {
+  return path === undefined || paths.some((each) => isText(path, each))
+}

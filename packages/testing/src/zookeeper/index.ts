@@ -1,0 +1,31 @@
+export { localhostCertificate } from '../server/localhost-certificate.ts'
+export type { Edge, Fate } from '../server/script/edge.ts'
+export type { Place, Side } from '../server/script/place.ts'
+export type { WhenByte } from '../server/script/plan-bytes.ts'
+export type { FakeEnsemble, SeenNode } from './ensemble/fake-ensemble.ts'
+export type { FakeNode, Role } from './ensemble/fake-node.ts'
+export type { FakeEnsembleOptions } from './ensemble/options.ts'
+export type { NodeState } from './ensemble/process.ts'
+export type { LogEntry, LogPattern, RequestLog } from './ensemble/request-log.ts'
+export type { Session } from './ensemble/sessions.ts'
+export { startFakeEnsemble } from './ensemble/start.ts'
+export type {
+  ByteRule,
+  CutHow,
+  Deed,
+  Ending,
+  RequestAct,
+  RequestRule,
+  Rule,
+  WhenRequest,
+} from './script/rule.ts'
+export type { Change, Txn } from './tree/tree.ts'
+export type { WatchKind } from './tree/watches.ts'
+export type { Znode } from './tree/znode.ts'
+export type { AclEntry, Identity } from './wire/acl.ts'
+export type { ConnectRequest } from './wire/connect.ts'
+export { framed, lengthOf } from './wire/frame.ts'
+export type { OpName } from './wire/op.ts'
+export { type EventKind, encodeEvent, encodeReply, type ReplyHead } from './wire/reply.ts'
+export type { PartRequest, Request, SetWatchesRequest } from './wire/request.ts'
+export type { SeenStat } from './wire/stat.ts'

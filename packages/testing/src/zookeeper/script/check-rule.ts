@@ -1,0 +1,31 @@
+import { didYouMean } from '@ha/core'
+import { checkEdge } from '../../server/script/edge.ts'
+import { checkWhole, invalidRule } from '../../server/script/invalid-rule.ts'
+import { checkText } from '../../server/script/text-pattern.ts'
+import { opCodes } from '../wire/op.ts'
+import type { Deed, Rule, WhenRequest } from './rule.ts'
+
+const deeds: readonly string[] = [...Object.keys(opCodes), 'accept', 'connect', 'unknown']
+
+/** Throws at a rule that could never match. */
+export function checkRule(rule: Rule): void {
+  if ('byte' in rule.when) {
+    checkWhole('when.byte', rule.when.byte, 1)
+    return
+  }
+  checkWhen(rule.when)
+  if (rule.do === 'slice') checkWhole('pieceBytes', rule.pieceBytes, 1)
+  if ('at' in rule && typeof rule.at === 'object') checkEdge(rule.at)
+}
+
+function checkWhen({ op, path, session }: WhenRequest): void {
+  if (op === undefined && path === undefined && session === undefined)
+    throw invalidRule('when', 'about an op, a path or a session')
+  for (const deed of op === undefined ? [] : [op].flat()) checkDeed(deed)
+  checkText('when.path', path)
+}
+
+function checkDeed(deed: Deed): void {
+  if (deeds.includes(deed)) return
+  throw invalidRule('when.op', `one of ${deeds.join(', ')}, not '${deed}'${didYouMean(deed, deeds)}`)
+}

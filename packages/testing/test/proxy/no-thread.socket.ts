@@ -1,0 +1,13 @@
+import { expect, it, vi } from 'vitest'
+import { call, startProxy, startServer } from './parties.ts'
+
+vi.mock('../../src/proxy/stalled-port.ts', () => ({
+  stallPort: () => Promise.reject(new Error('no more threads')),
+}))
+
+it('refuses clients, and says so, when the port cannot be stalled', async () => {
+  const { endpoint } = await startServer()
+  const proxy = await startProxy({ to: endpoint })
+  await expect(proxy.admit('stall')).rejects.toMatchObject({ cause: { message: 'no more threads' } })
+  expect([proxy.door, await call(proxy.endpoint).ends()]).toEqual(['refuse', 'ECONNREFUSED'])
+})

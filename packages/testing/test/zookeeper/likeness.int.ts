@@ -1,0 +1,65 @@
+import { connect } from 'node:net'
+import { type Lab, startLab } from '@ha/bootstrap'
+import { type FakeEnsemble, startFakeEnsemble } from '@ha/testing/zookeeper'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { scenarios } from './scenarios/index.ts'
+import { play, type Scenario, type StageOptions } from './scenarios/stage.ts'
+
+interface Address {
+  readonly host: string
+  readonly port: number
+}
+
+describe('the fake ensemble and a real one are the same to a client', () => {
+  let lab: Lab
+  let fake: FakeEnsemble
+  beforeAll(async () => {
+    lab = await startLab(
+      { kind: 'zookeeper', nodes: 3, detectMs: 1_000 },
+      { name: `likeness-${process.pid}` },
+    )
+    fake = await startFakeEnsemble()
+  })
+  afterAll(async () => {
+    await fake.close()
+    await lab.down()
+  })
+
+  it.each(scenarios)('$name', async (scenario) => {
+    const onReal = await play(scenario, overTcp(lab.nodes.map((node) => node.endpoint)))
+    const onFake = await play(scenario, overTcp(fake.endpoints))
+    expect(onFake).toEqual(onReal)
+  })
+
+  // The last one: afterwards the ensembles are of no more use.
+  it('a server without a majority', async () => {
+    for (const name of ['zk2', 'zk3']) await lab.kill(name, { forMs: 60_000 })
+    for (const number of [2, 3]) await fake.node(number).kill()
+    await expect.poll(() => lab.ctl('zk1', ['srvr'])).toContain('not currently serving')
+    const onReal = await play(lonely, overTcp(lab.nodes.map((node) => node.endpoint)))
+    const onFake = await play(lonely, overTcp(fake.endpoints))
+    expect([onFake, onReal]).toEqual([lonely.expected, lonely.expected])
+  })
+})
+
+const lonely: Scenario = {
+  name: 'a server without a majority',
+  act: async (stage) => {
+    const client = await stage.stranger(1)
+    const asked = await stage.stranger(1)
+    asked.send(Buffer.from('srvr'))
+    return [await client.hello(), await stage.rawBy(asked)]
+  },
+  expected: [undefined, 'This ZooKeeper instance is not currently serving requests\n'],
+}
+
+function overTcp(addresses: readonly Address[]): StageOptions {
+  return {
+    dial: async (node) => {
+      const { host, port } = addresses[node - 1]!
+      return connect({ host, port, noDelay: true })
+    },
+    // What a real ensemble tells reaches the last of its servers within some milliseconds, if the machine is not busy.
+    arrive: () => new Promise((resolve) => setTimeout(resolve, 400)),
+  }
+}
