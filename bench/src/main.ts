@@ -1,5 +1,6 @@
 // npm run drill | bench | demo: which program, with which options.
-import { didYouMean, isHaError } from '@ha/core'
+import { isHaError } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 import { UsageError } from './harness/args.ts'
 import { Interrupted } from './harness/interrupted.ts'
 import { commitCutsDrill } from './mariadb/commit-cuts.ts'

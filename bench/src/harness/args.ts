@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util'
-import { didYouMean } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 
 /** A wrong word on the command line: told without a stack. */
 export class UsageError extends Error {}

@@ -68,7 +68,7 @@ function tellEvents({ events }: Mariadb, tell: ContestantSetup['onEvent']): void
   events.on('failover', ({ from, to, error }) => tell('failover', { from, to, error: error?.message }))
   events.on('failback', ({ from, to }) => tell('failback', { from, to }))
   events.on('quorumLost', ({ error }) => tell('quorumLost', { error: error.message }))
-  events.on('quorumBack', ({ endpoint }) => tell('quorumBack', { endpoint }))
+  events.on('quorumRestored', ({ endpoint }) => tell('quorumRestored', { endpoint }))
   events.on('exhausted', ({ endpoint, error }) => tell('exhausted', { endpoint, error: error.message }))
   events.on('outcomeUnknown', ({ name, endpoint, token }) =>
     tell('outcomeUnknown', { name, endpoint, token }),

@@ -60,7 +60,7 @@ function startTraffic(publisher: Publisher<Uint8Array>): {
       if (maybeDuplicate) counts.maybeDuplicate += 1
     } catch (error) {
       // A full outbox says so at once, and nothing of it is sent: that is no accepted message.
-      if (isHaError(error) && error.code === 'outbox-full') counts.turnedAway += 1
+      if (isHaError(error) && error.code === 'buffer-full') counts.turnedAway += 1
       else counts.lost += 1
     }
   }

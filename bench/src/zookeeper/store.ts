@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { gate } from '@ha/core'
+import { deferred } from '@ha/core/driver'
 import { wallMs } from '../harness/wall-clock.ts'
 import { hearLines } from './lines.ts'
 
@@ -68,7 +68,7 @@ export class ProtectedStore implements AsyncDisposable {
 
   /** Has the next who may write stop itself for a while; resolves when it is awake again, or gone, or nobody wrote. */
   async freezeHolder(forMs: number): Promise<void> {
-    const holder = gate<number | undefined>()
+    const holder = deferred<number | undefined>()
     this.#onHolder = holder.resolve
     const tooLate = setTimeout(() => holder.resolve(undefined), patienceMs)
     const pid = await holder.promise

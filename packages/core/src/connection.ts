@@ -2,7 +2,7 @@ import { type Endpoint, formatEndpoint } from './address/endpoint.ts'
 import type { Driver } from './driver.ts'
 import { HaError } from './model/error.ts'
 import type { Clock } from './runtime/clock.ts'
-import { type Limit, withDeadline } from './runtime/deadline.ts'
+import { type DeadlineOptions, withDeadline } from './runtime/deadline.ts'
 
 interface Ends<C> {
   readonly driver: Driver<C>
@@ -10,16 +10,16 @@ interface Ends<C> {
 }
 
 /**
- * Dials one endpoint and completes the whole handshake within `timeoutMs`, else rejects with `silent`. A connection
+ * Dials one endpoint and completes the whole handshake within `timeoutMs`, else rejects with `unresponsive`. A connection
  * that arrives later is destroyed.
  */
 export function openWithin<C>(
   { driver, clock }: Ends<C>,
   endpoint: Endpoint,
-  { timeoutMs, signal }: Omit<Limit, 'expired'>,
+  { timeoutMs, signal }: Omit<DeadlineOptions, 'expired'>,
 ): Promise<C> {
   const expired = (): HaError =>
-    new HaError('silent', `no complete handshake within ${timeoutMs} ms`, {
+    new HaError('unresponsive', `no complete handshake within ${timeoutMs} ms`, {
       endpoint: formatEndpoint(endpoint),
       retryable: true,
     })
@@ -38,7 +38,7 @@ export function openWithin<C>(
 export async function endPolitely<C>(
   { driver, clock }: Ends<C>,
   connection: C,
-  { timeoutMs, signal }: Omit<Limit, 'expired'>,
+  { timeoutMs, signal }: Omit<DeadlineOptions, 'expired'>,
 ): Promise<void> {
   const expired = (): HaError => new HaError('timed-out', `no polite end within ${timeoutMs} ms`)
   try {

@@ -2,7 +2,7 @@ import type { Endpoint } from './address/endpoint.ts'
 import type { Verdict } from './model/verdict.ts'
 
 /** What a driver says of a connection without being asked. */
-export type Signal =
+export type ConnectionSignal =
   /** The connection is over. */
   | { readonly kind: 'lost'; readonly error: Error }
   /** The connection stands, but the server asks us to wait (AMQP `connection.blocked`). */
@@ -20,13 +20,13 @@ export interface Driver<C> {
   /** Ends the connection at once. Never throws; may be called twice. */
   destroy(connection: C): void
   /** Reports what happens to the connection until the returned function is called. `lost` comes at most once. */
-  watch(connection: C, report: (signal: Signal) => void): () => void
+  watch(connection: C, report: (signal: ConnectionSignal) => void): () => void
   /** How many bytes have been received so far: the cheapest sign of life. */
   received(connection: C): number
   /** Asks the server for any answer over this connection, through everything that a request goes through. */
   probe(connection: C, signal: AbortSignal): Promise<void>
   /** Asks the server for a first byte over a connection of its own: tells a dead server from a clogged connection. */
-  knock(endpoint: Endpoint, signal: AbortSignal): Promise<void>
+  probeEndpoint(endpoint: Endpoint, signal: AbortSignal): Promise<void>
   /** What an error means: pure, from a table. */
   classify(error: unknown): Verdict
 }

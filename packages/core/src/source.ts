@@ -1,6 +1,6 @@
 import type { Endpoint } from './address/endpoint.ts'
 import { HaError } from './model/error.ts'
-import { kept } from './model/kept.ts'
+import { detachStack } from './model/kept.ts'
 
 /** The right to use a connection until `signal` fires. */
 export interface Lease<C> {
@@ -32,5 +32,5 @@ export interface Source<C> {
 /** The reason with which the signal of a lease fires when its connection is over. */
 export function leaseOver(endpoint: string, error: Error): HaError {
   const message = `the connection to ${endpoint} is over: ${error.message}`
-  return kept(new HaError('lost', message, { endpoint, cause: error, retryable: true }))
+  return detachStack(new HaError('lost', message, { endpoint, cause: error, retryable: true }))
 }

@@ -1,4 +1,5 @@
-import { Budget, Emitter, Pool, sameEndpoint } from '@ha/core'
+import { Budget, Pool } from '@ha/core'
+import { Emitter, sameEndpoint } from '@ha/core/driver'
 import { plainCall } from './call-options.ts'
 import { Causality } from './consistency/causality.ts'
 import type { MariadbConnection } from './driver/connection.ts'

@@ -1,4 +1,4 @@
-import { didYouMean } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 import { MariadbError } from './mariadb-error.ts'
 import type { ResolvedOptions } from './options/resolved.ts'
 import type { Asked } from './route/wish.ts'

@@ -19,7 +19,7 @@ export type MariadbEvents = {
   readonly failback: WriterChange
   /** No Galera node that answers has a quorum. */
   readonly quorumLost: { readonly error: Error }
-  readonly quorumBack: { readonly endpoint: string }
+  readonly quorumRestored: { readonly endpoint: string }
   /** The hosts belong to different clusters; only those of `used` are used. */
   readonly splitCluster: { readonly used: string; readonly others: readonly string[] }
   readonly exhausted: Exhaustion

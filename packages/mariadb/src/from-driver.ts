@@ -1,4 +1,5 @@
-import { asError, HaError, isHaError, type Outcome } from '@ha/core'
+import { HaError, isHaError, type Outcome } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import type { MariadbCode } from './codes.ts'
 import { DriverError, type Stage } from './driver/driver-error.ts'
 import { MariadbError, type MariadbErrorDetails } from './mariadb-error.ts'

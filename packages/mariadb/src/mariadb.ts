@@ -1,4 +1,5 @@
-import { asError, type Events, formatEndpoint, HaError, run, systemClock } from '@ha/core'
+import { type Events, formatEndpoint, HaError, run, systemClock } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import { type Assembly, assemble } from './assembly.ts'
 import {
   type Call,

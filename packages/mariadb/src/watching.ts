@@ -1,4 +1,5 @@
-import { type Emitter, formatEndpoint, isHaError, type Routing } from '@ha/core'
+import { formatEndpoint, isHaError, type Routing } from '@ha/core'
+import type { Emitter } from '@ha/core/driver'
 import { mariadbChannels } from './channels.ts'
 import type { MariadbEvents, WriterChange } from './events.ts'
 import type { Fate } from './ledger/resolve.ts'
@@ -105,7 +106,7 @@ export class Watching {
     const [first] = routing.kind === 'go' ? routing.endpoints : []
     if (first !== undefined && !this.#quorum) {
       this.#quorum = true
-      this.#parts.events.emit('quorumBack', { endpoint: formatEndpoint(first) })
+      this.#parts.events.emit('quorumRestored', { endpoint: formatEndpoint(first) })
     }
   }
 

@@ -1,4 +1,5 @@
-import { didYouMean, HaError } from '@ha/core'
+import { HaError } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 import { rabbitError } from './codes.ts'
 import type { RabbitOptions } from './options.ts'
 

@@ -25,7 +25,7 @@ export const rabbitCodes = {
       'The broker has refused the route for longer than an election takes: its queue is full (`reject-publish`).',
     action: 'See who consumes the queue, and publish again later. Another queue of the route may hold it.',
   },
-  'outbox-full': {
+  'buffer-full': {
     meaning: 'The broker takes messages more slowly than they are published, and the outbox is at its bound.',
     action: 'Await `publish()`, publish less, or raise `outbox.maxMessages` and `outbox.maxBytes`.',
   },

@@ -1,4 +1,5 @@
-import { type Clock, scopeBelow } from '@ha/core'
+import type { Clock } from '@ha/core'
+import { linkedController } from '@ha/core/driver'
 import { rabbitError } from './codes.ts'
 import type { Consuming } from './consume/consuming.ts'
 import type { Links } from './links.ts'
@@ -28,9 +29,9 @@ export class Ending {
   readonly #publishing: Publishing
   readonly #consuming: Consuming
   /** Fires when the end begins. */
-  readonly #begun = scopeBelow()
+  readonly #begun = linkedController()
   /** Fires when the time is up of anybody who asked for the end. */
-  readonly #patience = scopeBelow()
+  readonly #patience = linkedController()
   #state: State = { kind: 'open' }
   #closing: Promise<DrainReport> | undefined
 

@@ -8,7 +8,7 @@ export interface RabbitFailover {
   readonly role: Role
   readonly from: string
   readonly to: string
-  /** The code of what happened: `lost`, `silent`, `stalled`, `failed-back`, or `internal` for a defect of ours. */
+  /** The code of what happened: `lost`, `unresponsive`, `stalled`, `failed-back`, or `internal` for a defect of ours. */
   readonly cause: string
   readonly error: Error
   /** How long the node had been quiet before it was given up; 0 when the end was announced. */

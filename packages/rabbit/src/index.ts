@@ -1,6 +1,4 @@
 export {
-  type CodeEntry,
-  type CodeTable,
   type DeclarationHealth,
   type Events,
   type FailedAttempt,
@@ -10,6 +8,7 @@ export {
   type MemberHealth,
   type Outcome,
 } from '@ha/core'
+export type { CodeEntry, CodeTable } from '@ha/core/driver'
 export { bytes, type Codec, json, text } from './codec.ts'
 export { type RabbitCode, rabbitCodes } from './codes.ts'
 export type { StopReport } from './consume/consumer.ts'

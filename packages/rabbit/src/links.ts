@@ -1,4 +1,5 @@
-import { type Clock, type Driver, type EndpointSource, type FullJitter, Link, Roster } from '@ha/core'
+import { type Clock, type Driver, type EndpointSource, type FullJitter, Link } from '@ha/core'
+import { EndpointRegistry } from '@ha/core/driver'
 import type { AmqpConnection } from './amqp/connection.ts'
 import type { Role } from './events.ts'
 import type { ResolvedOptions } from './options.ts'
@@ -23,7 +24,7 @@ const penaltyMs = 30_000
 
 /** Makes both links; they dial when they are first needed. */
 export function makeLinks(options: ResolvedOptions, parts: LinkParts): Links {
-  const roster = new Roster(parts.clock, parts.addresses)
+  const roster = new EndpointRegistry(parts.clock, parts.addresses)
   return {
     publish: makeLink('publish', options, parts, roster),
     consume: makeLink('consume', options, parts, roster),
@@ -34,7 +35,7 @@ function makeLink(
   role: Role,
   options: ResolvedOptions,
   parts: LinkParts,
-  roster: Roster,
+  roster: EndpointRegistry,
 ): Link<AmqpConnection> {
   const { strategy, dial, backoff, failBackAfterMs, liveness } = options
   const { clock, random, driver, beforeMove } = parts

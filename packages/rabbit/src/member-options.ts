@@ -1,13 +1,5 @@
-import {
-  checked,
-  count,
-  flag,
-  HaError,
-  milliseconds,
-  type OptionReader,
-  oneOf,
-  resolveOptions,
-} from '@ha/core'
+import { HaError } from '@ha/core'
+import { checked, count, flag, milliseconds, type OptionReader, oneOf, resolveOptions } from '@ha/core/driver'
 import { type Codec, json } from './codec.ts'
 import type { ConsumeSettings } from './consume/consumer.ts'
 import type { DeliveryHandler } from './consume/delivery.ts'

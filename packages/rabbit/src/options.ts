@@ -1,22 +1,24 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import {
-  checkEndpoint,
-  checked,
-  count,
   type DialOptions,
   type Endpoint,
   type EndpointSource,
   type FullJitter,
-  group,
   HaError,
+  type Strategy,
+} from '@ha/core'
+import {
+  checkEndpoint,
+  checked,
+  count,
+  group,
   milliseconds,
   type OptionTable,
   oneOf,
   parseHostList,
   resolveOptions,
-  type Strategy,
   text,
-} from '@ha/core'
+} from '@ha/core/driver'
 import { readAmqpUrl } from './amqp-url.ts'
 import type { OutboxOptions } from './publish/outbox-space.ts'
 import { checkTopology } from './topology/check.ts'

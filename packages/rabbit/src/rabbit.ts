@@ -1,15 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import {
-  Budget,
-  type Clock,
-  type Driver,
-  Emitter,
-  type Events,
-  fullJitter,
-  leaseOf,
-  type Runner,
-  systemClock,
-} from '@ha/core'
+import { Budget, type Clock, type Driver, type Events, fullJitter, type Runner, systemClock } from '@ha/core'
+import { Emitter, leaseOf } from '@ha/core/driver'
 import type { AmqpConnection } from './amqp/connection.ts'
 import { amqpDriver } from './amqp/driver.ts'
 import type { Channel, ChannelModel } from './amqp/types.ts'

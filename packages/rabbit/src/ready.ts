@@ -1,4 +1,5 @@
-import { type Clock, HaError, isHaError, type Link, scopeBelow } from '@ha/core'
+import { type Clock, HaError, isHaError, type Link } from '@ha/core'
+import { linkedController } from '@ha/core/driver'
 import type { AmqpConnection } from './amqp/connection.ts'
 import type { Links } from './links.ts'
 import { conflictOf } from './topology/conflict.ts'
@@ -22,7 +23,7 @@ export async function whenReady(
   const inUse = [links.publish, links.consume].filter((link) => link.state.kind !== 'idle')
   // Nothing is in use yet: a client that is asked whether it is ready shows that it can connect.
   const waitFor = inUse.length > 0 ? inUse : [links.publish]
-  const scope = scopeBelow(begun, signal)
+  const scope = linkedController(begun, signal)
   let cause: Error | undefined
   const onFailure = (error: Error): void => {
     cause = error
@@ -37,7 +38,7 @@ export async function whenReady(
       : new HaError('aborted', 'ready() was ended by its signal', { cause: error })
   } finally {
     cancel()
-    scope.end()
+    scope.unlink()
   }
 }
 
@@ -47,12 +48,12 @@ async function upAndSettled(
   onFailure: (error: Error) => void,
 ): Promise<void> {
   await link.acquire(signal)
-  for (const key of link.ledger.keys()) {
+  for (const key of link.desiredState.keys()) {
     const onWait = (): void => {
-      const error = lastFailure(link.ledger, key)
+      const error = lastFailure(link.desiredState, key)
       if (error !== undefined) onFailure(error)
     }
-    await whenSettled(link.ledger, key, signal, onWait).catch((error: unknown) => {
+    await whenSettled(link.desiredState, key, signal, onWait).catch((error: unknown) => {
       throw !signal.aborted && isHaError(error) ? conflictOf(key, error) : error
     })
   }

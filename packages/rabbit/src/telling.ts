@@ -1,14 +1,5 @@
-import {
-  type Clock,
-  type Emitter,
-  type Failover,
-  formatEndpoint,
-  isHaError,
-  type Link,
-  type LinkStateKind,
-  leaseOf,
-  withDeadline,
-} from '@ha/core'
+import { type Clock, type Failover, formatEndpoint, isHaError, type Link, type LinkStateKind } from '@ha/core'
+import { type Emitter, leaseOf, withDeadline } from '@ha/core/driver'
 import type { AmqpConnection } from './amqp/connection.ts'
 import type { RabbitEvents, RabbitFailover, Role } from './events.ts'
 import { conflictOf } from './topology/conflict.ts'
@@ -78,7 +69,7 @@ function told(role: Role, failover: Failover): Omit<RabbitFailover, 'replayed' |
 
 async function restored({ link, clock, declareTimeoutMs }: TellingParts): Promise<number> {
   const fromMs = clock.now()
-  const { ledger } = link
+  const { desiredState: ledger } = link
   const expired = (): Error => new Error('not everything is back yet')
   const limit = { timeoutMs: declareTimeoutMs, signal: leaseOf(link.state)?.signal, expired }
   try {

@@ -1,13 +1,5 @@
-import {
-  type Clock,
-  type Driver,
-  type Endpoint,
-  Link,
-  Roster,
-  type Scope,
-  scopeBelow,
-  select,
-} from '@ha/core'
+import { type Clock, type Driver, type Endpoint, Link } from '@ha/core'
+import { EndpointRegistry, type LinkedController, linkedController, select } from '@ha/core/driver'
 import { addressesOf } from './addresses.ts'
 import { chrootDeclaration } from './chroot.ts'
 import type { ZookeeperConnection } from './connection/connection.ts'
@@ -52,7 +44,7 @@ export interface Assembly {
   /** What the session of a closed client is ended with. */
   readonly farewell: FarewellParts
   /** Fires the signal of the ground: everything that stands on it ends. */
-  readonly scope: Scope
+  readonly scope: LinkedController
 }
 
 // A server that failed stands behind the others for as long as a restart takes.
@@ -76,16 +68,16 @@ export function assemble(options: ResolvedOptions, parts: ZookeeperParts): Assem
   const chroot = new Chroot(servers.chroot)
   const watches = new Watches({ chroot, lastZxid: () => sessions.lastZxid, onDefect })
   const driver = driverOf(options, parts, sessions, watches)
-  const roster = new Roster(clock, addressesOf(servers.endpoints, options.tls !== undefined))
+  const roster = new EndpointRegistry(clock, addressesOf(servers.endpoints, options.tls !== undefined))
   const link = linkOf(options, parts, driver, roster)
   sessions.follow(link)
   telling.follow(link, sessions)
   watches.follow(link)
   if (options.ensureChroot && servers.chroot !== '')
-    link.ledger.declare(chrootDeclaration(servers.chroot, aclOf))
-  link.ledger.declare(watches)
+    link.desiredState.declare(chrootDeclaration(servers.chroot, aclOf))
+  link.desiredState.declare(watches)
   const { maxOperations } = options
-  const scope = scopeBelow()
+  const scope = linkedController()
   const closed = scope.signal
   const asking = new Asking({ link, driver, clock, random, chroot, maxOperations, closed })
   const reads = new Reads({ asking, watches, timeoutMs })
@@ -147,7 +139,7 @@ function linkOf(
   options: ResolvedOptions,
   { clock, random }: ZookeeperParts,
   driver: Driver<ZookeeperConnection>,
-  roster: Roster,
+  roster: EndpointRegistry,
 ): Link<ZookeeperConnection> {
   const { sessionTimeoutMs, connectTimeoutMs, backoff, liveness } = options
   return new Link({

@@ -5,7 +5,7 @@ import type { ZookeeperError } from './zookeeper-error.ts'
 export interface ZookeeperFailover {
   readonly from: string
   readonly to: string
-  /** The code of what happened: `lost`, `silent`, `session-lost`, or `internal` for a defect of ours. */
+  /** The code of what happened: `lost`, `unresponsive`, `session-lost`, or `internal` for a defect of ours. */
   readonly cause: string
   readonly error: Error
   /** How long the server had been quiet before it was left; 0 when the end was announced. */

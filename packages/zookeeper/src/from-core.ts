@@ -1,4 +1,5 @@
-import { asError, type HaError, isHaError } from '@ha/core'
+import { type HaError, isHaError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import type { ZookeeperCode } from './codes.ts'
 import { ConnectionError, type Unanswered } from './connection/connection-error.ts'
 import { TooLargeError } from './connection/too-large-error.ts'
@@ -82,7 +83,7 @@ const codes: Readonly<Record<number, ZookeeperCode>> = {
 }
 
 function codeOf({ code, cause }: HaError): ZookeeperCode {
-  if (code !== 'rejected' && code !== 'gave-up') return code as ZookeeperCode
+  if (code !== 'rejected' && code !== 'retry-budget-exhausted') return code as ZookeeperCode
   if (cause instanceof TooLargeError) return 'too-large'
   return cause instanceof ReplyError ? (codes[cause.code] ?? 'rejected') : code
 }

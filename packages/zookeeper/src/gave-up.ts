@@ -1,4 +1,5 @@
-import { asError, isHaError } from '@ha/core'
+import { isHaError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import type { ZookeeperCode } from './codes.ts'
 import type { Ground } from './ground.ts'
 import { ZookeeperError } from './zookeeper-error.ts'

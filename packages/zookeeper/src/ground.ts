@@ -1,4 +1,5 @@
-import type { Clock, Link, Pulse } from '@ha/core'
+import type { Clock, Link } from '@ha/core'
+import type { Notifier } from '@ha/core/driver'
 import type { ZookeeperConnection } from './connection/connection.ts'
 import type { Operations, WatchedReads } from './operations/operations.ts'
 import type { LiveSession } from './session/live-session.ts'
@@ -10,7 +11,7 @@ export interface Sessions {
   /** Whether operations run at this moment. */
   readonly connected: boolean
   /** Fires when {@link current} or {@link connected} has changed. */
-  readonly changed: Pulse
+  readonly changed: Notifier
   /** Waits until operations run, and gives the session in which they do. Rejects with the signal's reason, or `closed`. */
   live(signal: AbortSignal): Promise<LiveSession>
 }

@@ -1,16 +1,14 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { type Endpoint, type FullJitter, HaError } from '@ha/core'
 import {
   checked,
   count,
-  type Endpoint,
-  type FullJitter,
   flag,
   group,
-  HaError,
   milliseconds,
   type OptionTable,
   parseConnectString,
-} from '@ha/core'
+} from '@ha/core/driver'
 import type { Login } from './connection/login.ts'
 import type { Acl } from './node.ts'
 import { type AclOf, checkAcl, creatorOnly, openToAll } from './operations/acl.ts'

@@ -1,14 +1,6 @@
 import type { Duplex } from 'node:stream'
-import {
-  abandonable,
-  asError,
-  type Clock,
-  type Endpoint,
-  formatEndpoint,
-  gate,
-  HaError,
-  withDeadline,
-} from '@ha/core'
+import { type Clock, type Endpoint, formatEndpoint, HaError } from '@ha/core'
+import { asError, deferred, raceAbort, withDeadline } from '@ha/core/driver'
 import type { Dial } from './connection/socket.ts'
 
 /** What one server says of itself, or why it says nothing. */
@@ -48,7 +40,7 @@ export async function probeServer(
 async function ask(dial: Dial, endpoint: Endpoint, signal: AbortSignal): Promise<string> {
   const stream = await dial(endpoint, signal)
   try {
-    return await abandonable(allOf(stream), signal, () => undefined)
+    return await raceAbort(allOf(stream), signal, () => undefined)
   } finally {
     stream.destroy()
   }
@@ -58,7 +50,7 @@ async function ask(dial: Dial, endpoint: Endpoint, signal: AbortSignal): Promise
 const mostBytes = 64 * 1024
 
 function allOf(stream: Duplex): Promise<string> {
-  const said = gate<string>()
+  const said = deferred<string>()
   let text = ''
   stream.on('data', (chunk: Buffer) => {
     text += chunk.toString('latin1')

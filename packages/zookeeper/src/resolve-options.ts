@@ -1,4 +1,4 @@
-import { asError, type OptionTable, resolveOptions as resolve } from '@ha/core'
+import { asError, type OptionTable, resolveOptions as resolve } from '@ha/core/driver'
 import { ZookeeperError } from './zookeeper-error.ts'
 
 /** As that of the core; what it throws is a {@link ZookeeperError}. */

@@ -1,4 +1,5 @@
-import { asError, Emitter, formatEndpoint, isHaError, type Link, leaseOf } from '@ha/core'
+import { formatEndpoint, isHaError, type Link } from '@ha/core'
+import { asError, Emitter, leaseOf } from '@ha/core/driver'
 import { zookeeperChannels } from './channels.ts'
 import type { ZookeeperConnection } from './connection/connection.ts'
 import type { SessionTold, ZookeeperEvents } from './events.ts'

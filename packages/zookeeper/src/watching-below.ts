@@ -1,4 +1,4 @@
-import { abandonable, leaseOf, Pulse, scopeBelow } from '@ha/core'
+import { leaseOf, linkedController, Notifier, raceAbort } from '@ha/core/driver'
 import { fromCore } from './from-core.ts'
 import { gaveUp } from './gave-up.ts'
 import type { Ground } from './ground.ts'
@@ -28,16 +28,16 @@ export async function* watchBelow(
   { signal }: Pick<CallOptions, 'signal'> = {},
 ): AsyncGenerator<BelowEvent, void> {
   checkPath(path)
-  const scope = scopeBelow(ground.signal, signal)
+  const scope = linkedController(ground.signal, signal)
   const missed: BelowEvent = { kind: 'missed', path }
-  const arrived = new Pulse()
+  const arrived = new Notifier()
   let waiting: BelowEvent[] = []
   const push = (event: BelowEvent): void => {
     if (waiting.length < mostWaiting) waiting.push(event)
     else waiting = [missed]
-    arrived.fire()
+    arrived.notifyAll()
   }
-  const stops: (() => void)[] = [scope.end]
+  const stops: (() => void)[] = [scope.unlink]
   try {
     const { generation, stop } = await persist(ground, scope.signal, () =>
       listen(ground, watches, path, push, scope.signal),
@@ -78,7 +78,7 @@ async function listen(
   const { connection, generation } = await link.acquire(signal)
   try {
     const adding = watches.addRecursive(path, push, connection)
-    return { generation, stop: await abandonable(adding, signal, (stop) => stop()) }
+    return { generation, stop: await raceAbort(adding, signal, (stop) => stop()) }
   } catch (thrown) {
     throw fromCore(thrown, path)
   }

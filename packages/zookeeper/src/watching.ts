@@ -1,4 +1,4 @@
-import { abandonable, gate, scopeBelow } from '@ha/core'
+import { deferred, linkedController, raceAbort } from '@ha/core/driver'
 import { fromCore } from './from-core.ts'
 import { gaveUp } from './gave-up.ts'
 import type { Ground } from './ground.ts'
@@ -25,13 +25,13 @@ export async function* watchNode(
   { kind, signal }: WatchOptions,
 ): AsyncGenerator<WatchEvent, void> {
   checkPath(path)
-  const scope = scopeBelow(ground.signal, signal)
+  const scope = linkedController(ground.signal, signal)
   let armed: Armed | undefined
   try {
     armed = await arm(ground, path, kind, scope.signal)
     yield { kind: kind === 'children' ? 'children' : 'changed', path }
     for (;;) {
-      const event = await abandonable(armed.told, scope.signal, () => undefined)
+      const event = await raceAbort(armed.told, scope.signal, () => undefined)
       armed = await arm(ground, path, kind, scope.signal)
       yield event
     }
@@ -41,7 +41,7 @@ export async function* watchNode(
       : fromCore(thrown, path)
   } finally {
     armed?.unwatch()
-    scope.end()
+    scope.unlink()
   }
 }
 
@@ -57,7 +57,7 @@ async function arm(
   kind: WatchOptions['kind'],
   signal: AbortSignal,
 ): Promise<Armed> {
-  const told = gate<WatchEvent>()
+  const told = deferred<WatchEvent>()
   const onEvent = (event: WatchEvent): void => told.resolve(event)
   const { unwatch } = await persist(ground, signal, (call) => readOf[kind](ground, path, onEvent, call))
   return { told: told.promise, unwatch }

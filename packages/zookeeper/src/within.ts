@@ -1,4 +1,4 @@
-import { scopeBelow, withDeadline } from '@ha/core'
+import { linkedController, withDeadline } from '@ha/core/driver'
 import { fromCore } from './from-core.ts'
 import { gaveUp, type Waited } from './gave-up.ts'
 import type { Ground } from './ground.ts'
@@ -21,13 +21,13 @@ export async function within<T>(
   onLate?: (value: T) => void,
 ): Promise<T> {
   const { call, expired, path } = limits
-  const either = scopeBelow(call.signal, ground.signal)
+  const either = linkedController(call.signal, ground.signal)
   const { signal } = either
   try {
     return await withDeadline(ground.clock, { timeoutMs: call.timeoutMs, signal, expired }, work, onLate)
   } catch (thrown) {
     throw signal.aborted ? gaveUp(ground, limits, signal.reason) : fromCore(thrown, path)
   } finally {
-    either.end()
+    either.unlink()
   }
 }

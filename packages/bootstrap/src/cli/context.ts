@@ -1,4 +1,5 @@
-import { asError, isHaError } from '@ha/core'
+import { isHaError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import type { Recorded } from '../lab/events.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-code.ts'
 import { type Progress, progressOn, type Screen } from './progress.ts'

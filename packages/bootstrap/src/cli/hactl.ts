@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { asError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import { CommanderError } from 'commander'
 import { tendLabs } from '../client/tend-labs.ts'
 import { labError } from '../model/codes.ts'

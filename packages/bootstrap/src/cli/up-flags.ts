@@ -1,4 +1,4 @@
-import { didYouMean } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 import { labError } from '../model/codes.ts'
 import { parseDuration } from '../model/duration.ts'
 import { type KindName, kindNames } from '../model/plan.ts'

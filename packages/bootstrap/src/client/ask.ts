@@ -1,4 +1,5 @@
-import { asError, isHaError, systemClock } from '@ha/core'
+import { isHaError, systemClock } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import type { Request } from '../lab/wire.ts'
 import { type Claim, isHeld } from '../supervisor/claim.ts'
 import { type CallOptions, call } from './call.ts'

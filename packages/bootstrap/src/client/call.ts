@@ -1,6 +1,7 @@
 import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import { asError, systemClock, withDeadline } from '@ha/core'
+import { systemClock } from '@ha/core'
+import { asError, withDeadline } from '@ha/core/driver'
 import type { Recorded } from '../lab/events.ts'
 import type { Reply, Request } from '../lab/wire.ts'
 import { type BootstrapCode, labError } from '../model/codes.ts'

@@ -1,4 +1,4 @@
-import { didYouMean } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 import { findPlan, labFolder, labNames, labsHome, leftoverNames } from '../machine/lab-folder.ts'
 import { labError } from '../model/codes.ts'
 import { Lab } from './lab.ts'

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
-import { asError, systemClock, withDeadline } from '@ha/core'
+import { systemClock } from '@ha/core'
+import { asError, withDeadline } from '@ha/core/driver'
 import type { Fault, FaultAction, Recorded } from '../lab/events.ts'
 import { defaultFaultMs } from '../lab/faults.ts'
 import { fold, idOf, type LabState, processOf, unbornLab } from '../lab/state.ts'

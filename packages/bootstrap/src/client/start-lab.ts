@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { asError, isHaError } from '@ha/core'
+import { isHaError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import type { Recorded } from '../lab/events.ts'
 import { fold, unbornLab } from '../lab/state.ts'
 import { draftBeside, removeLabFolder, sweepAside } from '../machine/aside.ts'

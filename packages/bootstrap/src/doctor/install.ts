@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { scopeBelow } from '@ha/core'
+import { linkedController } from '@ha/core/driver'
 import { type RunCommand, runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/codes.ts'
 import { checkWaitMs } from '../model/limits.ts'
@@ -83,8 +83,8 @@ export async function carryOutInstall(options: InstallOptions, tools: InstallToo
   if (choice.kind !== 'can-install') return choice
   options.onProgress?.(`installing ${choice.packages.join(', ')}: ${choice.argv.join(' ')}\n`)
   await postponeSignals((interrupt) => {
-    const scope = scopeBelow(options.signal, interrupt)
-    return install(choice.argv, { ...options, timeoutMs, signal: scope.signal }, tools).finally(scope.end)
+    const scope = linkedController(options.signal, interrupt)
+    return install(choice.argv, { ...options, timeoutMs, signal: scope.signal }, tools).finally(scope.unlink)
   })
   return outcomeOf(choice, tools)
 }

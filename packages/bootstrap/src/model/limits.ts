@@ -1,4 +1,4 @@
-import { milliseconds, Problems } from '@ha/core'
+import { milliseconds, Problems } from '@ha/core/driver'
 import { labError } from './codes.ts'
 
 /** The longest fault: a week. */

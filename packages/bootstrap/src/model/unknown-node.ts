@@ -1,4 +1,4 @@
-import { didYouMean } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 import { labError } from './codes.ts'
 
 /** What is said about a node that the lab does not have. */

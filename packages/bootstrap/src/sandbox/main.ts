@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import { asError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import { runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/codes.ts'
 import { exitStatus } from './exit-status.ts'

@@ -1,4 +1,5 @@
-import { asError, type Clock, type Scope, scopeBelow } from '@ha/core'
+import type { Clock } from '@ha/core'
+import { asError, type LinkedController, linkedController } from '@ha/core/driver'
 import { kinds } from '../lab/kinds.ts'
 import { type LabState, processOf } from '../lab/state.ts'
 import type { CommandResult, RunCommand } from '../machine/run-command.ts'
@@ -41,9 +42,9 @@ export type Occasion = 'woke' | 'found'
 interface Case {
   readonly occasion: Occasion
   /** Ends the looking. */
-  readonly looking: Scope
+  readonly looking: LinkedController
   /** Ends a repair that is under way, too. */
-  readonly repairing: Scope
+  readonly repairing: LinkedController
   /** Settles when no repair is under way. */
   repaired: Promise<unknown>
   answeredAt: number
@@ -68,12 +69,12 @@ export class Aftercare {
     const { repair } = node
     if (repair === null) return
     const { clock, signal, fail } = this.#parts
-    const repairing = scopeBelow(signal)
+    const repairing = linkedController(signal)
     const now = clock.now()
     const one: Case = {
       occasion,
       repairing,
-      looking: scopeBelow(repairing.signal),
+      looking: linkedController(repairing.signal),
       repaired: Promise.resolve(),
       answeredAt: now,
       agreedAt: undefined,
@@ -150,8 +151,8 @@ export class Aftercare {
   }
 
   #close(name: string, one: Case): void {
-    one.looking.end()
-    one.repairing.end()
+    one.looking.unlink()
+    one.repairing.unlink()
     if (this.#cases.get(name) === one) this.#cases.delete(name)
   }
 }

@@ -1,7 +1,8 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
-import { asError, isHaError } from '@ha/core'
+import { isHaError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import type { Reply, Request } from '../lab/wire.ts'
 import type { Supervisor } from './supervisor.ts'
 

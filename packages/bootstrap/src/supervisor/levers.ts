@@ -1,4 +1,4 @@
-import { asError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import type { Fault } from '../lab/events.ts'
 import {
   type FaultRequest,

@@ -1,4 +1,5 @@
-import { asError, type Clock, gate, isHaError } from '@ha/core'
+import { type Clock, isHaError } from '@ha/core'
+import { asError, deferred } from '@ha/core/driver'
 import type { Recorded } from '../lab/events.ts'
 import type { Request } from '../lab/wire.ts'
 import { removeLabFolder } from '../machine/aside.ts'
@@ -33,7 +34,7 @@ export class Supervisor {
   readonly #life = new AbortController()
   readonly #parts: FormingParts & Pick<LeverParts, 'fail'>
   readonly #levers: Levers
-  readonly #done = gate()
+  readonly #done = deferred()
 
   constructor(plan: Plan, book: Book, clock: Clock) {
     this.#plan = plan
@@ -124,7 +125,7 @@ export class Supervisor {
   }
 
   async #follow(talk: Conversation, isLast: (event: Recorded) => boolean): Promise<void> {
-    const last = gate<Recorded>()
+    const last = deferred<Recorded>()
     const hear = (event: Recorded): void => {
       talk.send(event)
       if (isLast(event)) last.resolve(event)

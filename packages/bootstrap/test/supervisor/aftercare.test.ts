@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { gate } from '@ha/core'
+import { deferred } from '@ha/core/driver'
 import { FakeClock, settle } from '@ha/core/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { CommandResult } from '../../src/machine/run-command.ts'
@@ -58,7 +58,7 @@ beforeEach(() => {
       return members.map((member): Answer => ({ member, view: member === node.member ? view : well }))
     },
     run: (_, { signal }) => {
-      const end = gate<CommandResult>()
+      const end = deferred<CommandResult>()
       signal?.addEventListener('abort', () => end.resolve({ status: null, stdout: '', stderr: '' }))
       repairs.push({ end: end.resolve, signal })
       return end.promise

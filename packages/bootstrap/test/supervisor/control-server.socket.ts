@@ -4,7 +4,7 @@ import { connect, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { gate } from '@ha/core'
+import { deferred } from '@ha/core/driver'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { serve } from '../../src/supervisor/control-server.ts'
 import type { Conversation } from '../../src/supervisor/supervisor.ts'
@@ -50,7 +50,7 @@ test('a client that is killed before it has read its answer ends nothing but its
 })
 
 test('a wait ends when the client that asked for it leaves', async () => {
-  const begun = gate<Conversation>()
+  const begun = deferred<Conversation>()
   answer = (talk) => {
     begun.resolve(talk)
     return new Promise(() => undefined)

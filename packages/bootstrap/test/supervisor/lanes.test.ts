@@ -1,11 +1,11 @@
-import { gate } from '@ha/core'
+import { deferred } from '@ha/core/driver'
 import { expect, test } from 'vitest'
 import { Lanes } from '../../src/supervisor/lanes.ts'
 
 test('work in one lane waits for the work before it, and other lanes do not', async () => {
   const lanes = new Lanes()
   const order: string[] = []
-  const first = gate()
+  const first = deferred()
   const slow = lanes.run('a', async () => {
     await first.promise
     order.push('a1')
@@ -31,7 +31,7 @@ test('a failure reaches whoever asked and stops nobody behind it', async () => {
 test('work that needs several lanes waits for all of them, and each of them waits for it', async () => {
   const lanes = new Lanes()
   const order: string[] = []
-  const first = gate()
+  const first = deferred()
   const slow = lanes.run('a', async () => {
     await first.promise
     order.push('a')

@@ -1,7 +1,7 @@
 import type { Endpoint } from './endpoint.ts'
 import { defaultPort, readJdbcHostName, readJdbcPort } from './jdbc-url-endpoint.ts'
 import type { JdbcRole } from './jdbc-url-mode.ts'
-import { type Decode, jdbcUrlError, type Piece, pieceAfter } from './jdbc-url-piece.ts'
+import { type Decode, jdbcUrlError, pieceAfter, type TextSpan } from './jdbc-url-piece.ts'
 import { didYouMean } from './nearest.ts'
 
 /** Where a host of a JDBC URL is: at an address of the network, or at a path of this machine. */
@@ -15,7 +15,7 @@ export interface JdbcAddress {
   /** Undefined where it is not written. */
   readonly role: JdbcRole | undefined
   /** As it is written, for whoever knows the words. */
-  readonly sslMode: Piece | undefined
+  readonly sslMode: TextSpan | undefined
 }
 
 const keys = ['host', 'port', 'type', 'sslMode', 'localSocket'] as const
@@ -29,7 +29,7 @@ const roles = new Map<string, JdbcRole>([
 ])
 
 /** Reads the `(host=a)(port=3307)(type=replica)` of an `address=`. */
-export function readJdbcAddress(piece: Piece, decode: Decode): JdbcAddress {
+export function readJdbcAddress(piece: TextSpan, decode: Decode): JdbcAddress {
   const values = readPairs(piece, decode)
   return {
     target: readTarget(values, piece.column),
@@ -38,8 +38,8 @@ export function readJdbcAddress(piece: Piece, decode: Decode): JdbcAddress {
   }
 }
 
-function readPairs(piece: Piece, decode: Decode): ReadonlyMap<Key, Piece> {
-  const values = new Map<Key, Piece>()
+function readPairs(piece: TextSpan, decode: Decode): ReadonlyMap<Key, TextSpan> {
+  const values = new Map<Key, TextSpan>()
   let rest = piece
   do {
     const end = rest.text.indexOf(')')
@@ -52,7 +52,7 @@ function readPairs(piece: Piece, decode: Decode): ReadonlyMap<Key, Piece> {
   return values
 }
 
-function readPair(piece: Piece): { readonly key: Key; readonly value: Piece } {
+function readPair(piece: TextSpan): { readonly key: Key; readonly value: TextSpan } {
   const equals = piece.text.indexOf('=')
   const word = (equals < 0 ? piece.text : piece.text.slice(0, equals)).toLowerCase()
   const key = keys.find((candidate) => candidate.toLowerCase() === word)
@@ -63,7 +63,7 @@ function readPair(piece: Piece): { readonly key: Key; readonly value: Piece } {
   return { key, value: pieceAfter(piece, equals + 1) }
 }
 
-function readTarget(values: ReadonlyMap<Key, Piece>, column: number): JdbcTarget {
+function readTarget(values: ReadonlyMap<Key, TextSpan>, column: number): JdbcTarget {
   const host = values.get('host')
   const port = values.get('port')
   const path = values.get('localSocket')
@@ -85,7 +85,7 @@ function readTarget(values: ReadonlyMap<Key, Piece>, column: number): JdbcTarget
   return { kind: 'local-socket', path: path.text }
 }
 
-function readRole(type: Piece | undefined): JdbcRole | undefined {
+function readRole(type: TextSpan | undefined): JdbcRole | undefined {
   if (type === undefined) return undefined
   const word = type.text.toLowerCase()
   const role = roles.get(word)

@@ -2,7 +2,7 @@ import { formatEndpoint } from './endpoint.ts'
 import { type JdbcAddress, type JdbcTarget, readJdbcAddress } from './jdbc-url-address.ts'
 import { readJdbcEndpoint } from './jdbc-url-endpoint.ts'
 import { defaultRole, type JdbcMode, type JdbcRole, lacksPrimary } from './jdbc-url-mode.ts'
-import { type Decode, jdbcUrlError, type Piece, pieceAfter } from './jdbc-url-piece.ts'
+import { type Decode, jdbcUrlError, pieceAfter, type TextSpan } from './jdbc-url-piece.ts'
 
 /** One host of a JDBC URL. */
 export interface JdbcHost extends JdbcAddress {
@@ -12,7 +12,7 @@ export interface JdbcHost extends JdbcAddress {
 }
 
 /** Reads `a,b:3307,[::1],address=(host=c)(type=replica)`. Throws for a host that stands twice in the same role. */
-export function readJdbcHosts(piece: Piece, mode: JdbcMode, decode: Decode): readonly JdbcHost[] {
+export function readJdbcHosts(piece: TextSpan, mode: JdbcMode, decode: Decode): readonly JdbcHost[] {
   const hosts: JdbcHost[] = []
   const columns = new Map<string, number>()
   for (const item of splitHosts(piece)) {
@@ -35,7 +35,7 @@ export function readJdbcHosts(piece: Piece, mode: JdbcMode, decode: Decode): rea
 }
 
 /** How many characters the hosts take: up to the first `/` or `?` outside parentheses. */
-export function lengthOfHosts({ text, column }: Piece): number {
+export function lengthOfHosts({ text, column }: TextSpan): number {
   for (let i = 0; i < text.length; i++) {
     const character = text[i]
     if (character === '/' || character === '?') return i
@@ -48,8 +48,8 @@ export function lengthOfHosts({ text, column }: Piece): number {
 }
 
 // A comma in parentheses belongs to a path.
-function splitHosts(piece: Piece): readonly Piece[] {
-  const items: Piece[] = []
+function splitHosts(piece: TextSpan): readonly TextSpan[] {
+  const items: TextSpan[] = []
   let rest = piece
   for (;;) {
     const length = lengthOfHost(rest.text)
@@ -69,7 +69,7 @@ function lengthOfHost(text: string): number {
 
 const marker = 'address='
 
-function readHost(item: Piece, decode: Decode): JdbcAddress {
+function readHost(item: TextSpan, decode: Decode): JdbcAddress {
   if (item.text.slice(0, marker.length).toLowerCase() === marker) {
     return readJdbcAddress(pieceAfter(item, marker.length), decode)
   }

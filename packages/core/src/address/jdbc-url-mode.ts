@@ -1,4 +1,4 @@
-import { jdbcUrlError, type Piece } from './jdbc-url-piece.ts'
+import { jdbcUrlError, type TextSpan } from './jdbc-url-piece.ts'
 import { didYouMean } from './nearest.ts'
 
 /** How the hosts of a JDBC URL share the work. */
@@ -18,7 +18,7 @@ const modes = new Map<string, JdbcMode>([
 ])
 
 /** Reads what stands between `jdbc:mariadb:` and `//`: nothing, or a mode in any case and its colon. */
-export function readJdbcMode(piece: Piece): JdbcMode {
+export function readJdbcMode(piece: TextSpan): JdbcMode {
   if (piece.text === '') return 'none'
   if (!piece.text.endsWith(':')) throw jdbcUrlError(piece.column, "expected '//' before the hosts")
   const word = piece.text.slice(0, -1).toLowerCase()

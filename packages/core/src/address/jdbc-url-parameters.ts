@@ -1,4 +1,4 @@
-import { jdbcUrlError, type Piece, pieceAfter } from './jdbc-url-piece.ts'
+import { jdbcUrlError, pieceAfter, type TextSpan } from './jdbc-url-piece.ts'
 
 /** One `name=value` of a JDBC URL. */
 export interface JdbcParameter {
@@ -12,7 +12,7 @@ export interface JdbcParameter {
 }
 
 /** Reads `name=value&name&...`, not yet decoded. Throws for an empty place, a bad name, or one that stands twice. */
-export function readJdbcParameters(query: Piece): readonly JdbcParameter[] {
+export function readJdbcParameters(query: TextSpan): readonly JdbcParameter[] {
   if (query.text === '') return []
   const columns = new Map<string, number>()
   const parameters: JdbcParameter[] = []
@@ -39,7 +39,7 @@ export function readJdbcFlag(parameter: Pick<JdbcParameter, 'value' | 'valueColu
   throw jdbcUrlError(parameter.valueColumn, 'expected true or false')
 }
 
-function readParameter(piece: Piece): JdbcParameter {
+function readParameter(piece: TextSpan): JdbcParameter {
   const equals = piece.text.indexOf('=')
   const name = equals < 0 ? piece.text : piece.text.slice(0, equals)
   if (!/^[a-z][a-z0-9_.-]*$/i.test(name)) {

@@ -1,13 +1,13 @@
 import { HaError } from '../model/error.ts'
 
 /** A piece of a JDBC URL, and the column at which it begins: columns count from 1, in what the user wrote. */
-export interface Piece {
+export interface TextSpan {
   readonly text: string
   readonly column: number
 }
 
 /** Turns what is written into what is meant. */
-export type Decode = (piece: Piece) => string
+export type Decode = (piece: TextSpan) => string
 
 /** What is wrong at a column of a JDBC URL, as `config-invalid`. Never give it a word of the URL: it may be a secret. */
 export function jdbcUrlError(column: number, problem: string, cause?: unknown): HaError {
@@ -15,12 +15,12 @@ export function jdbcUrlError(column: number, problem: string, cause?: unknown): 
 }
 
 /** What stands after the first `length` characters. */
-export function pieceAfter({ text, column }: Piece, length: number): Piece {
+export function pieceAfter({ text, column }: TextSpan, length: number): TextSpan {
   return { text: text.slice(length), column: column + length }
 }
 
 /** The text with its `%` codes decoded. A `+` is a plus. */
-export function percentDecoded(piece: Piece): string {
+export function percentDecoded(piece: TextSpan): string {
   try {
     return decodeURIComponent(piece.text)
   } catch (cause) {
@@ -31,6 +31,6 @@ export function percentDecoded(piece: Piece): string {
 }
 
 /** The text as it stands. */
-export function literal(piece: Piece): string {
+export function literal(piece: TextSpan): string {
   return piece.text
 }

@@ -1,7 +1,7 @@
 import { type JdbcHost, lengthOfHosts, readJdbcHosts } from './jdbc-url-hosts.ts'
 import { type JdbcMode, readJdbcMode } from './jdbc-url-mode.ts'
 import { type JdbcParameter, readJdbcFlag, readJdbcParameters } from './jdbc-url-parameters.ts'
-import { type Decode, jdbcUrlError, literal, type Piece, percentDecoded } from './jdbc-url-piece.ts'
+import { type Decode, jdbcUrlError, literal, percentDecoded, type TextSpan } from './jdbc-url-piece.ts'
 
 /** A JDBC URL, taken apart. Columns count from 1, in what the user wrote. */
 export interface JdbcUrl {
@@ -40,9 +40,9 @@ export function parseJdbcUrl(text: string): JdbcUrl {
 interface Cut {
   readonly scheme: Scheme
   readonly mode: JdbcMode
-  readonly hosts: Piece
-  readonly database: Piece
-  readonly query: Piece
+  readonly hosts: TextSpan
+  readonly database: TextSpan
+  readonly query: TextSpan
 }
 
 function cut(text: string): Cut {
@@ -72,7 +72,7 @@ function readScheme(text: string): Scheme {
 }
 
 // With a '/' in the password, its '@' ends up in the database.
-function refuseUserinfo({ text, column }: Piece): void {
+function refuseUserinfo({ text, column }: TextSpan): void {
   const at = text.indexOf('@')
   if (at < 0) return
   throw jdbcUrlError(column + at, "write user and password as ?user=...&password=...; any other '@' is %40")

@@ -1,5 +1,5 @@
 import { asError, HaError, isHaError } from '../model/error.ts'
-import { kept } from '../model/kept.ts'
+import { detachStack } from '../model/kept.ts'
 import { fullJitter } from '../policy/backoff.ts'
 import { select } from '../policy/select.ts'
 import { addressesTried, type Dialed, dialRace } from './dial.ts'
@@ -23,7 +23,7 @@ export async function dialUntilConnected<C>(dialling: Dialling<C>, signal: Abort
   const { options, enter } = dialling
   const delayMs = fullJitter(options.backoff)
   const wait = async (round: number, ms: number, error: HaError): Promise<void> => {
-    enter({ kind: 'waiting', round, delayMs: ms, error: kept(error) })
+    enter({ kind: 'waiting', round, delayMs: ms, error: detachStack(error) })
     await options.clock.sleep(ms, signal)
   }
   // Going elsewhere at once is right the first time; an endpoint that takes connections only to end them is no gain.

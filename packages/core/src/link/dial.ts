@@ -2,10 +2,10 @@ import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
 import { openWithin } from '../connection.ts'
 import type { Driver } from '../driver.ts'
 import { asError, type FailedAttempt, HaError } from '../model/error.ts'
-import type { Roster } from '../model/roster.ts'
+import type { EndpointRegistry } from '../model/roster.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { Pulse } from '../runtime/pulse.ts'
-import { scopeBelow } from '../runtime/scope.ts'
+import { Notifier } from '../runtime/pulse.ts'
+import { linkedController } from '../runtime/scope.ts'
 
 export interface DialOptions {
   /** How long one endpoint has for the whole handshake, in milliseconds. */
@@ -25,7 +25,7 @@ export interface Dialed<C> {
 interface Race<C> {
   readonly driver: Driver<C>
   readonly clock: Clock
-  readonly roster: Roster
+  readonly roster: EndpointRegistry
   readonly options: DialOptions
 }
 
@@ -45,8 +45,8 @@ export async function dialRace<C>(
   signal: AbortSignal,
 ): Promise<Dialed<C>> {
   const lanes = new Map<Endpoint, Lane<C>>()
-  const news = new Pulse()
-  const scope = scopeBelow(signal)
+  const news = new Notifier()
+  const scope = linkedController(signal)
   try {
     for (const endpoint of plan) {
       start(race, endpoint, lanes, news, scope.signal)
@@ -66,13 +66,13 @@ function start<C>(
   { driver, clock, roster, options }: Race<C>,
   endpoint: Endpoint,
   lanes: Map<Endpoint, Lane<C>>,
-  news: Pulse,
+  news: Notifier,
   signal: AbortSignal,
 ): void {
   lanes.set(endpoint, { kind: 'pending' })
   const settle = (lane: Lane<C>): void => {
     lanes.set(endpoint, lane)
-    news.fire()
+    news.notifyAll()
   }
   openWithin({ driver, clock }, endpoint, { timeoutMs: options.attemptMs, signal }).then(
     (connection) => {
@@ -98,7 +98,7 @@ function start<C>(
 async function settledOrSlow<C>(
   { clock, options }: Race<C>,
   lanes: ReadonlyMap<Endpoint, Lane<C>>,
-  news: Pulse,
+  news: Notifier,
   signal: AbortSignal,
 ): Promise<void> {
   const failedBefore = failures(lanes).length
@@ -106,7 +106,7 @@ async function settledOrSlow<C>(
   let slow = false
   const cancel = clock.after(options.staggerMs, () => {
     slow = true
-    news.fire()
+    news.notifyAll()
   })
   try {
     while (!settled() && !(slow && pending(lanes) < options.parallel)) await news.wait(signal)

@@ -1,6 +1,6 @@
 import { formatEndpoint } from '../address/endpoint.ts'
 import { HaError } from '../model/error.ts'
-import { kept } from '../model/kept.ts'
+import { detachStack } from '../model/kept.ts'
 import type { Lease } from '../source.ts'
 import type { Dialed } from './dial.ts'
 import type { Loss } from './link-events.ts'
@@ -37,12 +37,12 @@ export function flapsAfter(flaps: Flaps, ending: Ending<unknown>, livedMs: numbe
 export function lossOf(lease: Lease<unknown>, ending: Ending<unknown>): Loss {
   const at = { endpoint: formatEndpoint(lease.endpoint), generation: lease.generation }
   return ending.kind === 'lost'
-    ? { ...at, error: kept(ending.error), detectMs: ending.detectMs }
+    ? { ...at, error: detachStack(ending.error), detectMs: ending.detectMs }
     : { ...at, error: failedBack(ending.next), detectMs: 0 }
 }
 
 function failedBack(next: Dialed<unknown>): HaError {
-  return kept(
+  return detachStack(
     new HaError('failed-back', `moved back to ${formatEndpoint(next.endpoint)}`, { retryable: true }),
   )
 }

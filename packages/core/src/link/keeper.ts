@@ -1,17 +1,17 @@
 import type { Driver } from '../driver.ts'
 import { asError, HaError, isHaError } from '../model/error.ts'
-import { kept } from '../model/kept.ts'
+import { detachStack } from '../model/kept.ts'
 import type { Backoff } from '../policy/backoff.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { withDeadline } from '../runtime/deadline.ts'
-import { scopeBelow } from '../runtime/scope.ts'
-import type { Declaration, Ledger } from '../session/ledger.ts'
+import { linkedController } from '../runtime/scope.ts'
+import type { Declaration, DesiredState } from '../session/ledger.ts'
 import type { Lease } from '../source.ts'
 
 export interface Keeping<C> {
   readonly driver: Driver<C>
   readonly clock: Clock
-  readonly ledger: Ledger<C>
+  readonly ledger: DesiredState<C>
   readonly lease: Lease<C>
   readonly backoff: Backoff
   readonly random: () => number
@@ -37,9 +37,9 @@ export async function keepLedger<C>(keeping: Keeping<C>, signal: AbortSignal): P
     // Whoever woke this loop may have ended the lease in the same turn: the ledger belongs to the next one then.
     signal.throwIfAborted()
     for (const declaration of ledger.due(clock.now()).slice(0, mostAtOnce - ledger.applying)) {
-      const scope = scopeBelow(signal)
+      const scope = linkedController(signal)
       ledger.note(declaration, { kind: 'applying', abandon: scope.abort })
-      applyOne(keeping, declaration, scope.signal).catch(keeping.onDefect).finally(scope.end)
+      applyOne(keeping, declaration, scope.signal).catch(keeping.onDefect).finally(scope.unlink)
     }
     await changedOrRetryDue(keeping, signal)
   }
@@ -48,7 +48,7 @@ export async function keepLedger<C>(keeping: Keeping<C>, signal: AbortSignal): P
 async function changedOrRetryDue<C>({ ledger, clock }: Keeping<C>, signal: AbortSignal): Promise<void> {
   const retryAtMs = ledger.nextRetryAtMs()
   if (retryAtMs === undefined) return ledger.changed.wait(signal)
-  const cancel = clock.after(retryAtMs - clock.now(), () => ledger.changed.fire())
+  const cancel = clock.after(retryAtMs - clock.now(), () => ledger.changed.notifyAll())
   try {
     await ledger.changed.wait(signal)
   } finally {
@@ -74,7 +74,7 @@ async function applyOne<C>(
     await withDeadline(clock, limit, (inner) => declaration.apply(lease.connection, inner))
     if (!signal.aborted) ledger.note(declaration, { kind: 'held', sinceMs: clock.now() })
   } catch (thrown) {
-    if (!signal.aborted) noteFailure(keeping, declaration, kept(asError(thrown)))
+    if (!signal.aborted) noteFailure(keeping, declaration, detachStack(asError(thrown)))
   }
 }
 
@@ -97,6 +97,6 @@ function noteFailure<C>(keeping: Keeping<C>, declaration: Declaration<C>, cause:
     ledger.note(declaration, { kind: 'retrying', atMs: clock.now() + delayMs, error: cause })
     return
   }
-  const error = kept(new HaError('rejected', `${declaration.key}: ${cause.message}`, { cause }))
+  const error = detachStack(new HaError('rejected', `${declaration.key}: ${cause.message}`, { cause }))
   if (ledger.note(declaration, { kind: 'refused', error })) keeping.onRefused(declaration.key, error)
 }

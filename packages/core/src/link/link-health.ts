@@ -1,7 +1,7 @@
 import { formatEndpoint } from '../address/endpoint.ts'
 import { type MemberHealth, memberHealth } from '../model/member-health.ts'
 import type { View } from '../model/view.ts'
-import type { Ledger, Standing } from '../session/ledger.ts'
+import type { DeclarationStatus, DesiredState } from '../session/ledger.ts'
 import { endpointOf, type LinkState, type LinkStateKind, troubleOf } from './link-state.ts'
 
 /** What a link believes and does, as plain data: for health pages, logs and tests. */
@@ -20,7 +20,7 @@ export interface LinkHealth {
 
 export interface DeclarationHealth {
   readonly key: string
-  readonly standing: Standing['kind']
+  readonly standing: DeclarationStatus['kind']
   readonly error: string | undefined
 }
 
@@ -29,7 +29,7 @@ export interface LinkFacts {
   readonly state: LinkState<unknown>
   readonly generation: number
   readonly view: View
-  readonly ledger: Pick<Ledger<never>, 'keys' | 'standing'>
+  readonly ledger: Pick<DesiredState<never>, 'keys' | 'standing'>
 }
 
 /** The snapshot of a link at `nowMs`. */
@@ -51,7 +51,7 @@ function reasonOf(state: LinkState<unknown>): string | undefined {
   return state.kind === 'suspended' ? state.reason : troubleOf(state)?.message
 }
 
-function declarationHealth(key: string, standing: Standing | undefined): DeclarationHealth {
+function declarationHealth(key: string, standing: DeclarationStatus | undefined): DeclarationHealth {
   const error = standing && 'error' in standing ? standing.error.message : undefined
   return { key, standing: standing?.kind ?? 'due', error }
 }

@@ -1,13 +1,13 @@
 import { formatEndpoint } from '../address/endpoint.ts'
 import { endPolitely } from '../connection.ts'
 import { HaError } from '../model/error.ts'
-import { kept } from '../model/kept.ts'
+import { detachStack } from '../model/kept.ts'
 import { fullJitter } from '../policy/backoff.ts'
 import type { Events } from '../runtime/emitter.ts'
-import { gate } from '../runtime/gate.ts'
-import { Pulse } from '../runtime/pulse.ts'
-import { abandonable, scopeBelow } from '../runtime/scope.ts'
-import { Ledger } from '../session/ledger.ts'
+import { deferred } from '../runtime/gate.ts'
+import { Notifier } from '../runtime/pulse.ts'
+import { linkedController, raceAbort } from '../runtime/scope.ts'
+import { DesiredState } from '../session/ledger.ts'
 import { type Lease, leaseOver, type Source } from '../source.ts'
 import type { Dialed } from './dial.ts'
 import { dialUntilConnected } from './dial-rounds.ts'
@@ -26,10 +26,10 @@ import { Telling } from './telling.ts'
 export class Link<C> implements Source<C> {
   readonly #options: LinkOptions<C>
   readonly #telling: Telling<C>
-  readonly #changed = new Pulse()
-  readonly #scope = scopeBelow()
+  readonly #changed = new Notifier()
+  readonly #scope = linkedController()
   /** What must hold on every connection. */
-  readonly ledger: Ledger<C> = new Ledger<C>()
+  readonly desiredState: DesiredState<C> = new DesiredState<C>()
   #state: LinkState<C> = { kind: 'idle' }
   #current: Current<C> | undefined
   #generation = 0
@@ -55,7 +55,7 @@ export class Link<C> implements Source<C> {
   health(): LinkHealth {
     const { name, roster, clock } = this.#options
     const { view } = roster
-    const facts = { name, state: this.#state, generation: this.#generation, view, ledger: this.ledger }
+    const facts = { name, state: this.#state, generation: this.#generation, view, ledger: this.desiredState }
     return linkHealth(facts, clock.now())
   }
 
@@ -107,7 +107,7 @@ export class Link<C> implements Source<C> {
     const { clock, restoreBackoff, random } = this.#options
     const backoff = fullJitter(restoreBackoff)
     const delayMs = (failures: number): number => (paced ? 0 : backoff(failures, random))
-    this.ledger.lapse(key, { error: kept(error), nowMs: clock.now(), delayMs })
+    this.desiredState.invalidate(key, { error: detachStack(error), nowMs: clock.now(), delayMs })
   }
 
   /**
@@ -131,7 +131,7 @@ export class Link<C> implements Source<C> {
     this.#current = undefined
     if (this.#state.kind === 'closed') return connection
     this.#state = { kind: 'closed' }
-    this.#scope.abort(kept(this.#closedError()))
+    this.#scope.abort(detachStack(this.#closedError()))
     this.#tell(this.#state)
     return connection
   }
@@ -164,11 +164,11 @@ export class Link<C> implements Source<C> {
   #serve(dialed: Dialed<C>, before: Lost | undefined): Promise<Ended<C>> {
     const options = this.#options
     const { clock, driver } = options
-    const scope = scopeBelow(this.#scope.signal)
+    const scope = linkedController(this.#scope.signal)
     this.#generation += 1
     const lease = { ...dialed, generation: this.#generation, signal: scope.signal }
     const dialedAtMs = clock.now()
-    const over = gate<Ended<C>>()
+    const over = deferred<Ended<C>>()
     const end = (ending: Ending<C>): void => {
       if (scope.signal.aborted) return
       const loss = lossOf(lease, ending)
@@ -190,8 +190,8 @@ export class Link<C> implements Source<C> {
     }
     const onRefused = (key: string, error: HaError): void => this.#telling.refused(key, error)
     this.#current = { lease, end }
-    serve({ options, ledger: this.ledger, lease, end, enter, onRefused })
-    return abandonable(over.promise, this.#scope.signal, ({ ending }) => {
+    serve({ options, ledger: this.desiredState, lease, end, enter, onRefused })
+    return raceAbort(over.promise, this.#scope.signal, ({ ending }) => {
       if (ending.kind === 'moved') driver.destroy(ending.next.connection)
     })
   }
@@ -219,7 +219,7 @@ export class Link<C> implements Source<C> {
   }
 
   #tell(next: LinkState<C>): void {
-    this.#changed.fire()
+    this.#changed.notifyAll()
     this.#telling.state(next, this.#generation)
   }
 

@@ -1,5 +1,5 @@
 import type { Driver } from '../driver.ts'
-import type { Roster } from '../model/roster.ts'
+import type { EndpointRegistry } from '../model/roster.ts'
 import type { FullJitter } from '../policy/backoff.ts'
 import type { Strategy } from '../policy/select.ts'
 import type { Clock } from '../runtime/clock.ts'
@@ -13,7 +13,7 @@ export interface LinkOptions<C> {
   readonly name: string
   readonly driver: Driver<C>
   /** What is known of the cluster; several links may share one. */
-  readonly roster: Roster
+  readonly roster: EndpointRegistry
   readonly clock: Clock
   /** A number from 0 up to 1. */
   readonly random: () => number

@@ -1,8 +1,8 @@
-import type { Signal } from '../driver.ts'
+import type { ConnectionSignal } from '../driver.ts'
 import { asError, HaError } from '../model/error.ts'
 import { fullJitter } from '../policy/backoff.ts'
-import { abandonable } from '../runtime/scope.ts'
-import type { Ledger } from '../session/ledger.ts'
+import { raceAbort } from '../runtime/scope.ts'
+import type { DesiredState } from '../session/ledger.ts'
 import type { Lease } from '../source.ts'
 import type { Ending } from './ending.ts'
 import { findBetter } from './fail-back.ts'
@@ -13,7 +13,7 @@ import { watchSilence } from './watchdog.ts'
 
 export interface Serving<C> {
   readonly options: LinkOptions<C>
-  readonly ledger: Ledger<C>
+  readonly ledger: DesiredState<C>
   readonly lease: Lease<C>
   readonly enter: (state: LinkState<C>) => void
   readonly onRefused: (key: string, error: HaError) => void
@@ -73,7 +73,7 @@ async function moveToBetter<C>({ options, lease, end }: Serving<C>): Promise<voi
   if (options.strategy !== 'ordered' || options.failBackAfterMs === Number.POSITIVE_INFINITY) return
   const next = await findBetter(options, lease, lease.signal)
   try {
-    await abandonable(options.beforeMove(lease), lease.signal, () => undefined)
+    await raceAbort(options.beforeMove(lease), lease.signal, () => undefined)
     lease.signal.throwIfAborted()
   } catch (error) {
     // Whoever ended the lease meanwhile has gone another way: nobody takes this connection.
@@ -97,7 +97,7 @@ class ServingState<C> {
     return this.#reason !== undefined
   }
 
-  hear(news: Signal): void {
+  hear(news: ConnectionSignal): void {
     switch (news.kind) {
       case 'lost':
         this.#serving.end({ kind: 'lost', error: news.error, detectMs: 0 })

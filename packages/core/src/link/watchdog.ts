@@ -1,9 +1,9 @@
 import { formatEndpoint } from '../address/endpoint.ts'
 import type { Driver } from '../driver.ts'
 import { HaError } from '../model/error.ts'
-import { Attention } from '../runtime/attention.ts'
+import { ActiveTime } from '../runtime/attention.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { type Scope, scopeBelow } from '../runtime/scope.ts'
+import { type LinkedController, linkedController } from '../runtime/scope.ts'
 import type { Lease } from '../source.ts'
 import { judge, type Liveness, listen, type Question, type Silence, startListening } from './silence.ts'
 
@@ -29,7 +29,7 @@ export interface Accusation {
 export async function watchSilence<C>(watched: Watched<C>, signal: AbortSignal): Promise<Accusation> {
   const { clock, liveness, driver, lease } = watched
   const tickMs = liveness.probeTimeoutMs / looksPerProbe
-  const attention = new Attention(clock, tickMs)
+  const attention = new ActiveTime(clock, tickMs)
   const questions = new Questions(signal)
   let silence = startListening(driver.received(lease.connection))
   try {
@@ -47,7 +47,7 @@ export async function watchSilence<C>(watched: Watched<C>, signal: AbortSignal):
           break
         case 'knock':
           silence = { ...silence, knock: asked }
-          questions.ask('knock', (inner) => driver.knock(lease.endpoint, inner))
+          questions.ask('knock', (inner) => driver.probeEndpoint(lease.endpoint, inner))
           break
         case 'accuse':
           return accusation(lease, silence)
@@ -65,12 +65,12 @@ type Which = 'probe' | 'knock'
 // The questions of one silence. An answer to an earlier silence's question concerns nobody.
 class Questions {
   readonly #parent: AbortSignal
-  #scope: Scope
+  #scope: LinkedController
   #answers: Partial<Record<Which, Question>> = {}
 
   constructor(parent: AbortSignal) {
     this.#parent = parent
-    this.#scope = scopeBelow(parent)
+    this.#scope = linkedController(parent)
   }
 
   ask(which: Which, question: (signal: AbortSignal) => Promise<void>): void {
@@ -91,7 +91,7 @@ class Questions {
   drop(): void {
     this.#answers = {}
     this.#scope.abort(new HaError('aborted', 'the question is no longer asked'))
-    this.#scope = scopeBelow(this.#parent)
+    this.#scope = linkedController(this.#parent)
   }
 }
 
@@ -103,5 +103,5 @@ function accusation(lease: Lease<unknown>, silence: Silence): Accusation {
   const endpoint = formatEndpoint(lease.endpoint)
   const quietMs = Math.round(silence.quietMs)
   const message = `${endpoint} gave no sign of life for ${quietMs} ms`
-  return { error: new HaError('silent', message, { endpoint, retryable: true }), quietMs }
+  return { error: new HaError('unresponsive', message, { endpoint, retryable: true }), quietMs }
 }

@@ -41,7 +41,7 @@ export const coreCodes = {
     meaning: 'Every endpoint answered and said no for a reason that waiting does not cure.',
     action: 'Correct the credentials, virtual host or certificate; the client goes on trying, slowly.',
   },
-  silent: {
+  unresponsive: {
     meaning: 'The connection was open and the server gave no sign of life: frozen, or cut off.',
     action: 'Nothing: the client has moved on. Look at the server that `endpoint` names.',
   },
@@ -63,7 +63,7 @@ export const coreCodes = {
       'The operation was sent, the answer was lost, and the caller did not say that twice is harmless.',
     action: 'Check whether it happened, or pass `repeatable: true` where twice is harmless.',
   },
-  'gave-up': {
+  'retry-budget-exhausted': {
     meaning: 'The retry budget is spent: most operations fail, so repeating them only adds load.',
     action: 'Back off. The budget refills with each success.',
   },

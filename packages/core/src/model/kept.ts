@@ -9,7 +9,7 @@ const deepest = 8
  * was never sent on it, in memory. Reading costs some microseconds, so it is done where an error stays, not where it
  * is made.
  */
-export function kept<E extends Error>(error: E): E {
+export function detachStack<E extends Error>(error: E): E {
   readStacks(error, deepest)
   return error
 }

@@ -34,7 +34,7 @@ export interface HealthRules {
 }
 
 /** Something that was seen of one endpoint. */
-export type Sight<R = unknown> = { readonly atMs: number } & (
+export type Observation<R = unknown> = { readonly atMs: number } & (
   | /** It answered. */ { readonly kind: 'reached' }
   | /** It answered, and said this of itself. */ { readonly kind: 'read'; readonly reading: R }
   | /** It gave no answer in time. */ { readonly kind: 'missed'; readonly error: Error }
@@ -49,7 +49,7 @@ export type Sight<R = unknown> = { readonly atMs: number } & (
 )
 
 /** An endpoint of which nothing is known. */
-export function stranger<R>(endpoint: Endpoint, atMs: number): Member<R> {
+export function unknownEndpoint<R>(endpoint: Endpoint, atMs: number): Member<R> {
   return {
     endpoint,
     health: 'unknown',
@@ -64,7 +64,7 @@ export function stranger<R>(endpoint: Endpoint, atMs: number): Member<R> {
 }
 
 /** Folds a sight into a member. The same object back means that there is no news. */
-export function sighted<R>(member: Member<R>, sight: Sight<R>, rules: HealthRules): Member<R> {
+export function withObservation<R>(member: Member<R>, sight: Observation<R>, rules: HealthRules): Member<R> {
   switch (sight.kind) {
     case 'reached':
       return answered(member, sight.atMs, rules)

@@ -1,11 +1,11 @@
 import type { Endpoint } from '../address/endpoint.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { withDeadline } from '../runtime/deadline.ts'
-import { abandonable, type Scope, scopeBelow } from '../runtime/scope.ts'
+import { type LinkedController, linkedController, raceAbort } from '../runtime/scope.ts'
 import { asError, HaError } from './error.ts'
-import { kept } from './kept.ts'
+import { detachStack } from './kept.ts'
 import type { HealthRules } from './member.ts'
-import { emptyView, type Fact, lastSight, observe, type View } from './view.ts'
+import { emptyView, type Fact, observe, trustLastObservation, type View } from './view.ts'
 
 /** Where the endpoints come from: a fixed list, or a function that is asked again before each round of dials. */
 export type EndpointSource = readonly Endpoint[] | EndpointFunction
@@ -15,7 +15,7 @@ type EndpointFunction = (signal: AbortSignal) => Promise<readonly Endpoint[]>
 // The source is being asked. It belongs to everybody who waits for the answer, and ends with the last of them.
 interface Question {
   readonly answer: Promise<void>
-  readonly scope: Scope
+  readonly scope: LinkedController
   waiting: number
 }
 
@@ -27,7 +27,7 @@ export interface RosterOptions<R> {
 }
 
 /** The current view of one cluster, shared by everything that dials it. The one writer of the view. */
-export class Roster<R = unknown> {
+export class EndpointRegistry<R = unknown> {
   readonly #clock: Clock
   readonly #source: EndpointSource
   readonly #rules: HealthRules
@@ -38,7 +38,7 @@ export class Roster<R = unknown> {
   constructor(clock: Clock, source: EndpointSource, { rules, onChange }: RosterOptions<R> = {}) {
     this.#clock = clock
     this.#source = source
-    this.#rules = rules ?? lastSight
+    this.#rules = rules ?? trustLastObservation
     this.#onChange = onChange ?? (() => undefined)
     if (typeof source !== 'function') this.observe({ kind: 'listed', endpoints: source, atMs: clock.now() })
   }
@@ -48,7 +48,7 @@ export class Roster<R = unknown> {
   }
 
   observe(fact: Fact<R>): void {
-    if ('error' in fact) kept(fact.error)
+    if ('error' in fact) detachStack(fact.error)
     const before = this.#view
     this.#view = observe(before, fact, this.#rules)
     if (this.#view !== before) this.#onChange(this.#view, before)
@@ -67,7 +67,7 @@ export class Roster<R = unknown> {
     const question = this.#question
     question.waiting += 1
     try {
-      await abandonable(question.answer, signal, () => undefined)
+      await raceAbort(question.answer, signal, () => undefined)
     } finally {
       question.waiting -= 1
       if (question.waiting === 0) this.#drop(question)
@@ -75,7 +75,7 @@ export class Roster<R = unknown> {
   }
 
   #ask(source: EndpointFunction, timeoutMs: number): Question {
-    const scope = scopeBelow()
+    const scope = linkedController()
     return { answer: this.#read(source, timeoutMs, scope.signal), scope, waiting: 0 }
   }
 

@@ -1,5 +1,11 @@
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../address/endpoint.ts'
-import { type HealthRules, type Member, type Sight, sighted, stranger } from './member.ts'
+import {
+  type HealthRules,
+  type Member,
+  type Observation,
+  unknownEndpoint,
+  withObservation,
+} from './member.ts'
 
 /** What we believe of a cluster: immutable, in the order in which the endpoints were listed. */
 export interface View<R = unknown> {
@@ -8,20 +14,20 @@ export interface View<R = unknown> {
   readonly addressesError: Error | undefined
 }
 
-/** Something that was seen: what is listed, or a {@link Sight} of one endpoint. */
+/** Something that was seen: what is listed, or a {@link Observation} of one endpoint. */
 export type Fact<R = unknown> =
   | { readonly kind: 'listed'; readonly endpoints: readonly Endpoint[]; readonly atMs: number }
   | { readonly kind: 'not-listed'; readonly error: Error }
-  | (Sight<R> & { readonly endpoint: Endpoint })
+  | (Observation<R> & { readonly endpoint: Endpoint })
 
 /** The belief before anything was seen. */
 export const emptyView: View<never> = { members: [], addressesError: undefined }
 
 /** Believes the last sight: right for whoever only dials, and proves an endpoint by the connection that it makes. */
-export const lastSight: HealthRules = { downAfter: 1, probationMs: 0 }
+export const trustLastObservation: HealthRules = { downAfter: 1, probationMs: 0 }
 
 /** Folds a fact into the view. The same object back means that there is no news. */
-export function observe<R>(view: View<R>, fact: Fact<R>, rules: HealthRules = lastSight): View<R> {
+export function observe<R>(view: View<R>, fact: Fact<R>, rules: HealthRules = trustLastObservation): View<R> {
   switch (fact.kind) {
     case 'listed':
       return listed(view, fact.endpoints, fact.atMs)
@@ -32,7 +38,7 @@ export function observe<R>(view: View<R>, fact: Fact<R>, rules: HealthRules = la
     case 'missed':
     case 'failed':
     case 'blamed':
-      return changed(view, fact.endpoint, (member) => sighted(member, fact, rules))
+      return changed(view, fact.endpoint, (member) => withObservation(member, fact, rules))
   }
 }
 
@@ -45,7 +51,7 @@ function listed<R>(view: View<R>, endpoints: readonly Endpoint[], atMs: number):
   const known = new Map(view.members.map((member) => [formatEndpoint(member.endpoint), member]))
   // A map keeps the first of two equal addresses: a resolver may well repeat one.
   const wanted = new Map(endpoints.map((endpoint) => [formatEndpoint(endpoint), endpoint]))
-  const members = [...wanted].map(([name, endpoint]) => known.get(name) ?? stranger<R>(endpoint, atMs))
+  const members = [...wanted].map(([name, endpoint]) => known.get(name) ?? unknownEndpoint<R>(endpoint, atMs))
   const same =
     view.addressesError === undefined &&
     members.length === view.members.length &&

@@ -10,12 +10,12 @@ export interface Attempt {
   readonly affordable: () => boolean
 }
 
-export type Decision = 'retry' | 'rejected' | 'outcome-unknown' | 'timed-out' | 'gave-up'
+export type Decision = 'retry' | 'rejected' | 'outcome-unknown' | 'timed-out' | 'retry-budget-exhausted'
 
 /** The whole retry rule. */
 export function decide(verdict: Verdict, attempt: Attempt): Decision {
   if (verdict.effect === 'unknown' && !attempt.repeatable) return 'outcome-unknown'
   if (!verdict.transient) return 'rejected'
   if (attempt.expired) return 'timed-out'
-  return attempt.affordable() ? 'retry' : 'gave-up'
+  return attempt.affordable() ? 'retry' : 'retry-budget-exhausted'
 }

@@ -10,7 +10,7 @@ export type Strategy = 'shuffle' | 'ordered' | 'round-robin'
 export type PoolStrategy = Strategy | 'least-busy' | 'sticky'
 
 /** A strategy and what it has to know. */
-export type Order =
+export type SelectionOrder =
   | {
       readonly strategy: Strategy
       /** For `round-robin`: how many times one was chosen before. */
@@ -27,7 +27,7 @@ export type Order =
       readonly last: Endpoint | undefined
     }
 
-export type Wanted = Order & {
+export type SelectionCriteria = SelectionOrder & {
   readonly nowMs: number
   /** How long a failure keeps an endpoint behind the others, in milliseconds. */
   readonly penaltyMs: number
@@ -38,7 +38,7 @@ export type Wanted = Order & {
  * The endpoints in the order in which to try them. Those that failed a moment ago come last, the longest ago first;
  * none is left out, for when all are down, hope beats refusal.
  */
-export function select(view: Pick<View, 'members'>, wanted: Wanted): readonly Endpoint[] {
+export function select(view: Pick<View, 'members'>, wanted: SelectionCriteria): readonly Endpoint[] {
   const fit: Member[] = []
   const failed: Member[] = []
   for (const member of arrange(view.members, wanted)) {
@@ -50,7 +50,7 @@ export function select(view: Pick<View, 'members'>, wanted: Wanted): readonly En
   return [...fit, ...failed].map((member) => member.endpoint)
 }
 
-function arrange(members: readonly Member[], wanted: Wanted): readonly Member[] {
+function arrange(members: readonly Member[], wanted: SelectionCriteria): readonly Member[] {
   switch (wanted.strategy) {
     case 'ordered':
       return members

@@ -1,4 +1,4 @@
-import { Attention } from '../runtime/attention.ts'
+import { ActiveTime } from '../runtime/attention.ts'
 import type { Host } from './host.ts'
 import { fellQuiet, type Loan } from './loans.ts'
 import type { PoolOptions } from './pool-options.ts'
@@ -37,7 +37,7 @@ export class Attendance<C> {
   async #look(signal: AbortSignal): Promise<void> {
     const { clock, monitor } = this.#attended.options
     const lookMs = monitor.slowQueryMs / looksPerSlowQuery
-    const attention = new Attention(clock, lookMs)
+    const attention = new ActiveTime(clock, lookMs)
     for (let lent = true; lent; ) {
       await clock.sleep(lookMs, signal)
       const attentiveMs = attention.tick()

@@ -1,10 +1,10 @@
 import type { Endpoint } from '../address/endpoint.ts'
 import { openWithin } from '../connection.ts'
 import { asError } from '../model/error.ts'
-import { kept } from '../model/kept.ts'
+import { detachStack } from '../model/kept.ts'
 import { fullJitter } from '../policy/backoff.ts'
 import { type Breaker, closedBreaker, dialBegun, dialFailed, waitBeforeDial } from '../policy/breaker.ts'
-import { Pulse } from '../runtime/pulse.ts'
+import { Notifier } from '../runtime/pulse.ts'
 import type { PoolOptions } from './pool-options.ts'
 
 export interface Dialling<C> {
@@ -20,7 +20,7 @@ export interface Dialling<C> {
  */
 export class Dialler<C> {
   readonly #dialling: Dialling<C>
-  readonly #news = new Pulse()
+  readonly #news = new Notifier()
   #breaker: Breaker = closedBreaker
   #underWay = 0
 
@@ -68,7 +68,7 @@ export class Dialler<C> {
       return connection
     } catch (thrown) {
       signal.throwIfAborted()
-      const error = kept(asError(thrown))
+      const error = detachStack(asError(thrown))
       const failure = {
         error,
         nowMs: options.clock.now(),
@@ -80,14 +80,14 @@ export class Dialler<C> {
       return undefined
     } finally {
       this.#underWay -= 1
-      this.#news.fire()
+      this.#news.notifyAll()
     }
   }
 
   // Until the time is over, or a dial has ended.
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
     if (ms === Number.POSITIVE_INFINITY) return this.#news.wait(signal)
-    const cancel = this.#dialling.options.clock.after(ms, () => this.#news.fire())
+    const cancel = this.#dialling.options.clock.after(ms, () => this.#news.notifyAll())
     try {
       await this.#news.wait(signal)
     } finally {

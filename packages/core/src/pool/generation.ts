@@ -1,7 +1,7 @@
 import { createPool, type Pool as GenericPool } from 'generic-pool'
-import type { Signal } from '../driver.ts'
+import type { ConnectionSignal } from '../driver.ts'
 import type { HaError } from '../model/error.ts'
-import { scopeBelow, waitedForOften } from '../runtime/scope.ts'
+import { expectManyWaiters, linkedController } from '../runtime/scope.ts'
 import { leaseOver } from '../source.ts'
 import { Dialler, type Dialling } from './dialler.ts'
 import type { Held } from './held.ts'
@@ -27,7 +27,7 @@ const lifetimeSpread = 0.025
 export class Generation<C> {
   readonly number: number
   readonly #parts: GenerationParts<C>
-  readonly #scope = scopeBelow()
+  readonly #scope = linkedController()
   readonly #dialler: Dialler<C>
   readonly #all = new Set<Held<C>>()
   readonly #inner: GenericPool<Held<C>>
@@ -111,8 +111,8 @@ export class Generation<C> {
 
   #hold(connection: C): Held<C> {
     const { driver, clock, random, idle } = this.#parts.options
-    const scope = scopeBelow()
-    waitedForOften(scope.signal)
+    const scope = linkedController()
+    expectManyWaiters(scope.signal)
     let unwatch = (): void => undefined
     const nowMs = clock.now()
     const held: Held<C> = {
@@ -135,7 +135,7 @@ export class Generation<C> {
     return held
   }
 
-  #hear(held: Held<C>, news: Signal): void {
+  #hear(held: Held<C>, news: ConnectionSignal): void {
     if (news.kind !== 'lost' || held.signal.aborted) return
     held.end(leaseOver(this.#parts.name, news.error))
     this.#parts.onLost(held, news.error)

@@ -1,6 +1,6 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
 import { asError, HaError } from '../model/error.ts'
-import { kept } from '../model/kept.ts'
+import { detachStack } from '../model/kept.ts'
 import type { Lease } from '../source.ts'
 import { exhausted, type Usage } from './exhausted.ts'
 import { Lending } from './lending.ts'
@@ -103,7 +103,7 @@ export class Host<C> {
     const lending = this.#lending
     if (lending === undefined) return
     this.#lending = undefined
-    const over = { borrowed: lending.loans.size, idle: lending.generation.idle, error: kept(error) }
+    const over = { borrowed: lending.loans.size, idle: lending.generation.idle, error: detachStack(error) }
     lending.end(error)
     this.#parts.telling.generationOver({
       endpoint: this.name,

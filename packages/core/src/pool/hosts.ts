@@ -1,10 +1,10 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
 import { asError, HaError } from '../model/error.ts'
 import type { Member } from '../model/member.ts'
-import { Roster } from '../model/roster.ts'
+import { EndpointRegistry } from '../model/roster.ts'
 import { memberAt, type View } from '../model/view.ts'
-import { Pulse } from '../runtime/pulse.ts'
-import { type Scope, scopeBelow } from '../runtime/scope.ts'
+import { Notifier } from '../runtime/pulse.ts'
+import { type LinkedController, linkedController } from '../runtime/scope.ts'
 import { Host } from './host.ts'
 import { Monitor } from './monitor.ts'
 import type { PoolOptions } from './pool-options.ts'
@@ -20,15 +20,15 @@ export interface HostsParts<C, R> {
 interface Watched<C, R> {
   readonly host: Host<C>
   readonly monitor: Monitor<C, R>
-  readonly scope: Scope
+  readonly scope: LinkedController
   readonly running: Promise<unknown>
 }
 
 /** The endpoints of a pool as the view has them: a {@link Host} and a {@link Monitor} for each that is listed. */
 export class Hosts<C, R> {
   /** Fires when the view has changed. */
-  readonly changed: Pulse = new Pulse()
-  readonly roster: Roster<R>
+  readonly changed: Notifier = new Notifier()
+  readonly roster: EndpointRegistry<R>
   readonly #parts: HostsParts<C, R>
   readonly #watched = new Map<string, Watched<C, R>>()
   // By identity, which is what views and leases hold: looking up by name costs a text for each operation.
@@ -38,7 +38,7 @@ export class Hosts<C, R> {
   constructor(parts: HostsParts<C, R>) {
     this.#parts = parts
     const { clock, endpoints, monitor } = parts.options
-    this.roster = new Roster<R>(clock, endpoints, {
+    this.roster = new EndpointRegistry<R>(clock, endpoints, {
       rules: monitor,
       onChange: (view, before) => this.#follow(view, before),
     })
@@ -80,7 +80,7 @@ export class Hosts<C, R> {
     const listed = new Set(view.members.map((member) => formatEndpoint(member.endpoint)))
     for (const [name, watched] of this.#watched) if (!listed.has(name)) this.#unwatch(name, watched)
     for (const host of this.all()) host.review()
-    this.changed.fire()
+    this.changed.notifyAll()
     for (const member of view.members) {
       const last = memberAt(before, member.endpoint)
       if (last !== undefined && last.health !== member.health) this.#parts.telling.host(last, member)
@@ -105,7 +105,7 @@ export class Hosts<C, R> {
 
   #watch(endpoint: Endpoint): Watched<C, R> {
     const { options, telling, onLent, onReturned } = this.#parts
-    const scope = scopeBelow()
+    const scope = linkedController()
     const host: Host<C> = new Host({
       endpoint,
       options,
@@ -133,7 +133,7 @@ export class Hosts<C, R> {
   }
 
   // A monitor ends by rejection: when nobody needs it any more, or by a defect, and then nothing is known any more.
-  #stopped(endpoint: Endpoint, { signal }: Scope, thrown: unknown): void {
+  #stopped(endpoint: Endpoint, { signal }: LinkedController, thrown: unknown): void {
     if (signal.aborted) return
     const message = `the monitor of ${formatEndpoint(endpoint)} stopped: ${asError(thrown).message}`
     const error = new HaError('internal', message, { cause: thrown })

@@ -1,10 +1,10 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
 import { endPolitely, openWithin } from '../connection.ts'
 import { HaError } from '../model/error.ts'
-import { kept } from '../model/kept.ts'
-import type { Health, Sight } from '../model/member.ts'
+import { detachStack } from '../model/kept.ts'
+import type { Health, Observation } from '../model/member.ts'
 import { type Clock, timerGrainMs } from '../runtime/clock.ts'
-import { Pulse } from '../runtime/pulse.ts'
+import { Notifier } from '../runtime/pulse.ts'
 import type { PoolOptions } from './pool-options.ts'
 import { Question, settledWithin } from './question.ts'
 
@@ -14,7 +14,7 @@ export interface Monitoring<C, R> {
   /** What is believed of the endpoint. */
   readonly health: () => Health
   /** Takes note of what was seen. */
-  readonly see: (sight: Sight<R>) => void
+  readonly see: (sight: Observation<R>) => void
 }
 
 // So many reports that come at once make one look.
@@ -27,8 +27,8 @@ const closestLooksMs = 50
  */
 export class Monitor<C, R> {
   readonly #monitoring: Monitoring<C, R>
-  readonly #news = new Pulse()
-  readonly #woken = new Pulse()
+  readonly #news = new Notifier()
+  readonly #woken = new Notifier()
   #connection: C | undefined
   #unwatch: () => void = () => undefined
   #refused = false
@@ -42,7 +42,7 @@ export class Monitor<C, R> {
   /** Looks at once, whatever it was waiting for. */
   wake(): void {
     this.#wakeAtMs = Math.max(this.#clock.now(), this.#lookedAtMs + closestLooksMs)
-    this.#woken.fire()
+    this.#woken.notifyAll()
   }
 
   /** Looks until the signal fires; rejects with its reason. */
@@ -95,7 +95,7 @@ export class Monitor<C, R> {
     const down = health() === 'down'
     let knock: Question<void> | undefined
     const hedge = (): void => {
-      knock = new Question((inner) => options.driver.knock(endpoint, inner), this.#news, signal)
+      knock = new Question((inner) => options.driver.probeEndpoint(endpoint, inner), this.#news, signal)
     }
     const settled = (): boolean => question.answer.kind !== 'pending'
     const timeoutMs = down ? connect.timeoutMs : monitor.timeoutMs
@@ -103,7 +103,7 @@ export class Monitor<C, R> {
     try {
       if (await settledWithin(clock, wait, signal)) return true
       if (alive(knock)) see({ kind: 'reached', atMs: clock.now() })
-      else see({ kind: 'missed', error: kept(this.#silent(timeoutMs)), atMs: clock.now() })
+      else see({ kind: 'missed', error: detachStack(this.#silent(timeoutMs)), atMs: clock.now() })
       return false
     } finally {
       knock?.end()
@@ -145,7 +145,9 @@ export class Monitor<C, R> {
     const there = scope === 'call'
     this.#refused = !transient
     if (!there) this.#drop()
-    this.#monitoring.see(there ? { kind: 'reached', atMs } : { kind: 'failed', error: kept(error), atMs })
+    this.#monitoring.see(
+      there ? { kind: 'reached', atMs } : { kind: 'failed', error: detachStack(error), atMs },
+    )
   }
 
   async #rest(signal: AbortSignal): Promise<void> {
@@ -155,7 +157,7 @@ export class Monitor<C, R> {
     for (;;) {
       const leftMs = Math.min(dueAtMs, this.#wakeAtMs) - this.#clock.now()
       if (leftMs < timerGrainMs) return
-      const cancel = this.#clock.after(leftMs, () => this.#woken.fire())
+      const cancel = this.#clock.after(leftMs, () => this.#woken.notifyAll())
       try {
         await this.#woken.wait(signal)
       } finally {
@@ -185,7 +187,7 @@ export class Monitor<C, R> {
   #silent(timeoutMs: number): HaError {
     const endpoint = formatEndpoint(this.#monitoring.endpoint)
     const message = `${endpoint} gave no sign of life for ${timeoutMs} ms`
-    return new HaError('silent', message, { endpoint, retryable: true })
+    return new HaError('unresponsive', message, { endpoint, retryable: true })
   }
 }
 

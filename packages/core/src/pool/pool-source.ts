@@ -1,12 +1,12 @@
 import { HaError } from '../model/error.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { withDeadline } from '../runtime/deadline.ts'
-import type { Pulse } from '../runtime/pulse.ts'
+import type { Notifier } from '../runtime/pulse.ts'
 import type { Lease, Source } from '../source.ts'
 import { calledFrom } from './called-from.ts'
 import { destination, type Ground } from './destination.ts'
 import type { Host } from './host.ts'
-import type { Want } from './route.ts'
+import type { AcquireRequest } from './route.ts'
 import type { Borrower } from './waiting-line.ts'
 import { whyWaiting } from './why-waiting.ts'
 
@@ -17,7 +17,7 @@ export interface Lender<C, R> extends Ground<C, R> {
   /** Whether it has to be known where each lease was borrowed. */
   readonly findsLeaks: boolean
   /** Fires when the view has changed, and when the pool is closed. */
-  readonly changed: Pulse
+  readonly changed: Notifier
   /** Why nothing is lent any more; undefined while something is. */
   readonly closed: HaError | undefined
   start(): void
@@ -28,9 +28,9 @@ export interface Lender<C, R> extends Ground<C, R> {
 /** Lends the connections of a pool to those who want the same. */
 export class PoolSource<C, R> implements Source<C> {
   readonly #lender: Lender<C, R>
-  readonly #want: Want<C, R>
+  readonly #want: AcquireRequest<C, R>
 
-  constructor(lender: Lender<C, R>, want: Want<C, R>) {
+  constructor(lender: Lender<C, R>, want: AcquireRequest<C, R>) {
     this.#lender = lender
     this.#want = want
   }

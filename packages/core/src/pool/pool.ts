@@ -1,10 +1,10 @@
 import { HaError } from '../model/error.ts'
-import { kept } from '../model/kept.ts'
+import { detachStack } from '../model/kept.ts'
 import type { View } from '../model/view.ts'
 import { withDeadline } from '../runtime/deadline.ts'
 import type { Events } from '../runtime/emitter.ts'
-import { Pulse } from '../runtime/pulse.ts'
-import { scopeBelow } from '../runtime/scope.ts'
+import { Notifier } from '../runtime/pulse.ts'
+import { linkedController } from '../runtime/scope.ts'
 import type { Lease, Source } from '../source.ts'
 import { Attendance } from './attendance.ts'
 import { Hosts } from './hosts.ts'
@@ -14,10 +14,10 @@ import type { PoolOptions } from './pool-options.ts'
 import { type Lender, PoolSource } from './pool-source.ts'
 import { PoolTelling } from './pool-telling.ts'
 import { keepUp, relist } from './rounds.ts'
-import type { Want } from './route.ts'
+import type { AcquireRequest } from './route.ts'
 
 /** How a pool was drained. */
-export interface Drained {
+export interface DrainResult {
   /** Leases that were given back in time, or ended with their endpoint. */
   readonly returned: number
   /** Leases that somebody still held when the time was over. */
@@ -33,12 +33,12 @@ export class Pool<C, R> {
   readonly #telling: PoolTelling
   readonly #hosts: Hosts<C, R>
   readonly #attendance: Attendance<C>
-  readonly #returned = new Pulse()
-  readonly #scope = scopeBelow()
+  readonly #returned = new Notifier()
+  readonly #scope = linkedController()
   readonly #lender: Lender<C, R>
   #state: PoolStateKind = 'idle'
-  #draining: Promise<Drained> | undefined
-  #closing: Promise<Drained> | undefined
+  #draining: Promise<DrainResult> | undefined
+  #closing: Promise<DrainResult> | undefined
 
   constructor(options: PoolOptions<C, R>) {
     this.#options = options
@@ -47,7 +47,7 @@ export class Pool<C, R> {
       options,
       telling: this.#telling,
       onLent: () => this.#attendance.begin(this.#scope.signal),
-      onReturned: () => this.#returned.fire(),
+      onReturned: () => this.#returned.notifyAll(),
     })
     this.#attendance = new Attendance({
       options,
@@ -64,7 +64,7 @@ export class Pool<C, R> {
   }
 
   /** Fires when the view has changed. */
-  get changed(): Pulse {
+  get changed(): Notifier {
     return this.#hosts.changed
   }
 
@@ -86,7 +86,7 @@ export class Pool<C, R> {
   }
 
   /** A source that lends what is wanted. */
-  source(want: Want<C, R>): Source<C> {
+  source(want: AcquireRequest<C, R>): Source<C> {
     return new PoolSource(this.#lender, want)
   }
 
@@ -119,7 +119,7 @@ export class Pool<C, R> {
    * Lends nothing more, turns away those who wait, and gives those who hold a lease up to `timeoutMs` to give it back.
    * Idempotent: every call returns the same promise, and it never rejects.
    */
-  drain(timeoutMs: number): Promise<Drained> {
+  drain(timeoutMs: number): Promise<DrainResult> {
     this.#draining ??= this.#drain(timeoutMs)
     return this.#draining
   }
@@ -128,7 +128,7 @@ export class Pool<C, R> {
    * Drains and ends every connection, all within `timeoutMs`. Idempotent: every call returns the same promise, and it
    * never rejects.
    */
-  close(timeoutMs: number): Promise<Drained> {
+  close(timeoutMs: number): Promise<DrainResult> {
     this.#closing ??= this.#close(timeoutMs)
     return this.#closing
   }
@@ -153,11 +153,11 @@ export class Pool<C, R> {
     }
   }
 
-  async #drain(timeoutMs: number): Promise<Drained> {
+  async #drain(timeoutMs: number): Promise<DrainResult> {
     const lent = this.#lent()
     this.#state = 'draining'
     for (const host of this.#hosts.all()) host.review()
-    this.changed.fire()
+    this.changed.notifyAll()
     const limit = { timeoutMs, signal: this.#scope.signal, expired: () => this.#closedError() }
     // Whoever still holds a lease when the time is over is counted.
     await withDeadline(this.#options.clock, limit, (signal) => this.#allReturned(signal)).catch(
@@ -171,10 +171,10 @@ export class Pool<C, R> {
     while (this.#lent() > 0) await this.#returned.wait(signal)
   }
 
-  async #close(timeoutMs: number): Promise<Drained> {
+  async #close(timeoutMs: number): Promise<DrainResult> {
     const { clock } = this.#options
     const endsAtMs = clock.now() + timeoutMs
-    const error = kept(this.#closedError())
+    const error = detachStack(this.#closedError())
     // An earlier drain may have had more time.
     const cancel = clock.after(timeoutMs, () => this.#scope.abort(error))
     const drained = await this.drain(timeoutMs)

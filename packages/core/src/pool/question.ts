@@ -1,8 +1,8 @@
 import { asError, HaError } from '../model/error.ts'
-import { Attention } from '../runtime/attention.ts'
+import { ActiveTime } from '../runtime/attention.ts'
 import { type Clock, timerGrainMs } from '../runtime/clock.ts'
-import type { Pulse } from '../runtime/pulse.ts'
-import { type Scope, scopeBelow } from '../runtime/scope.ts'
+import type { Notifier } from '../runtime/pulse.ts'
+import { type LinkedController, linkedController } from '../runtime/scope.ts'
 
 /** How a question to a server stands. */
 export type Answer<R> =
@@ -12,14 +12,14 @@ export type Answer<R> =
 
 /** A question whose answer is looked at, not waited for. Ending it gives it up. */
 export class Question<R> {
-  readonly #scope: Scope
+  readonly #scope: LinkedController
   #answer: Answer<R> = { kind: 'pending' }
 
-  constructor(ask: (signal: AbortSignal) => Promise<R>, news: Pulse, parent: AbortSignal) {
-    this.#scope = scopeBelow(parent)
+  constructor(ask: (signal: AbortSignal) => Promise<R>, news: Notifier, parent: AbortSignal) {
+    this.#scope = linkedController(parent)
     const note = (answer: Answer<R>): void => {
       this.#answer = answer
-      news.fire()
+      news.notifyAll()
     }
     ask(this.#scope.signal).then(
       (value) => note({ kind: 'answered', value }),
@@ -34,7 +34,7 @@ export class Question<R> {
   end(): void {
     if (this.#answer.kind === 'pending')
       this.#scope.abort(new HaError('aborted', 'the question is no longer asked'))
-    else this.#scope.end()
+    else this.#scope.unlink()
   }
 }
 
@@ -49,7 +49,7 @@ export async function settledWithin(
   clock: Clock,
   wait: {
     readonly settled: () => boolean
-    readonly news: Pulse
+    readonly news: Notifier
     readonly timeoutMs: number
     readonly onHalf: () => void
   },
@@ -58,11 +58,11 @@ export async function settledWithin(
   const { settled, news, timeoutMs, onHalf } = wait
   const lookMs = timeoutMs / looksPerAnswer
   // Timers are late by a little, always: only what is late by a whole look was a pause.
-  const attention = new Attention(clock, 2 * lookMs)
+  const attention = new ActiveTime(clock, 2 * lookMs)
   let waitedMs = 0
   let hedged = false
   while (!settled() && timeoutMs - waitedMs >= timerGrainMs) {
-    const cancel = clock.after(Math.min(lookMs, timeoutMs - waitedMs), () => news.fire())
+    const cancel = clock.after(Math.min(lookMs, timeoutMs - waitedMs), () => news.notifyAll())
     try {
       await news.wait(signal)
     } finally {

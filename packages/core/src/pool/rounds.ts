@@ -1,4 +1,4 @@
-import type { Roster } from '../model/roster.ts'
+import type { EndpointRegistry } from '../model/roster.ts'
 import type { Clock } from '../runtime/clock.ts'
 
 // The list is asked for again after so long; sooner while there is none at all.
@@ -23,7 +23,7 @@ export async function keepUp(
 /** Asks for the endpoints again and again. Rejects with the signal's reason. */
 export async function relist(
   clock: Clock,
-  roster: Pick<Roster<unknown>, 'refresh' | 'view'>,
+  roster: Pick<EndpointRegistry<unknown>, 'refresh' | 'view'>,
   timeoutMs: number,
   signal: AbortSignal,
 ): Promise<never> {

@@ -27,7 +27,7 @@ export type Routing =
 export type Route<R> = (view: View<R>, load: (endpoint: Endpoint) => HostLoad) => Routing
 
 /** What a borrower wants of a pool. */
-export interface Want<C, R> {
+export interface AcquireRequest<C, R> {
   readonly route: Route<R>
   /** The lease that the caller holds already: so a nested acquire that could wait for ever is seen. */
   readonly within?: Lease<C> | undefined

@@ -1,6 +1,6 @@
 import { endPolitely } from '../connection.ts'
 import { asError, HaError } from '../model/error.ts'
-import { kept } from '../model/kept.ts'
+import { detachStack } from '../model/kept.ts'
 import { withDeadline } from '../runtime/deadline.ts'
 import { leaseOver } from '../source.ts'
 import type { Held } from './held.ts'
@@ -60,7 +60,7 @@ export async function proved<C>(
     held.idleSinceMs = clock.now()
     return { kind: 'sound' }
   } catch (thrown) {
-    const error = kept(asError(thrown))
+    const error = detachStack(asError(thrown))
     held.end(leaseOver(name, error))
     return { kind: error === silent ? 'silent' : 'broken', error }
   }

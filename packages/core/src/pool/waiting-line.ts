@@ -1,10 +1,10 @@
-import { type Gate, gateUntil } from '../runtime/gate.ts'
+import { type Deferred, deferredUntil } from '../runtime/gate.ts'
 import type { Lease } from '../source.ts'
 
 /** One acquire that stands in line. */
 export interface Waiter<C> {
   /** Opens with a lease, or with undefined when the acquire should look again where to go. */
-  readonly gate: Gate<Lease<C> | undefined>
+  readonly gate: Deferred<Lease<C> | undefined>
   /** Whether this is still the line to stand in. */
   readonly fits: () => boolean
   /** The lease that the caller holds while it waits. */
@@ -25,7 +25,7 @@ export class WaitingLine<C> {
   }
 
   join(borrower: Borrower<C>, signal: AbortSignal): Waiter<C> {
-    const waiter: Waiter<C> = { gate: gateUntil(signal), ...borrower }
+    const waiter: Waiter<C> = { gate: deferredUntil(signal), ...borrower }
     this.#waiters.add(waiter)
     return waiter
   }

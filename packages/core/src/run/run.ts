@@ -1,14 +1,14 @@
 import { formatEndpoint } from '../address/endpoint.ts'
 import type { Driver } from '../driver.ts'
 import { asError, HaError } from '../model/error.ts'
-import { kept } from '../model/kept.ts'
+import { detachStack } from '../model/kept.ts'
 import type { Verdict } from '../model/verdict.ts'
 import type { Backoff } from '../policy/backoff.ts'
 import type { Budget } from '../policy/budget.ts'
 import { decide } from '../policy/decide.ts'
 import { coreChannels } from '../report/channels.ts'
 import type { Clock } from '../runtime/clock.ts'
-import { abandonable, passingScope, type Scope, scopeBelow } from '../runtime/scope.ts'
+import { type LinkedController, linkedController, pooledController, raceAbort } from '../runtime/scope.ts'
 import type { Lease, Source } from '../source.ts'
 import {
   abortCode,
@@ -42,7 +42,7 @@ export type Work<C, T> = (connection: C, until: () => AbortSignal) => Promise<T>
  * effect, or when the caller said that twice is harmless. Every rejection is an {@link HaError} with its outcome.
  */
 export async function run<C, T>(runner: Runner<C>, operation: Operation, work: Work<C, T>): Promise<T> {
-  const scope = passingScope(operation.signal)
+  const scope = pooledController(operation.signal)
   const { signal } = scope
   const cancel = runner.clock.after(operation.timeoutMs, () => scope.abort(expiredAfter(operation)))
   const attempts: Failure[] = []
@@ -54,7 +54,7 @@ export async function run<C, T>(runner: Runner<C>, operation: Operation, work: W
       if (failure === undefined) {
         const either = new Either(signal, lease.signal)
         try {
-          const value = await abandonable(work(lease.connection, either.until), signal, ignore, lease.signal)
+          const value = await raceAbort(work(lease.connection, either.until), signal, ignore, lease.signal)
           runner.budget.refill()
           return value
         } catch (thrown) {
@@ -68,24 +68,24 @@ export async function run<C, T>(runner: Runner<C>, operation: Operation, work: W
     }
   } finally {
     cancel()
-    scope.end()
+    scope.unlink()
   }
 }
 
 // The signal of one try, which is made when somebody asks for it.
 class Either {
   readonly until: () => AbortSignal
-  #scope: Scope | undefined
+  #scope: LinkedController | undefined
 
   constructor(...parents: readonly AbortSignal[]) {
     this.until = () => {
-      this.#scope ??= scopeBelow(...parents)
+      this.#scope ??= linkedController(...parents)
       return this.#scope.signal
     }
   }
 
   end(): void {
-    this.#scope?.end()
+    this.#scope?.unlink()
   }
 }
 
@@ -169,7 +169,7 @@ async function beforeRetry<C>(
 ): Promise<void> {
   const failure = attempts.at(-1)
   if (failure === undefined) return
-  kept(failure.error)
+  detachStack(failure.error)
   const { repeatable, name } = operation
   const { clock, budget, random } = runner
   const decision = decide(failure.verdict, {

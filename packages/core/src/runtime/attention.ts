@@ -4,7 +4,7 @@ import type { Clock } from './clock.ts'
  * Counts the time during which this process could have heard something. A blocked event loop makes timers late and
  * leaves answers unread, so the time it was blocked is not held against a server.
  */
-export class Attention {
+export class ActiveTime {
   readonly #clock: Clock
   readonly #tickMs: number
   #lastTickAt: number

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts'
-import { abandonable, scopeBelow } from './scope.ts'
+import { linkedController, raceAbort } from './scope.ts'
 
-export interface Limit {
+export interface DeadlineOptions {
   /** The whole time allowed, in milliseconds, whatever happens inside. */
   readonly timeoutMs: number
   /** The caller's signal, if it has one. */
@@ -16,17 +16,17 @@ export interface Limit {
  */
 export async function withDeadline<T>(
   clock: Clock,
-  limit: Limit,
+  limit: DeadlineOptions,
   work: (signal: AbortSignal) => Promise<T>,
   onLate: (value: T) => void = () => undefined,
 ): Promise<T> {
-  const scope = scopeBelow(limit.signal)
+  const scope = linkedController(limit.signal)
   const cancel = clock.after(limit.timeoutMs, () => scope.abort(limit.expired()))
   try {
     scope.signal.throwIfAborted()
-    return await abandonable(work(scope.signal), scope.signal, onLate)
+    return await raceAbort(work(scope.signal), scope.signal, onLate)
   } finally {
     cancel()
-    scope.end()
+    scope.unlink()
   }
 }

@@ -1,12 +1,12 @@
 /** A promise that its owner settles: the one place outside `runtime/scope.ts` where a bare promise is made. */
-export interface Gate<T> {
+export interface Deferred<T> {
   readonly promise: Promise<T>
   resolve(value: T): void
   reject(error: unknown): void
 }
 
-/** A {@link Gate} whose rejection is nobody's accident: it counts as handled even before somebody waits. */
-export function gate<T = void>(): Gate<T> {
+/** A {@link Deferred} whose rejection is nobody's accident: it counts as handled even before somebody waits. */
+export function deferred<T = void>(): Deferred<T> {
   let resolve!: (value: T) => void
   let reject!: (error: unknown) => void
   const promise = new Promise<T>((yes, no) => {
@@ -17,9 +17,9 @@ export function gate<T = void>(): Gate<T> {
   return { promise, resolve, reject }
 }
 
-/** A {@link Gate} that also rejects with the signal's reason, and lets go of the signal as soon as it is settled. */
-export function gateUntil<T>(signal: AbortSignal): Gate<T> {
-  let settle!: Omit<Gate<T>, 'promise'>
+/** A {@link Deferred} that also rejects with the signal's reason, and lets go of the signal as soon as it is settled. */
+export function deferredUntil<T>(signal: AbortSignal): Deferred<T> {
+  let settle!: Omit<Deferred<T>, 'promise'>
   const promise = new Promise<T>((yes, no) => {
     const letGo = (): void => signal.removeEventListener('abort', onAbort)
     const onAbort = (): void => no(signal.reason)

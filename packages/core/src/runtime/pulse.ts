@@ -1,16 +1,16 @@
 /** Wakes those who wait for a change. They look again at the state themselves: a pulse carries no news of its own. */
-export class Pulse {
+export class Notifier {
   readonly #waiters = new Set<() => void>()
 
   /** Wakes everybody who waits now. */
-  fire(): void {
+  notifyAll(): void {
     if (this.#waiters.size === 0) return
     const waiters = [...this.#waiters]
     this.#waiters.clear()
     for (const wake of waiters) wake()
   }
 
-  /** Resolves at the next {@link fire}; rejects with the signal's reason. */
+  /** Resolves at the next {@link notifyAll}; rejects with the signal's reason. */
   wait(signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) {

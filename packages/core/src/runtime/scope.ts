@@ -1,19 +1,19 @@
 import { setMaxListeners } from 'node:events'
 
 /** A signal of our own that also fires with its parents; `end()` lets go of them. */
-export interface Scope {
+export interface LinkedController {
   readonly signal: AbortSignal
   /** Fires the signal. */
   abort(reason: unknown): void
   /** Lets go of the parents without firing. */
-  end(): void
+  unlink(): void
 }
 
 /**
- * A {@link Scope} below the given signals. Linked by hand: `AbortSignal.any` costs 13 to 16 microseconds a call
+ * A {@link LinkedController} below the given signals. Linked by hand: `AbortSignal.any` costs 13 to 16 microseconds a call
  * on Node 20 and gives its memory back late; this costs under one and holds nothing after `end()`.
  */
-export function scopeBelow(...parents: readonly (AbortSignal | undefined)[]): Scope {
+export function linkedController(...parents: readonly (AbortSignal | undefined)[]): LinkedController {
   const controller = roomy()
   const unlink: (() => void)[] = []
   const end = (): void => {
@@ -34,7 +34,7 @@ export function scopeBelow(...parents: readonly (AbortSignal | undefined)[]): Sc
     parent.addEventListener('abort', onAbort, { once: true })
     unlink.push(() => parent.removeEventListener('abort', onAbort))
   }
-  return { signal: controller.signal, abort, end }
+  return { signal: controller.signal, abort, unlink: end }
 }
 
 // Signals that never fired and that nobody listens to any more.
@@ -42,10 +42,10 @@ const spare: AbortController[] = []
 const mostSpare = 256
 
 /**
- * As {@link scopeBelow}, for a signal that stays inside: `end()` gives it to the next who needs one, because making one
+ * As {@link linkedController}, for a signal that stays inside: `end()` gives it to the next who needs one, because making one
  * costs some microseconds and as much again to collect. Whoever gets the signal forgets it before the end.
  */
-export function passingScope(parent: AbortSignal | undefined): Scope {
+export function pooledController(parent: AbortSignal | undefined): LinkedController {
   const controller = spare.pop() ?? passing()
   const onParent = (): void => controller.abort(parent?.reason)
   if (parent?.aborted) onParent()
@@ -56,7 +56,7 @@ export function passingScope(parent: AbortSignal | undefined): Scope {
   return {
     signal: controller.signal,
     abort: (reason) => controller.abort(reason),
-    end: () => {
+    unlink: () => {
       parent?.removeEventListener('abort', onParent)
       if (!controller.signal.aborted && spare.length < mostSpare) spare.push(controller)
     },
@@ -65,7 +65,7 @@ export function passingScope(parent: AbortSignal | undefined): Scope {
 
 function passing(): AbortController {
   const controller = roomy()
-  waitedForOften(controller.signal)
+  expectManyWaiters(controller.signal)
   return controller
 }
 
@@ -101,7 +101,7 @@ function unhear(signal: Own, onAbort: () => void): void {
 }
 
 /** Makes it cheap to wait for a signal of ours, for as long as it lives: one that many operations wait for. */
-export function waitedForOften(signal: AbortSignal): void {
+export function expectManyWaiters(signal: AbortSignal): void {
   const own: Own = signal
   if (own[waiting] !== undefined) return
   const all = new Set<() => void>()
@@ -116,7 +116,7 @@ export function waitedForOften(signal: AbortSignal): void {
  * `onLate`, so that a connection that nobody waits for any more is closed and not leaked; a late failure concerns
  * nobody.
  */
-export function abandonable<T>(
+export function raceAbort<T>(
   work: Promise<T>,
   signal: AbortSignal,
   onLate: (value: T) => void,

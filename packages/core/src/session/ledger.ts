@@ -1,5 +1,5 @@
 import { timerGrainMs } from '../runtime/clock.ts'
-import { Pulse } from '../runtime/pulse.ts'
+import { Notifier } from '../runtime/pulse.ts'
 
 /** Something that must hold on every connection: an exchange, a consumer, a session setting. */
 export interface Declaration<C> {
@@ -20,7 +20,7 @@ export interface Declaration<C> {
 }
 
 /** How a declaration stands on the current connection. */
-export type Standing =
+export type DeclarationStatus =
   | { readonly kind: 'due' }
   /** A try is under way; `abandon` ends it, when what it stands on is gone or nobody wants it any more. */
   | { readonly kind: 'applying'; readonly abandon: (reason: Error) => void }
@@ -31,7 +31,7 @@ export type Standing =
 
 interface Entry<C> {
   readonly declaration: Declaration<C>
-  standing: Standing
+  status: DeclarationStatus
   /** It has held before and survives connections: others need not wait for it. */
   proven: boolean
   /** Tries that failed since it last held for a while. */
@@ -41,7 +41,7 @@ interface Entry<C> {
 }
 
 /** Why and when something ceased to hold. */
-export interface Lapse {
+export interface Invalidation {
   readonly error: Error
   readonly nowMs: number
   readonly delayMs: (failures: number) => number
@@ -51,36 +51,36 @@ export interface Lapse {
 const stableMs = 5_000
 
 /** Desired state, keyed, latest wins. It knows what is due; it does nothing by itself. */
-export class Ledger<C> {
+export class DesiredState<C> {
   readonly #entries = new Map<string, Entry<C>>()
   /** Fires after every change. */
-  readonly changed: Pulse = new Pulse()
+  readonly changed: Notifier = new Notifier()
 
   declare(declaration: Declaration<C>): void {
     this.#abandon(declaration.key, 'it was declared anew')
     this.#entries.set(declaration.key, {
       declaration,
-      standing: { kind: 'due' },
+      status: { kind: 'due' },
       proven: false,
       failures: 0,
       refusalTold: false,
     })
-    this.changed.fire()
+    this.changed.notifyAll()
   }
 
   /** Stops wanting it. What the server has stays there. */
   forget(key: string): void {
     this.#abandon(key, 'nobody wants it any more')
-    if (this.#entries.delete(key)) this.changed.fire()
+    if (this.#entries.delete(key)) this.changed.notifyAll()
   }
 
   /** A new connection: everything is due again, what was refused as well. */
   renew(nowMs: number): void {
     for (const entry of this.#entries.values()) {
       if (heldForAWhile(entry, nowMs)) entry.failures = 0
-      entry.standing = { kind: 'due' }
+      entry.status = { kind: 'due' }
     }
-    this.changed.fire()
+    this.changed.notifyAll()
   }
 
   /**
@@ -88,29 +88,29 @@ export class Ledger<C> {
    * on what is gone, and is abandoned. The first time it is due at once; what lapses again before it has held for a
    * while waits `delayMs(failures)`.
    */
-  lapse(key: string, lapse: Lapse): void {
+  invalidate(key: string, lapse: Invalidation): void {
     const entry = this.#entries.get(key)
     if (entry === undefined) return
-    const { standing: before } = entry
-    entry.standing = lapsed(entry, lapse)
+    const { status: before } = entry
+    entry.status = lapsed(entry, lapse)
     entry.proven = false
     if (before.kind === 'applying') before.abandon(lapse.error)
-    for (const { declaration, standing } of this.#entries.values()) {
+    for (const { declaration, status: standing } of this.#entries.values()) {
       const mayHold = standing.kind === 'held' || standing.kind === 'applying'
-      if (mayHold && declaration.needs.includes(key)) this.lapse(declaration.key, lapse)
+      if (mayHold && declaration.needs.includes(key)) this.invalidate(declaration.key, lapse)
     }
-    this.changed.fire()
+    this.changed.notifyAll()
   }
 
   #abandon(key: string, why: string): void {
-    const standing = this.#entries.get(key)?.standing
+    const standing = this.#entries.get(key)?.status
     if (standing?.kind === 'applying') standing.abandon(new Error(`${key}: ${why}`))
   }
 
   /** What can be tried now. */
   due(nowMs: number): readonly Declaration<C>[] {
     const ready: Declaration<C>[] = []
-    for (const { declaration, standing } of this.#entries.values()) {
+    for (const { declaration, status: standing } of this.#entries.values()) {
       const due =
         standing.kind === 'due' || (standing.kind === 'retrying' && standing.atMs - nowMs < timerGrainMs)
       if (due && this.#needsSettled(declaration)) ready.push(declaration)
@@ -121,7 +121,7 @@ export class Ledger<C> {
   /** When the next retry is due, or undefined when none waits for its time alone. */
   nextRetryAtMs(): number | undefined {
     let next: number | undefined
-    for (const { declaration, standing } of this.#entries.values()) {
+    for (const { declaration, status: standing } of this.#entries.values()) {
       if (standing.kind !== 'retrying' || !this.#needsSettled(declaration)) continue
       if (next === undefined || standing.atMs < next) next = standing.atMs
     }
@@ -135,7 +135,7 @@ export class Ledger<C> {
   /** How many are being tried now. */
   get applying(): number {
     let number = 0
-    for (const { standing } of this.#entries.values()) if (standing.kind === 'applying') number += 1
+    for (const { status: standing } of this.#entries.values()) if (standing.kind === 'applying') number += 1
     return number
   }
 
@@ -148,10 +148,10 @@ export class Ledger<C> {
    * Notes how a try of exactly this declaration stands; ignored when it has been replaced or forgotten meanwhile.
    * True when it is a refusal that nobody has been told of.
    */
-  note(declaration: Declaration<C>, standing: Standing): boolean {
+  note(declaration: Declaration<C>, standing: DeclarationStatus): boolean {
     const entry = this.#entries.get(declaration.key)
     if (entry?.declaration !== declaration) return false
-    entry.standing = standing
+    entry.status = standing
     if (standing.kind === 'retrying') entry.failures += 1
     if (standing.kind === 'held') {
       entry.proven = declaration.survives
@@ -159,7 +159,7 @@ export class Ledger<C> {
     }
     const news = standing.kind === 'refused' && !entry.refusalTold
     if (news) entry.refusalTold = true
-    this.changed.fire()
+    this.changed.notifyAll()
     return news
   }
 
@@ -167,7 +167,7 @@ export class Ledger<C> {
   isSettled(key: string): boolean {
     const entry = this.#entries.get(key)
     if (entry === undefined || entry.proven) return true
-    return entry.standing.kind === 'held' || entry.standing.kind === 'refused'
+    return entry.status.kind === 'held' || entry.status.kind === 'refused'
   }
 
   /** True when traffic may flow. */
@@ -179,8 +179,8 @@ export class Ledger<C> {
   }
 
   /** How it stands, or undefined when nobody wants it. */
-  standing(key: string): Standing | undefined {
-    return this.#entries.get(key)?.standing
+  standing(key: string): DeclarationStatus | undefined {
+    return this.#entries.get(key)?.status
   }
 
   /** The keys of everything wanted, in the order of declaration. */
@@ -197,12 +197,12 @@ export class Ledger<C> {
 }
 
 // Also counts the lapse, so that what flaps backs off.
-function lapsed(entry: Entry<never>, { error, nowMs, delayMs }: Lapse): Standing {
+function lapsed(entry: Entry<never>, { error, nowMs, delayMs }: Invalidation): DeclarationStatus {
   const failures = heldForAWhile(entry, nowMs) ? 0 : entry.failures
   entry.failures = failures + 1
   return failures === 0 ? { kind: 'due' } : { kind: 'retrying', atMs: nowMs + delayMs(failures - 1), error }
 }
 
-function heldForAWhile({ standing }: Entry<never>, nowMs: number): boolean {
+function heldForAWhile({ status: standing }: Entry<never>, nowMs: number): boolean {
   return standing.kind === 'held' && nowMs - standing.sinceMs >= stableMs
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { Signal } from '../driver.ts'
+import type { ConnectionSignal } from '../driver.ts'
 import {
   type Clauses,
   type DriverHarness,
@@ -58,7 +58,7 @@ function watchClauses<C>(): Clauses<DriverHarness<C>> {
   return {
     'reports a loss exactly once': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
-      const heard: Signal[] = []
+      const heard: ConnectionSignal[] = []
       harness.driver.watch(connection, (signal) => heard.push(signal))
       await harness.kill()
       await harness.pass(answerMs)
@@ -71,7 +71,7 @@ function watchClauses<C>(): Clauses<DriverHarness<C>> {
       const connection = await opened(harness, answerMs)
       await harness.kill()
       await harness.pass(answerMs)
-      const heard: Signal[] = []
+      const heard: ConnectionSignal[] = []
       harness.driver.watch(connection, (signal) => heard.push(signal))
       await harness.pass(answerMs)
       assert.deepEqual(
@@ -81,7 +81,7 @@ function watchClauses<C>(): Clauses<DriverHarness<C>> {
     },
     'says nothing after it was told not to watch': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
-      const heard: Signal[] = []
+      const heard: ConnectionSignal[] = []
       harness.driver.watch(connection, (signal) => heard.push(signal))()
       await harness.kill()
       await harness.pass(answerMs)
@@ -111,13 +111,17 @@ function answerClauses<C>(): Clauses<DriverHarness<C>> {
       harness.driver.destroy(connection)
     },
     'knocks at a living server and leaves nothing open': async (harness, answerMs) => {
-      await during(harness, answerMs, harness.driver.knock(harness.endpoint, new AbortController().signal))
+      await during(
+        harness,
+        answerMs,
+        harness.driver.probeEndpoint(harness.endpoint, new AbortController().signal),
+      )
       await harness.pass(answerMs)
       assert.equal(await harness.connections(), 0)
     },
     'knocks in vain at a frozen server, and settles when it is given up': async (harness, answerMs) => {
       await harness.freeze()
-      await givenUp(harness, answerMs, (signal) => harness.driver.knock(harness.endpoint, signal))
+      await givenUp(harness, answerMs, (signal) => harness.driver.probeEndpoint(harness.endpoint, signal))
     },
     'has a verdict for whatever may be thrown': async (harness) => {
       for (const thrown of [undefined, null, 'text', 7, {}, new Error('strange')]) {

@@ -1,5 +1,5 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
-import type { Signal } from '../driver.ts'
+import type { ConnectionSignal } from '../driver.ts'
 import { asError } from '../model/error.ts'
 import { type Verdict, verdictTable } from '../model/verdict.ts'
 import type { PoolDriver } from '../pool/pool-driver.ts'
@@ -35,7 +35,7 @@ export class FakeConnection {
   /** A borrower left something behind that the next one must not find. */
   stained = false
   readonly #over = new AbortController()
-  #report: ((signal: Signal) => void) | undefined
+  #report: ((signal: ConnectionSignal) => void) | undefined
 
   constructor(server: FakeServer) {
     this.server = server
@@ -46,7 +46,7 @@ export class FakeConnection {
     return this.#over.signal
   }
 
-  watch(report: (signal: Signal) => void): () => void {
+  watch(report: (signal: ConnectionSignal) => void): () => void {
     this.#report = report
     if (!this.open) report({ kind: 'lost', error: new FakeError('lost') })
     return () => {
@@ -54,7 +54,7 @@ export class FakeConnection {
     }
   }
 
-  tell(signal: Signal): void {
+  tell(signal: ConnectionSignal): void {
     this.#report?.(signal)
   }
 
@@ -139,7 +139,7 @@ const verdicts = verdictTable(
   {
     refused: { scope: 'endpoint', effect: 'none', transient: true },
     lost: { scope: 'endpoint', effect: 'unknown', transient: true },
-    silent: { scope: 'endpoint', effect: 'unknown', transient: true },
+    unresponsive: { scope: 'endpoint', effect: 'unknown', transient: true },
     denied: { scope: 'cluster', effect: 'none', transient: false },
     busy: { scope: 'call', effect: 'none', transient: true },
     full: { scope: 'call', effect: 'none', transient: true },
@@ -181,7 +181,7 @@ export class FakeDriver implements PoolDriver<FakeConnection, string> {
     connection.destroy()
   }
 
-  watch(connection: FakeConnection, report: (signal: Signal) => void): () => void {
+  watch(connection: FakeConnection, report: (signal: ConnectionSignal) => void): () => void {
     return connection.watch(report)
   }
 
@@ -216,7 +216,7 @@ export class FakeDriver implements PoolDriver<FakeConnection, string> {
     connection.stained = false
   }
 
-  async knock(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
+  async probeEndpoint(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
     await this.#answer(this.#server(endpoint), signal)
   }
 

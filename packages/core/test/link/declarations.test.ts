@@ -7,7 +7,7 @@ import { linkBench } from './link-bench.ts'
 describe('what is declared on a link', () => {
   it('holds before a lease is lent when it gates, and on each later connection again', async () => {
     const { clock, link, acquire, servers } = linkBench()
-    link.ledger.declare(declaration('auth', { gates: true }))
+    link.desiredState.declare(declaration('auth', { gates: true }))
     const lease = await ready(clock, acquire())
     expect(lease.connection.applied).toEqual(['auth'])
     servers[0]?.kill()
@@ -19,8 +19,8 @@ describe('what is declared on a link', () => {
     const { clock, link, acquire } = linkBench()
     const answers: (() => void)[] = []
     const abandoned: unknown[] = []
-    link.ledger.declare(declaration('queue'))
-    link.ledger.declare(
+    link.desiredState.declare(declaration('queue'))
+    link.desiredState.declare(
       declaration('binding', {
         needs: ['queue'],
         apply: async (connection, signal) => {
@@ -37,10 +37,10 @@ describe('what is declared on a link', () => {
     // The first try is answered all the same: it was made on the queue that is gone.
     answers[0]?.()
     await clock.advance(10)
-    expect(link.ledger.standing('binding')?.kind).toBe('applying')
+    expect(link.desiredState.standing('binding')?.kind).toBe('applying')
     answers[1]?.()
     await clock.advance(10)
-    expect(link.ledger.standing('binding')?.kind).toBe('held')
+    expect(link.desiredState.standing('binding')?.kind).toBe('held')
     expect(abandoned).toEqual(['deleted'])
     expect(lease.connection.applied.filter((key) => key === 'queue')).toHaveLength(2)
   })
@@ -50,25 +50,25 @@ describe('what is declared on a link', () => {
     const abandoned: unknown[] = []
     const apply = (_: FakeConnection, signal: AbortSignal): Promise<void> =>
       new Promise(() => signal.addEventListener('abort', () => abandoned.push(signal.aborted)))
-    link.ledger.declare(declaration('slow', { apply }))
+    link.desiredState.declare(declaration('slow', { apply }))
     await ready(clock, acquire())
     await clock.advance(1)
-    link.ledger.forget('slow')
+    link.desiredState.forget('slow')
     expect(abandoned).toEqual([true])
   })
 
   it('does not keep traffic waiting when it does not gate', async () => {
     const { clock, link, acquire } = linkBench()
-    link.ledger.declare(declaration('slow', { apply: () => new Promise(() => undefined) }))
+    link.desiredState.declare(declaration('slow', { apply: () => new Promise(() => undefined) }))
     expect((await ready(clock, acquire())).generation).toBe(1)
   })
 
   it('is put back in the order of need', async () => {
     const { clock, link, acquire } = linkBench()
-    link.ledger.declare(declaration('consumer', { needs: ['queue'] }))
-    link.ledger.declare(declaration('binding', { needs: ['exchange', 'queue'] }))
-    link.ledger.declare(declaration('queue'))
-    link.ledger.declare(declaration('exchange'))
+    link.desiredState.declare(declaration('consumer', { needs: ['queue'] }))
+    link.desiredState.declare(declaration('binding', { needs: ['exchange', 'queue'] }))
+    link.desiredState.declare(declaration('queue'))
+    link.desiredState.declare(declaration('exchange'))
     const lease = await ready(clock, acquire())
     await clock.advance(10)
     expect(lease.connection.applied.slice(0, 2).sort()).toEqual(['exchange', 'queue'])
@@ -81,9 +81,9 @@ describe('what is declared on a link', () => {
     const stubborn = declaration('frozen', {
       apply: (connection) => (hang ? new Promise(() => undefined) : applied(connection, 'frozen')),
     })
-    link.ledger.declare(stubborn)
-    link.ledger.declare(declaration('needs frozen', { needs: ['frozen'] }))
-    link.ledger.declare(declaration('other'))
+    link.desiredState.declare(stubborn)
+    link.desiredState.declare(declaration('needs frozen', { needs: ['frozen'] }))
+    link.desiredState.declare(declaration('other'))
     const lease = await ready(clock, acquire())
     expect(lease.connection.applied).toEqual(['other'])
     hang = false
@@ -94,13 +94,13 @@ describe('what is declared on a link', () => {
   it('lets those that need it go first on a new connection when the server has kept it', async () => {
     const { clock, link, acquire, servers } = linkBench()
     let hang = false
-    link.ledger.declare(
+    link.desiredState.declare(
       declaration('durable', {
         survives: true,
         apply: (connection) => (hang ? new Promise(() => undefined) : applied(connection, 'durable')),
       }),
     )
-    link.ledger.declare(declaration('consumer', { needs: ['durable'] }))
+    link.desiredState.declare(declaration('consumer', { needs: ['durable'] }))
     await ready(clock, acquire())
     hang = true
     servers[0]?.kill()
@@ -115,8 +115,8 @@ describe('what is declared on a link', () => {
     link.events.on('refused', ({ key, error }) => {
       refused.push(`${key}: ${error.code}`)
     })
-    link.ledger.declare(declaration('odd', { apply: () => Promise.reject(new FakeError('conflict')) }))
-    link.ledger.declare(declaration('fine', { needs: ['odd'] }))
+    link.desiredState.declare(declaration('odd', { apply: () => Promise.reject(new FakeError('conflict')) }))
+    link.desiredState.declare(declaration('fine', { needs: ['odd'] }))
     await ready(clock, acquire())
     servers[0]?.kill()
     const next = await ready(clock, acquire())
@@ -132,9 +132,9 @@ describe('what is declared on a link', () => {
       asked += 1
       return Promise.reject(new FakeError('conflict'))
     }
-    link.ledger.declare(declaration('odd', { apply: refuse }))
+    link.desiredState.declare(declaration('odd', { apply: refuse }))
     await ready(clock, acquire())
-    link.ledger.declare(declaration('other'))
+    link.desiredState.declare(declaration('other'))
     await clock.advance(60_000)
     expect(asked).toBe(1)
     servers[0]?.kill()
@@ -150,25 +150,25 @@ describe('what is declared on a link', () => {
       triesOf.set(generation, (triesOf.get(generation) ?? 0) + 1)
       return busy ? new Promise(() => undefined) : applied(connection, 'slow')
     }
-    link.ledger.declare(declaration('slow', { apply: hang }))
+    link.desiredState.declare(declaration('slow', { apply: hang }))
     await ready(clock, acquire())
     await clock.advance(10_000)
     busy = false
     await clock.advance(20_000)
-    expect(link.ledger.standing('slow')?.kind).toBe('held')
+    expect(link.desiredState.standing('slow')?.kind).toBe('held')
     generation = 2
     busy = true
     servers[0]?.kill()
     await clock.advance(50)
-    expect(link.ledger.failures('slow')).toBe(0)
+    expect(link.desiredState.failures('slow')).toBe(0)
     await clock.advance(1_000)
     expect(triesOf.get(2)).toBeGreaterThan(1)
   })
 
   it('is put back when it lapses, with what needs it, and backs off when it flaps', async () => {
     const { clock, link, acquire } = linkBench()
-    link.ledger.declare(declaration('queue'))
-    link.ledger.declare(declaration('consumer', { needs: ['queue'] }))
+    link.desiredState.declare(declaration('queue'))
+    link.desiredState.declare(declaration('consumer', { needs: ['queue'] }))
     const { connection } = await ready(clock, acquire())
     for (let flap = 0; flap < 20; flap++) {
       link.lapse('queue', new Error('deleted'))
@@ -181,7 +181,7 @@ describe('what is declared on a link', () => {
   it('moves the link when putting it back shows that the connection is broken', async () => {
     const { clock, link, acquire } = linkBench()
     let broken = true
-    link.ledger.declare(
+    link.desiredState.declare(
       declaration('lane', {
         gates: true,
         apply: (connection) => {
@@ -197,8 +197,8 @@ describe('what is declared on a link', () => {
 
   it('keeps nobody waiting for ever: a wait for it ends with its refusal', async () => {
     const { clock, link, acquire } = linkBench()
-    link.ledger.declare(declaration('odd', { apply: () => Promise.reject(new FakeError('conflict')) }))
-    const waiting = link.ledger.whenSettled('odd', new AbortController().signal)
+    link.desiredState.declare(declaration('odd', { apply: () => Promise.reject(new FakeError('conflict')) }))
+    const waiting = link.desiredState.whenSettled('odd', new AbortController().signal)
     const outcome = expect(waiting).rejects.toBeInstanceOf(HaError)
     await ready(clock, acquire())
     await outcome

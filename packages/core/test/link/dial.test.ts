@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Endpoint } from '../../src/address/endpoint.ts'
 import { dialRace } from '../../src/link/dial.ts'
-import { Roster } from '../../src/model/roster.ts'
-import { gate } from '../../src/runtime/gate.ts'
+import { EndpointRegistry } from '../../src/model/roster.ts'
+import { deferred } from '../../src/runtime/gate.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { FakeDriver, FakeServer } from '../../src/testing/fake-driver.ts'
 
@@ -15,13 +15,13 @@ function race(change: (servers: readonly FakeServer[]) => void = () => undefined
   change(servers)
   const driver = new FakeDriver(clock, servers)
   const plan = servers.map((server) => server.endpoint)
-  return { clock, servers, driver, roster: new Roster(clock, plan), plan, options }
+  return { clock, servers, driver, roster: new EndpointRegistry(clock, plan), plan, options }
 }
 
 describe('a race of dials', () => {
   it('keeps one connection when two complete in the same turn', async () => {
     const world = race()
-    const both = gate()
+    const both = deferred()
     class Simultaneous extends FakeDriver {
       override async open(endpoint: Endpoint) {
         await both.promise

@@ -47,7 +47,7 @@ describe('what is kept of an error holds nothing else in memory', () => {
     const { clock, link } = await connected()
     const { error, read } = watched(code)
     const apply = (): Promise<never> => Promise.reject(error)
-    link.ledger.declare({ key: 'odd', needs: [], gates: false, survives: false, timeoutMs: 100, apply })
+    link.desiredState.declare({ key: 'odd', needs: [], gates: false, survives: false, timeoutMs: 100, apply })
     await clock.advance(10)
     expect(read()).toBe(true)
   })

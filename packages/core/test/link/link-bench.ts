@@ -1,6 +1,6 @@
 import { Link } from '../../src/link/link.ts'
 import type { LinkOptions } from '../../src/link/options.ts'
-import { type EndpointSource, Roster } from '../../src/model/roster.ts'
+import { EndpointRegistry, type EndpointSource } from '../../src/model/roster.ts'
 import type { Lease } from '../../src/source.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { type FakeConnection, FakeDriver, FakeServer } from '../../src/testing/fake-driver.ts'
@@ -28,7 +28,7 @@ export function linkBench({ addresses, seed = 1, ...change }: Change = {}): Link
   const options: LinkOptions<FakeConnection> = {
     name: 'test',
     driver,
-    roster: new Roster(clock, addresses ?? servers.map((server) => server.endpoint)),
+    roster: new EndpointRegistry(clock, addresses ?? servers.map((server) => server.endpoint)),
     clock,
     random: seededRandom(seed),
     strategy: 'ordered',

@@ -147,7 +147,14 @@ describe('a defect of ours', () => {
   it('in the keeping of declarations shows in the health and does not spin', async () => {
     const { clock, link, servers } = linkBench()
     const needs = undefined as never
-    link.ledger.declare({ key: 'odd', needs, gates: false, survives: false, timeoutMs: 1, apply: never })
+    link.desiredState.declare({
+      key: 'odd',
+      needs,
+      gates: false,
+      survives: false,
+      timeoutMs: 1,
+      apply: never,
+    })
     link.start()
     await clock.advance(20_000)
     expect(servers.flatMap((server) => server.dialledAtMs).length).toBeLessThan(60)

@@ -127,7 +127,7 @@ function declareSome({ link, clock, random }: World): void {
     ['queue', []],
     ['consumer', ['queue']],
   ] as const) {
-    link.ledger.declare({
+    link.desiredState.declare({
       key,
       needs,
       gates: random() < 0.3,

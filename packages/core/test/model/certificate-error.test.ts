@@ -1,4 +1,4 @@
-import { isCertificateError } from '@ha/core'
+import { isCertificateError } from '@ha/core/driver'
 import { expect, test } from 'vitest'
 
 const failed = (code: unknown): Error => Object.assign(new Error('no'), { code })

@@ -2,7 +2,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
 import { HaError } from '../../src/model/error.ts'
-import { kept } from '../../src/model/kept.ts'
+import { detachStack } from '../../src/model/kept.ts'
 import { settle } from '../../src/testing/fake-clock.ts'
 
 setFlagsFromString('--expose-gc')
@@ -44,18 +44,18 @@ describe('an error that is kept', () => {
   })
 
   it('lets go of it, and so do its causes and attempts', async () => {
-    expect(await stillHeld(plain, kept)).toBe(false)
-    expect(await stillHeld(wrapped, kept)).toBe(false)
+    expect(await stillHeld(plain, detachStack)).toBe(false)
+    expect(await stillHeld(wrapped, detachStack)).toBe(false)
   })
 
   it('is the same error', () => {
     const error = plain()
-    expect(kept(error)).toBe(error)
+    expect(detachStack(error)).toBe(error)
   })
 
   it('may be its own cause', () => {
     const error: Error = new Error('odd')
     error.cause = error
-    expect(kept(error).cause).toBe(error)
+    expect(detachStack(error).cause).toBe(error)
   })
 })

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { type HealthRules, type Member, type Sight, sighted, stranger } from '../../src/model/member.ts'
+import {
+  type HealthRules,
+  type Member,
+  type Observation,
+  unknownEndpoint,
+  withObservation,
+} from '../../src/model/member.ts'
 
 const error = new Error('gone')
 const rules: HealthRules = { downAfter: 2, probationMs: 3_000 }
@@ -71,37 +77,37 @@ const stories: Readonly<Record<string, readonly [HealthRules, ...(readonly [Shor
 
 describe('the health of an endpoint', () => {
   it.each(Object.entries(stories))('%s', (_, [held, ...phases]) => {
-    let member: Member<string> = stranger({ host: 'n1', port: 1 }, 0)
+    let member: Member<string> = unknownEndpoint({ host: 'n1', port: 1 }, 0)
     for (const [kind, second, expected] of phases) {
-      member = sighted(member, sight(kind, second * 1_000), held)
+      member = withObservation(member, sight(kind, second * 1_000), held)
       expect(`${member.health} ${member.failures} ${member.sinceMs / 1_000}`).toBe(expected)
     }
   })
 
   it('keeps the last reading, and when it was made', () => {
-    const read = sighted(up(), { kind: 'read', reading: 'fine', atMs: 7 }, rules)
-    const missed = sighted(read, sight('missed', 9), rules)
+    const read = withObservation(up(), { kind: 'read', reading: 'fine', atMs: 7 }, rules)
+    const missed = withObservation(read, sight('missed', 9), rules)
     expect(missed).toMatchObject({ reading: 'fine', readAtMs: 7 })
   })
 
   it('is no news when it is up and answers', () => {
     const member = up()
-    expect(sighted(member, sight('reached', 9), rules)).toBe(member)
+    expect(withObservation(member, sight('reached', 9), rules)).toBe(member)
   })
 
   it('remembers a blame until it has been down', () => {
-    const blamed = sighted(up(), sight('blamed', 5), rules)
-    const read = sighted(blamed, sight('read', 6), rules)
-    const back = sighted(sighted(read, sight('failed', 7), rules), sight('reached', 8), rules)
+    const blamed = withObservation(up(), sight('blamed', 5), rules)
+    const read = withObservation(blamed, sight('read', 6), rules)
+    const back = withObservation(withObservation(read, sight('failed', 7), rules), sight('reached', 8), rules)
     expect([read.failedAtMs, back.failedAtMs]).toEqual([5, Number.NEGATIVE_INFINITY])
   })
 })
 
 function up(): Member<string> {
-  return sighted(stranger<string>({ host: 'n1', port: 1 }, 0), sight('reached', 1), rules)
+  return withObservation(unknownEndpoint<string>({ host: 'n1', port: 1 }, 0), sight('reached', 1), rules)
 }
 
-function sight(kind: Short, atMs: number): Sight<string> {
+function sight(kind: Short, atMs: number): Observation<string> {
   switch (kind) {
     case 'reached':
       return { kind, atMs }

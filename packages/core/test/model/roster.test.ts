@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest'
 import type { Endpoint } from '../../src/address/endpoint.ts'
-import { Roster } from '../../src/model/roster.ts'
-import { gate } from '../../src/runtime/gate.ts'
+import { EndpointRegistry } from '../../src/model/roster.ts'
+import { deferred } from '../../src/runtime/gate.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 
 const n1: Endpoint = { host: 'n1', port: 1 }
 
 function bench() {
   const clock = new FakeClock()
-  const answer = gate<readonly Endpoint[]>()
+  const answer = deferred<readonly Endpoint[]>()
   const signals: AbortSignal[] = []
-  const roster = new Roster(clock, (signal) => {
+  const roster = new EndpointRegistry(clock, (signal) => {
     signals.push(signal)
     return answer.promise
   })
@@ -57,7 +57,7 @@ describe('a roster', () => {
       () => Promise.reject(new Error('no DNS today')),
       () => Promise.resolve([n1]),
     ]
-    const roster = new Roster(clock, () => answers[0]!())
+    const roster = new EndpointRegistry(clock, () => answers[0]!())
     const { signal } = new AbortController()
     await expect(roster.refresh(1_000, signal)).rejects.toThrow('no DNS today')
     expect(roster.view.addressesError?.message).toBe('no DNS today')

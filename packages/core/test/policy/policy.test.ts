@@ -62,13 +62,13 @@ describe('the retry rule', () => {
     [verdict('none', true), {}, 'retry'],
     [verdict('none', false), {}, 'rejected'],
     [verdict('none', true), { expired: true }, 'timed-out'],
-    [verdict('none', true), { poor: true }, 'gave-up'],
+    [verdict('none', true), { poor: true }, 'retry-budget-exhausted'],
     [verdict('unknown', true), {}, 'outcome-unknown'],
     [verdict('unknown', false), {}, 'outcome-unknown'],
     [verdict('unknown', true), { repeatable: true }, 'retry'],
     [verdict('unknown', false), { repeatable: true }, 'rejected'],
     [verdict('unknown', true), { repeatable: true, expired: true }, 'timed-out'],
-    [verdict('unknown', true), { repeatable: true, poor: true }, 'gave-up'],
+    [verdict('unknown', true), { repeatable: true, poor: true }, 'retry-budget-exhausted'],
   ]
 
   it.each(cases)(

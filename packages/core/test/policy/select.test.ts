@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { emptyView, type Fact, observe, type View } from '../../src/model/view.ts'
-import { type Order, select } from '../../src/policy/select.ts'
+import { type SelectionOrder, select } from '../../src/policy/select.ts'
 import { seededRandom } from '../../src/testing/random.ts'
 
 const [n1, n2, n3] = [1, 2, 3].map((number) => ({ host: `n${number}`, port: 1 })) as [E, E, E]
@@ -8,7 +8,7 @@ type E = { readonly host: string; readonly port: number }
 
 const error = new Error('no')
 
-function order(wanted: Order, facts: readonly Fact[] = [], random = seededRandom(3)): string {
+function order(wanted: SelectionOrder, facts: readonly Fact[] = [], random = seededRandom(3)): string {
   let view: View = observe(emptyView, { kind: 'listed', endpoints: [n1, n2, n3], atMs: 0 })
   for (const fact of facts) view = observe(view, fact)
   const plan = select(view, { ...wanted, nowMs: 10_000, penaltyMs: 1_000, random })

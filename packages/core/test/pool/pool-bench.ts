@@ -2,7 +2,7 @@ import { HaError } from '../../src/model/error.ts'
 import type { EndpointSource } from '../../src/model/roster.ts'
 import { Pool } from '../../src/pool/pool.ts'
 import type { PoolOptions } from '../../src/pool/pool-options.ts'
-import type { Route, Want } from '../../src/pool/route.ts'
+import type { AcquireRequest, Route } from '../../src/pool/route.ts'
 import type { Lease, Source } from '../../src/source.ts'
 import { FakeClock } from '../../src/testing/fake-clock.ts'
 import { type FakeConnection, FakeDriver, FakeServer } from '../../src/testing/fake-driver.ts'
@@ -18,7 +18,7 @@ export interface PoolBench {
   readonly pool: Pool<FakeConnection, string>
   readonly source: Source<FakeConnection>
   /** Acquires without a deadline, or with one. */
-  acquire(want?: Partial<Want<FakeConnection, string>>): Promise<Lease<FakeConnection>>
+  acquire(want?: Partial<AcquireRequest<FakeConnection, string>>): Promise<Lease<FakeConnection>>
   /** The connections that a server holds beside the monitor's. */
   pooled(server: FakeServer): readonly FakeConnection[]
 }

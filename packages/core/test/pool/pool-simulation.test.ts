@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { HaError } from '../../src/model/error.ts'
-import { type Order, select } from '../../src/policy/select.ts'
+import { type SelectionOrder, select } from '../../src/policy/select.ts'
 import type { Route } from '../../src/pool/route.ts'
 import type { Lease, Source } from '../../src/source.ts'
 import { type FakeConnection, FakeError, type FakeMode } from '../../src/testing/fake-driver.ts'
@@ -75,7 +75,7 @@ function anyRoute({ clock }: PoolBench, random: () => number): Route<string> {
   return (view, load) => {
     const members = view.members.filter(({ health }) => health !== 'down')
     if (members.length === 0) return { kind: 'none', error: new HaError('unreachable', 'all are down') }
-    const order: Order =
+    const order: SelectionOrder =
       strategy === 'ordered'
         ? { strategy, turn: 0 }
         : strategy === 'sticky'

@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { describe, expect, it } from 'vitest'
 import { HaError } from '../../src/model/error.ts'
-import { gate } from '../../src/runtime/gate.ts'
+import { deferred } from '../../src/runtime/gate.ts'
 import { healths, poolBench } from './pool-bench.ts'
 
 const never = new AbortController().signal
@@ -93,7 +93,7 @@ describe('a pool', () => {
   })
 
   it('follows a list that changes: what left it ends, what came is watched', async () => {
-    const listed = gate<readonly { readonly host: string; readonly port: number }[]>()
+    const listed = deferred<readonly { readonly host: string; readonly port: number }[]>()
     let asked = 0
     const [n1, n2] = ['n1', 'n2'].map((host) => ({ host, port: 1 }))
     const bench = poolBench({ nodes: 2, endpoints: async () => (asked++ === 0 ? [n1!] : listed.promise) })

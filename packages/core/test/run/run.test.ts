@@ -155,7 +155,7 @@ describe('an operation', () => {
     )
     const codes = Promise.all(outcomes.map((outcome) => outcome.catch((error) => error.code)))
     await clock.advance(60_000)
-    expect(new Set(await codes)).toEqual(new Set(['gave-up']))
+    expect(new Set(await codes)).toEqual(new Set(['retry-budget-exhausted']))
   })
 
   it('is never of unknown outcome when its connection went before its work began', async () => {

@@ -1,13 +1,13 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, it, vi } from 'vitest'
 import { HaError, isHaError } from '../../src/model/error.ts'
-import { Attention } from '../../src/runtime/attention.ts'
+import { ActiveTime } from '../../src/runtime/attention.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { withDeadline } from '../../src/runtime/deadline.ts'
 import { Emitter } from '../../src/runtime/emitter.ts'
-import { gate } from '../../src/runtime/gate.ts'
-import { Pulse } from '../../src/runtime/pulse.ts'
-import { abandonable, passingScope, scopeBelow } from '../../src/runtime/scope.ts'
+import { deferred } from '../../src/runtime/gate.ts'
+import { Notifier } from '../../src/runtime/pulse.ts'
+import { linkedController, pooledController, raceAbort } from '../../src/runtime/scope.ts'
 import { FakeClock, settle } from '../../src/testing/fake-clock.ts'
 
 const expired = () => new HaError('timed-out', 'too late')
@@ -15,7 +15,7 @@ const expired = () => new HaError('timed-out', 'too late')
 describe('a deadline', () => {
   it('ends work that ignores its signal, and hands over what arrives late', async () => {
     const clock = new FakeClock()
-    const slow = gate<string>()
+    const slow = deferred<string>()
     const late: string[] = []
     const work = withDeadline(
       clock,
@@ -53,28 +53,28 @@ describe('a deadline', () => {
 describe('a scope', () => {
   it('fires with any of its parents', () => {
     const [a, b] = [new AbortController(), new AbortController()]
-    const scope = scopeBelow(a.signal, undefined, b.signal)
+    const scope = linkedController(a.signal, undefined, b.signal)
     b.abort('b')
     expect(scope.signal.reason).toBe('b')
   })
 
   it('lets go of its parents when it ends', () => {
     const parent = new AbortController()
-    const scope = scopeBelow(parent.signal)
-    scope.end()
+    const scope = linkedController(parent.signal)
+    scope.unlink()
     parent.abort('too late')
     expect(scope.signal.aborted).toBe(false)
   })
 
   it('is born fired below a parent that has fired', () => {
-    expect(scopeBelow(AbortSignal.abort('old')).signal.reason).toBe('old')
+    expect(linkedController(AbortSignal.abort('old')).signal.reason).toBe('old')
   })
 })
 
 describe('many scopes below one signal', () => {
   it.each([
-    ['that stay', (signal: AbortSignal) => scopeBelow(signal)],
-    ['that pass', (signal: AbortSignal) => passingScope(signal)],
+    ['that stay', (signal: AbortSignal) => linkedController(signal)],
+    ['that pass', (signal: AbortSignal) => pooledController(signal)],
   ] as const)('%s are no leak to warn of', async (_which, below) => {
     const warned: string[] = []
     const onWarning = ({ name }: Error): number => warned.push(name)
@@ -83,7 +83,7 @@ describe('many scopes below one signal', () => {
     const scopes = Array.from({ length: 11 }, () => below(signal))
     // Node warns in its next turn.
     await new Promise((resolve) => setImmediate(resolve))
-    for (const scope of scopes) scope.end()
+    for (const scope of scopes) scope.unlink()
     process.off('warning', onWarning)
     expect(warned).toEqual([])
   })
@@ -91,11 +91,9 @@ describe('many scopes below one signal', () => {
 
 describe('abandonable work', () => {
   it('that fails late is nobody’s unhandled rejection', async () => {
-    const slow = gate<number>()
+    const slow = deferred<number>()
     const controller = new AbortController()
-    const outcome = expect(abandonable(slow.promise, controller.signal, () => undefined)).rejects.toBe(
-      'enough',
-    )
+    const outcome = expect(raceAbort(slow.promise, controller.signal, () => undefined)).rejects.toBe('enough')
     controller.abort('enough')
     slow.reject(new Error('late'))
     await outcome
@@ -138,10 +136,10 @@ describe('an emitter', () => {
 
 describe('a pulse', () => {
   it('wakes everybody who waits now, and nobody who comes later', async () => {
-    const pulse = new Pulse()
+    const pulse = new Notifier()
     const { signal } = new AbortController()
     const now = pulse.wait(signal)
-    pulse.fire()
+    pulse.notifyAll()
     await now
     let woken = false
     void pulse.wait(signal).then(() => {
@@ -153,7 +151,7 @@ describe('a pulse', () => {
 
   it('lets go of a wait that is given up', async () => {
     const controller = new AbortController()
-    const wait = expect(new Pulse().wait(controller.signal)).rejects.toBe('enough')
+    const wait = expect(new Notifier().wait(controller.signal)).rejects.toBe('enough')
     controller.abort('enough')
     await wait
   })
@@ -162,7 +160,7 @@ describe('a pulse', () => {
 describe('attention', () => {
   it('counts no more than one tick, however long the process was away', async () => {
     const clock = new FakeClock()
-    const attention = new Attention(clock, 100)
+    const attention = new ActiveTime(clock, 100)
     await clock.advance(100)
     expect(attention.tick()).toBe(100)
     await clock.block(4_000)

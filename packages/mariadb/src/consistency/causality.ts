@@ -1,4 +1,5 @@
-import { type Clock, formatEndpoint, withDeadline } from '@ha/core'
+import { type Clock, formatEndpoint } from '@ha/core'
+import { withDeadline } from '@ha/core/driver'
 import type { MariadbConnection } from '../driver/connection.ts'
 import { DriverError } from '../driver/driver-error.ts'
 import { GroupWrites } from './group-writes.ts'

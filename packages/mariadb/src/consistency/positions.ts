@@ -1,4 +1,5 @@
-import { type Endpoint, sameEndpoint } from '@ha/core'
+import type { Endpoint } from '@ha/core'
+import { sameEndpoint } from '@ha/core/driver'
 import type { MariadbConnection } from '../driver/connection.ts'
 import { type Gtid, isLater, isPosition } from './gtid.ts'
 

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { asError, type Endpoint, formatEndpoint, type Gate, gate, HaError, kept, type Signal } from '@ha/core'
+import { type ConnectionSignal, type Endpoint, formatEndpoint, HaError } from '@ha/core'
+import { asError, type Deferred, deferred, detachStack } from '@ha/core/driver'
 import { type Connection, SqlError } from 'mariadb'
 import { encodeArgs } from './args.ts'
 import { send, sendStream } from './commands.ts'
@@ -29,8 +30,8 @@ export class MariadbConnection {
   readonly #socket: Socket
   readonly #rules: ResultRules
   readonly #waiting = new Set<Waiting>()
-  readonly #closed: Gate<void> = gate()
-  #report: ((signal: Signal) => void) | undefined
+  readonly #closed: Deferred<void> = deferred()
+  #report: ((signal: ConnectionSignal) => void) | undefined
   #over: HaError | undefined
   #serverStatus = 0
   #stained = false
@@ -156,7 +157,7 @@ export class MariadbConnection {
   }
 
   /** Reports `lost`, once, until the returned function is called. */
-  watch(report: (signal: Signal) => void): () => void {
+  watch(report: (signal: ConnectionSignal) => void): () => void {
     this.#report = report
     if (this.#over !== undefined) report({ kind: 'lost', error: this.#over })
     return () => {
@@ -176,7 +177,7 @@ export class MariadbConnection {
   }
 
   #ask<T>(sent: Promise<unknown>, read: (result: unknown) => T): Promise<T> {
-    const answer = gate<T>()
+    const answer = deferred<T>()
     if (this.#over === undefined) this.#waiting.add(answer)
     else answer.reject(unsent(this.#over))
     sent.then(
@@ -188,7 +189,7 @@ export class MariadbConnection {
     return answer.promise
   }
 
-  #settle<T>(answer: Gate<T>, read: () => T): void {
+  #settle<T>(answer: Deferred<T>, read: () => T): void {
     try {
       answer.resolve(read())
     } catch (cause) {
@@ -217,7 +218,7 @@ export class MariadbConnection {
     const name = formatEndpoint(this.endpoint)
     const serverCode = saidByServer(cause) ? cause.errno : undefined
     const details = { outcome: 'unknown', retryable: true, endpoint: name, serverCode, cause } as const
-    this.#over = kept(new HaError('lost', `${name}: ${saidBy(cause)}`, details))
+    this.#over = detachStack(new HaError('lost', `${name}: ${saidBy(cause)}`, details))
     // Without an error: the driver would learn nothing that anybody waits for, and its listeners may be gone.
     this.#socket.destroy()
     for (const waiting of this.#waiting) waiting.reject(lost(this.#over))

@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
-import { abandonable, asError, formatEndpoint, type Gate, gate, kept } from '@ha/core'
+import { formatEndpoint } from '@ha/core'
+import { asError, type Deferred, deferred, detachStack, raceAbort } from '@ha/core/driver'
 import { type Connection, type ConnectionConfig, createConnection } from 'mariadb'
 import type { HostOptions } from '../options/resolved.ts'
 import { MariadbConnection } from './connection.ts'
@@ -19,7 +20,7 @@ export async function dial(
   const password = await passwordOf(options, name, signal)
   const socket = openSocket(host.endpoint)
   try {
-    const thrown = gate<Error>()
+    const thrown = deferred<Error>()
     const driver = await login(driverConfig(options, host, password), socket, thrown, signal)
     // Nobody would hear of an end that came before there was somebody to tell.
     if (socket.destroyed) throw closedEarly()
@@ -30,13 +31,13 @@ export async function dial(
     return connection
   } catch (thrown) {
     socket.destroy()
-    throw signal.aborted ? signal.reason : kept(loginError(asError(thrown), name))
+    throw signal.aborted ? signal.reason : detachStack(loginError(asError(thrown), name))
   }
 }
 
 async function passwordOf(options: LoginOptions, name: string, signal: AbortSignal): Promise<string> {
   try {
-    return await abandonable(options.password(), signal, () => undefined)
+    return await raceAbort(options.password(), signal, () => undefined)
   } catch (thrown) {
     throw signal.aborted ? signal.reason : passwordError(asError(thrown), name)
   }
@@ -46,14 +47,14 @@ async function passwordOf(options: LoginOptions, name: string, signal: AbortSign
 function login(
   config: ConnectionConfig,
   socket: Socket,
-  thrown: Gate<Error>,
+  thrown: Deferred<Error>,
   signal: AbortSignal,
 ): Promise<Connection> {
-  const entered = gate<Connection>()
+  const entered = deferred<Connection>()
   const stream: ConnectionConfig['stream'] = (give) => give(undefined, socket)
   createConnection({ ...config, stream }).then(entered.resolve, entered.reject)
   guardReader(socket, thrown.resolve)
   thrown.promise.then(entered.reject)
   socket.once('close', () => entered.reject(closedEarly()))
-  return abandonable(entered.promise, signal, () => undefined)
+  return raceAbort(entered.promise, signal, () => undefined)
 }

@@ -1,4 +1,5 @@
-import { asError, isHaError } from '@ha/core'
+import { isHaError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import { SqlError } from 'mariadb'
 
 /**

@@ -1,4 +1,5 @@
-import { abandonable, type Endpoint, formatEndpoint, HaError, type PoolDriver, sameEndpoint } from '@ha/core'
+import { type Endpoint, formatEndpoint, HaError, type PoolDriver } from '@ha/core'
+import { raceAbort, sameEndpoint } from '@ha/core/driver'
 import type { HostOptions, ResolvedOptions } from '../options/resolved.ts'
 import type { MariadbConnection } from './connection.ts'
 import { dial } from './dial.ts'
@@ -23,14 +24,14 @@ export function mariadbDriver(options: MariadbDriverOptions): PoolDriver<Mariadb
     destroy: (connection) => connection.destroy(),
     watch: (connection, report) => connection.watch(report),
     received: (connection) => connection.received,
-    probe: (connection, signal) => abandonable(connection.ping(), signal, ignore),
-    knock: (endpoint, signal) => knock(options, endpoint, signal),
+    probe: (connection, signal) => raceAbort(connection.ping(), signal, ignore),
+    probeEndpoint: (endpoint, signal) => knock(options, endpoint, signal),
     classify,
-    read: (connection, signal) => abandonable(readServer(connection), signal, ignore),
+    read: (connection, signal) => raceAbort(readServer(connection), signal, ignore),
     reusable: (connection) => !connection.over && !connection.busy && !connection.spoilt,
     renew: (connection, signal) => {
       const renewal = renewSession(connection, profile)
-      return renewal === undefined ? undefined : abandonable(renewal, signal, ignore)
+      return renewal === undefined ? undefined : raceAbort(renewal, signal, ignore)
     },
   }
 }
@@ -43,7 +44,7 @@ async function open(
 ): Promise<MariadbConnection> {
   const connection = await dial(options, hostAt(options.hosts, endpoint), signal)
   try {
-    await abandonable(beginSession(connection, profile), signal, ignore)
+    await raceAbort(beginSession(connection, profile), signal, ignore)
     return connection
   } catch (thrown) {
     connection.destroy()
@@ -72,7 +73,7 @@ async function knock(options: MariadbDriverOptions, endpoint: Endpoint, signal: 
   try {
     const connection = await dial(options, hostAt(options.hosts, endpoint), signal)
     // Gone at the latest when the asker no longer waits.
-    await abandonable(connection.end(), signal, ignore).finally(() => connection.destroy())
+    await raceAbort(connection.end(), signal, ignore).finally(() => connection.destroy())
   } catch (thrown) {
     if (!(thrown instanceof HaError) || thrown.serverCode === undefined) throw thrown
   }

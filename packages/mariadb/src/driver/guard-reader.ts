@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { asError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 
 /**
  * Hands over what the driver throws over what it reads, which would end the process: a malformed packet, or an error

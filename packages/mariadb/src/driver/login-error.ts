@@ -1,4 +1,5 @@
-import { HaError, isCertificateError } from '@ha/core'
+import { HaError } from '@ha/core'
+import { isCertificateError } from '@ha/core/driver'
 import { SqlError } from 'mariadb'
 import { saidByServer } from './driver-error.ts'
 import { isRefusedLogin } from './verdicts.ts'

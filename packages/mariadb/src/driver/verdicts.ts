@@ -1,4 +1,5 @@
-import { isHaError, type Verdict, verdictTable } from '@ha/core'
+import { isHaError, type Verdict } from '@ha/core'
+import { verdictTable } from '@ha/core/driver'
 import { DriverError } from './driver-error.ts'
 
 const final: Verdict = { scope: 'call', effect: 'none', transient: false }
@@ -44,7 +45,7 @@ const refusedLogins: readonly number[] = [1044, 1045, 1049, 1130, 1251, 1524, 16
 
 const byOwnCode = verdictTable(
   {
-    silent: gone,
+    unresponsive: gone,
     stalled: gone,
     lost: gone,
     unreachable: elsewhere,

@@ -1,4 +1,4 @@
-import { Problems } from '@ha/core'
+import { Problems } from '@ha/core/driver'
 import { readerOf, type Target } from './option-table.ts'
 import { type Draft, draftOf } from './overlay.ts'
 import { anything, misspelt, type Spelling } from './spelling.ts'

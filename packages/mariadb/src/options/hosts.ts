@@ -1,11 +1,5 @@
-import {
-  checkEndpoint,
-  defaultRole,
-  type Endpoint,
-  formatEndpoint,
-  lacksPrimary,
-  parseHostList,
-} from '@ha/core'
+import { type Endpoint, formatEndpoint } from '@ha/core'
+import { checkEndpoint, defaultRole, lacksPrimary, parseHostList } from '@ha/core/driver'
 import type { HostOptions, Mode, Role, TlsChoice } from './resolved.ts'
 import { misspelt } from './spelling.ts'
 import { frozenTls, readTls, type TlsInput } from './tls.ts'

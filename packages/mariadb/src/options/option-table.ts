@@ -8,7 +8,7 @@ import {
   type OptionTable,
   oneOf,
   text,
-} from '@ha/core'
+} from '@ha/core/driver'
 import { whyNoBeginning } from './fixed-variables.ts'
 import { type GivenHost, readHosts } from './hosts.ts'
 import { isolations } from './isolation.ts'

@@ -1,4 +1,4 @@
-import { resolveOptions } from '@ha/core'
+import { resolveOptions } from '@ha/core/driver'
 import { completePool } from './complete-pool.ts'
 import type { HikariOptions } from './hikari/hikari-options.ts'
 import { readHikari, type TranslatedHikari } from './hikari/read-hikari.ts'

@@ -1,5 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import type { Endpoint, JdbcMode, JdbcRole } from '@ha/core'
+import type { Endpoint } from '@ha/core'
+import type { JdbcMode, JdbcRole } from '@ha/core/driver'
 
 /** How the hosts share the work. `none` is one target: further hosts are tried only while connecting. */
 export type Mode = JdbcMode

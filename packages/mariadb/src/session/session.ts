@@ -1,4 +1,5 @@
-import { abandonable, formatEndpoint } from '@ha/core'
+import { formatEndpoint } from '@ha/core'
+import { raceAbort } from '@ha/core/driver'
 import type { MariadbConnection } from '../driver/connection.ts'
 import type { Answer, Args, Row, Statement } from '../driver/statement.ts'
 import { fromDriver, fromSignal, nothingYet, type Outcomes } from '../from-driver.ts'
@@ -47,7 +48,7 @@ export class Session {
       })
     }
     try {
-      return await abandonable(this.#connection.run(statement), this.signal, () => undefined)
+      return await raceAbort(this.#connection.run(statement), this.signal, () => undefined)
     } catch (error) {
       // The statement was sent, and the session ended before its answer.
       if (this.signal.aborted) throw fromSignal(this.signal.reason, 'a statement of the session', 'unknown')

@@ -1,4 +1,5 @@
-import { formatEndpoint, run, scopeBelow } from '@ha/core'
+import { formatEndpoint, run } from '@ha/core'
+import { linkedController } from '@ha/core/driver'
 import type { Call } from '../call-options.ts'
 import type { Causality } from '../consistency/causality.ts'
 import { classify } from '../driver/verdicts.ts'
@@ -29,7 +30,7 @@ export async function inSession<R>(
   const operation = { name: 'session', timeoutMs: call.timeoutMs, signal: call.signal, repeatable: false }
   const ended = await run(runner, operation, (connection, until) => {
     const ends = until()
-    const scope = scopeBelow(ends)
+    const scope = linkedController(ends)
     // Once its time is up, the connection is not ours, and cannot be asked what the callback wrote.
     const timeIsUp = (): void => causality.noteUnasked(connection)
     ends.addEventListener('abort', timeIsUp, { once: true })

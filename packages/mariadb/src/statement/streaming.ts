@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
-import { asError, formatEndpoint, type Gate, gate, run } from '@ha/core'
+import { formatEndpoint, run } from '@ha/core'
+import { asError, type Deferred, deferred } from '@ha/core/driver'
 import type { Call } from '../call-options.ts'
 import type { Causality } from '../consistency/causality.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
@@ -39,7 +40,7 @@ class Streaming {
   readonly #causality: Causality
   readonly #statement: Pipelined
   readonly #call: Call
-  readonly #opened: Gate<Readable> = gate()
+  readonly #opened: Deferred<Readable> = deferred()
   #rows: Readable | undefined
   #endpoint = ''
   #signal: AbortSignal | undefined
@@ -118,7 +119,7 @@ class Streaming {
 
 async function taken(rows: Readable): Promise<void> {
   if (rows.closed) return
-  const closed = gate()
+  const closed = deferred()
   rows.once('close', closed.resolve)
   // Whoever takes the rows hears of it; without a listener here it would be nobody's.
   rows.on('error', () => undefined)

@@ -1,4 +1,4 @@
-import { didYouMean } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 import { type Call, type CallOptions, resolveCall, unrepeated } from '../call-options.ts'
 import { MariadbError } from '../mariadb-error.ts'
 import type { Isolation } from '../options/resolved.ts'

@@ -1,4 +1,5 @@
-import { abandonable, asError, formatEndpoint, type Gate, gate } from '@ha/core'
+import { formatEndpoint } from '@ha/core'
+import { asError, type Deferred, deferred, raceAbort } from '@ha/core/driver'
 import type { MariadbConnection } from '../driver/connection.ts'
 import type { Answer, Args, Row, Statement } from '../driver/statement.ts'
 import { fromDriver, fromSignal, nothingYet } from '../from-driver.ts'
@@ -21,7 +22,7 @@ export class Transaction {
   #phase: Phase = { kind: 'open' }
   #savepoints = 0
   #underWay = 0
-  #allAnswered: Gate<void> | undefined
+  #allAnswered: Deferred<void> | undefined
 
   constructor(
     connection: MariadbConnection,
@@ -71,7 +72,7 @@ export class Transaction {
     this.#mustBeOpen(statement)
     this.#underWay += 1
     try {
-      const answer = await abandonable(this.#connection.run(statement), this.signal, () => undefined)
+      const answer = await raceAbort(this.#connection.run(statement), this.signal, () => undefined)
       this.#mustGoOn(statement)
       return answer
     } catch (thrown) {
@@ -92,7 +93,7 @@ export class Transaction {
    */
   async answered(): Promise<void> {
     if (this.#underWay === 0) return
-    this.#allAnswered = gate()
+    this.#allAnswered = deferred()
     await this.#allAnswered.promise
   }
 
@@ -117,7 +118,7 @@ export class Transaction {
     if (plain || endsTransaction(error) || this.signal.aborted) return error
     try {
       const asked = this.#connection.run({ kind: 'text', sql: 'SELECT @@in_transaction AS open' })
-      const answer = await abandonable(asked, this.signal, () => undefined)
+      const answer = await raceAbort(asked, this.signal, () => undefined)
       const open = answer.kind === 'rows' ? answer.rows[0]?.['open'] : undefined
       return Number(open) === 0 ? this.#ended(statement, error) : error
     } catch {

@@ -1,4 +1,5 @@
-import { abandonable, Budget, run, type Verdict } from '@ha/core'
+import { Budget, run, type Verdict } from '@ha/core'
+import { raceAbort } from '@ha/core/driver'
 import type { Call } from '../call-options.ts'
 import type { Causality } from '../consistency/causality.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
@@ -158,7 +159,7 @@ class Undertaking<R> {
   ): Promise<Ended<R>> {
     if (this.#trial?.ended !== undefined) return this.#trial.ended
     // The callback of a run that was given up may still be at work: two runs of it never overlap.
-    if (this.#trial !== undefined) await abandonable(this.#trial.callbackOver, signal, () => undefined)
+    if (this.#trial !== undefined) await raceAbort(this.#trial.callbackOver, signal, () => undefined)
     const { ledger, causality, holding } = this.#parts
     const { readOnly, fn, call, token } = this.#order
     this.#attempts += 1
@@ -219,9 +220,9 @@ class Undertaking<R> {
   }
 
   #inWords(error: MariadbError): MariadbError {
-    if (error.code === 'lost' || (error.code === 'gave-up' && !isConflict(error)))
+    if (error.code === 'lost' || (error.code === 'retry-budget-exhausted' && !isConflict(error)))
       return withState(error, rolledBack)
-    if (error.code !== 'gave-up') return error
+    if (error.code !== 'retry-budget-exhausted') return error
     const message = `${this.#order.name}: in conflict with others ${this.#attempts} times: ${error.message}`
     const { attempts, cause, endpoint, errno } = error
     return new MariadbError('conflict', message, { attempts, cause, endpoint, errno, retryable: true })

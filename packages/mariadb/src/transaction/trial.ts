@@ -1,4 +1,5 @@
-import { abandonable, formatEndpoint, scopeBelow } from '@ha/core'
+import { formatEndpoint } from '@ha/core'
+import { linkedController, raceAbort } from '@ha/core/driver'
 import type { Causality } from '../consistency/causality.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import { DriverError } from '../driver/driver-error.ts'
@@ -74,7 +75,7 @@ export class Trial<R> {
 
   /** Runs it all. Rejects with the error that ended the transaction, for the core to judge. */
   async run(connection: MariadbConnection, until: AbortSignal): Promise<Ended<R>> {
-    const scope = scopeBelow(until)
+    const scope = linkedController(until)
     this.#connection = connection
     try {
       return await this.#run(connection, scope.signal)
@@ -110,14 +111,14 @@ export class Trial<R> {
     const { begin, ledger } = this.#plan
     const opened = begin.map((statement) => connection.run(statement))
     // Behind a BEGIN that failed, the mark would commit by itself: harmless under a token that nobody else knows.
-    if (this.#plan.marksLater) await abandonable(Promise.all(opened), signal, () => undefined)
+    if (this.#plan.marksLater) await raceAbort(Promise.all(opened), signal, () => undefined)
     const marked =
       ledger === undefined || this.token === undefined
         ? undefined
         : connection.run(ledger.write(this.token, 'marker'))
     const all = Promise.all([...opened, marked])
     try {
-      await abandonable(all, signal, () => undefined)
+      await raceAbort(all, signal, () => undefined)
       return 'begun'
     } catch (error) {
       if (!isDuplicate(error)) throw error

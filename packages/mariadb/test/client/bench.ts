@@ -27,7 +27,7 @@ const eventNames: readonly (keyof MariadbEvents)[] = [
   'failover',
   'failback',
   'quorumLost',
-  'quorumBack',
+  'quorumRestored',
   'splitCluster',
   'exhausted',
   'leak',

@@ -1,4 +1,4 @@
-import { gate } from '@ha/core'
+import { deferred } from '@ha/core/driver'
 import { until } from '@ha/core/testing'
 import { expect, test } from 'vitest'
 import type { Mariadb, Session } from '../../src/index.ts'
@@ -178,7 +178,7 @@ test.each(strongReads)(
   'a strong %s waits, also when every session of the pool was reset',
   async (_, look) => {
     const { db, cluster } = await written({ consistency: 'eventual', pool: { maximumSize: 12 } })
-    const lent = gate()
+    const lent = deferred()
     const sets = async (session: Session): Promise<unknown> => {
       await lent.promise
       return session.query('SET @x = 1')

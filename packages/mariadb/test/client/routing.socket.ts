@@ -180,8 +180,8 @@ describe('a cluster without a quorum', () => {
     expect(cluster.accepted - before).toBeLessThanOrEqual(cluster.nodes.length)
     for (const node of cluster.nodes) node.recover()
     await waiting
-    await until('that is told', () => countOf(told, 'quorumBack') === 1)
-    expect([countOf(told, 'quorumLost'), countOf(told, 'quorumBack')]).toEqual([1, 1])
+    await until('that is told', () => countOf(told, 'quorumRestored') === 1)
+    expect([countOf(told, 'quorumLost'), countOf(told, 'quorumRestored')]).toEqual([1, 1])
   })
 })
 

@@ -79,7 +79,7 @@ describe('a transaction', () => {
   it('that loses its server again and again gave up, and was no conflict', async () => {
     const { db, cluster } = await galeraBench({ retry: { attempts: 2, baseMs: 1, maxMs: 5 } })
     cluster.script({ when: { sql: second }, do: 'cut', how: 'reset' })
-    expect(await ending(db.transaction(writeTwo))).toBe('gave-up not-done 25S03')
+    expect(await ending(db.transaction(writeTwo))).toBe('retry-budget-exhausted not-done 25S03')
   })
 
   it('runs its callback never twice at a time', async () => {

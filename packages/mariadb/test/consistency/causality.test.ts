@@ -1,4 +1,5 @@
-import { gate, systemClock } from '@ha/core'
+import { systemClock } from '@ha/core'
+import { deferred } from '@ha/core/driver'
 import { expect, test } from 'vitest'
 import { Causality } from '../../src/consistency/causality.ts'
 import type { MariadbConnection } from '../../src/driver/connection.ts'
@@ -31,7 +32,7 @@ test('another server is asked', async () => {
 
 test('an answer that was overtaken does not say who has the latest write', async () => {
   const causality = new Causality(true, systemClock, () => 'replication')
-  const answer = gate<unknown>()
+  const answer = deferred<unknown>()
   const slow = { ...connectionTo(2, ''), run: () => answer.promise } as unknown as MariadbConnection
   const overtaken = causality.note(slow)
   await causality.note(connectionTo(1, '0-1-9'))

@@ -1,4 +1,4 @@
-import { gate } from '@ha/core'
+import { deferred } from '@ha/core/driver'
 import { expect, test } from 'vitest'
 import { GroupWrites } from '../../src/consistency/group-writes.ts'
 
@@ -47,7 +47,7 @@ test('a node keeps what it was proved to have while writes go through it, and th
 
 test('a wait says nothing of what was written while it lasted', async () => {
   const writes = new GroupWrites()
-  const wait = gate<void>()
+  const wait = deferred<void>()
   const waiting = writes.waitedAt(two, () => wait.promise)
   writes.note(one)
   wait.resolve()
@@ -57,7 +57,7 @@ test('a wait says nothing of what was written while it lasted', async () => {
 
 test('a wait that was overtaken by a later one takes nothing back', async () => {
   const writes = new GroupWrites()
-  const slow = gate<void>()
+  const slow = deferred<void>()
   const waiting = writes.waitedAt(two, () => slow.promise)
   writes.note(one)
   await writes.waitedAt(two, succeeds)

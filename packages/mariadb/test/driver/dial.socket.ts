@@ -164,14 +164,14 @@ describe('a knock', () => {
     const server = await fakeServer()
     server.script(rule)
     const { endpoint } = server.node(1)
-    await mariadbDriver(driverOptions(endpoint)).knock(endpoint, never)
+    await mariadbDriver(driverOptions(endpoint)).probeEndpoint(endpoint, never)
     await expect.poll(() => server.connections).toBe(0)
   })
 
   test('logs in and leaves in good order, so that no server counts it as a broken handshake', async () => {
     const server = await fakeServer()
     const { endpoint } = server.node(1)
-    await mariadbDriver(driverOptions(endpoint)).knock(endpoint, never)
+    await mariadbDriver(driverOptions(endpoint)).probeEndpoint(endpoint, never)
     await server.log.until({ command: 'quit' })
     expect(server.log.entries().map((entry) => entry.command)).toEqual(['connect', 'log-in', 'quit'])
   })

@@ -1,6 +1,7 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
-import { abandonable, type Endpoint, formatEndpoint, gate, HaError } from '@ha/core'
+import { type Endpoint, formatEndpoint, HaError } from '@ha/core'
+import { deferred, raceAbort } from '@ha/core/driver'
 
 const protocolHeader = Buffer.from('AMQP\0\0\x09\x01', 'latin1')
 
@@ -22,7 +23,7 @@ export async function converse<T>(
 ): Promise<T> {
   const socket: Socket =
     tls === undefined ? connectPlain({ host, port }) : connectTls({ ...serverName(host), ...tls, host, port })
-  const answered = gate<T>()
+  const answered = deferred<T>()
   const talk: Talk<T> = { say: (bytes) => socket.write(bytes), end: answered.resolve }
   socket.once(tls === undefined ? 'connect' : 'secureConnect', () => socket.write(protocolHeader))
   socket.on('data', (data) => {
@@ -37,7 +38,7 @@ export async function converse<T>(
   )
   socket.on('error', answered.reject)
   try {
-    return await abandonable(answered.promise, signal, () => undefined)
+    return await raceAbort(answered.promise, signal, () => undefined)
   } finally {
     socket.destroy()
   }

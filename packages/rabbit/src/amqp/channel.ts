@@ -1,5 +1,5 @@
 import { setMaxListeners } from 'node:events'
-import { abandonable, asError, kept } from '@ha/core'
+import { asError, detachStack, raceAbort } from '@ha/core/driver'
 import type { Channel, ConfirmChannel } from 'amqplib'
 import type { AmqpConnection } from './connection.ts'
 
@@ -36,10 +36,10 @@ async function guarded<Ch extends Channel>(
   const guard = opening.then(
     (channel) => guardChannel(connection, channel),
     (thrown: unknown) => {
-      throw kept(asError(thrown))
+      throw detachStack(asError(thrown))
     },
   )
-  return abandonable(guard, signal, (late) => late.discard())
+  return raceAbort(guard, signal, (late) => late.discard())
 }
 
 function guardChannel<Ch extends Channel>(connection: AmqpConnection, channel: Ch): GuardedChannel<Ch> {
@@ -50,11 +50,11 @@ function guardChannel<Ch extends Channel>(connection: AmqpConnection, channel: C
   const end = (): void => {
     connection.over.removeEventListener('abort', end)
     if (!over.signal.aborted)
-      over.abort(error ?? connection.over.reason ?? kept(new Error('the channel was closed')))
+      over.abort(error ?? connection.over.reason ?? detachStack(new Error('the channel was closed')))
   }
   // An `error` of a channel that nobody listens to would end the whole connection with every other channel on it.
   channel.on('error', (thrown) => {
-    error = kept(asError(thrown))
+    error = detachStack(asError(thrown))
   })
   // Closed without an error: by us, or with its connection, which the driver tells of in the same turn, but later. It
   // is to be known first, so that nobody takes its end for the channel's own.

@@ -1,6 +1,7 @@
 import { setMaxListeners } from 'node:events'
 import type { Socket } from 'node:net'
-import { type Endpoint, formatEndpoint, HaError, kept, type Signal } from '@ha/core'
+import { type ConnectionSignal, type Endpoint, formatEndpoint, HaError } from '@ha/core'
+import { detachStack } from '@ha/core/driver'
 import type { Channel, ChannelModel } from 'amqplib'
 import { replyCode } from './verdicts.ts'
 
@@ -9,7 +10,7 @@ export class AmqpConnection {
   readonly endpoint: Endpoint
   readonly model: ChannelModel
   readonly #over = new AbortController()
-  #report: ((signal: Signal) => void) | undefined
+  #report: ((signal: ConnectionSignal) => void) | undefined
   #ended: HaError | undefined
   /** A private channel for no-op requests. Set once the handshake is complete. */
   pings: Channel | undefined
@@ -46,7 +47,7 @@ export class AmqpConnection {
     return this.#over.signal
   }
 
-  watch(report: (signal: Signal) => void): () => void {
+  watch(report: (signal: ConnectionSignal) => void): () => void {
     this.#report = report
     if (this.#ended !== undefined) report({ kind: 'lost', error: this.#ended })
     return () => {
@@ -60,7 +61,7 @@ export class AmqpConnection {
    */
   destroy(): void {
     const message = `the connection to ${formatEndpoint(this.endpoint)} was ended`
-    const error = kept(new HaError('lost', message, { outcome: 'unknown' }))
+    const error = detachStack(new HaError('lost', message, { outcome: 'unknown' }))
     this.#end(error)
     this.stream.destroy(error)
   }
@@ -68,10 +69,10 @@ export class AmqpConnection {
   #end(cause: unknown): void {
     if (this.#ended !== undefined) return
     const endpoint = formatEndpoint(this.endpoint)
-    const said = cause instanceof Error ? kept(cause).message : 'closed'
+    const said = cause instanceof Error ? detachStack(cause).message : 'closed'
     const serverCode = replyCode(cause)
     const details = { outcome: 'unknown', retryable: true, endpoint, serverCode, cause } as const
-    this.#ended = kept(new HaError('lost', `${endpoint}: ${said}`, details))
+    this.#ended = detachStack(new HaError('lost', `${endpoint}: ${said}`, details))
     this.#over.abort(this.#ended)
     this.#report?.({ kind: 'lost', error: this.#ended })
   }

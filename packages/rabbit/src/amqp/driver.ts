@@ -1,14 +1,5 @@
-import {
-  abandonable,
-  asError,
-  type Driver,
-  type Endpoint,
-  formatEndpoint,
-  HaError,
-  isCertificateError,
-  kept,
-  type Signal,
-} from '@ha/core'
+import { type ConnectionSignal, type Driver, type Endpoint, formatEndpoint, HaError } from '@ha/core'
+import { asError, detachStack, isCertificateError, raceAbort } from '@ha/core/driver'
 import { type ChannelModel, connect, type SocketOptions } from 'amqplib'
 import { converse } from './bare-socket.ts'
 import { AmqpConnection } from './connection.ts'
@@ -31,10 +22,10 @@ export function amqpDriver(options: AmqpDriverOptions): Driver<AmqpConnection> {
       await model.close()
     },
     destroy: (connection) => connection.destroy(),
-    watch: (connection, report: (signal: Signal) => void) => connection.watch(report),
+    watch: (connection, report: (signal: ConnectionSignal) => void) => connection.watch(report),
     received: ({ stream }) => stream.bytesRead,
     probe,
-    knock: (endpoint, signal) => knock(options, endpoint, signal),
+    probeEndpoint: (endpoint, signal) => knock(options, endpoint, signal),
     classify,
   }
 }
@@ -52,8 +43,8 @@ async function open(
     const model = await dial(options, endpoint, socketEnd.signal)
     return await withPings(new AmqpConnection(endpoint, model))
   } catch (thrown) {
-    const cause = kept(asError(thrown))
-    throw kept(dialError(cause, await refusalIn(cause, options, endpoint, signal), endpoint))
+    const cause = detachStack(asError(thrown))
+    throw detachStack(dialError(cause, await refusalIn(cause, options, endpoint, signal), endpoint))
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
@@ -128,7 +119,7 @@ function dialError(cause: Error, refusal: Refusal | undefined, endpoint: Endpoin
 // a channel process and back.
 async function probe({ pings, over }: AmqpConnection, signal: AbortSignal): Promise<void> {
   if (pings === undefined || over.aborted) throw over.reason
-  await abandonable(pings.prefetch(0), signal, () => undefined)
+  await raceAbort(pings.prefetch(0), signal, () => undefined)
 }
 
 // A living broker answers the protocol header with connection.start; the first byte is enough.

@@ -1,4 +1,5 @@
-import { isHaError, type Verdict, verdictTable } from '@ha/core'
+import { isHaError, type Verdict } from '@ha/core'
+import { verdictTable } from '@ha/core/driver'
 
 const elsewhere: Verdict = { scope: 'endpoint', effect: 'none', transient: true }
 const broken: Verdict = { scope: 'connection', effect: 'unknown', transient: true }
@@ -40,7 +41,7 @@ const passing: readonly { readonly code: number; readonly text: RegExp }[] = [
 
 const byOwnCode = verdictTable(
   {
-    silent: { ...elsewhere, effect: 'unknown' },
+    unresponsive: { ...elsewhere, effect: 'unknown' },
     stalled: { ...elsewhere, effect: 'unknown' },
     lost: { ...elsewhere, effect: 'unknown' },
     unreachable: elsewhere,

@@ -1,4 +1,5 @@
-import { asError, type Clock, type Declaration, Pulse, scopeBelow } from '@ha/core'
+import type { Clock, Declaration } from '@ha/core'
+import { asError, linkedController, Notifier } from '@ha/core/driver'
 import type { AmqpConnection } from '../amqp/connection.ts'
 import type { ConsumeMessage } from '../amqp/types.ts'
 import { replyCode } from '../amqp/verdicts.ts'
@@ -68,9 +69,9 @@ export interface StopReport {
 export class QueueConsumer<T> {
   readonly #settings: ConsumeSettings<T>
   readonly #parts: ConsumerParts
-  readonly #finished = new Pulse()
+  readonly #finished = new Notifier()
   /** Fires when the time is up of anybody who wants it stopped. */
-  readonly #patience = scopeBelow()
+  readonly #patience = linkedController()
   #state: State = { kind: 'none' }
   #subscriptions = 0
   #running = 0
@@ -184,7 +185,7 @@ export class QueueConsumer<T> {
     }
     this.#end(run, messageId, disposition)
     this.#running -= 1
-    this.#finished.fire()
+    this.#finished.notifyAll()
   }
 
   async #call(handout: Handout, messageId: string | undefined): Promise<Disposition | 'again'> {

@@ -1,4 +1,5 @@
-import type { Clock, Emitter, Link } from '@ha/core'
+import type { Clock, Link } from '@ha/core'
+import type { Emitter } from '@ha/core/driver'
 import type { AmqpConnection } from '../amqp/connection.ts'
 import { rabbitError } from '../codes.ts'
 import type { RabbitEvents } from '../events.ts'
@@ -53,13 +54,13 @@ export class Consuming implements Routes {
       onMissing: (missing: Missing) => this.#onMissing(missing),
     }
     for (const declaration of topologyDeclarations(options.topology, restoring))
-      link.ledger.declare(declaration)
+      link.desiredState.declare(declaration)
   }
 
   /** Begins to dial when there is something to declare. */
   start(): void {
     const { link } = this.#parts
-    if (link.ledger.keys().length > 0) link.start()
+    if (link.desiredState.keys().length > 0) link.start()
   }
 
   get consumers(): readonly ConsumerHealth[] {
@@ -81,11 +82,11 @@ export class Consuming implements Routes {
     const key = `consumer ${this.#number} of ${settings.queue}`
     const consumer = new QueueConsumer(settings, this.#consumerParts(settings, key))
     const needs = options.topology.queues?.[settings.queue] === undefined ? [] : [queueKey(settings.queue)]
-    link.ledger.declare(consumer.declaration(key, needs, options.declareTimeoutMs))
+    link.desiredState.declare(consumer.declaration(key, needs, options.declareTimeoutMs))
     link.start()
     const stop = (signal: AbortSignal): Promise<StopReport> => this.#stop(key, consumer, signal)
     const { clock } = this.#parts
-    const handle = consumerHandle({ clock, ledger: link.ledger, key, queue: settings.queue, stop })
+    const handle = consumerHandle({ clock, ledger: link.desiredState, key, queue: settings.queue, stop })
     this.#consumers.set(key, { handle, running: () => consumer.running, stop })
     return handle
   }
@@ -104,7 +105,7 @@ export class Consuming implements Routes {
     const keys = routeKeys(this.#parts.options.topology, exchange, key)
     // Only our own routes are kept: the names that others publish to, such as `replyTo`, have no end.
     if (keys.length === 0) return true
-    if (!keys.every((needed) => this.#parts.link.ledger.isSettled(needed))) return false
+    if (!keys.every((needed) => this.#parts.link.desiredState.isSettled(needed))) return false
     this.#readyRoutes.add(route)
     return true
   }
@@ -115,7 +116,7 @@ export class Consuming implements Routes {
     const { clock, link, options } = this.#parts
     const keys = routeKeys(options.topology, exchange, key).filter((one) => one !== exchangeKey(exchange))
     for (const one of keys) {
-      const standing = link.ledger.standing(one)
+      const standing = link.desiredState.standing(one)
       if (standing?.kind !== 'held' || clock.now() - standing.sinceMs < doubtedAfterMs) continue
       this.#lapse(one, rabbitError('unroutable', `nothing was routed to ${one}`))
     }
@@ -129,13 +130,13 @@ export class Consuming implements Routes {
   }
 
   changed(signal: AbortSignal): Promise<void> {
-    return this.#parts.link.ledger.changed.wait(signal)
+    return this.#parts.link.desiredState.changed.wait(signal)
   }
 
   // What was held to be there when the binding was tried is not there: it is made again, and then the binding. Traffic
   // waits for both.
   #onMissing({ binding, needs, triedAtMs, error }: Missing): void {
-    const { ledger } = this.#parts.link
+    const { desiredState: ledger } = this.#parts.link
     for (const key of needs) {
       const standing = ledger.standing(key)
       const isNewer = standing?.kind === 'held' && standing.sinceMs >= triedAtMs
@@ -190,7 +191,7 @@ export class Consuming implements Routes {
 
   // Known until it has stopped: the end of the client waits for its handlers as well.
   async #stop<T>(key: string, consumer: QueueConsumer<T>, signal: AbortSignal): Promise<StopReport> {
-    this.#parts.link.ledger.forget(key)
+    this.#parts.link.desiredState.forget(key)
     const report = await consumer.stop(signal)
     this.#consumers.delete(key)
     return report

@@ -1,4 +1,5 @@
-import { type Clock, type Link, scopeBelow, withDeadline } from '@ha/core'
+import type { Clock, Link } from '@ha/core'
+import { linkedController, withDeadline } from '@ha/core/driver'
 import type { AmqpConnection } from '../amqp/connection.ts'
 import { rabbitError } from '../codes.ts'
 import { queueKey } from '../topology/plan.ts'
@@ -26,7 +27,7 @@ export type ConsumerStatus = 'starting' | 'consuming' | 'retrying' | 'refused' |
 
 export interface HandleParts {
   readonly clock: Clock
-  readonly ledger: Link<AmqpConnection>['ledger']
+  readonly ledger: Link<AmqpConnection>['desiredState']
   /** Under which it is declared; it is stopped when nothing is. */
   readonly key: string
   readonly queue: string
@@ -43,7 +44,7 @@ export function consumerHandle(parts: HandleParts): Consumer {
     },
     ready: ({ timeoutMs = 30_000, signal } = {}) => whenConsuming(parts, timeoutMs, signal),
     stop: async ({ timeoutMs = 5_000 } = {}) => {
-      const scope = scopeBelow()
+      const scope = linkedController()
       const expired = `${queue}: handlers still at work after ${timeoutMs} ms`
       const cancel = clock.after(timeoutMs, () => scope.abort(rabbitError('timed-out', expired)))
       return stop(scope.signal).finally(cancel)

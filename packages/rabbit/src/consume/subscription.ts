@@ -1,4 +1,4 @@
-import { abandonable, asError, type Scope, scopeBelow } from '@ha/core'
+import { asError, type LinkedController, linkedController, raceAbort } from '@ha/core/driver'
 import { type GuardedChannel, openChannel } from '../amqp/channel.ts'
 import type { AmqpConnection } from '../amqp/connection.ts'
 import type { Channel, ConsumeMessage } from '../amqp/types.ts'
@@ -26,10 +26,10 @@ export async function subscribe(
   const { queue, tag, prefetch, exclusive, arguments: args, onMessage } = asked
   const { channel } = guard
   try {
-    await abandonable(channel.prefetch(prefetch), signal, () => undefined)
+    await raceAbort(channel.prefetch(prefetch), signal, () => undefined)
     const onNext = (message: ConsumeMessage | null): void => onMessage(subscription, message)
     const consuming = channel.consume(queue, onNext, { consumerTag: tag, exclusive, arguments: args })
-    await abandonable(consuming, signal, () => undefined)
+    await raceAbort(consuming, signal, () => undefined)
     subscription.over.throwIfAborted()
     return subscription
   } catch (thrown) {
@@ -42,12 +42,12 @@ export async function subscribe(
 export class Subscription {
   readonly #guard: GuardedChannel<Channel>
   readonly #tag: string
-  readonly #scope: Scope
+  readonly #scope: LinkedController
 
   constructor(guard: GuardedChannel<Channel>, tag: string) {
     this.#guard = guard
     this.#tag = tag
-    this.#scope = scopeBelow(guard.over)
+    this.#scope = linkedController(guard.over)
   }
 
   get channel(): Channel {
@@ -77,13 +77,13 @@ export class Subscription {
 
   // A channel that is gone is told nothing.
   async #tell(tell: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
-    const either = scopeBelow(signal, this.over)
+    const either = linkedController(signal, this.over)
     try {
-      if (!this.over.aborted) await abandonable(tell(), either.signal, () => undefined)
+      if (!this.over.aborted) await raceAbort(tell(), either.signal, () => undefined)
     } catch (error) {
       if (signal.aborted) throw error
     } finally {
-      either.end()
+      either.unlink()
     }
   }
 }

@@ -57,7 +57,7 @@ export function closedBefore(entry: Entry): HaError {
 
 /** It had to make room for a newer one. */
 export function dropped(entry: Entry): HaError {
-  return rabbitError('outbox-full', `${entry.messageId} ${to(entry)}: dropped for a newer message`)
+  return rabbitError('buffer-full', `${entry.messageId} ${to(entry)}: dropped for a newer message`)
 }
 
 /** The driver cannot put it into frames. */

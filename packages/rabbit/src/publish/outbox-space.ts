@@ -1,4 +1,5 @@
-import { gate, type HaError } from '@ha/core'
+import type { HaError } from '@ha/core'
+import { deferred } from '@ha/core/driver'
 import { rabbitError } from '../codes.ts'
 
 export interface OutboxOptions {
@@ -71,7 +72,7 @@ export class OutboxSpace {
     }
   }
 
-  /** Throws `outbox-full` when too many wait for room already. */
+  /** Throws `buffer-full` when too many wait for room already. */
   checkDoor(bytes: number): void {
     const { maxWaiting, maxBytes } = this.#options
     // A quarter of the bound: the content of those who wait is held in memory, too.
@@ -83,7 +84,7 @@ export class OutboxSpace {
 
   /** Waits in turn for room; `onRoom` is called in the turn in which there is some. Rejects with the signal's reason. */
   async wait(bytes: number, onRoom: () => void, signal: AbortSignal): Promise<void> {
-    const admitted = gate()
+    const admitted = deferred()
     const admit = (): void => {
       onRoom()
       admitted.resolve()
@@ -116,7 +117,7 @@ export class OutboxSpace {
   full(why: string): HaError {
     const { maxMessages, maxBytes } = this.#options
     const held = `${this.#messages} of ${maxMessages} messages, ${this.#bytes} of ${maxBytes} bytes`
-    return rabbitError('outbox-full', `the outbox holds ${held}: ${why}`, { retryable: true })
+    return rabbitError('buffer-full', `the outbox holds ${held}: ${why}`, { retryable: true })
   }
 
   #fits(bytes: number): boolean {

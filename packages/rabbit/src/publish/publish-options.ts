@@ -1,4 +1,5 @@
-import { didYouMean, type HaError } from '@ha/core'
+import type { HaError } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 import type { Options } from '../amqp/types.ts'
 import { rabbitError } from '../codes.ts'
 

@@ -1,4 +1,5 @@
-import { asError, type Clock, type HaError, isHaError, withDeadline } from '@ha/core'
+import { type Clock, type HaError, isHaError } from '@ha/core'
+import { asError, withDeadline } from '@ha/core/driver'
 import type { Codec } from '../codec.ts'
 import { rabbitError } from '../codes.ts'
 import { type Entry, fail, type Receipt } from './entry.ts'
@@ -13,7 +14,7 @@ import type { Sweep } from './sweep.ts'
 export interface Publisher<T> extends AsyncDisposable {
   /**
    * Accepts a message and resolves when the broker has confirmed it. Rejects with an error that says what happened:
-   * `unroutable`, `exchange-missing`, `access-refused`, `too-large`, `outbox-full`, `timed-out`, `outcome-unknown`,
+   * `unroutable`, `exchange-missing`, `access-refused`, `too-large`, `buffer-full`, `timed-out`, `outcome-unknown`,
    * `nacked`, `aborted`, `closed`. Messages of one publisher are sent in the order in which they were accepted.
    */
   publish(body: T, options?: PublishOptions): Promise<Receipt>

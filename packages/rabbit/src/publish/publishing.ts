@@ -1,13 +1,5 @@
-import {
-  type Clock,
-  formatEndpoint,
-  type HaError,
-  type Link,
-  leaseOf,
-  Pulse,
-  scopeBelow,
-  withDeadline,
-} from '@ha/core'
+import { type Clock, formatEndpoint, type HaError, type Link } from '@ha/core'
+import { leaseOf, linkedController, Notifier, withDeadline } from '@ha/core/driver'
 import type { AmqpConnection } from '../amqp/connection.ts'
 import { rabbitError } from '../codes.ts'
 import type { ResolvedOptions } from '../options.ts'
@@ -50,9 +42,9 @@ export interface PublishingSettings<T> extends PublisherSettings<T> {
 /** Everything that publishes: one connection, and on it one confirm channel for each publisher. */
 export class Publishing {
   readonly #parts: PublishingParts
-  readonly #scope = scopeBelow()
+  readonly #scope = linkedController()
   readonly #lanes: Lane[] = []
-  readonly #settled = new Pulse()
+  readonly #settled = new Notifier()
   readonly #sweep: Sweep
   readonly space: OutboxSpace
   #taking = true
@@ -135,7 +127,7 @@ export class Publishing {
     { isIdle, timeoutMs }: { readonly isIdle: () => boolean; readonly timeoutMs: number },
   ): Promise<Left> {
     await this.#until(isIdle, timeoutMs)
-    this.#parts.link.ledger.forget(key)
+    this.#parts.link.desiredState.forget(key)
     const left = lane.end()
     const place = this.#lanes.indexOf(lane)
     if (place >= 0) this.#lanes.splice(place, 1)
@@ -165,7 +157,7 @@ export class Publishing {
     })
     this.#lanes.push(lane)
     if (link.state.kind === 'suspended') lane.hold('blocked')
-    link.ledger.declare(laneDeclaration(key, lane, link, options.declareTimeoutMs))
+    link.desiredState.declare(laneDeclaration(key, lane, link, options.declareTimeoutMs))
     return lane
   }
 
@@ -218,7 +210,7 @@ export class Publishing {
 
   #onSettled(confirmed: boolean): void {
     if (confirmed) this.#confirmed += 1
-    this.#settled.fire()
+    this.#settled.notifyAll()
   }
 
   #checkOpen(): void {

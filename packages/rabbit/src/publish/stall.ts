@@ -1,4 +1,5 @@
-import { Attention, type Clock } from '@ha/core'
+import type { Clock } from '@ha/core'
+import { ActiveTime } from '@ha/core/driver'
 
 /** How long nothing was confirmed, and how long that will be borne. */
 export interface Stall {
@@ -51,7 +52,7 @@ export async function watchStall(watch: StallWatch, signal: AbortSignal): Promis
   const { clock, confirmStallMs, progress, onStall } = watch
   if (confirmStallMs === Number.POSITIVE_INFINITY) return
   const tickMs = confirmStallMs / 16
-  const attention = new Attention(clock, tickMs)
+  const attention = new ActiveTime(clock, tickMs)
   let stall = noStall(0, confirmStallMs)
   for (;;) {
     await clock.sleep(tickMs, signal)

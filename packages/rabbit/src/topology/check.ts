@@ -1,16 +1,16 @@
+import { HaError } from '@ha/core'
 import {
   checked,
   count,
   didYouMean,
   flag,
   group,
-  HaError,
   milliseconds,
   type OptionReader,
   type OptionTable,
   oneOf,
   Problems,
-} from '@ha/core'
+} from '@ha/core/driver'
 import type { Arguments, BindingSpec, ExchangeSpec, QueueSettings, QuorumSettings, Topology } from './spec.ts'
 
 /** A topology whose parts fit together; throws one `config-invalid` with the path of everything that does not. */

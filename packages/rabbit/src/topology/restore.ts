@@ -1,4 +1,5 @@
-import { abandonable, asError, type Clock, type Declaration, type HaError } from '@ha/core'
+import type { Clock, Declaration, HaError } from '@ha/core'
+import { asError, raceAbort } from '@ha/core/driver'
 import { openChannel } from '../amqp/channel.ts'
 import type { AmqpConnection } from '../amqp/connection.ts'
 import type { Channel } from '../amqp/types.ts'
@@ -48,7 +49,7 @@ async function applyStep(
   const triedAtMs = clock.now()
   const guard = await openChannel(connection, signal)
   try {
-    await abandonable(declare(step, guard.channel, connection.version, names), signal, () => undefined)
+    await raceAbort(declare(step, guard.channel, connection.version, names), signal, () => undefined)
   } catch (thrown) {
     const cause = asError(thrown)
     if (signal.aborted || step.kind !== 'binding' || !isMissing(cause)) throw cause

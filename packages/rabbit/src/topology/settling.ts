@@ -1,7 +1,7 @@
 import type { Link } from '@ha/core'
 import type { AmqpConnection } from '../amqp/connection.ts'
 
-type Ledger = Link<AmqpConnection>['ledger']
+type Ledger = Link<AmqpConnection>['desiredState']
 
 /** Waits until a declaration is settled; `onWait` is called before each wait. Rejects when it was refused for good. */
 export async function whenSettled(

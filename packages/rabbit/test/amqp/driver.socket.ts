@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import type { Driver, Signal } from '@ha/core'
+import type { ConnectionSignal, Driver } from '@ha/core'
 import { until } from '@ha/core/testing'
 import { type FakeCluster, startFakeCluster } from '@ha/testing/rabbit'
 import { describe, expect, it, vi } from 'vitest'
@@ -75,7 +75,7 @@ describe('a connection', () => {
     )
     const driver = amqpDriver(options)
     const connection = await open(cluster, driver)
-    const told: Signal[] = []
+    const told: ConnectionSignal[] = []
     driver.watch(connection, (signal) => told.push(signal))
     driver.probe(connection, never).catch(() => undefined)
     await until('it is over', () => connection.over.aborted)
@@ -116,7 +116,7 @@ describe('a knock over TLS', () => {
     await once(server, 'listening')
     const end = new AbortController()
     const { port } = server.address() as AddressInfo
-    const knock = amqpDriver({ ...options, tls: {} }).knock({ host: 'localhost', port }, end.signal)
+    const knock = amqpDriver({ ...options, tls: {} }).probeEndpoint({ host: 'localhost', port }, end.signal)
     knock.catch(() => undefined)
     expect((await hello).includes('localhost')).toBe(true)
     end.abort()

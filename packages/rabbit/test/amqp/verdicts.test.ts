@@ -35,7 +35,7 @@ describe('what an error means', () => {
     ['a node that stops', lost(320), 'endpoint unknown transient'],
     ['a socket that broke', lost(), 'endpoint unknown transient'],
     ['a connection closed for what was said on it', lost(541), 'connection unknown transient'],
-    ['a silent node', new HaError('silent', ''), 'endpoint unknown transient'],
+    ['a silent node', new HaError('unresponsive', ''), 'endpoint unknown transient'],
     ['a stalled node', new HaError('stalled', ''), 'endpoint unknown transient'],
     ['a refused connection', new HaError('unreachable', ''), 'endpoint none transient'],
     ['wrong credentials', new HaError('refused', ''), 'cluster none final'],

@@ -215,7 +215,9 @@ describe('when the node of the publishers is lost', () => {
     expect(receipt).toMatchObject({ endpoint: cluster.node(2).address, maybeDuplicate: true })
     expect(receipt.latencyMs).toBeLessThan(2_500)
     await until('it is told', () => told.some(({ name }) => name === 'failover'))
-    expect(told.find(({ event }) => event['role'] === 'publish')?.event).toMatchObject({ cause: 'silent' })
+    expect(told.find(({ event }) => event['role'] === 'publish')?.event).toMatchObject({
+      cause: 'unresponsive',
+    })
   })
 
   it('at whatever byte of what the broker says, every publish still ends confirmed', async () => {

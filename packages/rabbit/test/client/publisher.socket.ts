@@ -64,7 +64,7 @@ describe('a publisher', () => {
     expect(publishers.map(({ pending }) => pending)).toEqual([500, 500])
     await cluster.node(1).start()
     const words = await Promise.all(endings)
-    expect(new Set(words.slice(0, 19_000))).toEqual(new Set(['outbox-full not-done']))
+    expect(new Set(words.slice(0, 19_000))).toEqual(new Set(['buffer-full not-done']))
     expect(new Set(words.slice(19_000))).toEqual(new Set(['confirmed']))
   })
 
@@ -206,7 +206,7 @@ describe('a full outbox', () => {
 
   it('rejects a publish at once', async () => {
     const { publisher, first, goOn } = await stuck({ onFull: 'reject' })
-    expect(await ending(publisher.publish(3))).toBe('outbox-full not-done')
+    expect(await ending(publisher.publish(3))).toBe('buffer-full not-done')
     goOn()
     await Promise.all(first)
   })
@@ -217,7 +217,7 @@ describe('a full outbox', () => {
     goOn()
     expect(await Promise.all([...first, third].map(ending))).toEqual([
       'confirmed',
-      'outbox-full not-done',
+      'buffer-full not-done',
       'confirmed',
     ])
   })

@@ -42,7 +42,7 @@ describe('the room of the outbox', () => {
     void space.wait(1, noted, never)
     void space.wait(1, noted, never)
     expect(() => space.checkDoor(1)).toThrow(
-      expect.objectContaining({ code: 'outbox-full', retryable: true }),
+      expect.objectContaining({ code: 'buffer-full', retryable: true }),
     )
   })
 
@@ -50,7 +50,7 @@ describe('the room of the outbox', () => {
     const space = new OutboxSpace(options)
     space.take(1_000)
     void space.wait(200, noted, never)
-    expect(() => space.checkDoor(200)).toThrow(expect.objectContaining({ code: 'outbox-full' }))
+    expect(() => space.checkDoor(200)).toThrow(expect.objectContaining({ code: 'buffer-full' }))
   })
 
   it('forgets whoever gives up waiting', async () => {
@@ -67,7 +67,7 @@ describe('the room of the outbox', () => {
   it('turns everybody away when it closes', async () => {
     const space = new OutboxSpace(options)
     space.take(1_000)
-    const waiting = expect(space.wait(5, noted, never)).rejects.toMatchObject({ code: 'outbox-full' })
+    const waiting = expect(space.wait(5, noted, never)).rejects.toMatchObject({ code: 'buffer-full' })
     space.close(space.full('closed'))
     await waiting
     expect(space.waiting).toBe(0)

@@ -1,4 +1,5 @@
-import { didYouMean, HaError } from '@ha/core'
+import { HaError } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 import type { Fault, Faults } from './fault.ts'
 
 interface Rule {

@@ -1,4 +1,4 @@
-import { asError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import type { Direction, Fault } from './fault.ts'
 import type { FaultProxy } from './proxy.ts'
 

@@ -1,4 +1,4 @@
-import { checked, count, milliseconds } from '@ha/core'
+import { checked, count, milliseconds } from '@ha/core/driver'
 import type { Node } from '../node.ts'
 import { resolveOptions } from '../resolve-options.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'

@@ -1,4 +1,4 @@
-import { asError, Pulse } from '@ha/core'
+import { asError, Notifier } from '@ha/core/driver'
 import type { Node } from '../node.ts'
 import type { CachedNode } from './cache.ts'
 import { type CacheChange, changeOf, noteChange, type Untold } from './change.ts'
@@ -11,7 +11,7 @@ export class Contents<T> {
   readonly #followers = new Set<Untold<T>>()
   #snapshot: ReadonlyMap<string, CachedNode<T>> | undefined
   /** Fires when something has changed. */
-  readonly changed: Pulse = new Pulse()
+  readonly changed: Notifier = new Notifier()
 
   constructor(decode: (node: Node, path: string) => T) {
     this.#decode = decode
@@ -55,7 +55,7 @@ export class Contents<T> {
     else this.#nodes.set(path, after)
     this.#snapshot = undefined
     for (const untold of this.#followers) noteChange(untold, path, { before, after })
-    this.changed.fire()
+    this.changed.notifyAll()
   }
 
   /** One change after the other, the first one with everything as added, until the signal fires. */

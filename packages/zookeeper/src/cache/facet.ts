@@ -1,4 +1,5 @@
-import { asError, type Backoff, type Clock, fullJitter } from '@ha/core'
+import { type Backoff, type Clock, fullJitter } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import { isLasting } from '../lasting.ts'
 import type { WatchEvent } from '../node.ts'
 import type { Watched } from '../operations/operations.ts'

@@ -1,4 +1,4 @@
-import { Emitter, listenerFailed, Pulse, type Scope, scopeBelow } from '@ha/core'
+import { Emitter, type LinkedController, linkedController, listenerFailed, Notifier } from '@ha/core/driver'
 import type { Ground } from '../ground.ts'
 import { resolveCall } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
@@ -30,13 +30,13 @@ export function openCache(ground: Ground, path: string, options?: CacheOptions<u
 class LiveCache implements Cache<unknown> {
   readonly path: string
   readonly #ground: Ground
-  readonly #scope: Scope
+  readonly #scope: LinkedController
   readonly #contents: Contents<unknown>
   readonly #reads: Reads
   readonly #tally: Tally = new Tally(() => this.#step())
   readonly #root: Branch
   /** Fires when the freshness is another one. */
-  readonly #stepped = new Pulse()
+  readonly #stepped = new Notifier()
   readonly #events = new Emitter<{ readonly stale: undefined }>()
   #freshness: Freshness = { kind: 'unread' }
   /** The session in which operations run, while they do. */
@@ -48,7 +48,7 @@ class LiveCache implements Cache<unknown> {
     const { clock, random, watched } = ground
     this.path = path
     this.#ground = ground
-    this.#scope = scopeBelow(ground.signal)
+    this.#scope = linkedController(ground.signal)
     this.#contents = new Contents(decode)
     const onDefect = (thrown: unknown): void => ground.onDefect(`cache ${path}`, thrown)
     this.#reads = new Reads({ maxReads, signal: this.#scope.signal, onDefect })
@@ -96,17 +96,17 @@ class LiveCache implements Cache<unknown> {
   }
 
   async *changes({ signal }: Pick<CallOptions, 'signal'> = {}): AsyncGenerator<CacheChange<unknown>, void> {
-    const scope = scopeBelow(this.#scope.signal, signal)
+    const scope = linkedController(this.#scope.signal, signal)
     try {
       await this.#whenRead(scope.signal).catch(() => undefined)
       yield* this.#contents.follow(scope.signal)
     } finally {
-      scope.end()
+      scope.unlink()
     }
   }
 
   onChange(listener: (change: CacheChange<unknown>) => void): () => void {
-    const scope = scopeBelow(this.#scope.signal)
+    const scope = linkedController(this.#scope.signal)
     const telling = this.#tell(listener, scope.signal)
     telling.catch((thrown: unknown) => this.#ground.onDefect(`cache ${this.path}`, thrown))
     return () => scope.abort(undefined)
@@ -179,7 +179,7 @@ class LiveCache implements Cache<unknown> {
     const next = followed(this.#freshness, { live, unread, failing, nowMs })
     if (next === this.#freshness) return
     this.#freshness = next
-    this.#stepped.fire()
+    this.#stepped.notifyAll()
     this.#events.emit('stale', undefined)
   }
 

@@ -1,4 +1,5 @@
-import { type Clock, Emitter, type Endpoint, gate, type HaError, isHaError, kept } from '@ha/core'
+import { type Clock, type Endpoint, type HaError, isHaError } from '@ha/core'
+import { deferred, detachStack, Emitter } from '@ha/core/driver'
 import { type Reply, readEvent, readReply, requestFrame } from '../driver/envelope.ts'
 import { MalformedError } from '../driver/malformed.ts'
 import { sync } from '../driver/read-requests.ts'
@@ -166,7 +167,7 @@ export class ZookeeperConnection {
     if (this.#over !== undefined) {
       return Promise.reject(new ConnectionError('over', request.name, this.#over))
     }
-    const answer = gate<T>()
+    const answer = deferred<T>()
     const xid = request.fixedXid ?? nextXid(this.#xid)
     try {
       const frame = requestFrame(xid, request)
@@ -234,7 +235,7 @@ export class ZookeeperConnection {
   // The end is known before anybody hears of it: who asks again at once is told `over`.
   #end(error: HaError): void {
     if (this.#over !== undefined) return
-    this.#over = kept(error)
+    this.#over = detachStack(error)
     this.#heartbeat.stop()
     this.#wire.destroy(error)
     for (const { request, reject } of this.#inFlight.drain()) {

@@ -1,4 +1,5 @@
-import { HaError, isCertificateError, isHaError } from '@ha/core'
+import { HaError, isHaError } from '@ha/core'
+import { isCertificateError } from '@ha/core/driver'
 import { ReplyError } from '../driver/reply-error.ts'
 import { sessionName } from '../session/session-name.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'

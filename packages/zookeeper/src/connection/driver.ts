@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { abandonable, asError, type Clock, type Driver, type Endpoint, formatEndpoint, kept } from '@ha/core'
+import { type Clock, type Driver, type Endpoint, formatEndpoint } from '@ha/core'
+import { asError, detachStack, raceAbort } from '@ha/core/driver'
 import type { Hello } from '../driver/greeting.ts'
 import { ZookeeperConnection } from './connection.ts'
 import { ConnectionError } from './connection-error.ts'
@@ -46,8 +47,8 @@ export function zookeeperDriver(parts: ZookeeperDriverParts): Driver<ZookeeperCo
     destroy: (connection) => connection.destroy(),
     watch: (connection, report) => connection.onEnd((error) => report({ kind: 'lost', error })),
     received: (connection) => connection.receivedBytes,
-    probe: (connection, signal) => abandonable(connection.ping(), signal, ignore),
-    knock: (endpoint, signal) => knock(dial, endpoint, signal),
+    probe: (connection, signal) => raceAbort(connection.ping(), signal, ignore),
+    probeEndpoint: (endpoint, signal) => knock(dial, endpoint, signal),
     classify,
   }
 }
@@ -64,7 +65,7 @@ async function open(
     return await begin(parts, endpoint, stream, signal)
   } catch (thrown) {
     stream?.destroy()
-    throw signal.aborted ? signal.reason : kept(dialError(asError(thrown), formatEndpoint(endpoint)))
+    throw signal.aborted ? signal.reason : detachStack(dialError(asError(thrown), formatEndpoint(endpoint)))
   }
 }
 
@@ -87,7 +88,7 @@ async function begin(
   const { lastZxid } = hello
   const connection = new ZookeeperConnection({ endpoint, wire, clock, granted, lastZxid, limits })
   try {
-    await abandonable(connection.login(parts.auth?.() ?? []), signal, ignore)
+    await raceAbort(connection.login(parts.auth?.() ?? []), signal, ignore)
     // With nothing to wait for, nobody would have heard of an end.
     if (connection.over !== undefined) throw new ConnectionError('over', 'auth', connection.over)
     return connection

@@ -1,4 +1,5 @@
-import { asError, type Endpoint, formatEndpoint, HaError } from '@ha/core'
+import { type Endpoint, formatEndpoint, HaError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 
 /** The end of a connection that went away under what was asked over it. */
 export function lost(thrown: Error, at: Endpoint): HaError {
@@ -12,5 +13,5 @@ export function lost(thrown: Error, at: Endpoint): HaError {
 export function silentFor(quietMs: number, at: Endpoint): HaError {
   const endpoint = formatEndpoint(at)
   const message = `${endpoint} said nothing for ${Math.round(quietMs)} ms`
-  return new HaError('silent', message, { outcome: 'unknown', retryable: true, endpoint })
+  return new HaError('unresponsive', message, { outcome: 'unknown', retryable: true, endpoint })
 }

@@ -1,4 +1,4 @@
-import { abandonable, gate } from '@ha/core'
+import { deferred, raceAbort } from '@ha/core/driver'
 import { decodeWelcome, encodeHello, type Hello, type Welcome } from '../driver/greeting.ts'
 import { MalformedError } from '../driver/malformed.ts'
 import type { Frame } from './frames.ts'
@@ -22,7 +22,7 @@ export type Greeted = { readonly kind: 'granted'; readonly granted: Granted } | 
 
 /** Asks for a session. Rejects with why the wire ended, or with the signal's reason. */
 export async function shakeHands(wire: Wire, hello: Hello, signal: AbortSignal): Promise<Greeted> {
-  const welcomed = gate<Welcome>()
+  const welcomed = deferred<Welcome>()
   wire.hear({
     frame: (frame) => {
       // Reading comes first: where it fails, the end of the wire must still be heard.
@@ -33,7 +33,7 @@ export async function shakeHands(wire: Wire, hello: Hello, signal: AbortSignal):
   })
   wire.send(encodeHello(hello))
   const askedAtMs = wire.sentAtMs
-  const welcome = await abandonable(welcomed.promise, signal, () => undefined)
+  const welcome = await raceAbort(welcomed.promise, signal, () => undefined)
   if (welcome.kind === 'expired') return welcome
   const { sessionId, password, timeoutMs } = welcome
   const resumed = sessionId === hello.sessionId

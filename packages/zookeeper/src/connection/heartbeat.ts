@@ -1,4 +1,5 @@
-import { type Clock, timerGrainMs } from '@ha/core'
+import type { Clock } from '@ha/core'
+import { timerGrainMs } from '@ha/core/driver'
 
 /** When a connection last said and heard something, by the clock. */
 export interface Life {

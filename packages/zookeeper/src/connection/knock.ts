@@ -1,4 +1,5 @@
-import { abandonable, asError, type Endpoint, formatEndpoint, gate, HaError } from '@ha/core'
+import { type Endpoint, formatEndpoint, HaError } from '@ha/core'
+import { asError, deferred, raceAbort } from '@ha/core/driver'
 import type { Dial } from './socket.ts'
 
 /**
@@ -8,14 +9,14 @@ import type { Dial } from './socket.ts'
  */
 export async function knock(dial: Dial, endpoint: Endpoint, signal: AbortSignal): Promise<void> {
   const stream = await dial(endpoint, signal)
-  const answered = gate()
+  const answered = deferred()
   stream.once('data', () => answered.resolve())
   stream.once('end', () => answered.resolve())
   stream.on('error', answered.reject)
   stream.once('close', () => answered.reject(new Error('the connection was closed')))
   stream.write('srvr')
   try {
-    await abandonable(answered.promise, signal, () => undefined)
+    await raceAbort(answered.promise, signal, () => undefined)
   } catch (thrown) {
     throw signal.aborted ? signal.reason : unanswered(asError(thrown), formatEndpoint(endpoint))
   } finally {

@@ -1,7 +1,8 @@
 import { connect as connectPlain, isIP, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
-import { abandonable, type Endpoint, gate } from '@ha/core'
+import type { Endpoint } from '@ha/core'
+import { deferred, raceAbort } from '@ha/core/driver'
 
 /**
  * Opens a stream to a server, ready to be written to; under TLS after its handshake. When the signal fires, nothing
@@ -16,13 +17,13 @@ const keepAliveMs = 10_000
 export function socketDial(tls: TlsOptions | undefined): Dial {
   return async (endpoint, signal) => {
     const socket = begin(endpoint, tls)
-    const ready = gate<Duplex>()
+    const ready = deferred<Duplex>()
     socket.once(tls === undefined ? 'connect' : 'secureConnect', () => ready.resolve(socket))
     // Stays: an `error` that nobody listens to would end the process.
     socket.on('error', ready.reject)
     socket.once('close', () => ready.reject(new Error('the connection was closed')))
     try {
-      return await abandonable(ready.promise, signal, () => undefined)
+      return await raceAbort(ready.promise, signal, () => undefined)
     } catch (error) {
       socket.destroy()
       throw error

@@ -1,4 +1,5 @@
-import { isHaError, type Verdict, verdictTable } from '@ha/core'
+import { isHaError, type Verdict } from '@ha/core'
+import { verdictTable } from '@ha/core/driver'
 import { MalformedError } from '../driver/malformed.ts'
 import { ReplyError } from '../driver/reply-error.ts'
 import { ConnectionError } from './connection-error.ts'
@@ -46,7 +47,7 @@ const byTooLarge: Readonly<Record<TooLargeError['what'], Verdict>> = {
 
 const byOwnCode = verdictTable(
   {
-    silent: gone,
+    unresponsive: gone,
     lost: gone,
     unreachable: elsewhere,
     refused: everywhere,

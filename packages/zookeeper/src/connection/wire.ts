@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { asError, type Clock } from '@ha/core'
+import type { Clock } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import { type Frame, Frames } from './frames.ts'
 
 /** Who hears what a wire brings. */

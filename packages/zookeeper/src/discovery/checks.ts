@@ -1,4 +1,5 @@
-import { asError, type Clock, HaError, kept, withDeadline } from '@ha/core'
+import { type Clock, HaError } from '@ha/core'
+import { asError, detachStack, withDeadline } from '@ha/core/driver'
 import type { GateSettings } from './register-options.ts'
 
 /** What a check said. */
@@ -38,7 +39,7 @@ export class Checks {
       return passed ? { passed } : no('the health check said no')
     } catch (thrown) {
       signal.throwIfAborted()
-      return { passed: false, error: kept(asError(thrown)) }
+      return { passed: false, error: detachStack(asError(thrown)) }
     }
   }
 
@@ -53,5 +54,5 @@ export class Checks {
 }
 
 function no(message: string): Answer {
-  return { passed: false, error: kept(new HaError('rejected', message)) }
+  return { passed: false, error: detachStack(new HaError('rejected', message)) }
 }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { Pulse } from '@ha/core'
+import type { Notifier } from '@ha/core/driver'
 import type { Instance } from './instance.ts'
 
 /** How a list differs from an earlier one. */
@@ -36,7 +36,7 @@ export function difference(
  */
 export async function* differences(
   current: () => readonly Instance[],
-  changed: Pulse,
+  changed: Notifier,
   signal: AbortSignal,
 ): AsyncGenerator<ServiceChange, void, undefined> {
   let told: readonly Instance[] = []
@@ -49,7 +49,7 @@ export async function* differences(
   }
 }
 
-async function nextOrEnd(changed: Pulse, signal: AbortSignal): Promise<void> {
+async function nextOrEnd(changed: Notifier, signal: AbortSignal): Promise<void> {
   try {
     await changed.wait(signal)
   } catch (reason) {

@@ -1,4 +1,4 @@
-import { checked, type OptionTable } from '@ha/core'
+import { checked, type OptionTable } from '@ha/core/driver'
 import { checkPath, childOf } from '../operations/paths.ts'
 import { resolveOptions } from '../resolve-options.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'

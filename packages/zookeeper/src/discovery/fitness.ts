@@ -1,4 +1,4 @@
-import { timerGrainMs } from '@ha/core'
+import { timerGrainMs } from '@ha/core/driver'
 /** Whether an instance is fit to be offered, by what its own checks have said. */
 export type Fitness =
   /** It has not been offered yet: well without a break since `sinceMs`. */

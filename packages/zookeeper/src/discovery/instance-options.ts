@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { checked, count, type OptionTable } from '@ha/core'
+import { checked, count, type OptionTable } from '@ha/core/driver'
 import { resolveOptions } from '../resolve-options.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import type { Instance, InstancePatch, InstanceSpec } from './instance.ts'

@@ -1,4 +1,4 @@
-import { Pulse } from '@ha/core'
+import { Notifier } from '@ha/core/driver'
 import type { Cache, CachedNode } from '../cache/cache.ts'
 import type { InstanceCodec } from './codec.ts'
 import type { DiscoveryGround } from './discovery-ground.ts'
@@ -16,7 +16,7 @@ export interface Listed {
 export class Listing {
   readonly path: string
   readonly #cache: Cache<Instance | undefined>
-  readonly #news = new Pulse()
+  readonly #news = new Notifier()
   #from: ReadonlyMap<string, CachedNode<Instance | undefined>> = new Map()
   #listed: Listed = { instances: [], strange: 0 }
 
@@ -24,9 +24,9 @@ export class Listing {
     this.path = path
     const decode = ({ data }: { readonly data: Buffer }): Instance | undefined => instanceIn(data, codec)
     this.#cache = ground.cache(path, { depth: 1, decode, jitterMs })
-    this.#cache.onChange(() => this.#news.fire())
+    this.#cache.onChange(() => this.#news.notifyAll())
     // An outage changes nothing of the list, and often its end does not either.
-    this.#cache.onStale(() => this.#news.fire())
+    this.#cache.onStale(() => this.#news.notifyAll())
   }
 
   /** What was read last; undefined when nothing ever was. The same object while it is the same list. */

@@ -1,4 +1,4 @@
-import { checked, count, flag, group, milliseconds, type OptionTable, oneOf } from '@ha/core'
+import { checked, count, flag, group, milliseconds, type OptionTable, oneOf } from '@ha/core/driver'
 import { resolveOptions } from '../resolve-options.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import type { FitnessRules } from './fitness.ts'

@@ -1,4 +1,5 @@
-import { type Clock, Emitter, type Events, Pulse, type Scope, scopeBelow } from '@ha/core'
+import type { Clock, Events } from '@ha/core'
+import { Emitter, type LinkedController, linkedController, Notifier } from '@ha/core/driver'
 import { resolveCall } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import type { Ephemeral } from '../recipes/ephemeral.ts'
@@ -41,8 +42,8 @@ export class Registration implements AsyncDisposable {
   readonly path: string
   readonly #parts: RegistrationParts
   readonly #events = new Emitter<RegistrationEvents>()
-  readonly #changed = new Pulse()
-  readonly #scope: Scope
+  readonly #changed = new Notifier()
+  readonly #scope: LinkedController
   #instance: Instance
   #stage: Stage
   #node: Ephemeral | undefined
@@ -52,7 +53,7 @@ export class Registration implements AsyncDisposable {
     this.#parts = parts
     this.path = parts.reserved.path
     this.#instance = parts.instance
-    this.#scope = scopeBelow(parts.ground.signal)
+    this.#scope = linkedController(parts.ground.signal)
     this.#stage = begun(this.#clock.now())
     this.#told = this.state
     this.#scope.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
@@ -184,7 +185,7 @@ export class Registration implements AsyncDisposable {
     const { state } = this
     if (sameState(state, this.#told)) return
     this.#told = state
-    this.#changed.fire()
+    this.#changed.notifyAll()
     this.#events.emit('state', state)
   }
 

@@ -1,4 +1,4 @@
-import { checked, count, group, milliseconds, type OptionTable, oneOf } from '@ha/core'
+import { checked, count, group, milliseconds, type OptionTable, oneOf } from '@ha/core/driver'
 import { resolveOptions } from '../resolve-options.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import type { PickStrategy, ZoneRule } from './pick.ts'

@@ -1,4 +1,5 @@
-import { type Clock, Pulse, type Scope, scopeBelow } from '@ha/core'
+import type { Clock } from '@ha/core'
+import { type LinkedController, linkedController, Notifier } from '@ha/core/driver'
 import { resolveCall } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { within } from '../within.ts'
@@ -33,8 +34,8 @@ export class ServiceView implements AsyncDisposable {
   readonly name: string
   readonly #parts: ServiceViewParts
   readonly #reputation: Reputation
-  readonly #changed = new Pulse()
-  readonly #scope: Scope
+  readonly #changed = new Notifier()
+  readonly #scope: LinkedController
   #served: Served = unread
   #turn: number
 
@@ -45,7 +46,7 @@ export class ServiceView implements AsyncDisposable {
     this.#reputation = new Reputation(settings.shun)
     // Clients that start together do not all begin with the same instance.
     this.#turn = Math.floor(ground.random() * 2 ** 20)
-    this.#scope = scopeBelow(ground.signal)
+    this.#scope = linkedController(ground.signal)
     this.#scope.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
     this.#follow(this.#scope.signal).catch((thrown: unknown) => {
       if (!this.#scope.signal.aborted) ground.onDefect(`the view of ${name}`, thrown)
@@ -165,7 +166,7 @@ export class ServiceView implements AsyncDisposable {
     this.#served = afterSighting(before, sighting, this.#clock.now(), settings.guard)
     if (this.#served === before) return
     this.#reputation.keep(this.#served.instances)
-    this.#changed.fire()
+    this.#changed.notifyAll()
   }
 
   #somethingNew(signal: AbortSignal): Promise<void> {
@@ -190,7 +191,7 @@ export class ServiceView implements AsyncDisposable {
     signal: AbortSignal,
     wait: (signal: AbortSignal) => Promise<void>,
   ): Promise<void> {
-    const scope = scopeBelow(signal)
+    const scope = linkedController(signal)
     const cancel = this.#clock.after(ms, () => scope.abort(timeIsUp))
     try {
       await wait(scope.signal)
@@ -198,7 +199,7 @@ export class ServiceView implements AsyncDisposable {
       if (reason !== timeIsUp) throw reason
     } finally {
       cancel()
-      scope.end()
+      scope.unlink()
     }
   }
 

@@ -1,4 +1,4 @@
-import type { OptionReader } from '@ha/core'
+import type { OptionReader } from '@ha/core/driver'
 
 /** Reads an option that has no default: not given, it is undefined. */
 export function whenGiven<T>(reader: OptionReader<T>): OptionReader<T | undefined> {

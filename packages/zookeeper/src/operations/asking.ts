@@ -8,8 +8,8 @@ import {
   type Operation,
   type Runner,
   run,
-  scopeBelow,
 } from '@ha/core'
+import { linkedController } from '@ha/core/driver'
 import type { ZookeeperConnection } from '../connection/connection.ts'
 import type { Request } from '../driver/request.ts'
 import { fromCore } from '../from-core.ts'
@@ -82,7 +82,7 @@ export class Asking {
     this.#admit(asked)
     let sent = false
     const { closed } = this
-    const either = scopeBelow(asked.call.signal, closed)
+    const either = linkedController(asked.call.signal, closed)
     const operation: Operation = {
       name: `${asked.name} ${asked.path}`,
       timeoutMs: asked.call.timeoutMs,
@@ -100,7 +100,7 @@ export class Asking {
       const error = fromCore(thrown, asked.path, this.chroot)
       throw closed.aborted ? closedUnder(error, asked) : error
     } finally {
-      either.end()
+      either.unlink()
       this.#underWay -= 1
     }
   }

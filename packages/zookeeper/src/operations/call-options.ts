@@ -1,4 +1,4 @@
-import { didYouMean } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import type { CallOptions } from './operations.ts'
 

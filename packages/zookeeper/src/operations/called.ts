@@ -1,4 +1,4 @@
-import { asError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import { ZookeeperError } from '../zookeeper-error.ts'
 
 /**

@@ -1,4 +1,5 @@
-import { fullJitter, scopeBelow } from '@ha/core'
+import { fullJitter } from '@ha/core'
+import { linkedController } from '@ha/core/driver'
 import { isLasting } from '../lasting.ts'
 import { retold, type ZookeeperError } from '../zookeeper-error.ts'
 import type { Asked, Asking } from './asking.ts'
@@ -35,11 +36,11 @@ export async function lookUp<T>(
 
 /** Waits before something is asked once more, at most as long as there is time. Rejects when nobody waits for it any more. */
 async function pause({ clock, random, closed }: Waiting, { call }: Remaining, round: number): Promise<void> {
-  const either = scopeBelow(call.signal, closed)
+  const either = linkedController(call.signal, closed)
   try {
     await clock.sleep(Math.min(pace(round, random), call.timeoutMs), either.signal)
   } finally {
-    either.end()
+    either.unlink()
   }
 }
 

@@ -1,4 +1,4 @@
-import { didYouMean } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 import { ZookeeperError } from '../zookeeper-error.ts'
 
 /** Checks a word that a user wrote. Throws `config-invalid`, with the words that there are and the nearest of them. */

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { asError, fullJitter, isHaError } from '@ha/core'
+import { fullJitter, isHaError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import type { ZookeeperCode } from '../codes.ts'
 import { gaveUp } from '../gave-up.ts'
 import type { Ground } from '../ground.ts'

@@ -1,4 +1,4 @@
-import { scopeBelow } from '@ha/core'
+import { linkedController } from '@ha/core/driver'
 import type { Ground } from '../ground.ts'
 import { enterStep, type LeaveStep, leaveStep, type Opening } from './barrier-step.ts'
 import { enter } from './enter.ts'
@@ -29,7 +29,7 @@ async function opened(
   size: number,
   signal: AbortSignal,
 ): Promise<Opening | undefined> {
-  const either = scopeBelow(signal, place.signal)
+  const either = linkedController(signal, place.signal)
   try {
     return await whenOpen(gathering, place, size, either.signal)
   } catch (thrown) {
@@ -37,7 +37,7 @@ async function opened(
     void gathering.abandon(place)
     throw thrown
   } finally {
-    either.end()
+    either.unlink()
   }
 }
 

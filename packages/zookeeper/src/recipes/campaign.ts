@@ -1,4 +1,5 @@
-import { asError, isHaError, listenerFailed } from '@ha/core'
+import { isHaError } from '@ha/core'
+import { asError, listenerFailed } from '@ha/core/driver'
 import type { Ground } from '../ground.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import { acquire } from './acquire.ts'

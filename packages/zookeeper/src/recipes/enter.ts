@@ -1,4 +1,4 @@
-import { abandonable } from '@ha/core'
+import { raceAbort } from '@ha/core/driver'
 import type { Ground } from '../ground.ts'
 import type { Created } from '../node.ts'
 import { childOf } from '../operations/paths.ts'
@@ -42,7 +42,7 @@ async function madeIn(
     timeoutMs: untilSignalMs,
   })
   try {
-    return await abandonable(creating, signal, ({ path }) => void withdraw(ground, { path, session }))
+    return await raceAbort(creating, signal, ({ path }) => void withdraw(ground, { path, session }))
   } catch (thrown) {
     if (signal.aborted || !session.signal.aborted) throw thrown
     return undefined

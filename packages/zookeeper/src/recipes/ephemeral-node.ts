@@ -1,4 +1,12 @@
-import { asError, Emitter, type Listener, Pulse, type Scope, scopeBelow, withDeadline } from '@ha/core'
+import type { Listener } from '@ha/core'
+import {
+  asError,
+  Emitter,
+  type LinkedController,
+  linkedController,
+  Notifier,
+  withDeadline,
+} from '@ha/core/driver'
 import type { Bytes } from '../node.ts'
 import { bytesOf } from '../operations/bytes.ts'
 import { type Call, resolveCall } from '../operations/call-options.ts'
@@ -21,9 +29,9 @@ export class EphemeralNode implements Ephemeral {
   readonly #parts: EphemeralParts
   readonly #upkeep: Upkeep
   readonly #events = new Emitter<EphemeralEvents>()
-  readonly #changed = new Pulse()
+  readonly #changed = new Notifier()
   /** Fires when nothing of it is left. */
-  readonly #life: Scope
+  readonly #life: LinkedController
   #data: Bytes | (() => Bytes)
   // Whether the node is wanted follows from it: not when it is withheld or closed.
   #state: EphemeralState = { kind: 'pending', reason: undefined }
@@ -42,7 +50,7 @@ export class EphemeralNode implements Ephemeral {
       missing: (path, reason) => this.#onMissing(path, reason),
       failed: (error) => this.#onFailed(error),
     })
-    this.#life = scopeBelow(parts.ground.signal)
+    this.#life = linkedController(parts.ground.signal)
     this.#life.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
     this.#upkeep.declare()
   }
@@ -113,7 +121,7 @@ export class EphemeralNode implements Ephemeral {
 
   async #close(): Promise<void> {
     const session = this.#parts.ground.sessions.current
-    const scope = scopeBelow(this.#life.signal, session?.signal)
+    const scope = linkedController(this.#life.signal, session?.signal)
     this.#enter({ kind: 'closed' })
     try {
       if (session === undefined || scope.signal.aborted) return
@@ -122,7 +130,7 @@ export class EphemeralNode implements Ephemeral {
     } catch {
       // Refused, or the session is over, with which the servers delete it: there is nothing more to do.
     } finally {
-      scope.end()
+      scope.unlink()
       this.#life.abort(this.#closed())
     }
   }
@@ -139,10 +147,10 @@ export class EphemeralNode implements Ephemeral {
     this.#path = path
     if (this.#state.kind !== 'pending') return
     this.#enter({ kind: 'held', path, czxid })
-    const scope = scopeBelow(session.signal)
+    const scope = linkedController(session.signal)
     const onOver = (): void => this.#onMissing(path, asError(session.signal.reason))
     scope.signal.addEventListener('abort', onOver, { once: true })
-    this.#leaveSession = scope.end
+    this.#leaveSession = scope.unlink
   }
 
   #onMissing(path: string, reason: Error): void {
@@ -168,7 +176,7 @@ export class EphemeralNode implements Ephemeral {
     if (this.#state.kind === 'closed') return
     this.#state = state
     this.#events.emit('state', state)
-    this.#changed.fire()
+    this.#changed.notifyAll()
   }
 
   #openState(): EphemeralState {

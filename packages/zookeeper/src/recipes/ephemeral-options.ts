@@ -1,4 +1,4 @@
-import { checked, flag, resolveOptions } from '@ha/core'
+import { checked, flag, resolveOptions } from '@ha/core/driver'
 import type { Acl, Node } from '../node.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 

@@ -1,4 +1,5 @@
-import { asError, type Declaration, scopeBelow } from '@ha/core'
+import type { Declaration } from '@ha/core'
+import { asError, linkedController } from '@ha/core/driver'
 import type { ZookeeperConnection } from '../connection/connection.ts'
 import type { Ground } from '../ground.ts'
 import { isLasting } from '../lasting.ts'
@@ -76,20 +77,20 @@ export class Upkeep {
       apply: (_connection, signal) => this.#apply(signal),
     }
     this.#refusal = undefined
-    ground.link.ledger.declare(declaration)
+    ground.link.desiredState.declare(declaration)
   }
 
   /** Leaves the node to itself. */
   forget(): void {
     const { ground, key } = this.#parts
     this.#stopWatching()
-    ground.link.ledger.forget(key)
+    ground.link.desiredState.forget(key)
   }
 
   /** Waits until the wish has come true; rejects when a try is refused, and the next one will be as well. */
   async whenDone(signal: AbortSignal): Promise<void> {
     const { ground, key } = this.#parts
-    const { ledger } = ground.link
+    const { desiredState: ledger } = ground.link
     while (!ledger.isSettled(key)) {
       if (this.#refusal !== undefined) throw this.#refusal
       await ledger.changed.wait(signal)
@@ -100,19 +101,19 @@ export class Upkeep {
   get failure(): Error | undefined {
     const { ground, key } = this.#parts
     if (this.#refusal !== undefined) return this.#refusal
-    const standing = ground.link.ledger.standing(key)
+    const standing = ground.link.desiredState.standing(key)
     return standing !== undefined && 'error' in standing ? standing.error : undefined
   }
 
   async #apply(signal: AbortSignal): Promise<void> {
     const session = await this.#parts.ground.sessions.live(signal)
-    const scope = scopeBelow(signal, session.signal)
+    const scope = linkedController(signal, session.signal)
     try {
       await this.#bring(session, scope.signal)
     } catch (thrown) {
       throw scope.signal.aborted ? thrown : this.#failed(asError(thrown))
     } finally {
-      scope.end()
+      scope.unlink()
     }
   }
 

@@ -1,4 +1,5 @@
-import { abandonable, gate, isHaError } from '@ha/core'
+import { isHaError } from '@ha/core'
+import { deferred, raceAbort } from '@ha/core/driver'
 import type { Ground } from '../ground.ts'
 import type { Node } from '../node.ts'
 import { childOf } from '../operations/paths.ts'
@@ -44,12 +45,12 @@ export class Gathering {
   /** Waits until all have come. */
   async opened(signal: AbortSignal): Promise<void> {
     const { watched } = this.#ground
-    const { promise, resolve } = gate()
+    const { promise, resolve } = deferred()
     const { value, unwatch } = await persist(this.#ground, signal, (options) =>
       watched.exists(this.#openPath, () => resolve(), options),
     )
     if (value !== undefined) resolve()
-    await abandonable(promise, signal, () => undefined).finally(unwatch)
+    await raceAbort(promise, signal, () => undefined).finally(unwatch)
   }
 
   /** Waits until the node of this name has gone. */

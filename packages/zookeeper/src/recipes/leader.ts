@@ -1,4 +1,4 @@
-import { abandonable, gate, scopeBelow } from '@ha/core'
+import { deferred, linkedController, raceAbort } from '@ha/core/driver'
 import type { Ground } from '../ground.ts'
 import type { Node } from '../node.ts'
 import { type Call, Remaining } from '../operations/call-options.ts'
@@ -39,14 +39,14 @@ export async function* observeLeader(
   folder: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Participant | undefined, void, void> {
-  const scope = scopeBelow(signal, ground.signal)
+  const scope = linkedController(signal, ground.signal)
   let last: Sight | undefined
   try {
     for (;;) {
       const sight = await see(ground, folder, scope.signal)
       try {
         if (last === undefined || isNews(last, sight)) yield sight.leader
-        await abandonable(sight.changed, scope.signal, () => undefined)
+        await raceAbort(sight.changed, scope.signal, () => undefined)
       } finally {
         sight.unwatch()
       }
@@ -55,7 +55,7 @@ export async function* observeLeader(
   } catch (thrown) {
     if (!scope.signal.aborted) throw thrown
   } finally {
-    scope.end()
+    scope.unlink()
   }
 }
 
@@ -76,7 +76,7 @@ async function see(ground: Ground, folder: string, signal: AbortSignal): Promise
   for (;;) {
     const children = await persist(ground, signal, (options) => operations.children(folder, options))
     const path = firstOf(folder, children?.names)
-    const { promise: changed, resolve } = gate()
+    const { promise: changed, resolve } = deferred()
     const onEvent = (): void => resolve()
     if (path === undefined) {
       const line = await persist(ground, signal, (options) => watched.children(folder, onEvent, options))

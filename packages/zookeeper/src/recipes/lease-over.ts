@@ -1,4 +1,5 @@
-import { asError, isHaError } from '@ha/core'
+import { isHaError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import { ZookeeperError } from '../zookeeper-error.ts'
 
 /** Why a lease is no longer certain: `why` is a reason in words, or what its signal was fired with. */

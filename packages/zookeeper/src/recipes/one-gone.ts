@@ -1,4 +1,4 @@
-import { abandonable, gate, scopeBelow } from '@ha/core'
+import { deferred, linkedController, raceAbort } from '@ha/core/driver'
 import type { Ground } from '../ground.ts'
 import { childOf } from '../operations/paths.ts'
 import { persist } from './persist.ts'
@@ -10,18 +10,18 @@ export async function oneGone(
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const gone = gate()
-  const scope = scopeBelow(signal)
+  const gone = deferred()
+  const scope = linkedController(signal)
   const watch = async (path: string): Promise<void> => {
     const { value, unwatch } = await persist(ground, scope.signal, (options) =>
       ground.watched.exists(path, () => gone.resolve(), options),
     )
     if (value === undefined) gone.resolve()
-    await abandonable(gone.promise, scope.signal, () => undefined).finally(unwatch)
+    await raceAbort(gone.promise, scope.signal, () => undefined).finally(unwatch)
   }
   for (const name of names) watch(childOf(folder, name)).catch(gone.reject)
   try {
-    await abandonable(gone.promise, signal, () => undefined)
+    await raceAbort(gone.promise, signal, () => undefined)
   } finally {
     scope.abort(undefined)
   }

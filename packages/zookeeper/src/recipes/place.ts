@@ -1,4 +1,4 @@
-import { abandonable, gate, type Scope, scopeBelow, timerGrainMs } from '@ha/core'
+import { deferred, type LinkedController, linkedController, raceAbort, timerGrainMs } from '@ha/core/driver'
 import type { Ground } from '../ground.ts'
 import type { Created, Stat, WatchEvent } from '../node.ts'
 import { nameOf } from '../operations/paths.ts'
@@ -25,7 +25,7 @@ export class Place implements Lease {
   /** The session that owns the node. */
   readonly session: LiveSession
   readonly #ground: Ground
-  readonly #scope: Scope
+  readonly #scope: LinkedController
   #state: State = { kind: 'waiting' }
 
   constructor(ground: Ground, { path, stat }: Created, session: LiveSession) {
@@ -33,7 +33,7 @@ export class Place implements Lease {
     this.token = stat.czxid
     this.session = session
     this.#ground = ground
-    this.#scope = scopeBelow(session.signal)
+    this.#scope = linkedController(session.signal)
     this.#scope.signal.addEventListener('abort', () => this.#onOver(), { once: true })
     this.#watch().catch((thrown: unknown) => {
       if (!this.signal.aborted) ground.onDefect(`watching ${path}`, thrown)
@@ -135,7 +135,7 @@ export class Place implements Lease {
   async #watch(): Promise<void> {
     const { signal } = this
     for (;;) {
-      const changed = gate()
+      const changed = deferred()
       // Whoever stood behind it may hold it by now: nobody is asked first.
       const onEvent = ({ kind }: WatchEvent): void => {
         if (kind === 'deleted') this.#end('somebody deleted its node')
@@ -145,7 +145,7 @@ export class Place implements Lease {
         this.#ground.watched.exists(this.path, onEvent, options),
       )
       if (!this.#isOurs(value)) this.#end('somebody deleted its node')
-      await abandonable(changed.promise, signal, () => undefined).finally(unwatch)
+      await raceAbort(changed.promise, signal, () => undefined).finally(unwatch)
     }
   }
 

@@ -1,4 +1,4 @@
-import { scopeBelow } from '@ha/core'
+import { linkedController } from '@ha/core/driver'
 import type { Ground } from '../ground.ts'
 import type { Line } from './line.ts'
 import { oneGone } from './one-gone.ts'
@@ -19,7 +19,7 @@ export async function waitForTurn(
   place: Place,
   { signal, onTurn }: Waiting,
 ): Promise<Exclude<Turn['kind'], 'behind'>> {
-  const either = scopeBelow(signal, place.signal)
+  const either = linkedController(signal, place.signal)
   try {
     for (;;) {
       const turn = await lookOnce(ground, line, place, either.signal)
@@ -31,7 +31,7 @@ export async function waitForTurn(
     if (signal.aborted || !place.signal.aborted) throw thrown
     return 'gone'
   } finally {
-    either.end()
+    either.unlink()
   }
 }
 

@@ -1,4 +1,5 @@
-import { asError, fullJitter, isHaError } from '@ha/core'
+import { fullJitter, isHaError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import type { Ground } from '../ground.ts'
 import { isLasting } from '../lasting.ts'
 import type { LiveSession } from '../session/live-session.ts'

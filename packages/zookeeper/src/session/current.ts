@@ -1,4 +1,5 @@
-import { type Clock, type HaError, type Scope, scopeBelow } from '@ha/core'
+import type { Clock, HaError } from '@ha/core'
+import { type LinkedController, linkedController } from '@ha/core/driver'
 import type { ZookeeperConnection } from '../connection/connection.ts'
 import type { Granted } from '../connection/handshake.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
@@ -17,7 +18,7 @@ export class Current implements LiveSession {
   readonly id: bigint
   readonly epoch: number
   readonly #parts: CurrentParts
-  readonly #scope: Scope = scopeBelow()
+  readonly #scope: LinkedController = linkedController()
   #timeoutMs: number
   // What handshakes and earlier connections have confirmed: some server, and the leader.
   #confirmedAtMs: number

@@ -1,12 +1,5 @@
-import {
-  abandonable,
-  type Clock,
-  type Driver,
-  type Endpoint,
-  fullJitter,
-  HaError,
-  withDeadline,
-} from '@ha/core'
+import { type Clock, type Driver, type Endpoint, fullJitter, HaError } from '@ha/core'
+import { raceAbort, withDeadline } from '@ha/core/driver'
 import type { ZookeeperConnection } from '../connection/connection.ts'
 import type { OwnSessions } from './sessions.ts'
 
@@ -58,7 +51,7 @@ async function ask(
   const expired = (): HaError => late(endpoint.host, timeoutMs)
   const asking = withDeadline(clock, { timeoutMs, signal, expired }, async (inner) => {
     const connection = await driver.open(endpoint, inner)
-    await abandonable(driver.close(connection), inner, () => undefined).finally(() =>
+    await raceAbort(driver.close(connection), inner, () => undefined).finally(() =>
       driver.destroy(connection),
     )
   })

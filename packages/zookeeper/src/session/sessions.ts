@@ -1,4 +1,5 @@
-import { type Clock, type HaError, kept, type Link, leaseOf, Pulse } from '@ha/core'
+import type { Clock, HaError, Link } from '@ha/core'
+import { detachStack, leaseOf, Notifier } from '@ha/core/driver'
 import type { ZookeeperConnection } from '../connection/connection.ts'
 import type { Granted } from '../connection/handshake.ts'
 import type { Hello } from '../driver/greeting.ts'
@@ -30,7 +31,7 @@ type Standing =
  * that a server may have ended it: from then on it is not used any more, whatever a server says later.
  */
 export class OwnSessions implements Sessions {
-  readonly changed: Pulse = new Pulse()
+  readonly changed: Notifier = new Notifier()
   readonly #parts: SessionsParts
   // What was ours is taken over, and never mistaken for a stranger's. The latest ones, in their order.
   readonly #earlier = new Set<bigint>()
@@ -72,7 +73,7 @@ export class OwnSessions implements Sessions {
   /** Binds them to the connection that they live on. */
   follow(link: Link<ZookeeperConnection>): void {
     this.#link = link
-    link.events.on('state', () => this.changed.fire())
+    link.events.on('state', () => this.changed.notifyAll())
   }
 
   /** What the next handshake says. */
@@ -133,7 +134,7 @@ export class OwnSessions implements Sessions {
     const current = new Current({ granted, epoch: this.#epoch, clock, onUncertain })
     this.#standing = { kind: 'live', current }
     onBegun(current)
-    this.changed.fire()
+    this.changed.notifyAll()
   }
 
   /** The servers do not have the session any more: a server said so, or has ended it for us. */
@@ -151,10 +152,10 @@ export class OwnSessions implements Sessions {
     // A new session may begin anywhere, also on an ensemble that was made anew and counts from the beginning.
     this.#lastZxid = 0n
     this.#connection = undefined
-    kept(error)
+    detachStack(error)
     current.end(error)
     this.#parts.onOver(current, error)
-    this.changed.fire()
+    this.changed.notifyAll()
   }
 
   #remember(id: bigint): void {
@@ -168,7 +169,7 @@ export class OwnSessions implements Sessions {
     const left = this.#standing.kind === 'live' ? this.#standing.current : undefined
     this.end(closed())
     this.#standing = { kind: 'closed', left }
-    this.changed.fire()
+    this.changed.notifyAll()
   }
 
   async live(signal: AbortSignal): Promise<LiveSession> {

@@ -1,4 +1,5 @@
-import { type Declaration, type Link, leaseOf } from '@ha/core'
+import type { Declaration, Link } from '@ha/core'
+import { leaseOf } from '@ha/core/driver'
 import type { ZookeeperConnection } from '../connection/connection.ts'
 import { ReplyError } from '../driver/reply-error.ts'
 import { addWatch, removeWatches, setWatches } from '../driver/watch-requests.ts'

@@ -1,4 +1,5 @@
-import { HaError, Pulse } from '@ha/core'
+import { HaError } from '@ha/core'
+import { Notifier } from '@ha/core/driver'
 import { FakeClock, settle } from '@ha/core/testing'
 import type { Ground, Sessions } from '../../src/ground.ts'
 import type { Children, Node, Stat, WatchEvent } from '../../src/node.ts'
@@ -113,7 +114,7 @@ function childrenIn(tree: ReadonlyMap<string, Node>, path: string): Children | u
 
 /** Sessions that a test begins and ends. */
 export class ScriptedSessions implements Sessions {
-  readonly changed = new Pulse()
+  readonly changed = new Notifier()
   readonly #clock: FakeClock
   current: LiveSession | undefined
   connected = false
@@ -137,7 +138,7 @@ export class ScriptedSessions implements Sessions {
 
   async connect(connected: boolean): Promise<void> {
     this.connected = connected
-    this.changed.fire()
+    this.changed.notifyAll()
     await settle()
   }
 

@@ -248,6 +248,6 @@ describe('on real servers', () => {
       onGranted: () => undefined,
       onGone: () => undefined,
     })
-    await expect(driver.knock(lab.nodes[0]!.endpoint, never)).resolves.toBeUndefined()
+    await expect(driver.probeEndpoint(lab.nodes[0]!.endpoint, never)).resolves.toBeUndefined()
   })
 })

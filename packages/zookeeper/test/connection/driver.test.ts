@@ -172,7 +172,7 @@ function knock() {
     onGone: () => undefined,
     dial: async () => stream,
   })
-  const knocking = driver.knock(endpoint, abort.signal)
+  const knocking = driver.probeEndpoint(endpoint, abort.signal)
   knocking.catch(() => undefined)
   return { knocking, stream, peer, abort }
 }

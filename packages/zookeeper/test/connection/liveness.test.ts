@@ -50,8 +50,8 @@ describe('a server that says nothing', () => {
     await clock.advance(3_999)
     expect(connection.over).toBeUndefined()
     await clock.advance(1)
-    expect(connection.over).toMatchObject({ code: 'silent', endpoint: 'zk1:2181', retryable: true })
-    expect(await answer).toMatchObject({ kind: 'lost', cause: { code: 'silent' } })
+    expect(connection.over).toMatchObject({ code: 'unresponsive', endpoint: 'zk1:2181', retryable: true })
+    expect(await answer).toMatchObject({ kind: 'lost', cause: { code: 'unresponsive' } })
     expect(clock.pending).toBe(0)
   })
 
@@ -68,7 +68,7 @@ describe('a server that says nothing', () => {
     const { clock, connection } = await opened()
     await clock.block(5_000)
     await clock.advance(200)
-    expect(connection.over).toMatchObject({ code: 'silent' })
+    expect(connection.over).toMatchObject({ code: 'unresponsive' })
   })
 })
 

@@ -26,7 +26,7 @@ describe('what an error means', () => {
     ['the request was too large', new TooLargeError('request', 'create', 9, 8), 'call', 'none', false],
     ['the answer was too large', new TooLargeError('answer', 'multi', 9, 8), 'call', 'unknown', false],
     ['the yes could not be read', new MalformedError('short'), 'call', 'unknown', false],
-    ['the server said nothing', new HaError('silent', ''), 'endpoint', 'unknown', true],
+    ['the server said nothing', new HaError('unresponsive', ''), 'endpoint', 'unknown', true],
     ['the connection ended', new HaError('lost', ''), 'endpoint', 'unknown', true],
     ['the server was not reached', new HaError('unreachable', ''), 'endpoint', 'none', true],
     ['the certificate is wrong', new HaError('refused', ''), 'cluster', 'none', false],

@@ -1,4 +1,4 @@
-import { Pulse } from '@ha/core'
+import { Notifier } from '@ha/core/driver'
 import { settle } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import { difference, differences } from '../../src/discovery/difference.ts'
@@ -20,12 +20,12 @@ describe('the difference between two lists', () => {
 
 describe('the differences of a list that changes', () => {
   function following() {
-    const pulse = new Pulse()
+    const pulse = new Notifier()
     const stop = new AbortController()
     let list: readonly Instance[] = [a]
     const change = (to: readonly Instance[]): void => {
       list = to
-      pulse.fire()
+      pulse.notifyAll()
     }
     return { change, stop, told: differences(() => list, pulse, stop.signal) }
   }

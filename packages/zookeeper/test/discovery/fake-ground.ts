@@ -1,4 +1,4 @@
-import { Emitter } from '@ha/core'
+import { Emitter } from '@ha/core/driver'
 import { FakeClock, seededRandom } from '@ha/core/testing'
 import type { Cache, CachedNode } from '../../src/cache/cache.ts'
 import type { CacheChange } from '../../src/cache/change.ts'

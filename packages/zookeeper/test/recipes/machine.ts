@@ -1,5 +1,6 @@
 import { Duplex } from 'node:stream'
-import { type Clock, clockOf, type Endpoint } from '@ha/core'
+import type { Clock, Endpoint } from '@ha/core'
+import { clockOf } from '@ha/core/driver'
 import type { FakeClock } from '@ha/core/testing'
 import type { Dial } from '../../src/connection/socket.ts'
 

@@ -1,4 +1,4 @@
-import { Pulse, scopeBelow } from '@ha/core'
+import { linkedController, Notifier } from '@ha/core/driver'
 import { FakeClock, settle } from '@ha/core/testing'
 import { beforeEach, describe, expect, it } from 'vitest'
 import type { Ground } from '../../src/ground.ts'
@@ -11,7 +11,7 @@ let clock: FakeClock
 let certainUntilMs: number
 let needing: number
 let deleted: string[]
-let changed: Pulse
+let changed: Notifier
 let place: Place
 
 beforeEach(() => {
@@ -19,7 +19,7 @@ beforeEach(() => {
   certainUntilMs = 0
   needing = 0
   deleted = []
-  changed = new Pulse()
+  changed = new Notifier()
   place = new Place(ground(), { path: '/l/lock-0000000001', stat }, session())
 })
 
@@ -57,7 +57,7 @@ describe('a place whose turn has come', () => {
   })
 
   it('stops to wait at the signal', async () => {
-    const scope = scopeBelow()
+    const scope = linkedController()
     const holding = place.hold(scope.signal)
     holding.catch(() => undefined)
     scope.abort(new Error('enough'))
@@ -108,7 +108,7 @@ describe('a place that is held', () => {
     certainUntilMs = 40_000
     await clock.advance(1_000)
     certainUntilMs = 4_000
-    changed.fire()
+    changed.notifyAll()
     await clock.advance(3_000)
 
     expect(place.signal.aborted).toBe(true)
@@ -130,7 +130,7 @@ describe('a place that is held', () => {
 })
 
 function never(): AbortSignal {
-  return scopeBelow().signal
+  return linkedController().signal
 }
 
 function session(): LiveSession {

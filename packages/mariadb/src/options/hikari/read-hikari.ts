@@ -1,4 +1,4 @@
-import { didYouMean, Problems } from '@ha/core'
+import { didYouMean, Problems } from '@ha/core/driver'
 import { type ForeignOption, translate } from '../foreign-option.ts'
 import { overlay } from '../overlay.ts'
 import { misspelt, words } from '../spelling.ts'

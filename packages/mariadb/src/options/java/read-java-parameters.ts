@@ -1,4 +1,4 @@
-import { didYouMean, type JdbcParameter, jdbcUrlSwitches, type Problems } from '@ha/core'
+import { didYouMean, type JdbcParameter, jdbcUrlSwitches, type Problems } from '@ha/core/driver'
 import { type ForeignOption, translate } from '../foreign-option.ts'
 import { overlay } from '../overlay.ts'
 import { misspelt, oneWord } from '../spelling.ts'

@@ -1,4 +1,4 @@
-import { type JdbcHost, Problems, parseJdbcUrl } from '@ha/core'
+import { type JdbcHost, Problems, parseJdbcUrl } from '@ha/core/driver'
 import type { HostInput } from '../hosts.ts'
 import { overlay } from '../overlay.ts'
 import { javaSslMode } from '../tls.ts'

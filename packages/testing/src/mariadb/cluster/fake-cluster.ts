@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { type Clock, type Endpoint, HaError, sameEndpoint } from '@ha/core'
+import { type Clock, type Endpoint, HaError } from '@ha/core'
+import { sameEndpoint } from '@ha/core/driver'
 import { nodeNumbered } from '../../server/node-numbered.ts'
 import { Script } from '../../server/script/script.ts'
 import type { Membership } from '../engine/membership.ts'

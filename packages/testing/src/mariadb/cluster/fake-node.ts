@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { type Clock, type Endpoint, type Gate, gate } from '@ha/core'
+import type { Clock, Endpoint } from '@ha/core'
+import { type Deferred, deferred } from '@ha/core/driver'
 import { KeptPort } from '../../server/pipe/kept-port.ts'
 import { memorySockets } from '../../server/pipe/memory-sockets.ts'
 import type { Socketlike } from '../../server/pipe/socketlike.ts'
@@ -34,7 +35,7 @@ export interface NodeEnds {
 type State =
   | { readonly kind: 'down' }
   | { readonly kind: 'running'; readonly server: Server }
-  | { readonly kind: 'paused'; readonly server: Server; readonly resumed: Gate<void> }
+  | { readonly kind: 'paused'; readonly server: Server; readonly resumed: Deferred<void> }
 
 // How long a node that stops waits for its clients to leave.
 const stopGraceMs = 1_000
@@ -131,7 +132,7 @@ export class FakeNode {
   /** Stands still as a process does on SIGSTOP: TCP connects, nothing is read and nothing is said. */
   pause(): void {
     if (this.#state.kind !== 'running') return
-    this.#state = { ...this.#state, kind: 'paused', resumed: gate() }
+    this.#state = { ...this.#state, kind: 'paused', resumed: deferred() }
     this.#forEachLine((line) => line.freeze())
     this.#ends.bond.lost(this.#peer)
   }

@@ -1,4 +1,5 @@
-import { type Clock, type Gate, gate } from '@ha/core'
+import type { Clock } from '@ha/core'
+import { type Deferred, deferred } from '@ha/core/driver'
 import type { Committer, Membership, Values } from '../engine/membership.ts'
 import { refusals } from '../engine/refusals.ts'
 import type { Changes, Store } from '../engine/store.ts'
@@ -38,7 +39,7 @@ export class Galera implements Bond {
   #change: (() => void) | undefined
   // Cancel the returns that are under way.
   readonly #rejoins: (() => void)[] = []
-  #changed: Gate<void> = gate()
+  #changed: Deferred<void> = deferred()
 
   constructor(ends: GaleraEnds) {
     this.#ends = ends
@@ -116,7 +117,7 @@ export class Galera implements Bond {
   // Somebody's state has changed: every commit that waits looks again.
   #wake(): void {
     const changed = this.#changed
-    this.#changed = gate()
+    this.#changed = deferred()
     changed.resolve()
   }
 

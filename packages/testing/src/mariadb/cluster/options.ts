@@ -1,13 +1,12 @@
+import { type Clock, systemClock } from '@ha/core'
 import {
-  type Clock,
   count,
   flag,
   milliseconds,
   type OptionReader,
   type OptionTable,
   resolveOptions,
-  systemClock,
-} from '@ha/core'
+} from '@ha/core/driver'
 import type { Users } from '../conversation/users.ts'
 import type { Values } from '../engine/membership.ts'
 

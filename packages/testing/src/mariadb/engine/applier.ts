@@ -1,8 +1,9 @@
-import { type Clock, type Gate, gate, withDeadline } from '@ha/core'
+import type { Clock } from '@ha/core'
+import { type Deferred, deferred, withDeadline } from '@ha/core/driver'
 
 interface Waiter {
   readonly seqno: number
-  readonly reached: Gate<void>
+  readonly reached: Deferred<void>
 }
 
 /** How far a node has come with what is committed in its cluster. */
@@ -50,7 +51,7 @@ export class Applier {
   async hasReached(seqno: number, limit: { timeoutMs: number; signal: AbortSignal }): Promise<boolean> {
     if (this.#applied >= seqno) return true
     if (limit.timeoutMs === 0) return false
-    const waiter: Waiter = { seqno, reached: gate() }
+    const waiter: Waiter = { seqno, reached: deferred() }
     this.#waiters = [...this.#waiters, waiter]
     const late = new Late()
     try {

@@ -1,4 +1,5 @@
-import { type Clock, type Gate, gate, withDeadline } from '@ha/core'
+import type { Clock } from '@ha/core'
+import { type Deferred, deferred, withDeadline } from '@ha/core/driver'
 import { refusals } from './refusals.ts'
 import type { Table } from './table.ts'
 import type { Transaction } from './transaction.ts'
@@ -9,7 +10,7 @@ export type LockMode = 'update' | 'share'
 interface Waiter {
   readonly by: Transaction
   readonly mode: LockMode
-  readonly granted: Gate<void>
+  readonly granted: Deferred<void>
 }
 
 /** The lock of one row. More than one transaction holds it only in the mode `share`. */
@@ -50,7 +51,7 @@ export class Locks {
     this.#locks.set(table, rows)
     const lock = rows.get(key) ?? free
     if (lock.holders.has(by) && (lock.mode === 'update' || wish.mode === 'share')) return
-    const waiter: Waiter = { by, mode: wish.mode, granted: gate() }
+    const waiter: Waiter = { by, mode: wish.mode, granted: deferred() }
     if (lock.waiters.length === 0 && admits(lock, waiter)) rows.set(key, this.#given(lock, waiter))
     else await this.#wait(rows, key, { ...lock, waiters: [...lock.waiters, waiter] }, { waiter, wish })
   }

@@ -1,4 +1,4 @@
-import { type Scope, scopeBelow, withDeadline } from '@ha/core'
+import { type LinkedController, linkedController, withDeadline } from '@ha/core/driver'
 import { type Parsed, parse } from '../sql/parse.ts'
 import type { Access } from '../sql/statement.ts'
 import type { Answer, Tracked } from '../wire/answer.ts'
@@ -45,7 +45,7 @@ export class Session {
   readonly #variables = new Map<string, Value>()
   #forStatement: ReadonlyMap<string, Value> = new Map()
   #tracked: readonly Tracked[] = []
-  #running: Scope | undefined
+  #running: LinkedController | undefined
 
   constructor({ server, id, user, onKilled }: SessionEnds) {
     this.server = server
@@ -150,7 +150,7 @@ export class Session {
   }
 
   async #run({ statement, variables }: Parsed, parameters: Row): Promise<Answer> {
-    const running = scopeBelow()
+    const running = linkedController()
     const runOf = (signal: AbortSignal): Run => ({ session: this, parameters, signal })
     this.#running = running
     this.#forStatement = valuesFor(runOf(running.signal), variables)
@@ -161,7 +161,7 @@ export class Session {
       const limit = { timeoutMs: limitMs, signal: running.signal, expired: refusals.outOfTime }
       return await withDeadline(this.server.clock, limit, work)
     } finally {
-      running.end()
+      running.unlink()
       this.#running = undefined
       this.#forStatement = new Map()
     }

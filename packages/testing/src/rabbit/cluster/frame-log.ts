@@ -1,4 +1,5 @@
-import { type Clock, type Gate, gate, HaError, withDeadline } from '@ha/core'
+import { type Clock, HaError } from '@ha/core'
+import { type Deferred, deferred, withDeadline } from '@ha/core/driver'
 import type { Side } from '../../server/script/place.ts'
 import { plainTable } from '../wire/field-value.ts'
 import type { Frame } from '../wire/frame.ts'
@@ -29,7 +30,7 @@ interface Waiter {
   readonly pattern: LogPattern
   readonly count: number
   missing: number
-  readonly seen: Gate<readonly LogEntry[]>
+  readonly seen: Deferred<readonly LogEntry[]>
 }
 
 /** The frames of all connections in the order in which the cluster saw them; the oldest are forgotten when there are too many. */
@@ -62,7 +63,7 @@ export class FrameLog {
   ): Promise<readonly LogEntry[]> {
     const { count = 1, timeoutMs = 5_000 } = options
     const missing = count - this.entries(pattern).length
-    const waiter: Waiter = { pattern, count, missing, seen: gate() }
+    const waiter: Waiter = { pattern, count, missing, seen: deferred() }
     if (missing <= 0) return Promise.resolve(this.entries(pattern))
     this.#waiters = [...this.#waiters, waiter]
     const expired = (): Error => this.#notSeen(waiter, timeoutMs)

@@ -1,4 +1,5 @@
-import { type Clock, didYouMean, HaError, systemClock } from '@ha/core'
+import { type Clock, HaError, systemClock } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 import type { FakeUser } from '../broker/users.ts'
 import type { ServerSettings } from '../session/settings.ts'
 

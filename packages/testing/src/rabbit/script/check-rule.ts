@@ -1,4 +1,4 @@
-import { didYouMean } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 import { checkWhole, invalidRule } from '../../server/script/invalid-rule.ts'
 import { type FrameName, plainFrameNames } from '../wire/frame-name.ts'
 import { fieldNames } from '../wire/method.ts'

@@ -1,5 +1,6 @@
 import type { Clock } from '@ha/core'
-import { type Gate, gate, HaError, withDeadline } from '@ha/core'
+import { HaError } from '@ha/core'
+import { type Deferred, deferred, withDeadline } from '@ha/core/driver'
 
 /** When something was noted. */
 export interface Noted {
@@ -20,7 +21,7 @@ export interface LogReading<S, P, D> {
 interface Waiter<E, P> {
   readonly pattern: P
   readonly count: number
-  readonly seen: Gate<readonly E[]>
+  readonly seen: Deferred<readonly E[]>
 }
 
 /** What all clients did, in the order in which the nodes saw it. */
@@ -60,7 +61,7 @@ export class DeedLog<S extends object, P, D> {
   ): Promise<readonly (Noted & S)[]> {
     const { count = 1, timeoutMs = 5_000 } = options
     if (this.count(pattern) >= count) return Promise.resolve(this.entries(pattern))
-    const waiter: Waiter<Noted & S, P> = { pattern, count, seen: gate() }
+    const waiter: Waiter<Noted & S, P> = { pattern, count, seen: deferred() }
     this.#waiters = [...this.#waiters, waiter]
     const expired = (): Error => this.#notSeen(waiter, timeoutMs)
     return withDeadline(this.#clock, { timeoutMs, expired }, () => waiter.seen.promise)

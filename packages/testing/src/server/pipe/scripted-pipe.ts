@@ -1,4 +1,4 @@
-import { type Gate, gate } from '@ha/core'
+import { type Deferred, deferred } from '@ha/core/driver'
 import type { EndingBy, ServerCut } from '../script/ending.ts'
 import type { Side } from '../script/place.ts'
 import type { ByteStop } from '../script/plan-bytes.ts'
@@ -40,7 +40,7 @@ export class ScriptedPipe<U> {
   #isHeardOut = false
   #received = 0
   #sent = 0
-  #arrival: Gate<void> = gate()
+  #arrival: Deferred<void> = deferred()
   // What a network that is cut has not carried to the client yet: undefined while it is whole.
   #held: (() => void)[] | undefined
 
@@ -188,7 +188,7 @@ export class ScriptedPipe<U> {
 
   #wake(): void {
     const arrival = this.#arrival
-    this.#arrival = gate()
+    this.#arrival = deferred()
     arrival.resolve()
   }
 }

@@ -1,4 +1,4 @@
-import { type Gate, gate } from '@ha/core'
+import { type Deferred, deferred } from '@ha/core/driver'
 import type { Where } from './place.ts'
 import { type ByteRule, type ByteStop, planBytes, type Stretch } from './plan-bytes.ts'
 import { type Counted, type MomentRule, planMoment, type Reading } from './plan-moment.ts'
@@ -12,7 +12,7 @@ export interface Grammar<R, B, M, P> extends Reading<R, M, P> {
 /** The misbehaviour of fake servers, as data: rules, how often each has matched, and the gates that wait for a test. */
 export class Script<R extends MomentRule, B extends ByteRule, M extends Where, P> {
   readonly #grammar: Grammar<R, B, M, P>
-  readonly #gates = new Map<string, Gate<void>>()
+  readonly #gates = new Map<string, Deferred<void>>()
   #counted: readonly Counted<R>[] = []
   #byteRules: readonly B[] = []
 
@@ -50,7 +50,7 @@ export class Script<R extends MomentRule, B extends ByteRule, M extends Where, P
 
   /** Resolves at the next {@link release} of that name. */
   released(name: string): Promise<void> {
-    const waiting = this.#gates.get(name) ?? gate()
+    const waiting = this.#gates.get(name) ?? deferred()
     this.#gates.set(name, waiting)
     return waiting.promise
   }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { abandonable, type Endpoint, formatEndpoint, type Gate, gate } from '@ha/core'
+import { type Endpoint, formatEndpoint } from '@ha/core'
+import { type Deferred, deferred, raceAbort } from '@ha/core/driver'
 import { KeptPort } from '../../server/pipe/kept-port.ts'
 import { connectionRefused, memorySockets } from '../../server/pipe/memory-sockets.ts'
 import type { Socketlike } from '../../server/pipe/socketlike.ts'
@@ -24,7 +25,7 @@ export class Entrance {
   #isOpen = false
   #isRefusing = false
   // Resolves when the network is whole again: undefined while it is.
-  #severed: Gate<void> | undefined
+  #severed: Deferred<void> | undefined
 
   constructor(ends: EntranceEnds) {
     this.#ends = ends
@@ -64,7 +65,7 @@ export class Entrance {
 
   /** The network carries nothing, and nobody is told: who connects waits. */
   sever(): void {
-    this.#severed ??= gate()
+    this.#severed ??= deferred()
     for (const line of this.#lines) line.sever()
   }
 
@@ -78,7 +79,7 @@ export class Entrance {
   /** Connects without a port; rejects with ECONNREFUSED, and with the signal's reason. */
   async dial(signal: AbortSignal): Promise<Duplex> {
     signal.throwIfAborted()
-    while (this.#severed !== undefined) await abandonable(this.#severed.promise, signal, () => undefined)
+    while (this.#severed !== undefined) await raceAbort(this.#severed.promise, signal, () => undefined)
     if (!this.#isOpen || this.#isRefusing) throw connectionRefused(formatEndpoint(this.endpoint))
     const { client, server } = memorySockets()
     this.#accept(server)

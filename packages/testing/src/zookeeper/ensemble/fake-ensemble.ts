@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
-import { type Endpoint, formatEndpoint, HaError, sameEndpoint } from '@ha/core'
+import { type Endpoint, formatEndpoint, HaError } from '@ha/core'
+import { sameEndpoint } from '@ha/core/driver'
 import { nodeNumbered } from '../../server/node-numbered.ts'
 import { Script } from '../../server/script/script.ts'
 import { type RequestScript, requestGrammar } from '../script/plan.ts'

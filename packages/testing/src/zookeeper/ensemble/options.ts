@@ -1,13 +1,12 @@
+import { type Clock, systemClock } from '@ha/core'
 import {
-  type Clock,
   count,
   flag,
   milliseconds,
   type OptionReader,
   type OptionTable,
   resolveOptions,
-  systemClock,
-} from '@ha/core'
+} from '@ha/core/driver'
 
 /** How to set up a fake ensemble. Everything has a default. */
 export interface FakeEnsembleOptions {

@@ -1,4 +1,5 @@
-import { type Clock, type Gate, gate } from '@ha/core'
+import type { Clock } from '@ha/core'
+import { type Deferred, deferred } from '@ha/core/driver'
 
 /** How the process of a node is. */
 export type NodeState = 'down' | 'running' | 'frozen'
@@ -8,7 +9,7 @@ type State =
   | { readonly kind: 'running' }
   /** It runs, and has not heard yet what the other nodes did while it stood still. */
   | { readonly kind: 'waking'; readonly cancel: () => void }
-  | { readonly kind: 'frozen'; readonly thawed: Gate<void> }
+  | { readonly kind: 'frozen'; readonly thawed: Deferred<void> }
 
 // What a node that stood still reads first is what its clients had said: what the others did, it hears so much later.
 const wakingMs = 25
@@ -39,7 +40,7 @@ export class Process {
   }
 
   freeze(): void {
-    this.#go({ kind: 'frozen', thawed: gate() })
+    this.#go({ kind: 'frozen', thawed: deferred() })
   }
 
   thaw(): void {

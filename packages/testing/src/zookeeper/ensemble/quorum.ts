@@ -1,4 +1,5 @@
-import { type Clock, type Gate, gate } from '@ha/core'
+import type { Clock } from '@ha/core'
+import { type Deferred, deferred } from '@ha/core/driver'
 
 /** What a quorum asks of, and tells, its ensemble. */
 export interface QuorumEnds {
@@ -30,7 +31,7 @@ export class Quorum {
   #ledSinceMs = 0
   #term = 0
   #cancelElection: (() => void) | undefined
-  #change: Gate<void> = gate()
+  #change: Deferred<void> = deferred()
 
   constructor(ends: QuorumEnds) {
     this.#ends = ends
@@ -154,7 +155,7 @@ export class Quorum {
   #fire(): void {
     this.#ends.onChanged()
     const change = this.#change
-    this.#change = gate()
+    this.#change = deferred()
     change.resolve()
   }
 }

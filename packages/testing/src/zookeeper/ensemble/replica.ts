@@ -1,4 +1,5 @@
-import { type Clock, type Gate, gate, timerGrainMs } from '@ha/core'
+import type { Clock } from '@ha/core'
+import { type Deferred, deferred, timerGrainMs } from '@ha/core/driver'
 import { Tree, type Txn } from '../tree/tree.ts'
 import { Watches } from '../tree/watches.ts'
 
@@ -14,7 +15,7 @@ export interface ReplicaEnds {
 
 interface Waiter {
   readonly zxid: bigint
-  readonly reached: Gate<void>
+  readonly reached: Deferred<void>
 }
 
 /** What one node knows: the transactions up to the one that it has applied, and who watches what. */
@@ -65,7 +66,7 @@ export class Replica {
   /** Resolves when it has applied this. */
   applied(zxid: bigint): Promise<void> {
     if (this.tree.lastZxid >= zxid) return Promise.resolve()
-    const waiter = { zxid, reached: gate() }
+    const waiter = { zxid, reached: deferred() }
     this.#waiters = [...this.#waiters, waiter]
     return waiter.reached.promise
   }

@@ -1,4 +1,4 @@
-import { didYouMean } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
 import { checkEdge } from '../../server/script/edge.ts'
 import { checkWhole, invalidRule } from '../../server/script/invalid-rule.ts'
 import { checkText } from '../../server/script/text-pattern.ts'
