@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { bin, prepare, run } from './prepare.mjs'
+import { checkSmallModules } from './small-modules.mjs'
 import { Steps } from './steps.mjs'
 
 const serverless = ['unit', 'contract', 'socket']
@@ -16,6 +17,7 @@ await steps.run('the sources have one style, and layers import downwards only (b
   must(bin('biome', ['check', '.'])),
 )
 await steps.run('the tests are typed (tsc)', () => must(bin('tsc', ['-p', 'tsconfig.test.json'])))
+await steps.run('no new file under 100 lines with one importer', checkSmallModules)
 await steps.run('docs/errors.md tells of every code', () =>
   must(run(process.execPath, ['tools/errors-doc.mjs', '--check'])),
 )
