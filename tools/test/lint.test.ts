@@ -18,8 +18,8 @@ const fixtures: readonly Fixture[] = [
   ['packages/core/src/session/up.ts', "export { x } from '../pool/x.ts'", ['noRestrictedImports']],
   ['packages/core/src/policy/down.ts', "export { x } from '../model/x.ts'", []],
   ['packages/core/src/runtime/up.ts', "export { x } from '../model/x.ts'", ['noRestrictedImports']],
-  ['packages/rabbit/src/publish/driver.ts', "export { connect } from 'amqplib'", ['noRestrictedImports']],
-  ['packages/rabbit/src/amqp/driver.ts', "export { connect } from 'amqplib'", []],
+  ['packages/rabbit/src/publisher/driver.ts', "export { connect } from 'amqplib'", ['noRestrictedImports']],
+  ['packages/rabbit/src/driver/driver.ts', "export { connect } from 'amqplib'", []],
   ['packages/rabbit/src/up.ts', "export { startLab } from '@ha/bootstrap'", ['noRestrictedImports']],
   [
     'examples/shop/src/inside.ts',

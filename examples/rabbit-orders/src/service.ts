@@ -1,7 +1,7 @@
 // Takes orders and bills them. Start it, kill a broker, and read what it prints.
 //   RABBITMQ_URL=amqp://guest:guest@rabbit1,rabbit2,rabbit3 node dist/service.js
 import { createRabbit, isHaError } from '@ha/rabbit'
-import { Bills } from './bills.ts'
+import { Invoices } from './invoices.ts'
 import { topology } from './topology.ts'
 
 /** An order as it travels. */
@@ -11,7 +11,7 @@ interface Order {
 }
 
 const rabbit = createRabbit(process.env['RABBITMQ_URL'] ?? 'amqp://localhost', { name: 'orders', topology })
-const bills = new Bills()
+const invoices = new Invoices()
 
 rabbit.events.on('failover', ({ role, from, to, cause, detectMs, dialMs, restoreMs, replayed }) => {
   const tookMs = Math.round(detectMs + dialMs + restoreMs)
@@ -22,7 +22,7 @@ rabbit.events.on('handlerFailed', ({ queue, messageId, error }) => {
 })
 
 // A receipt may say `maybeDuplicate`; the message id is what tells the second copy from the first.
-rabbit.consume<Order>('billing', ({ body, messageId }) => bills.write(messageId ?? '', body.total))
+rabbit.consume<Order>('billing', ({ body, messageId }) => invoices.write(messageId ?? '', body.total))
 
 const orders = rabbit.publisher<Order>({ exchange: 'orders', key: 'order.new' })
 let taken = 0
@@ -44,7 +44,7 @@ process.once('SIGINT', () => void end())
 async function end(): Promise<void> {
   clearInterval(shop)
   const { confirmed, unknown, notSent } = await rabbit.close({ timeoutMs: 10_000 })
-  console.log(JSON.stringify({ taken, billed: bills.count, atTheEnd: { confirmed, unknown, notSent } }))
+  console.log(JSON.stringify({ taken, billed: invoices.count, atTheEnd: { confirmed, unknown, notSent } }))
 }
 
 await rabbit.ready()

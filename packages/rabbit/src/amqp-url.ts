@@ -1,6 +1,6 @@
 import { HaError } from '@ha/core'
 import { didYouMean } from '@ha/core/driver'
-import { rabbitError } from './codes.ts'
+import { rabbitError } from './errors.ts'
 import type { RabbitOptions } from './options.ts'
 
 const parameters: readonly string[] = ['heartbeat', 'name']

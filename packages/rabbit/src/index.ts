@@ -9,22 +9,31 @@ export {
   type Outcome,
 } from '@ha/core'
 export type { CodeEntry, CodeTable } from '@ha/core/driver'
+export {
+  createRabbit,
+  type PublishBufferHealth,
+  type Rabbit,
+  type RabbitHealth,
+  type WaitLimit,
+} from './client.ts'
+export type { RabbitEvents, RabbitFailover, Role } from './client-events.ts'
 export { bytes, type Codec, json, text } from './codec.ts'
-export { type RabbitCode, rabbitCodes } from './codes.ts'
-export type { StopReport } from './consume/consumer.ts'
-export type { ConsumerHealth } from './consume/consuming.ts'
-export type { Delivery, DeliveryHandler, Disposition } from './consume/delivery.ts'
-export type { Consumer, ConsumerStatus } from './consume/handle.ts'
-export type { DrainReport } from './ending.ts'
-export type { RabbitEvents, RabbitFailover, Role } from './events.ts'
-export type { OutboxHealth, RabbitHealth } from './health.ts'
-export type { ConsumeOptions, PublisherOptions } from './member-options.ts'
-export type { Address, BesideUrl, LivenessOptions, RabbitOptions } from './options.ts'
-export type { Receipt } from './publish/entry.ts'
-export type { OutboxOptions } from './publish/outbox-space.ts'
-export type { PublishOptions } from './publish/publish-options.ts'
-export type { Publisher } from './publish/publisher.ts'
-export { createRabbit, type Rabbit, type WaitLimit } from './rabbit.ts'
+export type { StopReport } from './consumer/consumer.ts'
+export type { Consumer, ConsumerHealth, ConsumerStatus } from './consumer/consumers.ts'
+export type { Delivery, DeliveryHandler, Disposition } from './consumer/delivery.ts'
+export { type RabbitCode, rabbitCodes } from './errors.ts'
+export type {
+  Address,
+  BesideUrl,
+  ConsumeOptions,
+  LivenessOptions,
+  PublisherOptions,
+  RabbitOptions,
+} from './options.ts'
+export type { Receipt } from './publisher/message-queue.ts'
+export type { PublishBufferOptions } from './publisher/publish-buffer.ts'
+export type { Publisher, PublishOptions } from './publisher/publisher.ts'
+export type { DrainReport } from './shutdown.ts'
 export {
   type Arguments,
   type BindingSpec,
@@ -41,4 +50,4 @@ export {
   quorum,
   type Topology,
   topic,
-} from './topology/spec.ts'
+} from './topology/topology.ts'

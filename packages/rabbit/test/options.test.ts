@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest'
-import { resolveConsume, resolvePublisher } from '../src/member-options.ts'
-import { type RabbitOptions, resolveRabbitOptions } from '../src/options.ts'
+import {
+  type RabbitOptions,
+  resolveConsumeOptions,
+  resolvePublisherOptions,
+  resolveRabbitOptions,
+} from '../src/options.ts'
 
 const secret = 's3ntinel'
 
@@ -134,8 +138,8 @@ describe('the options of a client', () => {
 
 describe('the options of a publisher and of a consumer', () => {
   it('have defaults', () => {
-    expect(resolvePublisher({})).toMatchObject({ exchange: '', key: '', maxInFlight: 512 })
-    expect(resolveConsume('bill', () => undefined, {})).toMatchObject({
+    expect(resolvePublisherOptions({})).toMatchObject({ exchange: '', key: '', maxInFlight: 512 })
+    expect(resolveConsumeOptions('bill', () => undefined, {})).toMatchObject({
       queue: 'bill',
       prefetch: 32,
       onError: 'requeue',
@@ -146,21 +150,21 @@ describe('the options of a publisher and of a consumer', () => {
 
   it.each<[() => unknown, string]>([
     [
-      () => resolvePublisher({ maxInflight: 5 } as never),
+      () => resolvePublisherOptions({ maxInflight: 5 } as never),
       "publisher.maxInflight: there is no such option; did you mean 'maxInFlight'?",
     ],
     [
-      () => resolvePublisher({ exchange: 'x'.repeat(256) }),
+      () => resolvePublisherOptions({ exchange: 'x'.repeat(256) }),
       'publisher.exchange: expected text of at most 255 bytes',
     ],
     [
-      () => resolvePublisher({ codec: 'json' as never }),
+      () => resolvePublisherOptions({ codec: 'json' as never }),
       'publisher.codec: expected json(), text(), bytes() or a codec of your own',
     ],
-    [() => resolveConsume('', () => undefined, {}), 'consume: expected the name of a queue'],
-    [() => resolveConsume('bill', undefined as never, {}), "consume 'bill': expected a handler"],
+    [() => resolveConsumeOptions('', () => undefined, {}), 'consume: expected the name of a queue'],
+    [() => resolveConsumeOptions('bill', undefined as never, {}), "consume 'bill': expected a handler"],
     [
-      () => resolveConsume('bill', () => undefined, { prefetch: 0 }),
+      () => resolveConsumeOptions('bill', () => undefined, { prefetch: 0 }),
       "consume 'bill'.prefetch: expected a whole number from 1 to 65535, got 0",
     ],
   ])('are checked: %s', (resolve, message) => {

@@ -1,7 +1,7 @@
 import { pause, until } from '@ha/core/testing'
 import { describe, expect, it, vi } from 'vitest'
 import { type Delivery, ephemeral, fanout, mirrored, quorum } from '../../src/index.ts'
-import { rabbitBench } from './bench.ts'
+import { startHarness } from './harness.ts'
 
 const topology = { queues: { bill: quorum() } }
 
@@ -21,7 +21,7 @@ function held() {
 
 describe('a consumer', () => {
   it('acknowledges what its handler has done', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     const bodies: unknown[] = []
     rabbit.consume('bill', ({ body }) => void bodies.push(body))
     await rabbit.publisher({ key: 'bill' }).publish({ total: 7 })
@@ -30,7 +30,7 @@ describe('a consumer', () => {
   })
 
   it('acknowledges when its handler returns something that is no word', async () => {
-    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const { rabbit, cluster, events: told } = await startHarness({ topology })
     const saved = async (): Promise<unknown> => ({ id: 7 })
     let runs = 0
     rabbit.consume('bill', () => {
@@ -44,7 +44,7 @@ describe('a consumer', () => {
   })
 
   it('takes a word that it does not know for a failure', async () => {
-    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const { rabbit, cluster, events: told } = await startHarness({ topology })
     const handler = (): 'ack' => 'done' as 'ack'
     rabbit.consume('bill', handler, { onError: 'reject' })
     await rabbit.publisher({ key: 'bill' }).publish({})
@@ -63,7 +63,7 @@ describe('a consumer', () => {
   })
 
   it('never holds more than its prefetch', async () => {
-    const { rabbit } = await rabbitBench({ topology })
+    const { rabbit } = await startHarness({ topology })
     const { seen, handler, goOn } = held()
     rabbit.consume('bill', handler, { prefetch: 3 })
     const publisher = rabbit.publisher({ key: 'bill' })
@@ -79,7 +79,7 @@ describe('a consumer', () => {
   })
 
   it('requeues after a pause what its handler threw at, and tells of it', async () => {
-    const { rabbit, told } = await rabbitBench({ topology })
+    const { rabbit, events: told } = await startHarness({ topology })
     const seen: boolean[] = []
     rabbit.consume(
       'bill',
@@ -119,7 +119,7 @@ describe('a consumer', () => {
       },
     ],
   ] as const)('sends a message to the dead-letter exchange when %s', async (_, handler, options) => {
-    const { rabbit, cluster } = await rabbitBench({
+    const { rabbit, cluster } = await startHarness({
       topology: {
         exchanges: { dead: fanout() },
         queues: { bill: quorum({ deadLetterExchange: 'dead' }), grave: quorum() },
@@ -133,7 +133,7 @@ describe('a consumer', () => {
   })
 
   it('hurts nobody else with a handler or a listener that throws', async () => {
-    const { rabbit } = await rabbitBench({ topology })
+    const { rabbit } = await startHarness({ topology })
     const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
     rabbit.events.on('handlerFailed', () => {
       throw new Error('a bad listener')
@@ -157,7 +157,7 @@ describe('a consumer', () => {
 
 describe('when the node of a consumer is lost', () => {
   it('what a handler had finished is acknowledged on redelivery, and the handler runs once', async () => {
-    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const { rabbit, cluster, events: told } = await startHarness({ topology })
     const { seen, handler, goOn } = held()
     rabbit.consume('bill', handler)
     const publisher = rabbit.publisher({ key: 'bill' })
@@ -176,7 +176,7 @@ describe('when the node of a consumer is lost', () => {
   })
 
   it('a handler still at work takes over what comes again, and its answer goes there', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     const { seen, handler, goOn } = held()
     rabbit.consume('bill', handler)
     await rabbit.publisher({ key: 'bill' }).publish({})
@@ -190,7 +190,7 @@ describe('when the node of a consumer is lost', () => {
   })
 
   it('a handler that gave up with its signal runs again', async () => {
-    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const { rabbit, cluster, events: told } = await startHarness({ topology })
     let runs = 0
     rabbit.consume('bill', async ({ signal }) => {
       runs += 1
@@ -207,7 +207,7 @@ describe('when the node of a consumer is lost', () => {
   })
 
   it('never acknowledges on another channel', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     const { seen, handler, goOn } = held()
     rabbit.consume('bill', handler, { prefetch: 500 })
     const publisher = rabbit.publisher({ key: 'bill' })
@@ -226,7 +226,7 @@ describe('when the node of a consumer is lost', () => {
   })
 
   it('says so when a message without an id cannot be recognised', async () => {
-    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const { rabbit, cluster, events: told } = await startHarness({ topology })
     const { seen, handler, goOn } = held()
     rabbit.consume('bill', handler)
     await rabbit.ready()
@@ -241,7 +241,7 @@ describe('when the node of a consumer is lost', () => {
 
 describe('when the node of a consumer stops in good order', () => {
   it('nobody is told that the broker took the consumer away', async () => {
-    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const { rabbit, cluster, events: told } = await startHarness({ topology })
     const consumer = rabbit.consume('bill', () => undefined)
     await consumer.ready()
     await cluster.node(1).stop()
@@ -256,10 +256,11 @@ describe('a consumer that the broker takes away', () => {
     ['it holds a message too long', 'timeout'],
     ['it is cancelled', 'cancel'],
   ] as const)('consumes again by itself when %s', async (_, how) => {
-    const { rabbit, cluster, told } = await rabbitBench(
-      { topology },
-      { consumerTimeoutMs: how === 'timeout' ? 300 : 60_000 },
-    )
+    const {
+      rabbit,
+      cluster,
+      events: told,
+    } = await startHarness({ topology }, { consumerTimeoutMs: how === 'timeout' ? 300 : 60_000 })
     const bodies: unknown[] = []
     const other: unknown[] = []
     let slow = how === 'timeout'
@@ -290,7 +291,7 @@ describe('a consumer that the broker takes away', () => {
   })
 
   it('waits for a queue that nobody has declared, and begins when it is there', async () => {
-    const { rabbit, cluster } = await rabbitBench()
+    const { rabbit, cluster } = await startHarness()
     const seen: unknown[] = []
     const consumer = rabbit.consume('late', ({ body }) => void seen.push(body))
     await until('it has tried', () => consumer.status === 'retrying')
@@ -301,7 +302,7 @@ describe('a consumer that the broker takes away', () => {
   })
 
   it('asks to be told when a mirrored queue moves', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology: { queues: { 'ha.old': mirrored() } } })
+    const { rabbit, cluster } = await startHarness({ topology: { queues: { 'ha.old': mirrored() } } })
     rabbit.consume('ha.old', () => undefined)
     await rabbit.ready()
     const [consume] = cluster.log.entries({ from: 'client', frame: 'basic.consume' })
@@ -311,7 +312,7 @@ describe('a consumer that the broker takes away', () => {
 
 describe('stopping a consumer', () => {
   it('lets handlers finish, takes nothing new, and never comes back', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     const { seen, handler, goOn } = held()
     const consumer = rabbit.consume('bill', handler, { prefetch: 1 })
     const publisher = rabbit.publisher({ key: 'bill' })
@@ -328,7 +329,7 @@ describe('stopping a consumer', () => {
   })
 
   it('gives up on handlers by its deadline, and their messages go back', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     const { seen, handler } = held()
     const consumer = rabbit.consume('bill', handler)
     await rabbit.publisher({ key: 'bill' }).publish(1)
@@ -340,7 +341,7 @@ describe('stopping a consumer', () => {
 
 describe('an ephemeral queue', () => {
   it('gets a new name on each connection, and bindings and consumers follow', async () => {
-    const { rabbit, cluster } = await rabbitBench({
+    const { rabbit, cluster } = await startHarness({
       topology: {
         exchanges: { news: fanout() },
         queues: { inbox: ephemeral() },

@@ -1,8 +1,8 @@
 import { pause, until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import { fanout, quorum, topic } from '../../src/index.ts'
-import { ending } from '../ending.ts'
-import { rabbitBench } from './bench.ts'
+import { settlement } from '../settlement.ts'
+import { startHarness } from './harness.ts'
 
 const topology = {
   exchanges: { orders: topic() },
@@ -12,20 +12,20 @@ const topology = {
 
 describe('a publish', () => {
   it('resolves with the broker’s confirm', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     const receipt = await rabbit.publisher({ exchange: 'orders' }).publish({ total: 7 }, { key: 'order.new' })
     expect(receipt).toMatchObject({ attempts: 1, maybeDuplicate: false, endpoint: cluster.node(1).address })
     expect(cluster.queue('bill')?.ready).toBe(1)
   })
 
   it('waits for the exchange and its bindings the first time, so that nothing is unroutable', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     cluster.script({ when: { from: 'client', frame: 'queue.bind' }, do: 'delay', delayMs: 300 })
-    expect(await ending(rabbit.publisher({ exchange: 'orders' }).publish({}))).toBe('confirmed')
+    expect(await settlement(rabbit.publisher({ exchange: 'orders' }).publish({}))).toBe('confirmed')
   })
 
   it('is accepted before there is a connection, and sent when there is one', async () => {
-    const { rabbit, cluster } = await rabbitBench()
+    const { rabbit, cluster } = await startHarness()
     await Promise.all(cluster.nodes.map((node) => node.kill()))
     const publisher = rabbit.publisher({ key: 'amq.nothing' })
     const outcome = publisher.publish({}, { mandatory: false })
@@ -36,10 +36,10 @@ describe('a publish', () => {
   })
 
   it('that no queue wants is unroutable, unless that is fine', async () => {
-    const { rabbit } = await rabbitBench()
+    const { rabbit } = await startHarness()
     const publisher = rabbit.publisher()
-    const mandatory = ending(publisher.publish({}, { key: 'nowhere' }))
-    const optional = ending(publisher.publish({}, { key: 'nowhere', mandatory: false }))
+    const mandatory = settlement(publisher.publish({}, { key: 'nowhere' }))
+    const optional = settlement(publisher.publish({}, { key: 'nowhere', mandatory: false }))
     expect(await Promise.all([mandatory, optional])).toEqual(['unroutable not-done', 'confirmed'])
   })
 
@@ -47,15 +47,15 @@ describe('a publish', () => {
     ['out of order', 'reversed'],
     ['many at once', 'multiple'],
   ] as const)('is settled when confirms come %s', async (_, as) => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     cluster.script({ when: { from: 'client', frame: 'basic.publish' }, do: 'batch-confirms', size: 10, as })
     const publisher = rabbit.publisher({ key: 'bill' })
-    const outcomes = Array.from({ length: 30 }, (_, i) => ending(publisher.publish({ i })))
+    const outcomes = Array.from({ length: 30 }, (_, i) => settlement(publisher.publish({ i })))
     expect(new Set(await Promise.all(outcomes))).toEqual(new Set(['confirmed']))
   })
 
   it('whose body cannot be encoded is rejected, and hurts nobody else', async () => {
-    const { rabbit } = await rabbitBench({ topology })
+    const { rabbit } = await startHarness({ topology })
     const publisher = rabbit.publisher({ key: 'bill' })
     const circular: Record<string, unknown> = {}
     circular['self'] = circular
@@ -65,7 +65,7 @@ describe('a publish', () => {
       publisher.publish({}, { headers: { bad: Symbol('x') } }),
       publisher.publish({}),
     ]
-    expect(await Promise.all(outcomes.map(ending))).toEqual([
+    expect(await Promise.all(outcomes.map(settlement))).toEqual([
       'confirmed',
       'config-invalid not-done',
       'config-invalid not-done',
@@ -74,26 +74,26 @@ describe('a publish', () => {
   })
 
   it('ends with its signal, and says whether it was sent', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     cluster.script({ when: { from: 'client', frame: 'basic.publish' }, do: 'lose-confirm' })
     await rabbit.ready()
     const publisher = rabbit.publisher({ key: 'bill', maxInFlight: 1 })
     const controller = new AbortController()
-    const sent = ending(publisher.publish({}, { signal: controller.signal }))
-    const waiting = ending(publisher.publish({}, { signal: controller.signal }))
+    const sent = settlement(publisher.publish({}, { signal: controller.signal }))
+    const waiting = settlement(publisher.publish({}, { signal: controller.signal }))
     await until('it is sent', () => cluster.queue('bill')?.ready === 1)
     controller.abort()
     expect([await sent, await waiting]).toEqual(['aborted unknown', 'aborted not-done'])
-    expect(await ending(publisher.publish({}, { signal: controller.signal }))).toBe('aborted not-done')
+    expect(await settlement(publisher.publish({}, { signal: controller.signal }))).toBe('aborted not-done')
   })
 
   it('settles by its deadline, and says whether it was sent', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     cluster.script({ when: { from: 'client', frame: 'basic.publish' }, do: 'lose-confirm' })
     await rabbit.ready()
     const publisher = rabbit.publisher({ key: 'bill', maxInFlight: 1 })
     const outcomes = [publisher.publish({}, { timeoutMs: 300 }), publisher.publish({}, { timeoutMs: 300 })]
-    expect(await Promise.all(outcomes.map(ending))).toEqual(['timed-out unknown', 'timed-out not-done'])
+    expect(await Promise.all(outcomes.map(settlement))).toEqual(['timed-out unknown', 'timed-out not-done'])
     expect(rabbit.health().outbox).toMatchObject({ messages: 0, bytes: 0 })
   })
 })
@@ -120,7 +120,7 @@ describe('one bad publish among two thousand', () => {
         permissions: { '/': { configure: '.*', read: '.*', write: '^(?!secret).*' } },
       },
     }
-    const { rabbit, told } = await rabbitBench(
+    const { rabbit, events: told } = await startHarness(
       { topology: { ...topology, exchanges: { ...topology.exchanges, secret: fanout() } } },
       { users, maxMessageBytes: 4_000 },
     )
@@ -129,7 +129,7 @@ describe('one bad publish among two thousand', () => {
     const outcomes = Array.from({ length: 2_000 }, (_, i) => {
       const guilty = i === 1_000
       const content = 'x'.repeat(guilty ? bytes : 10)
-      return ending(publisher.publish(content, { key: 'bill', exchange: guilty ? exchange : '' }))
+      return settlement(publisher.publish(content, { key: 'bill', exchange: guilty ? exchange : '' }))
     })
     const [guilty, ...others] = await Promise.all([
       outcomes[1_000],
@@ -140,7 +140,7 @@ describe('one bad publish among two thousand', () => {
   }
 
   it('that the broker refuses without naming it is found by sending them one by one', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     cluster.script({
       when: { from: 'client', frame: 'basic.publish', fields: { routingKey: 'poison' } },
       do: 'close-channel',
@@ -152,7 +152,7 @@ describe('one bad publish among two thousand', () => {
     const outcomes = Array.from({ length: 50 }, (_, i) =>
       publisher.publish({}, { key: i === 25 ? 'poison' : 'fine' }),
     )
-    const ends = await Promise.all(outcomes.map(ending))
+    const ends = await Promise.all(outcomes.map(settlement))
     expect(ends[25]).toBe('rejected not-done')
     expect(ends.filter((end) => end === 'confirmed')).toHaveLength(49)
   })
@@ -160,7 +160,7 @@ describe('one bad publish among two thousand', () => {
 
 describe('when the node of the publishers is lost', () => {
   it('what was not confirmed is sent again in order, and its receipts say that it may be twice', async () => {
-    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const { rabbit, cluster, events: told } = await startHarness({ topology })
     await rabbit.ready()
     const seen: number[] = []
     const publisher = rabbit.publisher<number>({ key: 'bill' })
@@ -187,19 +187,19 @@ describe('when the node of the publishers is lost', () => {
   })
 
   it('what the caller wants sent once at the most is told to be unknown', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     await rabbit.ready()
     cluster.script({ when: { from: 'client', frame: 'basic.publish', node: 1 }, do: 'lose-confirm' })
     const publisher = rabbit.publisher({ key: 'bill', maxInFlight: 1 })
-    const sent = ending(publisher.publish({}, { repeatable: false }))
-    const waiting = ending(publisher.publish({}, { repeatable: false }))
+    const sent = settlement(publisher.publish({}, { repeatable: false }))
+    const waiting = settlement(publisher.publish({}, { repeatable: false }))
     await until('one is stored', () => cluster.queue('bill')?.ready === 1)
     await cluster.node(1).kill()
     expect([await sent, await waiting]).toEqual(['outcome-unknown unknown', 'confirmed'])
   })
 
   it('politely (320), it goes elsewhere without an error', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     const publisher = rabbit.publisher({ key: 'bill' })
     await publisher.publish({})
     await cluster.node(1).stop()
@@ -207,7 +207,7 @@ describe('when the node of the publishers is lost', () => {
   })
 
   it('by falling silent, it is noticed in less than two seconds and a half', async () => {
-    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const { rabbit, cluster, events: told } = await startHarness({ topology })
     const publisher = rabbit.publisher({ key: 'bill' })
     await publisher.publish({})
     cluster.node(1).freeze()
@@ -222,11 +222,13 @@ describe('when the node of the publishers is lost', () => {
 
   it('at whatever byte of what the broker says, every publish still ends confirmed', async () => {
     for (let byte = 1; byte < 640; byte += 9) {
-      const { rabbit, cluster } = await rabbitBench()
+      const { rabbit, cluster } = await startHarness()
       const how = byte % 2 === 0 ? 'reset' : 'end'
       cluster.script({ when: { from: 'server', byte, connection: 1 }, do: 'cut', how })
       const publisher = rabbit.publisher({ key: 'nowhere' })
-      const outcomes = Array.from({ length: 3 }, () => ending(publisher.publish({}, { mandatory: false })))
+      const outcomes = Array.from({ length: 3 }, () =>
+        settlement(publisher.publish({}, { mandatory: false })),
+      )
       expect(await Promise.all(outcomes), `cut at byte ${byte}`).toEqual(Array(3).fill('confirmed'))
       await rabbit.close()
     }

@@ -1,8 +1,8 @@
 import { pause, until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import { quorum, topic } from '../../src/index.ts'
-import { ending } from '../ending.ts'
-import { rabbitBench } from './bench.ts'
+import { settlement } from '../settlement.ts'
+import { startHarness } from './harness.ts'
 
 const topology = {
   exchanges: { orders: topic() },
@@ -12,7 +12,7 @@ const topology = {
 
 describe('a publisher', () => {
   it('tries again what the broker could not take, with maybeDuplicate, until it can', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     cluster.script({ when: { from: 'client', frame: 'basic.publish', times: 3 }, do: 'nack' })
     const publisher = rabbit.publisher({ key: 'bill' })
     const receipts = await Promise.all([publisher.publish({}), publisher.publish({}), publisher.publish({})])
@@ -21,7 +21,7 @@ describe('a publisher', () => {
   })
 
   it('leaves a channel that has nacked, and one that hangs after that, for the next', async () => {
-    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const { rabbit, cluster, events: told } = await startHarness({ topology })
     const publish = { from: 'client', frame: 'basic.publish' } as const
     cluster.script({ when: { ...publish, times: 1 }, do: 'nack' })
     cluster.script({ when: { ...publish, skip: 1, times: 2 }, do: 'lose-confirm' })
@@ -38,7 +38,7 @@ describe('a publisher', () => {
   })
 
   it('is in order also when some had to wait for room and others come when there is some', async () => {
-    const { rabbit } = await rabbitBench({ topology, outbox: { maxMessages: 2 } })
+    const { rabbit } = await startHarness({ topology, outbox: { maxMessages: 2 } })
     const seen: number[] = []
     rabbit.consume<number>('bill', ({ body }) => void seen.push(body))
     await rabbit.ready()
@@ -54,11 +54,11 @@ describe('a publisher', () => {
   })
 
   it('drops the oldest of all publishers that was never sent, however long the outage is', async () => {
-    const { rabbit, cluster } = await rabbitBench({ outbox: { maxMessages: 1_000, onFull: 'drop-oldest' } })
+    const { rabbit, cluster } = await startHarness({ outbox: { maxMessages: 1_000, onFull: 'drop-oldest' } })
     await Promise.all(cluster.nodes.map((node) => node.kill()))
     const publishers = [rabbit.publisher({ key: 'a' }), rabbit.publisher({ key: 'b' })] as const
     const endings = Array.from({ length: 20_000 }, (_, i) =>
-      ending((publishers[i % 2] ?? publishers[0]).publish(i, { mandatory: false })),
+      settlement((publishers[i % 2] ?? publishers[0]).publish(i, { mandatory: false })),
     )
     await Promise.all(endings.slice(0, 19_000))
     expect(publishers.map(({ pending }) => pending)).toEqual([500, 500])
@@ -69,19 +69,19 @@ describe('a publisher', () => {
   })
 
   it('tells two messages with one id apart when one of them comes back', async () => {
-    const { rabbit } = await rabbitBench({ topology })
+    const { rabbit } = await startHarness({ topology })
     const publisher = rabbit.publisher()
     await rabbit.ready()
-    const stored = ending(publisher.publish('a', { key: 'bill', messageId: 'same' }))
-    const unroutable = ending(publisher.publish('b', { key: 'nowhere', messageId: 'same' }))
+    const stored = settlement(publisher.publish('a', { key: 'bill', messageId: 'same' }))
+    const unroutable = settlement(publisher.publish('b', { key: 'nowhere', messageId: 'same' }))
     expect(await Promise.all([stored, unroutable])).toEqual(['confirmed', 'unroutable not-done'])
   })
 
   it('does not say not-done of what may have arrived on an earlier try', async () => {
-    const { rabbit, cluster } = await rabbitBench()
+    const { rabbit, cluster } = await startHarness()
     await rabbit.withChannel((channel) => channel.assertQueue('passing'))
     cluster.script({ when: { from: 'client', frame: 'basic.publish', times: 1 }, do: 'lose-confirm' })
-    const outcome = ending(rabbit.publisher({ key: 'passing' }).publish({}))
+    const outcome = settlement(rabbit.publisher({ key: 'passing' }).publish({}))
     await until('it is stored', () => cluster.queue('passing')?.ready === 1)
     await rabbit.withChannel((channel) => channel.deleteQueue('passing'))
     await cluster.node(1).kill()
@@ -89,7 +89,7 @@ describe('a publisher', () => {
   })
 
   it('can be closed: it takes nothing more, settles what it has, and gives its channel back', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     const other = rabbit.publisher({ key: 'bill' })
     await other.publish({})
     const channels = (): number => cluster.connections.reduce((sum, one) => sum + one.channels, 0)
@@ -102,46 +102,50 @@ describe('a publisher', () => {
     await until('the channels are closed', () => channels() === before)
     const late = rabbit.publisher({ key: 'bill' })
     expect(await late.close()).toEqual({ unknown: 0, notSent: 0 })
-    expect(await ending(late.publish({}))).toBe('closed not-done')
-    expect(await ending(other.publish({}))).toBe('confirmed')
+    expect(await settlement(late.publish({}))).toBe('closed not-done')
+    expect(await settlement(other.publish({}))).toBe('confirmed')
   })
 
   it('that is closed in an outage fails what it has by its deadline, with what is known', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology, liveness: { probeAfterMs: 60_000 } })
+    const { rabbit, cluster } = await startHarness({ topology, liveness: { probeAfterMs: 60_000 } })
     const publisher = rabbit.publisher({ key: 'bill', maxInFlight: 1 })
     await publisher.publish({})
     for (const node of cluster.nodes) node.freeze()
-    const outcomes = [ending(publisher.publish({})), ending(publisher.publish({}))]
+    const outcomes = [settlement(publisher.publish({})), settlement(publisher.publish({}))]
     expect(await publisher.close({ timeoutMs: 200 })).toEqual({ unknown: 1, notSent: 1 })
     expect(await Promise.all(outcomes)).toEqual(['closed unknown', 'closed not-done'])
   })
 
   it('says nacked for what may be sent once at the most', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     cluster.script({ when: { from: 'client', frame: 'basic.publish' }, do: 'nack' })
     const publisher = rabbit.publisher({ key: 'bill' })
-    expect(await ending(publisher.publish({}, { repeatable: false }))).toBe('nacked unknown')
+    expect(await settlement(publisher.publish({}, { repeatable: false }))).toBe('nacked unknown')
   })
 
   it('says nacked when a queue wants no more, keeps its channel then, and goes on when there is room', async () => {
     const full = quorum({ maxMessages: 1, overflow: 'reject-publish' })
-    const { rabbit, cluster, told } = await rabbitBench({ topology: { queues: { full, bill: quorum() } } })
+    const {
+      rabbit,
+      cluster,
+      events: told,
+    } = await startHarness({ topology: { queues: { full, bill: quorum() } } })
     const publisher = rabbit.publisher({ key: 'full' })
     await publisher.publish('first')
-    expect(await ending(publisher.publish('second'))).toBe('nacked unknown')
+    expect(await settlement(publisher.publish('second'))).toBe('nacked unknown')
     const opened = (): number => cluster.log.entries({ from: 'client', frame: 'confirm.select' }).length
     const before = opened()
     const mixed = Array.from({ length: 100 }, (_, i) => publisher.publish(i, i % 2 ? { key: 'bill' } : {}))
-    const words = await Promise.all(mixed.map(ending))
+    const words = await Promise.all(mixed.map(settlement))
     expect(words).toEqual(Array.from({ length: 100 }, (_, i) => (i % 2 ? 'confirmed' : 'nacked unknown')))
     expect(opened() - before).toBeLessThan(3)
     await rabbit.withChannel((channel) => channel.purgeQueue('full'))
-    expect(await ending(publisher.publish('third'))).toBe('confirmed')
+    expect(await settlement(publisher.publish('third'))).toBe('confirmed')
     expect(told).toEqual([])
   })
 
   it('declares an exchange of the topology again when it has vanished', async () => {
-    const { rabbit } = await rabbitBench({ topology })
+    const { rabbit } = await startHarness({ topology })
     const publisher = rabbit.publisher({ exchange: 'orders' })
     await publisher.publish({})
     await rabbit.withChannel((channel) => channel.deleteExchange('orders'))
@@ -149,7 +153,7 @@ describe('a publisher', () => {
   })
 
   it('is held while the broker is short of memory, goes nowhere, and goes on', async () => {
-    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const { rabbit, cluster, events: told } = await startHarness({ topology })
     const publisher = rabbit.publisher({ key: 'bill' })
     await publisher.publish({})
     cluster.raiseAlarm('memory')
@@ -163,7 +167,11 @@ describe('a publisher', () => {
   })
 
   it('leaves a node that answers and confirms nothing, and says that it is stalled', async () => {
-    const { rabbit, cluster, told } = await rabbitBench({ topology, liveness: { confirmStallMs: 600 } })
+    const {
+      rabbit,
+      cluster,
+      events: told,
+    } = await startHarness({ topology, liveness: { confirmStallMs: 600 } })
     const publisher = rabbit.publisher({ key: 'bill' })
     await publisher.publish({})
     cluster.script({ when: { from: 'client', frame: 'basic.publish', node: 1 }, do: 'lose-confirm' })
@@ -179,7 +187,7 @@ describe('a full outbox', () => {
   const full = { maxMessages: 2, maxAgeMs: 2_000 }
 
   async function stuck(outbox: object) {
-    const bench = await rabbitBench({ topology, outbox: { ...full, ...outbox } })
+    const bench = await startHarness({ topology, outbox: { ...full, ...outbox } })
     const { cluster, rabbit } = bench
     const remove = cluster.script({
       when: { from: 'client', frame: 'basic.publish' },
@@ -201,12 +209,16 @@ describe('a full outbox', () => {
     const third = publisher.publish(3)
     expect(rabbit.health().outbox).toMatchObject({ messages: 2, waiting: 1 })
     goOn()
-    expect(await Promise.all([...first, third].map(ending))).toEqual(['confirmed', 'confirmed', 'confirmed'])
+    expect(await Promise.all([...first, third].map(settlement))).toEqual([
+      'confirmed',
+      'confirmed',
+      'confirmed',
+    ])
   })
 
   it('rejects a publish at once', async () => {
     const { publisher, first, goOn } = await stuck({ onFull: 'reject' })
-    expect(await ending(publisher.publish(3))).toBe('buffer-full not-done')
+    expect(await settlement(publisher.publish(3))).toBe('buffer-full not-done')
     goOn()
     await Promise.all(first)
   })
@@ -215,7 +227,7 @@ describe('a full outbox', () => {
     const { publisher, first, goOn } = await stuck({ onFull: 'drop-oldest' })
     const third = publisher.publish(3)
     goOn()
-    expect(await Promise.all([...first, third].map(ending))).toEqual([
+    expect(await Promise.all([...first, third].map(settlement))).toEqual([
       'confirmed',
       'buffer-full not-done',
       'confirmed',
@@ -224,7 +236,7 @@ describe('a full outbox', () => {
 
   it('ends the wait for room by its deadline', async () => {
     const { publisher, first, goOn } = await stuck({ onFull: 'wait' })
-    expect(await ending(publisher.publish(3, { timeoutMs: 100 }))).toBe('timed-out not-done')
+    expect(await settlement(publisher.publish(3, { timeoutMs: 100 }))).toBe('timed-out not-done')
     goOn()
     await Promise.all(first)
   })

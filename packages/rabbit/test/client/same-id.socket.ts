@@ -1,7 +1,7 @@
 import { until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import { classic, createRabbit, type Delivery, quorum } from '../../src/index.ts'
-import { rabbitBench } from './bench.ts'
+import { startHarness } from './harness.ts'
 
 const topology = { queues: { bill: quorum() } }
 
@@ -11,7 +11,7 @@ function aborted(signal: AbortSignal): Promise<never> {
 
 describe('a message that is published anew under its old id', () => {
   it('is not answered for the old one, though it comes as handed out before', async () => {
-    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const { rabbit, cluster, events: told } = await startHarness({ topology })
     const publisher = rabbit.publisher({ key: 'bill' })
     const rounds: unknown[] = []
     rabbit.consume<number>('bill', async ({ body, messageId, signal }) => {
@@ -29,7 +29,11 @@ describe('a message that is published anew under its old id', () => {
   })
 
   it('is not rejected again when it comes back through a dead-letter exchange', async () => {
-    const { rabbit, cluster, told } = await rabbitBench({
+    const {
+      rabbit,
+      cluster,
+      events: told,
+    } = await startHarness({
       topology: {
         queues: {
           bill: quorum({ deadLetterExchange: '', deadLetterKey: 'later' }),
@@ -55,7 +59,7 @@ describe('a message that is published anew under its old id', () => {
 
 describe('two messages of one id that come as handed out before', () => {
   it('are both handled and both answered', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     await rabbit.ready()
     const other = createRabbit({ addresses: cluster.addresses })
     const held = other.consume('bill', () => new Promise<void>(() => undefined))

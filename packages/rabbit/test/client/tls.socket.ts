@@ -5,7 +5,7 @@ import { until } from '@ha/core/testing'
 import { type FakeCluster, localhostCertificate, startFakeCluster } from '@ha/testing/rabbit'
 import { describe, expect, it, onTestFinished } from 'vitest'
 import { createRabbit, quorum, type Rabbit } from '../../src/index.ts'
-import { ending } from '../ending.ts'
+import { settlement } from '../settlement.ts'
 
 const { cert, key } = localhostCertificate
 
@@ -36,7 +36,7 @@ describe('over TLS', () => {
       code: 'refused',
       message: expect.stringMatching(/self.signed certificate/),
     })
-    expect(await ending(rabbit.publisher({ key: 'bill' }).publish({}, { timeoutMs: 100 }))).toBe(
+    expect(await settlement(rabbit.publisher({ key: 'bill' }).publish({}, { timeoutMs: 100 }))).toBe(
       'timed-out not-done',
     )
   })

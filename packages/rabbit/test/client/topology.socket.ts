@@ -1,8 +1,8 @@
 import { pause, until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import { quorum, topic } from '../../src/index.ts'
-import { ending } from '../ending.ts'
-import { rabbitBench } from './bench.ts'
+import { settlement } from '../settlement.ts'
+import { startHarness } from './harness.ts'
 
 const topology = {
   exchanges: { orders: topic() },
@@ -14,7 +14,7 @@ const bindingKey = "binding orders -> queue bill '#'"
 
 describe('a binding', () => {
   it('waits for both its ends on the first connection', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     cluster.script(
       { when: { from: 'client', frame: 'queue.declare' }, do: 'delay', delayMs: 100 },
       { when: { from: 'client', frame: 'exchange.declare' }, do: 'delay', delayMs: 150 },
@@ -28,7 +28,7 @@ describe('a binding', () => {
     ['queue', 'queue.declare'],
     ['exchange', 'exchange.declare'],
   ] as const)('is made again when the broker came back without its %s', async (_, frame) => {
-    const { rabbit, cluster, told } = await rabbitBench({ topology })
+    const { rabbit, cluster, events: told } = await startHarness({ topology })
     await rabbit.ready()
     const publisher = rabbit.publisher({ exchange: 'orders', key: 'order.new' })
     await publisher.publish(1)
@@ -42,12 +42,12 @@ describe('a binding', () => {
       rabbit.health().consume.declarations.every(({ standing }) => standing === 'held'),
     )
     expect(told.filter(({ name }) => name === 'topologyConflict')).toEqual([])
-    expect(await ending(publisher.publish(2))).toBe('confirmed')
+    expect(await settlement(publisher.publish(2))).toBe('confirmed')
     expect(cluster.queue('bill')?.ready).toBe(1)
   })
 
   it('to what nobody has declared is tried until it is there, and says what it waits for', async () => {
-    const { rabbit } = await rabbitBench({
+    const { rabbit } = await startHarness({
       topology: { bindings: [{ exchange: 'amq.topic', queue: 'theirs', key: '#' }] },
     })
     await expect(rabbit.ready({ timeoutMs: 200 })).rejects.toMatchObject({
@@ -56,11 +56,11 @@ describe('a binding', () => {
     })
     await rabbit.withChannel((channel) => channel.assertQueue('theirs'))
     await rabbit.ready()
-    expect(await ending(rabbit.publisher({ exchange: 'amq.topic' }).publish({}))).toBe('confirmed')
+    expect(await settlement(rabbit.publisher({ exchange: 'amq.topic' }).publish({}))).toBe('confirmed')
   })
 
   it('holds up what is published through it until it is back', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     await rabbit.ready()
     const publisher = rabbit.publisher({ exchange: 'orders', key: 'order.new' })
     await publisher.publish(1)
@@ -76,7 +76,7 @@ describe('a binding', () => {
         .consume.declarations.some(({ key, error }) => key === bindingKey && error !== undefined),
     )
     expect(cluster.queue('bill')).toBeUndefined()
-    expect(await ending(publisher.publish(2))).toBe('confirmed')
+    expect(await settlement(publisher.publish(2))).toBe('confirmed')
   })
 })
 
@@ -85,19 +85,19 @@ describe('what vanished without a word', () => {
   const aWhileMs = 5_100
 
   it('is noticed by a message that nobody gets: a binding is made again', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     await rabbit.ready()
     const publisher = rabbit.publisher({ exchange: 'orders', key: 'order.new' })
     await publisher.publish(1)
     await pause(aWhileMs)
     await rabbit.withChannel((channel) => channel.unbindQueue('bill', 'orders', '#'))
-    expect(await ending(publisher.publish(2))).toBe('unroutable not-done')
-    expect(await ending(publisher.publish(3))).toBe('confirmed')
+    expect(await settlement(publisher.publish(2))).toBe('unroutable not-done')
+    expect(await settlement(publisher.publish(3))).toBe('confirmed')
     expect(cluster.queue('bill')?.ready).toBe(2)
   })
 
   it('is noticed in the same way when a queue goes and its consumer is not told: it consumes again, once', async () => {
-    const { rabbit, cluster } = await rabbitBench({ topology })
+    const { rabbit, cluster } = await startHarness({ topology })
     const seen: unknown[] = []
     rabbit.consume('bill', ({ body }) => void seen.push(body))
     await rabbit.ready()
@@ -106,8 +106,8 @@ describe('what vanished without a word', () => {
     await pause(aWhileMs)
     cluster.script({ when: { from: 'server', frame: 'basic.cancel' }, do: 'drop' })
     cluster.deleteQueue('bill')
-    expect(await ending(publisher.publish(2))).toBe('unroutable not-done')
-    expect(await ending(publisher.publish(3))).toBe('confirmed')
+    expect(await settlement(publisher.publish(2))).toBe('unroutable not-done')
+    expect(await settlement(publisher.publish(3))).toBe('confirmed')
     await until('it consumes again', () => seen.includes(3))
     expect(cluster.queue('bill')?.consumers).toBe(1)
     const channels = cluster.connections.map((connection) => connection.channels)

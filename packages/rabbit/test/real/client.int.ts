@@ -4,7 +4,7 @@ import type { Lab } from '@ha/bootstrap'
 import { pause, until } from '@ha/core/testing'
 import { createRabbit, ephemeral, mirrored, quorum, type Rabbit, type RabbitOptions, topic } from '@ha/rabbit'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
-import { ending } from '../ending.ts'
+import { settlement } from '../settlement.ts'
 import { startRealLab } from './lab.ts'
 
 describe('a client of a real cluster of three', () => {
@@ -48,7 +48,7 @@ describe('a client of a real cluster of three', () => {
     const publishFor = async (ms: number): Promise<void> => {
       const endsAt = performance.now() + ms
       while (performance.now() < endsAt) {
-        outcomes.push(ending(publisher.publish(outcomes.length)))
+        outcomes.push(settlement(publisher.publish(outcomes.length)))
         await pause(5)
       }
     }
@@ -87,14 +87,14 @@ describe('a client of a real cluster of three', () => {
     await rabbit.ready()
     const publisher = rabbit.publisher({ maxInFlight: 2_000 })
     const outcomes = Array.from({ length: 2_000 }, (_, i) =>
-      ending(
+      settlement(
         i === 1_000 ? publisher.publish(i, { exchange: 'nope' }) : publisher.publish(i, { key: 'many' }),
       ),
     )
     const words = await Promise.all(outcomes)
     expect(words[1_000]).toBe('exchange-missing not-done')
     expect(words.filter((word) => word !== 'confirmed')).toHaveLength(1)
-    expect(await ending(publisher.publish(0, { key: 'nobody' }))).toBe('unroutable not-done')
+    expect(await settlement(publisher.publish(0, { key: 'nobody' }))).toBe('unroutable not-done')
   })
 
   it('tells of a conflict once, and the rest lives', async () => {
@@ -105,7 +105,7 @@ describe('a client of a real cluster of three', () => {
     const conflicts: string[] = []
     rabbit.events.on('topologyConflict', ({ key }) => void conflicts.push(key))
     await expect(rabbit.ready()).rejects.toMatchObject({ code: 'topology-conflict', serverCode: 406 })
-    expect(await ending(rabbit.publisher({ key: 'free' }).publish({}))).toBe('confirmed')
+    expect(await settlement(rabbit.publisher({ key: 'free' }).publish({}))).toBe('confirmed')
     expect(conflicts).toEqual(['queue taken'])
   })
 
@@ -135,7 +135,7 @@ describe('a client of a real cluster of three', () => {
     const endsAt = performance.now() + 20_000
     let outcome = ''
     while (outcome !== 'confirmed' && performance.now() < endsAt) {
-      outcome = await ending(publisher.publish('back'))
+      outcome = await settlement(publisher.publish('back'))
       await pause(100)
     }
     await until('it hears again', () => seen.length > 0)
@@ -174,7 +174,7 @@ describe('a client of a real cluster of three', () => {
     const publisher = rabbit.publisher({ key: 'bill' })
     await publisher.publish('before')
     await lab.ctl(first(), ['set_vm_memory_high_watermark', '0.00001'])
-    const outcomes = Array.from({ length: 10 }, (_, i) => ending(publisher.publish(i)))
+    const outcomes = Array.from({ length: 10 }, (_, i) => settlement(publisher.publish(i)))
     await until('it is blocked', () => rabbit.health().publish.state === 'suspended')
     await pause(3_000)
     await lab.ctl(first(), ['set_vm_memory_high_watermark', '0.6'])

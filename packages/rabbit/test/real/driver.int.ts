@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs'
 import type { Lab } from '@ha/bootstrap'
 import { driverContract } from '@ha/core/testing'
 import { afterAll, beforeAll, describe, it } from 'vitest'
-import type { AmqpConnection } from '../../src/amqp/connection.ts'
-import { amqpDriver } from '../../src/amqp/driver.ts'
+import type { AmqpConnection } from '../../src/driver/connection.ts'
+import { amqpDriver } from '../../src/driver/driver.ts'
 import { openConnections, startRealLab } from './lab.ts'
 
 // The same suite as in ../amqp/driver.contract.ts, on a real server.

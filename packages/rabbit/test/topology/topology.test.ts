@@ -1,23 +1,21 @@
 import { describe, expect, it } from 'vitest'
-import { checkTopology } from '../../src/topology/check.ts'
-import {
-  consumeArguments,
-  needsOf,
-  planTopology,
-  queueOptions,
-  routeKeys,
-  survives,
-} from '../../src/topology/plan.ts'
 import {
   classic,
+  consumeArguments,
   ephemeral,
   fanout,
   mirrored,
+  needsOf,
   type QuorumSettings,
+  queueOptions,
   quorum,
+  routeKeys,
+  survives,
   type Topology,
   topic,
-} from '../../src/topology/spec.ts'
+  topologySteps,
+} from '../../src/topology/topology.ts'
+import { validateTopology } from '../../src/topology/validate.ts'
 
 const topology: Topology = {
   exchanges: { orders: topic(), audit: fanout({ autoDelete: true }) },
@@ -46,7 +44,7 @@ const madeByHand = 'topology.queues.a: expected quorum(), mirrored(), classic() 
 describe('a topology', () => {
   it('becomes steps that know what they need and whether the broker keeps them', () => {
     expect(
-      planTopology(topology).map(
+      topologySteps(topology).map(
         (step) => `${step.key} | ${needsOf(step).join(', ')} | ${survives(step, topology)}`,
       ),
     ).toEqual([
@@ -134,7 +132,7 @@ describe('a topology', () => {
     ],
     ['no object', 7, 'topology: expected { exchanges, queues, bindings }'],
   ])('is rejected for %s', (_, value, message) => {
-    expect(() => checkTopology(value, 'topology')).toThrow(
+    expect(() => validateTopology(value, 'topology')).toThrow(
       expect.objectContaining({ code: 'config-invalid', message }),
     )
   })
@@ -151,7 +149,7 @@ describe('a topology', () => {
     ],
     ['may have every setting', { queues: { a: quorum(everySetting) } }],
   ])('%s', (_, given) => {
-    expect(checkTopology(given, 'topology')).toBe(given)
+    expect(validateTopology(given, 'topology')).toBe(given)
   })
 })
 

@@ -1,0 +1,161 @@
+import { HaError } from '@ha/core'
+import {
+  checked,
+  count,
+  didYouMean,
+  flag,
+  group,
+  milliseconds,
+  type OptionReader,
+  type OptionTable,
+  oneOf,
+  Problems,
+} from '@ha/core/driver'
+import type {
+  Arguments,
+  BindingSpec,
+  ExchangeSpec,
+  QueueSettings,
+  QuorumSettings,
+  Topology,
+} from './topology.ts'
+
+/** A topology whose parts fit together; throws one `config-invalid` with the path of everything that does not. */
+export function validateTopology(value: unknown, path: string): Topology {
+  if (value === undefined) return {}
+  if (!isObject(value))
+    throw new HaError('config-invalid', `${path}: expected { exchanges, queues, bindings }`)
+  const problems = new Problems()
+  group(sections).read(value, path, problems)
+  problems.throwIfAny()
+  return value
+}
+
+// Declarations are kept as they were written: what is not given is for the broker to decide. So these readers only
+// check, and read as `undefined` whatever is not there.
+const sections: OptionTable<{ exchanges: unknown; queues: unknown; bindings: unknown }> = {
+  exchanges: byName((value, path, problems) => group(exchangeTable).read(value, path, problems)),
+  queues: byName(readQueue),
+  bindings: { read: readBindings },
+}
+
+const exchangeTypes: readonly string[] = ['direct', 'topic', 'fanout', 'headers']
+
+const exchangeTable: OptionTable<{ [K in keyof ExchangeSpec]: unknown }> = {
+  type: checked(readType, undefined),
+  durable: flag(true),
+  autoDelete: flag(false),
+  internal: flag(false),
+  alternateExchange: optional(checked(readName, '')),
+  arguments: checked(readArguments, {}),
+}
+
+// What RabbitMQ takes: 32 bits.
+const maxUint32 = 4_294_967_295
+
+const queueTable: OptionTable<{ [K in keyof QueueSettings]: unknown }> = {
+  deadLetterExchange: optional(checked(readText, '')),
+  deadLetterKey: optional(checked(readText, '')),
+  messageTtlMs: optional(milliseconds({ default: 0, min: 0, max: maxUint32 })),
+  maxMessages: optional(count({ default: 0, min: 0, max: maxUint32 })),
+  maxBytes: optional(count({ default: 0, min: 0, max: Number.MAX_SAFE_INTEGER })),
+  overflow: oneOf(['drop-head', 'reject-publish'], 'drop-head'),
+  singleActiveConsumer: flag(false),
+  arguments: checked(readArguments, {}),
+}
+
+const quorumTable: OptionTable<{ [K in keyof QuorumSettings]: unknown }> = {
+  ...queueTable,
+  // From RabbitMQ 4.0 on, -1 is no limit.
+  deliveryLimit: optional(count({ default: 0, min: -1, max: maxUint32 })),
+}
+
+const kinds: readonly unknown[] = ['quorum', 'mirrored', 'classic', 'ephemeral']
+
+function readQueue(value: unknown, path: string, problems: Problems): void {
+  const { kind, settings, ...others } = isObject(value) ? value : {}
+  if (!kinds.includes(kind) || !isObject(settings) || Object.keys(others).length > 0) {
+    problems.add(path, 'expected quorum(), mirrored(), classic() or ephemeral()')
+    return
+  }
+  group(kind === 'quorum' ? quorumTable : queueTable).read(settings, path, problems)
+}
+
+const bindingTable: OptionTable<{ [K in keyof BindingSpec]: unknown }> = {
+  exchange: checked(readName, ''),
+  queue: optional(checked(readName, '')),
+  toExchange: optional(checked(readName, '')),
+  key: optional(checked(readText, '')),
+  arguments: checked(readArguments, {}),
+}
+
+// What a binding names need not be declared here: another service may do that.
+function readBindings(value: unknown, path: string, problems: Problems): void {
+  if (value === undefined) return
+  if (!Array.isArray(value)) {
+    problems.add(path, 'expected a list')
+    return
+  }
+  for (const [i, binding] of value.entries()) {
+    const at = `${path}[${i}]`
+    const { queue, toExchange } = group(bindingTable).read(binding, at, problems)
+    if ((queue === undefined) === (toExchange === undefined)) {
+      problems.add(at, 'expected either queue or toExchange')
+    }
+  }
+}
+
+// An object whose keys are names.
+function byName(read: OptionReader<unknown>['read']): OptionReader<unknown> {
+  return {
+    read(value, path, problems) {
+      if (value === undefined) return
+      if (!isObject(value)) {
+        problems.add(path, 'expected an object with a name for each')
+        return
+      }
+      for (const [name, spec] of Object.entries(value)) read(spec, `${path}.${name}`, problems)
+    },
+  }
+}
+
+function optional<T>(reader: OptionReader<T>): OptionReader<T | undefined> {
+  return {
+    read: (value, path, problems) => (value === undefined ? undefined : reader.read(value, path, problems)),
+  }
+}
+
+function readType(value: unknown, path: string): string {
+  if (typeof value === 'string' && (exchangeTypes.includes(value) || value.startsWith('x-'))) return value
+  const hint = typeof value === 'string' ? didYouMean(value, exchangeTypes) : ''
+  throw invalid(path, `expected one of ${exchangeTypes.join(', ')}, or x-…${hint}`)
+}
+
+function readName(value: unknown, path: string): string {
+  if (typeof value === 'string' && value !== '' && fits(value)) return value
+  throw invalid(path, 'expected a name of at most 255 bytes')
+}
+
+// The empty text is a name in AMQP: the default exchange, the empty routing key.
+function readText(value: unknown, path: string): string {
+  if (typeof value === 'string' && fits(value)) return value
+  throw invalid(path, 'expected text of at most 255 bytes')
+}
+
+function fits(text: string): boolean {
+  return Buffer.byteLength(text) <= 255
+}
+
+function readArguments(value: unknown, path: string): Arguments {
+  if (value === undefined) return {}
+  if (isObject(value)) return value
+  throw invalid(path, 'expected an object')
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+function invalid(path: string, problem: string): HaError {
+  return new HaError('config-invalid', `${path}: ${problem}`)
+}

@@ -1,0 +1,49 @@
+import { type FakeCluster, type FakeClusterOptions, startFakeCluster } from '@ha/testing/rabbit'
+import { onTestFinished } from 'vitest'
+import { createRabbit, type Rabbit, type RabbitOptions } from '../../src/index.ts'
+
+export interface Harness {
+  readonly cluster: FakeCluster
+  readonly rabbit: Rabbit
+  /** Every event that the client told, in order. */
+  readonly events: readonly RecordedEvent[]
+}
+
+export interface RecordedEvent {
+  readonly name: string
+  readonly event: Readonly<Record<string, unknown>>
+}
+
+const eventNames = [
+  'failover',
+  'blocked',
+  'unblocked',
+  'stalled',
+  'topologyConflict',
+  'consumerLost',
+  'ackReplayed',
+  'ackLost',
+  'handlerFailed',
+] as const
+
+/** A client of a fake cluster of three, tried in order; both end with the test. */
+export async function startHarness(
+  options: Partial<RabbitOptions> = {},
+  clusterOptions: FakeClusterOptions = {},
+): Promise<Harness> {
+  const cluster = await startFakeCluster({ nodes: 3, ...clusterOptions })
+  const rabbit = createRabbit({
+    addresses: cluster.addresses,
+    strategy: 'ordered',
+    failBackAfterMs: Number.POSITIVE_INFINITY,
+    ...options,
+  })
+  const told: RecordedEvent[] = []
+  for (const name of eventNames)
+    rabbit.events.on(name, (event) => void told.push({ name, event: { ...event } }))
+  onTestFinished(async () => {
+    await rabbit.close({ timeoutMs: 600 })
+    await cluster.close()
+  })
+  return { cluster, rabbit, events: told }
+}
