@@ -27,7 +27,7 @@ describe('over TLS', () => {
     await rabbit.publisher({ key: 'bill' }).publish({})
     cluster.node(1).freeze()
     await until('it has moved', () => causes.length === 2)
-    expect(causes.sort()).toEqual(['consume silent', 'publish silent'])
+    expect(causes.sort()).toEqual(['consume unresponsive', 'publish unresponsive'])
   })
 
   it('a server whose certificate nobody vouches for is refused', async () => {
