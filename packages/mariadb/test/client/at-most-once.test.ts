@@ -1,4 +1,4 @@
-import type { Edge, Rule } from '@ha/testing/mariadb'
+import type { RequestPosition, Rule } from '@ha/testing/mariadb'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Mariadb } from '../../src/mariadb.ts'
 import { inTime, type MemoryBench, memoryBench } from './memory-bench.ts'
@@ -72,7 +72,7 @@ describe('a write that may not be repeated is done at most once', { timeout: 60_
       const db = bench.client({ pool: { minimumIdle: 0 } })
       const command = name === 'execute' ? 'execute' : 'query'
       for (let byte = first; byte <= last; byte += 1) {
-        const at: Edge = from === 'client' ? { requestByte: byte } : { answerByte: byte }
+        const at: RequestPosition = from === 'client' ? { requestByte: byte } : { answerByte: byte }
         await writeUnder({ when: { command, sql: /^INSERT/, times: 1 }, do: 'cut', how, at }, db, name)
       }
       await inTime(bench.clock, db.close())

@@ -1,5 +1,5 @@
 import { pause } from '@ha/core/testing'
-import type { Edge, FakeCluster } from '@ha/testing/mariadb'
+import type { FakeCluster, RequestPosition } from '@ha/testing/mariadb'
 import { describe, expect, it } from 'vitest'
 import type { MariadbOptions, Transaction } from '../../src/index.ts'
 import { type Bench, clientOf, countOf, galeraBench, rowsOf } from './bench.ts'
@@ -59,7 +59,7 @@ describe('a COMMIT whose answer was lost, without a ledger', () => {
 })
 
 describe('a protected transaction', () => {
-  const places: readonly (readonly [string, string | RegExp, Edge])[] = [
+  const places: readonly (readonly [string, string | RegExp, RequestPosition])[] = [
     ['BEGIN', 'START TRANSACTION', 'unanswered'],
     ['its mark', /^INSERT INTO `ha_ledger`/, 'unanswered'],
     ['the middle', /^INSERT INTO t/, 'unanswered'],

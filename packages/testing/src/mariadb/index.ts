@@ -1,6 +1,5 @@
-export type { Edge, Fate } from '../server/script/edge.ts'
-export type { Place, Side } from '../server/script/place.ts'
-export type { WhenByte } from '../server/script/plan-bytes.ts'
+export type { ConnectionFilter, RequestOutcome, RequestPosition, Side } from '../server/rules.ts'
+export type { WhenByte } from '../server/script.ts'
 export type { CommandLog, LogEntry, LogPattern } from './cluster/command-log.ts'
 export type { FakeCluster, SeenRow } from './cluster/fake-cluster.ts'
 export type { FakeNode, NodeState } from './cluster/fake-node.ts'

@@ -1,12 +1,10 @@
 import { connect, type Socket } from 'node:net'
 import type { Clock, Endpoint } from '@ha/core'
-import { checkFaults } from './check-faults.ts'
-import type { ProxyEvent } from './event.ts'
-import { type Direction, type Faults, noFaults } from './fault.ts'
-import type { Flow } from './flow.ts'
-import { Pipe, type PipeNews } from './pipe.ts'
+import { checkFaults, type Direction, type Faults, noFaults } from './faults.ts'
+import { Pipe, type PipeEvent } from './pipe.ts'
 import { planOf } from './plan.ts'
-import { closed, endSocket } from './sockets.ts'
+import { endSocket, socketClosed } from './sockets.ts'
+import type { Flow, ProxyEvent } from './timeline.ts'
 
 /** What becomes of held bytes when faults are lifted: passed on at once and in order, or lost. */
 export interface Healing {
@@ -34,7 +32,7 @@ export interface ProxyConnection {
 }
 
 /** What a connection is made of. */
-interface ConnectionParts {
+interface ConnectionDeps {
   readonly id: number
   readonly socket: Socket
   readonly to: Endpoint
@@ -56,7 +54,7 @@ export class Connection implements ProxyConnection {
   readonly #pipes: { readonly [D in Direction]: Pipe }
   #faults: Required<Faults>
 
-  constructor(parts: ConnectionParts) {
+  constructor(parts: ConnectionDeps) {
     const { id, socket: client, to, record, faults } = parts
     const server = connect({ host: to.host, port: to.port, allowHalfOpen: true, noDelay: true })
     this.id = id
@@ -88,12 +86,12 @@ export class Connection implements ProxyConnection {
   set(faults: Faults): void {
     checkFaults(faults)
     this.#record({ kind: 'faults', connection: this.id, faults: { ...this.#faults, ...faults } })
-    this.follow(faults)
+    this.applyFaults(faults)
   }
 
   heal(healing: Healing = {}): void {
     this.#record({ kind: 'faults', connection: this.id, faults: noFaults })
-    this.recover(healing)
+    this.liftFaults(healing)
   }
 
   cut(how: 'close' | 'reset'): void {
@@ -103,24 +101,24 @@ export class Connection implements ProxyConnection {
 
   /** Begins: a fault may be due before any byte. */
   start(): void {
-    this.#pipes.up.turn()
-    this.#pipes.down.turn()
+    this.#pipes.up.advance()
+    this.#pipes.down.advance()
   }
 
   /** Like `set`, for faults that were checked and are on record. */
-  follow(faults: Faults): void {
+  applyFaults(faults: Faults): void {
     this.#faults = { ...this.#faults, ...faults }
-    if (faults.up !== undefined) this.#pipes.up.follow(planOf(faults.up))
-    if (faults.down !== undefined) this.#pipes.down.follow(planOf(faults.down))
+    if (faults.up !== undefined) this.#pipes.up.setPlan(planOf(faults.up))
+    if (faults.down !== undefined) this.#pipes.down.setPlan(planOf(faults.down))
   }
 
   /** Like `heal`, for one that is on record. */
-  recover(healing: Healing): void {
+  liftFaults(healing: Healing): void {
     if (healing.held === 'drop') {
       this.#pipes.up.drop()
       this.#pipes.down.drop()
     }
-    this.follow(noFaults)
+    this.applyFaults(noFaults)
   }
 
   /** Lets go of both sockets at once, whatever they still have to deliver. */
@@ -131,15 +129,15 @@ export class Connection implements ProxyConnection {
   #pipe(
     direction: Direction,
     ends: { readonly source: Socket; readonly sink: Socket },
-    parts: ConnectionParts,
+    parts: ConnectionDeps,
   ): Pipe {
     const { clock, maxHeldBytes } = parts
-    const tell = (news: PipeNews): void => this.#hear(direction, news)
-    const route = { ...ends, clock, maxHeldBytes, seed: seedOf(direction, parts), tell }
+    const onEvent = (event: PipeEvent): void => this.#onPipeEvent(direction, event)
+    const route = { ...ends, clock, maxHeldBytes, seed: seedOf(direction, parts), onEvent }
     return new Pipe(route, planOf(parts.faults[direction]))
   }
 
-  #hear(direction: Direction, news: PipeNews): void {
+  #onPipeEvent(direction: Direction, news: PipeEvent): void {
     this.#record({ ...news, connection: this.id, direction })
     if (news.kind === 'cut' && news.how !== 'end') this.#end(news.how)
   }
@@ -160,14 +158,14 @@ export class Connection implements ProxyConnection {
   }
 
   async #untilClosed(): Promise<void> {
-    await Promise.all(this.#sockets.map(closed))
+    await Promise.all(this.#sockets.map(socketClosed))
     this.#record({ kind: 'closed', connection: this.id, up: this.up, down: this.down })
   }
 }
 
 // Each pipe has two generators of its own, so that what one connection draws does not shift the others. The factor,
 // 2^32 divided by the golden ratio, takes the seeds of neighbouring proxies apart.
-function seedOf(direction: Direction, { seed, id }: ConnectionParts): number {
+function seedOf(direction: Direction, { seed, id }: ConnectionDeps): number {
   return Math.imul(seed, 0x9e3779b1) + 4 * id + (direction === 'up' ? 0 : 2)
 }
 

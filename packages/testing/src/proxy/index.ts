@@ -1,7 +1,4 @@
 export type { Healing, ProxyConnection } from './connection.ts'
-export type { Counters } from './counters.ts'
-export type { Door } from './door.ts'
-export type { ProxyEvent } from './event.ts'
 export {
   type Bandwidth,
   type Blackhole,
@@ -19,9 +16,8 @@ export {
   type Onset,
   type Slice,
   type SlowClose,
-} from './fault.ts'
-export type { Flow } from './flow.ts'
+} from './faults.ts'
+export type { AcceptMode } from './listener.ts'
 export type { FaultProxyOptions } from './options.ts'
-export { type FaultProxy, faultProxy } from './proxy.ts'
-export { type Sweep, sweepBytes } from './sweep.ts'
-export type { TimelineEntry } from './timeline.ts'
+export { type FaultProxy, faultProxy, type Sweep, sweepBytes } from './proxy.ts'
+export type { Counters, Flow, ProxyEvent, TimelineEntry } from './timeline.ts'

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
-import { createServer, type Server, type Socket } from 'node:net'
+import { connect, createServer, type Server, type Socket } from 'node:net'
+import { Worker } from 'node:worker_threads'
 import { type Endpoint, formatEndpoint, HaError } from '@ha/core'
-import { afterPoll } from './sockets.ts'
-import { type StalledPort, stallPort } from './stalled-port.ts'
+import { afterPoll, socketClosed } from './sockets.ts'
 
 /** What the listener's port does with a client: lets it in, refuses it, or leaves its SYN without an answer. */
 export type PortMode = 'listening' | 'shut' | 'stalled'
@@ -15,69 +15,142 @@ type State =
 /** One port that can be opened, shut and stalled again and again. Its moves must not overlap. */
 export class Listener {
   readonly #onClient: (socket: Socket) => void
-  #at: Endpoint
+  #endpoint: Endpoint
   #state: State = { kind: 'shut' }
-  #left: Promise<unknown> = Promise.resolve()
+  #drained: Promise<unknown> = Promise.resolve()
 
   /** @param at port 0 is any free one; once it listens, `endpoint` names it and it stays the same. */
   constructor(at: Endpoint, onClient: (socket: Socket) => void) {
-    this.#at = at
+    this.#endpoint = at
     this.#onClient = onClient
   }
 
   get endpoint(): Endpoint {
-    return this.#at
+    return this.#endpoint
   }
 
-  async become(mode: PortMode): Promise<void> {
+  async setMode(mode: PortMode): Promise<void> {
     if (mode === this.#state.kind) return
-    await this.#leave()
+    await this.#stopListening()
     if (mode === 'listening') await this.#listen()
     if (mode === 'stalled') await this.#stall()
   }
 
   /** Resolves when no handle of the port is left: once it is shut and every client that was let in is gone. */
   async released(): Promise<void> {
-    await this.#left
+    await this.#drained
     // A server says that it is closed a moment before its handle is.
     await new Promise<void>((resolve) => afterPoll(resolve))
   }
 
   async #listen(): Promise<void> {
     const server = createServer({ allowHalfOpen: true, noDelay: true }, this.#onClient)
-    server.listen({ host: this.#at.host, port: this.#at.port })
+    server.listen({ host: this.#endpoint.host, port: this.#endpoint.port })
     try {
       await once(server, 'listening')
     } catch (cause) {
-      throw notHad(this.#at, cause)
+      throw listenFailed(this.#endpoint, cause)
     }
     const address = server.address()
     if (address !== null && typeof address === 'object')
-      this.#at = { host: this.#at.host, port: address.port }
+      this.#endpoint = { host: this.#endpoint.host, port: address.port }
     this.#state = { kind: 'listening', server }
   }
 
   async #stall(): Promise<void> {
     try {
-      this.#state = { kind: 'stalled', port: await stallPort(this.#at) }
+      this.#state = { kind: 'stalled', port: await stallPort(this.#endpoint) }
     } catch (cause) {
-      throw notHad(this.#at, cause)
+      throw listenFailed(this.#endpoint, cause)
     }
   }
 
-  async #leave(): Promise<void> {
+  async #stopListening(): Promise<void> {
     const state = this.#state
     this.#state = { kind: 'shut' }
     if (state.kind === 'stalled') await state.port.end()
     if (state.kind !== 'listening') return
     // The port is free as soon as close() returns; the event waits for the clients that were let in.
-    this.#left = Promise.all([this.#left, once(state.server, 'close')])
+    this.#drained = Promise.all([this.#drained, once(state.server, 'close')])
     state.server.close()
   }
 }
 
-function notHad(at: Endpoint, cause: unknown): HaError {
+function listenFailed(at: Endpoint, cause: unknown): HaError {
   const where = formatEndpoint(at)
   const message = `fault proxy: cannot listen on ${where}; leave 'listen' out to get a free port, or free this one`
   return new HaError('config-invalid', message, { endpoint: where, cause })
+}
+
+/** A port whose connection queue is full and that nobody accepts from. */
+export interface StalledPort {
+  /** Gives the port free. Clients in the queue are reset; those that wait for an answer go on waiting. */
+  end(): Promise<void>
+}
+
+// Node accepts whatever its event loop sees, so this listener's loop stands still, in a thread of its own. It is text
+// because a worker's file would need another name in the sources than in the built package.
+const listenerSource = `
+const { parentPort, workerData } = require('node:worker_threads')
+const server = require('node:net').createServer()
+server.listen({ ...workerData.at, backlog: 1 }, () => {
+  parentPort.postMessage('listening')
+  Atomics.wait(workerData.hold, 0, 0)
+  server.close()
+})`
+// Linux lets one connection more into the queue than its length, which is 1.
+const queueCapacity = 2
+
+/** Takes the port, which must be free, and fills its queue. */
+export async function stallPort(at: Endpoint): Promise<StalledPort> {
+  const hold = new Int32Array(new SharedArrayBuffer(4))
+  const worker = new Worker(listenerSource, { eval: true, workerData: { at, hold } })
+  await once(worker, 'message')
+  const fillers: Socket[] = []
+  const end = async (): Promise<void> => {
+    for (const filler of fillers) filler.destroy()
+    const gone = Promise.all([once(worker, 'exit'), ...fillers.map(socketClosed)])
+    Atomics.store(hold, 0, 1)
+    Atomics.notify(hold, 0)
+    await gone
+  }
+  try {
+    while (fillers.length < queueCapacity) fillers.push(await fillQueue(at))
+  } catch (error) {
+    await end()
+    throw error
+  }
+  return { end }
+}
+
+async function fillQueue(at: Endpoint): Promise<Socket> {
+  const socket = connect(at.port, at.host)
+  await once(socket, 'connect')
+  // Its end is no news: it was never accepted.
+  socket.on('error', () => undefined)
+  return socket
+}
+
+/**
+ * How the proxy treats a client that arrives.
+ *
+ * - `open`: accepted, and a connection to the server is dialled.
+ * - `refuse`: the listener is closed, so the kernel refuses.
+ * - `silent`: accepted; what the client says is read and dropped, nothing is ever answered, no server is dialled.
+ * - `close`: accepted and closed (FIN).
+ * - `reset`: accepted and reset (RST).
+ * - `stall`: not accepted: the listener's queue is full, the client's SYN gets no answer and its connect hangs. This
+ *   is a real full queue of the kernel (seen on Linux; other systems may refuse instead). It is not a route that is
+ *   gone: a client that waits is let in when the door opens again, at its kernel's next SYN, about a second later.
+ */
+export type AcceptMode = 'open' | 'refuse' | 'silent' | 'close' | 'reset' | 'stall'
+
+/** What the port does under each door. */
+export const portModes: Readonly<Record<AcceptMode, PortMode>> = {
+  open: 'listening',
+  refuse: 'shut',
+  silent: 'listening',
+  close: 'listening',
+  reset: 'listening',
+  stall: 'stalled',
 }

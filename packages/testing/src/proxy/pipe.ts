@@ -1,26 +1,33 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '@ha/core'
 import { seededRandom } from '@ha/core/testing'
-import type { CutHow } from './fault.ts'
-import { afterDrop, afterPass, afterRead, type Flow, noFlow } from './flow.ts'
-import { begin, type Moment, type Progress } from './moment.ts'
-import { type Parcel, removeBytes } from './parcel.ts'
+import type { CutHow } from './faults.ts'
+import {
+  type DirectionState,
+  type HeldItem,
+  keepsReading,
+  nextStep,
+  type PlanProgress,
+  removeBytes,
+  type Step,
+  startProgress,
+} from './next-step.ts'
 import type { Plan } from './plan.ts'
-import { nextStep, readsOn, type Step } from './shape.ts'
 import { afterPoll, resetSocket } from './sockets.ts'
+import { afterDrop, afterPass, afterRead, type Flow, noFlow } from './timeline.ts'
 
 /** What a pipe stands between, and whom it tells. */
-interface Route {
+interface PipeDeps {
   readonly source: Socket
   readonly sink: Socket
   readonly clock: Clock
   readonly maxHeldBytes: number
   readonly seed: number
-  readonly tell: (news: PipeNews) => void
+  readonly onEvent: (news: PipeEvent) => void
 }
 
 /** What a pipe tells: the first byte it read, how the sender ended by itself, that a fault cut the connection. */
-export type PipeNews =
+export type PipeEvent =
   | { readonly kind: 'first-byte' }
   | { readonly kind: 'ended'; readonly how: 'end' | 'reset' }
   | { readonly kind: 'cut'; readonly how: CutHow }
@@ -32,32 +39,32 @@ export type PipeNews =
 type State = 'flowing' | 'blocked' | 'resting' | 'over'
 
 // What arrives in very small chunks must not hold many times its size in memory.
-const maxParcels = 16_384
+const maxHeldItems = 16_384
 
 /** One direction of one connection: asks what to do next, does it, and sleeps until there is news. */
 export class Pipe {
-  readonly #route: Route
-  readonly #held: Parcel[] = []
+  readonly #deps: PipeDeps
+  readonly #held: HeldItem[] = []
   readonly #jitterRandom: () => number
   readonly #sliceRandom: () => number
   #sliceLuck: number
   #plan: Plan
-  #progress: Progress
+  #progress: PlanProgress
   #state: State = 'flowing'
   #flow: Flow = noFlow
-  #alarm: { readonly atMs: number; readonly cancel: () => void } | undefined
+  #timer: { readonly atMs: number; readonly cancel: () => void } | undefined
 
-  constructor(route: Route, plan: Plan) {
-    this.#route = route
+  constructor(route: PipeDeps, plan: Plan) {
+    this.#deps = route
     this.#plan = plan
-    this.#progress = begin(route.clock.now())
+    this.#progress = startProgress(route.clock.now())
     this.#jitterRandom = seededRandom(route.seed)
     this.#sliceRandom = seededRandom(route.seed + 1)
     this.#sliceLuck = this.#sliceRandom()
     route.source.on('data', (bytes: Buffer) => this.#arrive(bytes))
     route.source.on('end', () => this.#senderEnded('end'))
     route.source.on('error', () => this.#senderEnded('reset'))
-    route.sink.on('drain', () => this.#makeRoom('blocked'))
+    route.sink.on('drain', () => this.#onReceiverReady('blocked'))
     route.sink.on('close', () => this.halt())
   }
 
@@ -66,10 +73,10 @@ export class Pipe {
   }
 
   /** Follows another plan from now on; what is held follows it too. */
-  follow(plan: Plan): void {
+  setPlan(plan: Plan): void {
     this.#plan = plan
-    this.#progress = begin(this.#route.clock.now())
-    this.turn()
+    this.#progress = startProgress(this.#deps.clock.now())
+    this.advance()
   }
 
   /** Drops the held bytes. How the sender ended is kept. */
@@ -84,31 +91,31 @@ export class Pipe {
     this.#state = 'over'
     this.drop()
     this.#wakeAt(Number.POSITIVE_INFINITY)
-    this.#route.source.resume()
+    this.#deps.source.resume()
   }
 
   /** Does what there is to do now. Every piece of news leads here: bytes, time, room, another plan. */
-  turn(): void {
+  advance(): void {
     while (this.#state !== 'over') {
-      const moment = this.#moment()
+      const moment = this.#snapshot()
       const step = nextStep(moment)
       if (step.kind === 'wait') {
         this.#wakeAt(step.untilMs)
-        this.#readOnOrNot(moment)
+        this.#pauseOrResumeSource(moment)
         return
       }
       this.#act(step)
     }
   }
 
-  #moment(): Moment {
+  #snapshot(): DirectionState {
     return {
       plan: this.#plan,
       progress: this.#progress,
       held: this.#held,
       hasRoom: this.#state === 'flowing',
-      nowMs: this.#route.clock.now(),
-      luck: this.#sliceLuck,
+      nowMs: this.#deps.clock.now(),
+      sliceShare: this.#sliceLuck,
     }
   }
 
@@ -126,76 +133,76 @@ export class Pipe {
         return
       case 'finish':
         this.#held.shift()
-        if (step.how === 'end') this.#route.sink.end()
-        else resetSocket(this.#route.sink)
+        if (step.how === 'end') this.#deps.sink.end()
+        else resetSocket(this.#deps.sink)
         return
       case 'cut':
         this.halt()
-        if (step.how === 'end') this.#route.sink.end()
-        this.#route.tell(step)
+        if (step.how === 'end') this.#deps.sink.end()
+        this.#deps.onEvent(step)
         return
     }
   }
 
   #write(bytes: Buffer, alone: boolean): void {
-    const { sink } = this.#route
+    const { sink } = this.#deps
     if (alone) {
       this.#state = 'resting'
-      sink.write(bytes, () => afterPoll(() => this.#makeRoom('resting')))
+      sink.write(bytes, () => afterPoll(() => this.#onReceiverReady('resting')))
     } else if (!sink.write(bytes)) {
       this.#state = 'blocked'
     }
   }
 
-  #makeRoom(was: State): void {
+  #onReceiverReady(was: State): void {
     if (this.#state !== was) return
     this.#state = 'flowing'
-    this.turn()
+    this.advance()
   }
 
   #arrive(bytes: Buffer): void {
     const isFirst = this.#flow.readBytes === 0
-    this.#flow = afterRead(this.#flow, bytes.length, this.#route.clock.now())
-    if (isFirst) this.#route.tell({ kind: 'first-byte' })
+    this.#flow = afterRead(this.#flow, bytes.length, this.#deps.clock.now())
+    if (isFirst) this.#deps.onEvent({ kind: 'first-byte' })
     this.#hold({ kind: 'bytes', bytes, ...this.#arrival() })
   }
 
   #senderEnded(how: 'end' | 'reset'): void {
-    this.#route.tell({ kind: 'ended', how })
+    this.#deps.onEvent({ kind: 'ended', how })
     this.#hold({ kind: how, ...this.#arrival() })
   }
 
-  #arrival(): { readonly arrivedAtMs: number; readonly luck: number } {
-    return { arrivedAtMs: this.#route.clock.now(), luck: this.#jitterRandom() }
+  #arrival(): { readonly arrivedAtMs: number; readonly jitterShare: number } {
+    return { arrivedAtMs: this.#deps.clock.now(), jitterShare: this.#jitterRandom() }
   }
 
-  #hold(parcel: Parcel): void {
+  #hold(parcel: HeldItem): void {
     if (this.#state === 'over') {
       this.#flow = afterDrop(this.#flow)
       return
     }
     this.#held.push(parcel)
-    this.turn()
+    this.advance()
   }
 
-  #readOnOrNot(moment: Moment): void {
-    const { source, maxHeldBytes } = this.#route
-    const isFull = this.#flow.heldBytes >= maxHeldBytes || this.#held.length >= maxParcels
-    if (readsOn(moment, isFull)) source.resume()
+  #pauseOrResumeSource(moment: DirectionState): void {
+    const { source, maxHeldBytes } = this.#deps
+    const isFull = this.#flow.heldBytes >= maxHeldBytes || this.#held.length >= maxHeldItems
+    if (keepsReading(moment, isFull)) source.resume()
     else source.pause()
   }
 
   #wakeAt(atMs: number): void {
-    if (this.#alarm?.atMs === atMs) return
-    this.#alarm?.cancel()
-    this.#alarm = atMs === Number.POSITIVE_INFINITY ? undefined : { atMs, cancel: this.#turnAt(atMs) }
+    if (this.#timer?.atMs === atMs) return
+    this.#timer?.cancel()
+    this.#timer = atMs === Number.POSITIVE_INFINITY ? undefined : { atMs, cancel: this.#advanceAt(atMs) }
   }
 
-  #turnAt(atMs: number): () => void {
-    const { clock } = this.#route
+  #advanceAt(atMs: number): () => void {
+    const { clock } = this.#deps
     return clock.after(Math.ceil(atMs - clock.now()), () => {
-      this.#alarm = undefined
-      this.turn()
+      this.#timer = undefined
+      this.advance()
     })
   }
 }

@@ -1,4 +1,4 @@
-import type { Blackhole, Cut, Fault, Onset } from './fault.ts'
+import type { Blackhole, Cut, Fault, Onset } from './faults.ts'
 
 /** What a direction does with every byte: its faults with the defaults filled in and a neutral value for the rest. */
 export interface Plan {
@@ -6,8 +6,8 @@ export interface Plan {
   readonly jitterMs: number
   readonly bytesPerSecond: number
   readonly burstBytes: number
-  readonly blackhole: Begins<Blackhole['how']>
-  readonly cut: Begins<Cut['how']>
+  readonly blackhole: EffectiveOnset<Blackhole['how']>
+  readonly cut: EffectiveOnset<Cut['how']>
   /** How much later than a byte the end is passed on; `Infinity` is never. */
   readonly endDelayMs: number
   readonly slice: Slicing | undefined
@@ -17,7 +17,7 @@ export interface Plan {
 }
 
 /** Something that begins at a byte or a moment, counted from when the plan was set. */
-export interface Begins<How extends string> extends Required<Onset> {
+export interface EffectiveOnset<How extends string> extends Required<Onset> {
   readonly how: How
 }
 
@@ -34,7 +34,7 @@ interface Coalescing {
 
 const never = Number.POSITIVE_INFINITY
 // Timers are a millisecond or two late: a bucket that holds less than this would lose throughput to that.
-const burstWorthMs = 50
+const defaultBurstMs = 50
 
 /** A direction with no fault. */
 const clearPlan: Plan = {
@@ -54,23 +54,23 @@ const clearPlan: Plan = {
 /** The plan that a list of faults amounts to. */
 export function planOf(faults: readonly Fault[]): Plan {
   let plan = clearPlan
-  for (const fault of faults) plan = { ...plan, ...partOf(plan, fault) }
+  for (const fault of faults) plan = { ...plan, ...planPartOf(plan, fault) }
   return plan
 }
 
-function partOf(plan: Plan, fault: Fault): Partial<Plan> {
+function planPartOf(plan: Plan, fault: Fault): Partial<Plan> {
   switch (fault.kind) {
     case 'latency':
       return { delayMs: fault.delayMs, jitterMs: fault.jitterMs ?? 0 }
     case 'bandwidth':
       return {
         bytesPerSecond: fault.bytesPerSecond,
-        burstBytes: fault.burstBytes ?? worthOf(fault.bytesPerSecond),
+        burstBytes: fault.burstBytes ?? defaultBurstBytes(fault.bytesPerSecond),
       }
     case 'blackhole':
-      return { blackhole: begins(fault.how, fault) }
+      return { blackhole: effectiveOnset(fault.how, fault) }
     case 'cut':
-      return { cut: begins(fault.how, fault) }
+      return { cut: effectiveOnset(fault.how, fault) }
     case 'half-open':
       return { endDelayMs: never }
     case 'slow-close':
@@ -92,11 +92,11 @@ function partOf(plan: Plan, fault: Fault): Partial<Plan> {
   }
 }
 
-function begins<How extends string>(how: How, onset: Onset): Begins<How> {
+function effectiveOnset<How extends string>(how: How, onset: Onset): EffectiveOnset<How> {
   const { afterBytes = never } = onset
   return { how, afterBytes, afterMs: onset.afterMs ?? (afterBytes === never ? 0 : never) }
 }
 
-function worthOf(bytesPerSecond: number): number {
-  return Math.max(1, Math.ceil((bytesPerSecond * burstWorthMs) / 1000))
+function defaultBurstBytes(bytesPerSecond: number): number {
+  return Math.max(1, Math.ceil((bytesPerSecond * defaultBurstMs) / 1000))
 }

@@ -1,16 +1,12 @@
 import type { Socket } from 'node:net'
-import type { Endpoint } from '@ha/core'
-import { HaError } from '@ha/core'
-import { checkFaults } from './check-faults.ts'
+import { type Endpoint, HaError } from '@ha/core'
+import { asError } from '@ha/core/driver'
 import { addressOf, Connection, type Healing, type ProxyConnection } from './connection.ts'
-import { type Counters, withFlows } from './counters.ts'
-import { type Door, portModes } from './door.ts'
-import type { ProxyEvent } from './event.ts'
-import { type Faults, noFaults } from './fault.ts'
-import { Listener } from './listener.ts'
+import { checkFaults, type Direction, type Fault, type Faults, noFaults } from './faults.ts'
+import { type AcceptMode, Listener, portModes } from './listener.ts'
 import { type FaultProxyOptions, resolveOptions } from './options.ts'
-import { closed, endSocket } from './sockets.ts'
-import { Timeline, type TimelineEntry } from './timeline.ts'
+import { endSocket, socketClosed } from './sockets.ts'
+import { type Counters, type ProxyEvent, Timeline, type TimelineEntry, withFlows } from './timeline.ts'
 
 /** Starts a TCP proxy that does no harm until it is told to. */
 export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy> {
@@ -30,14 +26,14 @@ export class FaultProxy {
   readonly #connections = new Map<number, Connection>()
   readonly #turnedAway = new Set<Socket>()
   #faults: Required<Faults> = noFaults
-  #door: Door = 'refuse'
-  #moves: Promise<unknown> = Promise.resolve()
+  #door: AcceptMode = 'refuse'
+  #modeChanges: Promise<unknown> = Promise.resolve()
   #closing: Promise<void> | undefined
 
   /** Use {@link faultProxy}: this one does not listen yet. */
   constructor(options: Required<FaultProxyOptions>) {
     this.#options = options
-    this.#listener = new Listener(options.listen, (socket) => this.#meet(socket))
+    this.#listener = new Listener(options.listen, (socket) => this.#onClient(socket))
   }
 
   /** Where clients reach the proxy; stays the same when the door is shut and opened again. */
@@ -46,7 +42,7 @@ export class FaultProxy {
   }
 
   /** How clients that arrive are treated now. */
-  get door(): Door {
+  get door(): AcceptMode {
     return this.#door
   }
 
@@ -74,14 +70,14 @@ export class FaultProxy {
     checkFaults(faults)
     this.#faults = { ...this.#faults, ...faults }
     this.#record({ kind: 'faults', faults: this.#faults })
-    for (const connection of this.#connections.values()) connection.follow(faults)
+    for (const connection of this.#connections.values()) connection.applyFaults(faults)
   }
 
   /** Treats clients that arrive from now on as `door` says; resolves when it is so. Open connections are not touched. */
-  admit(door: Door): Promise<void> {
-    const moved = this.#moves.then(() => this.#move(door))
+  admit(door: AcceptMode): Promise<void> {
+    const moved = this.#modeChanges.then(() => this.#changeMode(door))
     // Whoever asked for a move hears of its failure; the next move starts from wherever it left off.
-    this.#moves = moved.catch(() => undefined)
+    this.#modeChanges = moved.catch(() => undefined)
     return moved
   }
 
@@ -89,7 +85,7 @@ export class FaultProxy {
   heal(healing: Healing = {}): Promise<void> {
     this.#faults = noFaults
     this.#record({ kind: 'faults', faults: noFaults })
-    for (const connection of this.#connections.values()) connection.recover(healing)
+    for (const connection of this.#connections.values()) connection.liftFaults(healing)
     return this.admit('open')
   }
 
@@ -109,21 +105,21 @@ export class FaultProxy {
     return this.close()
   }
 
-  async #move(door: Door): Promise<void> {
+  async #changeMode(door: AcceptMode): Promise<void> {
     if (this.#closing !== undefined) throw new HaError('closed', 'fault proxy: it is closed')
     // If the port cannot be had back, clients are refused.
     this.#door = 'refuse'
-    await this.#listener.become(portModes[door])
+    await this.#listener.setMode(portModes[door])
     this.#door = door
     this.#record({ kind: 'door', door })
   }
 
-  #meet(socket: Socket): void {
-    if (this.#door === 'open') this.#letIn(socket)
+  #onClient(socket: Socket): void {
+    if (this.#door === 'open') this.#accept(socket)
     else this.#turnAway(socket, this.#door)
   }
 
-  #letIn(socket: Socket): void {
+  #accept(socket: Socket): void {
     const { to, clock, seed, maxHeldBytes, onConnection } = this.#options
     const id = this.#timeline.counters.accepted + 1
     const record = (event: ProxyEvent): void => this.#record(event)
@@ -142,7 +138,7 @@ export class FaultProxy {
     connection.start()
   }
 
-  #turnAway(socket: Socket, door: Door): void {
+  #turnAway(socket: Socket, door: AcceptMode): void {
     this.#record({ kind: 'turned-away', door, client: addressOf(socket) })
     this.#turnedAway.add(socket)
     socket.once('close', () => this.#turnedAway.delete(socket))
@@ -159,12 +155,59 @@ export class FaultProxy {
   }
 
   async #shutDown(): Promise<void> {
-    await this.#moves
-    await this.#listener.become('shut')
+    await this.#modeChanges
+    await this.#listener.setMode('shut')
     const connections = [...this.#connections.values()]
     const turnedAway = [...this.#turnedAway]
     for (const one of [...connections, ...turnedAway]) one.destroy()
-    await Promise.all([...connections.map((connection) => connection.closed), ...turnedAway.map(closed)])
+    await Promise.all([
+      ...connections.map((connection) => connection.closed),
+      ...turnedAway.map(socketClosed),
+    ])
     await this.#listener.released()
+  }
+}
+
+/** One attempt for each byte at which a fault may begin. */
+export interface Sweep {
+  readonly proxy: FaultProxy
+  readonly direction: Direction
+  /** The fault that begins behind that many bytes, e.g. `(afterBytes) => ({ kind: 'cut', how: 'reset', afterBytes })`. */
+  readonly fault: (afterBytes: number) => Fault
+  /** Default 0: before the first byte. */
+  readonly fromByte?: number
+  /** The last position, itself included: the length of the exchange puts the fault right behind it. */
+  readonly toByte: number
+  /** Default 1: each byte. */
+  readonly everyBytes?: number
+  /** Connects through the proxy and checks what must hold wherever the fault strikes. */
+  readonly attempt: (afterBytes: number) => Promise<void>
+}
+
+/**
+ * Runs `attempt` once for each position, one after the other, with the fault set for connections made in it. Each
+ * begins without connections: those of the one before are reset. Afterwards, also after a failure, the proxy is
+ * healed. An attempt that fails is reported with its position.
+ */
+export async function sweepBytes(sweep: Sweep): Promise<void> {
+  const { proxy, direction, fault, fromByte = 0, toByte, everyBytes = 1 } = sweep
+  try {
+    for (let afterBytes = fromByte; afterBytes <= toByte; afterBytes += everyBytes) {
+      proxy.set({ [direction]: [fault(afterBytes)] })
+      await runAttempt(sweep, afterBytes)
+      proxy.cut('reset')
+    }
+  } finally {
+    await proxy.heal({ held: 'drop' })
+  }
+}
+
+async function runAttempt({ attempt, direction, fault }: Sweep, afterBytes: number): Promise<void> {
+  try {
+    await attempt(afterBytes)
+  } catch (cause) {
+    // Not one of our errors: it is the test's own, and the test should see it with its place.
+    const place = `'${fault(afterBytes).kind}' after byte ${afterBytes} ${direction}`
+    throw new Error(`the attempt with ${place} failed: ${asError(cause).message}`, { cause })
   }
 }

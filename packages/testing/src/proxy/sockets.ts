@@ -20,7 +20,7 @@ function closeSocket(socket: Socket): void {
 }
 
 /** Resolves when the socket has let go of its handle. */
-export function closed(socket: Socket): Promise<void> {
+export function socketClosed(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     if (socket.closed) resolve()
     else socket.once('close', () => resolve())

@@ -1,11 +1,12 @@
-import { type Counters, counted, noCounts } from './counters.ts'
-import type { ProxyEvent } from './event.ts'
+import type { Endpoint } from '@ha/core'
+import type { CutHow, Direction, Faults } from './faults.ts'
+import type { AcceptMode } from './listener.ts'
 
 /** A {@link ProxyEvent} and when it happened, by the proxy's clock. */
 export type TimelineEntry = ProxyEvent & { readonly atMs: number }
 
 // About ten entries a connection: a long soak must not fill the memory with history.
-const mostEntries = 100_000
+const maxEntries = 100_000
 
 /** The history of a proxy, oldest first; the oldest entries give way when there are very many. */
 export class Timeline {
@@ -21,8 +22,138 @@ export class Timeline {
   }
 
   record(atMs: number, event: ProxyEvent): void {
-    if (this.#entries.length === mostEntries) this.#entries.shift()
+    if (this.#entries.length === maxEntries) this.#entries.shift()
     this.#entries.push({ ...event, atMs })
-    this.#counters = counted(this.#counters, event)
+    this.#counters = countEvent(this.#counters, event)
   }
+}
+
+/** Something that happened at the proxy. `connection` is the id of the connection it happened to. */
+export type ProxyEvent =
+  /** A client was let in; the server is being dialled for it. */
+  | { readonly kind: 'accepted'; readonly connection: number; readonly client: Endpoint }
+  /** A client was let in only to be treated as the door says. */
+  | { readonly kind: 'turned-away'; readonly door: AcceptMode; readonly client: Endpoint }
+  /** The server accepted. */
+  | { readonly kind: 'dialled'; readonly connection: number }
+  /** The server could not be reached; the client is reset. */
+  | { readonly kind: 'dial-failed'; readonly connection: number; readonly error: Error }
+  | { readonly kind: 'first-byte'; readonly connection: number; readonly direction: Direction }
+  /** The sender of this direction ended by itself: FIN or RST. */
+  | {
+      readonly kind: 'ended'
+      readonly connection: number
+      readonly direction: Direction
+      readonly how: 'end' | 'reset'
+    }
+  /** A fault or a call of `cut` ended the connection, or one direction of it. */
+  | {
+      readonly kind: 'cut'
+      readonly connection: number
+      readonly how: CutHow
+      readonly direction?: Direction
+    }
+  /** Both sockets are closed. */
+  | { readonly kind: 'closed'; readonly connection: number; readonly up: Flow; readonly down: Flow }
+  /** Faults were set; without `connection`, for all connections. */
+  | { readonly kind: 'faults'; readonly connection?: number; readonly faults: Required<Faults> }
+  | { readonly kind: 'door'; readonly door: AcceptMode }
+
+/** How often what happened, and how much was carried. Clients that are refused or stalled are not seen here. */
+export interface Counters {
+  /** Clients that were let in and for whom the server was dialled. */
+  readonly accepted: number
+  /** Clients that met a door that is `silent`, `close` or `reset`. */
+  readonly turnedAway: number
+  readonly dialFailed: number
+  /** Connections whose both sockets are closed. */
+  readonly closed: number
+  /** Bytes passed on to the server. */
+  readonly upBytes: number
+  /** Bytes passed on to clients. */
+  readonly downBytes: number
+}
+
+/** Nothing has happened. */
+const noCounts: Counters = {
+  accepted: 0,
+  turnedAway: 0,
+  dialFailed: 0,
+  closed: 0,
+  upBytes: 0,
+  downBytes: 0,
+}
+
+/** The counters after an event. A connection's bytes are counted when it closes: see {@link withFlows}. */
+function countEvent(counters: Counters, event: ProxyEvent): Counters {
+  switch (event.kind) {
+    case 'accepted':
+      return { ...counters, accepted: counters.accepted + 1 }
+    case 'turned-away':
+      return { ...counters, turnedAway: counters.turnedAway + 1 }
+    case 'dial-failed':
+      return { ...counters, dialFailed: counters.dialFailed + 1 }
+    case 'closed':
+      return withFlows({ ...counters, closed: counters.closed + 1 }, [event])
+    case 'dialled':
+    case 'first-byte':
+    case 'ended':
+    case 'cut':
+    case 'faults':
+    case 'door':
+      return counters
+  }
+}
+
+/** The counters with what these connections have carried so far. */
+export function withFlows(
+  counters: Counters,
+  connections: Iterable<{ readonly up: Flow; readonly down: Flow }>,
+): Counters {
+  let { upBytes, downBytes } = counters
+  for (const { up, down } of connections) {
+    upBytes += up.passedBytes
+    downBytes += down.passedBytes
+  }
+  return { ...counters, upBytes, downBytes }
+}
+
+/** What one direction of a connection has carried: `readBytes` is the sum of what passed, was dropped and is held. */
+export interface Flow {
+  /** Read from the sender. */
+  readonly readBytes: number
+  /** Of these: passed on to the receiver. */
+  readonly passedBytes: number
+  /** Of these: dropped by a fault, by `heal({ held: 'drop' })`, or because the receiver was gone. */
+  readonly droppedBytes: number
+  /** Of these: still in the proxy. */
+  readonly heldBytes: number
+  /** When the proxy read the sender's first byte; absent before. */
+  readonly firstByteAtMs?: number
+  /** When the proxy read the sender's latest byte; absent before the first. */
+  readonly lastByteAtMs?: number
+}
+
+/** A direction that has carried nothing. */
+export const noFlow: Flow = { readBytes: 0, passedBytes: 0, droppedBytes: 0, heldBytes: 0 }
+
+/** The flow after a chunk was read. */
+export function afterRead(flow: Flow, bytes: number, nowMs: number): Flow {
+  return {
+    ...flow,
+    readBytes: flow.readBytes + bytes,
+    heldBytes: flow.heldBytes + bytes,
+    firstByteAtMs: flow.firstByteAtMs ?? nowMs,
+    lastByteAtMs: nowMs,
+  }
+}
+
+/** The flow after held bytes were passed on. */
+export function afterPass(flow: Flow, bytes: number): Flow {
+  return { ...flow, passedBytes: flow.passedBytes + bytes, heldBytes: flow.heldBytes - bytes }
+}
+
+/** The flow after everything that was held is dropped. */
+export function afterDrop(flow: Flow): Flow {
+  return { ...flow, droppedBytes: flow.droppedBytes + flow.heldBytes, heldBytes: 0 }
 }

@@ -1,6 +1,6 @@
 export { localhostCertificate } from '../server/localhost-certificate.ts'
-export type { Place, Side } from '../server/script/place.ts'
-export type { WhenByte } from '../server/script/plan-bytes.ts'
+export type { ConnectionFilter, Side } from '../server/rules.ts'
+export type { WhenByte } from '../server/script.ts'
 export type { Alarm } from './broker/broker.ts'
 export type { FakePermissions, FakeUser } from './broker/users.ts'
 export {

@@ -4,7 +4,7 @@ import { ByteReader } from '../../src/mariadb/wire/byte-reader.ts'
 import { ByteWriter } from '../../src/mariadb/wire/byte-writer.ts'
 import { decodeDatetime, encodeDatetime } from '../../src/mariadb/wire/datetime.ts'
 import { encodePackets, PacketReader } from '../../src/mariadb/wire/packet.ts'
-import { Malformed } from '../../src/server/wire/malformed.ts'
+import { MalformedMessage } from '../../src/server/byte-cursor.ts'
 
 const payload = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes))
 
@@ -79,7 +79,7 @@ describe('values on the wire', () => {
   )
 
   it('are never read beyond their end', () => {
-    expect(() => new ByteReader(Buffer.from([5, 1])).sized()).toThrow(Malformed)
+    expect(() => new ByteReader(Buffer.from([5, 1])).sized()).toThrow(MalformedMessage)
   })
 })
 

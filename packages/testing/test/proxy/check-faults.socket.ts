@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { checkFaults } from '../../src/proxy/check-faults.ts'
+import { checkFaults } from '../../src/proxy/faults.ts'
 import { resolveOptions } from '../../src/proxy/options.ts'
 import { startProxy, startServer } from './parties.ts'
 

@@ -1,8 +1,12 @@
 import { expect, it, vi } from 'vitest'
 import { call, startProxy, startServer } from './parties.ts'
 
-vi.mock('../../src/proxy/stalled-port.ts', () => ({
-  stallPort: () => Promise.reject(new Error('no more threads')),
+vi.mock('node:worker_threads', () => ({
+  Worker: class {
+    constructor() {
+      throw new Error('no more threads')
+    }
+  },
 }))
 
 it('refuses clients, and says so, when the port cannot be stalled', async () => {

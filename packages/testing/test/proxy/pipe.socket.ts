@@ -16,7 +16,7 @@ it('holds no more than so many chunks, however small they are', () => {
       clock: new FakeClock(),
       maxHeldBytes: 1_000_000,
       seed: 1,
-      tell: () => undefined,
+      onEvent: () => undefined,
     },
     planOf([{ kind: 'latency', delayMs: 1000 }]),
   )

@@ -1,22 +1,26 @@
-import type { Fault } from '../../src/proxy/fault.ts'
-import { begin, type Moment } from '../../src/proxy/moment.ts'
-import { type Parcel, removeBytes } from '../../src/proxy/parcel.ts'
+import type { Fault } from '../../src/proxy/faults.ts'
+import {
+  type DirectionState,
+  type HeldItem,
+  nextStep,
+  removeBytes,
+  startProgress,
+} from '../../src/proxy/next-step.ts'
 import { planOf } from '../../src/proxy/plan.ts'
-import { nextStep } from '../../src/proxy/shape.ts'
 
 /** A chunk that arrives at that time. */
-export function bytes(text: string | Buffer, arrivedAtMs = 0, luck = 0): Parcel {
-  return { kind: 'bytes', bytes: Buffer.from(text), arrivedAtMs, luck }
+export function bytes(text: string | Buffer, arrivedAtMs = 0, luck = 0): HeldItem {
+  return { kind: 'bytes', bytes: Buffer.from(text), arrivedAtMs, jitterShare: luck }
 }
 
 /** The sender's end, at that time. */
-export function ending(kind: 'end' | 'reset', arrivedAtMs = 0): Parcel {
-  return { kind, arrivedAtMs, luck: 0 }
+export function ending(kind: 'end' | 'reset', arrivedAtMs = 0): HeldItem {
+  return { kind, arrivedAtMs, jitterShare: 0 }
 }
 
 /** The moment at `nowMs` of a direction whose faults were set at 0. */
-export function momentOf(faults: readonly Fault[], held: readonly Parcel[], nowMs = 0): Moment {
-  return { plan: planOf(faults), progress: begin(0), held, hasRoom: true, nowMs, luck: 0 }
+export function momentOf(faults: readonly Fault[], held: readonly HeldItem[], nowMs = 0): DirectionState {
+  return { plan: planOf(faults), progress: startProgress(0), held, hasRoom: true, nowMs, sliceShare: 0 }
 }
 
 /** Something that left a direction. */
@@ -28,17 +32,24 @@ export interface Departure {
 /** All that leaves a direction, by asking for one step after the other in virtual time. */
 export function departures(
   faults: readonly Fault[],
-  arrivals: readonly Parcel[],
+  arrivals: readonly HeldItem[],
   untilMs = 60_000,
 ): Departure[] {
   const plan = planOf(faults)
   const coming = [...arrivals]
-  const held: Parcel[] = []
+  const held: HeldItem[] = []
   const left: Departure[] = []
-  let progress = begin(0)
+  let progress = startProgress(0)
   for (let nowMs = 0; nowMs <= untilMs; ) {
     while ((coming[0]?.arrivedAtMs ?? Number.POSITIVE_INFINITY) <= nowMs) held.push(coming.shift()!)
-    const step = nextStep({ plan, progress, held, hasRoom: true, nowMs, luck: (left.length * 0.37) % 1 })
+    const step = nextStep({
+      plan,
+      progress,
+      held,
+      hasRoom: true,
+      nowMs,
+      sliceShare: (left.length * 0.37) % 1,
+    })
     switch (step.kind) {
       case 'pass':
         removeBytes(held, step.taken)

@@ -1,14 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Fault } from '../../src/proxy/fault.ts'
-import type { Parcel } from '../../src/proxy/parcel.ts'
-import { readsOn } from '../../src/proxy/shape.ts'
+import type { Fault } from '../../src/proxy/faults.ts'
+import { type HeldItem, keepsReading } from '../../src/proxy/next-step.ts'
 import { bytes, type Departure, departures, ending, momentOf } from './pure.ts'
 
 interface Case {
   readonly name: string
   readonly faults: readonly Fault[]
-  readonly arrivals: readonly Parcel[]
+  readonly arrivals: readonly HeldItem[]
   readonly leaves: readonly Departure[]
 }
 
@@ -185,7 +184,7 @@ describe('what leaves a direction, and when', () => {
     const sent = Buffer.from('abc')
     departures(
       [{ kind: 'corrupt', afterBytes: 1 }],
-      [{ kind: 'bytes', bytes: sent, arrivedAtMs: 0, luck: 0 }],
+      [{ kind: 'bytes', bytes: sent, arrivedAtMs: 0, jitterShare: 0 }],
     )
     expect(sent.toString()).toBe('abc')
   })
@@ -247,19 +246,19 @@ describe('what leaves a direction, and when', () => {
 
 describe('whether the sender is read from', () => {
   it('is not while the receiver takes nothing', () => {
-    expect(readsOn({ ...momentOf([], []), hasRoom: false }, false)).toBe(false)
+    expect(keepsReading({ ...momentOf([], []), hasRoom: false }, false)).toBe(false)
   })
 
   it('is not while the proxy holds as much as it may', () => {
-    expect(readsOn(momentOf([], []), true)).toBe(false)
+    expect(keepsReading(momentOf([], []), true)).toBe(false)
   })
 
   it('is not by a frozen receiver', () => {
-    expect(readsOn(momentOf([{ kind: 'blackhole', how: 'stop-reading' }], []), false)).toBe(false)
+    expect(keepsReading(momentOf([{ kind: 'blackhole', how: 'stop-reading' }], []), false)).toBe(false)
   })
 
   it('is by one that discards, even when the receiver takes nothing', () => {
     const moment = momentOf([{ kind: 'blackhole', how: 'discard' }], [])
-    expect(readsOn({ ...moment, hasRoom: false }, true)).toBe(true)
+    expect(keepsReading({ ...moment, hasRoom: false }, true)).toBe(true)
   })
 })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { frameGrammar, type Plan, type Step } from '../../src/rabbit/script/plan.ts'
 import type { FrameRule, Rule } from '../../src/rabbit/script/rule.ts'
 import type { Frame } from '../../src/rabbit/wire/frame.ts'
-import { Script } from '../../src/server/script/script.ts'
+import { Script } from '../../src/server/script.ts'
 
 const ack: Frame = {
   kind: 'method',

@@ -8,7 +8,7 @@ import { FrameReader } from '../../src/rabbit/wire/frame-reader.ts'
 import { readMethod, writeMethod } from '../../src/rabbit/wire/method.ts'
 import { readProperties, writeProperties } from '../../src/rabbit/wire/properties.ts'
 import { protocolHeader } from '../../src/rabbit/wire/protocol.ts'
-import { Malformed } from '../../src/server/wire/malformed.ts'
+import { MalformedMessage } from '../../src/server/byte-cursor.ts'
 import { counted, fieldTable, frame, int, method, shortText } from './arbitraries.ts'
 
 describe('on the wire', () => {
@@ -72,7 +72,7 @@ describe('on the wire', () => {
         try {
           readSliced(Buffer.concat([protocolHeader, octets]), [300])
         } catch (error) {
-          expect(error).toBeInstanceOf(Malformed)
+          expect(error).toBeInstanceOf(MalformedMessage)
         }
       }),
       { numRuns: 1_000 },
@@ -86,7 +86,9 @@ describe('on the wire', () => {
         writeMethod(to, written)
         const whole = to.take()
         fc.pre(whole.length > 4)
-        expect(() => readMethod(new ByteReader(whole.subarray(0, cut % whole.length)))).toThrow(Malformed)
+        expect(() => readMethod(new ByteReader(whole.subarray(0, cut % whole.length)))).toThrow(
+          MalformedMessage,
+        )
       }),
     )
   })

@@ -200,7 +200,7 @@ describe('on the wire', () => {
     const one = await client()
     await one.auth('digest', 'joe:secret')
     await one.create('/a')
-    expect(ensemble.log.deeds({ connection: 1 })).toEqual(['accept', 'connect', 'auth', 'create2'])
+    expect(ensemble.log.operations({ connection: 1 })).toEqual(['accept', 'connect', 'auth', 'create2'])
     const [entry] = ensemble.log.entries({ op: 'create2' })
     expect(entry).toMatchObject({
       node: 1,

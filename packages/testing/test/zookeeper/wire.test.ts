@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Malformed } from '../../src/server/wire/malformed.ts'
+import { MalformedMessage } from '../../src/server/byte-cursor.ts'
 import { ByteReader } from '../../src/zookeeper/wire/byte-reader.ts'
 import { ByteWriter } from '../../src/zookeeper/wire/byte-writer.ts'
 import { FrameReader, framed, lengthOf } from '../../src/zookeeper/wire/frame.ts'
@@ -28,7 +28,7 @@ describe('frames', () => {
   it.each([-1, maxBytes + 1])('cannot have %d bytes', (length) => {
     const reader = new FrameReader(maxBytes)
     reader.push(lengthOf(length))
-    expect(() => reader.next()).toThrow(Malformed)
+    expect(() => reader.next()).toThrow(MalformedMessage)
   })
 
   it('may be a word of four letters when nothing was said before', () => {
@@ -65,7 +65,7 @@ describe('values on the wire', () => {
     ['more items than bytes', new ByteWriter().int(1_000_000)],
   ])('cannot have %s', (_, writer) => {
     const reader = new ByteReader(writer.take())
-    expect(() => reader.list(() => reader.text())).toThrow(Malformed)
+    expect(() => reader.list(() => reader.text())).toThrow(MalformedMessage)
   })
 })
 
@@ -77,7 +77,7 @@ describe('a request', () => {
         try {
           expect(decodeRequest(bytes).xid).toBe(1)
         } catch (error) {
-          expect(error).toBeInstanceOf(Malformed)
+          expect(error).toBeInstanceOf(MalformedMessage)
         }
       }),
       { numRuns: 1_000 },

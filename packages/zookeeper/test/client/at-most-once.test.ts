@@ -1,5 +1,5 @@
 import { seededRandom } from '@ha/core/testing'
-import type { Edge, Rule } from '@ha/testing/zookeeper'
+import type { RequestPosition, Rule } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/zookeeper.ts'
 import { openWorld, type World } from '../properties/world.ts'
@@ -158,7 +158,7 @@ function cutOf(random: () => number): { readonly rule: Omit<Rule, 'when'> } {
 }
 
 // Requests and answers have a hundred bytes and more; a place behind the last byte is behind all of it.
-function edgeOf(random: () => number): Edge {
+function edgeOf(random: () => number): RequestPosition {
   const place = random()
   const byte = Math.floor(random() * 200)
   if (place < 0.4) return { requestByte: byte }

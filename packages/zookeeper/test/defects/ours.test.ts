@@ -107,7 +107,7 @@ describe('ours never', () => {
     await defects.acceptThenClose.arrange(ensemble)
     await world.clock.advance(10 * second)
     const { connection } = ensemble.log.entries({ op: 'set-watches' }).at(-1) ?? {}
-    expect(ensemble.log.deeds({ connection: connection ?? 0 }).slice(0, 4)).toEqual([
+    expect(ensemble.log.operations({ connection: connection ?? 0 }).slice(0, 4)).toEqual([
       'accept',
       'connect',
       'auth',
@@ -119,7 +119,7 @@ describe('ours never', () => {
   it(titleOf(defects.loginLate), async () => {
     const client = world.client({ auth: [{ scheme: 'digest', value: 'a:b' }] })
     await done(client.create('/a'))
-    expect(ensemble.log.deeds()).toEqual(['accept', 'connect', 'auth', 'create2'])
+    expect(ensemble.log.operations()).toEqual(['accept', 'connect', 'auth', 'create2'])
   })
 
   it(titleOf(defects.lossBeforeState), async () => {
@@ -252,6 +252,6 @@ describe('ours never', () => {
     await done(zk.create('/c', '', { kind: 'container' }))
     await done(zk.create('/t', '', { ttlMs: second }))
     await done(zk.sync('/c'))
-    expect(ensemble.log.deeds().slice(-3)).toEqual(['create-container', 'create-ttl', 'sync'])
+    expect(ensemble.log.operations().slice(-3)).toEqual(['create-container', 'create-ttl', 'sync'])
   })
 })

@@ -10,7 +10,7 @@ describe('the bare driver', () => {
     await called((callback) => stand.client.exists('/a', () => undefined, callback))
     await defects.acceptThenClose.arrange(stand.ensemble)
     await stand.ensemble.log.until({ op: 'set-watches', connection: 7 }, { count: 6 })
-    const deeds = stand.ensemble.log.deeds({ connection: 7 })
+    const deeds = stand.ensemble.log.operations({ connection: 7 })
     const counts = ['auth', 'set-watches'].map((op) => deeds.filter((deed) => deed === op).length)
     expect(counts, gone).toEqual([6, 6])
   })
@@ -22,7 +22,7 @@ describe('the bare driver', () => {
     await stand.connected()
     await write
     await stand.ensemble.log.until({ op: 'auth' })
-    expect(stand.ensemble.log.deeds(), gone).toEqual(['accept', 'connect', 'set-data', 'auth'])
+    expect(stand.ensemble.log.operations(), gone).toEqual(['accept', 'connect', 'set-data', 'auth'])
   })
 
   it(titleOf(defects.manyWatches), async () => {

@@ -19,7 +19,7 @@ describe('Z9: the wire brings what it should not', () => {
     const asked = Array.from({ length: 20 }, () => client.set('/a', 'x', { timeoutMs: 3_600_000 }))
     await world.inTime(Promise.all(asked))
     expect(world.ensemble.accepted - before).toBe(301)
-    const deeds = world.ensemble.log.deeds({ connection: world.ensemble.accepted })
+    const deeds = world.ensemble.log.operations({ connection: world.ensemble.accepted })
     expect(deeds.slice(0, 5)).toEqual(['accept', 'connect', 'auth', 'set-watches', 'set-data'])
     expect(deeds.filter((deed) => deed === 'auth' || deed === 'set-watches')).toHaveLength(2)
     expect(deeds.filter((deed) => deed === 'set-data')).toHaveLength(20)

@@ -1,11 +1,10 @@
 import type { Clock } from '@ha/core'
-import { DeedLog, type LogReading, type Noted } from '../../server/pipe/deed-log.ts'
-import type { Fate } from '../../server/script/edge.ts'
-import { isText, type TextPattern } from '../../server/script/text-pattern.ts'
+import { matchesText, type RequestOutcome, type TextPattern } from '../../server/rules.ts'
+import { type LogFormat, type Logged, TrafficLog } from '../../server/traffic-log.ts'
 import type { Deed } from '../script/rule.ts'
 
 /** One thing that a client did and that arrived wholly, or was cut short by a rule. */
-export interface LogEntry extends Noted {
+export interface LogEntry extends Logged {
   /** The number of the node, from 1. */
   readonly node: number
   /** The number of the connection, from 1, in the order in which the nodes together accepted them. */
@@ -14,7 +13,7 @@ export interface LogEntry extends Noted {
   /** The statement; of one that was prepared, when it is prepared and when it is executed. */
   readonly sql: string | undefined
   /** Whether the server did it, a rule answered it, or it was lost before the server looked at it. */
-  readonly fate: Fate
+  readonly fate: RequestOutcome
 }
 
 /** Which entries: those that agree in everything that is given; `sql` may be a pattern. */
@@ -23,22 +22,22 @@ export type LogPattern = Partial<Pick<LogEntry, 'node' | 'connection' | 'command
 }
 
 /** What all clients did, in the order in which the nodes saw it. */
-export type CommandLog = DeedLog<Sent, LogPattern, Deed>
+export type CommandLog = TrafficLog<Sent, LogPattern, Deed>
 
 /** A log in which nothing is noted yet. */
 export function commandLog(clock: Clock): CommandLog {
-  return new DeedLog(clock, reading)
+  return new TrafficLog(clock, reading)
 }
 
-type Sent = Omit<LogEntry, keyof Noted>
+type Sent = Omit<LogEntry, keyof Logged>
 
-const reading: LogReading<Sent, LogPattern, Deed> = {
+const reading: LogFormat<Sent, LogPattern, Deed> = {
   name: 'commands',
-  deedOf: ({ command }) => command,
-  isFit: (pattern, sent) =>
+  operationOf: ({ command }) => command,
+  isMatch: (pattern, sent) =>
     exactKeys.every((key) => pattern[key] === undefined || pattern[key] === sent[key]) &&
-    (pattern.sql === undefined || isText(pattern.sql, sent.sql ?? '')),
-  plain: ({ sql, ...exact }) => ({ ...exact, sql: sql?.toString() }),
+    (pattern.sql === undefined || matchesText(pattern.sql, sent.sql ?? '')),
+  printable: ({ sql, ...exact }) => ({ ...exact, sql: sql?.toString() }),
 }
 
 const exactKeys = ['node', 'connection', 'command', 'fate'] as const

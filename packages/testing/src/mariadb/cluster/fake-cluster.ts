@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { type Clock, type Endpoint, HaError } from '@ha/core'
 import { sameEndpoint } from '@ha/core/driver'
-import { nodeNumbered } from '../../server/node-numbered.ts'
-import { Script } from '../../server/script/script.ts'
+import { nodeByNumber } from '../../server/node-by-number.ts'
+import { Script } from '../../server/script.ts'
 import type { Membership } from '../engine/membership.ts'
 import { Server } from '../engine/server.ts'
 import { Session } from '../engine/session.ts'
@@ -82,7 +82,7 @@ export class FakeCluster {
 
   /** A node by its number, from 1. */
   node(number: number): FakeNode {
-    return nodeNumbered(this.nodes, number)
+    return nodeByNumber(this.nodes, number)
   }
 
   /** Connects to the node of that address without a port: the client's end of the connection. */

@@ -1,9 +1,7 @@
 import type { Duplex } from 'node:stream'
 import type { Clock, Endpoint } from '@ha/core'
 import { type Deferred, deferred } from '@ha/core/driver'
-import { KeptPort } from '../../server/pipe/kept-port.ts'
-import { memorySockets } from '../../server/pipe/memory-sockets.ts'
-import type { Socketlike } from '../../server/pipe/socketlike.ts'
+import { ListeningPort, memorySocketPair, type ServerSocket } from '../../server/sockets.ts'
 import { refusedSocket } from '../conversation/refused-socket.ts'
 import type { Users } from '../conversation/users.ts'
 import type { Values } from '../engine/membership.ts'
@@ -50,7 +48,7 @@ export class FakeNode {
   lagMs = 0
   readonly #ends: NodeEnds
   readonly #peer: Peer
-  readonly #port: KeptPort | undefined
+  readonly #port: ListeningPort | undefined
   readonly #lines = new Set<Line>()
   #accepted = 0
   #values: Values = {}
@@ -60,7 +58,7 @@ export class FakeNode {
   constructor(number: number, ends: NodeEnds) {
     this.number = number
     this.#ends = ends
-    this.#port = ends.listens ? new KeptPort(this.host, (socket) => this.#accept(socket)) : undefined
+    this.#port = ends.listens ? new ListeningPort(this.host, (socket) => this.#accept(socket)) : undefined
     const serverNow = (): Server | undefined => this.#server
     this.#peer = {
       number,
@@ -179,7 +177,7 @@ export class FakeNode {
   /** Connects without a port: the client's end of a connection, which fails with ECONNREFUSED when the node is down. */
   dial(): Duplex {
     if (this.#state.kind === 'down') return refusedSocket(this.address)
-    const { client, server } = memorySockets()
+    const { client, server } = memorySocketPair()
     this.#accept(server)
     return client
   }
@@ -197,7 +195,7 @@ export class FakeNode {
     return server
   }
 
-  #accept(socket: Socketlike): void {
+  #accept(socket: ServerSocket): void {
     const state = this.#state
     if (state.kind === 'down') {
       socket.reset()
@@ -239,7 +237,7 @@ export class FakeNode {
     this.#state = { kind: 'down' }
     this.#isIsolated = false
     if (state.kind === 'paused') state.resumed.resolve()
-    const closed = this.#port?.vacate()
+    const closed = this.#port?.drain()
     leave()
     await closed
   }

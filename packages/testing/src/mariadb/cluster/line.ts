@@ -1,5 +1,5 @@
-import { ScriptedPipe } from '../../server/pipe/scripted-pipe.ts'
-import type { Socketlike } from '../../server/pipe/socketlike.ts'
+import { ScriptedPipe } from '../../server/scripted-pipe.ts'
+import type { ServerSocket } from '../../server/sockets.ts'
 import { Conversation } from '../conversation/conversation.ts'
 import type { ExchangeEnds } from '../conversation/exchange.ts'
 import type { Users } from '../conversation/users.ts'
@@ -27,7 +27,7 @@ export class Line {
   readonly #pipe: ScriptedPipe<Packet>
   readonly #conversation: Conversation
 
-  constructor(socket: Socketlike, ends: LineEnds) {
+  constructor(socket: ServerSocket, ends: LineEnds) {
     const { node, connection, script, log } = ends
     this.#pipe = new ScriptedPipe(socket, {
       reader: new PacketReader(),

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Malformed } from '../../server/wire/malformed.ts'
+import { MalformedMessage } from '../../server/byte-cursor.ts'
 import { Refusal } from '../engine/refusal.ts'
 import { refusals } from '../engine/refusals.ts'
 import type { Server } from '../engine/server.ts'
@@ -46,7 +46,7 @@ export class Conversation {
     try {
       if (await this.#greet()) await this.#obeyAll()
     } catch (error) {
-      if (!(error instanceof Malformed)) throw error
+      if (!(error instanceof MalformedMessage)) throw error
       const refusal = new Refusal(1835, '08S01', `Malformed communication packet: ${error.message}`)
       this.#ends.pipe.write(encodePackets([encodeError(refusal.answer)], 1))
     } finally {

@@ -1,6 +1,5 @@
-import type { ScriptedPipe } from '../../server/pipe/scripted-pipe.ts'
-import { type Fate, isLostAt, saidUntil } from '../../server/script/edge.ts'
-import { type WaitEnds, waitingFor } from '../../server/script/wait.ts'
+import { answerUpTo, isLostAt, type RequestOutcome, startWaits, type WaitDeps } from '../../server/rules.ts'
+import type { ScriptedPipe } from '../../server/scripted-pipe.ts'
 import type { Moment, Plan } from '../script/plan.ts'
 import type { Answer } from '../wire/answer.ts'
 import { encodePackets, type Packet } from '../wire/packet.ts'
@@ -9,11 +8,11 @@ import { encodePackets, type Packet } from '../wire/packet.ts'
 export type Said = Pick<Moment, 'command' | 'sql'>
 
 /** What an exchange needs from its node. */
-export interface ExchangeEnds extends WaitEnds {
+export interface ExchangeEnds extends WaitDeps {
   readonly pipe: ScriptedPipe<Packet>
   readonly planOf: (said: Said) => Plan
   /** A client has done something. */
-  readonly note: (said: Said, fate: Fate) => void
+  readonly note: (said: Said, fate: RequestOutcome) => void
 }
 
 /** One thing that a client does, and how it is answered. */
@@ -35,21 +34,21 @@ export async function exchange(ends: ExchangeEnds, one: Exchange): Promise<boole
   const plan = ends.planOf(one.said)
   const { ending } = plan
   const fate = fateOf(plan, one.wireBytes)
-  const [before, late] = [waitingFor(ends, plan.before), waitingFor(ends, plan.late)]
+  const [before, late] = [startWaits(ends, plan.before), startWaits(ends, plan.beforeAnswer)]
   ends.note(one.said, fate)
   if (fate !== 'lost') {
     await before()
     const payloads = plan.instead === undefined ? await one.handle() : one.encode(plan.instead)
     await late()
     const bytes = encodePackets(payloads, one.sequence)
-    pipe.write(ending === undefined ? bytes : saidUntil(ending.at, bytes))
+    pipe.write(ending === undefined ? bytes : answerUpTo(ending.at, bytes))
   }
   if (ending === undefined) return true
   pipe.end(ending.act)
   return pipe.isListening || ending.act.do === 'silence'
 }
 
-function fateOf({ ending, instead }: Plan, wireBytes: number): Fate {
+function fateOf({ ending, instead }: Plan, wireBytes: number): RequestOutcome {
   if (ending !== undefined && isLostAt(ending.at, wireBytes)) return 'lost'
   return instead === undefined ? 'done' : 'scripted'
 }

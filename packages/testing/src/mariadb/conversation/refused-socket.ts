@@ -1,5 +1,5 @@
 import { Duplex } from 'node:stream'
-import { connectionRefused } from '../../server/pipe/memory-sockets.ts'
+import { connectionRefused } from '../../server/sockets.ts'
 
 /** The client's end of a connection that nobody accepts. */
 export function refusedSocket(address: string): Duplex {

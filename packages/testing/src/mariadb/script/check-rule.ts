@@ -1,7 +1,5 @@
 import { didYouMean } from '@ha/core/driver'
-import { checkEdge } from '../../server/script/edge.ts'
-import { checkWhole, invalidRule } from '../../server/script/invalid-rule.ts'
-import { checkText } from '../../server/script/text-pattern.ts'
+import { checkBytePosition, checkTextPattern, checkWhole, invalidRule } from '../../server/rules.ts'
 import type { Deed, Rule, ScriptedAnswer } from './rule.ts'
 
 // Every deed once, so that the compiler misses one that is forgotten.
@@ -40,9 +38,9 @@ export function checkRule(rule: Rule): void {
       `one of ${names.join(', ')}, not '${command}'${didYouMean(command, names)}`,
     )
   }
-  checkText('when.sql', sql)
+  checkTextPattern('when.sql', sql)
   if (rule.do === 'answer' && 'rows' in rule.with) checkRows(rule.with)
-  if ('at' in rule && typeof rule.at === 'object') checkEdge(rule.at)
+  if ('at' in rule && typeof rule.at === 'object') checkBytePosition(rule.at)
 }
 
 // A client takes a result without columns for something else.

@@ -1,8 +1,11 @@
-import type { Edge } from '../../server/script/edge.ts'
-import type { Where } from '../../server/script/place.ts'
-import type { Grammar, Script } from '../../server/script/script.ts'
-import { isText } from '../../server/script/text-pattern.ts'
-import { type Waits, withWait } from '../../server/script/wait.ts'
+import {
+  type ConnectionOrigin,
+  matchesText,
+  type PlannedWaits,
+  type RequestPosition,
+  withWait,
+} from '../../server/rules.ts'
+import type { RuleInterpreter, Script } from '../../server/script.ts'
 import { type Answer, okAnswer } from '../wire/answer.ts'
 import type { Column, ColumnType } from '../wire/column.ts'
 import type { Value } from '../wire/value.ts'
@@ -10,15 +13,15 @@ import { checkRule } from './check-rule.ts'
 import type { ByteRule, CommandAct, CommandRule, Deed, Ending, ScriptedAnswer } from './rule.ts'
 
 /** What happens when a client does something. */
-export interface Plan extends Waits {
+export interface Plan extends PlannedWaits {
   /** What the server says instead of doing it. */
   readonly instead: Answer | undefined
   /** Where the connection ends, when it does. */
-  readonly ending: { readonly at: Edge; readonly act: Ending } | undefined
+  readonly ending: { readonly at: RequestPosition; readonly act: Ending } | undefined
 }
 
 /** Something that a client does. */
-export interface Moment extends Where {
+export interface Moment extends ConnectionOrigin {
   readonly command: Deed
   readonly sql: string | undefined
 }
@@ -27,9 +30,9 @@ export interface Moment extends Where {
 export type CommandScript = Script<CommandRule, ByteRule, Moment, Plan>
 
 /** How rules about commands are read: each that matches adds to the plan. */
-export const commandGrammar: Grammar<CommandRule, ByteRule, Moment, Plan> = {
+export const commandGrammar: RuleInterpreter<CommandRule, ByteRule, Moment, Plan> = {
   check: checkRule,
-  plain: { before: [], instead: undefined, late: [], ending: undefined },
+  defaultPlan: { before: [], instead: undefined, beforeAnswer: [], ending: undefined },
   isMatch,
   add: (plan, rule, moment) => ({ ...plan, ...added(plan, rule, moment) }),
 }
@@ -37,7 +40,7 @@ export const commandGrammar: Grammar<CommandRule, ByteRule, Moment, Plan> = {
 function isMatch({ when }: CommandRule, moment: Moment): boolean {
   if (when.command !== undefined && when.command !== moment.command) return false
   if (when.sql === undefined) return true
-  return moment.sql !== undefined && isText(when.sql, moment.sql)
+  return moment.sql !== undefined && matchesText(when.sql, moment.sql)
 }
 
 function added(plan: Plan, act: CommandAct, moment: Moment): Partial<Plan> {

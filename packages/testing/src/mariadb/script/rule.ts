@@ -1,10 +1,12 @@
-import type { Edge } from '../../server/script/edge.ts'
-import type { EndingBy, ServerCut } from '../../server/script/ending.ts'
-import type { Place } from '../../server/script/place.ts'
-import type { WhenByte } from '../../server/script/plan-bytes.ts'
-import type { Turns } from '../../server/script/plan-moment.ts'
-import type { TextPattern } from '../../server/script/text-pattern.ts'
-import type { WaitAct } from '../../server/script/wait.ts'
+import type {
+  ConnectionEnding,
+  ConnectionFilter,
+  CutKind,
+  RequestPosition,
+  TextPattern,
+  WaitAct,
+} from '../../server/rules.ts'
+import type { MatchWindow, WhenByte } from '../../server/script.ts'
 import type { CommandName } from '../wire/command.ts'
 import type { Value } from '../wire/value.ts'
 
@@ -21,7 +23,7 @@ export type ByteRule = { readonly when: WhenByte } & Ending
 export type Deed = CommandName | 'connect' | 'log-in'
 
 /** Matches what a client does. At least one of `command` and `sql` is given. */
-export interface WhenCommand extends Place, Turns {
+export interface WhenCommand extends ConnectionFilter, MatchWindow {
   readonly command?: Deed
   /** A statement as it was sent, or a pattern; of one that was prepared, when it is prepared and when it is executed. */
   readonly sql?: TextPattern
@@ -34,7 +36,7 @@ export type CommandAct =
   /** The server refuses. Before the greeting it has no SQLSTATE, and ends the connection. Default state `HY000`. */
   | { readonly do: 'refuse'; readonly errno: number; readonly sqlState?: string; readonly message?: string }
   | WaitAct
-  | (Ending & { readonly at?: Edge })
+  | (Ending & { readonly at?: RequestPosition })
 
 /** An answer as a test writes it: rows, or that it is done. */
 export type ScriptedAnswer =
@@ -46,7 +48,7 @@ export type ScriptedAnswer =
   | { readonly affectedRows?: number; readonly insertId?: number }
 
 /** The end of what a connection says. */
-export type Ending = EndingBy<CutHow>
+export type Ending = ConnectionEnding<CutHow>
 
 /** How a connection is cut: by an RST, by a FIN, or by a FIN of the server's half while it still does what it is told. */
-export type CutHow = ServerCut
+export type CutHow = CutKind

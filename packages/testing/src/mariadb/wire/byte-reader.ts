@@ -1,5 +1,4 @@
-import { ByteCursor } from '../../server/wire/byte-cursor.ts'
-import { Malformed } from '../../server/wire/malformed.ts'
+import { ByteCursor, MalformedMessage } from '../../server/byte-cursor.ts'
 
 /** Reads a packet from front to back and never beyond its end. All numbers are little-endian. */
 export class ByteReader extends ByteCursor {
@@ -38,7 +37,7 @@ export class ByteReader extends ByteCursor {
     if (first === 0xfc) return this.short()
     if (first === 0xfd) return this.short() + this.octet() * 0x1_0000
     if (first === 0xfe) return Number(this.longlong())
-    throw new Malformed(`a length cannot begin with ${first}`)
+    throw new MalformedMessage(`a length cannot begin with ${first}`)
   }
 
   /** Bytes behind their length. */

@@ -1,4 +1,4 @@
-import { Malformed } from '../../server/wire/malformed.ts'
+import { MalformedMessage } from '../../server/byte-cursor.ts'
 import { ByteReader } from './byte-reader.ts'
 import { decodeDatetime } from './datetime.ts'
 import type { Row, Value } from './value.ts'
@@ -43,7 +43,8 @@ const bulkIndicator = { value: 0, null: 1 } as const
 /** Reads the parameters of `COM_STMT_BULK_EXECUTE`: one row behind the other. */
 export function decodeBulk(body: Buffer, count: number): readonly Row[] {
   const reader = new ByteReader(body)
-  if ((reader.short() & sendsTypes) === 0) throw new Malformed('a bulk without the types of its parameters')
+  if ((reader.short() & sendsTypes) === 0)
+    throw new MalformedMessage('a bulk without the types of its parameters')
   const types = readTypes(reader, count)
   const rows: Row[] = []
   while (reader.left > 0) {
@@ -57,7 +58,7 @@ export function decodeBulk(body: Buffer, count: number): readonly Row[] {
 function readIndicator(reader: ByteReader): number {
   const indicator = reader.octet()
   if (indicator === bulkIndicator.value || indicator === bulkIndicator.null) return indicator
-  throw new Malformed(`a bulk with DEFAULT or IGNORE for a value: ${indicator}`)
+  throw new MalformedMessage(`a bulk with DEFAULT or IGNORE for a value: ${indicator}`)
 }
 
 function readTypes(reader: ByteReader, count: number): readonly number[] {

@@ -1,5 +1,5 @@
-import { nodeNumbered } from '../../server/node-numbered.ts'
-import { Script } from '../../server/script/script.ts'
+import { nodeByNumber } from '../../server/node-by-number.ts'
+import { Script } from '../../server/script.ts'
 import { type Alarm, Broker } from '../broker/broker.ts'
 import { connectionRefusal } from '../broker/refusal.ts'
 import { type FrameScript, frameGrammar } from '../script/plan.ts'
@@ -79,7 +79,7 @@ export class FakeCluster {
 
   /** A node by its number, from 1. */
   node(number: number): FakeNode {
-    return nodeNumbered(this.nodes, number)
+    return nodeByNumber(this.nodes, number)
   }
 
   /** Adds rules; the returned function removes them. */

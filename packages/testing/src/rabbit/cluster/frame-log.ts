@@ -1,6 +1,6 @@
 import { type Clock, HaError } from '@ha/core'
 import { type Deferred, deferred, withDeadline } from '@ha/core/driver'
-import type { Side } from '../../server/script/place.ts'
+import type { Side } from '../../server/rules.ts'
 import { plainTable } from '../wire/field-value.ts'
 import type { Frame } from '../wire/frame.ts'
 import { type FrameName, frameName } from '../wire/frame-name.ts'

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Clock } from '@ha/core'
-import type { Side } from '../../server/script/place.ts'
-import { Malformed } from '../../server/wire/malformed.ts'
+import { MalformedMessage } from '../../server/byte-cursor.ts'
+import type { Side } from '../../server/rules.ts'
 import type { Broker } from '../broker/broker.ts'
 import { connectionRefusal, Refusal } from '../broker/refusal.ts'
 import { type Act, Lane } from '../script/lane.ts'
@@ -96,7 +96,7 @@ export class Line {
     try {
       return this.#reader.next()
     } catch (error) {
-      if (!(error instanceof Malformed)) throw error
+      if (!(error instanceof MalformedMessage)) throw error
       // Nobody knows where the next frame begins: what follows is not looked at.
       this.#isGarbled = true
       this.session.refuse(connectionRefusal('FRAME_ERROR', error.message), undefined)

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
-import type { Side } from '../../server/script/place.ts'
-import type { ByteStop } from '../../server/script/plan-bytes.ts'
+import type { Side } from '../../server/rules.ts'
+import type { ByteStop } from '../../server/script.ts'
 import type { ByteAct, CutHow } from '../script/rule.ts'
 
 /** What a pipe needs from its line. */

@@ -1,5 +1,5 @@
 import { didYouMean } from '@ha/core/driver'
-import { checkWhole, invalidRule } from '../../server/script/invalid-rule.ts'
+import { checkWhole, invalidRule } from '../../server/rules.ts'
 import { type FrameName, plainFrameNames } from '../wire/frame-name.ts'
 import { fieldNames } from '../wire/method.ts'
 import { type MethodName, methodTable } from '../wire/method-table.ts'

@@ -1,5 +1,5 @@
-import type { Side, Where } from '../../server/script/place.ts'
-import type { Grammar, Script } from '../../server/script/script.ts'
+import type { ConnectionOrigin, Side } from '../../server/rules.ts'
+import type { RuleInterpreter, Script } from '../../server/script.ts'
 import type { Frame } from '../wire/frame.ts'
 import { frameName } from '../wire/frame-name.ts'
 import { checkRule } from './check-rule.ts'
@@ -25,7 +25,7 @@ export type Step =
   | { readonly kind: 'cut'; readonly how: CutHow }
 
 /** A frame on its way. */
-export interface Moment extends Where {
+export interface Moment extends ConnectionOrigin {
   readonly from: Side
   readonly frame: Frame
 }
@@ -34,9 +34,9 @@ export interface Moment extends Where {
 export type FrameScript = Script<FrameRule, ByteRule, Moment, Plan>
 
 /** How rules about frames are read: each that matches rewrites the step in which the frame passes. */
-export const frameGrammar: Grammar<FrameRule, ByteRule, Moment, Plan> = {
+export const frameGrammar: RuleInterpreter<FrameRule, ByteRule, Moment, Plan> = {
   check: checkRule,
-  plain: [{ kind: 'pass', publish: undefined }],
+  defaultPlan: [{ kind: 'pass', publish: undefined }],
   isMatch,
   add: (plan, rule) => plan.flatMap((step) => (step.kind === 'pass' ? stepsOf(rule, step) : [step])),
 }

@@ -1,6 +1,5 @@
-import type { Place, Side } from '../../server/script/place.ts'
-import type { WhenByte } from '../../server/script/plan-bytes.ts'
-import type { Turns } from '../../server/script/plan-moment.ts'
+import type { ConnectionFilter, Side } from '../../server/rules.ts'
+import type { MatchWindow, WhenByte } from '../../server/script.ts'
 import type { FrameName } from '../wire/frame-name.ts'
 
 /** One misbehaviour, as data: what it waits for and what happens then. */
@@ -13,7 +12,7 @@ export type FrameRule = { readonly when: WhenFrame } & FrameAct
 export type ByteRule = { readonly when: WhenByte } & ByteAct
 
 /** Matches a frame that a side sends. */
-export interface WhenFrame extends Place, Turns {
+export interface WhenFrame extends ConnectionFilter, MatchWindow {
   readonly from: Side
   readonly frame: FrameName
   readonly channel?: number

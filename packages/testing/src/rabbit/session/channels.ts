@@ -1,4 +1,4 @@
-import { Malformed } from '../../server/wire/malformed.ts'
+import { MalformedMessage } from '../../server/byte-cursor.ts'
 import { connectionRefusal, internalError, Refusal } from '../broker/refusal.ts'
 import type { PublishAct } from '../script/rule.ts'
 import type { Frame } from '../wire/frame.ts'
@@ -41,7 +41,7 @@ export class Channels {
       else if (slot.kind === 'closing') this.#whileClosing(frame)
       else this.#whileOpen(slot, frame, act)
     } catch (error) {
-      if (error instanceof Malformed) {
+      if (error instanceof MalformedMessage) {
         this.#ends.refuseConnection(internalError, undefined)
         return
       }

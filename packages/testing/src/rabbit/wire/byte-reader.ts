@@ -1,5 +1,4 @@
-import { ByteCursor } from '../../server/wire/byte-cursor.ts'
-import { Malformed } from '../../server/wire/malformed.ts'
+import { ByteCursor, MalformedMessage } from '../../server/byte-cursor.ts'
 
 /** Reads a buffer from front to back and never beyond its end. */
 export class ByteReader extends ByteCursor {
@@ -19,7 +18,7 @@ export class ByteReader extends ByteCursor {
   longlong(): number {
     const high = this.long()
     const value = high * 0x1_0000_0000 + this.long()
-    if (!Number.isSafeInteger(value)) throw new Malformed(`a number beyond 2^53: ${value}`)
+    if (!Number.isSafeInteger(value)) throw new MalformedMessage(`a number beyond 2^53: ${value}`)
     return value
   }
 

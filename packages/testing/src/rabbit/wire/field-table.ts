@@ -1,4 +1,4 @@
-import { Malformed } from '../../server/wire/malformed.ts'
+import { MalformedMessage } from '../../server/byte-cursor.ts'
 import { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
 import type { FieldTable, FieldValue, NumberType } from './field-value.ts'
@@ -62,7 +62,7 @@ function readValue(from: ByteReader): FieldValue {
     case 'V':
       return { type: 'void', value: null }
     default:
-      throw new Malformed(`a field of the unknown type '${tag}'`)
+      throw new MalformedMessage(`a field of the unknown type '${tag}'`)
   }
 }
 
@@ -119,7 +119,7 @@ function writeValue(to: ByteWriter, field: FieldValue): void {
 
 function writeNumber(to: ByteWriter, type: NumberType, value: number): void {
   const found = formatByType.get(type)
-  if (found === undefined) throw new Malformed(`no format for a field of type ${type}`)
+  if (found === undefined) throw new MalformedMessage(`no format for a field of type ${type}`)
   const [tag, format] = found
   tagged(to, tag).raw(eightBytes((bytes) => format.write(bytes, value)).subarray(0, format.size))
 }

@@ -1,4 +1,4 @@
-import { Malformed } from '../../server/wire/malformed.ts'
+import { MalformedMessage } from '../../server/byte-cursor.ts'
 import { decodeFrame, type Frame } from './frame.ts'
 import { frameEnd, frameOverheadBytes, minFrameBytes, protocolHeader } from './protocol.ts'
 
@@ -21,7 +21,7 @@ export class FrameReader {
     this.#held += chunk.length
   }
 
-  /** The next frame, or undefined when it has not wholly arrived. Throws {@link Malformed} at bytes that are none. */
+  /** The next frame, or undefined when it has not wholly arrived. Throws {@link MalformedMessage} at bytes that are none. */
   next(): Frame | undefined {
     return this.#expectsProtocolHeader ? this.#protocolHeader() : this.#frame()
   }
@@ -39,7 +39,9 @@ export class FrameReader {
     const payloadBytes = head.readUInt32BE(3)
     const allowed = this.#maxFrameBytes - frameOverheadBytes
     if (payloadBytes > allowed) {
-      throw new Malformed(`type ${type}, all octets = <<>>: {frame_too_large,${payloadBytes},${allowed}}`)
+      throw new MalformedMessage(
+        `type ${type}, all octets = <<>>: {frame_too_large,${payloadBytes},${allowed}}`,
+      )
     }
     if (this.#held < payloadBytes + frameOverheadBytes) return undefined
     const bytes = this.#take(payloadBytes + frameOverheadBytes)
@@ -72,5 +74,5 @@ export class FrameReader {
 function checkEnd(type: number, payload: Buffer, end: number | undefined): void {
   if (end === frameEnd) return
   const octets = [...payload.subarray(0, 32)].join(',')
-  throw new Malformed(`type ${type}, all octets = <<${octets}>>: {invalid_frame_end_marker,${end}}`)
+  throw new MalformedMessage(`type ${type}, all octets = <<${octets}>>: {invalid_frame_end_marker,${end}}`)
 }

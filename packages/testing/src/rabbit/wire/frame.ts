@@ -1,4 +1,4 @@
-import { Malformed } from '../../server/wire/malformed.ts'
+import { MalformedMessage } from '../../server/byte-cursor.ts'
 import { binary } from './binary.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
@@ -43,9 +43,9 @@ export function decodeFrame(type: number, channel: number, payload: Buffer): Fra
       return { kind: 'content-body', channel, bytes: payload }
     case frameType.heartbeat:
       if (payload.length === 0) return { kind: 'heartbeat', channel }
-      throw new Malformed(`type ${type}, all octets = ${binary(payload)}: unknown_frame`)
+      throw new MalformedMessage(`type ${type}, all octets = ${binary(payload)}: unknown_frame`)
     default:
-      throw new Malformed(`type ${type}, all octets = ${binary(payload)}: unknown_frame`)
+      throw new MalformedMessage(`type ${type}, all octets = ${binary(payload)}: unknown_frame`)
   }
 }
 

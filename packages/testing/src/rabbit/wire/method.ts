@@ -1,4 +1,4 @@
-import { Malformed } from '../../server/wire/malformed.ts'
+import { MalformedMessage } from '../../server/byte-cursor.ts'
 import { binary } from './binary.ts'
 import { ByteReader } from './byte-reader.ts'
 import type { ByteWriter } from './byte-writer.ts'
@@ -53,13 +53,14 @@ const shapeById: ReadonlyMap<number, Shape> = new Map(shapes.map((shape) => [idO
 export function readMethod(from: ByteReader): Method {
   const [classId, methodId] = [from.short(), from.short()]
   const shape = shapeById.get(idOf({ classId, methodId }))
-  if (shape === undefined) throw new Malformed(`the fake broker knows no method ${classId}.${methodId}`)
+  if (shape === undefined)
+    throw new MalformedMessage(`the fake broker knows no method ${classId}.${methodId}`)
   const fields = from.bytes(from.left)
   try {
     // The table that the types are made of is the table that is read by.
     return { name: shape.name, fields: readFields(new ByteReader(fields), shape.fields) } as Method
   } catch (error) {
-    throw new Malformed(`cannot decode ${binary(fields)}`, { cause: error })
+    throw new MalformedMessage(`cannot decode ${binary(fields)}`, { cause: error })
   }
 }
 
@@ -83,7 +84,7 @@ export function idsOf(name: MethodName): { readonly classId: number; readonly me
 
 function shapeOf(name: MethodName): Shape {
   const shape = shapeByName.get(name)
-  if (shape === undefined) throw new Malformed(`unknown method ${name}`)
+  if (shape === undefined) throw new MalformedMessage(`unknown method ${name}`)
   return shape
 }
 

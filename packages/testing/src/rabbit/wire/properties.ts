@@ -1,4 +1,4 @@
-import { Malformed } from '../../server/wire/malformed.ts'
+import { MalformedMessage } from '../../server/byte-cursor.ts'
 import { ByteReader } from './byte-reader.ts'
 import { ByteWriter } from './byte-writer.ts'
 import { readTable, writeTable } from './field-table.ts'
@@ -62,7 +62,7 @@ export function readProperties(bytes: Buffer): Properties {
   for (const [name, flag] of flagged) {
     if ((flags & flag) !== 0) readInto(properties, name, from)
   }
-  if (from.left > 0) throw new Malformed(`${from.left} bytes behind the properties`)
+  if (from.left > 0) throw new MalformedMessage(`${from.left} bytes behind the properties`)
   return properties
 }
 

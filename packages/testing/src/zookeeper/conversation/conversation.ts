@@ -1,4 +1,4 @@
-import { Malformed } from '../../server/wire/malformed.ts'
+import { MalformedMessage } from '../../server/byte-cursor.ts'
 import { Refusal } from '../tree/refusal.ts'
 import { code } from '../wire/code.ts'
 import { type ConnectRequest, decodeConnect, encodeConnected, overGrant } from '../wire/connect.ts'
@@ -53,7 +53,7 @@ export class Conversation {
       if (await this.#accept()) await this.#talk()
     } catch (error) {
       // Nobody knows where the next frame begins.
-      if (!(error instanceof Malformed)) throw error
+      if (!(error instanceof MalformedMessage)) throw error
     } finally {
       this.end()
       this.#ends.pipe.end({ do: 'cut', how: 'end' })
@@ -184,7 +184,7 @@ function decoded(body: Buffer): Decoded {
   try {
     return { ...decodeRequest(body), isBroken: false }
   } catch (error) {
-    if (!(error instanceof Malformed)) throw error
+    if (!(error instanceof MalformedMessage)) throw error
     return { xid: xidOf(body), request: { op: 'unknown', type: 0 }, isBroken: true }
   }
 }

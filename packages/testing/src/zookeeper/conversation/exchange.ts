@@ -1,6 +1,5 @@
-import type { ScriptedPipe } from '../../server/pipe/scripted-pipe.ts'
-import { type Fate, isLostAt, saidUntil } from '../../server/script/edge.ts'
-import { type WaitEnds, waitingFor } from '../../server/script/wait.ts'
+import { answerUpTo, isLostAt, type RequestOutcome, startWaits, type WaitDeps } from '../../server/rules.ts'
+import type { ScriptedPipe } from '../../server/scripted-pipe.ts'
 import type { Injection, Plan } from '../script/plan.ts'
 import type { Deed } from '../script/rule.ts'
 import type { ConnectRequest } from '../wire/connect.ts'
@@ -18,11 +17,11 @@ export interface Said {
 }
 
 /** What an exchange needs from its connection. */
-export interface ExchangeEnds extends WaitEnds {
+export interface ExchangeEnds extends WaitDeps {
   readonly pipe: ScriptedPipe<Frame>
   readonly planOf: (said: Said) => Plan
   /** A client has done something. */
-  readonly note: (said: Said, fate: Fate) => void
+  readonly note: (said: Said, fate: RequestOutcome) => void
   /** Lets no news of watches out until the returned function is called: what was asked for first is told first. */
   readonly holdNews: () => () => void
 }
@@ -50,7 +49,7 @@ export async function exchange(ends: ExchangeEnds, one: Exchange): Promise<boole
   const plan = ends.planOf(one.said)
   const { ending } = plan
   const fate = fateOf(plan, one.said.bytes)
-  const [before, late] = [waitingFor(ends, plan.before), waitingFor(ends, plan.late)]
+  const [before, late] = [startWaits(ends, plan.before), startWaits(ends, plan.beforeAnswer)]
   ends.note(one.said, fate)
   let isLast = false
   if (fate !== 'lost') {
@@ -67,7 +66,7 @@ export async function exchange(ends: ExchangeEnds, one: Exchange): Promise<boole
   return ending.act.do === 'silence'
 }
 
-function fateOf({ ending, code, ignored }: Plan, wireBytes: number): Fate {
+function fateOf({ ending, code, ignored }: Plan, wireBytes: number): RequestOutcome {
   if (ignored === 'before') return 'lost'
   if (ending !== undefined && isLostAt(ending.at, wireBytes)) return 'lost'
   return code === undefined ? 'done' : 'scripted'
@@ -80,7 +79,7 @@ function say(
 ): void {
   inject(pipe, injected, 'before')
   const bytes = answer.encode(misnumber)
-  const said = ending === undefined ? bytes : saidUntil(ending.at, bytes)
+  const said = ending === undefined ? bytes : answerUpTo(ending.at, bytes)
   const step = Math.min(pieceBytes, Math.max(said.length, 1))
   for (let at = 0; at < said.length; at += step) pipe.write(said.subarray(at, at + step))
   inject(pipe, injected, 'after')

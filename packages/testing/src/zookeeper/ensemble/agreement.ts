@@ -1,4 +1,4 @@
-import type { Where } from '../../server/script/place.ts'
+import type { ConnectionOrigin } from '../../server/rules.ts'
 import type { Committed, Submission, Whose } from '../conversation/server.ts'
 import { decide, type Effect } from '../tree/decide.ts'
 import { decideMulti } from '../tree/decide-multi.ts'
@@ -48,7 +48,7 @@ export class Agreement {
   }
 
   /** Begins a session. */
-  openSession(askedMs: number, at: Where): Session {
+  openSession(askedMs: number, at: ConnectionOrigin): Session {
     const session = this.sessions.open(askedMs, at)
     this.#commit(this.#draft(), { session: session.id })
     return session

@@ -1,9 +1,12 @@
 import type { Duplex } from 'node:stream'
 import { type Endpoint, formatEndpoint } from '@ha/core'
 import { type Deferred, deferred, raceAbort } from '@ha/core/driver'
-import { KeptPort } from '../../server/pipe/kept-port.ts'
-import { connectionRefused, memorySockets } from '../../server/pipe/memory-sockets.ts'
-import type { Socketlike } from '../../server/pipe/socketlike.ts'
+import {
+  connectionRefused,
+  ListeningPort,
+  memorySocketPair,
+  type ServerSocket,
+} from '../../server/sockets.ts'
 import type { Line } from './line.ts'
 
 /** What an entrance needs from its node. */
@@ -12,7 +15,7 @@ export interface EntranceEnds {
   /** Whether it opens a port: without one it can only be dialed in memory. */
   readonly listens: boolean
   /** Makes the line of a client, and lets it talk. */
-  readonly newLine: (socket: Socketlike, onClosed: () => void) => Line
+  readonly newLine: (socket: ServerSocket, onClosed: () => void) => Line
 }
 
 const firstPort = 2_181
@@ -20,7 +23,7 @@ const firstPort = 2_181
 /** Where the clients of a node come in, and the network between them and the node. It keeps its address for life. */
 export class Entrance {
   readonly #ends: EntranceEnds
-  readonly #port: KeptPort | undefined
+  readonly #port: ListeningPort | undefined
   readonly #lines = new Set<Line>()
   #isOpen = false
   #isRefusing = false
@@ -29,7 +32,7 @@ export class Entrance {
 
   constructor(ends: EntranceEnds) {
     this.#ends = ends
-    this.#port = ends.listens ? new KeptPort('127.0.0.1', (socket) => this.#accept(socket)) : undefined
+    this.#port = ends.listens ? new ListeningPort('127.0.0.1', (socket) => this.#accept(socket)) : undefined
   }
 
   get endpoint(): Endpoint {
@@ -81,12 +84,12 @@ export class Entrance {
     signal.throwIfAborted()
     while (this.#severed !== undefined) await raceAbort(this.#severed.promise, signal, () => undefined)
     if (!this.#isOpen || this.#isRefusing) throw connectionRefused(formatEndpoint(this.endpoint))
-    const { client, server } = memorySockets()
+    const { client, server } = memorySocketPair()
     this.#accept(server)
     return client
   }
 
-  #accept(socket: Socketlike): void {
+  #accept(socket: ServerSocket): void {
     const line: Line = this.#ends.newLine(socket, () => this.#lines.delete(line))
     this.#lines.add(line)
     if (this.#severed !== undefined) line.sever()

@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
 import { type Endpoint, formatEndpoint, HaError } from '@ha/core'
 import { sameEndpoint } from '@ha/core/driver'
-import { nodeNumbered } from '../../server/node-numbered.ts'
-import { Script } from '../../server/script/script.ts'
+import { nodeByNumber } from '../../server/node-by-number.ts'
+import { Script } from '../../server/script.ts'
 import { type RequestScript, requestGrammar } from '../script/plan.ts'
 import type { Rule } from '../script/rule.ts'
 import type { Txn } from '../tree/tree.ts'
@@ -104,7 +104,7 @@ export class FakeEnsemble {
 
   /** A node by its number, from 1. */
   node(number: number): FakeNode {
-    return nodeNumbered(this.nodes, number)
+    return nodeByNumber(this.nodes, number)
   }
 
   /** The node at an address; throws `config-invalid` when there is none. */

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Endpoint } from '@ha/core'
-import type { Socketlike } from '../../server/pipe/socketlike.ts'
+import type { ServerSocket } from '../../server/sockets.ts'
 import type { Server } from '../conversation/server.ts'
 import type { Txn } from '../tree/tree.ts'
 import type { WatchKind } from '../tree/watches.ts'
@@ -218,7 +218,7 @@ export class FakeNode {
     for (const line of this.#entrance.lines) if (line.session === ended) line.leave()
   }
 
-  #newLine(socket: Socketlike, onClosed: () => void): Line {
+  #newLine(socket: ServerSocket, onClosed: () => void): Line {
     const line = new Line(socket, {
       ...this.#ends,
       node: this.number,

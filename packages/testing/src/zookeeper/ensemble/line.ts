@@ -1,5 +1,5 @@
-import { ScriptedPipe } from '../../server/pipe/scripted-pipe.ts'
-import type { Socketlike } from '../../server/pipe/socketlike.ts'
+import { ScriptedPipe } from '../../server/scripted-pipe.ts'
+import type { ServerSocket } from '../../server/sockets.ts'
 import { Conversation, type ConversationEnds } from '../conversation/conversation.ts'
 import type { Server } from '../conversation/server.ts'
 import type { RequestScript } from '../script/plan.ts'
@@ -25,7 +25,7 @@ export class Line {
   readonly #pipe: ScriptedPipe<Frame>
   readonly #conversation: Conversation
 
-  constructor(socket: Socketlike, ends: LineEnds) {
+  constructor(socket: ServerSocket, ends: LineEnds) {
     const { node, connection, script, log, options } = ends
     this.connection = connection
     this.#pipe = new ScriptedPipe(socket, {
@@ -71,11 +71,11 @@ export class Line {
 
   /** The network carries nothing. */
   sever(): void {
-    this.#pipe.sever()
+    this.#pipe.partition()
   }
 
   mend(): void {
-    this.#pipe.mend()
+    this.#pipe.heal()
   }
 
   /** Its session is over. Who has just said so itself is told first. */

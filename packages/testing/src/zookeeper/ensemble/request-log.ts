@@ -1,13 +1,12 @@
 import type { Clock } from '@ha/core'
-import { DeedLog, type LogReading, type Noted } from '../../server/pipe/deed-log.ts'
-import type { Fate } from '../../server/script/edge.ts'
-import { isText, type TextPattern } from '../../server/script/text-pattern.ts'
+import { matchesText, type RequestOutcome, type TextPattern } from '../../server/rules.ts'
+import { type LogFormat, type Logged, TrafficLog } from '../../server/traffic-log.ts'
 import type { Deed } from '../script/rule.ts'
 import type { ConnectRequest } from '../wire/connect.ts'
 import type { Request } from '../wire/request.ts'
 
 /** One thing that a client did and that arrived wholly, or was cut short by a rule. */
-export interface LogEntry extends Noted {
+export interface LogEntry extends Logged {
   /** The number of the node, from 1. */
   readonly node: number
   /** The number of the connection, from 1, in the order in which the nodes together accepted them. */
@@ -24,7 +23,7 @@ export interface LogEntry extends Noted {
   /** What it said, word for word; undefined for `accept`. */
   readonly said: Request | ConnectRequest | undefined
   /** Whether the server did it, a rule answered it, or it was lost before the server looked at it. */
-  readonly fate: Fate
+  readonly fate: RequestOutcome
 }
 
 /** Which entries: those that agree in everything that is given; `path` may be a pattern, and any of the paths. */
@@ -35,22 +34,22 @@ export type LogPattern = Partial<
 }
 
 /** What all clients did, in the order in which the nodes saw it. */
-export type RequestLog = DeedLog<Sent, LogPattern, Deed>
+export type RequestLog = TrafficLog<Sent, LogPattern, Deed>
 
 /** A log in which nothing is noted yet. */
 export function requestLog(clock: Clock): RequestLog {
-  return new DeedLog(clock, reading)
+  return new TrafficLog(clock, reading)
 }
 
-type Sent = Omit<LogEntry, keyof Noted>
+type Sent = Omit<LogEntry, keyof Logged>
 
-const reading: LogReading<Sent, LogPattern, Deed> = {
+const reading: LogFormat<Sent, LogPattern, Deed> = {
   name: 'requests',
-  deedOf: ({ op }) => op,
-  isFit: (pattern, sent) =>
+  operationOf: ({ op }) => op,
+  isMatch: (pattern, sent) =>
     exactKeys.every((key) => pattern[key] === undefined || pattern[key] === sent[key]) &&
     isAbout(pattern.path, sent.paths),
-  plain: ({ path, session, ...exact }) => ({
+  printable: ({ path, session, ...exact }) => ({
     ...exact,
     path: path?.toString(),
     session: session?.toString(16),
@@ -60,5 +59,5 @@ const reading: LogReading<Sent, LogPattern, Deed> = {
 const exactKeys = ['node', 'connection', 'session', 'op', 'xid', 'fate'] as const
 
 function isAbout(path: TextPattern | undefined, paths: readonly string[]): boolean {
-  return path === undefined || paths.some((each) => isText(path, each))
+  return path === undefined || paths.some((each) => matchesText(path, each))
 }

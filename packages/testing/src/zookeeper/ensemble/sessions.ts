@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Clock } from '@ha/core'
-import type { Where } from '../../server/script/place.ts'
+import type { ConnectionOrigin } from '../../server/rules.ts'
 
 /** A session as the leader knows it. */
 export interface Session {
@@ -46,14 +46,14 @@ export class Sessions {
     return this.#byId.get(id)
   }
 
-  open(askedMs: number, at: Where): Session {
+  open(askedMs: number, at: ConnectionOrigin): Session {
     this.#made += 1n
     const id = (BigInt(at.node) << 56n) | (firstSession + this.#made)
     return this.take({ id, password: passwordOf(id) }, askedMs, at)
   }
 
   /** A connection, perhaps a new one, has the session. */
-  take({ id, password }: Pick<Session, 'id' | 'password'>, askedMs: number, at: Where): Session {
+  take({ id, password }: Pick<Session, 'id' | 'password'>, askedMs: number, at: ConnectionOrigin): Session {
     const { node, connection } = at
     return this.#renew({ id, password, timeoutMs: this.#granted(askedMs), node, connection })
   }

@@ -1,7 +1,5 @@
 import { didYouMean } from '@ha/core/driver'
-import { checkEdge } from '../../server/script/edge.ts'
-import { checkWhole, invalidRule } from '../../server/script/invalid-rule.ts'
-import { checkText } from '../../server/script/text-pattern.ts'
+import { checkBytePosition, checkTextPattern, checkWhole, invalidRule } from '../../server/rules.ts'
 import { opCodes } from '../wire/op.ts'
 import type { Deed, Rule, WhenRequest } from './rule.ts'
 
@@ -15,14 +13,14 @@ export function checkRule(rule: Rule): void {
   }
   checkWhen(rule.when)
   if (rule.do === 'slice') checkWhole('pieceBytes', rule.pieceBytes, 1)
-  if ('at' in rule && typeof rule.at === 'object') checkEdge(rule.at)
+  if ('at' in rule && typeof rule.at === 'object') checkBytePosition(rule.at)
 }
 
 function checkWhen({ op, path, session }: WhenRequest): void {
   if (op === undefined && path === undefined && session === undefined)
     throw invalidRule('when', 'about an op, a path or a session')
   for (const deed of op === undefined ? [] : [op].flat()) checkDeed(deed)
-  checkText('when.path', path)
+  checkTextPattern('when.path', path)
 }
 
 function checkDeed(deed: Deed): void {

@@ -1,13 +1,16 @@
-import type { Edge } from '../../server/script/edge.ts'
-import type { Where } from '../../server/script/place.ts'
-import type { Grammar, Script } from '../../server/script/script.ts'
-import { isText } from '../../server/script/text-pattern.ts'
-import { type Waits, withWait } from '../../server/script/wait.ts'
+import {
+  type ConnectionOrigin,
+  matchesText,
+  type PlannedWaits,
+  type RequestPosition,
+  withWait,
+} from '../../server/rules.ts'
+import type { RuleInterpreter, Script } from '../../server/script.ts'
 import { checkRule } from './check-rule.ts'
 import type { ByteRule, Deed, Ending, RequestAct, RequestRule } from './rule.ts'
 
 /** What happens when a client does something. */
-export interface Plan extends Waits {
+export interface Plan extends PlannedWaits {
   /** The code that is answered instead of doing it. */
   readonly code: number | undefined
   /** Whether nobody is told, and what comes behind goes on. */
@@ -18,7 +21,7 @@ export interface Plan extends Waits {
   readonly pieceBytes: number
   readonly injected: readonly Injection[]
   /** Where the connection ends, when it does. */
-  readonly ending: { readonly at: Edge; readonly act: Ending } | undefined
+  readonly ending: { readonly at: RequestPosition; readonly act: Ending } | undefined
 }
 
 export interface Injection {
@@ -27,7 +30,7 @@ export interface Injection {
 }
 
 /** Something that a client does. */
-export interface Moment extends Where {
+export interface Moment extends ConnectionOrigin {
   readonly op: Deed
   readonly paths: readonly string[]
   readonly session: bigint
@@ -37,13 +40,13 @@ export interface Moment extends Where {
 export type RequestScript = Script<RequestRule, ByteRule, Moment, Plan>
 
 /** How rules about requests are read: each that matches adds to the plan. */
-export const requestGrammar: Grammar<RequestRule, ByteRule, Moment, Plan> = {
+export const requestGrammar: RuleInterpreter<RequestRule, ByteRule, Moment, Plan> = {
   check: checkRule,
-  plain: {
+  defaultPlan: {
     before: [],
     code: undefined,
     ignored: undefined,
-    late: [],
+    beforeAnswer: [],
     misnumber: 0,
     pieceBytes: Number.POSITIVE_INFINITY,
     injected: [],
@@ -57,7 +60,7 @@ function isMatch({ when }: RequestRule, moment: Moment): boolean {
   const { op, path, session } = when
   if (op !== undefined && !(typeof op === 'string' ? op === moment.op : op.includes(moment.op))) return false
   if (session !== undefined && session !== moment.session) return false
-  return path === undefined || moment.paths.some((each) => isText(path, each))
+  return path === undefined || moment.paths.some((each) => matchesText(path, each))
 }
 
 function added(plan: Plan, act: RequestAct): Partial<Plan> {

@@ -1,10 +1,12 @@
-import type { Edge } from '../../server/script/edge.ts'
-import type { EndingBy, ServerCut } from '../../server/script/ending.ts'
-import type { Place } from '../../server/script/place.ts'
-import type { WhenByte } from '../../server/script/plan-bytes.ts'
-import type { Turns } from '../../server/script/plan-moment.ts'
-import type { TextPattern } from '../../server/script/text-pattern.ts'
-import type { WaitAct } from '../../server/script/wait.ts'
+import type {
+  ConnectionEnding,
+  ConnectionFilter,
+  CutKind,
+  RequestPosition,
+  TextPattern,
+  WaitAct,
+} from '../../server/rules.ts'
+import type { MatchWindow, WhenByte } from '../../server/script.ts'
 import type { OpName } from '../wire/op.ts'
 
 /** One misbehaviour, as data: what it waits for and what happens then. */
@@ -20,7 +22,7 @@ export type ByteRule = { readonly when: WhenByte } & Ending
 export type Deed = OpName | 'accept' | 'connect' | 'unknown'
 
 /** Matches what a client does. At least one of `op`, `path` and `session` is given. */
-export interface WhenRequest extends Place, Turns {
+export interface WhenRequest extends ConnectionFilter, MatchWindow {
   readonly op?: Deed | readonly Deed[]
   /** The path of the request, or a pattern; of a multi, that of any of its parts. */
   readonly path?: TextPattern
@@ -40,10 +42,10 @@ export type RequestAct =
   | { readonly do: 'misnumber'; readonly by: number }
   /** The client is told these bytes as well, before the answer (default) or behind it. */
   | { readonly do: 'inject'; readonly bytes: Uint8Array; readonly at?: 'before' | 'after' }
-  | (Ending & { readonly at?: Edge })
+  | (Ending & { readonly at?: RequestPosition })
 
 /** The end of what a connection says. */
-export type Ending = EndingBy<CutHow>
+export type Ending = ConnectionEnding<CutHow>
 
 /** How a connection is cut: by an RST or by a FIN. */
-export type CutHow = Exclude<ServerCut, 'half'>
+export type CutHow = Exclude<CutKind, 'half'>

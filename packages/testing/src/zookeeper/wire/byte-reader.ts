@@ -1,5 +1,4 @@
-import { ByteCursor } from '../../server/wire/byte-cursor.ts'
-import { Malformed } from '../../server/wire/malformed.ts'
+import { ByteCursor, MalformedMessage } from '../../server/byte-cursor.ts'
 
 /** Reads a record from front to back and never beyond its end. All numbers are signed and big-endian. */
 export class ByteReader extends ByteCursor {
@@ -30,13 +29,13 @@ export class ByteReader extends ByteCursor {
   list<T>(readItem: () => T): readonly T[] {
     const count = this.#length() ?? 0
     // An item takes a byte at least: who claims more would make us allocate for nothing.
-    if (count > this.left) throw new Malformed(`${count} items in ${this.left} bytes`)
+    if (count > this.left) throw new MalformedMessage(`${count} items in ${this.left} bytes`)
     return Array.from({ length: count }, readItem)
   }
 
   #length(): number | undefined {
     const length = this.int()
-    if (length < -1) throw new Malformed(`a length cannot be ${length}`)
+    if (length < -1) throw new MalformedMessage(`a length cannot be ${length}`)
     return length === -1 ? undefined : length
   }
 }

@@ -1,4 +1,4 @@
-import { Malformed } from '../../server/wire/malformed.ts'
+import { MalformedMessage } from '../../server/byte-cursor.ts'
 
 /** A record without its length. */
 export interface RecordFrame {
@@ -41,14 +41,14 @@ export class FrameReader {
     this.#length += chunk.length
   }
 
-  /** The next frame; undefined when it has not wholly arrived. Throws {@link Malformed} at a length that cannot be. */
+  /** The next frame; undefined when it has not wholly arrived. Throws {@link MalformedMessage} at a length that cannot be. */
   next(): Frame | undefined {
     if (this.#length < lengthBytes) return undefined
     const bytes = this.#joined()
     const head = bytes.subarray(0, lengthBytes)
     if (this.#isFirst && isWord(head)) return { kind: 'word', word: head.toString('latin1') }
     const length = head.readInt32BE()
-    if (length < 0 || length > this.#maxBytes) throw new Malformed(`a frame of ${length} bytes`)
+    if (length < 0 || length > this.#maxBytes) throw new MalformedMessage(`a frame of ${length} bytes`)
     const end = lengthBytes + length
     if (bytes.length < end) return undefined
     this.#isFirst = false

@@ -1,4 +1,4 @@
-import { Malformed } from '../../server/wire/malformed.ts'
+import { MalformedMessage } from '../../server/byte-cursor.ts'
 import { type AclEntry, readAcl } from './acl.ts'
 import { ByteReader } from './byte-reader.ts'
 import { type OpName, opCodes, opOf } from './op.ts'
@@ -67,7 +67,7 @@ export interface Numbered {
   readonly request: Request
 }
 
-/** Reads a request; throws {@link Malformed} when it breaks off. */
+/** Reads a request; throws {@link MalformedMessage} when it breaks off. */
 export function decodeRequest(body: Buffer): Numbered {
   const reader = new ByteReader(body)
   const xid = reader.int()
@@ -161,7 +161,7 @@ function readParts(reader: ByteReader): readonly PartRequest[] {
     reader.int()
     if (isDone) return parts
     const op = opOf(type)
-    if (op === undefined || !isPart(op)) throw new Malformed(`a multi cannot hold ${type}`)
+    if (op === undefined || !isPart(op)) throw new MalformedMessage(`a multi cannot hold ${type}`)
     parts.push(readPart(op, reader))
   }
 }

@@ -1,22 +1,21 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { KeptPort } from '../../../src/server/pipe/kept-port.ts'
-import type { Socketlike } from '../../../src/server/pipe/socketlike.ts'
+import { ListeningPort, type ServerSocket } from '../../src/server/sockets.ts'
 
-let accepted: Socketlike[]
-let port: KeptPort
+let accepted: ServerSocket[]
+let port: ListeningPort
 let clients: Socket[]
 
 beforeEach(() => {
   accepted = []
   clients = []
-  port = new KeptPort('127.0.0.1', (socket) => accepted.push(socket))
+  port = new ListeningPort('127.0.0.1', (socket) => accepted.push(socket))
 })
 
 afterEach(async () => {
   for (const client of clients) client.destroy()
-  await port.vacate()
+  await port.drain()
 })
 
 async function newClient(): Promise<Socket> {
@@ -50,7 +49,7 @@ describe('a kept port', () => {
     await port.open()
     const inside = await newClient()
     let isEmpty = false
-    const empty = port.vacate().then(() => {
+    const empty = port.drain().then(() => {
       isEmpty = true
     })
     await expect(newClient()).rejects.toMatchObject({ code: 'ECONNREFUSED' })
@@ -71,7 +70,7 @@ describe('a kept port', () => {
     const failed = once(client, 'error').catch((error: NodeJS.ErrnoException) => [error])
     const [socket] = accepted
     socket?.stream.write('hello')
-    socket?.resetBehind()
+    socket?.resetAfterRead()
 
     await expect(failed).resolves.toMatchObject([{ code: 'ECONNRESET' }])
     expect(heard).toEqual(['hello'])

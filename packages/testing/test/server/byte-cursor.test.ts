@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { ByteCursor } from '../../../src/server/wire/byte-cursor.ts'
-import { Malformed } from '../../../src/server/wire/malformed.ts'
+import { ByteCursor, MalformedMessage } from '../../src/server/byte-cursor.ts'
 
 class Octets extends ByteCursor {
   octet(): number {
@@ -18,7 +17,7 @@ test('who wants more than is left is told that this is malformed, and has read n
   const reader = new Octets(Buffer.from([1, 2]))
   reader.octet()
 
-  expect(() => reader.bytes(2)).toThrow(new Malformed('2 bytes wanted, 1 left'))
+  expect(() => reader.bytes(2)).toThrow(new MalformedMessage('2 bytes wanted, 1 left'))
   expect(reader.octet()).toBe(2)
-  expect(() => reader.octet()).toThrow(Malformed)
+  expect(() => reader.octet()).toThrow(MalformedMessage)
 })

@@ -1,9 +1,9 @@
 import { settle } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
-import { connectionRefused, memorySockets } from '../../../src/server/pipe/memory-sockets.ts'
+import { connectionRefused, memorySocketPair } from '../../src/server/sockets.ts'
 
-function newPair(): { readonly heard: string[]; readonly pair: ReturnType<typeof memorySockets> } {
-  const pair = memorySockets()
+function newPair(): { readonly heard: string[]; readonly pair: ReturnType<typeof memorySocketPair> } {
+  const pair = memorySocketPair()
   const heard: string[] = []
   pair.client.on('data', (bytes: Buffer) => heard.push(bytes.toString()))
   pair.client.on('end', () => heard.push('end'))
@@ -58,7 +58,7 @@ describe('two sockets in memory', () => {
       process.nextTick(() => heard.push('understood'))
     })
     pair.server.stream.write('hello')
-    pair.server.resetBehind()
+    pair.server.resetAfterRead()
     await settle()
     await settle()
 

@@ -1,5 +1,3 @@
-import { Malformed } from './malformed.ts'
-
 /** Goes through bytes from front to back and never beyond their end. What a protocol reads there is its own. */
 export class ByteCursor {
   protected readonly source: Buffer
@@ -19,9 +17,9 @@ export class ByteCursor {
     return this.source.subarray(start, start + length)
   }
 
-  /** Goes over the next bytes, and says where they begin. Throws {@link Malformed} when there are fewer. */
+  /** Goes over the next bytes, and says where they begin. Throws {@link MalformedMessage} when there are fewer. */
   protected take(length: number): number {
-    if (length > this.left) throw new Malformed(`${length} bytes wanted, ${this.left} left`)
+    if (length > this.left) throw new MalformedMessage(`${length} bytes wanted, ${this.left} left`)
     const start = this.#at
     this.#at += length
     return start
@@ -31,4 +29,9 @@ export class ByteCursor {
   protected get at(): number {
     return this.#at
   }
+}
+
+/** Bytes that are no message of their protocol: what a scripted server says to them is its protocol's. */
+export class MalformedMessage extends Error {
+  override readonly name = 'Malformed'
 }

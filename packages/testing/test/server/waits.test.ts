@@ -1,16 +1,16 @@
 import { FakeClock } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
-import { Script } from '../../../src/server/script/script.ts'
-import { type WaitAct, type Waits, waitingFor, withWait } from '../../../src/server/script/wait.ts'
+import { type PlannedWaits, startWaits, type WaitAct, withWait } from '../../src/server/rules.ts'
+import { Script } from '../../src/server/script.ts'
 
-const none: Waits = { before: [], late: [] }
+const none: PlannedWaits = { before: [], beforeAnswer: [] }
 const delay: WaitAct = { do: 'delay', delayMs: 10 }
 
 describe('a plan', () => {
   it('waits before the request unless a rule says: before the answer', () => {
     const late: WaitAct = { do: 'hold', until: 'told', at: 'answer' }
 
-    expect(withWait(withWait(none, delay), late)).toEqual({ before: [delay], late: [late] })
+    expect(withWait(withWait(none, delay), late)).toEqual({ before: [delay], beforeAnswer: [late] })
   })
 })
 
@@ -18,7 +18,7 @@ describe('waiting', () => {
   const clock = new FakeClock()
   const script = new Script<never, never, never, undefined>({
     check: () => undefined,
-    plain: undefined,
+    defaultPlan: undefined,
     isMatch: () => false,
     add: () => undefined,
   })
@@ -30,7 +30,7 @@ describe('waiting', () => {
 
   it('takes one wait after the other', async () => {
     let isOver = false
-    void waitingFor(ends, [delay, delay])().then(() => {
+    void startWaits(ends, [delay, delay])().then(() => {
       isOver = true
     })
     await clock.advance(19)
@@ -43,7 +43,7 @@ describe('waiting', () => {
 
   it('is released even before its turn to wait has come', async () => {
     let isOver = false
-    const wait = waitingFor(ends, [delay, { do: 'hold', until: 'told' }])
+    const wait = startWaits(ends, [delay, { do: 'hold', until: 'told' }])
     script.release('told')
     void wait().then(() => {
       isOver = true

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type ByteRule, planBytes } from '../../../src/server/script/plan-bytes.ts'
+import { type ByteRule, planBytes } from '../../src/server/script.ts'
 
 const at = (byte: number, node?: number): ByteRule => ({
   when: { from: 'server', byte, ...(node === undefined ? {} : { node }) },

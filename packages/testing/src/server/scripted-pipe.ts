@@ -1,21 +1,24 @@
 import { type Deferred, deferred } from '@ha/core/driver'
-import type { EndingBy, ServerCut } from '../script/ending.ts'
-import type { Side } from '../script/place.ts'
-import type { ByteStop } from '../script/plan-bytes.ts'
-import type { Socketlike } from './socketlike.ts'
+import type { ConnectionEnding, CutKind, Side } from './rules.ts'
+import type { ByteStop } from './script.ts'
+import type { ServerSocket } from './sockets.ts'
 
 /** Cuts a stream of bytes into what a protocol speaks in, `U`. It is pulled: what is not asked for stays bytes. */
-export interface UnitReader<U> {
+export interface MessageReader<U> {
   push(bytes: Buffer): void
   /** The next one; undefined when it has not wholly arrived. */
   next(): U | undefined
 }
 
 /** What a pipe needs from its node. */
-export interface PipeEnds<U> {
-  readonly reader: UnitReader<U>
+export interface ScriptedPipeDeps<U> {
+  readonly reader: MessageReader<U>
   /** Where in the next bytes a rule acts. */
-  readonly stopIn: (from: Side, position: number, length: number) => ByteStop<EndingBy<ServerCut>> | undefined
+  readonly stopIn: (
+    from: Side,
+    position: number,
+    length: number,
+  ) => ByteStop<ConnectionEnding<CutKind>> | undefined
   /** Nothing more is heard and nothing more can be said. */
   readonly onClosed: () => void
 }
@@ -33,8 +36,8 @@ type Pause = 'frozen' | 'severed'
 
 /** A fake server's bytes of one connection, both ways, counted, with the acts of rules about bytes. */
 export class ScriptedPipe<U> {
-  readonly #socket: Socketlike
-  readonly #ends: PipeEnds<U>
+  readonly #socket: ServerSocket
+  readonly #ends: ScriptedPipeDeps<U>
   readonly #pauses = new Set<Pause>()
   #state: State = 'open'
   #isHeardOut = false
@@ -44,7 +47,7 @@ export class ScriptedPipe<U> {
   // What a network that is cut has not carried to the client yet: undefined while it is whole.
   #held: (() => void)[] | undefined
 
-  constructor(socket: Socketlike, ends: PipeEnds<U>) {
+  constructor(socket: ServerSocket, ends: ScriptedPipeDeps<U>) {
     this.#socket = socket
     this.#ends = ends
     const { stream } = socket
@@ -98,13 +101,13 @@ export class ScriptedPipe<U> {
   }
 
   /** The network carries nothing in either direction, and nobody is told. */
-  sever(): void {
+  partition(): void {
     this.#held ??= []
     this.#pause('severed')
   }
 
   /** The network carries again, first of all what it owes. */
-  mend(): void {
+  heal(): void {
     const held = this.#held ?? []
     this.#held = undefined
     for (const act of held) act()
@@ -112,7 +115,7 @@ export class ScriptedPipe<U> {
   }
 
   /** Ends what the connection says, behind what was said. */
-  end(act: EndingBy<ServerCut>): void {
+  end(act: ConnectionEnding<CutKind>): void {
     if (!this.isListening) return
     if (act.do === 'cut') this.#cut(act.how)
     else {
@@ -133,7 +136,7 @@ export class ScriptedPipe<U> {
     this.#socket.reset()
   }
 
-  #cut(how: ServerCut): void {
+  #cut(how: CutKind): void {
     const { stream } = this.#socket
     if (how === 'half') {
       this.#state = 'mute'
@@ -141,7 +144,7 @@ export class ScriptedPipe<U> {
       return
     }
     this.#leave()
-    if (how === 'reset') this.#toClient(() => this.#socket.resetBehind())
+    if (how === 'reset') this.#toClient(() => this.#socket.resetAfterRead())
     else {
       this.#toClient(() => stream.end(() => stream.destroy()))
       // Whoever has been closed discards what it is still told.

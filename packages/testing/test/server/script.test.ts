@@ -1,17 +1,15 @@
 import { settle } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
-import type { Place, Where } from '../../../src/server/script/place.ts'
-import type { ByteRule } from '../../../src/server/script/plan-bytes.ts'
-import type { Turns } from '../../../src/server/script/plan-moment.ts'
-import { Script } from '../../../src/server/script/script.ts'
+import type { ConnectionFilter, ConnectionOrigin } from '../../src/server/rules.ts'
+import { type ByteRule, type MatchWindow, Script } from '../../src/server/script.ts'
 
 // A protocol in which somebody says a word, and rules add words to what is answered.
 interface WordRule {
-  readonly when: Place & Turns & { readonly word: string }
+  readonly when: ConnectionFilter & MatchWindow & { readonly word: string }
   readonly add: string
 }
 
-interface Said extends Where {
+interface Said extends ConnectionOrigin {
   readonly word: string
 }
 
@@ -20,7 +18,7 @@ const scriptOf = (...rules: readonly (WordRule | ByteRule)[]): Script<WordRule, 
     check: (rule) => {
       if ('word' in rule.when && rule.when.word === '') throw new Error('a rule needs a word')
     },
-    plain: '',
+    defaultPlan: '',
     isMatch: ({ when }, { word }) => when.word === word,
     add: (plan, { add }) => `${plan}${add}`,
   })
@@ -34,7 +32,7 @@ const atByte = (byte: number): ByteRule => ({ when: { from: 'server', byte } })
 const stretch = { from: 'server', position: 0, length: 20, ...here } as const
 
 describe('a script', () => {
-  const places: readonly { place: Place; answer: string }[] = [
+  const places: readonly { place: ConnectionFilter; answer: string }[] = [
     { place: {}, answer: 'a' },
     { place: here, answer: 'a' },
     { place: { node: 2 }, answer: '' },

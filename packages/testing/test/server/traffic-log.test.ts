@@ -1,6 +1,6 @@
 import { FakeClock } from '@ha/core/testing'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { DeedLog } from '../../../src/server/pipe/deed-log.ts'
+import { TrafficLog } from '../../src/server/traffic-log.ts'
 
 // A protocol in which clients say words.
 interface Said {
@@ -9,16 +9,16 @@ interface Said {
 }
 
 let clock: FakeClock
-let log: DeedLog<Said, Partial<Said>, string>
+let log: TrafficLog<Said, Partial<Said>, string>
 
 beforeEach(() => {
   clock = new FakeClock()
-  log = new DeedLog(clock, {
+  log = new TrafficLog(clock, {
     name: 'words',
-    deedOf: ({ word }) => word,
-    isFit: ({ node, word }, said) =>
+    operationOf: ({ word }) => word,
+    isMatch: ({ node, word }, said) =>
       (node === undefined || node === said.node) && (word === undefined || word === said.word),
-    plain: (pattern) => pattern,
+    printable: (pattern) => pattern,
   })
 })
 
@@ -32,7 +32,7 @@ describe('a log of deeds', () => {
       { atMs: 0, node: 1, word: 'hello' },
       { atMs: 5, node: 2, word: 'bye' },
     ])
-    expect(log.deeds()).toEqual(['hello', 'bye'])
+    expect(log.operations()).toEqual(['hello', 'bye'])
   })
 
   it('finds those that fit', () => {
@@ -41,7 +41,7 @@ describe('a log of deeds', () => {
 
     expect(log.entries({ node: 2 })).toEqual([{ atMs: 0, node: 2, word: 'hello' }])
     expect(log.count({ word: 'hello' })).toBe(2)
-    expect(log.deeds({ word: 'bye' })).toEqual([])
+    expect(log.operations({ word: 'bye' })).toEqual([])
   })
 
   it('waits for as many as are wanted', async () => {

@@ -1,3 +1,6 @@
+import { HaError } from '@ha/core'
+import { didYouMean } from '@ha/core/driver'
+
 /** Which way bytes flow: `up` from the client to the server, `down` from the server to the client. */
 export type Direction = 'up' | 'down'
 
@@ -127,3 +130,99 @@ export function bothWays(...faults: readonly Fault[]): Required<Faults> {
 
 /** No fault in either direction. */
 export const noFaults: Required<Faults> = bothWays()
+
+interface FieldRule {
+  readonly expected: string
+  readonly required: boolean
+  holds(value: unknown): boolean
+}
+
+type FieldRules = {
+  readonly [K in Fault['kind']]: {
+    readonly [Field in Exclude<keyof Extract<Fault, { kind: K }>, 'kind'>]-?: FieldRule
+  }
+}
+
+const ms = atLeast(0, 'a number of milliseconds, 0 or more')
+const position = whole(0, Number.MAX_SAFE_INTEGER, 'a whole number of bytes, 0 or more')
+const size = whole(1, Number.MAX_SAFE_INTEGER, 'a whole number of bytes, 1 or more')
+const onset = { afterBytes: optional(position), afterMs: optional(ms) }
+
+const rules: FieldRules = {
+  latency: { delayMs: ms, jitterMs: optional(ms) },
+  bandwidth: { bytesPerSecond: size, burstBytes: optional(size) },
+  blackhole: { how: oneOf('stop-reading', 'discard'), ...onset },
+  cut: { how: oneOf('end', 'close', 'reset'), ...onset },
+  'half-open': {},
+  'slow-close': { delayMs: ms },
+  slice: { maxBytes: size, minBytes: optional(size), gapMs: optional(ms) },
+  coalesce: { minBytes: size, maxWaitMs: ms },
+  corrupt: { afterBytes: position, xor: optional(whole(1, 255, 'the bits to turn, 1 to 255')) },
+  duplicate: { afterBytes: position },
+}
+
+const directions = ['up', 'down']
+
+/** Throws `config-invalid` at the first fault that cannot be meant as it is written. */
+export function checkFaults(faults: Faults): void {
+  for (const [direction, list] of Object.entries(faults)) {
+    if (!directions.includes(direction)) throw invalid(`faults have no '${direction}', only 'up' and 'down'`)
+    const seen = new Set<string>()
+    for (const [index, fault] of list.entries()) {
+      const path = `${direction}[${index}]`
+      checkKind(path, fault, seen)
+      checkFields(path, fault)
+    }
+  }
+}
+
+function checkKind(path: string, fault: Fault, seen: Set<string>): void {
+  const kinds = Object.keys(rules)
+  if (!kinds.includes(fault.kind)) {
+    throw invalid(`${path}.kind '${fault.kind}' is no fault${didYouMean(fault.kind, kinds)}`)
+  }
+  if (seen.has(fault.kind)) throw invalid(`${path}: '${fault.kind}' is given twice for one direction`)
+  seen.add(fault.kind)
+}
+
+function checkFields(path: string, fault: Fault): void {
+  const fields: Readonly<Record<string, FieldRule>> = rules[fault.kind]
+  const given: Readonly<Record<string, unknown>> = { ...fault }
+  for (const name of Object.keys(given)) {
+    if (name !== 'kind' && !(name in fields)) {
+      throw invalid(`${path} (${fault.kind}) has no '${name}'${didYouMean(name, Object.keys(fields))}`)
+    }
+  }
+  for (const [name, rule] of Object.entries(fields)) {
+    const value = given[name]
+    if (value === undefined ? rule.required : !rule.holds(value)) {
+      throw invalid(`${path}.${name} (${fault.kind}) is ${String(value)}, expected ${rule.expected}`)
+    }
+  }
+  if (fault.kind === 'slice' && fault.minBytes !== undefined && fault.minBytes > fault.maxBytes) {
+    throw invalid(`${path}.minBytes (slice) is ${fault.minBytes}, more than its maxBytes ${fault.maxBytes}`)
+  }
+}
+
+function invalid(message: string): HaError {
+  return new HaError('config-invalid', `fault proxy: ${message}`)
+}
+
+function atLeast(least: number, expected: string): FieldRule {
+  return { expected, required: true, holds: (value) => Number.isFinite(value) && Number(value) >= least }
+}
+
+function whole(least: number, most: number, expected: string): FieldRule {
+  const holds = (value: unknown): boolean =>
+    Number.isInteger(value) && Number(value) >= least && Number(value) <= most
+  return { expected, required: true, holds }
+}
+
+function oneOf(...words: readonly string[]): FieldRule {
+  const expected = words.map((word) => `'${word}'`).join(' or ')
+  return { expected, required: true, holds: (value) => words.some((word) => word === value) }
+}
+
+function optional(rule: FieldRule): FieldRule {
+  return { ...rule, required: false }
+}

@@ -1,15 +1,14 @@
 import type { Duplex } from 'node:stream'
 import { settle } from '@ha/core/testing'
 import { beforeEach, describe, expect, it } from 'vitest'
-import { memorySockets } from '../../../src/server/pipe/memory-sockets.ts'
-import { ScriptedPipe, type UnitReader } from '../../../src/server/pipe/scripted-pipe.ts'
-import type { EndingBy, ServerCut } from '../../../src/server/script/ending.ts'
-import type { Side } from '../../../src/server/script/place.ts'
+import type { ConnectionEnding, CutKind, Side } from '../../src/server/rules.ts'
+import { type MessageReader, ScriptedPipe } from '../../src/server/scripted-pipe.ts'
+import { memorySocketPair } from '../../src/server/sockets.ts'
 
-type Act = EndingBy<ServerCut>
+type Act = ConnectionEnding<CutKind>
 
 // A protocol of words behind which stands a point.
-class WordReader implements UnitReader<string> {
+class WordReader implements MessageReader<string> {
   #text = ''
 
   push(bytes: Buffer): void {
@@ -37,7 +36,7 @@ beforeEach(() => {
   heard = ''
   said = []
   closed = 0
-  const sockets = memorySockets()
+  const sockets = memorySocketPair()
   client = sockets.client
   client.on('data', (bytes: Buffer) => (heard += bytes.toString()))
   client.on('end', () => (heard += '<end>'))
@@ -88,13 +87,13 @@ describe('a pipe', () => {
   })
 
   it('carries nothing either way while the network is cut, and owes what was said', async () => {
-    pipe.sever()
+    pipe.partition()
     client.write('a.')
     pipe.write(Buffer.from('answer'))
     await settle()
     expect([said, heard]).toEqual([[], ''])
 
-    pipe.mend()
+    pipe.heal()
     await settle()
 
     expect([said, heard]).toEqual([['a'], 'answer'])
@@ -102,8 +101,8 @@ describe('a pipe', () => {
 
   it('stays unheard when only one of two reasons is gone', async () => {
     pipe.freeze()
-    pipe.sever()
-    pipe.mend()
+    pipe.partition()
+    pipe.heal()
     client.write('a.')
     await settle()
 
@@ -148,19 +147,19 @@ describe('a rule about bytes', () => {
 
 describe('a pipe that is ended by force', () => {
   it('tells its client when the network carries again', async () => {
-    pipe.sever()
+    pipe.partition()
     pipe.reset()
     await settle()
     expect(heard).toBe('')
 
-    pipe.mend()
+    pipe.heal()
     await settle()
 
     expect(heard).toBe('<ECONNRESET>')
   })
 
   it('leaves nothing behind when it is destroyed, whatever the network', async () => {
-    pipe.sever()
+    pipe.partition()
     pipe.destroy()
     await settle()
 

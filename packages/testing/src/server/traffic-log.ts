@@ -3,19 +3,19 @@ import { HaError } from '@ha/core'
 import { type Deferred, deferred, withDeadline } from '@ha/core/driver'
 
 /** When something was noted. */
-export interface Noted {
+export interface Logged {
   readonly atMs: number
 }
 
 /** How a protocol's log is read: `S` what is noted, `P` a pattern of entries, `D` what a client does. */
-export interface LogReading<S, P, D> {
+export interface LogFormat<S, P, D> {
   /** What the entries are called when they are missing, such as `commands`. */
   readonly name: string
-  readonly deedOf: (entry: S) => D
+  readonly operationOf: (entry: S) => D
   /** Whether an entry agrees in everything that is given. */
-  readonly isFit: (pattern: P, entry: S) => boolean
+  readonly isMatch: (pattern: P, entry: S) => boolean
   /** A pattern as JSON can say it. */
-  readonly plain: (pattern: P) => object
+  readonly printable: (pattern: P) => object
 }
 
 interface Waiter<E, P> {
@@ -25,20 +25,20 @@ interface Waiter<E, P> {
 }
 
 /** What all clients did, in the order in which the nodes saw it. */
-export class DeedLog<S extends object, P, D> {
+export class TrafficLog<S extends object, P, D> {
   readonly #clock: Clock
-  readonly #reading: LogReading<S, P, D>
-  #entries: (Noted & S)[] = []
-  #waiters: readonly Waiter<Noted & S, P>[] = []
+  readonly #format: LogFormat<S, P, D>
+  #entries: (Logged & S)[] = []
+  #waiters: readonly Waiter<Logged & S, P>[] = []
 
-  constructor(clock: Clock, reading: LogReading<S, P, D>) {
+  constructor(clock: Clock, reading: LogFormat<S, P, D>) {
     this.#clock = clock
-    this.#reading = reading
+    this.#format = reading
   }
 
   /** The entries that fit, the oldest first; all of them without a pattern. */
-  entries(pattern?: P): readonly (Noted & S)[] {
-    return this.#entries.filter((entry) => pattern === undefined || this.#reading.isFit(pattern, entry))
+  entries(pattern?: P): readonly (Logged & S)[] {
+    return this.#entries.filter((entry) => pattern === undefined || this.#format.isMatch(pattern, entry))
   }
 
   /** How many entries fit. */
@@ -47,8 +47,8 @@ export class DeedLog<S extends object, P, D> {
   }
 
   /** The deeds that fit: the order on the wire. */
-  deeds(pattern?: P): readonly D[] {
-    return this.entries(pattern).map(this.#reading.deedOf)
+  operations(pattern?: P): readonly D[] {
+    return this.entries(pattern).map(this.#format.operationOf)
   }
 
   /**
@@ -58,12 +58,12 @@ export class DeedLog<S extends object, P, D> {
   until(
     pattern: P,
     options: { readonly count?: number; readonly timeoutMs?: number } = {},
-  ): Promise<readonly (Noted & S)[]> {
+  ): Promise<readonly (Logged & S)[]> {
     const { count = 1, timeoutMs = 5_000 } = options
     if (this.count(pattern) >= count) return Promise.resolve(this.entries(pattern))
-    const waiter: Waiter<Noted & S, P> = { pattern, count, seen: deferred() }
+    const waiter: Waiter<Logged & S, P> = { pattern, count, seen: deferred() }
     this.#waiters = [...this.#waiters, waiter]
-    const expired = (): Error => this.#notSeen(waiter, timeoutMs)
+    const expired = (): Error => this.#timedOut(waiter, timeoutMs)
     return withDeadline(this.#clock, { timeoutMs, expired }, () => waiter.seen.promise)
   }
 
@@ -76,19 +76,19 @@ export class DeedLog<S extends object, P, D> {
   add(said: S): void {
     const entry = { atMs: this.#clock.now(), ...said }
     this.#entries.push(entry)
-    for (const waiter of this.#waiters) if (this.#reading.isFit(waiter.pattern, entry)) this.#tell(waiter)
+    for (const waiter of this.#waiters) if (this.#format.isMatch(waiter.pattern, entry)) this.#resolve(waiter)
   }
 
-  #tell(waiter: Waiter<Noted & S, P>): void {
+  #resolve(waiter: Waiter<Logged & S, P>): void {
     if (this.count(waiter.pattern) < waiter.count) return
     this.#waiters = this.#waiters.filter((other) => other !== waiter)
     waiter.seen.resolve(this.entries(waiter.pattern))
   }
 
-  #notSeen(waiter: Waiter<Noted & S, P>, timeoutMs: number): Error {
+  #timedOut(waiter: Waiter<Logged & S, P>, timeoutMs: number): Error {
     this.#waiters = this.#waiters.filter((other) => other !== waiter)
     const { pattern, count } = waiter
-    const { name, plain } = this.#reading
+    const { name, printable: plain } = this.#format
     const seen = `${this.count(pattern)} of ${count} ${name} ${JSON.stringify(plain(pattern))}`
     return new HaError('timed-out', `${seen} within ${timeoutMs} ms`)
   }
