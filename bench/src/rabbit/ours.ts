@@ -9,7 +9,7 @@ export const ours: ContestantMaker = {
   async start(setup: ContestantSetup): Promise<Contestant> {
     const rabbit = createRabbit({
       addresses: setup.endpoints,
-      strategy: 'ordered',
+      strategy: 'sequential',
       failBackAfterMs: Number.POSITIVE_INFINITY,
     })
     rabbit.events.on('failover', ({ role, from, to, cause, detectMs, dialMs, restoreMs, replayed }) => {

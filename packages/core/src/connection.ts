@@ -1,6 +1,6 @@
 import { type Endpoint, formatEndpoint } from './address/endpoint.ts'
 import type { Driver } from './driver.ts'
-import { HaError } from './model/error.ts'
+import { HaError } from './errors/ha-error.ts'
 import type { Clock } from './runtime/clock.ts'
 import { type DeadlineOptions, withDeadline } from './runtime/deadline.ts'
 

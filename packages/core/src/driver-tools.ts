@@ -9,13 +9,59 @@ export { defaultRole, type JdbcMode, type JdbcRole, lacksPrimary } from './addre
 export type { JdbcParameter } from './address/jdbc-url-parameters.ts'
 export type { TextSpan } from './address/jdbc-url-piece.ts'
 export { didYouMean, nearestWord } from './address/nearest.ts'
+export { Lifecycle, type LifecycleOptions } from './client/lifecycle.ts'
+export {
+  addresses,
+  backoff,
+  backoffOptions,
+  balancing,
+  type CallOptionCheck,
+  type CallOptionRules,
+  callOptions,
+  credentials,
+  invalidOption,
+  type OptionCheck,
+  optionChecks,
+  secret,
+  tls,
+} from './client/options.ts'
+export {
+  type Connect,
+  connectSocket,
+  type EndpointProbe,
+  openSocket,
+  probeEndpoint,
+} from './client/sockets.ts'
+export {
+  type CallLimit,
+  type RetryOptions,
+  retry,
+  runWithin,
+  type StateWait,
+  type WaitFailure,
+  type WaitLimits,
+  waitUntil,
+} from './client/wait.ts'
+export {
+  type ClassificationRules,
+  classifier,
+  isCertificateError,
+  type TextRule,
+  verdicts,
+  verdictTable,
+} from './errors/classification.ts'
+export {
+  asError,
+  type CodeEntry,
+  type CodeTable,
+  detachStack,
+  type ErrorMapping,
+  wrapError,
+} from './errors/ha-error.ts'
+export { type FailoverEvent, failoverEvents } from './link/link-events.ts'
 export { leaseOf } from './link/link-state.ts'
-export { isCertificateError } from './model/certificate-error.ts'
-export { asError, type CodeEntry, type CodeTable } from './model/error.ts'
-export { detachStack } from './model/kept.ts'
 export type { Observation } from './model/member.ts'
 export { EndpointRegistry } from './model/roster.ts'
-export { verdictTable } from './model/verdict.ts'
 export { type Fact, memberAt } from './model/view.ts'
 export {
   checked,
@@ -27,12 +73,14 @@ export {
   type OptionReader,
   type OptionTable,
   oneOf,
+  optional,
   Problems,
   resolveOptions,
   text,
 } from './options/options.ts'
-export { type SelectionCriteria, type SelectionOrder, select } from './policy/select.ts'
+export { type SelectionCriteria, type SelectionOrder, type StrategyAlias, select } from './policy/select.ts'
 export type { AcquireRequest } from './pool/route.ts'
+export { channels } from './report/channels.ts'
 export { ActiveTime } from './runtime/attention.ts'
 export { clockOf, timerGrainMs } from './runtime/clock.ts'
 export { type DeadlineOptions, withDeadline } from './runtime/deadline.ts'

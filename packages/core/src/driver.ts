@@ -1,5 +1,5 @@
 import type { Endpoint } from './address/endpoint.ts'
-import type { Verdict } from './model/verdict.ts'
+import type { Verdict } from './errors/classification.ts'
 
 /** What a driver says of a connection without being asked. */
 export type ConnectionSignal =

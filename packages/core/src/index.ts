@@ -1,12 +1,6 @@
 export { type Endpoint, formatEndpoint } from './address/endpoint.ts'
 export type { ConnectionSignal, Driver } from './driver.ts'
-export type { DialOptions } from './link/dial.ts'
-export { Link } from './link/link.ts'
-export type { Failover, LinkEvents, Loss } from './link/link-events.ts'
-export type { DeclarationHealth, LinkHealth } from './link/link-health.ts'
-export type { LinkState, LinkStateKind } from './link/link-state.ts'
-export type { LinkOptions } from './link/options.ts'
-export type { Liveness } from './link/silence.ts'
+export type { Verdict } from './errors/classification.ts'
 export {
   type CoreCode,
   coreCodes,
@@ -15,11 +9,17 @@ export {
   type HaErrorDetails,
   isHaError,
   type Outcome,
-} from './model/error.ts'
+} from './errors/ha-error.ts'
+export type { DialOptions } from './link/dial.ts'
+export { Link } from './link/link.ts'
+export type { Failover, LinkEvents, Loss } from './link/link-events.ts'
+export type { DeclarationHealth, LinkHealth } from './link/link-health.ts'
+export type { LinkState, LinkStateKind } from './link/link-state.ts'
+export type { LinkOptions } from './link/options.ts'
+export type { Liveness } from './link/silence.ts'
 export type { Health, HealthRules, Member } from './model/member.ts'
 export type { MemberHealth } from './model/member-health.ts'
 export type { EndpointSource } from './model/roster.ts'
-export type { Verdict } from './model/verdict.ts'
 export type { View } from './model/view.ts'
 export { type Backoff, type FullJitter, fullJitter } from './policy/backoff.ts'
 export { Budget, type BudgetOptions } from './policy/budget.ts'

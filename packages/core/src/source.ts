@@ -1,6 +1,5 @@
 import type { Endpoint } from './address/endpoint.ts'
-import { HaError } from './model/error.ts'
-import { detachStack } from './model/kept.ts'
+import { detachStack, HaError } from './errors/ha-error.ts'
 
 /** The right to use a connection until `signal` fires. */
 export interface Lease<C> {

@@ -8,6 +8,7 @@ import {
   type Strategy,
 } from '@ha/core'
 import {
+  balancing,
   checkEndpoint,
   checked,
   count,
@@ -19,6 +20,7 @@ import {
   oneOf,
   parseHostList,
   resolveOptions,
+  type StrategyAlias,
   text,
 } from '@ha/core/driver'
 import { readAmqpUrl } from './amqp-url.ts'
@@ -69,13 +71,13 @@ export type Address = string | { readonly host: string; readonly port?: number }
 
 /** What `createRabbit` takes. Only `addresses` has no default. */
 export interface RabbitOptions
-  extends Partial<
-      Pick<ResolvedOptions, 'username' | 'password' | 'vhost' | 'name' | 'strategy' | 'topology'>
-    >,
+  extends Partial<Pick<ResolvedOptions, 'username' | 'password' | 'vhost' | 'name' | 'topology'>>,
     Partial<Pick<ResolvedOptions, 'failBackAfterMs' | 'declareTimeoutMs'>>,
     DeepPartial<Pick<ResolvedOptions, 'dial' | 'backoff' | 'liveness' | 'outbox'>> {
   /** All nodes: `'n1:5672,n2:5672'`, a list, or a function that is asked again before each round of dials. */
   readonly addresses: string | readonly Address[] | (() => Promise<readonly Address[]>)
+  /** The order in which the nodes are tried. Default `random`. The former words are accepted for one more version. */
+  readonly strategy?: Strategy | StrategyAlias
   /** True, or options of `node:tls`. Default: no TLS. */
   readonly tls?: boolean | TlsOptions
 }
@@ -106,7 +108,7 @@ function optionTable(defaultPort: number): OptionTable<ResolvedOptions> {
     vhost: text('/'),
     tls: checked(readTls, undefined),
     name: text('@ha/rabbit'),
-    strategy: oneOf(['shuffle', 'ordered', 'round-robin'], 'shuffle'),
+    strategy: balancing(['random', 'sequential', 'round-robin'], 'random'),
     failBackAfterMs: milliseconds({ default: 60_000, min: 1_000, max: 86_400_000, orNever: true }),
     dial: group({
       attemptMs: milliseconds({ default: 3_000, min: 100, max: 60_000 }),

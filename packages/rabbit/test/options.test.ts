@@ -17,7 +17,7 @@ describe('the options of a client', () => {
       ],
       username: 'guest',
       vhost: '/',
-      strategy: 'shuffle',
+      strategy: 'random',
       dial: { attemptMs: 3_000, staggerMs: 100, parallel: 2 },
       liveness: { heartbeatMs: 8_000, probeAfterMs: 750, probeTimeoutMs: 1_000, confirmStallMs: 8_000 },
       outbox: {

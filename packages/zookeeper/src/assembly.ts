@@ -95,7 +95,7 @@ export function assemble(options: ResolvedOptions, parts: ZookeeperParts): Assem
   }
   const ephemerals = new Ephemerals(ground, (id) => sessions.wasOurs(id))
   const plan = (): readonly Endpoint[] =>
-    select(roster.view, { strategy: 'shuffle', turn: 0, nowMs: clock.now(), penaltyMs, random })
+    select(roster.view, { strategy: 'random', turn: 0, nowMs: clock.now(), penaltyMs, random })
   const farewell = { driver, sessions, clock, random, plan }
   return { link, sessions, watches, telling, asking, operations, ephemerals, ground, farewell, scope }
 }
@@ -148,7 +148,7 @@ function linkOf(
     roster,
     clock,
     random,
-    strategy: 'shuffle',
+    strategy: 'random',
     // One at a time: a second handshake with the same session would take it away from the first.
     dial: { attemptMs: connectTimeoutMs, staggerMs: connectTimeoutMs, parallel: 1 },
     backoff,

@@ -1,4 +1,4 @@
-import { HaError } from '../model/error.ts'
+import { HaError } from '../errors/ha-error.ts'
 import { type Endpoint, formatEndpoint } from './endpoint.ts'
 import { parseHostList } from './host-list.ts'
 

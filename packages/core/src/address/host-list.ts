@@ -1,5 +1,5 @@
 import { isIPv6 } from 'node:net'
-import { HaError } from '../model/error.ts'
+import { HaError } from '../errors/ha-error.ts'
 import { type Endpoint, formatEndpoint } from './endpoint.ts'
 
 export interface HostListStyle {

@@ -1,4 +1,4 @@
-import { HaError } from '../model/error.ts'
+import { HaError } from '../errors/ha-error.ts'
 
 /** A piece of a JDBC URL, and the column at which it begins: columns count from 1, in what the user wrote. */
 export interface TextSpan {

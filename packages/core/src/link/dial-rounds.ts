@@ -1,5 +1,4 @@
-import { asError, HaError, isHaError } from '../model/error.ts'
-import { detachStack } from '../model/kept.ts'
+import { asError, detachStack, HaError, isHaError } from '../errors/ha-error.ts'
 import { fullJitter } from '../policy/backoff.ts'
 import { select } from '../policy/select.ts'
 import { addressesTried, type Dialed, dialRace } from './dial.ts'

@@ -1,7 +1,7 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
 import { openWithin } from '../connection.ts'
 import type { Driver } from '../driver.ts'
-import { asError, type FailedAttempt, HaError } from '../model/error.ts'
+import { asError, type FailedAttempt, HaError } from '../errors/ha-error.ts'
 import type { EndpointRegistry } from '../model/roster.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { Notifier } from '../runtime/pulse.ts'

@@ -1,6 +1,5 @@
 import { formatEndpoint } from '../address/endpoint.ts'
-import { HaError } from '../model/error.ts'
-import { detachStack } from '../model/kept.ts'
+import { detachStack, HaError } from '../errors/ha-error.ts'
 import type { Lease } from '../source.ts'
 import type { Dialed } from './dial.ts'
 import type { Loss } from './link-events.ts'

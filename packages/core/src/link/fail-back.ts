@@ -1,5 +1,5 @@
 import { sameEndpoint } from '../address/endpoint.ts'
-import { isHaError } from '../model/error.ts'
+import { isHaError } from '../errors/ha-error.ts'
 import type { Lease } from '../source.ts'
 import { type Dialed, dialRace } from './dial.ts'
 import type { LinkOptions } from './options.ts'

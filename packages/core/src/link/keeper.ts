@@ -1,6 +1,5 @@
 import type { Driver } from '../driver.ts'
-import { asError, HaError, isHaError } from '../model/error.ts'
-import { detachStack } from '../model/kept.ts'
+import { asError, detachStack, HaError, isHaError } from '../errors/ha-error.ts'
 import type { Backoff } from '../policy/backoff.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { withDeadline } from '../runtime/deadline.ts'

@@ -1,4 +1,5 @@
-import type { HaError } from '../model/error.ts'
+import { type HaError, isHaError } from '../errors/ha-error.ts'
+import type { Events } from '../runtime/emitter.ts'
 import type { LinkState } from './link-state.ts'
 
 /** How a connection ended. */
@@ -30,4 +31,23 @@ export type LinkEvents<C> = {
    * held.
    */
   readonly refused: { readonly key: string; readonly error: HaError }
+}
+
+/** A failover of a link, as the clients report it. */
+export interface FailoverEvent extends Pick<Failover, 'to' | 'error' | 'detectMs' | 'dialMs' | 'restoreMs'> {
+  /** The endpoint of the connection before, as `host:port`. */
+  readonly from: string
+  /** The code of the error that ended that connection. */
+  readonly cause: string
+}
+
+/** Calls `listener` for each failover of a link; the returned function ends that. */
+export function failoverEvents<C>(
+  link: { readonly events: Events<LinkEvents<C>> },
+  listener: (event: FailoverEvent) => void,
+): () => void {
+  return link.events.on('failover', ({ endpoint, to, error, detectMs, dialMs, restoreMs }) => {
+    const cause = isHaError(error) ? error.code : 'lost'
+    return listener({ from: endpoint, to, cause, error, detectMs, dialMs, restoreMs })
+  })
 }

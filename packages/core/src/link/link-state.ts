@@ -1,5 +1,5 @@
 import type { Endpoint } from '../address/endpoint.ts'
-import { HaError } from '../model/error.ts'
+import { HaError } from '../errors/ha-error.ts'
 import type { Lease } from '../source.ts'
 
 /** Where a link is in its life. Only {@link moved} makes the next one. */

@@ -1,7 +1,6 @@
 import { formatEndpoint } from '../address/endpoint.ts'
 import { endPolitely } from '../connection.ts'
-import { HaError } from '../model/error.ts'
-import { detachStack } from '../model/kept.ts'
+import { detachStack, HaError } from '../errors/ha-error.ts'
 import { fullJitter } from '../policy/backoff.ts'
 import type { Events } from '../runtime/emitter.ts'
 import { deferred } from '../runtime/gate.ts'

@@ -26,7 +26,7 @@ export interface LinkOptions<C> {
   /** How long an endpoint that failed stands behind the others, in milliseconds. */
   readonly penaltyMs: number
   readonly liveness: Liveness
-  /** With `ordered`: after how long on a lesser endpoint a better one is tried again. `Infinity` never goes back. */
+  /** With `sequential`: after how long on a lesser endpoint a better one is tried again. `Infinity` never goes back. */
   readonly failBackAfterMs: number
   /** Finishes what is under way on a lease before a planned move; bounds its own time. */
   readonly beforeMove: (lease: Lease<C>) => Promise<void>

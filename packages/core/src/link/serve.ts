@@ -1,5 +1,5 @@
 import type { ConnectionSignal } from '../driver.ts'
-import { asError, HaError } from '../model/error.ts'
+import { asError, HaError } from '../errors/ha-error.ts'
 import { fullJitter } from '../policy/backoff.ts'
 import { raceAbort } from '../runtime/scope.ts'
 import type { DesiredState } from '../session/ledger.ts'
@@ -70,7 +70,7 @@ async function watch<C>({ options, lease, end }: Serving<C>, state: ServingState
 }
 
 async function moveToBetter<C>({ options, lease, end }: Serving<C>): Promise<void> {
-  if (options.strategy !== 'ordered' || options.failBackAfterMs === Number.POSITIVE_INFINITY) return
+  if (options.strategy !== 'sequential' || options.failBackAfterMs === Number.POSITIVE_INFINITY) return
   const next = await findBetter(options, lease, lease.signal)
   try {
     await raceAbort(options.beforeMove(lease), lease.signal, () => undefined)

@@ -1,5 +1,5 @@
 import { formatEndpoint } from '../address/endpoint.ts'
-import type { HaError } from '../model/error.ts'
+import type { HaError } from '../errors/ha-error.ts'
 import { coreChannels } from '../report/channels.ts'
 import { Emitter } from '../runtime/emitter.ts'
 import type { Failover, LinkEvents, Loss } from './link-events.ts'

@@ -1,6 +1,6 @@
 import { formatEndpoint } from '../address/endpoint.ts'
 import type { Driver } from '../driver.ts'
-import { HaError } from '../model/error.ts'
+import { HaError } from '../errors/ha-error.ts'
 import { ActiveTime } from '../runtime/attention.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { type LinkedController, linkedController } from '../runtime/scope.ts'

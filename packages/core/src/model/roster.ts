@@ -1,9 +1,8 @@
 import type { Endpoint } from '../address/endpoint.ts'
+import { asError, detachStack, HaError } from '../errors/ha-error.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { withDeadline } from '../runtime/deadline.ts'
 import { type LinkedController, linkedController, raceAbort } from '../runtime/scope.ts'
-import { asError, HaError } from './error.ts'
-import { detachStack } from './kept.ts'
 import type { HealthRules } from './member.ts'
 import { emptyView, type Fact, observe, trustLastObservation, type View } from './view.ts'
 

@@ -1,5 +1,5 @@
 import { didYouMean } from '../address/nearest.ts'
-import { HaError, isHaError } from '../model/error.ts'
+import { HaError, isHaError } from '../errors/ha-error.ts'
 
 /**
  * Reads one option: returns the value, or notes what was expected and returns anything. `undefined` stands for *not
@@ -104,6 +104,13 @@ function numberIn(range: NumberRange, unit: string): OptionReader<number> {
       }
       return fits ? Number(value) : range.default
     },
+  }
+}
+
+/** An option without a default of its own: undefined when it is not given. */
+export function optional<T>(reader: OptionReader<T>): OptionReader<T | undefined> {
+  return {
+    read: (value, path, problems) => (value === undefined ? undefined : reader.read(value, path, problems)),
   }
 }
 

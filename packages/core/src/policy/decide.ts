@@ -1,4 +1,4 @@
-import type { Verdict } from '../model/verdict.ts'
+import type { Verdict } from '../errors/classification.ts'
 
 /** What is known of an operation when one attempt has failed. */
 export interface Attempt {

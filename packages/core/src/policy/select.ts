@@ -3,11 +3,21 @@ import { sameEndpoint } from '../address/endpoint.ts'
 import type { Member } from '../model/member.ts'
 import type { View } from '../model/view.ts'
 
-/** The order in which endpoints are dialled: `ordered` is what JDBC calls sequential, `shuffle` a new order each time. */
-export type Strategy = 'shuffle' | 'ordered' | 'round-robin'
+/** The order in which endpoints are dialled: `sequential` as listed, `random` a new order each time. */
+export type Strategy = 'random' | 'sequential' | 'round-robin'
 
 /** The order in which the endpoints of a pool are tried. */
-export type PoolStrategy = Strategy | 'least-busy' | 'sticky'
+export type PoolStrategy = Strategy | 'least-connections' | 'sticky'
+
+/** The former words, which the options of the clients accept for one more version. */
+export const strategyAliases: Readonly<Record<StrategyAlias, PoolStrategy>> = {
+  shuffle: 'random',
+  ordered: 'sequential',
+  'least-busy': 'least-connections',
+}
+
+/** A former word for a strategy. */
+export type StrategyAlias = 'shuffle' | 'ordered' | 'least-busy'
 
 /** A strategy and what it has to know. */
 export type SelectionOrder =
@@ -17,9 +27,9 @@ export type SelectionOrder =
       readonly turn: number
     }
   | {
-      readonly strategy: 'least-busy'
-      /** How much is going on there: of two endpoints by lot, the less busy one comes first. */
-      readonly busy: (endpoint: Endpoint) => number
+      readonly strategy: 'least-connections'
+      /** The number of connections in use there: of two endpoints chosen at random, the less loaded one comes first. */
+      readonly load: (endpoint: Endpoint) => number
     }
   | {
       readonly strategy: 'sticky'
@@ -52,16 +62,16 @@ export function select(view: Pick<View, 'members'>, wanted: SelectionCriteria): 
 
 function arrange(members: readonly Member[], wanted: SelectionCriteria): readonly Member[] {
   switch (wanted.strategy) {
-    case 'ordered':
+    case 'sequential':
       return members
     case 'round-robin': {
       const first = members.length === 0 ? 0 : wanted.turn % members.length
       return [...members.slice(first), ...members.slice(0, first)]
     }
-    case 'shuffle':
+    case 'random':
       return shuffled(members, wanted.random)
-    case 'least-busy':
-      return lessBusyOfTwo(shuffled(members, wanted.random), wanted.busy)
+    case 'least-connections':
+      return lessLoadedOfTwo(shuffled(members, wanted.random), wanted.load)
     case 'sticky': {
       const { last } = wanted
       const stays = (member: Member): boolean => last !== undefined && sameEndpoint(member.endpoint, last)
@@ -78,8 +88,11 @@ function shuffled(members: readonly Member[], random: () => number): readonly Me
 }
 
 // Two by lot and not the best of all: many clients that see the same numbers would all run to the same endpoint.
-function lessBusyOfTwo(members: readonly Member[], busy: (endpoint: Endpoint) => number): readonly Member[] {
+function lessLoadedOfTwo(
+  members: readonly Member[],
+  load: (endpoint: Endpoint) => number,
+): readonly Member[] {
   const [first, second, ...rest] = members
   if (first === undefined || second === undefined) return members
-  return busy(second.endpoint) < busy(first.endpoint) ? [second, first, ...rest] : members
+  return load(second.endpoint) < load(first.endpoint) ? [second, first, ...rest] : members
 }

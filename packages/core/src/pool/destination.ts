@@ -1,5 +1,5 @@
 import type { Endpoint } from '../address/endpoint.ts'
-import type { HaError } from '../model/error.ts'
+import type { HaError } from '../errors/ha-error.ts'
 import type { View } from '../model/view.ts'
 import type { Host } from './host.ts'
 import type { HostLoad, Route } from './route.ts'

@@ -1,7 +1,6 @@
 import type { Endpoint } from '../address/endpoint.ts'
 import { openWithin } from '../connection.ts'
-import { asError } from '../model/error.ts'
-import { detachStack } from '../model/kept.ts'
+import { asError, detachStack } from '../errors/ha-error.ts'
 import { fullJitter } from '../policy/backoff.ts'
 import { type Breaker, closedBreaker, dialBegun, dialFailed, waitBeforeDial } from '../policy/breaker.ts'
 import { Notifier } from '../runtime/pulse.ts'

@@ -1,4 +1,4 @@
-import { HaError } from '../model/error.ts'
+import { HaError } from '../errors/ha-error.ts'
 import type { Loan } from './loans.ts'
 
 /** What there is to say of a host whose connections are all in use. */

@@ -1,6 +1,6 @@
 import { createPool, type Pool as GenericPool } from 'generic-pool'
 import type { ConnectionSignal } from '../driver.ts'
-import type { HaError } from '../model/error.ts'
+import type { HaError } from '../errors/ha-error.ts'
 import { expectManyWaiters, linkedController } from '../runtime/scope.ts'
 import { leaseOver } from '../source.ts'
 import { Dialler, type Dialling } from './dialler.ts'

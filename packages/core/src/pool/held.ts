@@ -1,4 +1,4 @@
-import type { HaError } from '../model/error.ts'
+import type { HaError } from '../errors/ha-error.ts'
 
 /** One connection of a pool, from its handshake to its end. */
 export interface Held<C> {

@@ -1,6 +1,5 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
-import { asError, HaError } from '../model/error.ts'
-import { detachStack } from '../model/kept.ts'
+import { asError, detachStack, HaError } from '../errors/ha-error.ts'
 import type { Lease } from '../source.ts'
 import { exhausted, type Usage } from './exhausted.ts'
 import { Lending } from './lending.ts'

@@ -1,5 +1,5 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
-import { asError, HaError } from '../model/error.ts'
+import { asError, HaError } from '../errors/ha-error.ts'
 import type { Member } from '../model/member.ts'
 import { EndpointRegistry } from '../model/roster.ts'
 import { memberAt, type View } from '../model/view.ts'

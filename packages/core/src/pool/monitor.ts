@@ -1,7 +1,6 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
 import { endPolitely, openWithin } from '../connection.ts'
-import { HaError } from '../model/error.ts'
-import { detachStack } from '../model/kept.ts'
+import { detachStack, HaError } from '../errors/ha-error.ts'
 import type { Health, Observation } from '../model/member.ts'
 import { type Clock, timerGrainMs } from '../runtime/clock.ts'
 import { Notifier } from '../runtime/pulse.ts'

@@ -1,4 +1,4 @@
-import { HaError } from '../model/error.ts'
+import { HaError } from '../errors/ha-error.ts'
 import type { Clock } from '../runtime/clock.ts'
 import { withDeadline } from '../runtime/deadline.ts'
 import type { Notifier } from '../runtime/pulse.ts'

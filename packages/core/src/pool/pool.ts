@@ -1,5 +1,4 @@
-import { HaError } from '../model/error.ts'
-import { detachStack } from '../model/kept.ts'
+import { detachStack, HaError } from '../errors/ha-error.ts'
 import type { View } from '../model/view.ts'
 import { withDeadline } from '../runtime/deadline.ts'
 import type { Events } from '../runtime/emitter.ts'

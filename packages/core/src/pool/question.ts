@@ -1,4 +1,4 @@
-import { asError, HaError } from '../model/error.ts'
+import { asError, HaError } from '../errors/ha-error.ts'
 import { ActiveTime } from '../runtime/attention.ts'
 import { type Clock, timerGrainMs } from '../runtime/clock.ts'
 import type { Notifier } from '../runtime/pulse.ts'

@@ -1,6 +1,5 @@
 import { endPolitely } from '../connection.ts'
-import { asError, HaError } from '../model/error.ts'
-import { detachStack } from '../model/kept.ts'
+import { asError, detachStack, HaError } from '../errors/ha-error.ts'
 import { withDeadline } from '../runtime/deadline.ts'
 import { leaseOver } from '../source.ts'
 import type { Held } from './held.ts'

@@ -1,4 +1,4 @@
-import { HaError } from '../model/error.ts'
+import { HaError } from '../errors/ha-error.ts'
 import { memberAt, type View } from '../model/view.ts'
 import type { Host } from './host.ts'
 

@@ -1,28 +1,43 @@
 import { channel } from 'node:diagnostics_channel'
 
+/** The part of a `node:diagnostics_channel` that a sender needs. */
+export interface DiagnosticsChannel {
+  readonly hasSubscribers: boolean
+  publish(message: unknown): void
+}
+
+/** The diagnostics channels `<prefix>:<name>`. Without a subscriber, a message costs one look at `hasSubscribers`. */
+export function channels<K extends string>(
+  prefix: string,
+  names: Readonly<Record<K, string>>,
+): Readonly<Record<K, DiagnosticsChannel>> {
+  const entries = Object.entries<string>(names).map(([key, name]) => [key, channel(`${prefix}:${name}`)])
+  return Object.freeze(Object.fromEntries(entries))
+}
+
 /**
  * The diagnostics channels of the core. Their names never change; when nobody subscribes, a message costs one look
  * at `hasSubscribers`.
  */
-export const coreChannels: Readonly<Record<CoreChannel, DiagnosticsChannel>> = {
+export const coreChannels: Readonly<Record<CoreChannel, DiagnosticsChannel>> = channels('ha', {
   /** `{ link, state, endpoint, generation }` on each change of a link's state. */
-  linkState: channel('ha:link:state'),
+  linkState: 'link:state',
   /** `{ link, endpoint, generation, error, detectMs }` when a connection was lost; not when the move was planned. */
-  linkLost: channel('ha:link:lost'),
+  linkLost: 'link:lost',
   /**
    * `{ link, endpoint, generation, to, error, detectMs, dialMs, restoreMs }` when a link is ready again: `endpoint`
    * and `generation` are those of the connection before. The error of a planned move has the code `failed-back`.
    */
-  linkFailover: channel('ha:link:failover'),
+  linkFailover: 'link:failover',
   /** `{ pool, endpoint, from, to, error }` when a pool believes that an endpoint is in another state. */
-  poolHost: channel('ha:pool:host'),
+  poolHost: 'pool:host',
   /** `{ pool, endpoint, generation, error }` when the connections to an endpoint begin, and with an error when all end. */
-  poolGeneration: channel('ha:pool:generation'),
+  poolGeneration: 'pool:generation',
   /** `{ pool, endpoint, error }` when an acquire was turned away, or gave up, while all connections were in use. */
-  poolExhausted: channel('ha:pool:exhausted'),
+  poolExhausted: 'pool:exhausted',
   /** `{ name, attempt, endpoint, error }` before an operation is tried again. */
-  runRetry: channel('ha:run:retry'),
-}
+  runRetry: 'run:retry',
+})
 
 type CoreChannel =
   | 'linkState'
@@ -32,9 +47,3 @@ type CoreChannel =
   | 'poolGeneration'
   | 'poolExhausted'
   | 'runRetry'
-
-/** The part of a `node:diagnostics_channel` that a sender needs. */
-export interface DiagnosticsChannel {
-  readonly hasSubscribers: boolean
-  publish(message: unknown): void
-}

@@ -1,6 +1,6 @@
 import { formatEndpoint } from '../address/endpoint.ts'
-import { type CoreCode, type FailedAttempt, HaError, isHaError, type Outcome } from '../model/error.ts'
-import type { Verdict } from '../model/verdict.ts'
+import type { Verdict } from '../errors/classification.ts'
+import { type CoreCode, type FailedAttempt, HaError, isHaError, type Outcome } from '../errors/ha-error.ts'
 import type { Decision } from '../policy/decide.ts'
 import type { Lease } from '../source.ts'
 import type { Operation } from './operation.ts'

@@ -1,4 +1,4 @@
-import type { Verdict } from '../model/verdict.ts'
+import type { Verdict } from '../errors/classification.ts'
 
 /** What is to be done, and what may be done about it. */
 export interface Operation {

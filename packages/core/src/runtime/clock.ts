@@ -14,8 +14,8 @@ export interface Clock {
  */
 export const timerGrainMs = 1
 
-// Node fires a longer timer at once: 2^31 - 1 ms, a little under 25 days.
-const longestTimerMs = 2_147_483_647
+/** Node.js fires a longer timer at once: 2^31 - 1 ms, a little under 25 days. */
+export const longestTimerMs = 2_147_483_647
 
 /** A {@link Clock} made of a `now` and an `after`: sleeping is the same for every clock. */
 export function clockOf(now: () => number, after: (ms: number, fn: () => void) => () => void): Clock {

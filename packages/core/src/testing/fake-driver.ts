@@ -1,7 +1,7 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
 import type { ConnectionSignal } from '../driver.ts'
-import { asError } from '../model/error.ts'
-import { type Verdict, verdictTable } from '../model/verdict.ts'
+import { type Verdict, verdictTable } from '../errors/classification.ts'
+import { asError } from '../errors/ha-error.ts'
 import type { PoolDriver } from '../pool/pool-driver.ts'
 import type { Clock } from '../runtime/clock.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { HaError } from '../../src/model/error.ts'
+import { HaError } from '../../src/errors/ha-error.ts'
 import type { Declaration } from '../../src/session/ledger.ts'
 import { type FakeConnection, FakeError } from '../../src/testing/fake-driver.ts'
 import { linkBench } from './link-bench.ts'

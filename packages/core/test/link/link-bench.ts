@@ -31,7 +31,7 @@ export function linkBench({ addresses, seed = 1, ...change }: Change = {}): Link
     roster: new EndpointRegistry(clock, addresses ?? servers.map((server) => server.endpoint)),
     clock,
     random: seededRandom(seed),
-    strategy: 'ordered',
+    strategy: 'sequential',
     dial: { attemptMs: 3_000, staggerMs: 100, parallel: 2 },
     backoff: { baseMs: 50, maxMs: 10_000 },
     restoreBackoff: { baseMs: 50, maxMs: 1_000 },

@@ -186,7 +186,7 @@ describe('a defect of ours', () => {
 type Bench = ReturnType<typeof linkBench>
 
 function movingBench(beforeMove: () => Promise<void> = () => Promise.resolve()): Bench {
-  return linkBench({ strategy: 'ordered', failBackAfterMs: 60_000, beforeMove })
+  return linkBench({ strategy: 'sequential', failBackAfterMs: 60_000, beforeMove })
 }
 
 async function onLesser({ clock, link, servers }: Bench): Promise<void> {

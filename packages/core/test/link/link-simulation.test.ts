@@ -33,7 +33,11 @@ interface World extends LinkBench {
 
 async function simulate(seed: number): Promise<void> {
   const random = seededRandom(seed)
-  const strategy = pick(random, ['shuffle', 'ordered', 'round-robin'] as const satisfies readonly Strategy[])
+  const strategy = pick(random, [
+    'random',
+    'sequential',
+    'round-robin',
+  ] as const satisfies readonly Strategy[])
   const failBackAfterMs = random() < 0.5 ? 3_000 : Number.POSITIVE_INFINITY
   const beforeMove = async (): Promise<void> => {
     await bench.clock.sleep(random() * 1_000)

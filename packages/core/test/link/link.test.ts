@@ -159,7 +159,7 @@ describe('a link', () => {
   })
 
   it('goes back to the first endpoint when that is wanted and it is well again', async () => {
-    const { clock, link, servers } = linkBench({ strategy: 'ordered', failBackAfterMs: 60_000 })
+    const { clock, link, servers } = linkBench({ strategy: 'sequential', failBackAfterMs: 60_000 })
     link.start()
     await clock.advance(10)
     servers[0]?.kill()
@@ -173,7 +173,7 @@ describe('a link', () => {
 
   it('drops the connection to go back with when the one in hand dies during the move', async () => {
     const bench = linkBench({
-      strategy: 'ordered',
+      strategy: 'sequential',
       failBackAfterMs: 60_000,
       beforeMove: () => bench.clock.sleep(1_000),
     })

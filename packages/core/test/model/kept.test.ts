@@ -1,8 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { describe, expect, it } from 'vitest'
-import { HaError } from '../../src/model/error.ts'
-import { detachStack } from '../../src/model/kept.ts'
+import { detachStack, HaError } from '../../src/errors/ha-error.ts'
 import { settle } from '../../src/testing/fake-clock.ts'
 
 setFlagsFromString('--expose-gc')

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { HaError } from '../../src/model/error.ts'
+import { HaError } from '../../src/errors/ha-error.ts'
 import {
   checked,
   count,

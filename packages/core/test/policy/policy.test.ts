@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Verdict } from '../../src/model/verdict.ts'
-import { verdictTable } from '../../src/model/verdict.ts'
+import { type Verdict, verdictTable } from '../../src/errors/classification.ts'
 import { emptyView, observe } from '../../src/model/view.ts'
 import { fullJitter } from '../../src/policy/backoff.ts'
 import { Budget } from '../../src/policy/budget.ts'
@@ -13,12 +12,18 @@ describe('the order in which endpoints are dialled', () => {
   const error = new Error('gone')
   // What has failed, and when; the clock stands at 100 s and a failure counts for 30 s.
   const cases: readonly [string, Strategy, number, Readonly<Record<string, number>>, string][] = [
-    ['as listed', 'ordered', 0, {}, 'n1 n2 n3'],
-    ['whatever the turn', 'ordered', 2, {}, 'n1 n2 n3'],
-    ['the one that failed comes last', 'ordered', 0, { n1: 90_000 }, 'n2 n3 n1'],
-    ['the longest ago first among those that failed', 'ordered', 0, { n1: 95_000, n2: 90_000 }, 'n3 n2 n1'],
-    ['an old failure is forgiven', 'ordered', 0, { n1: 70_000 }, 'n1 n2 n3'],
-    ['all down, all are tried', 'ordered', 0, { n1: 99_000, n2: 98_000, n3: 97_000 }, 'n3 n2 n1'],
+    ['as listed', 'sequential', 0, {}, 'n1 n2 n3'],
+    ['whatever the turn', 'sequential', 2, {}, 'n1 n2 n3'],
+    ['the one that failed comes last', 'sequential', 0, { n1: 90_000 }, 'n2 n3 n1'],
+    [
+      'the longest ago first among those that failed',
+      'sequential',
+      0,
+      { n1: 95_000, n2: 90_000 },
+      'n3 n2 n1',
+    ],
+    ['an old failure is forgiven', 'sequential', 0, { n1: 70_000 }, 'n1 n2 n3'],
+    ['all down, all are tried', 'sequential', 0, { n1: 99_000, n2: 98_000, n3: 97_000 }, 'n3 n2 n1'],
     ['the next in turn', 'round-robin', 1, {}, 'n2 n3 n1'],
     ['round and round', 'round-robin', 5, {}, 'n3 n1 n2'],
     ['the next in turn that has not failed', 'round-robin', 1, { n2: 90_000 }, 'n3 n1 n2'],
@@ -38,7 +43,7 @@ describe('the order in which endpoints are dialled', () => {
     const random = seededRandom(7)
     const seen = new Map<string, number>()
     for (let i = 0; i < 6_000; i++) {
-      const plan = select(view, { strategy: 'shuffle', turn: i, nowMs: 0, penaltyMs: 0, random })
+      const plan = select(view, { strategy: 'random', turn: i, nowMs: 0, penaltyMs: 0, random })
       const order = plan.map((endpoint) => endpoint.host).join(' ')
       seen.set(order, (seen.get(order) ?? 0) + 1)
     }

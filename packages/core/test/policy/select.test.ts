@@ -34,11 +34,11 @@ describe('the order in which the endpoints of a pool are tried', () => {
     expect(order({ strategy: 'sticky', last: n2 }, [blamed])).toBe('n2 n1 n3')
   })
 
-  it('puts the less busy of two before the other, and the busiest never first', () => {
-    const busy = ({ host }: E): number => ({ n1: 9, n2: 5, n3: 0 })[host] ?? 0
+  it('puts the less loaded of two before the other, and the most loaded never first', () => {
+    const load = ({ host }: E): number => ({ n1: 9, n2: 5, n3: 0 })[host] ?? 0
     const random = seededRandom(7)
     const firsts = Array.from({ length: 3_000 }, () =>
-      order({ strategy: 'least-busy', busy }, [], random).slice(0, 2),
+      order({ strategy: 'least-connections', load }, [], random).slice(0, 2),
     )
     const share = (host: string): number => firsts.filter((first) => first === host).length / firsts.length
     expect(share('n1')).toBe(0)

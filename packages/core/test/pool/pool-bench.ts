@@ -1,4 +1,4 @@
-import { HaError } from '../../src/model/error.ts'
+import { HaError } from '../../src/errors/ha-error.ts'
 import type { EndpointSource } from '../../src/model/roster.ts'
 import { Pool } from '../../src/pool/pool.ts'
 import type { PoolOptions } from '../../src/pool/pool-options.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { HaError } from '../../src/model/error.ts'
+import { HaError } from '../../src/errors/ha-error.ts'
 import { type SelectionOrder, select } from '../../src/policy/select.ts'
 import type { Route } from '../../src/pool/route.ts'
 import type { Lease, Source } from '../../src/source.ts'
@@ -70,17 +70,17 @@ async function simulate(seed: number): Promise<void> {
 }
 
 function anyRoute({ clock }: PoolBench, random: () => number): Route<string> {
-  const strategy = pick(random, ['ordered', 'least-busy', 'sticky'] as const)
+  const strategy = pick(random, ['sequential', 'least-connections', 'sticky'] as const)
   const penaltyMs = 500
   return (view, load) => {
     const members = view.members.filter(({ health }) => health !== 'down')
     if (members.length === 0) return { kind: 'none', error: new HaError('unreachable', 'all are down') }
     const order: SelectionOrder =
-      strategy === 'ordered'
+      strategy === 'sequential'
         ? { strategy, turn: 0 }
         : strategy === 'sticky'
           ? { strategy, last: members.at(-1)?.endpoint }
-          : { strategy, busy: (endpoint) => load(endpoint).inUse }
+          : { strategy, load: (endpoint) => load(endpoint).inUse }
     return { kind: 'go', endpoints: select({ members }, { ...order, nowMs: clock.now(), penaltyMs, random }) }
   }
 }

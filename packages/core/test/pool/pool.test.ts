@@ -1,6 +1,6 @@
 import { channel } from 'node:diagnostics_channel'
 import { describe, expect, it } from 'vitest'
-import { HaError } from '../../src/model/error.ts'
+import { HaError } from '../../src/errors/ha-error.ts'
 import { deferred } from '../../src/runtime/gate.ts'
 import { healths, poolBench } from './pool-bench.ts'
 

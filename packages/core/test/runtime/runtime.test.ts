@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, it, vi } from 'vitest'
-import { HaError, isHaError } from '../../src/model/error.ts'
+import { HaError, isHaError } from '../../src/errors/ha-error.ts'
 import { ActiveTime } from '../../src/runtime/attention.ts'
 import { systemClock } from '../../src/runtime/clock.ts'
 import { withDeadline } from '../../src/runtime/deadline.ts'

@@ -34,7 +34,7 @@ export async function startHarness(
   const cluster = await startFakeCluster({ nodes: 3, ...clusterOptions })
   const rabbit = createRabbit({
     addresses: cluster.addresses,
-    strategy: 'ordered',
+    strategy: 'sequential',
     failBackAfterMs: Number.POSITIVE_INFINITY,
     ...options,
   })

@@ -48,7 +48,7 @@ async function tlsBench(tls: object): Promise<{ readonly rabbit: Rabbit; readonl
   const servers = await Promise.all(cluster.nodes.map(({ port }) => tlsBefore(port)))
   const rabbit = createRabbit({
     addresses: servers.map((server) => `localhost:${(server.address() as AddressInfo).port}`),
-    strategy: 'ordered',
+    strategy: 'sequential',
     tls,
     topology: { queues: { bill: quorum() } },
     liveness: { probeAfterMs: 100, probeTimeoutMs: 200 },

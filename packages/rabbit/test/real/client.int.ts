@@ -32,7 +32,7 @@ describe('a client of a real cluster of three', () => {
   // The first node of the lab is the one that clients are connected to.
   const connect = (options: Partial<RabbitOptions> = {}): Rabbit => {
     const addresses = lab.nodes.map(({ endpoint }) => endpoint)
-    rabbit = createRabbit({ addresses, strategy: 'ordered', failBackAfterMs: 600_000, ...options })
+    rabbit = createRabbit({ addresses, strategy: 'sequential', failBackAfterMs: 600_000, ...options })
     return rabbit
   }
   const first = (): string => lab.nodes[0]?.name ?? ''

@@ -51,7 +51,8 @@ export const coreCodes = {
   },
   'failed-back': {
     meaning: 'A planned move: the connection was left for one to a better endpoint, and nothing had failed.',
-    action: 'Nothing: it is the cause of a failover that you asked for with `ordered` and `failBackAfterMs`.',
+    action:
+      'Nothing: it is the cause of a failover that you asked for with `sequential` and `failBackAfterMs`.',
   },
   rejected: {
     meaning: 'The server answered and refused the operation.',
@@ -129,4 +130,46 @@ export function isHaError(error: unknown): error is HaError {
 /** What was thrown, as an Error: a thrown string or object keeps its text in the message. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
+}
+
+// Causes that go deeper, or in a circle, are not followed.
+const deepest = 8
+
+/**
+ * The error, fit to be kept for longer than the turn it was made in. Until the stack of an error is read for the first
+ * time, V8 holds the frames it was made in with their receivers: a kept error would keep a dead connection, and what
+ * was never sent on it, in memory. Reading costs some microseconds, so it is done where an error stays, not where it
+ * is made.
+ */
+export function detachStack<E extends Error>(error: E): E {
+  readStacks(error, deepest)
+  return error
+}
+
+function readStacks(error: unknown, depth: number): void {
+  if (!(error instanceof Error) || depth === 0) return
+  void error.stack
+  readStacks(error.cause, depth - 1)
+  if (isHaError(error)) for (const attempt of error.attempts) readStacks(attempt.error, depth - 1)
+}
+
+export interface ErrorMapping<E extends HaError> {
+  /** The error class of the client: errors of this class pass unchanged. */
+  readonly type: abstract new (
+    ...args: never[]
+  ) => E
+  /** Makes the client's error from one of core. `details` holds what core's error says; the cause is the innermost known. */
+  readonly fromCore: (error: HaError, details: HaErrorDetails) => E
+  /** Makes the client's error from any other error: one of the driver, or of a function of the application. */
+  readonly fromForeign: (error: Error) => E
+}
+
+/** Wraps what an operation rejected with in the error class of the client. Outcome, cause and attempts are kept. */
+export function wrapError<E extends HaError>(thrown: unknown, mapping: ErrorMapping<E>): E {
+  if (thrown instanceof mapping.type) return thrown
+  const error = asError(thrown)
+  if (!isHaError(error)) return mapping.fromForeign(error)
+  const { outcome, retryable, endpoint, serverCode, attempts } = error
+  const cause = error.cause ?? error
+  return mapping.fromCore(error, { outcome, retryable, endpoint, serverCode, attempts, cause })
 }

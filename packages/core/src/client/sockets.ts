@@ -1,0 +1,139 @@
+import { lookup } from 'node:dns/promises'
+import { isIP, connect as netConnect, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls'
+import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
+import { asError, HaError } from '../errors/ha-error.ts'
+import { deferred } from '../runtime/gate.ts'
+import { linkedController, raceAbort } from '../runtime/scope.ts'
+
+/** Opens a stream to a server, ready to be written to. When the signal fires, nothing stays open. */
+export type Connect = (endpoint: Endpoint, signal: AbortSignal) => Promise<Duplex>
+
+// TCP keep-alive, for a peer that vanished while nothing was asked of it.
+const keepAliveMs = 10_000
+
+// RFC 8305 recommends 250 ms between the attempts to the addresses of one name.
+const addressAttemptMs = 250
+
+/**
+ * Begins to connect, over TLS when `tls` is given. Every address of the name is tried in turn. An endpoint with port 0
+ * is a local socket: its host is the path.
+ */
+export function openSocket({ host, port }: Endpoint, tls?: TlsOptions, address: string = host): Socket {
+  if (port === 0) return netConnect({ path: host })
+  const target = {
+    host: address,
+    port,
+    autoSelectFamily: true,
+    autoSelectFamilyAttemptTimeout: addressAttemptMs,
+  }
+  const socket =
+    tls === undefined ? netConnect(target) : tlsConnect({ ...serverName(host), ...tls, ...target })
+  return socket.setNoDelay(true).setKeepAlive(true, keepAliveMs)
+}
+
+// SNI: a proxy in front of several servers chooses by this name. An IP address is not a valid server name.
+function serverName(host: string): { readonly servername?: string } {
+  return isIP(host) === 0 ? { servername: host } : {}
+}
+
+/** Connects, and completes the TLS handshake when `tls` is given. When the signal fires, nothing stays open. */
+export async function connectSocket(
+  endpoint: Endpoint,
+  tls: TlsOptions | undefined,
+  signal: AbortSignal,
+  address?: string,
+): Promise<Socket> {
+  signal.throwIfAborted()
+  const socket = openSocket(endpoint, tls, address)
+  const ready = deferred()
+  socket.once(tls === undefined ? 'connect' : 'secureConnect', () => ready.resolve())
+  // This listener stays: an `error` event without a listener ends the process.
+  socket.on('error', ready.reject)
+  socket.once('close', () => ready.reject(new Error('the connection was closed')))
+  try {
+    await raceAbort(ready.promise, signal, () => undefined)
+    return socket
+  } catch (error) {
+    socket.destroy()
+    throw error
+  }
+}
+
+export interface EndpointProbe {
+  readonly tls: TlsOptions | undefined
+  /** What is written after connecting: a request that a living server answers. */
+  readonly request: string | Uint8Array
+  /** Whether a server that ends the connection without a byte counts as alive. */
+  readonly endIsAnswer: boolean
+  /** Replaces TCP and DNS in tests. */
+  readonly connect?: Connect | undefined
+}
+
+// A name with more addresses than this is probed at the first ones only.
+const mostAddresses = 8
+
+/**
+ * Asks a server for a first byte on a connection of its own: at every address of its name at once, until one answers.
+ * Rejects with `unreachable`, or with the reason of the signal. No connection stays open.
+ */
+export async function probeEndpoint(
+  endpoint: Endpoint,
+  probe: EndpointProbe,
+  signal: AbortSignal,
+): Promise<void> {
+  const scope = linkedController(signal)
+  try {
+    const streams = await raceAbort(connections(endpoint, probe), scope.signal, () => undefined)
+    await Promise.any(streams.map((connect) => firstByte(connect, probe, scope.signal)))
+  } catch (thrown) {
+    throw signal.aborted ? signal.reason : unreachable(endpoint, thrown)
+  } finally {
+    scope.abort(new HaError('aborted', 'the probe is over'))
+  }
+}
+
+type Connecting = (signal: AbortSignal) => Promise<Duplex>
+
+async function connections(
+  endpoint: Endpoint,
+  { tls, connect }: EndpointProbe,
+): Promise<readonly Connecting[]> {
+  if (connect !== undefined) return [(signal) => connect(endpoint, signal)]
+  const addresses = await addressesOf(endpoint)
+  return addresses.map((address) => (signal) => connectSocket(endpoint, tls, signal, address))
+}
+
+async function addressesOf({ host, port }: Endpoint): Promise<readonly string[]> {
+  if (port === 0 || isIP(host) !== 0) return [host]
+  const found = await lookup(host, { all: true })
+  return found.slice(0, mostAddresses).map(({ address }) => address)
+}
+
+async function firstByte(
+  connect: Connecting,
+  { request, endIsAnswer }: EndpointProbe,
+  signal: AbortSignal,
+): Promise<void> {
+  const stream = await connect(signal)
+  const answered = deferred()
+  stream.once('data', () => answered.resolve())
+  if (endIsAnswer) stream.once('end', () => answered.resolve())
+  stream.on('error', answered.reject)
+  stream.once('close', () => answered.reject(new Error('the server closed the connection without an answer')))
+  stream.write(request)
+  try {
+    await raceAbort(answered.promise, signal, () => undefined)
+  } finally {
+    stream.destroy()
+  }
+}
+
+function unreachable(endpoint: Endpoint, thrown: unknown): HaError {
+  const name = formatEndpoint(endpoint)
+  const causes = thrown instanceof AggregateError ? thrown.errors.map(asError) : [asError(thrown)]
+  const message = `${name}: ${causes.map((cause) => cause.message).join('; ')}`
+  const cause = causes.length === 1 ? causes[0] : thrown
+  return new HaError('unreachable', message, { endpoint: name, retryable: true, cause })
+}

@@ -1,0 +1,145 @@
+import {
+  addresses,
+  backoff,
+  balancing,
+  callOptions,
+  credentials,
+  invalidOption,
+  type OptionReader,
+  optional,
+  optionChecks,
+  resolveOptions,
+  secret,
+  text,
+  tls,
+} from '@ha/core/driver'
+import { describe, expect, it } from 'vitest'
+
+function read<T>(reader: OptionReader<T>, value: unknown): T {
+  return resolveOptions<{ readonly x: T }>({ x: reader }, { x: value }, 'client').x
+}
+
+describe('readers of options', () => {
+  it.each([
+    [undefined, undefined],
+    [false, undefined],
+    [true, {}],
+    [{ ca: 'x' }, { ca: 'x' }],
+  ])('reads %o as TLS', (given, expected) => expect(read(tls(), given)).toEqual(expected))
+
+  it.each([
+    [tls(), 'yes', 'client.x: expected true, false or the options of node:tls, got a string'],
+    [secret(''), 7, 'client.x: expected text, got a number'],
+    [credentials(''), 7, 'client.x: expected text or a function, got a number'],
+    [addresses(1), [], 'client.x: expected at least one address'],
+    [
+      addresses(1),
+      7,
+      "client.x: expected 'host:port,host:port', a list of addresses, or a function that returns one",
+    ],
+    [backoff({ baseMs: 1, maxMs: 2 }), { baseMs: 0 }, 'client.x.baseMs: expected a whole number'],
+    [optional(text('')), '', 'client.x: expected text that is not empty'],
+  ])('refuses what cannot be used (%#)', (reader: OptionReader<unknown>, value, message) =>
+    expect(() => read(reader, value)).toThrow(message),
+  )
+
+  it('asks a function for the credentials, and never names them', async () => {
+    expect(await read(credentials('none'), undefined)()).toBe('none')
+    expect(await read(credentials('none'), 'pw')()).toBe('pw')
+    expect(await read(credentials('none'), async () => 'rotated')()).toBe('rotated')
+    await expect(read(credentials('none'), () => 7)()).rejects.toThrow(
+      'client.x(): expected text, got a number',
+    )
+  })
+
+  it('reads addresses as text, as a list and from a function', async () => {
+    const expected = [
+      { host: 'a', port: 5672 },
+      { host: 'b', port: 1 },
+    ]
+    expect(read(addresses(5672), 'a,b:1')).toEqual(expected)
+    expect(read(addresses(5672), ['a', { host: 'b', port: 1 }])).toEqual(expected)
+    const asked = read(addresses(5672), async () => ['a', 'b:1'])
+    expect(await (asked as () => Promise<unknown>)()).toEqual(expected)
+  })
+
+  it('fills in the defaults of a back-off', () =>
+    expect(read(backoff({ baseMs: 50, maxMs: 5_000 }), { maxMs: 9 })).toEqual({ baseMs: 50, maxMs: 9 }))
+
+  it.each([
+    ['random', 'random'],
+    ['shuffle', 'random'],
+    ['ordered', 'sequential'],
+    [undefined, 'random'],
+  ])('reads the balancing word %s as %s', (given, expected) =>
+    expect(read(balancing(['random', 'sequential'], 'random'), given)).toBe(expected),
+  )
+
+  it.each(['least-busy', 'sticky', 'toString'])('refuses the word %s where it is not offered', (word) =>
+    expect(() => read(balancing(['random', 'sequential'], 'random'), word)).toThrow(
+      `client.x: expected one of random, sequential, got '${word}'`,
+    ),
+  )
+})
+
+describe('options of a call', () => {
+  interface Options {
+    readonly timeoutMs?: number
+    readonly signal?: AbortSignal
+    readonly route?: string
+    readonly once?: boolean
+    readonly key?: string
+    readonly headers?: object
+    readonly version?: unknown
+    readonly priority?: number
+  }
+  const check = callOptions<Options>({
+    table: {
+      timeoutMs: optionChecks.timeoutMs,
+      signal: optionChecks.signal,
+      route: optionChecks.oneOf(['primary', 'replica']),
+      once: optionChecks.flag,
+      key: optionChecks.text,
+      headers: optionChecks.object,
+      version: optionChecks.any,
+      priority: optionChecks.number,
+    },
+    invalid: invalidOption,
+    otherNames: { routingKey: 'key' },
+  })
+
+  it('takes what fits', () => {
+    check('query', undefined)
+    const { signal } = new AbortController()
+    check('query', {
+      timeoutMs: 1,
+      signal,
+      route: 'replica',
+      once: false,
+      key: '',
+      headers: {},
+      version: 'v',
+    })
+    check('query', { timeoutMs: undefined } as unknown as Options)
+  })
+
+  it.each([
+    [{ timeoutMs: 0 }, 'query.timeoutMs: expected a number of milliseconds from 1 to 2147483647'],
+    [{ signal: {} }, 'query.signal: expected an AbortSignal'],
+    [{ route: 'replca' }, "query.route: expected one of primary, replica; did you mean 'replica'?"],
+    [{ once: 1 }, 'query.once: expected true or false'],
+    [{ key: 7 }, 'query.key: expected a string, got a number'],
+    [{ headers: null }, 'query.headers: expected an object, got null'],
+    [{ priority: {} }, 'query.priority: expected a number, got an object'],
+    [{ timoutMs: 1 }, "query.timoutMs: there is no such option; did you mean 'timeoutMs'?"],
+    [{ routingKey: 'a' }, "query.routingKey: there is no such option; it is called 'key' here"],
+    [null, 'query: expected an object of options'],
+  ])('refuses %o', (given, message) => expect(() => check('query', given as Options)).toThrow(message))
+
+  it('takes only what the call takes', () => {
+    check('ready', { timeoutMs: 1 }, ['timeoutMs', 'signal'])
+    expect(() => check('ready', { route: 'primary' }, ['timeoutMs', 'signal'])).toThrow(
+      'ready.route: there is no such option',
+    )
+  })
+})
