@@ -1,39 +1,19 @@
 import type { TestProjectConfiguration } from 'vitest/config'
 
-/**
- * The kinds of test, in the order in which they cost. `npm test` runs them all; `npx vitest --project unit` runs one.
- * Unit and contract tests read the sources; integration tests use what is built, as a user would.
- */
-const projects: readonly TestProjectConfiguration[] = [
-  {
-    resolve: { conditions: ['@ha/source'] },
-    ssr: { resolve: { conditions: ['@ha/source'] } },
+// Unit tests and those beside them read the sources; integration tests use what is built, as a user would.
+const sources = {
+  resolve: { conditions: ['@ha/source'] },
+  ssr: { resolve: { conditions: ['@ha/source'] } },
+}
+
+/** Tests on real servers: one cluster for all of a project, started once by tools/test/shared-lab.ts. */
+function onRealServers(name: string, include: readonly string[]): TestProjectConfiguration {
+  const setup = name === 'lab' ? {} : { globalSetup: ['tools/test/shared-lab.ts'] }
+  return {
     test: {
-      name: 'unit',
-      include: ['{packages/*,examples/*,bench,tools}/test/**/*.test.ts'],
-      environment: 'node',
-    },
-  },
-  {
-    resolve: { conditions: ['@ha/source'] },
-    ssr: { resolve: { conditions: ['@ha/source'] } },
-    test: { name: 'contract', include: ['packages/*/test/**/*.contract.ts'], environment: 'node' },
-  },
-  {
-    // In-process fakes on real loopback sockets and in real time.
-    resolve: { conditions: ['@ha/source'] },
-    ssr: { resolve: { conditions: ['@ha/source'] } },
-    test: {
-      name: 'socket',
-      include: ['packages/*/test/**/*.socket.ts'],
-      environment: 'node',
-      testTimeout: 20_000,
-    },
-  },
-  {
-    test: {
-      name: 'integration',
-      include: ['{packages/*,examples/*,bench}/test/**/*.int.ts'],
+      name,
+      include: [...include],
+      ...setup,
       environment: 'node',
       fileParallelism: false,
       testTimeout: 120_000,
@@ -41,7 +21,55 @@ const projects: readonly TestProjectConfiguration[] = [
       // A real server on a busy machine takes its time.
       expect: { poll: { timeout: 20_000 } },
     },
+  }
+}
+
+/**
+ * The kinds of test, in the order of what they cost. `npm test` runs them all; `npx vitest --project unit` runs one.
+ * Nothing is mocked in unit, contract and socket tests, so that their files share one load of the modules.
+ */
+const projects: readonly TestProjectConfiguration[] = [
+  {
+    ...sources,
+    test: {
+      name: 'unit',
+      include: ['{packages/*,examples/*,bench,tools}/test/**/*.test.ts'],
+      environment: 'node',
+      isolate: false,
+    },
   },
+  {
+    ...sources,
+    test: {
+      name: 'contract',
+      include: ['packages/*/test/**/*.contract.ts'],
+      environment: 'node',
+      isolate: false,
+    },
+  },
+  {
+    // Seeded runs and sweeps over every byte, in virtual time: a dose of them; all of them in `npm run soak`.
+    ...sources,
+    test: { name: 'simulation', include: ['packages/*/test/**/*.sim.ts'], environment: 'node' },
+  },
+  {
+    // In-process fakes on real loopback sockets and in real time.
+    ...sources,
+    test: {
+      name: 'socket',
+      include: ['packages/*/test/**/*.socket.ts'],
+      environment: 'node',
+      testTimeout: 20_000,
+    },
+  },
+  onRealServers('rabbitmq', [
+    '{packages/rabbit,packages/testing/test/rabbit,examples/rabbit-orders}/**/*.int.ts',
+  ]),
+  onRealServers('galera', [
+    '{packages/mariadb,packages/testing/test/mariadb,examples/mariadb-accounts}/**/*.int.ts',
+  ]),
+  onRealServers('zookeeper', ['{packages/zookeeper,packages/testing/test/zookeeper}/**/*.int.ts']),
+  onRealServers('lab', ['{packages/bootstrap,bench,examples/mqtt-router}/test/**/*.int.ts']),
 ]
 
 export default projects

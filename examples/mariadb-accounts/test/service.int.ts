@@ -3,13 +3,13 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { startLab } from '@ha/bootstrap'
-import { expect, it } from 'vitest'
+import { openLab } from '@ha/bootstrap'
+import { expect, inject, it } from 'vitest'
 
 const service = fileURLToPath(new URL('../dist/service.js', import.meta.url))
 
 it('moves every amount once while its database server is killed', async () => {
-  await using lab = await startLab({ kind: 'galera', detectMs: 1_000 }, { name: `accounts-${process.pid}` })
+  const lab = openLab(inject('lab'))
   const child = spawn(process.execPath, [service], { env: { ...process.env, MARIADB_URL: lab.url } })
   const lines: string[] = []
   await hear(child, lines)
@@ -18,6 +18,8 @@ it('moves every amount once while its database server is killed', async () => {
   await setTimeout(5_000)
   child.kill('SIGTERM')
   const [code] = await once(child, 'exit')
+  await lab.resume('db1')
+  await lab.ready()
 
   const last = JSON.parse(lines.at(-1) ?? '{}') as Record<string, number>
   expect(code).toBe(0)

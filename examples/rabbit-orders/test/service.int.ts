@@ -3,14 +3,14 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { startLab } from '@ha/bootstrap'
+import { openLab } from '@ha/bootstrap'
 import { createRabbit } from '@ha/rabbit'
-import { expect, it } from 'vitest'
+import { expect, inject, it } from 'vitest'
 
 const service = fileURLToPath(new URL('../dist/service.js', import.meta.url))
 
 it('takes and bills every order while its broker is killed', async () => {
-  await using lab = await startLab({ kind: 'rabbitmq', detectMs: 1_000 }, { name: `orders-${process.pid}` })
+  const lab = openLab(inject('lab'))
   const child = spawn(process.execPath, [service], { env: { ...process.env, RABBITMQ_URL: lab.url } })
   const lines: string[] = []
   await hear(child, lines)

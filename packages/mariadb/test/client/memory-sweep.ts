@@ -1,3 +1,4 @@
+import { isSoak } from '@ha/core/testing'
 import type { CutHow, Side } from '@ha/testing/mariadb'
 
 /** Some places in the stream of bytes of a connection: as many as a test takes in one go. */
@@ -24,4 +25,12 @@ export function stretchesOf(
     }
   }
   return stretches
+}
+
+/** The places of a stretch that are tried: all of them in a soak; every eighth in a test run, not the same in each stretch. */
+export function bytesOf({ first, last }: Pick<Stretch, 'first' | 'last'>): readonly number[] {
+  const step = isSoak() ? 1 : 8
+  const bytes: number[] = []
+  for (let byte = first + (((first - 1) / mostInOne) % step); byte <= last; byte += step) bytes.push(byte)
+  return bytes
 }

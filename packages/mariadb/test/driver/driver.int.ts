@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Lab, startLab } from '@ha/bootstrap'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type Lab, openLab } from '@ha/bootstrap'
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { MariadbConnection } from '../../src/driver/connection.ts'
 import { mariadbDriver } from '../../src/driver/driver.ts'
 import type { Pipelined, Statement } from '../../src/driver/statement.ts'
@@ -12,13 +12,16 @@ let driver: ReturnType<typeof mariadbDriver>
 let connection: MariadbConnection
 
 beforeAll(async () => {
-  lab = await startLab({ kind: 'galera', detectMs: 1_000 }, { name: `mariadb-driver-${process.pid}` })
+  lab = openLab(inject('lab'))
   const { endpoint } = lab.nodes[0]!
   const own = { username: 'ha', password: 'ha', database: 'ha' }
   driver = mariadbDriver(driverOptions(endpoint, { ...own, session: { isolation: 'read-committed' } }))
   connection = await driver.open(endpoint, never)
 })
-afterAll(() => lab.down())
+afterAll(async () => {
+  driver.destroy(connection)
+  await lab.ready()
+})
 
 const text = (sql: string, ...args: readonly unknown[]): Pipelined => ({ sql, args, kind: 'text' })
 

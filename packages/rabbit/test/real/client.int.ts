@@ -1,11 +1,10 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
-import type { Lab } from '@ha/bootstrap'
+import { type Lab, openLab } from '@ha/bootstrap'
 import { pause, until } from '@ha/core/testing'
 import { createRabbit, ephemeral, mirrored, quorum, type Rabbit, type RabbitOptions, topic } from '@ha/rabbit'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { settlement } from '../settlement.ts'
-import { startRealLab } from './lab.ts'
 
 describe('a client of a real cluster of three', () => {
   let lab: Lab
@@ -14,9 +13,8 @@ describe('a client of a real cluster of three', () => {
   const note = (reason: unknown): void => void unhandled.push(reason)
 
   beforeAll(async () => {
-    lab = await startRealLab('client')
+    lab = openLab(inject('lab'))
   })
-  afterAll(() => lab.down())
   beforeEach(() => {
     unhandled = []
     process.on('unhandledRejection', note)

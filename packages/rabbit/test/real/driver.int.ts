@@ -1,24 +1,23 @@
 import { readFileSync } from 'node:fs'
-import type { Lab } from '@ha/bootstrap'
+import { type Lab, openLab } from '@ha/bootstrap'
 import { driverContract } from '@ha/core/testing'
-import { afterAll, beforeAll, describe, it } from 'vitest'
+import { beforeAll, describe, inject, it } from 'vitest'
 import type { AmqpConnection } from '../../src/driver/connection.ts'
 import { amqpDriver } from '../../src/driver/driver.ts'
-import { openConnections, startRealLab } from './lab.ts'
+import { openConnections } from './open-connections.ts'
 
 // The same suite as in ../amqp/driver.contract.ts, on a real server.
 describe('the AMQP driver on RabbitMQ', () => {
   let lab: Lab
   beforeAll(async () => {
-    lab = await startRealLab('driver', { nodes: 1 })
+    lab = openLab(inject('lab'))
   })
-  afterAll(() => lab.down())
 
   driverContract<AmqpConnection>(
     it,
     async () => {
       const [node] = lab.nodes
-      if (node === undefined) throw new Error('a lab of one node has one')
+      if (node === undefined) throw new Error('a lab has nodes')
       const driver = amqpDriver({
         username: 'guest',
         password: 'guest',

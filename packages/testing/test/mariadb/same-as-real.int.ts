@@ -1,6 +1,6 @@
-import { type Lab, startLab } from '@ha/bootstrap'
+import { type Lab, openLab } from '@ha/bootstrap'
 import { type FakeCluster, startFakeGalera } from '@ha/testing/mariadb'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { fakeStage } from './scenarios/fake-stage.ts'
 import { scenarios } from './scenarios/index.ts'
 import { play, type StageOptions } from './scenarios/stage.ts'
@@ -9,13 +9,10 @@ describe('the fake cluster and a real one are the same to a client', () => {
   let lab: Lab
   let fake: FakeCluster
   beforeAll(async () => {
-    lab = await startLab({ kind: 'galera', nodes: 3, detectMs: 1_000 }, { name: `same-${process.pid}` })
+    lab = openLab(inject('lab'))
     fake = await startFakeGalera({ users: { ha: 'ha' }, schemas: ['ha'] })
   })
-  afterAll(async () => {
-    await fake.close()
-    await lab.down()
-  })
+  afterAll(() => fake.close())
 
   it.each(scenarios)('$name', async (scenario) => {
     const onReal = await play(scenario, realStage(lab))

@@ -1,7 +1,6 @@
-import type { Lab } from '@ha/bootstrap'
+import { type Lab, openLab } from '@ha/bootstrap'
 import { type FakeCluster, startFakeCluster } from '@ha/testing/rabbit'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { startRealLab } from '../../../rabbit/test/real/lab.ts'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { scenarios } from './scenarios/index.ts'
 import { play } from './scenarios/stage.ts'
 
@@ -9,13 +8,10 @@ describe('the fake broker and the real one are the same to a client', () => {
   let lab: Lab
   let fake: FakeCluster
   beforeAll(async () => {
-    lab = await startRealLab('same', { nodes: 1 })
+    lab = openLab(inject('lab'))
     fake = await startFakeCluster()
   })
-  afterAll(async () => {
-    await fake.close()
-    await lab.down()
-  })
+  afterAll(() => fake.close())
 
   it.each(scenarios.map((scenario, i) => ({ ...scenario, i })))('$name', async ({ i, ...scenario }) => {
     const onReal = await play(scenario, { url: lab.url, pauseMs: 100 }, i)

@@ -1,7 +1,7 @@
 import { connect } from 'node:net'
-import { type Lab, startLab } from '@ha/bootstrap'
+import { type Lab, openLab } from '@ha/bootstrap'
 import { type FakeEnsemble, startFakeEnsemble } from '@ha/testing/zookeeper'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { scenarios } from './scenarios/index.ts'
 import { play, type Scenario, type StageOptions } from './scenarios/stage.ts'
 
@@ -14,16 +14,10 @@ describe('the fake ensemble and a real one are the same to a client', () => {
   let lab: Lab
   let fake: FakeEnsemble
   beforeAll(async () => {
-    lab = await startLab(
-      { kind: 'zookeeper', nodes: 3, detectMs: 1_000 },
-      { name: `likeness-${process.pid}` },
-    )
+    lab = openLab(inject('lab'))
     fake = await startFakeEnsemble()
   })
-  afterAll(async () => {
-    await fake.close()
-    await lab.down()
-  })
+  afterAll(() => fake.close())
 
   it.each(scenarios)('$name', async (scenario) => {
     const onReal = await play(scenario, overTcp(lab.nodes.map((node) => node.endpoint)))
@@ -31,13 +25,15 @@ describe('the fake ensemble and a real one are the same to a client', () => {
     expect(onFake).toEqual(onReal)
   })
 
-  // The last one: afterwards the ensembles are of no more use.
+  // The last one: afterwards the fake ensemble is of no more use.
   it('a server without a majority', async () => {
-    for (const name of ['zk2', 'zk3']) await lab.kill(name, { forMs: 60_000 })
+    const kills = [await lab.kill('zk2', { forMs: 60_000 }), await lab.kill('zk3', { forMs: 60_000 })]
     for (const number of [2, 3]) await fake.node(number).kill()
     await expect.poll(() => lab.ctl('zk1', ['srvr'])).toContain('not currently serving')
     const onReal = await play(lonely, overTcp(lab.nodes.map((node) => node.endpoint)))
     const onFake = await play(lonely, overTcp(fake.endpoints))
+    for (const kill of kills) await kill.heal()
+    await lab.ready()
     expect([onFake, onReal]).toEqual([lonely.expected, lonely.expected])
   })
 })

@@ -1,6 +1,6 @@
-import { type Lab, startLab } from '@ha/bootstrap'
+import { type Lab, openLab } from '@ha/bootstrap'
 import { systemClock } from '@ha/core'
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { ZookeeperConnection } from '../../src/connection/connection.ts'
 import { zookeeperDriver } from '../../src/connection/driver.ts'
 import { type ConnectionLimits, defaultLimits } from '../../src/connection/limits.ts'
@@ -21,15 +21,14 @@ let folders = 0
 const opened: ZookeeperConnection[] = []
 
 beforeAll(async () => {
-  lab = await startLab({ kind: 'zookeeper', detectMs: 1_000 }, { name: `zookeeper-driver-${process.pid}` })
+  lab = openLab(inject('lab'))
   connection = await open()
 })
 afterEach(() => {
   for (const each of opened.splice(1)) each.destroy()
 })
-afterAll(async () => {
+afterAll(() => {
   for (const each of opened) each.destroy()
-  await lab.down()
 })
 
 interface Wanted {

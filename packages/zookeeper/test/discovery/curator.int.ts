@@ -1,24 +1,21 @@
-import { type Lab, startLab } from '@ha/bootstrap'
+import { openLab } from '@ha/bootstrap'
 import { until } from '@ha/core/testing'
 import { createZookeeper, springCodec, type Zookeeper } from '@ha/zookeeper'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
 import { CuratorPeer, fetchLibraries, hasJava } from './curator-peer.ts'
 
 describe.skipIf(!hasJava())('services between us and peers in Java', () => {
-  let lab: Lab
   let connect: string
   let zookeeper: Zookeeper
 
   beforeAll(async () => {
     await fetchLibraries()
-    lab = await startLab({ kind: 'zookeeper', nodes: 1 }, { name: `curator-${process.pid}` })
-    connect = lab.url
+    connect = openLab(inject('lab')).url
     zookeeper = createZookeeper(connect)
     await zookeeper.ready()
   })
   afterAll(async () => {
     await zookeeper?.close()
-    await lab?.down()
   })
 
   async function withPeer(

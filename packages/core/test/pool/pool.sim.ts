@@ -4,14 +4,11 @@ import { type SelectionOrder, select } from '../../src/policy/select.ts'
 import type { Route } from '../../src/pool/route.ts'
 import type { Lease, Source } from '../../src/source.ts'
 import { type FakeConnection, FakeError, type FakeMode } from '../../src/testing/fake-driver.ts'
-import { seededRandom } from '../../src/testing/random.ts'
+import { seededRandom, simulationSeeds } from '../../src/testing/random.ts'
 import { microtasks } from '../link/microtasks.ts'
 import { type PoolBench, poolBench } from './pool-bench.ts'
 
-// HA_SEED replays one run; HA_SEEDS says how many to do.
-const only = process.env['HA_SEED']
-const runs = Number(process.env['HA_SEEDS'] ?? 80)
-const seeds = only === undefined ? Array.from({ length: runs }, (_, i) => i + 1) : [Number(only)]
+const seeds = simulationSeeds(80)
 
 const max = 3
 const parallel = 2

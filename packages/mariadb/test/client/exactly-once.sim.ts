@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { inTime, type MemoryBench, memoryBench } from './memory-bench.ts'
-import { stretchesOf } from './memory-sweep.ts'
+import { bytesOf, stretchesOf } from './memory-sweep.ts'
 
 vi.mock('../../src/driver/socket.ts', async () => ({
   openSocket: (await import('./memory-network.ts')).openSocket,
@@ -52,11 +52,10 @@ describe('a protected transaction is applied exactly once, and its caller sees n
     'wherever its connection is cut ($how, $from, bytes $first to $last)',
     async (stretch) => {
       const wrong: string[] = []
-      for (let byte = stretch.first; byte <= stretch.last; byte += 1)
-        wrong.push(...(await wrongWhenCut(stretch, byte)))
+      for (const byte of bytesOf(stretch)) wrong.push(...(await wrongWhenCut(stretch, byte)))
       expect(wrong).toEqual([])
       const marks = await bench.cluster.query("SELECT token FROM ha_ledger WHERE kind = 'marker'")
-      expect(marks).toHaveLength(stretch.last - stretch.first + 1)
+      expect(marks).toHaveLength(bytesOf(stretch).length)
     },
   )
 })

@@ -2,14 +2,11 @@ import { describe, expect, it } from 'vitest'
 import type { Strategy } from '../../src/policy/select.ts'
 import type { Lease } from '../../src/source.ts'
 import { type FakeConnection, FakeError, type FakeServer } from '../../src/testing/fake-driver.ts'
-import { seededRandom } from '../../src/testing/random.ts'
+import { seededRandom, simulationSeeds } from '../../src/testing/random.ts'
 import { type LinkBench, linkBench } from './link-bench.ts'
 import { microtasks } from './microtasks.ts'
 
-// HA_SEED replays one run; HA_SEEDS says how many to do.
-const only = process.env['HA_SEED']
-const runs = Number(process.env['HA_SEEDS'] ?? 2_000)
-const seeds = only === undefined ? Array.from({ length: runs }, (_, i) => i + 1) : [Number(only)]
+const seeds = simulationSeeds(2_000)
 
 describe('a link under random faults at random instants', () => {
   it(`keeps its invariants in ${seeds.length} runs`, { timeout: 300_000 }, async () => {

@@ -2,7 +2,7 @@ import type { RequestPosition, Rule } from '@ha/testing/mariadb'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import type { Mariadb } from '../../src/mariadb.ts'
 import { inTime, type MemoryBench, memoryBench } from './memory-bench.ts'
-import { type Stretch, stretchesOf } from './memory-sweep.ts'
+import { bytesOf, type Stretch, stretchesOf } from './memory-sweep.ts'
 
 vi.mock('../../src/driver/socket.ts', async () => ({
   openSocket: (await import('./memory-network.ts')).openSocket,
@@ -71,7 +71,7 @@ describe('a write that may not be repeated is done at most once', { timeout: 60_
     async ({ name, how, from, first, last }) => {
       const db = bench.client({ pool: { minimumIdle: 0 } })
       const command = name === 'execute' ? 'execute' : 'query'
-      for (let byte = first; byte <= last; byte += 1) {
+      for (const byte of bytesOf({ first, last })) {
         const at: RequestPosition = from === 'client' ? { requestByte: byte } : { answerByte: byte }
         await writeUnder({ when: { command, sql: /^INSERT/, times: 1 }, do: 'cut', how, at }, db, name)
       }
@@ -85,7 +85,7 @@ describe('a write that may not be repeated is done at most once', { timeout: 60_
     'wherever its connection is cut: $name ($how, $from, bytes $first to $last)',
     async ({ name, how, from, first, last }) => {
       const { cluster, clock, client } = bench
-      for (let byte = first; byte <= last; byte += 1) {
+      for (const byte of bytesOf({ first, last })) {
         const db = client({ hosts: cluster.addresses.slice(0, 1), pool: { minimumIdle: 0 } })
         // The first connection is the monitor's.
         const connection = cluster.accepted + 2

@@ -1,14 +1,11 @@
-import { seededRandom } from '@ha/core/testing'
+import { seededRandom, simulationSeeds } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import type { Cache } from '../../src/cache/cache.ts'
 import type { Depth } from '../../src/cache/depth.ts'
 import { type Bench, type Member, openBench, sessionMs } from '../recipes/bench.ts'
 import { type Picture, pictureIn, pictureOf } from './cached-and-real.ts'
 
-// HA_SEED replays one run; HA_SEEDS says how many to do.
-const only = process.env['HA_SEED']
-const runs = Number(process.env['HA_SEEDS'] ?? 25)
-const seeds = only === undefined ? Array.from({ length: runs }, (_, i) => i + 1) : [Number(only)]
+const seeds = simulationSeeds(100)
 
 const depths: readonly Depth[] = [0, 1, 'tree']
 
