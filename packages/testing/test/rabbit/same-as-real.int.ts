@@ -14,8 +14,14 @@ describe('the fake broker and the real one are the same to a client', () => {
   afterAll(() => fake.close())
 
   it.each(scenarios.map((scenario, i) => ({ ...scenario, i })))('$name', async ({ i, ...scenario }) => {
-    const onReal = await play(scenario, { url: lab.url, pauseMs: 100 }, i)
+    const onReal = await play(scenario, { url: urlOf(lab), pauseMs: 100 }, i)
     const onFake = await play(scenario, { url: fake.url, pauseMs: 0 }, i)
     expect(onFake).toEqual(onReal)
   })
 })
+
+// One node of the cluster: amqplib dials a single address.
+function urlOf(lab: Lab): string {
+  const { endpoint } = lab.nodes[0]!
+  return `amqp://guest:guest@${endpoint.host}:${endpoint.port}/`
+}

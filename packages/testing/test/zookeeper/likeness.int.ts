@@ -20,8 +20,14 @@ describe('the fake ensemble and a real one are the same to a client', () => {
   afterAll(() => fake.close())
 
   it.each(scenarios)('$name', async (scenario) => {
-    const onReal = await play(scenario, overTcp(lab.nodes.map((node) => node.endpoint)))
-    const onFake = await play(scenario, overTcp(fake.endpoints))
+    const onReal = await play(
+      scenario,
+      overTcp(
+        lab.nodes.map((node) => node.endpoint),
+        400,
+      ),
+    )
+    const onFake = await play(scenario, overTcp(fake.endpoints, 50))
     expect(onFake).toEqual(onReal)
   })
 
@@ -30,8 +36,14 @@ describe('the fake ensemble and a real one are the same to a client', () => {
     const kills = [await lab.kill('zk2', { forMs: 60_000 }), await lab.kill('zk3', { forMs: 60_000 })]
     for (const number of [2, 3]) await fake.node(number).kill()
     await expect.poll(() => lab.ctl('zk1', ['srvr'])).toContain('not currently serving')
-    const onReal = await play(lonely, overTcp(lab.nodes.map((node) => node.endpoint)))
-    const onFake = await play(lonely, overTcp(fake.endpoints))
+    const onReal = await play(
+      lonely,
+      overTcp(
+        lab.nodes.map((node) => node.endpoint),
+        400,
+      ),
+    )
+    const onFake = await play(lonely, overTcp(fake.endpoints, 50))
     for (const kill of kills) await kill.heal()
     await lab.ready()
     expect([onFake, onReal]).toEqual([lonely.expected, lonely.expected])
@@ -49,13 +61,13 @@ const lonely: Scenario = {
   expected: [undefined, 'This ZooKeeper instance is not currently serving requests\n'],
 }
 
-function overTcp(addresses: readonly Address[]): StageOptions {
+function overTcp(addresses: readonly Address[], arriveMs: number): StageOptions {
   return {
     dial: async (node) => {
       const { host, port } = addresses[node - 1]!
       return connect({ host, port, noDelay: true })
     },
     // What a real ensemble tells reaches the last of its servers within some milliseconds, if the machine is not busy.
-    arrive: () => new Promise((resolve) => setTimeout(resolve, 400)),
+    arrive: () => new Promise((resolve) => setTimeout(resolve, arriveMs)),
   }
 }
