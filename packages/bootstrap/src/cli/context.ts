@@ -1,11 +1,11 @@
 import { isHaError } from '@ha/core'
 import { asError } from '@ha/core/driver'
-import type { Recorded } from '../lab/events.ts'
+import type { RecordedEvent } from '../lab/events.ts'
 import { type ExitCode, exitCodeOf, exitCodes } from './exit-code.ts'
 import { type Progress, progressOn, type Screen } from './progress.ts'
 
 /** What a verb leads to: the same thing for people and for programs. */
-export interface Answer {
+export interface VerbResult {
   readonly json: unknown
   readonly text: readonly string[]
   /** One of hactl's own, or that of a command that it ran. */
@@ -13,12 +13,12 @@ export interface Answer {
 }
 
 /** What a verb works in. */
-export interface Context {
+export interface VerbContext {
   /** Fires on Ctrl-C. */
   readonly signal: AbortSignal
   readonly isJson: boolean
   /** Shows an event to whoever waits; does nothing under --json. */
-  onEvent(event: Recorded): void
+  onEvent(event: RecordedEvent): void
   /** Prints text at once, beside the answer; goes nowhere under --json. */
   print(text: string): void
   /** Asks a person; false when there is none, or under --json. */
@@ -26,7 +26,7 @@ export interface Context {
 }
 
 /** Where hactl writes. */
-export interface Streams {
+export interface CliStreams {
   readonly out: Screen
   readonly errors: Screen
   /** Asks whoever sits at the terminal; false when nobody does. */
@@ -35,12 +35,12 @@ export interface Streams {
 
 /** Runs a verb and prints its answer: one JSON document on the output, or text for people. Returns the exit status. */
 export async function runVerb(
-  verb: (context: Context) => Promise<Answer>,
-  options: { readonly isJson: boolean; readonly signal: AbortSignal; readonly streams: Streams },
+  verb: (context: VerbContext) => Promise<VerbResult>,
+  options: { readonly isJson: boolean; readonly signal: AbortSignal; readonly streams: CliStreams },
 ): Promise<number> {
   const { isJson, signal, streams } = options
   let progress: Progress | undefined
-  const context: Context = {
+  const context: VerbContext = {
     signal,
     isJson,
     onEvent(event) {
@@ -69,7 +69,7 @@ export async function runVerb(
 /** Prints an error the way the caller reads, and returns the exit status that fits it. */
 export function reportError(
   error: Error,
-  options: { readonly isJson: boolean; readonly signal: AbortSignal; readonly streams: Streams },
+  options: { readonly isJson: boolean; readonly signal: AbortSignal; readonly streams: CliStreams },
 ): ExitCode {
   const code = options.signal.aborted ? 'aborted' : isHaError(error) ? error.code : 'internal'
   if (options.isJson) {

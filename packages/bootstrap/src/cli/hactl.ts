@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 import { asError } from '@ha/core/driver'
 import { CommanderError } from 'commander'
-import { tendLabs } from '../client/tend-labs.ts'
+import { ensureSupervisors } from '../client/tend-labs.ts'
 import { labError } from '../model/codes.ts'
 import { confirm } from './confirm.ts'
-import { reportError, runVerb, type Streams } from './context.ts'
+import { type CliStreams, reportError, runVerb } from './context.ts'
 import { exitCodes } from './exit-code.ts'
 import { hactlProgram, type Verb } from './program.ts'
 import type { Screen } from './progress.ts'
@@ -17,7 +17,7 @@ const options = {
   // What stands behind `sandbox` is another program's.
   isJson: argv[0] !== 'sandbox' && argv.includes('--json'),
   signal: interrupt.signal,
-  streams: { out: screenOf(process.stdout), errors: screenOf(process.stderr), confirm } satisfies Streams,
+  streams: { out: screenOf(process.stdout), errors: screenOf(process.stderr), confirm } satisfies CliStreams,
 }
 process.exitCode = await main()
 
@@ -38,7 +38,7 @@ async function main(): Promise<number> {
   if (chosen === undefined) return exitCodes.usage
   const verb = chosen
   return await runVerb(async (context) => {
-    await tendLabs(context.signal)
+    await ensureSupervisors(context.signal)
     return await verb(context)
   }, options)
 }
@@ -62,7 +62,7 @@ function screenOf(stream: NodeJS.WriteStream): Screen {
   const noColor = process.env['NO_COLOR']
   return {
     write: (text) => void stream.write(text),
-    isLiving:
+    isInteractive:
       stream.isTTY === true && (noColor === undefined || noColor === '') && process.env['TERM'] !== 'dumb',
   }
 }

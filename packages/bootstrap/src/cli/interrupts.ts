@@ -1,8 +1,8 @@
 import { labError } from '../model/codes.ts'
-import type { Answer, Context } from './context.ts'
+import type { VerbContext, VerbResult } from './context.ts'
 
 // What is true after an interrupt: only what waits for somebody else ends with hactl.
-const words = {
+const interruptMessages = {
   up: 'what was begun has been undone',
   look: 'nothing was changed',
   fault: 'the fault may be in force all the same, and heals itself when its time is over; see: hactl status',
@@ -13,20 +13,20 @@ const words = {
 } as const
 
 /** What an interrupt leaves of a verb, by the kind of the verb. */
-export type Interrupted = keyof typeof words
+export type InterruptKind = keyof typeof interruptMessages
 
 /** The same verb, which says what is true when it was interrupted. */
-export function afterInterrupt(
-  kind: Interrupted,
-  verb: (context: Context) => Promise<Answer>,
-): (context: Context) => Promise<Answer> {
+export function explainInterrupt(
+  kind: InterruptKind,
+  verb: (context: VerbContext) => Promise<VerbResult>,
+): (context: VerbContext) => Promise<VerbResult> {
   return async (context) => {
     try {
       return await verb(context)
     } catch (thrown) {
       // Anything else says by itself what happened.
       if (!context.signal.aborted || thrown !== context.signal.reason) throw thrown
-      throw labError('aborted', `interrupted; ${words[kind]}`, { cause: thrown })
+      throw labError('aborted', `interrupted; ${interruptMessages[kind]}`, { cause: thrown })
     }
   }
 }

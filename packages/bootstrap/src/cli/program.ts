@@ -9,18 +9,18 @@ import {
   partitionSides,
   serverFaults,
 } from '../model/plan.ts'
-import type { Answer, Context } from './context.ts'
-import { afterInterrupt, type Interrupted } from './interrupts.ts'
+import type { VerbContext, VerbResult } from './context.ts'
+import { explainInterrupt, type InterruptKind } from './interrupts.ts'
 import { logs } from './logs.ts'
 import { recover } from './recover.ts'
 import { sandbox } from './sandbox.ts'
 import { kindOf, topologyOf, type UpFlags } from './up-flags.ts'
-import { bringBack, down, env, examine, fault, status, up } from './verbs.ts'
+import { down, env, fault, heal, runDoctor, status, up } from './verbs.ts'
 
 /** A verb with its arguments filled in, ready to run. */
-export type Verb = (context: Context) => Promise<Answer>
+export type Verb = (context: VerbContext) => Promise<VerbResult>
 
-const faultWords: Readonly<Record<Exclude<FaultAction, NetworkFault>, string>> = {
+const faultDescriptions: Readonly<Record<Exclude<FaultAction, NetworkFault>, string>> = {
   kill: 'end a node with SIGKILL; healed by starting it again',
   stop: 'stop a node gracefully; healed by starting it again',
   pause: 'freeze a node with SIGSTOP: it accepts connections and says nothing',
@@ -31,11 +31,11 @@ const faultWords: Readonly<Record<Exclude<FaultAction, NetworkFault>, string>> =
   'stop-applier': 'replication: let a replica apply nothing of what it fetches',
 }
 
-type Choose = (kind: Interrupted, verb: Verb) => void
+type Choose = (kind: InterruptKind, verb: Verb) => void
 
 /** The command line of hactl. What was typed is handed to `take` as a verb. */
 export function hactlProgram(take: (verb: Verb) => void): Command {
-  const choose: Choose = (kind, verb) => take(afterInterrupt(kind, verb))
+  const choose: Choose = (kind, verb) => take(explainInterrupt(kind, verb))
   const program = new Command('hactl')
     .description('Starts, breaks, heals and ends real clusters on this machine.')
     .helpCommand(true)
@@ -61,7 +61,7 @@ export function hactlProgram(take: (verb: Verb) => void): Command {
     .option('--fix', 'install missing servers where this user may')
     .option('--json', 'print one JSON document')
     .action((kinds, flags) =>
-      choose(flags.fix === true ? 'fix' : 'look', (context) => examine(kinds.map(kindOf), flags, context)),
+      choose(flags.fix === true ? 'fix' : 'look', (context) => runDoctor(kinds.map(kindOf), flags, context)),
     )
   program
     .command('sandbox <command...>')
@@ -94,7 +94,7 @@ function addUp(program: Command, choose: Choose): void {
 
 function addFaults(program: Command, choose: Choose): void {
   for (const action of [...processFaults, ...serverFaults]) {
-    verb(program, `${action} <node>`, faultWords[action])
+    verb(program, `${action} <node>`, faultDescriptions[action])
       .option('--for <duration>', 'when it heals itself', '5m')
       .action((node, flags) => choose('fault', (context) => fault(action, node, flags, context)))
   }
@@ -109,10 +109,10 @@ function addFaults(program: Command, choose: Choose): void {
     .option('--yes', 'do not ask')
     .action((kind, flags) => choose('back', (context) => recover(kind, flags, context)))
   verb(program, 'resume <node>', 'heal a node now, whatever was done to it').action((node, flags) =>
-    choose('back', (context) => bringBack('resume', node, flags, context)),
+    choose('back', (context) => heal('resume', node, flags, context)),
   )
   verb(program, 'restart <node>', 'stop a node gracefully and start it again').action((node, flags) =>
-    choose('back', (context) => bringBack('restart', node, flags, context)),
+    choose('back', (context) => heal('restart', node, flags, context)),
   )
 }
 

@@ -1,12 +1,12 @@
 import { openLab } from '../client/find-labs.ts'
 import type { Lab } from '../client/lab.ts'
 import type { Evidence } from '../galera/evidence.ts'
+import type { Recovery } from '../galera/recovery.ts'
 import { labError } from '../model/codes.ts'
-import type { Recovery } from '../supervisor/recovery.ts'
-import type { Answer, Context } from './context.ts'
+import type { VerbContext, VerbResult } from './context.ts'
 import { exitCodes } from './exit-code.ts'
-import { headline } from './sentences.ts'
-import { tableRows } from './table.ts'
+import { describeDecision } from './sentences.ts'
+import { formatTable } from './table.ts'
 import { kindOf } from './up-flags.ts'
 
 /** What `hactl recover` was typed with. */
@@ -20,8 +20,8 @@ export interface RecoverFlags {
 export async function recover(
   kind: string | undefined,
   flags: RecoverFlags,
-  context: Context,
-): Promise<Answer> {
+  context: VerbContext,
+): Promise<VerbResult> {
   const wanted = kind === undefined ? undefined : kindOf(kind)
   const lab = openLab(flags.name)
   if (wanted !== undefined && lab.kind !== wanted) {
@@ -33,7 +33,7 @@ export async function recover(
   context.print(`${recoveryLines(found).join('\n')}\n`)
   if (found.decision.kind === 'refuse') throw labError('recovery-refused', found.decision.because)
   if (flags.yes !== true && !(await context.confirm('Do that?'))) {
-    throw labError('recovery-refused', `nothing was done; to do it, type: ${sameWithYes(lab, flags)}`)
+    throw labError('recovery-refused', `nothing was done; to do it, type: ${confirmedCommand(lab, flags)}`)
   }
   const done = await lab.recover(options)
   await lab.ready(options)
@@ -47,10 +47,14 @@ export async function recover(
 /** The evidence as a table, and what it leads to. */
 export function recoveryLines({ evidence, decision }: Recovery): readonly string[] {
   const headings = ['NODE', 'STATE', 'HISTORY', 'POSITION', 'FROM', 'STOPPED LAST']
-  return [...tableRows([headings, ...evidence.map(cells)]), '', `${headline(decision)}: ${decision.because}`]
+  return [
+    ...formatTable([headings, ...evidence.map(evidenceCells)]),
+    '',
+    `${describeDecision(decision)}: ${decision.because}`,
+  ]
 }
 
-function cells({ node, standing }: Evidence): readonly string[] {
+function evidenceCells({ node, standing }: Evidence): readonly string[] {
   switch (standing.kind) {
     case 'unknown':
       return [node, `unknown: ${standing.because}`]
@@ -64,7 +68,7 @@ function cells({ node, standing }: Evidence): readonly string[] {
   }
 }
 
-function sameWithYes(lab: Lab, { assumeLost }: RecoverFlags): string {
+function confirmedCommand(lab: Lab, { assumeLost }: RecoverFlags): string {
   const lost = assumeLost === undefined ? '' : ` --assume-lost ${assumeLost.join(' ')}`
   return `hactl recover --name ${lab.name}${lost} --yes`
 }

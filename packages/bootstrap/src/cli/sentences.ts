@@ -1,10 +1,10 @@
-import type { Decision } from '../galera/recovery.ts'
-import type { Recorded } from '../lab/events.ts'
-import { participle } from '../lab/faults.ts'
+import type { RecoveryDecision } from '../galera/recovery.ts'
+import type { RecordedEvent } from '../lab/events.ts'
+import { faultState } from '../lab/faults.ts'
 import { formatElapsed } from '../model/duration.ts'
 
 /** An event as one plain sentence; undefined for those that only bookkeeping needs. */
-export function sentence(event: Recorded): string | undefined {
+export function describeEvent(event: RecordedEvent): string | undefined {
   switch (event.type) {
     case 'planned':
       return [`planned a ${event.kind} lab, version ${event.version}`, ...event.notes].join('; ')
@@ -15,7 +15,7 @@ export function sentence(event: Recorded): string | undefined {
     case 'process-ended':
       return event.asked ? `${event.process} has ended` : `${event.process} has ended by itself`
     case 'fault-begun':
-      return `${event.fault.node} is ${participle(event.fault.action)} until ${clockTime(event.fault.healsAt)}`
+      return `${event.fault.node} is ${faultState(event.fault.action)} until ${clockTime(event.fault.healsAt)}`
     case 'fault-healed':
       return `${event.node} is healed${event.because === 'deadline' ? ': its time was over' : ''}`
     case 'heal-failed':
@@ -25,7 +25,7 @@ export function sentence(event: Recorded): string | undefined {
     case 'repair-failed':
       return `${event.node} is apart from the others and did not restart: ${event.because}`
     case 'recovering':
-      return `${headline(event.decision)}: ${event.decision.because}`
+      return `${describeDecision(event.decision)}: ${event.decision.because}`
     case 'disagreed':
       return `${event.node} does not agree yet: ${event.because}`
     case 'agreed':
@@ -49,7 +49,7 @@ export function clockTime(at: number): string {
 }
 
 /** What a decision leads to, in a few words. */
-export function headline(decision: Decision): string {
+export function describeDecision(decision: RecoveryDecision): string {
   switch (decision.kind) {
     case 'join':
       return 'nothing is founded anew'

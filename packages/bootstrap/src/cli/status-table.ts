@@ -1,19 +1,19 @@
 import type { LabStatus, NodeStatus } from '../lab/wire.ts'
 import { roleOf } from '../model/agreement.ts'
 import { clockTime } from './sentences.ts'
-import { tableRows } from './table.ts'
+import { formatTable } from './table.ts'
 
 /** A lab's status as lines of text: a sentence, a table, and what needs attention. */
 export function statusLines(status: LabStatus): readonly string[] {
   return [
     `${status.lab}  ${status.kind} ${status.version}  ${summary(status)}`,
-    ...table(status.nodes),
+    ...nodeTable(status.nodes),
     ...attention(status),
   ]
 }
 
 // Where all nodes are alike, nobody asks for their roles.
-function table(nodes: readonly NodeStatus[]): readonly string[] {
+function nodeTable(nodes: readonly NodeStatus[]): readonly string[] {
   const roles = nodes.map(({ view }) => roleOf(view))
   const hasRoles = roles.some((role) => role !== undefined)
   const withRole = (
@@ -21,7 +21,7 @@ function table(nodes: readonly NodeStatus[]): readonly string[] {
     [name = '', state = '', ...others]: readonly string[],
   ): readonly string[] => (hasRoles ? [name, state, role, ...others] : [name, state, ...others])
   const headings = withRole('ROLE', ['NODE', 'STATE', 'SEES', 'ADDRESS', 'PID', 'FAULT'])
-  return tableRows([headings, ...nodes.map((node, i) => withRole(roles[i] ?? '-', cells(node)))])
+  return formatTable([headings, ...nodes.map((node, i) => withRole(roles[i] ?? '-', nodeCells(node)))])
 }
 
 function attention({ phase, agreed, because }: LabStatus): readonly string[] {
@@ -42,7 +42,7 @@ function summary(status: LabStatus): string {
   }
 }
 
-function cells(node: NodeStatus): readonly string[] {
+function nodeCells(node: NodeStatus): readonly string[] {
   return [
     node.name,
     node.standing,

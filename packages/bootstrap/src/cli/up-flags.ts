@@ -26,7 +26,7 @@ export function kindOf(word: string): KindName {
 /** The topology that the flags describe. A flag of another kind is an error: nothing is left out in silence. */
 export function topologyOf(word: string, flags: UpFlags): Topology {
   const kind = kindOf(word)
-  refuseForeign(kind, flags)
+  refuseFlagsOfOtherKinds(kind, flags)
   const common = {
     ...(flags.nodes === undefined ? {} : { nodes: wholeNumber(flags.nodes, '--nodes') }),
     ...(flags.detect === undefined ? {} : { detectMs: parseDuration(flags.detect, '--detect') }),
@@ -43,7 +43,7 @@ export function topologyOf(word: string, flags: UpFlags): Topology {
   }
 }
 
-function refuseForeign(kind: KindName, flags: UpFlags): void {
+function refuseFlagsOfOtherKinds(kind: KindName, flags: UpFlags): void {
   const foreign = [
     { flag: '--vhost', of: 'rabbitmq', isGiven: flags.vhost !== undefined },
     { flag: '--arbitrator', of: 'galera', isGiven: flags.arbitrator === true },

@@ -1,17 +1,17 @@
 import { formatEndpoint } from '@ha/core'
-import { aboutLeftover, choose, findLabs, findLeftovers, openLab } from '../client/find-labs.ts'
+import type { Leftover } from '../client/find-labs.ts'
+import { findLabs, findLeftovers, leftoverMessage, openLab, selectByName } from '../client/find-labs.ts'
 import type { Lab } from '../client/lab.ts'
-import type { Leftover } from '../client/remains.ts'
 import { startLab } from '../client/start-lab.ts'
 import { doctor } from '../doctor/doctor.ts'
 import type { Finding } from '../doctor/findings.ts'
 import { installServers } from '../doctor/install.ts'
 import type { FaultAction } from '../lab/events.ts'
-import { defaultFaultMs, participle } from '../lab/faults.ts'
+import { defaultFaultMs, faultState } from '../lab/faults.ts'
 import { parseDuration } from '../model/duration.ts'
 import { type KindName, kindNames } from '../model/plan.ts'
 import type { Topology } from '../model/topology.ts'
-import type { Answer, Context } from './context.ts'
+import type { VerbContext, VerbResult } from './context.ts'
 import { exitCodes } from './exit-code.ts'
 import { clockTime } from './sentences.ts'
 import { statusLines } from './status-table.ts'
@@ -25,8 +25,8 @@ export interface LabFlags {
 export async function up(
   topology: Topology,
   flags: LabFlags & { readonly timeoutMs?: number },
-  context: Context,
-): Promise<Answer> {
+  context: VerbContext,
+): Promise<VerbResult> {
   const lab = await startLab(topology, { ...flags, signal: context.signal, onEvent: context.onEvent })
   const status = await lab.status()
   const next = `READY  ${lab.url}\n       eval "$(hactl env${nameFlag(flags)})"   hactl status   hactl down${nameFlag(flags)}`
@@ -34,7 +34,7 @@ export async function up(
 }
 
 /** Shows one lab or all of them. */
-export async function status(flags: LabFlags, { signal }: Context): Promise<Answer> {
+export async function status(flags: LabFlags, { signal }: VerbContext): Promise<VerbResult> {
   const labs = flags.name === undefined ? findLabs() : [openLab(flags.name)]
   const leftovers = flags.name === undefined ? findLeftovers().map(({ name }) => name) : []
   const all = await Promise.all(labs.map((lab) => lab.status({ signal })))
@@ -42,7 +42,7 @@ export async function status(flags: LabFlags, { signal }: Context): Promise<Answ
   if (all.length === 0 && leftovers.length === 0) text.push('there is no lab; type: hactl up rabbitmq')
   return {
     json: { labs: all, leftovers },
-    text: [...text, ...leftovers.map(aboutLeftover)],
+    text: [...text, ...leftovers.map(leftoverMessage)],
     exitCode: all.every((one) => one.agreed) && leftovers.length === 0 ? exitCodes.ok : exitCodes.unhealthy,
   }
 }
@@ -52,23 +52,23 @@ export async function fault(
   action: FaultAction,
   node: string,
   flags: LabFlags & { readonly for?: string },
-  { signal }: Context,
-): Promise<Answer> {
+  { signal }: VerbContext,
+): Promise<VerbResult> {
   const forMs = flags.for === undefined ? defaultFaultMs : parseDuration(flags.for, '--for')
   const lab = openLab(flags.name)
   const { heal: _, ...lease } = await lab.fault(action, node, { forMs, signal })
   const back = `hactl resume ${node}${nameFlag(flags)}`
-  const text = `${node} is ${participle(action)}; it heals itself at ${clockTime(lease.healsAt)}, or: ${back}`
+  const text = `${node} is ${faultState(action)}; it heals itself at ${clockTime(lease.healsAt)}, or: ${back}`
   return { json: { lab: lab.name, fault: lease }, text: [text], exitCode: exitCodes.ok }
 }
 
 /** Heals or restarts a node and waits until all members agree, unless other nodes are still broken. */
-export async function bringBack(
+export async function heal(
   how: 'resume' | 'restart',
   node: string,
   flags: LabFlags,
-  context: Context,
-): Promise<Answer> {
+  context: VerbContext,
+): Promise<VerbResult> {
   const lab = openLab(flags.name)
   const { signal, onEvent } = context
   await lab[how](node, { signal, onEvent })
@@ -84,7 +84,7 @@ export async function bringBack(
 }
 
 /** Prints what an application needs to dial the lab. */
-export async function env(flags: LabFlags): Promise<Answer> {
+export async function env(flags: LabFlags): Promise<VerbResult> {
   const lab = openLab(flags.name)
   const nodes = lab.nodes.map(({ name, endpoint }) => ({ name, endpoint: formatEndpoint(endpoint) }))
   return {
@@ -97,10 +97,10 @@ export async function env(flags: LabFlags): Promise<Answer> {
 /** Ends one lab or all of them, and what crashes left of others. */
 export async function down(
   flags: LabFlags & { readonly all?: boolean },
-  { signal }: Context,
-): Promise<Answer> {
+  { signal }: VerbContext,
+): Promise<VerbResult> {
   const all: readonly (Lab | Leftover)[] = [...findLabs(), ...findLeftovers()]
-  const chosen = flags.all === true || all.length === 0 ? all : [choose(all, flags.name)]
+  const chosen = flags.all === true || all.length === 0 ? all : [selectByName(all, flags.name)]
   await Promise.all(chosen.map((one) => one.down({ signal })))
   const names = chosen.map(({ name }) => name)
   const text =
@@ -109,11 +109,11 @@ export async function down(
 }
 
 /** Looks at the machine, and with --fix installs what is missing. */
-export async function examine(
+export async function runDoctor(
   asked: readonly KindName[],
   flags: { readonly fix?: boolean },
-  context: Context,
-): Promise<Answer> {
+  context: VerbContext,
+): Promise<VerbResult> {
   const kinds = asked.length === 0 ? kindNames : asked
   const installed =
     flags.fix === true

@@ -1,26 +1,30 @@
 import { isHaError, systemClock } from '@ha/core'
 import { asError } from '@ha/core/driver'
 import type { Request } from '../lab/wire.ts'
-import { type Claim, isHeld } from '../supervisor/claim.ts'
-import { type CallOptions, call } from './call.ts'
-import { reachSupervisor } from './reach.ts'
+import { isHeld, type LabLock } from '../supervisor/claim.ts'
+import { type CallOptions, sendRequest } from './call.ts'
+import { ensureSupervisor } from './reach.ts'
 
-const lookMs = 20
+const endPollMs = 20
 // A process that was killed is gone within milliseconds, and holds its socket until then.
-const dyingMs = 2_000
+const endTimeoutMs = 2_000
 
 /**
  * Asks the supervisor of the lab in this folder. One that dies while it is asked is replaced and the other one asked
  * again, where asking twice does no harm.
  */
-export async function ask(folder: string, request: Request, options: CallOptions = {}): Promise<unknown> {
-  const claim = await reachSupervisor(folder, options.signal)
+export async function callSupervisor(
+  folder: string,
+  request: Request,
+  options: CallOptions = {},
+): Promise<unknown> {
+  const claim = await ensureSupervisor(folder, options.signal)
   try {
-    return await call(claim, request, options)
+    return await sendRequest(claim, request, options)
   } catch (thrown) {
     const isLost = isHaError(thrown) && thrown.code === 'supervisor-lost'
-    if (!isLost || !isRepeatable(request) || !(await hasLeft(claim))) throw asError(thrown)
-    return await call(await reachSupervisor(folder, options.signal), request, options)
+    if (!isLost || !isRepeatable(request) || !(await hasEnded(claim))) throw asError(thrown)
+    return await sendRequest(await ensureSupervisor(folder, options.signal), request, options)
   }
 }
 
@@ -44,11 +48,11 @@ export function isRepeatable(request: Request): boolean {
   }
 }
 
-async function hasLeft(claim: Claim): Promise<boolean> {
-  const giveUpAt = systemClock.now() + dyingMs
+async function hasEnded(claim: LabLock): Promise<boolean> {
+  const giveUpAt = systemClock.now() + endTimeoutMs
   while (isHeld(claim)) {
     if (systemClock.now() > giveUpAt) return false
-    await systemClock.sleep(lookMs)
+    await systemClock.sleep(endPollMs)
   }
   return true
 }

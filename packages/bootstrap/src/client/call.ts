@@ -2,19 +2,19 @@ import { connect, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { systemClock } from '@ha/core'
 import { asError, withDeadline } from '@ha/core/driver'
-import type { Recorded } from '../lab/events.ts'
+import type { RecordedEvent } from '../lab/events.ts'
 import type { Reply, Request } from '../lab/wire.ts'
 import { type BootstrapCode, labError } from '../model/codes.ts'
-import type { Claim } from '../supervisor/claim.ts'
+import type { LabLock } from '../supervisor/claim.ts'
 
 /** How a call may be ended early, and who hears the events on the way. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined
-  readonly onEvent?: ((event: Recorded) => void) | undefined
+  readonly onEvent?: ((event: RecordedEvent) => void) | undefined
 }
 
 /** The longest that a supervisor in its right mind takes for a request; undefined for those that wait for events. */
-export function patienceMs(request: Request): number | undefined {
+export function requestTimeoutMs(request: Request): number | undefined {
   switch (request.verb) {
     case 'status':
       return 15_000
@@ -41,13 +41,13 @@ export function patienceMs(request: Request): number | undefined {
 }
 
 /** Sends one request to the supervisor that holds the lab and returns its result, or throws its error. */
-export async function call(
-  claim: Pick<Claim, 'socket' | 'supervisor'>,
+export async function sendRequest(
+  claim: Pick<LabLock, 'socket' | 'supervisor'>,
   request: Request,
   options: CallOptions = {},
-  timeoutMs: number | undefined = patienceMs(request),
+  timeoutMs: number | undefined = requestTimeoutMs(request),
 ): Promise<unknown> {
-  if (timeoutMs === undefined) return await converse(claim.socket, request, options)
+  if (timeoutMs === undefined) return await exchange(claim.socket, request, options)
   const { pid } = claim.supervisor
   const expired = (): Error =>
     labError(
@@ -56,11 +56,11 @@ export async function call(
         `type: kill -9 ${pid}, then the same again: another one takes its place`,
     )
   return await withDeadline(systemClock, { timeoutMs, signal: options.signal, expired }, (signal) =>
-    converse(claim.socket, request, { ...options, signal }),
+    exchange(claim.socket, request, { ...options, signal }),
   )
 }
 
-async function converse(path: string, request: Request, options: CallOptions): Promise<unknown> {
+async function exchange(path: string, request: Request, options: CallOptions): Promise<unknown> {
   const { signal } = options
   signal?.throwIfAborted()
   const socket = connect(path)

@@ -1,8 +1,10 @@
 import { didYouMean } from '@ha/core/driver'
+import { endAndRemoveLab } from '../machine/aside.ts'
 import { findPlan, labFolder, labNames, labsHome, leftoverNames } from '../machine/lab-folder.ts'
 import { labError } from '../model/codes.ts'
+import { isHeld, readLabLock } from '../supervisor/claim.ts'
+import { type CallOptions, sendRequest } from './call.ts'
 import { Lab } from './lab.ts'
-import { type Leftover, leftoverIn } from './remains.ts'
 
 /** Where labs are looked for. */
 export interface FindOptions {
@@ -21,6 +23,13 @@ export function findLabs(options: FindOptions = {}): readonly Lab[] {
   })
 }
 
+/** What a crash left of a lab whose plan cannot be read. */
+export interface Leftover {
+  readonly name: string
+  /** Ends what runs of it and removes its folder. */
+  down(options?: CallOptions): Promise<void>
+}
+
 /** What crashes left that is no lab any more: `down` removes it, and a new lab of the same name replaces it. */
 export function findLeftovers(options: FindOptions = {}): readonly Leftover[] {
   const home = labsHome(options.home)
@@ -30,12 +39,15 @@ export function findLeftovers(options: FindOptions = {}): readonly Leftover[] {
 /** The lab of that name; without a name the only one there is. */
 export function openLab(name: string | undefined, options: FindOptions = {}): Lab {
   const leftover = findLeftovers(options).find((candidate) => candidate.name === name)
-  if (leftover !== undefined) throw labError('lab-unknown', aboutLeftover(leftover.name))
-  return choose(findLabs(options), name)
+  if (leftover !== undefined) throw labError('lab-unknown', leftoverMessage(leftover.name))
+  return selectByName(findLabs(options), name)
 }
 
 /** The one of that name; without a name the only one there is. */
-export function choose<T extends { readonly name: string }>(all: readonly T[], name: string | undefined): T {
+export function selectByName<T extends { readonly name: string }>(
+  all: readonly T[],
+  name: string | undefined,
+): T {
   const names = all.map((one) => one.name)
   if (all.length === 0) {
     throw labError('lab-unknown', 'there is no lab; type: hactl up rabbitmq')
@@ -54,6 +66,19 @@ export function choose<T extends { readonly name: string }>(all: readonly T[], n
 }
 
 /** What is said about a leftover, with what to type. */
-export function aboutLeftover(name: string): string {
+export function leftoverMessage(name: string): string {
   return `${name} is what a crash left of a lab, without a plan that can be read; type: hactl down --name ${name}`
+}
+
+/** The leftover of that name in this folder. */
+function leftoverIn(folder: string, name: string): Leftover {
+  return {
+    name,
+    async down(options = {}) {
+      const claim = readLabLock(folder)
+      // A supervisor that runs read the plan while it could be read.
+      if (claim !== undefined && isHeld(claim)) await sendRequest(claim, { verb: 'down' }, options)
+      else await endAndRemoveLab(folder)
+    },
+  }
 }

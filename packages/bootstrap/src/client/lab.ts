@@ -1,10 +1,12 @@
 import { join } from 'node:path'
 import { systemClock } from '@ha/core'
 import { asError, withDeadline } from '@ha/core/driver'
-import type { Fault, FaultAction, Recorded } from '../lab/events.ts'
+import type { Recovery } from '../galera/recovery.ts'
+import type { Fault, FaultAction, RecordedEvent } from '../lab/events.ts'
 import { defaultFaultMs } from '../lab/faults.ts'
-import { fold, idOf, type LabState, processOf, unbornLab } from '../lab/state.ts'
+import { fold, idOf, initialLabState, type LabState, processOf } from '../lab/state.ts'
 import type { LabStatus, Request } from '../lab/wire.ts'
+import { endAndRemoveLab } from '../machine/aside.ts'
 import { journalPath } from '../machine/lab-folder.ts'
 import { roleOf } from '../model/agreement.ts'
 import { type BootstrapCode, labError } from '../model/codes.ts'
@@ -13,10 +15,9 @@ import { type Plan, type PlannedNode, partitionFrom } from '../model/plan.ts'
 import { unknownNode } from '../model/unknown-node.ts'
 import { findLeader } from '../rabbitmq/leader.ts'
 import { readEvents } from '../supervisor/book.ts'
-import { currentClaim, isHeld } from '../supervisor/claim.ts'
-import type { Recovery } from '../supervisor/recovery.ts'
-import { statusUnasked } from '../supervisor/status.ts'
-import { ask } from './ask.ts'
+import { isHeld, readLabLock } from '../supervisor/claim.ts'
+import { statusWithoutSupervisor } from '../supervisor/status.ts'
+import { callSupervisor } from './ask.ts'
 import type { CallOptions } from './call.ts'
 import { type FaultLease, faultLease } from './fault-lease.ts'
 import {
@@ -27,7 +28,6 @@ import {
   type RecoverOptions,
   type WaitOptions,
 } from './lab-options.ts'
-import { removeRemains } from './remains.ts'
 import { runTool } from './run-tool.ts'
 
 /** A running cluster on this machine, to be broken. It is looked after by a process of its own and outlives this one. */
@@ -157,7 +157,7 @@ export class Lab {
   async status(options: CallOptions = {}): Promise<LabStatus> {
     const state = this.#state()
     // Nothing of a lab that is over runs, so there is nobody to ask.
-    if (isOver(state)) return statusUnasked(this.#plan, state)
+    if (isOver(state)) return statusWithoutSupervisor(this.#plan, state)
     return (await this.#call({ verb: 'status' }, options)) as LabStatus
   }
 
@@ -178,12 +178,12 @@ export class Lab {
   }
 
   /** Every event of the lab so far: the records of its journal. */
-  events(): readonly Recorded[] {
+  events(): readonly RecordedEvent[] {
     return readEvents(journalPath(this.folder))
   }
 
   /** Hears every event of the journal, then those to come, until the lab ends or the signal fires. */
-  async follow(onEvent: (event: Recorded) => void, signal?: AbortSignal): Promise<void> {
+  async follow(onEvent: (event: RecordedEvent) => void, signal?: AbortSignal): Promise<void> {
     await this.#call({ verb: 'follow' }, { onEvent, signal })
   }
 
@@ -212,8 +212,8 @@ export class Lab {
     } catch (thrown) {
       options.signal?.throwIfAborted()
       // With a disk that is full no supervisor lives, and the lab must be able to end all the same.
-      if (!isOver(this.#state()) && isHeld(currentClaim(this.folder))) throw asError(thrown)
-      await removeRemains(this.folder)
+      if (!isOver(this.#state()) && isHeld(readLabLock(this.folder))) throw asError(thrown)
+      await endAndRemoveLab(this.folder)
     }
   }
 
@@ -228,11 +228,11 @@ export class Lab {
   }
 
   async #call(request: Request, options: CallOptions = {}): Promise<unknown> {
-    return await ask(this.folder, request, options)
+    return await callSupervisor(this.folder, request, options)
   }
 
   #state(): LabState {
-    return this.events().reduce(fold, unbornLab)
+    return this.events().reduce(fold, initialLabState)
   }
 
   #node(name: string): PlannedNode {

@@ -3,30 +3,30 @@ import { closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { systemClock } from '@ha/core'
-import { fold, unbornLab } from '../lab/state.ts'
+import { fold, initialLabState } from '../lab/state.ts'
 import { journalPath, logTail, planPath } from '../machine/lab-folder.ts'
-import { accepts } from '../machine/sockets.ts'
+import { acceptsConnections } from '../machine/sockets.ts'
 import { labError } from '../model/codes.ts'
 import { readEvents } from '../supervisor/book.ts'
-import { type Claim, currentClaim, isHeld } from '../supervisor/claim.ts'
+import { isHeld, type LabLock, readLabLock } from '../supervisor/claim.ts'
 
 const reachTimeoutMs = 15_000
-const lookMs = 20
+const reachPollMs = 20
 
 /**
  * The claim of the supervisor that looks after the lab, which listens. One that was killed is replaced: the new one
  * takes the processes over and repairs overdue leases before it answers.
  */
-export async function reachSupervisor(folder: string, signal?: AbortSignal): Promise<Claim> {
+export async function ensureSupervisor(folder: string, signal?: AbortSignal): Promise<LabLock> {
   const giveUpAt = systemClock.now() + reachTimeoutMs
   signal?.throwIfAborted()
-  checkAlive(folder)
-  if (!isHeld(currentClaim(folder))) launchSupervisor(folder)
+  checkNotEnded(folder)
+  if (!isHeld(readLabLock(folder))) launchSupervisor(folder)
   while (systemClock.now() < giveUpAt) {
-    const claim = currentClaim(folder)
-    if (claim !== undefined && isHeld(claim) && (await accepts(claim.socket))) return claim
-    await systemClock.sleep(lookMs, signal)
-    checkAlive(folder)
+    const claim = readLabLock(folder)
+    if (claim !== undefined && isHeld(claim) && (await acceptsConnections(claim.socket))) return claim
+    await systemClock.sleep(reachPollMs, signal)
+    checkNotEnded(folder)
   }
   const log = supervisorLog(folder)
   const tail = logTail(log, 15).join('\n')
@@ -37,9 +37,9 @@ export async function reachSupervisor(folder: string, signal?: AbortSignal): Pro
 }
 
 // A lab that has ended or failed has no supervisor and needs none.
-function checkAlive(folder: string): void {
+function checkNotEnded(folder: string): void {
   if (!existsSync(planPath(folder))) throw labError('lab-unknown', `the lab in ${folder} has ended`)
-  const { phase } = readEvents(journalPath(folder)).reduce(fold, unbornLab)
+  const { phase } = readEvents(journalPath(folder)).reduce(fold, initialLabState)
   if (phase.kind === 'ended') throw labError('lab-unknown', `the lab in ${folder} has ended`)
   if (phase.kind === 'failed') throw labError('lab-failed', phase.message)
 }

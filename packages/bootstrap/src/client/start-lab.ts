@@ -1,21 +1,22 @@
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { isHaError } from '@ha/core'
+import { isHaError, systemClock } from '@ha/core'
 import { asError } from '@ha/core/driver'
-import type { Recorded } from '../lab/events.ts'
-import { fold, unbornLab } from '../lab/state.ts'
-import { draftBeside, removeLabFolder, sweepAside } from '../machine/aside.ts'
+import type { RecordedEvent } from '../lab/events.ts'
+import { fold, initialLabState } from '../lab/state.ts'
+import { createDraftFolder, removeLabFolder, removeStaleDrafts } from '../machine/aside.ts'
 import { writeLabFiles } from '../machine/lab-files.ts'
 import { findPlan, journalPath, labFolder, labsFolder, labsHome, planPath } from '../machine/lab-folder.ts'
+import { hasMarked } from '../machine/marks.ts'
 import { type BootstrapCode, labError } from '../model/codes.ts'
 import { checkWaitMs } from '../model/limits.ts'
 import { checkName } from '../model/names.ts'
 import type { Plan } from '../model/plan.ts'
 import type { Topology } from '../model/topology.ts'
-import { Book, readEvents } from '../supervisor/book.ts'
+import { Journal, readEvents } from '../supervisor/book.ts'
+import { isHeld, readLabLock } from '../supervisor/claim.ts'
 import { Lab } from './lab.ts'
 import { planLab } from './plan-lab.ts'
-import { isDeserted } from './remains.ts'
 
 /** Where and how a lab is started. */
 export interface StartOptions {
@@ -24,7 +25,7 @@ export interface StartOptions {
   /** The folder of all labs; absolute. Default: HACTL_HOME, else `hactl` in the user's state folder. */
   readonly home?: string
   /** Hears every event from the first one on. */
-  readonly onEvent?: (event: Recorded) => void
+  readonly onEvent?: (event: RecordedEvent) => void
   /** Ends what was started when it fires before the lab is up. */
   readonly signal?: AbortSignal
   /** The whole time allowed. Default 180 000. */
@@ -32,6 +33,9 @@ export interface StartOptions {
 }
 
 const defaultStartMs = 180_000
+const pollMs = 20
+// A supervisor whose lab is over takes half a second to send its last replies.
+const shutdownTimeoutMs = 3_000
 
 /** Starts a real cluster and resolves when all its members agree. When that fails, nothing is left running. */
 export async function startLab(topology: Topology, options: StartOptions = {}): Promise<Lab> {
@@ -39,24 +43,24 @@ export async function startLab(topology: Topology, options: StartOptions = {}): 
   const home = labsHome(options.home)
   const name = checkName(options.name ?? topology.kind, 'lab')
   const timeoutMs = checkWaitMs(options.timeoutMs, 'startLab.timeoutMs', defaultStartMs)
-  sweepAside(labsFolder(home))
-  await clearPlace(home, name)
+  removeStaleDrafts(labsFolder(home))
+  await removeEndedLab(home, name)
   const plan = await planLab(topology, name, home)
   options.signal?.throwIfAborted()
-  createFolder(plan)
+  createLabFolder(plan)
   const lab = new Lab(plan.folder, plan)
   try {
     await lab.formed({ ...options, timeoutMs })
     return lab
   } catch (thrown) {
     // A lab that failed has ended its processes; its folder stays, for its logs.
-    if (!lab.hasFailed) await undo(lab, asError(thrown))
+    if (!lab.hasFailed) await endFailedStart(lab, asError(thrown))
     throw asError(thrown)
   }
 }
 
 // Neither the deadline nor the signal of the start holds for its undoing.
-async function undo(lab: Lab, because: Error): Promise<void> {
+async function endFailedStart(lab: Lab, because: Error): Promise<void> {
   try {
     await lab.down()
   } catch (cause) {
@@ -71,40 +75,50 @@ async function undo(lab: Lab, because: Error): Promise<void> {
 }
 
 // Made beside its place and moved there in one step: a lab is there with all its files or not at all.
-function createFolder(plan: Plan): void {
+function createLabFolder(plan: Plan): void {
   mkdirSync(dirname(plan.folder), { recursive: true, mode: 0o700 })
-  const draft = draftBeside(plan.folder)
+  const draft = createDraftFolder(plan.folder)
   try {
     writeLabFiles({ folder: draft, files: plan.files })
     writeFileSync(planPath(draft), `${JSON.stringify(plan, null, 2)}\n`, { mode: 0o600 })
     const { kind, version, notes } = plan
-    new Book(journalPath(draft)).record({ type: 'planned', kind, version, notes })
-    moveIn(draft, plan)
+    new Journal(journalPath(draft)).record({ type: 'planned', kind, version, notes })
+    moveIntoPlace(draft, plan)
   } catch (thrown) {
     rmSync(draft, { recursive: true, force: true })
     throw asError(thrown)
   }
 }
 
-function moveIn(draft: string, plan: Plan): void {
+function moveIntoPlace(draft: string, plan: Plan): void {
   try {
     renameSync(draft, plan.folder)
   } catch (cause) {
-    throw alreadyThere(plan.lab, cause)
+    throw labExists(plan.lab, cause)
   }
 }
 
 // What did not come up, or is no lab any more, has left nothing but its files: the next start takes its place.
-async function clearPlace(home: string, name: string): Promise<void> {
+async function removeEndedLab(home: string, name: string): Promise<void> {
   const folder = labFolder(home, name)
   if (!existsSync(folder)) return
-  const { phase } = readEvents(journalPath(folder)).reduce(fold, unbornLab)
+  const { phase } = readEvents(journalPath(folder)).reduce(fold, initialLabState)
   const isOver = phase.kind === 'failed' || phase.kind === 'ended' || findPlan(folder) === undefined
-  if (!isOver || !(await isDeserted(folder))) throw alreadyThere(name)
+  if (!isOver || !(await isUnused(folder))) throw labExists(name)
   removeLabFolder(folder)
 }
 
-function alreadyThere(name: string, cause?: unknown): Error {
+/** Waits until the supervisor of a lab that is over has left; false when it stays, or anything else of the lab runs. */
+export async function isUnused(folder: string): Promise<boolean> {
+  const giveUpAt = systemClock.now() + shutdownTimeoutMs
+  while (isHeld(readLabLock(folder))) {
+    if (systemClock.now() > giveUpAt) return false
+    await systemClock.sleep(pollMs)
+  }
+  return !hasMarked(folder)
+}
+
+function labExists(name: string, cause?: unknown): Error {
   return labError(
     'lab-exists',
     `there is a lab called '${name}' already; type: hactl status, then hactl down --name ${name}, or give another --name`,

@@ -1,6 +1,6 @@
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { fold, unbornLab } from '../lab/state.ts'
+import { fold, initialLabState } from '../lab/state.ts'
 import { journalPath, labFolder, labNames, labsHome, leftoverNames } from '../machine/lab-folder.ts'
 import { findMariadb } from '../machine/mariadb-programs.ts'
 import { availableMemoryMib } from '../machine/memory.ts'
@@ -8,11 +8,11 @@ import { hasProc, resolveLocalhost } from '../machine/platform.ts'
 import { findRabbit } from '../machine/rabbit-programs.ts'
 import { findZookeeper } from '../machine/zookeeper-programs.ts'
 import { type KindName, kindNames } from '../model/plan.ts'
-import { sandboxRefusal } from '../sandbox/refusal.ts'
+import { findSandboxObstacle } from '../sandbox/refusal.ts'
 import { readEvents } from '../supervisor/book.ts'
-import { currentClaim, isHeld } from '../supervisor/claim.ts'
-import { type Finding, judgeMachine, type LabFact, type MachineFacts } from './findings.ts'
-import type { Host } from './install-command.ts'
+import { isHeld, readLabLock } from '../supervisor/claim.ts'
+import { assessMachine, type Finding, type LabFact, type MachineFacts } from './findings.ts'
+import type { HostSystem } from './install-command.ts'
 import { serversFor, serversOf } from './servers.ts'
 
 /** Where and for what `doctor` looks. */
@@ -25,17 +25,17 @@ export interface DoctorOptions {
 
 /** Looks at this machine and says what a lab would stumble over. It changes nothing. */
 export async function doctor(options: DoctorOptions = {}): Promise<readonly Finding[]> {
-  return judgeMachine(await lookAtMachine(labsHome(options.home), options.kinds ?? kindNames))
+  return assessMachine(await inspectMachine(labsHome(options.home), options.kinds ?? kindNames))
 }
 
 /** Which system this is, and whether we may install packages on it. */
-export function lookAtHost(): Host {
+export function detectHost(): HostSystem {
   const osRelease = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : ''
   const words = [...osRelease.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].map((match) => match[1] ?? '')
   return { families: words.join(' ').split(/\s+/), isRoot: process.getuid?.() === 0 }
 }
 
-async function lookAtMachine(home: string, kinds: readonly KindName[]): Promise<MachineFacts> {
+async function inspectMachine(home: string, kinds: readonly KindName[]): Promise<MachineFacts> {
   const wanted = serversFor(kinds)
   return {
     hasProc: hasProc(),
@@ -43,12 +43,12 @@ async function lookAtMachine(home: string, kinds: readonly KindName[]): Promise<
     rabbit: wanted.includes(serversOf.rabbitmq) ? findRabbit(process.env) : null,
     mariadb: wanted.includes(serversOf.galera) ? findMariadb(process.env) : null,
     zookeeper: wanted.includes(serversOf.zookeeper) ? findZookeeper(process.env) : null,
-    sandboxRefusal: await sandboxRefusal(),
-    host: lookAtHost(),
+    sandboxRefusal: await findSandboxObstacle(),
+    host: detectHost(),
     availableMemoryMib: hasProc() ? availableMemoryMib() : undefined,
     home,
     homeIsWritable: isWritable(home),
-    labs: labNames(home).map((name) => lookAtLab(home, name)),
+    labs: labNames(home).map((name) => inspectLab(home, name)),
     leftovers: leftoverNames(home),
   }
 }
@@ -65,8 +65,8 @@ function isWritable(folder: string): boolean {
   }
 }
 
-function lookAtLab(home: string, name: string): LabFact {
+function inspectLab(home: string, name: string): LabFact {
   const folder = labFolder(home, name)
-  const { phase } = readEvents(journalPath(folder)).reduce(fold, unbornLab)
-  return { name, isFailed: phase.kind === 'failed', isSupervised: isHeld(currentClaim(folder)) }
+  const { phase } = readEvents(journalPath(folder)).reduce(fold, initialLabState)
+  return { name, isFailed: phase.kind === 'failed', isSupervised: isHeld(readLabLock(folder)) }
 }

@@ -1,9 +1,9 @@
 import type { MariadbSearch } from '../machine/mariadb-programs.ts'
 import type { RabbitSearch } from '../machine/rabbit-programs.ts'
 import type { ZookeeperSearch } from '../machine/zookeeper-programs.ts'
-import type { SandboxRefusal } from '../sandbox/refusal.ts'
-import { chooseInstall, type Host } from './install-command.ts'
-import { type MissingPrograms, type Servers, serversOf } from './servers.ts'
+import type { SandboxObstacle } from '../sandbox/refusal.ts'
+import { chooseInstall, type HostSystem } from './install-command.ts'
+import { type MissingPrograms, type ServerPackages, serversOf } from './servers.ts'
 
 /** One thing that `doctor` looked at. */
 export interface Finding {
@@ -24,8 +24,8 @@ export interface MachineFacts {
   readonly mariadb: MariadbSearch | null
   readonly zookeeper: ZookeeperSearch | null
   /** Why there can be no sandbox; undefined: there can. */
-  readonly sandboxRefusal: SandboxRefusal | undefined
-  readonly host: Host
+  readonly sandboxRefusal: SandboxObstacle | undefined
+  readonly host: HostSystem
   readonly availableMemoryMib: number | undefined
   readonly home: string
   readonly homeIsWritable: boolean
@@ -42,25 +42,25 @@ export interface LabFact {
 }
 
 // Three idle nodes.
-const comfortableMib = 600
+const recommendedMib = 600
 
 /** Everything that is right or wrong with a machine, in the order in which a lab would stumble over it. */
-export function judgeMachine(facts: MachineFacts): readonly Finding[] {
+export function assessMachine(facts: MachineFacts): readonly Finding[] {
   return [
-    onPlatform(facts),
-    ...onRabbit(facts),
-    ...onMariadb(facts),
-    ...onZookeeper(facts),
-    onSandbox(facts),
-    onLocalhost(facts),
-    onMemory(facts),
-    onHome(facts),
-    ...facts.labs.map(onLab),
-    ...facts.leftovers.map(onLeftover),
+    platformFinding(facts),
+    ...rabbitFindings(facts),
+    ...mariadbFindings(facts),
+    ...zookeeperFindings(facts),
+    sandboxFinding(facts),
+    localhostFinding(facts),
+    memoryFinding(facts),
+    homeFinding(facts),
+    ...facts.labs.map(labFinding),
+    ...facts.leftovers.map(leftoverFinding),
   ]
 }
 
-function onPlatform({ hasProc }: MachineFacts): Finding {
+function platformFinding({ hasProc }: MachineFacts): Finding {
   return hasProc
     ? {
         about: 'system',
@@ -70,16 +70,16 @@ function onPlatform({ hasProc }: MachineFacts): Finding {
     : { about: 'system', level: 'error', says: 'there is no /proc: labs need Linux' }
 }
 
-function onRabbit({ rabbit, host }: MachineFacts): readonly Finding[] {
+function rabbitFindings({ rabbit, host }: MachineFacts): readonly Finding[] {
   if (rabbit === null) return []
-  if (rabbit.kind === 'missing') return [onMissing(serversOf.rabbitmq, rabbit, host)]
+  if (rabbit.kind === 'missing') return [missingFinding(serversOf.rabbitmq, rabbit, host)]
   const { version, home } = rabbit.installation
   return [{ about: 'rabbitmq', level: 'ok', says: `RabbitMQ ${version} in ${home}` }]
 }
 
-function onMariadb({ mariadb, host }: MachineFacts): readonly Finding[] {
+function mariadbFindings({ mariadb, host }: MachineFacts): readonly Finding[] {
   if (mariadb === null) return []
-  if (mariadb.kind === 'missing') return [onMissing(serversOf.galera, mariadb, host)]
+  if (mariadb.kind === 'missing') return [missingFinding(serversOf.galera, mariadb, host)]
   const { version, server, provider, arbitrator } = mariadb.installation
   const about = 'mariadb'
   const says = `MariaDB ${version} in ${server}`
@@ -90,20 +90,20 @@ function onMariadb({ mariadb, host }: MachineFacts): readonly Finding[] {
   return [{ about, level: 'ok', says: `${says}, with Galera${arbitrator === null ? '' : ' and garbd'}` }]
 }
 
-function onZookeeper({ zookeeper, host }: MachineFacts): readonly Finding[] {
+function zookeeperFindings({ zookeeper, host }: MachineFacts): readonly Finding[] {
   if (zookeeper === null) return []
-  if (zookeeper.kind === 'missing') return [onMissing(serversOf.zookeeper, zookeeper, host)]
+  if (zookeeper.kind === 'missing') return [missingFinding(serversOf.zookeeper, zookeeper, host)]
   const { version, java } = zookeeper.installation
   return [{ about: 'zookeeper', level: 'ok', says: `ZooKeeper ${version}, with the Java in ${java}` }]
 }
 
-function onMissing(servers: Servers, search: MissingPrograms, host: Host): Finding {
+function missingFinding(servers: ServerPackages, search: MissingPrograms, host: HostSystem): Finding {
   const choice = chooseInstall(servers, search, host)
   const fix = choice.kind === 'ask' ? choice.command : 'hactl doctor --fix'
   return { about: servers.name, level: 'error', says: `not found: ${search.programs.join(', ')}`, fix }
 }
 
-function onSandbox({ sandboxRefusal }: MachineFacts): Finding {
+function sandboxFinding({ sandboxRefusal }: MachineFacts): Finding {
   if (sandboxRefusal === undefined) {
     return { about: 'sandbox', level: 'ok', says: 'nodes can get networks of their own: hactl sandbox' }
   }
@@ -112,7 +112,7 @@ function onSandbox({ sandboxRefusal }: MachineFacts): Finding {
   return missing.length === 0 ? finding : { ...finding, fix: 'apt-get install -y iproute2 util-linux mount' }
 }
 
-function onLocalhost({ localhost }: MachineFacts): Finding {
+function localhostFinding({ localhost }: MachineFacts): Finding {
   if (localhost === '127.0.0.1') {
     return { about: 'localhost', level: 'ok', says: 'localhost is 127.0.0.1: nodes join by host name' }
   }
@@ -121,20 +121,20 @@ function onLocalhost({ localhost }: MachineFacts): Finding {
   return { about: 'localhost', level: 'error', says: `localhost ${shown}, and nodes join by host name`, fix }
 }
 
-function onMemory({ availableMemoryMib: mib }: MachineFacts): Finding {
+function memoryFinding({ availableMemoryMib: mib }: MachineFacts): Finding {
   if (mib === undefined)
     return { about: 'memory', level: 'warning', says: 'the kernel does not say how much is free' }
-  const level = mib >= comfortableMib ? 'ok' : 'warning'
-  return { about: 'memory', level, says: `${mib} MiB available; three idle nodes take ${comfortableMib}` }
+  const level = mib >= recommendedMib ? 'ok' : 'warning'
+  return { about: 'memory', level, says: `${mib} MiB available; three idle nodes take ${recommendedMib}` }
 }
 
-function onHome({ home, homeIsWritable }: MachineFacts): Finding {
+function homeFinding({ home, homeIsWritable }: MachineFacts): Finding {
   return homeIsWritable
     ? { about: 'labs', level: 'ok', says: `labs are kept in ${home}` }
     : { about: 'labs', level: 'error', says: `${home} cannot be written`, fix: 'export HACTL_HOME=~/labs' }
 }
 
-function onLab(lab: LabFact): Finding {
+function labFinding(lab: LabFact): Finding {
   const about = `lab ${lab.name}`
   const fix = `hactl down --name ${lab.name}`
   if (lab.isFailed)
@@ -144,7 +144,7 @@ function onLab(lab: LabFact): Finding {
   return { about, level: 'warning', says, fix: `hactl status --name ${lab.name}` }
 }
 
-function onLeftover(name: string): Finding {
+function leftoverFinding(name: string): Finding {
   const says = 'what a crash left of it has no plan that can be read'
   return { about: `lab ${name}`, level: 'warning', says, fix: `hactl down --name ${name}` }
 }

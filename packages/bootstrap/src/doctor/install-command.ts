@@ -1,8 +1,8 @@
 import { labError } from '../model/codes.ts'
-import type { MissingPrograms, ServerSearch, Servers } from './servers.ts'
+import type { MissingPrograms, ServerPackages, ServerSearch } from './servers.ts'
 
 /** What `installServers` and `doctor` know about the machine they would install on. */
-export interface Host {
+export interface HostSystem {
   /** The words of ID and ID_LIKE in os-release: `debian`, `ubuntu`. */
   readonly families: readonly string[]
   readonly isRoot: boolean
@@ -20,21 +20,25 @@ const aptArgv: readonly string[] = ['apt-get', 'install', '-y', '--no-install-re
  * Decides how missing programs are installed. A server that is there already may be in use: nothing is installed over
  * it, and what it lacks is for its owner to put right.
  */
-export function chooseInstall(servers: Servers, search: ServerSearch, host: Host): InstallChoice {
+export function chooseInstall(
+  servers: ServerPackages,
+  search: ServerSearch,
+  host: HostSystem,
+): InstallChoice {
   if (search.kind === 'found') return { kind: 'complete' }
   if (search.home !== undefined) {
     const packages = [...new Set(search.programs.map(servers.packageOf))]
-    return { kind: 'ask', packages, command: completion(servers, search, search.home, host) }
+    return { kind: 'ask', packages, command: completionCommand(servers, search, search.home, host) }
   }
   const { packages } = servers
   const argv = [...aptArgv, ...packages]
-  if (!isDebian(host)) return { kind: 'ask', packages, command: servers.byHand }
+  if (!isDebian(host)) return { kind: 'ask', packages, command: servers.manualSteps }
   if (!host.isRoot) return { kind: 'ask', packages, command: `sudo ${argv.join(' ')}` }
   return { kind: 'can-install', packages, argv }
 }
 
 /** What is said when a lab is wanted and its programs are not there. */
-export function missingServers(servers: Servers, search: MissingPrograms, host: Host): Error {
+export function missingServers(servers: ServerPackages, search: MissingPrograms, host: HostSystem): Error {
   const choice = chooseInstall(servers, search, host)
   const fix =
     choice.kind === 'ask'
@@ -43,7 +47,12 @@ export function missingServers(servers: Servers, search: MissingPrograms, host: 
   return labError('package-missing', `not found on this machine: ${search.programs.join(', ')}; type: ${fix}`)
 }
 
-function completion(servers: Servers, { programs }: MissingPrograms, home: string, host: Host): string {
+function completionCommand(
+  servers: ServerPackages,
+  { programs }: MissingPrograms,
+  home: string,
+  host: HostSystem,
+): string {
   const [names, it] = [programs.join(', '), programs.length === 1 ? 'it' : 'them']
   // Its version is read from its plugins: a folder without them is no whole installation.
   if (programs.includes('rabbitmq-server'))
@@ -53,6 +62,6 @@ function completion(servers: Servers, { programs }: MissingPrograms, home: strin
   return `export PATH="$PATH:<the folder of ${names}>": the ${servers.title} in ${home} is there without ${it}${apt}`
 }
 
-function isDebian(host: Host): boolean {
+function isDebian(host: HostSystem): boolean {
   return host.families.some((family) => family === 'debian' || family === 'ubuntu')
 }

@@ -4,11 +4,11 @@ import { type RunCommand, runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/codes.ts'
 import { checkWaitMs } from '../model/limits.ts'
 import type { KindName } from '../model/plan.ts'
-import { lookAtHost } from './doctor.ts'
-import { chooseInstall, type Host, type InstallChoice } from './install-command.ts'
-import { postponeSignals } from './postponed-signals.ts'
-import { type ServerSearch, type Servers, serversFor } from './servers.ts'
-import { forbidServiceStarts, installMark } from './service-starts.ts'
+import { detectHost } from './doctor.ts'
+import { chooseInstall, type HostSystem, type InstallChoice } from './install-command.ts'
+import { deferSignals } from './postponed-signals.ts'
+import { type ServerPackages, type ServerSearch, serversFor } from './servers.ts'
+import { denyServiceStarts, installMark } from './service-starts.ts'
 
 /** What installing did, or what somebody has to type. */
 export type InstallOutcome =
@@ -29,11 +29,11 @@ export interface InstallOptions {
 }
 
 /** What installing works with; a test gives its own. */
-export interface InstallTools {
+export interface InstallDeps {
   readonly run: RunCommand
-  readonly servers: Servers
+  readonly servers: ServerPackages
   readonly search: () => ServerSearch
-  readonly host: Host
+  readonly host: HostSystem
   /** Where invoke-rc.d asks whether a service may be started. */
   readonly policyPath: string
   readonly hasSystemd: boolean
@@ -50,22 +50,22 @@ export async function installServers(options: InstallOptions = {}): Promise<Inst
   const outcomes: InstallOutcome[] = []
   for (const servers of serversFor(options.kinds ?? ['rabbitmq'])) {
     outcomes.push(
-      await carryOutInstall(options, {
+      await installWith(options, {
         run: runCommand,
         servers,
         search: () => servers.search(process.env),
-        host: lookAtHost(),
+        host: detectHost(),
         policyPath: '/usr/sbin/policy-rc.d',
         hasSystemd: existsSync('/run/systemd/system'),
         hasUnit: (unit) => ['/lib', '/usr/lib'].some((root) => existsSync(`${root}/systemd/system/${unit}`)),
       }),
     )
   }
-  return allOf(outcomes)
+  return combineOutcomes(outcomes)
 }
 
 /** What several installations come to: what somebody has to type is the answer as long as there is such a thing. */
-export function allOf(outcomes: readonly InstallOutcome[]): InstallOutcome {
+export function combineOutcomes(outcomes: readonly InstallOutcome[]): InstallOutcome {
   const asked = outcomes.filter((outcome) => outcome.kind === 'ask')
   const installed = outcomes.filter((outcome) => outcome.kind === 'installed')
   if (asked.length > 0) {
@@ -77,24 +77,24 @@ export function allOf(outcomes: readonly InstallOutcome[]): InstallOutcome {
 }
 
 /** Does the same with the given tools. */
-export async function carryOutInstall(options: InstallOptions, tools: InstallTools): Promise<InstallOutcome> {
+export async function installWith(options: InstallOptions, tools: InstallDeps): Promise<InstallOutcome> {
   const timeoutMs = checkWaitMs(options.timeoutMs, 'installServers.timeoutMs', defaultInstallMs)
   const choice = chooseInstall(tools.servers, tools.search(), tools.host)
   if (choice.kind !== 'can-install') return choice
   options.onProgress?.(`installing ${choice.packages.join(', ')}: ${choice.argv.join(' ')}\n`)
-  await postponeSignals((interrupt) => {
+  await deferSignals((interrupt) => {
     const scope = linkedController(options.signal, interrupt)
     return install(choice.argv, { ...options, timeoutMs, signal: scope.signal }, tools).finally(scope.unlink)
   })
   return outcomeOf(choice, tools)
 }
 
-type Limited = InstallOptions & { readonly timeoutMs: number; readonly signal: AbortSignal }
+type LimitedOptions = InstallOptions & { readonly timeoutMs: number; readonly signal: AbortSignal }
 
-async function install(argv: readonly string[], limit: Limited, tools: InstallTools): Promise<void> {
+async function install(argv: readonly string[], limit: LimitedOptions, tools: InstallDeps): Promise<void> {
   const unitsBefore = tools.servers.units.filter(tools.hasUnit)
-  const undo = forbidServiceStarts(tools.policyPath)
-  const told = sayOnce(limit)
+  const undo = denyServiceStarts(tools.policyPath)
+  const told = announceInterrupt(limit)
   try {
     await apt(['apt-get', 'update'], limit, tools)
     await apt(argv, limit, tools)
@@ -111,10 +111,10 @@ async function install(argv: readonly string[], limit: Limited, tools: InstallTo
 
 // Killed in the middle, apt leaves packages half configured, and dpkg goes on without it. SIGINT is what it is made
 // for: it ends at once while it downloads, and after the package in hand while it installs.
-async function apt(argv: readonly string[], limit: Limited, tools: InstallTools): Promise<void> {
+async function apt(argv: readonly string[], limit: LimitedOptions, tools: InstallDeps): Promise<void> {
   const { timeoutMs, signal, onProgress } = limit
   signal.throwIfAborted()
-  const env = { ...definedOf(process.env), DEBIAN_FRONTEND: 'noninteractive', [installMark]: '1' }
+  const env = { ...definedVariables(process.env), DEBIAN_FRONTEND: 'noninteractive', [installMark]: '1' }
   const command = { argv, env, stdin: '' }
   const result = await tools.run(command, { timeoutMs, signal, onOutput: onProgress, endWith: 'SIGINT' })
   if (result.status === 0) return
@@ -124,11 +124,11 @@ async function apt(argv: readonly string[], limit: Limited, tools: InstallTools)
 }
 
 // What was not here before shall neither run now nor come with the next boot.
-async function disable(units: readonly string[], tools: InstallTools): Promise<void> {
+async function disable(units: readonly string[], tools: InstallDeps): Promise<void> {
   if (!tools.hasSystemd || units.length === 0) return
   const argv = ['systemctl', 'disable', '--now', ...units]
   const { status, stdout, stderr } = await tools.run(
-    { argv, env: definedOf(process.env), stdin: '' },
+    { argv, env: definedVariables(process.env), stdin: '' },
     { timeoutMs: disableTimeoutMs },
   )
   if (status === 0) return
@@ -139,7 +139,7 @@ async function disable(units: readonly string[], tools: InstallTools): Promise<v
 }
 
 // Whoever interrupts hears why nothing happens at once.
-function sayOnce({ signal, onProgress }: Limited): () => void {
+function announceInterrupt({ signal, onProgress }: LimitedOptions): () => void {
   const say = (): void =>
     onProgress?.('the package manager was asked to end; it finishes the package in hand\n')
   signal.addEventListener('abort', say, { once: true })
@@ -148,7 +148,7 @@ function sayOnce({ signal, onProgress }: Limited): () => void {
 
 function outcomeOf(
   { packages }: Extract<InstallChoice, { kind: 'can-install' }>,
-  tools: InstallTools,
+  tools: InstallDeps,
 ): InstallOutcome {
   const search = tools.search()
   const left = chooseInstall(tools.servers, search, tools.host)
@@ -158,7 +158,7 @@ function outcomeOf(
   throw labError('install-failed', `${packages.join(', ')} was installed, and still not found: ${programs}`)
 }
 
-function definedOf(environment: NodeJS.ProcessEnv): Record<string, string> {
+function definedVariables(environment: NodeJS.ProcessEnv): Record<string, string> {
   return Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )

@@ -16,7 +16,7 @@ export interface MissingPrograms {
 }
 
 /** What `doctor` and `installServers` know about the servers of one vendor. */
-export interface Servers {
+export interface ServerPackages {
   readonly name: 'rabbitmq' | 'mariadb' | 'zookeeper'
   /** As people write it. */
   readonly title: string
@@ -27,11 +27,11 @@ export interface Servers {
   /** What Debian enables when it installs them. */
   readonly units: readonly string[]
   /** What somebody does where there are no Debian packages. */
-  readonly byHand: string
+  readonly manualSteps: string
   search(environment: Environment): ServerSearch
 }
 
-const rabbit: Servers = {
+const rabbit: ServerPackages = {
   name: 'rabbitmq',
   title: 'RabbitMQ',
   // Erlang comes with it.
@@ -39,35 +39,36 @@ const rabbit: Servers = {
   // It holds erl, epmd and erl_call.
   packageOf: () => 'erlang-base',
   units: ['rabbitmq-server.service', 'epmd.socket', 'epmd.service'],
-  byHand: 'install RabbitMQ 3.10 or later with Erlang/OTP, and set RABBITMQ_HOME to its folder',
+  manualSteps: 'install RabbitMQ 3.10 or later with Erlang/OTP, and set RABBITMQ_HOME to its folder',
   search: findRabbit,
 }
 
-const mariadb: Servers = {
+const mariadb: ServerPackages = {
   name: 'mariadb',
   title: 'MariaDB',
   packages: ['mariadb-server', 'galera-4', 'galera-arbitrator-4', 'rsync'],
   packageOf: (program) => mariadbPackages[program] ?? 'mariadb-server',
   units: ['mariadb.service', 'garbd.service', 'garb.service', 'rsync.service'],
-  byHand: 'install MariaDB 10.11 or later with Galera 4 and rsync',
+  manualSteps: 'install MariaDB 10.11 or later with Galera 4 and rsync',
   search: findMariadb,
 }
 
 const mariadbPackages: Readonly<Record<string, string>> = { mariadb: 'mariadb-client', rsync: 'rsync' }
 
-const zookeeper: Servers = {
+const zookeeper: ServerPackages = {
   name: 'zookeeper',
   title: 'ZooKeeper',
   // The jars without the packages that make a service of them, and a Java without a screen.
   packages: ['libzookeeper-java', 'default-jre-headless'],
   packageOf: (program) => (program === 'java' ? 'default-jre-headless' : 'libzookeeper-java'),
   units: [],
-  byHand: 'install Java 11 or later, unpack ZooKeeper 3.8 or later, and set ZOOKEEPER_HOME to its folder',
+  manualSteps:
+    'install Java 11 or later, unpack ZooKeeper 3.8 or later, and set ZOOKEEPER_HOME to its folder',
   search: findZookeeper,
 }
 
 /** The servers that labs of each kind are made of. */
-export const serversOf: Readonly<Record<KindName, Servers>> = {
+export const serversOf: Readonly<Record<KindName, ServerPackages>> = {
   rabbitmq: rabbit,
   galera: mariadb,
   replication: mariadb,
@@ -75,6 +76,6 @@ export const serversOf: Readonly<Record<KindName, Servers>> = {
 }
 
 /** The servers of these kinds, each once. Default: of all kinds. */
-export function serversFor(kinds: readonly KindName[] = kindNames): readonly Servers[] {
+export function serversFor(kinds: readonly KindName[] = kindNames): readonly ServerPackages[] {
   return [...new Set(kinds.map((kind) => serversOf[kind]))]
 }

@@ -17,7 +17,7 @@ exit 0
  * Forbids the service starts of an installation that carries {@link installMark}; the returned function takes that
  * back. A policy of the administrator's is left to decide; one of ours, left by a process that was killed, is not.
  */
-export function forbidServiceStarts(path: string): () => void {
+export function denyServiceStarts(path: string): () => void {
   if (existsSync(path) && !readFileSync(path, 'utf8').includes(mark)) return () => undefined
   writeFileSync(path, policy)
   chmodSync(path, 0o755)

@@ -2,17 +2,17 @@ import { pairs, rows } from '../mariadb/rows.ts'
 import type { MemberView } from '../model/agreement.ts'
 
 /** Asks a node for its view: how it stands, then the members of its view, one row of four columns for each. */
-export const askView: string = [
+export const viewQuery: string = [
   "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_ready', 'wsrep_cluster_status', 'wsrep_cluster_size'," +
     " 'wsrep_local_state_comment', 'wsrep_cluster_state_uuid')",
   "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('read_only', 'wsrep_reject_queries')",
   'SHOW WSREP_MEMBERSHIP',
 ].join('; ')
 
-/** Reads what a node answered to {@link askView}. All three statements are answered in every state of a node. */
+/** Reads what a node answered to {@link viewQuery}. All three statements are answered in every state of a node. */
 export function readView(output: string): MemberView {
   const told = pairs(output)
-  const because = objection(told)
+  const because = disagreementIn(told)
   if (because !== undefined) return { kind: 'starting', because }
   const members = rows(output)
     .filter((columns) => columns.length === 4)
@@ -25,7 +25,7 @@ export function readView(output: string): MemberView {
   return { kind: 'answered', members, running: members, apart: [], history }
 }
 
-function objection(told: ReadonlyMap<string, string>): string | undefined {
+function disagreementIn(told: ReadonlyMap<string, string>): string | undefined {
   const state = told.get('wsrep_local_state_comment') ?? 'without a state'
   if (told.get('wsrep_cluster_status') !== 'Primary') return `it has no majority: it is non-Primary, ${state}`
   if (state !== 'Synced') return `it is not Synced but ${state}`

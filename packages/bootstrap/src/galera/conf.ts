@@ -4,14 +4,14 @@ import type { GaleraArbitrator, GaleraModel, GaleraNode } from './model.ts'
 /** The text of a node's configuration file. Nothing in it founds a cluster: a node that starts by it joins one. */
 export function renderGaleraConf(model: GaleraModel, node: GaleraNode): string {
   return renderConf([
-    ...commonSettings(model.place, { ...node, port: node.sqlPort }),
+    ...commonSettings(model.deployment, { ...node, port: node.sqlPort }),
     // What certification needs: inserts on several nodes at once share no lock on the counter.
     ['innodb_autoinc_lock_mode', 2],
     // Names the members in `SHOW WSREP_MEMBERSHIP`.
     ['plugin_load_add', 'wsrep_info'],
     ['wsrep_on', 'ON'],
     ['wsrep_provider', model.provider],
-    ['wsrep_cluster_name', model.place.lab],
+    ['wsrep_cluster_name', model.deployment.lab],
     ['wsrep_cluster_address', groupAddress(model)],
     ['wsrep_node_name', node.name],
     ['wsrep_node_address', `${node.host}:${node.groupPort}`],

@@ -1,7 +1,7 @@
 import { pairs } from '../mariadb/rows.ts'
 
 /** What is known of a node with data when its cluster must be brought back. Positions count inside one history only. */
-export type Standing =
+export type SourceState =
   /** It runs and has a majority. */
   | { readonly kind: 'primary'; readonly history: string; readonly position: number }
   /** It runs and has none. */
@@ -24,7 +24,7 @@ export type Standing =
 /** A node and what is known of it. */
 export interface Evidence {
   readonly node: string
-  readonly standing: Standing
+  readonly standing: SourceState
 }
 
 /** Where the data of a stopped node stand. */
@@ -55,7 +55,7 @@ export function readSavedState(text: string): SavedState {
 }
 
 /** The same file with another mark. */
-export function markSafe(text: string, isSafe: boolean): string {
+export function setSafeToBootstrap(text: string, isSafe: boolean): string {
   return text.replace(/^safe_to_bootstrap:.*$/m, `safe_to_bootstrap: ${isSafe ? 1 : 0}`)
 }
 
@@ -76,7 +76,7 @@ export function readLastView(text: string): string | null {
 }
 
 /** Reads what a running node said of itself; undefined when it said too little. */
-export function readStanding(output: string): Standing | undefined {
+export function readSourceState(output: string): SourceState | undefined {
   const told = pairs(output)
   const [status, history, position] = ['cluster_status', 'local_state_uuid', 'last_committed'].map((name) =>
     told.get(`wsrep_${name}`),

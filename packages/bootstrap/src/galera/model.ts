@@ -1,4 +1,4 @@
-import { leastDetectMs, type MariadbPlace } from '../mariadb/place.ts'
+import { type MariadbDeployment, minDetectMs } from '../mariadb/place.ts'
 import { labError } from '../model/codes.ts'
 import { checkDetectMs } from '../model/limits.ts'
 import { checkName, nodeNames } from '../model/names.ts'
@@ -30,7 +30,7 @@ export interface GaleraArbitrator {
 
 /** A Galera cluster with every question answered: validated, programs found, ports given. */
 export interface GaleraModel {
-  readonly place: MariadbPlace
+  readonly deployment: MariadbDeployment
   readonly provider: string
   readonly nodes: readonly GaleraNode[]
   readonly arbitrator: GaleraArbitrator | null
@@ -41,45 +41,45 @@ export interface GaleraModel {
 
 const portsPerNode = 4
 // An arbitrator takes one port.
-const mostNodes = Math.floor((portsPerLab - 1) / portsPerNode)
+const maxNodes = Math.floor((portsPerLab - 1) / portsPerNode)
 const arbitratorName = 'garb'
 
 /** Checks a topology and fills in what it leaves open. */
-export function resolveGalera(topology: GaleraTopology, place: MariadbPlace): GaleraModel {
+export function resolveGalera(topology: GaleraTopology, deployment: MariadbDeployment): GaleraModel {
   const hasArbitrator = topology.arbitrator ?? false
-  const names = nodeNames(topology.nodes ?? (hasArbitrator ? 2 : 3), 'db', mostNodes)
-  checkName(place.lab, 'lab')
-  checkFirstPort(place.firstPort, names.length * portsPerNode + 1)
-  const detectMs = checkDetectMs(topology.detectMs, leastDetectMs)
+  const names = nodeNames(topology.nodes ?? (hasArbitrator ? 2 : 3), 'db', maxNodes)
+  checkName(deployment.lab, 'lab')
+  checkFirstPort(deployment.firstPort, names.length * portsPerNode + 1)
+  const detectMs = checkDetectMs(topology.detectMs, minDetectMs)
   return {
-    place,
-    provider: found(place.installation.provider, 'the Galera library', 'galera-4'),
+    deployment: deployment,
+    provider: requireProgram(deployment.installation.provider, 'the Galera library', 'galera-4'),
     nodes: names.map((name, i) => {
-      const sqlPort = place.firstPort + i * portsPerNode
-      const host = hostOf(place.network, sqlPort)
+      const sqlPort = deployment.firstPort + i * portsPerNode
+      const host = hostOf(deployment.network, sqlPort)
       return { name, host, sqlPort, groupPort: sqlPort + 1, istPort: sqlPort + 2, sstPort: sqlPort + 3 }
     }),
-    arbitrator: hasArbitrator ? resolveArbitrator(place, names) : null,
+    arbitrator: hasArbitrator ? resolveArbitrator(deployment, names) : null,
     detectMs,
     timers: galeraTimers(detectMs),
     notes: notesOn(names.length + (hasArbitrator ? 1 : 0)),
   }
 }
 
-function resolveArbitrator(place: MariadbPlace, names: readonly string[]): GaleraArbitrator {
+function resolveArbitrator(deployment: MariadbDeployment, names: readonly string[]): GaleraArbitrator {
   if (names.includes(arbitratorName)) {
     throw labError('name-taken', `nodes: '${arbitratorName}' is the name of the arbitrator; choose another`)
   }
-  const groupPort = place.firstPort + names.length * portsPerNode
+  const groupPort = deployment.firstPort + names.length * portsPerNode
   return {
     name: arbitratorName,
-    program: found(place.installation.arbitrator, 'garbd', 'galera-arbitrator-4'),
-    host: hostOf(place.network, groupPort),
+    program: requireProgram(deployment.installation.arbitrator, 'garbd', 'galera-arbitrator-4'),
+    host: hostOf(deployment.network, groupPort),
     groupPort,
   }
 }
 
-function found(program: string | null, what: string, debianPackage: string): string {
+function requireProgram(program: string | null, what: string, debianPackage: string): string {
   if (program !== null) return program
   throw labError(
     'package-missing',

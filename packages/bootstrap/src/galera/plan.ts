@@ -1,31 +1,31 @@
 import { asServer, clientArgv, command, environment, sql } from '../mariadb/commands.ts'
-import { confFile, copyData, firstSql, makeData, makeDataFolder } from '../mariadb/first-data.ts'
+import { confFile, copyData, createData, createDataFolder, initialSql } from '../mariadb/first-data.ts'
 import { jdbcUrl } from '../mariadb/jdbc-url.ts'
 import { serverPaths } from '../mariadb/paths.ts'
 import type { Command, Plan, PlannedFile, PlannedNode, PlannedProcess, Step } from '../model/plan.ts'
-import { argvAt } from '../sandbox/spread.ts'
-import { askView } from './answers.ts'
+import { argvInNamespace } from '../sandbox/spread.ts'
+import { viewQuery } from './answers.ts'
 import { arbitratorOptions, groupAddress, renderGaleraConf } from './conf.ts'
-import { galeraLevers } from './levers.ts'
+import { galeraFaults } from './levers.ts'
 import type { GaleraArbitrator, GaleraModel, GaleraNode } from './model.ts'
 import { planRecovery } from './plan-recovery.ts'
 import { renderStartScript } from './start-script.ts'
 
 /** Founds a cluster. Given on the command line once: in a file it would found another one at the next crash. */
-const founding = ['--wsrep-new-cluster']
+const newClusterArgs = ['--wsrep-new-cluster']
 // A node that wakes joins by itself: within 4 s of a freeze of 6 s, within 10 s of one of 20 s.
 const patienceMs = 30_000
 
 /** Everything that starting the cluster will do. */
 export function planGalera(model: GaleraModel): Plan {
-  const { place, nodes, arbitrator } = model
+  const { deployment, nodes, arbitrator } = model
   const arbitrators = arbitrator === null ? [] : [arbitrator]
   return {
     schema: 'ha-plan/v1',
-    lab: place.lab,
+    lab: deployment.lab,
     kind: 'galera',
-    version: place.installation.version,
-    folder: place.folder,
+    version: deployment.installation.version,
+    folder: deployment.folder,
     detectMs: model.detectMs,
     url: jdbcUrl(
       'sequential',
@@ -34,24 +34,27 @@ export function planGalera(model: GaleraModel): Plan {
     urlVariable: 'MARIADB_URL',
     nodes: [...nodes.map((node) => plannedNode(model, node)), ...arbitrators.map(plannedArbitrator)],
     files: files(model),
-    processes: [...nodes.map((node) => server(model, node)), ...arbitrators.map((one) => voter(model, one))],
+    processes: [
+      ...nodes.map((node) => server(model, node)),
+      ...arbitrators.map((one) => arbitratorProcess(model, one)),
+    ],
     form: formation(model),
     stop: [...arbitrators, ...[...nodes].reverse()].map(({ name }) => name),
-    recovery: planRecovery(model, founding),
+    recovery: planRecovery(model, newClusterArgs),
     notes: model.notes,
   }
 }
 
-function plannedNode({ place }: GaleraModel, { name, host, sqlPort }: GaleraNode): PlannedNode {
+function plannedNode({ deployment }: GaleraModel, { name, host, sqlPort }: GaleraNode): PlannedNode {
   return {
     name,
     member: name,
     host,
     port: sqlPort,
-    ask: sql(place, name, askView),
+    ask: sql(deployment, name, viewQuery),
     repair: { command: null, patienceMs },
-    ctl: command(place, clientArgv(place, name)),
-    levers: galeraLevers(place, name),
+    ctl: command(deployment, clientArgv(deployment, name)),
+    levers: galeraFaults(deployment, name),
   }
 }
 
@@ -70,44 +73,44 @@ function plannedArbitrator({ name, host, groupPort }: GaleraArbitrator): Planned
 
 function files(model: GaleraModel): readonly PlannedFile[] {
   return [
-    confFile('first.sql', firstSql(model.place)),
+    confFile('first.sql', initialSql(model.deployment)),
     confFile('found.sql', 'SHUTDOWN;\n'),
     ...model.nodes.flatMap((node) => [
       confFile(`${node.name}.cnf`, renderGaleraConf(model, node)),
-      confFile(`${node.name}.sh`, renderStartScript(model.place, node.name)),
+      confFile(`${node.name}.sh`, renderStartScript(model.deployment, node.name)),
     ]),
   ]
 }
 
 function server(model: GaleraModel, node: GaleraNode): PlannedProcess {
-  const { place } = model
+  const { deployment } = model
   return {
     name: node.name,
-    folder: place.dataFolder,
-    argv: asServer(place, ['/bin/sh', serverPaths(place, node.name).startScript]),
-    env: environment(place),
+    folder: deployment.dataFolder,
+    argv: asServer(deployment, ['/bin/sh', serverPaths(deployment, node.name).startScript]),
+    env: environment(deployment),
     log: `logs/${node.name}.log`,
     host: node.host,
     ports: [node.sqlPort, node.groupPort, node.istPort, node.sstPort],
     upPort: node.sqlPort,
     // The port is open long before the server takes questions: while it is still waiting for its data.
-    upCheck: sql(place, node.name, 'SELECT 1'),
+    upCheck: sql(deployment, node.name, 'SELECT 1'),
     needs: [],
     joins: model.nodes.map(({ name }) => name).filter((name) => name !== node.name),
   }
 }
 
-function voter(model: GaleraModel, arbitrator: GaleraArbitrator): PlannedProcess {
-  const { place, nodes } = model
+function arbitratorProcess(model: GaleraModel, arbitrator: GaleraArbitrator): PlannedProcess {
+  const { deployment, nodes } = model
   return {
     name: arbitrator.name,
-    folder: place.dataFolder,
-    argv: asServer(place, [
+    folder: deployment.dataFolder,
+    argv: asServer(deployment, [
       arbitrator.program,
-      ...['--name', arbitrator.name, '--group', place.lab, '--address', groupAddress(model)],
+      ...['--name', arbitrator.name, '--group', deployment.lab, '--address', groupAddress(model)],
       ...['--options', arbitratorOptions(model, arbitrator)],
     ]),
-    env: environment(place),
+    env: environment(deployment),
     log: `logs/${arbitrator.name}.log`,
     host: arbitrator.host,
     ports: [arbitrator.groupPort],
@@ -122,7 +125,7 @@ function voter(model: GaleraModel, arbitrator: GaleraArbitrator): PlannedProcess
 // as the data of this cluster, the first node's must have been a cluster once: it founds one and ends at once, in
 // 0.3 s. Two joiners at the same time hinder each other: one of them took 8 s.
 function formation(model: GaleraModel): readonly Step[] {
-  const { place, nodes, arbitrator } = model
+  const { deployment, nodes, arbitrator } = model
   const [first, ...others] = nodes
   if (first === undefined) return []
   const joiners = [...others, ...(arbitrator === null ? [] : [arbitrator])]
@@ -131,38 +134,42 @@ function formation(model: GaleraModel): readonly Step[] {
       do: 'run',
       what: `the data of ${first.name}`,
       commands: [
-        ...makeDataFolder(place, files(model)),
-        makeData(place, first.name, ['--wsrep-on=OFF']),
-        foundAndEnd(model, first),
+        ...createDataFolder(deployment, files(model)),
+        createData(deployment, first.name, ['--wsrep-on=OFF']),
+        bootstrapOnce(model, first),
       ],
     },
     ...copies(model, first, others),
-    { do: 'found', process: first.name, args: founding },
+    { do: 'found', process: first.name, args: newClusterArgs },
     ...joiners.map(({ name }): Step => ({ do: 'start', processes: [name] })),
     { do: 'agree' },
   ]
 }
 
-function copies({ place }: GaleraModel, first: GaleraNode, others: readonly GaleraNode[]): readonly Step[] {
+function copies(
+  { deployment }: GaleraModel,
+  first: GaleraNode,
+  others: readonly GaleraNode[],
+): readonly Step[] {
   if (others.length === 0) return []
   const names = others.map(({ name }) => name)
   return [
     {
       do: 'run',
       what: `copies of it for ${names.join(', ')}`,
-      commands: names.map((name) => copyData(place, first.name, name)),
+      commands: names.map((name) => copyData(deployment, first.name, name)),
     },
   ]
 }
 
-function foundAndEnd({ place }: GaleraModel, { name, host }: GaleraNode): Command {
-  const { conf } = serverPaths(place, name)
-  const argv = asServer(place, [
-    place.installation.server,
+function bootstrapOnce({ deployment }: GaleraModel, { name, host }: GaleraNode): Command {
+  const { conf } = serverPaths(deployment, name)
+  const argv = asServer(deployment, [
+    deployment.installation.server,
     `--defaults-file=${conf}`,
-    ...founding,
-    `--init-file=${place.dataFolder}/conf/found.sql`,
+    ...newClusterArgs,
+    `--init-file=${deployment.dataFolder}/conf/found.sql`,
   ])
   // It listens on its own address already.
-  return command(place, argvAt(place.network, host, argv))
+  return command(deployment, argvInNamespace(deployment.network, host, argv))
 }

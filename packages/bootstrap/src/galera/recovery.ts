@@ -1,7 +1,7 @@
-import type { Evidence, Standing } from './evidence.ts'
+import type { Evidence, SourceState } from './evidence.ts'
 
 /** What will be done to bring a cluster back, and why. */
-export type Decision =
+export type RecoveryDecision =
   /** A part of it has a majority: the others join that. */
   | { readonly kind: 'join'; readonly because: string }
   /** One that runs without a majority is made the whole cluster. */
@@ -12,15 +12,21 @@ export type Decision =
   | { readonly kind: 'bootstrap'; readonly node: string; readonly because: string }
   | { readonly kind: 'refuse'; readonly because: string }
 
+/** What is known of the nodes, and what that leads to. */
+export interface Recovery {
+  readonly evidence: readonly Evidence[]
+  readonly decision: RecoveryDecision
+}
+
 /** What the evidence is weighed with. */
-export interface RecoveryWish {
+export interface RecoveryConstraints {
   /** Nodes whose data are given up, by name. */
   readonly assumeLost: readonly string[]
   /** False when all were started at once before and did not find each other. */
   readonly mayReunite: boolean
 }
 
-type Down = Extract<Standing, { kind: 'down' }>
+type Down = Extract<SourceState, { kind: 'down' }>
 
 /** A node whose position is known. */
 interface Candidate {
@@ -35,22 +41,22 @@ interface Candidate {
  * Decides how a cluster comes back without losing a write that any of its nodes has. The order of the questions is
  * the order of caution: never found a second cluster, never guess.
  */
-export function decideRecovery(evidence: readonly Evidence[], wish: RecoveryWish): Decision {
+export function decideRecovery(evidence: readonly Evidence[], wish: RecoveryConstraints): RecoveryDecision {
   const primary = evidence.find(({ standing }) => standing.kind === 'primary')
   if (primary !== undefined) {
     return { kind: 'join', because: `${primary.node} has a majority: the others join it` }
   }
   const heard = evidence.filter(({ node }) => !wish.assumeLost.includes(node))
-  const unheard = refuseUnheard(heard)
+  const unheard = refuseUnknown(heard)
   if (unheard !== undefined) return unheard
-  if (wish.mayReunite && wish.assumeLost.length === 0 && sawTheSame(evidence)) {
+  if (wish.mayReunite && wish.assumeLost.length === 0 && sawSameView(evidence)) {
     return { kind: 'reunite', because: 'all crashed in the same view: started together they form it again' }
   }
   const candidates = heard.flatMap(candidate)
   return refuseSource(candidates) ?? chooseSource(candidates)
 }
 
-function refuseUnheard(heard: readonly Evidence[]): Decision | undefined {
+function refuseUnknown(heard: readonly Evidence[]): RecoveryDecision | undefined {
   for (const { node, standing } of heard) {
     if (standing.kind === 'unknown') {
       return refuse(`${node} could not be asked and may be ahead of the others: ${standing.because}`, node)
@@ -63,7 +69,7 @@ function refuseUnheard(heard: readonly Evidence[]): Decision | undefined {
 }
 
 // After a graceful stop there is no last view; and different views may be of different times.
-function sawTheSame(evidence: readonly Evidence[]): boolean {
+function sawSameView(evidence: readonly Evidence[]): boolean {
   const views = evidence.map(({ standing }) => (standing.kind === 'down' ? standing.lastView : null))
   return views.every((view) => view !== null && view === views[0])
 }
@@ -86,11 +92,11 @@ function downCandidate(node: string, { history, position, isMarkedSafe }: Down):
   return [{ node, history, position, isRunning: false, isMarkedSafe }]
 }
 
-function refuseSource(candidates: readonly Candidate[]): Decision | undefined {
+function refuseSource(candidates: readonly Candidate[]): RecoveryDecision | undefined {
   const histories = [...new Set(candidates.map(({ history }) => history))]
   if (candidates.length === 0) return refuse('no node has any data of the cluster')
   if (histories.length > 1) {
-    const each = histories.map((history) => `${history} on ${named(candidates, history)}`).join(', ')
+    const each = histories.map((history) => `${history} on ${nodesWith(candidates, history)}`).join(', ')
     return refuse(`the nodes have different histories, and positions in them cannot be compared: ${each}`)
   }
   const marked = candidates.filter(({ isMarkedSafe }) => isMarkedSafe)
@@ -105,7 +111,7 @@ function refuseSource(candidates: readonly Candidate[]): Decision | undefined {
   return undefined
 }
 
-function chooseSource(candidates: readonly Candidate[]): Decision {
+function chooseSource(candidates: readonly Candidate[]): RecoveryDecision {
   const running = mostAdvanced(candidates.filter(({ isRunning }) => isRunning))
   const ahead = mostAdvanced(candidates)
   const safe = candidates.find(({ isMarkedSafe }) => isMarkedSafe)
@@ -115,7 +121,7 @@ function chooseSource(candidates: readonly Candidate[]): Decision {
       return {
         kind: 'promote',
         node: running.node,
-        because: `of the nodes that run it is ${farthest(running)}`,
+        because: `of the nodes that run it is ${describePosition(running)}`,
       }
     }
     return refuse(
@@ -123,9 +129,9 @@ function chooseSource(candidates: readonly Candidate[]): Decision {
     )
   }
   if (safe !== undefined) {
-    return { kind: 'bootstrap', node: safe.node, because: `it stopped last and is ${farthest(safe)}` }
+    return { kind: 'bootstrap', node: safe.node, because: `it stopped last and is ${describePosition(safe)}` }
   }
-  return { kind: 'bootstrap', node: ahead.node, because: `it is ${farthest(ahead)}` }
+  return { kind: 'bootstrap', node: ahead.node, because: `it is ${describePosition(ahead)}` }
 }
 
 // Of equals the first: what is the same on both is lost on neither.
@@ -136,18 +142,18 @@ function mostAdvanced(candidates: readonly Candidate[]): Candidate | undefined {
   )
 }
 
-function farthest({ position }: Candidate): string {
+function describePosition({ position }: Candidate): string {
   return `the farthest of one history, at ${position}`
 }
 
-function named(candidates: readonly Candidate[], history: string): string {
+function nodesWith(candidates: readonly Candidate[], history: string): string {
   return candidates
     .filter((one) => one.history === history)
     .map(({ node }) => node)
     .join(' and ')
 }
 
-function refuse(because: string, node?: string): Decision {
+function refuse(because: string, node?: string): RecoveryDecision {
   const excuse = node === undefined ? '' : `; to go on without its data: --assume-lost ${node}`
   return { kind: 'refuse', because: `${because}${excuse}` }
 }

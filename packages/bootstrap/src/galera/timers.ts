@@ -2,9 +2,9 @@
 export type GaleraTimers = Readonly<Record<`evs.${string}`, string>>
 
 // The provider takes no shorter period.
-const leastPeriodMs = 100
+const minPeriodMs = 100
 // The provider's own.
-const longestRetransmissionMs = 1_000
+const maxRetransmissionMs = 1_000
 
 /**
  * The timers that fit a promise: a member that was silent for `detectMs` is suspected, and given up when all others
@@ -13,7 +13,7 @@ const longestRetransmissionMs = 1_000
 export function galeraTimers(detectMs: number | null): GaleraTimers {
   if (detectMs === null) return {}
   // Five signs of life fit into the silence; the provider asks for three at least.
-  const periodMs = Math.max(leastPeriodMs, detectMs / 5)
+  const periodMs = Math.max(minPeriodMs, detectMs / 5)
   return {
     'evs.keepalive_period': period(periodMs),
     'evs.inactive_check_period': period(periodMs),
@@ -23,7 +23,7 @@ export function galeraTimers(detectMs: number | null): GaleraTimers {
     // A message of the new group that was lost is sent again several times before its installation is given up. With
     // the provider's own second a third member took 8 to 12 s to join in five of six tries, instead of 3 to 4, and
     // once the group never formed again.
-    'evs.join_retrans_period': period(Math.min(longestRetransmissionMs, 0.3 * detectMs)),
+    'evs.join_retrans_period': period(Math.min(maxRetransmissionMs, 0.3 * detectMs)),
   }
 }
 

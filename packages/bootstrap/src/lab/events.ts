@@ -1,15 +1,7 @@
 import type { Evidence } from '../galera/evidence.ts'
-import type { Decision } from '../galera/recovery.ts'
+import type { RecoveryDecision } from '../galera/recovery.ts'
+import type { ProcessId } from '../machine/process-table.ts'
 import type { NetworkFault, ServerFault } from '../model/plan.ts'
-
-/** Which running process: a pid alone comes back for somebody else. */
-export interface ProcessId {
-  readonly pid: number
-  /** Clock ticks between the machine's boot and the start of the process. */
-  readonly startTicks: string
-  /** The boot that the ticks count from. */
-  readonly bootId: string
-}
 
 /** What can be done to the process of any node. */
 export const processFaults = ['kill', 'stop', 'pause'] as const
@@ -44,7 +36,11 @@ export type LabEvent =
   | { readonly type: 'heal-failed'; readonly node: string; readonly because: string }
   | { readonly type: 'member-repaired'; readonly node: string }
   | { readonly type: 'repair-failed'; readonly node: string; readonly because: string }
-  | { readonly type: 'recovering'; readonly decision: Decision; readonly evidence: readonly Evidence[] }
+  | {
+      readonly type: 'recovering'
+      readonly decision: RecoveryDecision
+      readonly evidence: readonly Evidence[]
+    }
   | { readonly type: 'disagreed'; readonly node: string; readonly because: string }
   | { readonly type: 'agreed'; readonly elapsedMs: number }
   | { readonly type: 'formed'; readonly elapsedMs: number }
@@ -52,7 +48,7 @@ export type LabEvent =
   | { readonly type: 'ended' }
 
 /** An event with its place in the journal. */
-export type Recorded = LabEvent & {
+export type RecordedEvent = LabEvent & {
   readonly seq: number
   /** Milliseconds since 1970. */
   readonly at: number

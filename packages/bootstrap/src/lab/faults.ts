@@ -29,7 +29,7 @@ export function grantFault(state: LabState, request: FaultRequest, now: number):
   const { node, action } = request
   const forMs = checkFaultMs(request.forMs, `${action}.forMs`, defaultFaultMs)
   const current = state.faults[node]
-  const refusal = refusalOf(current, action) ?? downRefusal(state, current, node)
+  const refusal = conflictWith(current, action) ?? notRunning(state, current, node)
   if (refusal !== undefined) {
     throw labError('fault-refused', `${action} ${node}: ${refusal}; type: hactl resume ${node}`)
   }
@@ -37,14 +37,14 @@ export function grantFault(state: LabState, request: FaultRequest, now: number):
 }
 
 /** The faults whose time is over, the oldest first. */
-export function overdue(state: LabState, now: number): readonly Fault[] {
+export function expiredFaults(state: LabState, now: number): readonly Fault[] {
   return Object.values(state.faults)
     .filter((fault) => fault.healsAt <= now)
     .sort((a, b) => a.healsAt - b.healsAt)
 }
 
 /** How a node is that has the fault. */
-export type Participle =
+export type FaultState =
   | 'killed'
   | 'stopped'
   | 'paused'
@@ -57,7 +57,7 @@ export type Participle =
   | 'cut from clients'
   | 'cut off'
 
-const participles: Readonly<Record<FaultAction, Participle>> = {
+const faultStates: Readonly<Record<FaultAction, FaultState>> = {
   kill: 'killed',
   stop: 'stopped',
   pause: 'paused',
@@ -72,8 +72,8 @@ const participles: Readonly<Record<FaultAction, Participle>> = {
 }
 
 /** The word for a node that has the fault. */
-export function participle(action: FaultAction): Participle {
-  return participles[action]
+export function faultState(action: FaultAction): FaultState {
+  return faultStates[action]
 }
 
 /** Whether the fault is one of the process: every node knows it, and answers nobody while it lasts. */
@@ -92,21 +92,21 @@ export function isNetworkFault(action: FaultAction): action is NetworkFault {
 }
 
 /** The faults that a node knows. */
-export function faultsOf(node: Pick<PlannedNode, 'levers'>): readonly FaultAction[] {
+export function supportedFaults(node: Pick<PlannedNode, 'levers'>): readonly FaultAction[] {
   return [
     ...processFaults,
     ...[...serverFaults, ...networkFaults].filter((action) => node.levers[action] !== undefined),
   ]
 }
 
-function refusalOf(current: Fault | undefined, action: FaultAction): string | undefined {
+function conflictWith(current: Fault | undefined, action: FaultAction): string | undefined {
   if (current === undefined || current.action === action) return undefined
   const isDown = current.action === 'kill' || current.action === 'stop'
   if (action === 'kill' && !isDown && !isNetworkFault(current.action)) return undefined
-  return `it is ${participle(current.action)} already`
+  return `it is ${faultState(current.action)} already`
 }
 
-function downRefusal(state: LabState, current: Fault | undefined, node: string): string | undefined {
+function notRunning(state: LabState, current: Fault | undefined, node: string): string | undefined {
   const running = processOf(state, node).kind === 'up'
   return running || current !== undefined ? undefined : 'it is not running'
 }

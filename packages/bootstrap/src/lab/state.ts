@@ -1,4 +1,5 @@
-import type { Fault, ProcessId, Recorded } from './events.ts'
+import type { ProcessId } from '../machine/process-table.ts'
+import type { Fault, RecordedEvent } from './events.ts'
 
 /** Where a process of the lab stands. */
 export type ProcessState =
@@ -23,10 +24,10 @@ export interface LabState {
 }
 
 /** A lab before its first event. */
-export const unbornLab: LabState = { phase: { kind: 'forming' }, processes: {}, faults: {} }
+export const initialLabState: LabState = { phase: { kind: 'forming' }, processes: {}, faults: {} }
 
 /** The state after one more event. The same object back means no news. */
-export function fold(state: LabState, event: Recorded): LabState {
+export function fold(state: LabState, event: RecordedEvent): LabState {
   switch (event.type) {
     case 'process-starting':
       return withProcess(state, event.process, { kind: 'launching' })

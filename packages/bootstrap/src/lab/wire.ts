@@ -1,6 +1,6 @@
 import type { MemberView } from '../model/agreement.ts'
-import type { Fault, Recorded } from './events.ts'
-import type { FaultRequest, Participle } from './faults.ts'
+import type { Fault, RecordedEvent } from './events.ts'
+import type { FaultRequest, FaultState } from './faults.ts'
 import type { LabPhase } from './state.ts'
 
 /** What a client asks of a supervisor: one line of JSON, one request for each connection. */
@@ -22,19 +22,19 @@ export type Request =
 
 /** What a supervisor sends back: events, then one result or one error. */
 export type Reply =
-  | { readonly event: Recorded }
+  | { readonly event: RecordedEvent }
   | { readonly result: unknown }
   | { readonly error: { readonly code: string; readonly message: string } }
 
 /** How a node's process stands, in the word that people read. */
-export type NodeStanding = 'running' | 'starting' | 'down' | Participle
+export type NodeState = 'running' | 'starting' | 'down' | FaultState
 
 /** A node as `status` shows it. */
 export interface NodeStatus {
   readonly name: string
   /** `host:port`, for applications. */
   readonly endpoint: string
-  readonly standing: NodeStanding
+  readonly standing: NodeState
   readonly pid: number | null
   readonly fault: Fault | null
   readonly view: MemberView

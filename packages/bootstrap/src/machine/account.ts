@@ -1,7 +1,12 @@
 import { readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
-import type { Account } from '../mariadb/place.ts'
 import { labError } from '../model/codes.ts'
+
+/** A user of this machine, and its first group. */
+export interface Account {
+  readonly uid: number
+  readonly gid: number
+}
 
 // The package makes it.
 const serverUser = 'mysql'
@@ -18,7 +23,7 @@ export function serverAccount(passwd: string = readFileSync('/etc/passwd', 'utf8
 }
 
 /** The name of the user that this process runs as. */
-export function ownName(): string {
+export function currentUser(): string {
   return userInfo().username
 }
 

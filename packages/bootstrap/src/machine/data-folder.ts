@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { longestSocketPath, shortSocketFolder } from './lab-folder.ts'
 
 // Where the system keeps what services write.
-const rootsHome = '/var/lib/hactl'
+const rootDataFolder = '/var/lib/hactl'
 // A node's name has up to 31 letters.
 const longestSocketName = '/data/'.length + 31 + '.sock'.length
 
@@ -15,7 +15,7 @@ const longestSocketName = '/data/'.length + 31 + '.sock'.length
  */
 export function dataFolder(folder: string, uid: number): string {
   const digest = createHash('sha256').update(folder).digest('hex').slice(0, 16)
-  if (uid === 0) return join(rootsHome, digest)
+  if (uid === 0) return join(rootDataFolder, digest)
   if (Buffer.byteLength(folder) + longestSocketName <= longestSocketPath) return join(folder, 'data')
   return join(shortSocketFolder(uid), digest)
 }
@@ -23,5 +23,6 @@ export function dataFolder(folder: string, uid: number): string {
 /** Removes the data of the lab in this folder, wherever they are. */
 export function removeData(folder: string, uid: number = process.getuid?.() ?? 0): void {
   rmSync(dataFolder(folder, uid), { recursive: true, force: true, maxRetries: 5 })
-  if (uid === 0 && existsSync(rootsHome) && readdirSync(rootsHome).length === 0) rmdirSync(rootsHome)
+  if (uid === 0 && existsSync(rootDataFolder) && readdirSync(rootDataFolder).length === 0)
+    rmdirSync(rootDataFolder)
 }

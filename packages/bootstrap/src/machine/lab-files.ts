@@ -9,7 +9,7 @@ export function writeLabFiles(plan: Pick<Plan, 'folder' | 'files'>): void {
   for (const file of plan.files) {
     const path = join(plan.folder, file.path)
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-    writeOne(path, file)
+    writeLabFile(path, file)
   }
 }
 
@@ -29,7 +29,7 @@ export function checkSecrets(plan: Pick<Plan, 'folder' | 'files'>): void {
   }
 }
 
-function writeOne(path: string, file: PlannedFile): void {
+function writeLabFile(path: string, file: PlannedFile): void {
   switch (file.content.kind) {
     case 'link':
       symlinkSync(file.content.target, path)

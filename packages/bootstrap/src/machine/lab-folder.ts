@@ -11,12 +11,15 @@ export const longestSocketPath = 107
 
 /** The folder that holds all labs: `given`, else HACTL_HOME, else where the user's programs keep their state. */
 export function labsHome(given: string | undefined, environment: NodeJS.ProcessEnv = process.env): string {
-  if (given !== undefined) return absolute('home', given)
+  if (given !== undefined) return requireAbsolute('home', given)
   const own = environment['HACTL_HOME'] ?? ''
-  if (own !== '') return absolute('HACTL_HOME', own)
+  if (own !== '') return requireAbsolute('HACTL_HOME', own)
   const state = environment['XDG_STATE_HOME'] ?? ''
   // An empty variable is one that is not set, as the XDG specification has it.
-  return join(state === '' ? join(homedir(), '.local', 'state') : absolute('XDG_STATE_HOME', state), 'hactl')
+  return join(
+    state === '' ? join(homedir(), '.local', 'state') : requireAbsolute('XDG_STATE_HOME', state),
+    'hactl',
+  )
 }
 
 /** The folder that holds the folders of the labs. */
@@ -83,7 +86,7 @@ export function logTail(path: string, lines: number): readonly string[] {
 }
 
 // A relative path would put labs wherever the user happens to be, and the next command would not find them.
-function absolute(what: string, path: string): string {
+function requireAbsolute(what: string, path: string): string {
   if (!isAbsolute(path)) throw labError('config-invalid', `${what}: expected an absolute path, got '${path}'`)
   return resolve(path)
 }

@@ -37,7 +37,7 @@ export function findMariadb(environment: Environment): MariadbSearch {
   return {
     kind: 'found',
     installation: {
-      version: versionOf(server),
+      version: mariadbVersion(server),
       server,
       client,
       installDb,
@@ -49,7 +49,7 @@ export function findMariadb(environment: Environment): MariadbSearch {
 }
 
 // `mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)`
-function versionOf(server: string): string {
+function mariadbVersion(server: string): string {
   const { stdout } = spawnSync(server, ['--no-defaults', '--version'], {
     encoding: 'utf8',
     timeout: versionTimeoutMs,

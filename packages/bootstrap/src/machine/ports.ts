@@ -1,18 +1,18 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { createServer } from 'node:net'
-import { nameOf } from './process-table.ts'
+import { processName } from './process-table.ts'
 
 /** Whether a server could listen on this port of 127.0.0.1 and of every interface right now. */
-export async function isFree(port: number): Promise<boolean> {
+export async function isPortFree(port: number): Promise<boolean> {
   return (await canListen(port, '127.0.0.1')) && (await canListen(port, '0.0.0.0'))
 }
 
 /** Who listens on the port, as `beam.smp, pid 4711`; undefined when that is hidden from us. */
-export function holderOf(port: number): string | undefined {
+export function portHolder(port: number): string | undefined {
   const inode = inodeOfListener(port)
   if (inode === undefined) return undefined
   const pid = readdirSync('/proc').find((entry) => /^\d+$/.test(entry) && holdsSocket(entry, inode))
-  return pid === undefined ? undefined : `${nameOf(Number(pid))}, pid ${pid}`
+  return pid === undefined ? undefined : `${processName(Number(pid))}, pid ${pid}`
 }
 
 function canListen(port: number, host: string): Promise<boolean> {

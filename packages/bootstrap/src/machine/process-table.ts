@@ -1,5 +1,13 @@
 import { readdirSync, readFileSync } from 'node:fs'
-import type { ProcessId } from '../lab/events.ts'
+
+/** Which running process: a pid alone comes back for somebody else. */
+export interface ProcessId {
+  readonly pid: number
+  /** Clock ticks between the machine's boot and the start of the process. */
+  readonly startTicks: string
+  /** The boot that the ticks count from. */
+  readonly bootId: string
+}
 
 /** Which process runs under this pid now; undefined when none does, or only a dead one that nobody collected. */
 export function identify(pid: number): ProcessId | undefined {
@@ -30,7 +38,7 @@ export function signal(id: ProcessId, name: NodeJS.Signals): boolean {
     process.kill(id.pid, name)
     return true
   } catch (error) {
-    if (isGone(error)) return false
+    if (isNoSuchProcess(error)) return false
     throw error
   }
 }
@@ -45,7 +53,7 @@ export function findMarked(name: string, value: string): readonly ProcessId[] {
 }
 
 /** What a process calls itself, for messages. */
-export function nameOf(pid: number): string {
+export function processName(pid: number): string {
   return readProc(`/proc/${pid}/comm`)?.trim() ?? 'unknown'
 }
 
@@ -76,6 +84,6 @@ function readProc(path: string): string | undefined {
   }
 }
 
-function isGone(error: unknown): boolean {
+function isNoSuchProcess(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ESRCH'
 }

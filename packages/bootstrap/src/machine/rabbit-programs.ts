@@ -24,7 +24,7 @@ export function findRabbit(environment: Environment): RabbitSearch {
   const epmd = findProgram('epmd', [...folders, ...erlangFolders(erl)])
   const erlCall = findProgram('erl_call', [...folders, ...erlangFolders(erl)])
   const plugins = home === undefined ? [] : readdirSync(join(home, 'plugins')).sort()
-  const version = versionOf(plugins)
+  const version = rabbitVersion(plugins)
   if (
     home === undefined ||
     version === undefined ||
@@ -33,7 +33,7 @@ export function findRabbit(environment: Environment): RabbitSearch {
     erlCall === undefined
   ) {
     const found = { 'rabbitmq-server': version, erl, epmd, erl_call: erlCall }
-    return { kind: 'missing', programs: Object.keys(found).filter((name) => lacks(found, name)), home }
+    return { kind: 'missing', programs: Object.keys(found).filter((name) => isMissing(found, name)), home }
   }
   return {
     kind: 'found',
@@ -41,7 +41,7 @@ export function findRabbit(environment: Environment): RabbitSearch {
   }
 }
 
-function lacks(found: Readonly<Record<string, string | undefined>>, name: string): boolean {
+function isMissing(found: Readonly<Record<string, string | undefined>>, name: string): boolean {
   return found[name] === undefined
 }
 
@@ -68,7 +68,7 @@ function isRabbitHome(home: string): boolean {
 }
 
 // The folder of the server's own application, or its archive, carries the version: rabbit-3.10.8, rabbit-3.8.9.ez.
-function versionOf(plugins: readonly string[]): string | undefined {
+function rabbitVersion(plugins: readonly string[]): string | undefined {
   return plugins
     .map((plugin) => /^rabbit-(\d+\.\d+\.\d+[\w.+-]*?)(?:\.ez)?$/.exec(plugin)?.[1])
     .find((version) => version !== undefined)

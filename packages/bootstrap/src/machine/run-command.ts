@@ -46,7 +46,7 @@ export function runCommand(command: Command, limit: CommandLimit): Promise<Comma
     }
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => gather('stdout', chunk))
     child.stderr.setEncoding('utf8').on('data', (chunk: string) => gather('stderr', chunk))
-    const release = endInTime(child, limit, endWith)
+    const release = enforceLimit(child, limit, endWith)
     child.once('error', (error) => {
       release()
       resolve({ ...output, status: null, stderr: error.message })
@@ -61,7 +61,7 @@ export function runCommand(command: Command, limit: CommandLimit): Promise<Comma
 }
 
 // Returns how to let go of the clock and the signal.
-function endInTime(child: ChildProcess, limit: CommandLimit, endWith: NodeJS.Signals): () => void {
+function enforceLimit(child: ChildProcess, limit: CommandLimit, endWith: NodeJS.Signals): () => void {
   const end = (): void => {
     child.kill(endWith)
     if (endWith !== 'SIGKILL') return

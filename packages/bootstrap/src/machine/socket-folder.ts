@@ -7,11 +7,11 @@ import { labError } from '../model/codes.ts'
  */
 export function prepareSocketFolder(path: string, uid: number): void {
   if (!existsSync(path)) mkdirSync(path, { mode: 0o700 })
-  const objection = objectionTo(lstatSync(path), uid)
+  const objection = unsafeReason(lstatSync(path), uid)
   if (objection !== undefined) throw labError('supervisor-lost', `${path} ${objection}; type: rm -r ${path}`)
 }
 
-function objectionTo(stat: Stats, uid: number): string | undefined {
+function unsafeReason(stat: Stats, uid: number): string | undefined {
   if (!stat.isDirectory()) return 'is no folder'
   if (stat.uid !== uid) return 'belongs to another user'
   return (stat.mode & 0o077) === 0 ? undefined : 'is open to others'

@@ -48,19 +48,19 @@ function findJava(environment: Environment): string | undefined {
 function unpackedJars(home: string): Jars | undefined {
   if (home === '') return undefined
   const folder = join(home, 'lib')
-  const version = versionIn(folder)
+  const version = zookeeperVersion(folder)
   return version === undefined ? undefined : { folder, version, classPath: [`${folder}/*`] }
 }
 
 function debianJars(): Jars | undefined {
-  const version = versionIn(debianFolder)
+  const version = zookeeperVersion(debianFolder)
   if (version === undefined) return undefined
   const jars = ['zookeeper.jar', ...debianLogging].map((jar) => join(debianFolder, jar))
   return { folder: debianFolder, version, classPath: jars }
 }
 
 // The jar carries the version: zookeeper-3.8.0.jar.
-function versionIn(folder: string): string | undefined {
+function zookeeperVersion(folder: string): string | undefined {
   if (!existsSync(folder)) return undefined
   return readdirSync(folder)
     .map((name) => /^zookeeper-(\d+\.\d+\.\d+)[\w.+-]*\.jar$/.exec(name)?.[1])

@@ -1,5 +1,5 @@
 import { serverPaths } from './paths.ts'
-import type { MariadbPlace } from './place.ts'
+import type { MariadbDeployment } from './place.ts'
 
 /** One line of a server's configuration: a key and its value; null for a switch. */
 export type Setting = readonly [key: string, value: string | number | null]
@@ -18,8 +18,11 @@ export interface Listener {
 }
 
 /** What every server of a lab is told: its own files, its own address only, and little memory. */
-export function commonSettings(place: MariadbPlace, { name, host, port }: Listener): readonly Setting[] {
-  const { data, socket } = serverPaths(place, name)
+export function commonSettings(
+  deployment: MariadbDeployment,
+  { name, host, port }: Listener,
+): readonly Setting[] {
+  const { data, socket } = serverPaths(deployment, name)
   return [
     ['datadir', data],
     ['socket', socket],

@@ -3,27 +3,27 @@ import type { Command, PlannedFile } from '../model/plan.ts'
 import { anyHost } from '../sandbox/addresses.ts'
 import { asServer, command } from './commands.ts'
 import { serverPaths } from './paths.ts'
-import type { MariadbPlace } from './place.ts'
+import type { MariadbDeployment } from './place.ts'
 
 /** The user, the password and the database that applications of a lab use. */
-export const application = 'ha'
+export const applicationUser = 'ha'
 
 // An application may watch replication and end connections, and may not write to what is read-only. The first line
 // brings the grant tables back that the installation works without.
-function firstStatements({ network }: MariadbPlace): readonly string[] {
-  const user = `'${application}'@'${network.kind === 'loopback' ? '127.0.0.1' : anyHost}'`
+function initialStatements({ network }: MariadbDeployment): readonly string[] {
+  const user = `'${applicationUser}'@'${network.kind === 'loopback' ? '127.0.0.1' : anyHost}'`
   return [
     'FLUSH PRIVILEGES',
-    `CREATE DATABASE ${application}`,
-    `CREATE USER ${user} IDENTIFIED BY '${application}'`,
-    `GRANT ALL ON ${application}.* TO ${user}`,
+    `CREATE DATABASE ${applicationUser}`,
+    `CREATE USER ${user} IDENTIFIED BY '${applicationUser}'`,
+    `GRANT ALL ON ${applicationUser}.* TO ${user}`,
     `GRANT REPLICATION SLAVE, BINLOG MONITOR, SLAVE MONITOR, CONNECTION ADMIN, PROCESS, RELOAD ON *.* TO ${user}`,
   ]
 }
 
 /** The statements that make the application's user, who comes from where applications and replicas are. */
-export function firstSql(place: MariadbPlace): string {
-  return firstStatements(place)
+export function initialSql(deployment: MariadbDeployment): string {
+  return initialStatements(deployment)
     .map((statement) => `${statement};\n`)
     .join('')
 }
@@ -34,8 +34,11 @@ export function confFile(name: string, text: string): PlannedFile {
 }
 
 /** Makes the folder for the servers' data, with the given files of the lab in it. */
-export function makeDataFolder(place: MariadbPlace, files: readonly PlannedFile[]): readonly Command[] {
-  const { dataFolder, folder, runAs } = place
+export function createDataFolder(
+  deployment: MariadbDeployment,
+  files: readonly PlannedFile[],
+): readonly Command[] {
+  const { dataFolder, folder, runAs } = deployment
   const owner = runAs === null ? [] : ['-o', String(runAs.uid), '-g', String(runAs.gid)]
   // On the way to data of another user that one may pass, and nobody look around.
   const way = runAs === null ? [] : [['install', '-d', '-m', '0711', dirname(dataFolder)]]
@@ -46,16 +49,16 @@ export function makeDataFolder(place: MariadbPlace, files: readonly PlannedFile[
       ...['install', '-m', '0600', ...owner, '-t', `${dataFolder}/conf`],
       ...files.map(({ path }) => `${folder}/${path}`),
     ],
-  ].map((argv) => command(place, argv))
+  ].map((argv) => command(deployment, argv))
 }
 
 /** Makes the data of a server that has none: the system tables, the application's user, and no test database. */
-export function makeData(place: MariadbPlace, node: string, more: readonly string[]): Command {
-  const { installation, dataFolder, administrator } = place
-  const { conf } = serverPaths(place, node)
+export function createData(deployment: MariadbDeployment, node: string, more: readonly string[]): Command {
+  const { installation, dataFolder, administrator } = deployment
+  const { conf } = serverPaths(deployment, node)
   return command(
-    place,
-    asServer(place, [
+    deployment,
+    asServer(deployment, [
       installation.installDb,
       // The server takes it as its first argument or not at all.
       `--defaults-file=${conf}`,
@@ -71,8 +74,8 @@ export function makeData(place: MariadbPlace, node: string, more: readonly strin
 }
 
 /** Gives a server a copy of the data of another one that does not run. */
-export function copyData(place: MariadbPlace, from: string, to: string): Command {
-  const [source, target] = [serverPaths(place, from).data, serverPaths(place, to).data]
+export function copyData(deployment: MariadbDeployment, from: string, to: string): Command {
+  const [source, target] = [serverPaths(deployment, from).data, serverPaths(deployment, to).data]
   // Where the file system can, the copy shares its blocks with the original until one of them changes.
-  return command(place, asServer(place, ['cp', '--recursive', '--reflink=auto', source, target]))
+  return command(deployment, asServer(deployment, ['cp', '--recursive', '--reflink=auto', source, target]))
 }

@@ -1,5 +1,5 @@
 import type { Listener } from './conf.ts'
-import { application } from './first-data.ts'
+import { applicationUser } from './first-data.ts'
 
 /** What an application dials, as its Java neighbour writes it. */
 export function jdbcUrl(
@@ -7,5 +7,5 @@ export function jdbcUrl(
   servers: readonly Pick<Listener, 'host' | 'port'>[],
 ): string {
   const hosts = servers.map(({ host, port }) => `${host}:${port}`).join(',')
-  return `jdbc:mariadb:${mode}://${hosts}/${application}?user=${application}&password=${application}`
+  return `jdbc:mariadb:${mode}://${hosts}/${applicationUser}?user=${applicationUser}&password=${applicationUser}`
 }

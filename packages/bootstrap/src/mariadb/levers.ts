@@ -1,13 +1,13 @@
-import type { Lever } from '../model/plan.ts'
+import type { FaultCommands } from '../model/plan.ts'
 import { sql } from './commands.ts'
-import type { MariadbPlace } from './place.ts'
+import type { MariadbDeployment } from './place.ts'
 
 /** The lever that sets a server variable, and sets it back. */
-export function settingLever(
-  place: MariadbPlace,
+export function settingFault(
+  deployment: MariadbDeployment,
   node: string,
   [name, broken, healed]: readonly [name: string, broken: string, healed: string],
-): Lever {
+): FaultCommands {
   const set = (value: string): string => `SET GLOBAL ${name} = ${value}`
-  return { begin: sql(place, node, set(broken)), heal: sql(place, node, set(healed)) }
+  return { begin: sql(deployment, node, set(broken)), heal: sql(deployment, node, set(healed)) }
 }

@@ -1,4 +1,4 @@
-import type { MariadbPlace } from './place.ts'
+import type { MariadbDeployment } from './place.ts'
 
 /** Where the files of one server are; all absolute. */
 export interface ServerPaths {
@@ -9,7 +9,10 @@ export interface ServerPaths {
 }
 
 /** Where the files of the server of that name are. */
-export function serverPaths({ dataFolder }: Pick<MariadbPlace, 'dataFolder'>, node: string): ServerPaths {
+export function serverPaths(
+  { dataFolder }: Pick<MariadbDeployment, 'dataFolder'>,
+  node: string,
+): ServerPaths {
   return {
     conf: `${dataFolder}/conf/${node}.cnf`,
     startScript: `${dataFolder}/conf/${node}.sh`,

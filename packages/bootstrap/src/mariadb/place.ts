@@ -1,17 +1,12 @@
+import type { Account } from '../machine/account.ts'
 import type { Network } from '../model/network.ts'
 import type { MariadbInstallation } from './installation.ts'
 
 /** The shortest silence after which a server of a lab may be suspected. */
-export const leastDetectMs = 500
-
-/** A user of this machine, and its first group. */
-export interface Account {
-  readonly uid: number
-  readonly gid: number
-}
+export const minDetectMs = 500
 
 /** Where a lab of MariaDB servers will be: what the machine decides, not the user. */
-export interface MariadbPlace {
+export interface MariadbDeployment {
   readonly lab: string
   /** Absolute; the plan, the journal and the logs are in it. */
   readonly folder: string

@@ -27,24 +27,24 @@ export type Agreement =
   | { readonly kind: 'disagreed'; readonly member: string; readonly because: string }
 
 /** A member and what it answered. */
-export interface Answer {
+export interface MemberAnswer {
   readonly member: string
   readonly view: MemberView
 }
 
 /** Agreed when every member that can be asked names all members, holds them to be running, and all tell one history. */
-export function judge(answers: readonly Answer[]): Agreement {
+export function judgeAgreement(answers: readonly MemberAnswer[]): Agreement {
   const members = answers.map((answer) => answer.member).sort()
   const history = answers.map(({ view }) => historyOf(view)).find((told) => told !== null) ?? null
   for (const { member, view } of answers) {
-    const because = objection(view, members) ?? otherHistory(view, history)
+    const because = disagreementIn(view, members) ?? historyDisagreement(view, history)
     if (because !== undefined) return { kind: 'disagreed', member, because }
   }
   return { kind: 'agreed', members }
 }
 
 /** True when the member runs beside the others and knows that their histories parted: only a restart joins them. */
-export function wokeApart(view: MemberView): boolean {
+export function knowsPartition(view: MemberView): boolean {
   return view.kind === 'answered' && view.apart.length > 0
 }
 
@@ -53,21 +53,21 @@ export function wokeApart(view: MemberView): boolean {
  * with the first member. A partition may be known on all of its sides or on one; only those outside of this part must
  * yield.
  */
-export function trustedPart(answers: readonly Answer[]): readonly string[] {
+export function largestPart(answers: readonly MemberAnswer[]): readonly string[] {
   let trusted: readonly string[] = []
   for (const { member } of answers) {
-    const part = answers.filter((other) => holdTogether(member, other.member, answers))
+    const part = answers.filter((other) => seeEachOther(member, other.member, answers))
     if (part.length > trusted.length) trusted = part.map((other) => other.member)
   }
   return trusted
 }
 
 // A member that does not answer holds to nobody.
-function holdTogether(a: string, b: string, answers: readonly Answer[]): boolean {
-  return !isApartFrom(a, b, answers) && !isApartFrom(b, a, answers)
+function seeEachOther(a: string, b: string, answers: readonly MemberAnswer[]): boolean {
+  return !isPartitionedFrom(a, b, answers) && !isPartitionedFrom(b, a, answers)
 }
 
-function isApartFrom(member: string, other: string, answers: readonly Answer[]): boolean {
+function isPartitionedFrom(member: string, other: string, answers: readonly MemberAnswer[]): boolean {
   const view = answers.find((answer) => answer.member === member)?.view
   return view?.kind !== 'answered' || view.apart.includes(other)
 }
@@ -77,16 +77,16 @@ export function roleOf(view: MemberView): Role | undefined {
   return view.kind === 'silent' ? undefined : view.role
 }
 
-function objection(view: MemberView, members: readonly string[]): string | undefined {
+function disagreementIn(view: MemberView, members: readonly string[]): string | undefined {
   if (view.kind === 'vouched') return undefined
   if (view.kind !== 'answered') return view.because
-  if (!same(view.members, members)) return `it lists the members ${list(view.members)}`
-  if (!same(view.running, members)) return `it sees only ${list(view.running)} running`
+  if (!equalLists(view.members, members)) return `it lists the members ${list(view.members)}`
+  if (!equalLists(view.running, members)) return `it sees only ${list(view.running)} running`
   if (view.apart.length > 0) return `it is partitioned from ${list(view.apart)}`
   return undefined
 }
 
-function otherHistory(view: MemberView, history: string | null): string | undefined {
+function historyDisagreement(view: MemberView, history: string | null): string | undefined {
   const told = historyOf(view)
   if (told === null || told === history) return undefined
   return `its history is '${told}', that of the others '${history}'`
@@ -96,7 +96,7 @@ function historyOf(view: MemberView): string | null {
   return view.kind === 'answered' || view.kind === 'vouched' ? view.history : null
 }
 
-function same(a: readonly string[], b: readonly string[]): boolean {
+function equalLists(a: readonly string[], b: readonly string[]): boolean {
   return a.length === b.length && a.every((name, i) => name === b[i])
 }
 

@@ -70,7 +70,7 @@ export const partitionFrom: Readonly<Record<PartitionSide, NetworkFault>> = {
 }
 
 /** How a fault is inflicted and undone. Both may be run twice. */
-export interface Lever {
+export interface FaultCommands {
   readonly begin: Command
   readonly heal: Command
 }
@@ -98,7 +98,7 @@ export interface PlannedNode {
   /** The administration tool of this node, to which arguments are added; null where there is none. */
   readonly ctl: Command | null
   /** The faults that this node knows beside those of its process. */
-  readonly levers: Readonly<Partial<Record<ServerFault | NetworkFault, Lever>>>
+  readonly levers: Readonly<Partial<Record<ServerFault | NetworkFault, FaultCommands>>>
 }
 
 /** A node whose data a stopped cluster may be started from. */

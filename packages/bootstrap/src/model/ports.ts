@@ -32,10 +32,10 @@ export function portsOf(plan: Pick<Plan, 'processes'>): readonly number[] {
 }
 
 /** The ports that labs have for themselves, running or not, with the lab's name. */
-export type Reserved = ReadonlyMap<number, string>
+export type ReservedPorts = ReadonlyMap<number, string>
 
 /** Refuses ports that another lab has for itself. */
-export function checkReserved(ports: readonly number[], reserved: Reserved): void {
+export function checkReserved(ports: readonly number[], reserved: ReservedPorts): void {
   const taken = ports.find((port) => reserved.has(port))
   if (taken === undefined) return
   throw labError(

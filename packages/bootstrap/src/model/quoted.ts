@@ -1,4 +1,4 @@
 /** Text as one word of a shell command, whatever is in it. */
-export function quoted(text: string): string {
+export function shellQuote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -5,7 +5,7 @@ export function readView(output: string): MemberView {
   const answer = /^\{ok, (.*)\}\s*$/s.exec(output.trim())?.[1]
   if (answer === undefined) return { kind: 'starting', because: `it answered ${firstLine(output)}` }
   if (answer === 'starting') return { kind: 'starting', because: 'its broker is not running' }
-  const lists = [...answer.matchAll(/\[([^\]]*)\]/g)].map((match) => names(match[1] ?? ''))
+  const lists = [...answer.matchAll(/\[([^\]]*)\]/g)].map((match) => nodeNamesIn(match[1] ?? ''))
   const [members, running, apart] = lists
   if (members === undefined || running === undefined || apart === undefined) {
     return { kind: 'starting', because: `it answered ${firstLine(output)}` }
@@ -25,7 +25,7 @@ export function repairRefusal(output: string): string | undefined {
   return isDone ? undefined : `it answered ${firstLine(output)}`
 }
 
-function names(list: string): readonly string[] {
+function nodeNamesIn(list: string): readonly string[] {
   return list
     .split(',')
     .map((name) => name.trim().replaceAll("'", ''))

@@ -7,7 +7,7 @@ const schedulers = '+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none'
 
 /** What every program at this address runs with: the lab's own home, epmd and programs, so that nothing leaks in. */
 export function sharedEnvironment(model: RabbitModel, host: string): Environment {
-  const { folder, installation } = model.place
+  const { folder, installation } = model.deployment
   return {
     // The cookie is read from here.
     HOME: `${folder}/home`,
@@ -28,7 +28,7 @@ export function sharedEnvironment(model: RabbitModel, host: string): Environment
 
 /** What a node runs with. */
 export function nodeEnvironment(model: RabbitModel, node: RabbitNode): Environment {
-  const own = `${model.place.folder}/nodes/${node.name}`
+  const own = `${model.deployment.folder}/nodes/${node.name}`
   return {
     ...sharedEnvironment(model, node.host),
     RABBITMQ_NODENAME: node.member,

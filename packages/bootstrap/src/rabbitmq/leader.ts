@@ -1,13 +1,13 @@
 import { runCommand } from '../machine/run-command.ts'
 import type { Plan } from '../model/plan.ts'
 import { readLeader } from './answers.ts'
-import { askLeader } from './questions.ts'
+import { leaderExpression } from './questions.ts'
 
 const answerTimeoutMs = 1500
 
 /** Asks every member who leads a queue; most voices win, and of equals the first in the plan. */
 export async function findLeader(plan: Plan, vhost: string, queue: string): Promise<string | undefined> {
-  const stdin = askLeader(vhost, queue)
+  const stdin = leaderExpression(vhost, queue)
   const voices = await Promise.all(
     plan.nodes.map(async ({ ask }) => {
       if (ask === null) return undefined
@@ -15,12 +15,12 @@ export async function findLeader(plan: Plan, vhost: string, queue: string): Prom
       return status === 0 ? readLeader(stdout) : undefined
     }),
   )
-  const member = mostNamed(voices)
+  const member = majorityVote(voices)
   return plan.nodes.find((node) => node.member === member)?.name
 }
 
 /** The name that most voices say; of equals the one said first. */
-export function mostNamed(voices: readonly (string | undefined)[]): string | undefined {
+export function majorityVote(voices: readonly (string | undefined)[]): string | undefined {
   const counts = new Map<string, number>()
   for (const voice of voices) {
     if (voice !== undefined) counts.set(voice, (counts.get(voice) ?? 0) + 1)

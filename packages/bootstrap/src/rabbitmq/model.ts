@@ -8,7 +8,7 @@ import { type RabbitTimers, rabbitTimers } from './timers.ts'
 import { hasFeature, parseRabbitVersion, type RabbitVersion } from './version.ts'
 
 /** Where a lab will be: what the machine decides, not the user. */
-export interface Place {
+export interface RabbitDeployment {
   readonly lab: string
   /** Absolute; everything of the lab is in it. */
   readonly folder: string
@@ -31,7 +31,7 @@ export interface RabbitNode {
 
 /** A RabbitMQ cluster with every question answered: validated, versions known, ports given. */
 export interface RabbitModel {
-  readonly place: Place
+  readonly deployment: RabbitDeployment
   readonly version: RabbitVersion
   readonly nodes: readonly RabbitNode[]
   readonly epmdPort: number
@@ -44,41 +44,41 @@ export interface RabbitModel {
 }
 
 // A block of 16 ports holds epmd and two ports for each of seven nodes.
-const mostNodes = 7
+const maxNodes = 7
 // Four ticks of a second: the server counts in whole seconds.
-const leastDetectMs = 250
+const minDetectMs = 250
 
-const mirrorEverything: Policy = {
+const mirrorAllPolicy: Policy = {
   name: 'ha-all',
   pattern: '^ha\\.',
   definition: { 'ha-mode': 'all', 'ha-sync-mode': 'automatic' },
 }
 
 /** Checks a topology and fills in what it leaves open. */
-export function resolveRabbit(topology: RabbitTopology, place: Place): RabbitModel {
-  checkName(place.lab, 'lab')
-  const version = parseRabbitVersion(place.installation.version)
-  const names = nodeNames(topology.nodes ?? 3, 'rabbit', mostNodes)
-  checkFirstPort(place.firstPort, 1 + 2 * names.length)
-  const detectMs = checkDetectMs(topology.detectMs, leastDetectMs)
-  const wanted = topology.policies ?? (hasFeature(version, 'mirroring') ? [mirrorEverything] : [])
+export function resolveRabbit(topology: RabbitTopology, deployment: RabbitDeployment): RabbitModel {
+  checkName(deployment.lab, 'lab')
+  const version = parseRabbitVersion(deployment.installation.version)
+  const names = nodeNames(topology.nodes ?? 3, 'rabbit', maxNodes)
+  checkFirstPort(deployment.firstPort, 1 + 2 * names.length)
+  const detectMs = checkDetectMs(topology.detectMs, minDetectMs)
+  const wanted = topology.policies ?? (hasFeature(version, 'mirroring') ? [mirrorAllPolicy] : [])
   const policies = wanted.filter((policy) => !mirrors(policy) || hasFeature(version, 'mirroring'))
   return {
-    place,
+    deployment: deployment,
     version,
     nodes: names.map((name, i) => {
-      const amqpPort = place.firstPort + 1 + i
+      const amqpPort = deployment.firstPort + 1 + i
       return {
         name,
         // A short host name, as a real cluster has it: never an IP address.
-        member: `${name}@${hostNameOf(place.network, amqpPort)}`,
-        host: hostOf(place.network, amqpPort),
+        member: `${name}@${hostNameOf(deployment.network, amqpPort)}`,
+        host: hostOf(deployment.network, amqpPort),
         amqpPort,
-        distributionPort: place.firstPort + 1 + names.length + i,
-        epmd: place.network.kind === 'loopback' ? 'epmd' : `epmd-${name}`,
+        distributionPort: deployment.firstPort + 1 + names.length + i,
+        epmd: deployment.network.kind === 'loopback' ? 'epmd' : `epmd-${name}`,
       }
     }),
-    epmdPort: place.firstPort,
+    epmdPort: deployment.firstPort,
     detectMs,
     timers: rabbitTimers(detectMs),
     vhosts: ['/', ...(topology.vhosts ?? []).filter((vhost) => vhost !== '/')],

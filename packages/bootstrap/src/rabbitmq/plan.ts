@@ -1,11 +1,11 @@
 import type { Command, Plan, PlannedFile, PlannedNode, PlannedProcess, Step } from '../model/plan.ts'
-import { argvAt } from '../sandbox/spread.ts'
+import { argvInNamespace } from '../sandbox/spread.ts'
 import { renderAdvancedConfig } from './advanced-config.ts'
 import { renderConf } from './conf.ts'
 import { needsDefinitions, renderDefinitions } from './definitions.ts'
 import { nodeEnvironment, sharedEnvironment } from './environment.ts'
 import type { RabbitModel, RabbitNode } from './model.ts'
-import { askView, restartBroker } from './questions.ts'
+import { restartExpression, viewExpression } from './questions.ts'
 import { serverHome } from './server-home.ts'
 
 // As long as the cookies that Erlang draws.
@@ -16,7 +16,7 @@ const stuckAfterMs = 6_000
 
 /** Everything that starting the cluster will do. */
 export function planRabbit(model: RabbitModel): Plan {
-  const { lab, folder } = model.place
+  const { lab, folder } = model.deployment
   return {
     schema: 'ha-plan/v1',
     lab,
@@ -37,7 +37,7 @@ export function planRabbit(model: RabbitModel): Plan {
 }
 
 function plannedNode(model: RabbitModel, node: RabbitNode): PlannedNode {
-  const { installation } = model.place
+  const { installation } = model.deployment
   const env = sharedEnvironment(model, node.host)
   const evaluate = (expression: string): Command => ({
     // -r: a random name, so that two questions at once do not take each other's place.
@@ -50,11 +50,11 @@ function plannedNode(model: RabbitModel, node: RabbitNode): PlannedNode {
     member: node.member,
     host: node.host,
     port: node.amqpPort,
-    ask: evaluate(askView),
+    ask: evaluate(viewExpression),
     // pause_minority is meant to do this by itself and does not: survivors are connected again within milliseconds
     // of the wake, so the woken node never counts itself a minority and stays partitioned (six freezes of 6 to 9 s,
     // none came back). autoheal hung in two of nine, and may choose the woken node as the winner.
-    repair: { command: evaluate(restartBroker), patienceMs: stuckAfterMs },
+    repair: { command: evaluate(restartExpression), patienceMs: stuckAfterMs },
     ctl: rabbitmqctl(model, node),
     levers: {},
   }
@@ -92,8 +92,8 @@ function epmds(model: RabbitModel): readonly PlannedProcess[] {
 function epmd(model: RabbitModel, name: string, host: string): PlannedProcess {
   return {
     name,
-    folder: model.place.folder,
-    argv: [model.place.installation.epmd, '-port', String(model.epmdPort), '-address', host],
+    folder: model.deployment.folder,
+    argv: [model.deployment.installation.epmd, '-port', String(model.epmdPort), '-address', host],
     env: sharedEnvironment(model, host),
     log: `${name}.log`,
     host,
@@ -108,8 +108,8 @@ function epmd(model: RabbitModel, name: string, host: string): PlannedProcess {
 function server(model: RabbitModel, node: RabbitNode): PlannedProcess {
   return {
     name: node.name,
-    folder: model.place.folder,
-    argv: [`${model.place.folder}/server/sbin/rabbitmq-server`],
+    folder: model.deployment.folder,
+    argv: [`${model.deployment.folder}/server/sbin/rabbitmq-server`],
     env: nodeEnvironment(model, node),
     log: `nodes/${node.name}/log`,
     host: node.host,
@@ -138,14 +138,17 @@ function formation(model: RabbitModel): readonly Step[] {
 }
 
 function rabbitmqctl(model: RabbitModel, node: RabbitNode): Command {
-  const argv = [`${model.place.folder}/server/sbin/rabbitmqctl`, '-n', node.member]
+  const argv = [`${model.deployment.folder}/server/sbin/rabbitmqctl`, '-n', node.member]
   return { argv, env: sharedEnvironment(model, node.host), stdin: '' }
 }
 
 function importDefinitions(model: RabbitModel, node: RabbitNode): Command {
   const ctl = rabbitmqctl(model, node)
-  const path = `${model.place.folder}/definitions.json`
-  return { ...ctl, argv: argvAt(model.place.network, node.host, [...ctl.argv, 'import_definitions', path]) }
+  const path = `${model.deployment.folder}/definitions.json`
+  return {
+    ...ctl,
+    argv: argvInNamespace(model.deployment.network, node.host, [...ctl.argv, 'import_definitions', path]),
+  }
 }
 
 function amqpUrl(model: RabbitModel): string {

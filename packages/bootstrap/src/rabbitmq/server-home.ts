@@ -7,7 +7,7 @@ import type { RabbitModel } from './model.ts'
  * with the installation as it is.
  */
 export function serverHome(model: RabbitModel): readonly PlannedFile[] {
-  const { home, plugins } = model.place.installation
+  const { home, plugins } = model.deployment.installation
   const needed = plugins.filter((plugin) => !/^rabbitmq_(?!prelaunch)/.test(plugin))
   return [
     ...['sbin', 'escript'].map((folder) => link(`server/${folder}`, `${home}/${folder}`)),

@@ -16,12 +16,12 @@ const serverDefaults: RabbitTimers = { netTicktimeS: 60, netSetuptimeS: 7, heart
 
 // With 4 s the server bears a client whose event loop is blocked for 8 s. Two seconds would close the connection of
 // a service that collects garbage for four: a false alarm that no client can prevent.
-const leastHeartbeatS = 4
+const minHeartbeatS = 4
 
 /** The timers that fit a promise: a tick each `detectMs`, and the server's own values when nothing was promised. */
 export function rabbitTimers(detectMs: number | null): RabbitTimers {
   if (detectMs === null) return serverDefaults
   const netTicktimeS = Math.ceil((4 * detectMs) / 1000)
   const netSetuptimeS = Math.ceil(detectMs / 1000)
-  return { netTicktimeS, netSetuptimeS, heartbeatS: Math.max(leastHeartbeatS, netTicktimeS) }
+  return { netTicktimeS, netSetuptimeS, heartbeatS: Math.max(minHeartbeatS, netTicktimeS) }
 }

@@ -1,12 +1,13 @@
 import type { MemberView } from '../model/agreement.ts'
 
 /** Asks the primary: its name, whether it takes writes, how far it got, and who follows it. */
-export const askPrimary = "SELECT 'primary', @@report_host, @@read_only, @@gtid_binlog_pos; SHOW SLAVE HOSTS"
+export const primaryQuery =
+  "SELECT 'primary', @@report_host, @@read_only, @@gtid_binlog_pos; SHOW SLAVE HOSTS"
 
 /** Asks a replica, one column a line: how far it got, and how its two threads stand. */
-export const askReplica = "SELECT 'replica' AS role, @@gtid_slave_pos AS gtid_slave_pos; SHOW SLAVE STATUS"
+export const replicaQuery = "SELECT 'replica' AS role, @@gtid_slave_pos AS gtid_slave_pos; SHOW SLAVE STATUS"
 
-/** Reads what a server answered to {@link askPrimary} or {@link askReplica}. */
+/** Reads what a server answered to {@link primaryQuery} or {@link replicaQuery}. */
 export function readView(output: string): MemberView {
   const told = new Map(
     [...output.matchAll(/^ *(\w+): ?(.*)$/gm)].map(([, key = '', value = '']) => [key, value]),

@@ -4,7 +4,7 @@ import type { ReplicationModel, ReplicationNode } from './model.ts'
 /** The text of a server's configuration file. A replica is read-only for everybody but replication and the administrator. */
 export function renderReplicationConf(model: ReplicationModel, node: ReplicationNode): string {
   return renderConf([
-    ...commonSettings(model.place, node),
+    ...commonSettings(model.deployment, node),
     ['server_id', node.serverId],
     ['log_bin', 'binlog'],
     ['log_slave_updates', 'ON'],

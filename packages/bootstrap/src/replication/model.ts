@@ -1,4 +1,4 @@
-import { leastDetectMs, type MariadbPlace } from '../mariadb/place.ts'
+import { type MariadbDeployment, minDetectMs } from '../mariadb/place.ts'
 import { checkDetectMs } from '../model/limits.ts'
 import { checkName, nodeNames } from '../model/names.ts'
 import { hostOf } from '../model/network.ts'
@@ -16,7 +16,7 @@ export interface ReplicationNode {
 
 /** A primary and its replicas, with every question answered. */
 export interface ReplicationModel {
-  readonly place: MariadbPlace
+  readonly deployment: MariadbDeployment
   readonly primary: ReplicationNode
   readonly replicas: readonly ReplicationNode[]
   readonly detectMs: number | null
@@ -24,17 +24,20 @@ export interface ReplicationModel {
 }
 
 /** Checks a topology and fills in what it leaves open. */
-export function resolveReplication(topology: ReplicationTopology, place: MariadbPlace): ReplicationModel {
+export function resolveReplication(
+  topology: ReplicationTopology,
+  deployment: MariadbDeployment,
+): ReplicationModel {
   const [primary = '', ...replicas] = nodeNames(topology.nodes ?? 3, 'db', portsPerLab)
-  checkName(place.lab, 'lab')
-  checkFirstPort(place.firstPort, replicas.length + 1)
-  const detectMs = checkDetectMs(topology.detectMs, leastDetectMs)
+  checkName(deployment.lab, 'lab')
+  checkFirstPort(deployment.firstPort, replicas.length + 1)
+  const detectMs = checkDetectMs(topology.detectMs, minDetectMs)
   const node = (name: string, i: number): ReplicationNode => {
-    const port = place.firstPort + i
-    return { name, serverId: i + 1, host: hostOf(place.network, port), port }
+    const port = deployment.firstPort + i
+    return { name, serverId: i + 1, host: hostOf(deployment.network, port), port }
   }
   return {
-    place,
+    deployment: deployment,
     primary: node(primary, 0),
     replicas: replicas.map((name, i) => node(name, i + 1)),
     detectMs,

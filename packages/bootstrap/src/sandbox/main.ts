@@ -7,10 +7,10 @@ import { runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/codes.ts'
 import { exitStatus } from './exit-status.ts'
 import { clientsFile, ownNamespace, sandboxVariable } from './find-network.ts'
-import { makeRouter } from './scripts.ts'
+import { createRouter } from './scripts.ts'
 
 // Some milliseconds, on a machine that is not busy.
-const makeTimeoutMs = 30_000
+const setupTimeoutMs = 30_000
 
 const [folder = '', file = '', ...args] = process.argv.slice(2)
 run().then(
@@ -23,7 +23,7 @@ run().then(
 
 /** Makes the network of the sandbox, and runs the command in it. */
 async function run(): Promise<number> {
-  const { status, stderr } = await runCommand(makeRouter(folder), { timeoutMs: makeTimeoutMs })
+  const { status, stderr } = await runCommand(createRouter(folder), { timeoutMs: setupTimeoutMs })
   if (status !== 0) throw labError('platform-unfit', `the sandbox could not be made: ${stderr.trim()}`)
   writeFileSync(clientsFile(folder), ownNamespace())
   const env = { ...process.env, [sandboxVariable]: folder, HACTL_HOME: folder }

@@ -1,20 +1,20 @@
-import type { Lever, NetworkFault } from '../model/plan.ts'
+import type { FaultCommands, NetworkFault } from '../model/plan.ts'
 import { clientHost } from './addresses.ts'
-import { cut, mend, type Neighbour } from './scripts.ts'
+import { blockTraffic, type NetworkNode, unblockTraffic } from './scripts.ts'
 
 /** The faults of a node's network: every packet between it and the others is dropped, in both directions. */
-export function partitionLevers(
+export function partitionFaults(
   folder: string,
-  node: Neighbour,
-  peers: readonly Neighbour[],
-): Readonly<Record<NetworkFault, Lever>> {
-  const from = (others: readonly string[]): Lever => ({
-    begin: cut(
+  node: NetworkNode,
+  peers: readonly NetworkNode[],
+): Readonly<Record<NetworkFault, FaultCommands>> {
+  const from = (others: readonly string[]): FaultCommands => ({
+    begin: blockTraffic(
       folder,
       node,
       others.flatMap((other) => [`from ${node.host} to ${other}`, `from ${other} to ${node.host}`]),
     ),
-    heal: mend(folder, node),
+    heal: unblockTraffic(folder, node),
   })
   return {
     partition: from(peers.map(({ host }) => host)),

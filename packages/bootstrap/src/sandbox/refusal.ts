@@ -9,14 +9,14 @@ const probe =
   'ip link add name probe type veth peer name other && ip rule add pref 1 from 10.77.0.1 blackhole'
 
 /** Why there can be no sandbox. */
-export interface SandboxRefusal {
+export interface SandboxObstacle {
   readonly because: string
   /** The programs that are not there; empty: the kernel is the reason. */
   readonly missing: readonly string[]
 }
 
 /** Why there can be no sandbox on this machine; undefined when there can. It leaves nothing behind. */
-export async function sandboxRefusal(): Promise<SandboxRefusal | undefined> {
+export async function findSandboxObstacle(): Promise<SandboxObstacle | undefined> {
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`
   const missing = programs.filter((name) => findProgram(name, searchPath({ PATH: path })) === undefined)
   if (missing.length > 0) return { because: `not found: ${missing.join(', ')}`, missing }

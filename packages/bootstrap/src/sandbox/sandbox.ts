@@ -10,7 +10,7 @@ import { labError } from '../model/codes.ts'
 import { exitStatus } from './exit-status.ts'
 import { sandboxVariable } from './find-network.ts'
 import { unshareArgv } from './namespaces.ts'
-import { sandboxRefusal } from './refusal.ts'
+import { findSandboxObstacle } from './refusal.ts'
 
 /**
  * Runs a command in a network of its own, in which every node of a lab gets an address and can be cut off. Resolves
@@ -20,7 +20,7 @@ export async function runInSandbox(command: readonly string[], signal: AbortSign
   if (process.env[sandboxVariable] !== undefined) {
     throw labError('usage', 'this is in a sandbox already; type the command without hactl sandbox --')
   }
-  const refusal = await sandboxRefusal()
+  const refusal = await findSandboxObstacle()
   if (refusal !== undefined) {
     throw labError('platform-unfit', `there can be no sandbox here: ${refusal.because}; see: hactl doctor`)
   }

@@ -1,62 +1,62 @@
 import { hostNameOf } from '../model/network.ts'
 import type { Command } from '../model/plan.ts'
-import { quoted } from '../model/quoted.ts'
+import { shellQuote } from '../model/quoted.ts'
 import { clientHost, nodeNamespace, routerHost, routerNamespace } from './addresses.ts'
 
 /** A node, as the sandbox knows it. */
-export interface Neighbour {
+export interface NetworkNode {
   readonly host: string
   readonly port: number
 }
 
 /** Makes the router of a new sandbox, and joins the namespace in which this runs to it as that of the clients. */
-export function makeRouter(folder: string): Command {
+export function createRouter(folder: string): Command {
   const [router, hosts] = [routerNamespace(folder), `${folder}/hosts`]
-  const inRouter = inside(router)
+  const inRouter = enterNamespace(router)
   return script([
     'ip link set lo up',
     ...newNamespace(router),
-    `ip link add name eth0 type veth peer name clients netns ${quoted(router)}`,
+    `ip link add name eth0 type veth peer name clients netns ${shellQuote(router)}`,
     `${inRouter}ip link set lo up`,
     `${inRouter}ip address add ${routerHost}/32 dev lo`,
     `${inRouter}sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'`,
-    ...leadTo(inRouter, 'clients', clientHost),
-    ...joinRouter('', clientHost),
+    ...routeTo(inRouter, 'clients', clientHost),
+    ...connectToRouter('', clientHost),
     // From now on everybody in the sandbox reads a copy, to which nodes may add their names.
-    `cp /etc/hosts ${quoted(hosts)}`,
-    `mount --bind ${quoted(hosts)} /etc/hosts`,
+    `cp /etc/hosts ${shellQuote(hosts)}`,
+    `mount --bind ${shellQuote(hosts)} /etc/hosts`,
   ])
 }
 
 /** Gives a node a namespace of its own, to which only the router leads. One that an earlier lab left is replaced. */
-export function makeNode(folder: string, node: Neighbour): Command {
+export function createNodeNamespace(folder: string, node: NetworkNode): Command {
   const own = nodeNamespace(folder, node.host)
-  const [inRouter, inNode] = [inside(routerNamespace(folder)), inside(own)]
+  const [inRouter, inNode] = [enterNamespace(routerNamespace(folder)), enterNamespace(own)]
   const wire = hostNameOf({ kind: 'sandbox', folder }, node.port)
   return script([
-    `! mountpoint -q ${quoted(own)} || umount ${quoted(own)}`,
+    `! mountpoint -q ${shellQuote(own)} || umount ${shellQuote(own)}`,
     `${inRouter}ip link delete ${wire} 2>/dev/null || true`,
-    ...uncut(inRouter, node),
+    ...deleteRules(inRouter, node),
     ...newNamespace(own),
-    `${inRouter}ip link add name ${wire} type veth peer name eth0 netns ${quoted(own)}`,
-    ...leadTo(inRouter, wire, node.host),
+    `${inRouter}ip link add name ${wire} type veth peer name eth0 netns ${shellQuote(own)}`,
+    ...routeTo(inRouter, wire, node.host),
     `${inNode}ip link set lo up`,
-    ...joinRouter(inNode, node.host),
+    ...connectToRouter(inNode, node.host),
     `grep -q '^${node.host} ' /etc/hosts || echo '${node.host} ${wire}' >> /etc/hosts`,
   ])
 }
 
 /** Lets the router drop what goes in these directions, without a word to whoever sent it. */
-export function cut(folder: string, node: Neighbour, directions: readonly string[]): Command {
+export function blockTraffic(folder: string, node: NetworkNode, directions: readonly string[]): Command {
   return inRouter(folder, [
-    ...uncut('', node),
-    ...directions.map((direction) => `ip rule add pref ${preference(node)} ${direction} blackhole`),
+    ...deleteRules('', node),
+    ...directions.map((direction) => `ip rule add pref ${rulePriority(node)} ${direction} blackhole`),
   ])
 }
 
 /** Lets everything pass again that was dropped for the sake of this node. */
-export function mend(folder: string, node: Neighbour): Command {
-  return inRouter(folder, uncut('', node))
+export function unblockTraffic(folder: string, node: NetworkNode): Command {
+  return inRouter(folder, deleteRules('', node))
 }
 
 function inRouter(folder: string, lines: readonly string[]): Command {
@@ -73,20 +73,20 @@ function script(lines: readonly string[]): Command {
   }
 }
 
-function inside(namespace: string): string {
-  return `nsenter --net=${quoted(namespace)} `
+function enterNamespace(namespace: string): string {
+  return `nsenter --net=${shellQuote(namespace)} `
 }
 
 // A namespace lasts as long as something is mounted that stands for it.
 function newNamespace(path: string): readonly string[] {
-  return [`: > ${quoted(path)}`, `unshare --net=${quoted(path)} true`]
+  return [`: > ${shellQuote(path)}`, `unshare --net=${shellQuote(path)} true`]
 }
 
-function leadTo(inRouter: string, wire: string, host: string): readonly string[] {
+function routeTo(inRouter: string, wire: string, host: string): readonly string[] {
   return [`${inRouter}ip link set ${wire} up`, `${inRouter}ip route add ${host} dev ${wire}`]
 }
 
-function joinRouter(inNamespace: string, host: string): readonly string[] {
+function connectToRouter(inNamespace: string, host: string): readonly string[] {
   return [
     `${inNamespace}ip address add ${host}/32 dev eth0`,
     `${inNamespace}ip link set eth0 up`,
@@ -96,15 +96,15 @@ function joinRouter(inNamespace: string, host: string): readonly string[] {
 }
 
 // Rules are removed one by one, and one that is not there is an error.
-function uncut(inRouter: string, node: Neighbour): readonly string[] {
+function deleteRules(inRouter: string, node: NetworkNode): readonly string[] {
   return ['from', 'to'].map(
     (side) =>
-      `while ${inRouter}ip rule delete pref ${preference(node)} ${side} ${node.host} 2>/dev/null; do :; done`,
+      `while ${inRouter}ip rule delete pref ${rulePriority(node)} ${side} ${node.host} 2>/dev/null; do :; done`,
   )
 }
 
 // Two nodes may be cut off from each other, each for its own sake: the preference tells whose rule it is. The main
 // table, which would let the packet pass, has 32766.
-function preference({ port }: Neighbour): number {
+function rulePriority({ port }: NetworkNode): number {
   return 1 + (port % 32_000)
 }

@@ -1,37 +1,37 @@
 import type { Network } from '../model/network.ts'
 import type { Command, Plan, PlannedNode, Step } from '../model/plan.ts'
 import { nodeNamespace } from './addresses.ts'
-import { partitionLevers } from './partition.ts'
-import { makeNode } from './scripts.ts'
+import { partitionFaults } from './partition.ts'
+import { createNodeNamespace } from './scripts.ts'
 
 /**
  * The same plan on this network: in a sandbox every process and every question is put into the namespace of its node,
  * and nodes can be cut off from each other. The lab's own questions do not go over the wires that are cut.
  */
-export function spread(plan: Plan, network: Network): Plan {
+export function planForNetwork(plan: Plan, network: Network): Plan {
   if (network.kind === 'loopback') return plan
   const { folder } = network
   return {
     ...plan,
-    nodes: plan.nodes.map((node) => spreadNode(plan, node, folder)),
+    nodes: plan.nodes.map((node) => nodeInNamespace(plan, node, folder)),
     processes: plan.processes.map((process) => ({
       ...process,
-      argv: argvAt(network, process.host, process.argv),
+      argv: argvInNamespace(network, process.host, process.argv),
     })),
-    form: [namespaces(plan, folder), ...plan.form],
+    form: [namespaceStep(plan, folder), ...plan.form],
   }
 }
 
 /** The same command line in the namespace of the node with this address. It stays one process with one pid. */
-export function argvAt(network: Network, host: string, argv: readonly string[]): readonly string[] {
+export function argvInNamespace(network: Network, host: string, argv: readonly string[]): readonly string[] {
   if (network.kind === 'loopback') return argv
   return ['nsenter', `--net=${nodeNamespace(network.folder, host)}`, ...argv]
 }
 
-function spreadNode(plan: Plan, node: PlannedNode, folder: string): PlannedNode {
+function nodeInNamespace(plan: Plan, node: PlannedNode, folder: string): PlannedNode {
   const network = { kind: 'sandbox', folder } as const
   const at = (command: Command | null): Command | null =>
-    command === null ? null : { ...command, argv: argvAt(network, node.host, command.argv) }
+    command === null ? null : { ...command, argv: argvInNamespace(network, node.host, command.argv) }
   const peers = plan.nodes.filter((other) => other !== node)
   const { repair } = node
   return {
@@ -39,14 +39,14 @@ function spreadNode(plan: Plan, node: PlannedNode, folder: string): PlannedNode 
     ask: at(node.ask),
     ctl: at(node.ctl),
     repair: repair === null ? null : { ...repair, command: at(repair.command) },
-    levers: { ...node.levers, ...partitionLevers(folder, node, peers) },
+    levers: { ...node.levers, ...partitionFaults(folder, node, peers) },
   }
 }
 
-function namespaces(plan: Plan, folder: string): Step {
+function namespaceStep(plan: Plan, folder: string): Step {
   return {
     do: 'run',
     what: 'a network for each node',
-    commands: plan.nodes.map((node) => makeNode(folder, node)),
+    commands: plan.nodes.map((node) => createNodeNamespace(folder, node)),
   }
 }

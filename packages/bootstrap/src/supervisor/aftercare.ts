@@ -1,28 +1,34 @@
 import type { Clock } from '@ha/core'
 import { asError, type LinkedController, linkedController } from '@ha/core/driver'
-import { kinds } from '../lab/kinds.ts'
+import { answerReaders } from '../lab/kinds.ts'
 import { type LabState, processOf } from '../lab/state.ts'
 import type { CommandResult, RunCommand } from '../machine/run-command.ts'
-import { type Answer, judge, type MemberView, trustedPart, wokeApart } from '../model/agreement.ts'
+import {
+  judgeAgreement,
+  knowsPartition,
+  largestPart,
+  type MemberAnswer,
+  type MemberView,
+} from '../model/agreement.ts'
 import type { Plan, PlannedNode, Repair } from '../model/plan.ts'
-import type { Book } from './book.ts'
+import type { Journal } from './book.ts'
 
 const askEveryMs = 200
 // A survivor may give a peer up in the very moment in which it wakes; a second later that shows.
 const settleMs = 1000
 // How long a member is looked after beyond the patience with it. Its cluster has long decided by then.
-const aftercareMs = 24_000
+const observationMs = 24_000
 const repairTimeoutMs = 60_000
 // A repair that failed is tried again, and not so often that it is the load.
 const retryRepairMs = 2_000
 
 /** What aftercare works with. */
-export interface AftercareParts {
+export interface MemberRepairDeps {
   readonly plan: Plan
-  readonly book: Book
+  readonly journal: Journal
   readonly clock: Clock
   /** Asks every member for its view. */
-  readonly ask: () => Promise<readonly Answer[]>
+  readonly ask: () => Promise<readonly MemberAnswer[]>
   readonly run: RunCommand
   /** Stops a node gracefully and starts it again. */
   readonly restart: (name: string, signal: AbortSignal) => Promise<void>
@@ -36,13 +42,13 @@ export interface AftercareParts {
  * Why a node is looked after: it woke from a freeze, so its story is the old one, or it was found running and nobody
  * knows what happened to it.
  */
-export type Occasion = 'woke' | 'found'
+export type RepairTrigger = 'woke' | 'found'
 
 /** One node that is looked after. */
-interface Case {
-  readonly occasion: Occasion
+interface RepairTask {
+  readonly occasion: RepairTrigger
   /** Ends the looking. */
-  readonly looking: LinkedController
+  readonly watching: LinkedController
   /** Ends a repair that is under way, too. */
   readonly repairing: LinkedController
   /** Settles when no repair is under way. */
@@ -56,62 +62,62 @@ interface Case {
  * Looks after members that ran while the others could not hear them: one that woke apart, or stopped serving and did
  * not begin again, is repaired in the way of its kind.
  */
-export class Aftercare {
-  readonly #parts: AftercareParts
-  readonly #cases = new Map<string, Case>()
+export class MemberRepair {
+  readonly #parts: MemberRepairDeps
+  readonly #tasks = new Map<string, RepairTask>()
 
-  constructor(parts: AftercareParts) {
+  constructor(parts: MemberRepairDeps) {
     this.#parts = parts
   }
 
   /** Begins to look after a node that nobody looks after. */
-  begin(node: PlannedNode, occasion: Occasion): void {
+  watch(node: PlannedNode, occasion: RepairTrigger): void {
     const { repair } = node
     if (repair === null) return
     const { clock, signal, fail } = this.#parts
     const repairing = linkedController(signal)
     const now = clock.now()
-    const one: Case = {
+    const one: RepairTask = {
       occasion,
       repairing,
-      looking: linkedController(repairing.signal),
+      watching: linkedController(repairing.signal),
       repaired: Promise.resolve(),
       answeredAt: now,
       agreedAt: undefined,
     }
-    this.#cases.set(node.name, one)
-    this.#look(node, repair, one)
+    this.#tasks.set(node.name, one)
+    this.#watchUntilSettled(node, repair, one)
       .catch((error: unknown) => {
-        if (!one.looking.signal.aborted) fail(asError(error))
+        if (!one.watching.signal.aborted) fail(asError(error))
       })
       .finally(() => this.#close(node.name, one))
   }
 
   /** Leaves a node alone; resolves when a repair that was under way has ended. */
-  async leave(name: string): Promise<void> {
-    const one = this.#cases.get(name)
-    one?.looking.abort(new Error(`${name} is left alone`))
+  async release(name: string): Promise<void> {
+    const one = this.#tasks.get(name)
+    one?.watching.abort(new Error(`${name} is left alone`))
     // How it ended is told by who looks after the node.
     await Promise.allSettled([one?.repaired])
   }
 
   /** Leaves a node alone at once, in the middle of a repair, too: for what ends or freezes its process anyway. */
-  abandon(name: string): void {
-    this.#cases.get(name)?.repairing.abort(new Error(`${name} is given up`))
+  cancel(name: string): void {
+    this.#tasks.get(name)?.repairing.abort(new Error(`${name} is given up`))
   }
 
-  async #look(node: PlannedNode, repair: Repair, one: Case): Promise<void> {
-    const { book, clock, plan, ask } = this.#parts
-    const { signal } = one.looking
-    const giveUpAt = clock.now() + repair.patienceMs + aftercareMs
+  async #watchUntilSettled(node: PlannedNode, repair: Repair, one: RepairTask): Promise<void> {
+    const { journal, clock, plan, ask } = this.#parts
+    const { signal } = one.watching
+    const giveUpAt = clock.now() + repair.patienceMs + observationMs
     while (clock.now() < giveUpAt) {
       const answers = await ask()
       signal.throwIfAborted()
-      note(one, node.member, answers, clock.now())
+      updateTask(one, node.member, answers, clock.now())
       if (hasSettled(one, clock.now())) return
       const isApart = mustYield(node.member, answers, one.occasion)
       const downMs = clock.now() - one.answeredAt
-      if (needsRepair({ isApart, downMs, isMajority: hasMajority(book.state, plan) }, repair.patienceMs)) {
+      if (needsRepair({ isApart, downMs, isMajority: hasMajority(journal.state, plan) }, repair.patienceMs)) {
         // One that does not serve may hang in its start, and takes no command: after a partition RabbitMQ 3.10 on Erlang 25
         // waited for ever for the names that it shares with its peers (four of 32 partitions under traffic).
         one.repaired = this.#repair(node, isApart ? repair.command : null, one)
@@ -122,19 +128,19 @@ export class Aftercare {
   }
 
   // True when the member was repaired.
-  async #repair(node: PlannedNode, command: Repair['command'], one: Case): Promise<boolean> {
-    const { book, clock } = this.#parts
+  async #repair(node: PlannedNode, command: Repair['command'], one: RepairTask): Promise<boolean> {
+    const { journal, clock } = this.#parts
     const { signal } = one.repairing
-    const because = await this.#carryOut(node, command, signal)
+    const because = await this.#attemptRepair(node, command, signal)
     if (signal.aborted) return false
     one.answeredAt = clock.now()
-    if (because === undefined) book.record({ type: 'member-repaired', node: node.name })
-    else book.record({ type: 'repair-failed', node: node.name, because })
+    if (because === undefined) journal.record({ type: 'member-repaired', node: node.name })
+    else journal.record({ type: 'repair-failed', node: node.name, because })
     return because === undefined
   }
 
   // Why the repair failed; undefined when it did not.
-  async #carryOut(
+  async #attemptRepair(
     node: PlannedNode,
     command: Repair['command'],
     signal: AbortSignal,
@@ -147,30 +153,34 @@ export class Aftercare {
       )
     }
     const result = await run(command, { timeoutMs: repairTimeoutMs, signal })
-    return result.status === 0 ? kinds[plan.kind].repairRefusal(result.stdout) : failureOf(result)
+    return result.status === 0 ? answerReaders[plan.kind].repairRefusal(result.stdout) : failureOf(result)
   }
 
-  #close(name: string, one: Case): void {
-    one.looking.unlink()
+  #close(name: string, one: RepairTask): void {
+    one.watching.unlink()
     one.repairing.unlink()
-    if (this.#cases.get(name) === one) this.#cases.delete(name)
+    if (this.#tasks.get(name) === one) this.#tasks.delete(name)
   }
 }
 
-function note(one: Case, member: string, answers: readonly Answer[], now: number): void {
+function updateTask(one: RepairTask, member: string, answers: readonly MemberAnswer[], now: number): void {
   if (viewOf(member, answers)?.kind === 'answered') one.answeredAt = now
-  one.agreedAt = judge(answers).kind === 'agreed' ? (one.agreedAt ?? now) : undefined
+  one.agreedAt = judgeAgreement(answers).kind === 'agreed' ? (one.agreedAt ?? now) : undefined
 }
 
-function hasSettled({ agreedAt }: Case, now: number): boolean {
+function hasSettled({ agreedAt }: RepairTask, now: number): boolean {
   return agreedAt !== undefined && now - agreedAt >= settleMs
 }
 
 /** Whether a member runs apart from the others and its story is not the one that counts. */
-export function mustYield(member: string, answers: readonly Answer[], occasion: Occasion): boolean {
+export function mustYield(
+  member: string,
+  answers: readonly MemberAnswer[],
+  occasion: RepairTrigger,
+): boolean {
   const view = viewOf(member, answers)
-  if (view === undefined || !wokeApart(view)) return false
-  return occasion === 'woke' || !trustedPart(answers).includes(member)
+  if (view === undefined || !knowsPartition(view)) return false
+  return occasion === 'woke' || !largestPart(answers).includes(member)
 }
 
 /**
@@ -197,6 +207,6 @@ function failureOf(result: CommandResult): string {
   return said === '' ? 'it gave no answer' : said
 }
 
-function viewOf(member: string, answers: readonly Answer[]): MemberView | undefined {
+function viewOf(member: string, answers: readonly MemberAnswer[]): MemberView | undefined {
   return answers.find((answer) => answer.member === member)?.view
 }

@@ -1,32 +1,32 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
-import type { LabEvent, Recorded } from '../lab/events.ts'
-import { fold, type LabState, unbornLab } from '../lab/state.ts'
+import type { LabEvent, RecordedEvent } from '../lab/events.ts'
+import { fold, initialLabState, type LabState } from '../lab/state.ts'
 
 /** The journal of a lab and what it adds up to. One process writes it: the supervisor. */
-export class Book {
+export class Journal {
   readonly #path: string
-  readonly #listeners = new Set<(event: Recorded) => void>()
-  readonly #events: Recorded[]
+  readonly #listeners = new Set<(event: RecordedEvent) => void>()
+  readonly #events: RecordedEvent[]
   #state: LabState
 
   constructor(path: string) {
     this.#path = path
-    endLastLine(path)
+    terminateLastLine(path)
     this.#events = readEvents(path)
-    this.#state = this.#events.reduce(fold, unbornLab)
+    this.#state = this.#events.reduce(fold, initialLabState)
   }
 
   get state(): LabState {
     return this.#state
   }
 
-  get events(): readonly Recorded[] {
+  get events(): readonly RecordedEvent[] {
     return this.#events
   }
 
   /** Writes an event down, then lets it take effect, then tells those who listen. */
   record(event: LabEvent): void {
-    const recorded: Recorded = { ...event, seq: this.#events.length + 1, at: Date.now() }
+    const recorded: RecordedEvent = { ...event, seq: this.#events.length + 1, at: Date.now() }
     appendFileSync(this.#path, `${JSON.stringify(recorded)}\n`, { mode: 0o600 })
     this.#events.push(recorded)
     this.#state = fold(this.#state, recorded)
@@ -34,17 +34,17 @@ export class Book {
   }
 
   /** Adds a listener; the returned function removes it. */
-  onEvent(listener: (event: Recorded) => void): () => void {
+  onEvent(listener: (event: RecordedEvent) => void): () => void {
     this.#listeners.add(listener)
     return () => this.#listeners.delete(listener)
   }
 }
 
 /** The events of a journal. A last line that a crash cut short is left out. */
-export function readEvents(path: string): Recorded[] {
+export function readEvents(path: string): RecordedEvent[] {
   if (!existsSync(path)) return []
   const lines = readFileSync(path, 'utf8').split('\n')
-  const events: Recorded[] = []
+  const events: RecordedEvent[] = []
   for (const line of lines) {
     const event = parseLine(line)
     if (event !== undefined) events.push(event)
@@ -53,11 +53,11 @@ export function readEvents(path: string): Recorded[] {
 }
 
 // What is written next must not continue a line that a crash cut short.
-function endLastLine(path: string): void {
+function terminateLastLine(path: string): void {
   if (existsSync(path) && !/(^|\n)$/.test(readFileSync(path, 'utf8'))) appendFileSync(path, '\n')
 }
 
-function parseLine(line: string): Recorded | undefined {
+function parseLine(line: string): RecordedEvent | undefined {
   try {
     return line === '' ? undefined : JSON.parse(line)
   } catch {

@@ -9,7 +9,7 @@ import type { Supervisor } from './supervisor.ts'
 /** Serves a supervisor on a unix socket that only its user may open. */
 export function serve(supervisor: Pick<Supervisor, 'answer'>, path: string): Promise<Server> {
   const server = createServer((socket) => {
-    converse(supervisor, socket).catch((error: unknown) => socket.destroy(asError(error)))
+    handleConnection(supervisor, socket).catch((error: unknown) => socket.destroy(asError(error)))
   })
   // Only a supervisor that is gone can have left this: the lab is ours.
   rmSync(path, { force: true })
@@ -22,7 +22,7 @@ export function serve(supervisor: Pick<Supervisor, 'answer'>, path: string): Pro
   })
 }
 
-async function converse(supervisor: Pick<Supervisor, 'answer'>, socket: Socket): Promise<void> {
+async function handleConnection(supervisor: Pick<Supervisor, 'answer'>, socket: Socket): Promise<void> {
   const left = new AbortController()
   socket.on('error', () => socket.destroy())
   socket.once('close', () => left.abort(new Error('the client has left')))

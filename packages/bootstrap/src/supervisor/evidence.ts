@@ -4,8 +4,8 @@ import {
   readLastView,
   readRecoveredPosition,
   readSavedState,
-  readStanding,
-  type Standing,
+  readSourceState,
+  type SourceState,
 } from '../galera/evidence.ts'
 import type { RunCommand } from '../machine/run-command.ts'
 import type { PlannedSource } from '../model/plan.ts'
@@ -16,7 +16,7 @@ const answerTimeoutMs = 1_500
 const findPositionTimeoutMs = 60_000
 
 /** What gathering evidence works with. */
-export interface EvidenceParts {
+export interface EvidenceDeps {
   readonly processes: Pick<Processes, 'running'>
   readonly run: RunCommand
   /** Fires when the supervisor ends. */
@@ -24,32 +24,32 @@ export interface EvidenceParts {
 }
 
 /** What is known of every node with data, in the order of the plan. It changes nothing. */
-export function gatherEvidence(
+export function collectEvidence(
   sources: readonly PlannedSource[],
-  parts: EvidenceParts,
+  parts: EvidenceDeps,
 ): Promise<readonly Evidence[]> {
   return Promise.all(
     sources.map(async (source) => ({
       node: source.node,
       standing:
         parts.processes.running(source.node) === undefined
-          ? await askData(source, parts)
-          : await askServer(source, parts),
+          ? await readDataFiles(source, parts)
+          : await queryServer(source, parts),
     })),
   )
 }
 
 /** What a running node says of itself. */
-export async function askServer(
+export async function queryServer(
   { askStanding }: Pick<PlannedSource, 'askStanding'>,
-  { run, signal }: Pick<EvidenceParts, 'run' | 'signal'>,
-): Promise<Standing> {
+  { run, signal }: Pick<EvidenceDeps, 'run' | 'signal'>,
+): Promise<SourceState> {
   const { status, stdout } = await run(askStanding, { timeoutMs: answerTimeoutMs, signal })
   if (status !== 0) return { kind: 'unknown', because: `it runs and gave no answer in ${answerTimeoutMs} ms` }
-  return readStanding(stdout) ?? { kind: 'unknown', because: 'it runs and does not say how it stands' }
+  return readSourceState(stdout) ?? { kind: 'unknown', because: 'it runs and does not say how it stands' }
 }
 
-async function askData(source: PlannedSource, { run, signal }: EvidenceParts): Promise<Standing> {
+async function readDataFiles(source: PlannedSource, { run, signal }: EvidenceDeps): Promise<SourceState> {
   const saved = readSavedState(readIfThere(source.stateFile))
   const common = {
     kind: 'down',

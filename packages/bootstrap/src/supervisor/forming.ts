@@ -2,7 +2,7 @@ import { labMark } from '../machine/marks.ts'
 import { runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/codes.ts'
 import type { Command, Plan, Step } from '../model/plan.ts'
-import type { Book } from './book.ts'
+import type { Journal } from './book.ts'
 import type { Members } from './members.ts'
 import type { Processes } from './processes.ts'
 
@@ -11,9 +11,9 @@ const agreeTimeoutMs = 120_000
 const commandTimeoutMs = 60_000
 
 /** What forming a cluster works on. */
-export interface FormingParts {
+export interface FormationDeps {
   readonly plan: Plan
-  readonly book: Book
+  readonly journal: Journal
   readonly processes: Processes
   readonly members: Members
   /** Fires when the supervisor ends. */
@@ -21,36 +21,40 @@ export interface FormingParts {
 }
 
 /** Carries out the steps of a plan, one after the other. The first that fails ends it. */
-export async function form(parts: FormingParts): Promise<void> {
+export async function formCluster(parts: FormationDeps): Promise<void> {
   for (const step of parts.plan.form) {
     parts.signal.throwIfAborted()
-    await carryOut(step, parts)
+    await runStep(step, parts)
   }
 }
 
-async function carryOut(step: Step, parts: FormingParts): Promise<void> {
-  const { book, processes, members, signal } = parts
+async function runStep(step: Step, parts: FormationDeps): Promise<void> {
+  const { journal, processes, members, signal } = parts
   switch (step.do) {
     case 'start':
-      book.record({ type: 'working', on: `starting ${step.processes.join(', ')}` })
+      journal.record({ type: 'working', on: `starting ${step.processes.join(', ')}` })
       await Promise.all(step.processes.map((name) => processes.start(name, signal)))
       return
     case 'found':
-      book.record({ type: 'working', on: `starting ${step.process}` })
+      journal.record({ type: 'working', on: `starting ${step.process}` })
       await processes.start(step.process, signal, step.args)
       return
     case 'agree':
-      book.record({ type: 'working', on: 'asking every member for its view' })
-      await members.agree(agreeTimeoutMs, signal)
+      journal.record({ type: 'working', on: 'asking every member for its view' })
+      await members.waitForAgreement(agreeTimeoutMs, signal)
       return
     case 'run':
-      book.record({ type: 'working', on: step.what })
-      for (const command of step.commands) await run(step.what, command, parts)
+      journal.record({ type: 'working', on: step.what })
+      for (const command of step.commands) await runStepCommand(step.what, command, parts)
   }
 }
 
 // What it starts is known by its mark, like every process of the lab.
-async function run(what: string, command: Command, { plan, signal }: FormingParts): Promise<void> {
+async function runStepCommand(
+  what: string,
+  command: Command,
+  { plan, signal }: FormationDeps,
+): Promise<void> {
   const marked = { ...command, env: { ...command.env, [labMark]: plan.folder } }
   const result = await runCommand(marked, { timeoutMs: commandTimeoutMs, signal })
   if (result.status === 0) return

@@ -1,35 +1,35 @@
 import { asError } from '@ha/core/driver'
 import type { Fault } from '../lab/events.ts'
 import {
+  expiredFaults,
   type FaultRequest,
-  faultsOf,
   grantFault,
   isNetworkFault,
   isServerFault,
-  overdue,
+  supportedFaults,
 } from '../lab/faults.ts'
 import { processOf } from '../lab/state.ts'
 import { signal } from '../machine/process-table.ts'
 import type { RunCommand } from '../machine/run-command.ts'
 import { labError } from '../model/codes.ts'
-import type { Lever, NetworkFault, Plan, PlannedNode, ServerFault } from '../model/plan.ts'
+import type { FaultCommands, NetworkFault, Plan, PlannedNode, ServerFault } from '../model/plan.ts'
 import { unknownNode } from '../model/unknown-node.ts'
-import type { Aftercare } from './aftercare.ts'
-import type { Book } from './book.ts'
-import { Lanes } from './lanes.ts'
+import type { MemberRepair } from './aftercare.ts'
+import type { Journal } from './book.ts'
+import { KeyedQueue } from './lanes.ts'
 import type { Processes } from './processes.ts'
 
 // A node that does not come back is tried again, and not so often that its attempts are the load.
 const retryHealMs = 5000
 // A server sets a variable in milliseconds; one that leaves its group may wait for it.
-const leverTimeoutMs = 20_000
+const faultCommandTimeoutMs = 20_000
 
 /** What the levers work on. */
-export interface LeverParts {
+export interface FaultInjectorDeps {
   readonly plan: Plan
-  readonly book: Book
+  readonly journal: Journal
   readonly processes: Pick<Processes, 'running' | 'start' | 'end' | 'restart'>
-  readonly aftercare: Pick<Aftercare, 'begin' | 'leave' | 'abandon'>
+  readonly repair: Pick<MemberRepair, 'watch' | 'release' | 'cancel'>
   readonly run: RunCommand
   /** Fires when the supervisor ends. */
   readonly signal: AbortSignal
@@ -38,28 +38,28 @@ export interface LeverParts {
 }
 
 /** Breaks nodes and heals them. The lease is written down before the lever is pulled, so that a crash cannot lose it. */
-export class Levers {
-  readonly #parts: LeverParts
-  readonly #lanes = new Lanes()
+export class FaultInjector {
+  readonly #parts: FaultInjectorDeps
+  readonly #queue = new KeyedQueue()
   readonly #retryAt = new Map<string, number>()
   readonly #healing = new Set<string>()
 
-  constructor(parts: LeverParts) {
+  constructor(parts: FaultInjectorDeps) {
     this.#parts = parts
   }
 
   /** Grants a fault and pulls its lever. */
-  pull(request: FaultRequest): Promise<Fault> {
+  inject(request: FaultRequest): Promise<Fault> {
     const node = this.#node(request.node)
-    this.#checkKnown(node, request.action)
-    return this.#lanes.run(node.name, async () => {
-      const { book, aftercare } = this.#parts
-      const fault = grantFault(book.state, request, Date.now())
-      book.record({ type: 'fault-begun', fault })
+    this.#checkSupported(node, request.action)
+    return this.#queue.run(node.name, async () => {
+      const { journal, repair } = this.#parts
+      const fault = grantFault(journal.state, request, Date.now())
+      journal.record({ type: 'fault-begun', fault })
       // A graceful stop in the middle of a repair would meet a broker that is starting.
-      if (fault.action === 'stop') await aftercare.leave(node.name)
-      else aftercare.abandon(node.name)
-      await this.#strike(node, fault.action)
+      if (fault.action === 'stop') await repair.release(node.name)
+      else repair.cancel(node.name)
+      await this.#apply(node, fault.action)
       return fault
     })
   }
@@ -70,69 +70,70 @@ export class Levers {
    */
   heal(name: string): Promise<void> {
     const node = this.#node(name)
-    const { book, processes } = this.#parts
-    if (book.state.faults[name] === undefined && processes.running(name) !== undefined) this.lookAfterAll()
-    return this.#lanes.run(name, () => this.#restore(node, 'asked'))
+    const { journal, processes } = this.#parts
+    if (journal.state.faults[name] === undefined && processes.running(name) !== undefined)
+      this.watchAllMembers()
+    return this.#queue.run(name, () => this.#restore(node, 'asked'))
   }
 
   /** Heals a node, then stops it gracefully and starts it again. */
   restart(name: string): Promise<void> {
     const node = this.#node(name)
-    const { processes, aftercare, signal } = this.#parts
-    return this.#lanes.run(name, async () => {
+    const { processes, repair, signal } = this.#parts
+    return this.#queue.run(name, async () => {
       await this.#restore(node, 'asked')
-      await aftercare.leave(name)
+      await repair.release(name)
       await processes.restart(name, signal)
     })
   }
 
   /** Runs work that starts and ends nodes by itself: no fault begins and none is healed meanwhile. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
-    return this.#lanes.runAll(
+    return this.#queue.runAll(
       this.#parts.plan.nodes.map(({ name }) => name),
       work,
     )
   }
 
   /** Begins to heal every fault whose time is over. */
-  healOverdue(now: number): void {
-    for (const { node } of overdue(this.#parts.book.state, now)) {
+  healExpired(now: number): void {
+    for (const { node } of expiredFaults(this.#parts.journal.state, now)) {
       if (this.#healing.has(node) || now < (this.#retryAt.get(node) ?? 0)) continue
       this.#healing.add(node)
-      void this.#lanes
-        .run(node, () => this.#restoreIfOverdue(node))
-        .catch((error: unknown) => this.#noteFailedHeal(node, asError(error)))
+      void this.#queue
+        .run(node, () => this.#restoreIfExpired(node))
+        .catch((error: unknown) => this.#recordFailedHeal(node, asError(error)))
         .finally(() => this.#healing.delete(node))
         .catch((error: unknown) => this.#parts.fail(asError(error)))
     }
   }
 
   /** Looks after every node that runs without a fault, and waits for those that are still starting. */
-  lookAfterAll(): void {
-    const { plan, book, processes, aftercare, signal } = this.#parts
+  watchAllMembers(): void {
+    const { plan, journal, processes, repair, signal } = this.#parts
     for (const node of plan.nodes) {
       const { name } = node
-      if (processOf(book.state, name).kind === 'down' || book.state.faults[name] !== undefined) continue
-      this.#lanes
+      if (processOf(journal.state, name).kind === 'down' || journal.state.faults[name] !== undefined) continue
+      this.#queue
         .run(name, async () => {
           if (processes.running(name) === undefined) return
           await processes.start(name, signal)
-          await aftercare.leave(name)
-          aftercare.begin(node, 'found')
+          await repair.release(name)
+          repair.watch(node, 'found')
         })
         // One that ends before it is up is noted where all ended processes are.
         .catch(() => undefined)
     }
   }
 
-  #noteFailedHeal(node: string, error: Error): void {
-    const { book, signal } = this.#parts
+  #recordFailedHeal(node: string, error: Error): void {
+    const { journal, signal } = this.#parts
     if (signal.aborted) return
     this.#retryAt.set(node, Date.now() + retryHealMs)
-    book.record({ type: 'heal-failed', node, because: error.message })
+    journal.record({ type: 'heal-failed', node, because: error.message })
   }
 
-  async #strike(node: PlannedNode, action: Fault['action']): Promise<void> {
+  async #apply(node: PlannedNode, action: Fault['action']): Promise<void> {
     switch (action) {
       case 'kill':
         return await this.#parts.processes.end(node.name, 'SIGKILL')
@@ -148,23 +149,27 @@ export class Levers {
       case 'partition':
       case 'partition-clients':
       case 'partition-all':
-        return await this.#tell(node, action, 'begin')
+        return await this.#runFaultCommand(node, action, 'begin')
     }
   }
 
   // Its lease is in force also when the server refused: then healing it does no harm.
-  async #tell(node: PlannedNode, action: ServerFault | NetworkFault, what: keyof Lever): Promise<void> {
+  async #runFaultCommand(
+    node: PlannedNode,
+    action: ServerFault | NetworkFault,
+    what: keyof FaultCommands,
+  ): Promise<void> {
     const { run, signal } = this.#parts
     const command = node.levers[action]?.[what]
     if (command === undefined) return
-    const result = await run(command, { timeoutMs: leverTimeoutMs, signal })
+    const result = await run(command, { timeoutMs: faultCommandTimeoutMs, signal })
     if (result.status === 0) return
     const said = `${result.stderr}${result.stdout}`.trim()
     throw labError('tool-failed', `${action} ${node.name}: it did not ${what}: ${said}`)
   }
 
-  #checkKnown(node: PlannedNode, action: Fault['action']): void {
-    const known = faultsOf(node)
+  #checkSupported(node: PlannedNode, action: Fault['action']): void {
+    const known = supportedFaults(node)
     if (known.includes(action)) return
     if (isNetworkFault(action)) throw needsSandbox(node.name, this.#parts.plan.kind)
     throw labError(
@@ -174,27 +179,28 @@ export class Levers {
   }
 
   // While this waited for its lane, somebody may have healed the fault or moved its end.
-  async #restoreIfOverdue(name: string): Promise<void> {
-    if (overdue(this.#parts.book.state, Date.now()).some((fault) => fault.node === name)) {
+  async #restoreIfExpired(name: string): Promise<void> {
+    if (expiredFaults(this.#parts.journal.state, Date.now()).some((fault) => fault.node === name)) {
       await this.#restore(this.#node(name), 'deadline')
     }
   }
 
   async #restore(node: PlannedNode, because: 'deadline' | 'asked'): Promise<void> {
-    const { book, processes, aftercare, signal } = this.#parts
-    const fault = book.state.faults[node.name]
+    const { journal, processes, repair, signal } = this.#parts
+    const fault = journal.state.faults[node.name]
     if (fault?.action === 'pause') this.#signal(node, 'SIGCONT')
     // Before a start, since a node that nobody can reach does not come up; a server is told when it runs again.
-    if (fault !== undefined && isNetworkFault(fault.action)) await this.#tell(node, fault.action, 'heal')
+    if (fault !== undefined && isNetworkFault(fault.action))
+      await this.#runFaultCommand(node, fault.action, 'heal')
     const ran = processes.running(node.name) !== undefined
     await processes.start(node.name, signal)
     if (fault === undefined) return
-    if (isServerFault(fault.action)) await this.#tell(node, fault.action, 'heal')
-    book.record({ type: 'fault-healed', node: node.name, because })
+    if (isServerFault(fault.action)) await this.#runFaultCommand(node, fault.action, 'heal')
+    journal.record({ type: 'fault-healed', node: node.name, because })
     // One that was started joins the others by itself. One that was frozen may have been given up by them meanwhile.
     if (!ran) return
-    await aftercare.leave(node.name)
-    aftercare.begin(node, 'woke')
+    await repair.release(node.name)
+    repair.watch(node, 'woke')
   }
 
   #signal(node: PlannedNode, name: NodeJS.Signals): void {

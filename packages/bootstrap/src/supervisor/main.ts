@@ -8,13 +8,13 @@ import { dataFolder } from '../machine/data-folder.ts'
 import { findPlan, journalPath, planPath, shortSocketFolder, socketPath } from '../machine/lab-folder.ts'
 import { prepareSocketFolder } from '../machine/socket-folder.ts'
 import { labError } from '../model/codes.ts'
-import { Book } from './book.ts'
-import { claimLab } from './claim.ts'
+import { Journal } from './book.ts'
+import { acquireLabLock } from './claim.ts'
 import { serve } from './control-server.ts'
 import { Supervisor } from './supervisor.ts'
 
 // Replies that are under way when the lab ends get this long to leave.
-const farewellMs = 500
+const closeGraceMs = 500
 
 process.umask(0o077)
 // A terminal that closes must not take the lab with it.
@@ -34,16 +34,16 @@ async function supervise(folder: string): Promise<void> {
   const short = shortSocketFolder(uid)
   if ([socket, dataFolder(folder, uid)].some((path) => dirname(path) === short))
     prepareSocketFolder(short, uid)
-  const claim = claimLab(folder, socket)
+  const claim = acquireLabLock(folder, socket)
   if (claim === undefined) return
-  const book = new Book(journalPath(folder))
-  const supervisor = new Supervisor(plan, book, systemClock)
-  book.record({ type: 'supervised', pid: process.pid })
-  supervisor.begin()
+  const journal = new Journal(journalPath(folder))
+  const supervisor = new Supervisor(plan, journal, systemClock)
+  journal.record({ type: 'supervised', pid: process.pid })
+  supervisor.start()
   const server = await serve(supervisor, socket)
   await supervisor.done
   const closed = new Promise((resolve) => server.close(resolve))
-  await Promise.race([closed, setTimeout(farewellMs)])
+  await Promise.race([closed, setTimeout(closeGraceMs)])
   rmSync(socket, { force: true })
   process.exit()
 }

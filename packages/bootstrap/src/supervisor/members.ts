@@ -1,14 +1,14 @@
 import { join } from 'node:path'
 import type { Clock } from '@ha/core'
-import { isProcessFault, participle } from '../lab/faults.ts'
-import { kinds } from '../lab/kinds.ts'
+import { faultState, isProcessFault } from '../lab/faults.ts'
+import { answerReaders } from '../lab/kinds.ts'
 import type { LabState } from '../lab/state.ts'
 import { logTail } from '../machine/lab-folder.ts'
 import { runCommand } from '../machine/run-command.ts'
-import { type Agreement, type Answer, judge, type MemberView } from '../model/agreement.ts'
+import { type Agreement, judgeAgreement, type MemberAnswer, type MemberView } from '../model/agreement.ts'
 import { labError } from '../model/codes.ts'
 import type { Plan, PlannedNode } from '../model/plan.ts'
-import type { Book } from './book.ts'
+import type { Journal } from './book.ts'
 import { shownLogLines } from './processes.ts'
 
 // A healthy member answers in 5 to 30 ms.
@@ -18,36 +18,36 @@ const askEveryMs = 200
 /** The members of a cluster, asked one by one: nobody answers for another. */
 export class Members {
   readonly #plan: Plan
-  readonly #book: Book
+  readonly #journal: Journal
   readonly #clock: Clock
 
-  constructor(plan: Plan, book: Book, clock: Clock) {
+  constructor(plan: Plan, journal: Journal, clock: Clock) {
     this.#plan = plan
-    this.#book = book
+    this.#journal = journal
     this.#clock = clock
   }
 
   /** What every member answers now, in the order of the plan. */
-  ask(): Promise<readonly Answer[]> {
+  probe(): Promise<readonly MemberAnswer[]> {
     return Promise.all(
-      this.#plan.nodes.map(async (node) => ({ member: node.member, view: await this.#askOne(node) })),
+      this.#plan.nodes.map(async (node) => ({ member: node.member, view: await this.#probeOne(node) })),
     )
   }
 
   /** Waits until all members agree; on the deadline it names the one that does not, with the end of its log. */
-  async agree(timeoutMs: number, signal: AbortSignal): Promise<void> {
+  async waitForAgreement(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const begun = this.#clock.now()
     let last = ''
     for (;;) {
-      const agreement = judge(await this.ask())
+      const agreement = judgeAgreement(await this.probe())
       const elapsedMs = Math.round(this.#clock.now() - begun)
       if (agreement.kind === 'agreed') {
-        this.#book.record({ type: 'agreed', elapsedMs })
+        this.#journal.record({ type: 'agreed', elapsedMs })
         return
       }
       const node = this.#nodeOf(agreement.member)
       if (last !== agreement.because) {
-        this.#book.record({ type: 'disagreed', node, because: agreement.because })
+        this.#journal.record({ type: 'disagreed', node, because: agreement.because })
       }
       last = agreement.because
       if (elapsedMs >= timeoutMs) throw this.#notAgreed(node, agreement, timeoutMs)
@@ -55,14 +55,14 @@ export class Members {
     }
   }
 
-  async #askOne(node: PlannedNode): Promise<MemberView> {
-    const known = knownSilence(this.#book.state, node.name)
+  async #probeOne(node: PlannedNode): Promise<MemberView> {
+    const known = knownDown(this.#journal.state, node.name)
     if (known !== undefined) return { kind: 'silent', because: known }
     if (node.ask === null) return { kind: 'vouched', role: 'arbitrator', history: null }
     const { status, stdout } = await runCommand(node.ask, { timeoutMs: answerTimeoutMs })
     if (status === null) return { kind: 'silent', because: `it gave no answer in ${answerTimeoutMs} ms` }
     if (status !== 0) return { kind: 'starting', because: 'it takes no questions yet' }
-    return kinds[this.#plan.kind].readView(stdout)
+    return answerReaders[this.#plan.kind].readView(stdout)
   }
 
   #nodeOf(member: string): string {
@@ -80,9 +80,9 @@ export class Members {
   }
 }
 
-function knownSilence(state: LabState, node: string): string | undefined {
+function knownDown(state: LabState, node: string): string | undefined {
   const fault = state.faults[node]
-  if (fault !== undefined && isProcessFault(fault.action)) return `it is ${participle(fault.action)}`
+  if (fault !== undefined && isProcessFault(fault.action)) return `it is ${faultState(fault.action)}`
   const process = state.processes[node]
   return process === undefined || process.kind === 'down' ? 'it is not running' : undefined
 }

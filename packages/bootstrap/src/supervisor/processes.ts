@@ -2,23 +2,23 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Clock } from '@ha/core'
-import type { ProcessId } from '../lab/events.ts'
 import { idOf, processOf } from '../lab/state.ts'
 import { checkSecrets } from '../machine/lab-files.ts'
 import { logTail } from '../machine/lab-folder.ts'
 import { endMarked, labMark } from '../machine/marks.ts'
-import { holderOf, isFree } from '../machine/ports.ts'
+import { isPortFree, portHolder } from '../machine/ports.ts'
+import type { ProcessId } from '../machine/process-table.ts'
 import { findMarked, identify, isRunning, signal } from '../machine/process-table.ts'
 import { runCommand } from '../machine/run-command.ts'
-import { accepts } from '../machine/sockets.ts'
+import { acceptsConnections } from '../machine/sockets.ts'
 import { labError } from '../model/codes.ts'
 import { isShared } from '../model/network.ts'
 import type { Plan, PlannedProcess } from '../model/plan.ts'
-import type { Book } from './book.ts'
+import type { Journal } from './book.ts'
 
 const processMark = 'HACTL_PROCESS'
 // How often a port or a process is looked at while somebody waits for it.
-const lookMs = 40
+const pollMs = 40
 // A graceful stop that takes longer is no stop; then SIGKILL.
 const stopGraceMs = 30_000
 // A node alone waits for its peers before it opens its port; two minutes give each of them time to be started, too.
@@ -30,19 +30,19 @@ export const shownLogLines = 15
 /** The processes of one lab: starts, watches and ends exactly those. */
 export class Processes {
   readonly #plan: Plan
-  readonly #book: Book
+  readonly #journal: Journal
   readonly #clock: Clock
   readonly #ending = new Set<string>()
 
-  constructor(plan: Plan, book: Book, clock: Clock) {
+  constructor(plan: Plan, journal: Journal, clock: Clock) {
     this.#plan = plan
-    this.#book = book
+    this.#journal = journal
     this.#clock = clock
   }
 
   /** Which running process it is; undefined when it does not run. */
   running(name: string): ProcessId | undefined {
-    const id = idOf(processOf(this.#book.state, name))
+    const id = idOf(processOf(this.#journal.state, name))
     return id !== undefined && isRunning(id) ? id : undefined
   }
 
@@ -61,14 +61,18 @@ export class Processes {
       signal.throwIfAborted()
       if (founding === undefined) this.#checkJoins(planned)
       this.#launch(planned, founding ?? [])
-    } else if (processOf(this.#book.state, name).kind === 'up') return
-    await this.#awaitUp(planned, signal)
-    this.#book.record({ type: 'process-up', process: name, elapsedMs: Math.round(this.#clock.now() - begun) })
+    } else if (processOf(this.#journal.state, name).kind === 'up') return
+    await this.#waitUntilUp(planned, signal)
+    this.#journal.record({
+      type: 'process-up',
+      process: name,
+      elapsedMs: Math.round(this.#clock.now() - begun),
+    })
   }
 
   /** Ends a process: SIGKILL at once, or SIGTERM and SIGKILL only after a grace. */
   async end(name: string, how: 'SIGKILL' | 'SIGTERM'): Promise<void> {
-    const id = idOf(processOf(this.#book.state, name))
+    const id = idOf(processOf(this.#journal.state, name))
     if (id === undefined) return
     this.#ending.add(name)
     try {
@@ -76,11 +80,11 @@ export class Processes {
       const giveUpAt = this.#clock.now() + stopGraceMs
       while (isRunning(id)) {
         if (this.#clock.now() > giveUpAt) signal(id, 'SIGKILL')
-        await this.#clock.sleep(lookMs)
+        await this.#clock.sleep(pollMs)
       }
       // A server that is killed leaves the programs behind that it had called, with its ports.
       for (const child of findMarked(processMark, markOf(this.#plan.folder, name))) signal(child, 'SIGKILL')
-      this.#book.record({ type: 'process-ended', process: name, asked: true })
+      this.#journal.record({ type: 'process-ended', process: name, asked: true })
     } finally {
       this.#ending.delete(name)
     }
@@ -99,22 +103,22 @@ export class Processes {
   }
 
   /** Takes over after a crash: finds processes that were started and not written down, and notes those that ended. */
-  adopt(): void {
+  adoptRunning(): void {
     for (const { name } of this.#plan.processes) {
-      if (processOf(this.#book.state, name).kind !== 'launching') continue
+      if (processOf(this.#journal.state, name).kind !== 'launching') continue
       const eldest = findMarked(processMark, markOf(this.#plan.folder, name))[0]
-      if (eldest === undefined) this.#book.record({ type: 'process-ended', process: name, asked: false })
-      else this.#book.record({ type: 'process-started', process: name, id: eldest })
+      if (eldest === undefined) this.#journal.record({ type: 'process-ended', process: name, asked: false })
+      else this.#journal.record({ type: 'process-started', process: name, id: eldest })
     }
-    this.noteEnded()
+    this.recordEnded()
   }
 
   /** Notes every process that ended without being asked to. */
-  noteEnded(): void {
+  recordEnded(): void {
     for (const { name } of this.#plan.processes) {
-      const id = idOf(processOf(this.#book.state, name))
+      const id = idOf(processOf(this.#journal.state, name))
       if (id === undefined || this.#ending.has(name) || isRunning(id)) continue
-      this.#book.record({ type: 'process-ended', process: name, asked: false })
+      this.#journal.record({ type: 'process-ended', process: name, asked: false })
     }
   }
 
@@ -127,8 +131,8 @@ export class Processes {
   async #checkPorts(planned: PlannedProcess): Promise<void> {
     if (!isShared(planned.host)) return
     for (const port of planned.ports) {
-      if (await isFree(port)) continue
-      const holder = holderOf(port)
+      if (await isPortFree(port)) continue
+      const holder = portHolder(port)
       const end = holder === undefined ? 'end the process that holds it' : `end ${holder}`
       throw labError(
         'port-taken',
@@ -151,7 +155,7 @@ export class Processes {
   #launch(planned: PlannedProcess, founding: readonly string[]): void {
     const { name } = planned
     const [file = '', ...args] = [...planned.argv, ...founding]
-    this.#book.record({ type: 'process-starting', process: name })
+    this.#journal.record({ type: 'process-starting', process: name })
     const path = join(this.#plan.folder, planned.log)
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     const log = openSync(path, 'a', 0o600)
@@ -167,41 +171,47 @@ export class Processes {
     child.unref()
     const id = child.pid === undefined ? undefined : identify(child.pid)
     if (id === undefined) {
-      this.#book.record({ type: 'process-ended', process: name, asked: false })
-      throw this.#endedEarly(planned)
+      this.#journal.record({ type: 'process-ended', process: name, asked: false })
+      throw this.#endedWhileStarting(planned)
     }
-    this.#book.record({ type: 'process-started', process: name, id })
+    this.#journal.record({ type: 'process-started', process: name, id })
   }
 
-  async #awaitUp(planned: PlannedProcess, signal: AbortSignal): Promise<void> {
+  async #waitUntilUp(planned: PlannedProcess, signal: AbortSignal): Promise<void> {
     const giveUpAt = this.#clock.now() + startTimeoutMs
     while (!(await isUp(planned))) {
       if (this.running(planned.name) === undefined) {
-        this.noteEnded()
-        throw this.#endedEarly(planned)
+        this.recordEnded()
+        throw this.#endedWhileStarting(planned)
       }
-      if (this.#clock.now() > giveUpAt) throw this.#tooSlow(planned)
-      await this.#clock.sleep(lookMs, signal)
+      if (this.#clock.now() > giveUpAt) throw this.#startTimedOut(planned)
+      await this.#clock.sleep(pollMs, signal)
     }
   }
 
-  #endedEarly(planned: PlannedProcess): Error {
-    return labError('node-failed', `${where(planned)} ended while it was starting; ${this.#logEnd(planned)}`)
+  #endedWhileStarting(planned: PlannedProcess): Error {
+    return labError(
+      'node-failed',
+      `${where(planned)} ended while it was starting; ${this.#logExcerpt(planned)}`,
+    )
   }
 
-  #tooSlow(planned: PlannedProcess): Error {
+  #startTimedOut(planned: PlannedProcess): Error {
     const seconds = startTimeoutMs / 1000
-    return labError('timed-out', `${where(planned)} is not up after ${seconds} s; ${this.#logEnd(planned)}`)
+    return labError(
+      'timed-out',
+      `${where(planned)} is not up after ${seconds} s; ${this.#logExcerpt(planned)}`,
+    )
   }
 
-  #logEnd(planned: PlannedProcess): string {
+  #logExcerpt(planned: PlannedProcess): string {
     const log = join(this.#plan.folder, planned.log)
     return `the end of ${log}:\n${logTail(log, shownLogLines).join('\n')}`
   }
 }
 
 async function isUp({ host, upPort, upCheck }: PlannedProcess): Promise<boolean> {
-  if (!(await accepts({ host, port: upPort }))) return false
+  if (!(await acceptsConnections({ host, port: upPort }))) return false
   return upCheck === null || (await runCommand(upCheck, { timeoutMs: checkTimeoutMs })).status === 0
 }
 

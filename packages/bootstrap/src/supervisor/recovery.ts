@@ -1,12 +1,12 @@
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { Clock } from '@ha/core'
-import { type Evidence, markSafe, readSavedState } from '../galera/evidence.ts'
-import { type Decision, decideRecovery } from '../galera/recovery.ts'
+import { readSavedState, setSafeToBootstrap } from '../galera/evidence.ts'
+import { decideRecovery, type Recovery } from '../galera/recovery.ts'
 import type { RunCommand } from '../machine/run-command.ts'
 import { labError } from '../model/codes.ts'
 import type { Plan, PlannedRecovery, PlannedSource } from '../model/plan.ts'
-import type { Book } from './book.ts'
-import { askServer, gatherEvidence } from './evidence.ts'
+import type { Journal } from './book.ts'
+import { collectEvidence, queryServer } from './evidence.ts'
 import type { Processes } from './processes.ts'
 
 const askEveryMs = 100
@@ -14,16 +14,10 @@ const askEveryMs = 100
 const majorityTimeoutMs = 60_000
 const promoteTimeoutMs = 10_000
 
-/** What is known of the nodes, and what that leads to. */
-export interface Recovery {
-  readonly evidence: readonly Evidence[]
-  readonly decision: Decision
-}
-
 /** What recovering works with. */
-export interface RecoveryParts {
+export interface RecoveryDeps {
   readonly plan: Plan
-  readonly book: Book
+  readonly journal: Journal
   readonly clock: Clock
   readonly processes: Pick<Processes, 'running' | 'start' | 'end'>
   readonly run: RunCommand
@@ -32,13 +26,13 @@ export interface RecoveryParts {
 }
 
 /** Looks at every node and decides how the cluster would come back. It changes nothing. */
-export async function considerRecovery(
-  parts: RecoveryParts,
+export async function assessRecovery(
+  parts: RecoveryDeps,
   assumeLost: readonly string[],
   mayReunite: boolean = true,
 ): Promise<Recovery> {
   const { sources, arbitrators } = recoveryOf(parts.plan)
-  const evidence = await gatherEvidence(sources, parts)
+  const evidence = await collectEvidence(sources, parts)
   // An arbitrator keeps nothing: the view that it was a member of never comes together again.
   const wish = { assumeLost, mayReunite: mayReunite && arbitrators.length === 0 }
   return { evidence, decision: decideRecovery(evidence, wish) }
@@ -46,14 +40,14 @@ export async function considerRecovery(
 
 /** Brings the cluster back and resolves when every node that can run does; rejects when that would be a guess. */
 export async function recover(
-  parts: RecoveryParts,
+  parts: RecoveryDeps,
   assumeLost: readonly string[],
   mayReunite: boolean = true,
 ): Promise<Recovery> {
-  const recovery = await considerRecovery(parts, assumeLost, mayReunite)
+  const recovery = await assessRecovery(parts, assumeLost, mayReunite)
   const { evidence, decision } = recovery
   if (decision.kind === 'refuse') throw labError('recovery-refused', decision.because)
-  parts.book.record({ type: 'recovering', decision, evidence })
+  parts.journal.record({ type: 'recovering', decision, evidence })
   if (decision.kind === 'reunite' && !(await reunite(parts))) return await recover(parts, assumeLost, false)
   if (decision.kind === 'promote') await promote(sourceOf(parts, decision.node), parts)
   if (decision.kind === 'bootstrap') await bootstrap(decision.node, parts)
@@ -62,7 +56,7 @@ export async function recover(
 }
 
 // False when they did not find each other: then none of them runs any more.
-async function reunite({ plan, processes, signal }: RecoveryParts): Promise<boolean> {
+async function reunite({ plan, processes, signal }: RecoveryDeps): Promise<boolean> {
   const names = recoveryOf(plan).sources.map(({ node }) => node)
   const starts = await Promise.allSettled(names.map((name) => processes.start(name, signal, [])))
   signal.throwIfAborted()
@@ -71,41 +65,41 @@ async function reunite({ plan, processes, signal }: RecoveryParts): Promise<bool
   return false
 }
 
-async function promote(source: PlannedSource, parts: RecoveryParts): Promise<void> {
+async function promote(source: PlannedSource, parts: RecoveryDeps): Promise<void> {
   const { run, signal } = parts
   const { status, stderr } = await run(source.promote, { timeoutMs: promoteTimeoutMs, signal })
   if (status !== 0) throw labError('tool-failed', `${source.node} was not made the cluster: ${stderr.trim()}`)
-  await awaitMajority(source, parts)
+  await waitForMajority(source, parts)
 }
 
 // The mark goes from all others first: two nodes that carry it would be two clusters.
-async function bootstrap(name: string, parts: RecoveryParts): Promise<void> {
+async function bootstrap(name: string, parts: RecoveryDeps): Promise<void> {
   const { plan, processes, signal } = parts
   const { sources, founding } = recoveryOf(plan)
-  for (const { node, stateFile } of sources) if (node !== name) writeMark(stateFile, false)
+  for (const { node, stateFile } of sources) if (node !== name) writeSafeToBootstrap(stateFile, false)
   const source = sourceOf(parts, name)
-  writeMark(source.stateFile, true)
+  writeSafeToBootstrap(source.stateFile, true)
   await processes.start(name, signal, founding)
-  await awaitMajority(source, parts)
+  await waitForMajority(source, parts)
 }
 
 // One after the other: two joiners at once hinder each other. Arbitrators come last, since nobody can join them.
-async function joinAll(parts: RecoveryParts, assumeLost: readonly string[]): Promise<void> {
-  const { plan, book, processes, signal } = parts
+async function joinAll(parts: RecoveryDeps, assumeLost: readonly string[]): Promise<void> {
+  const { plan, journal, processes, signal } = parts
   const { sources, arbitrators } = recoveryOf(plan)
   const down = sources.filter(({ node }) => processes.running(node) === undefined)
-  for (const source of down) if (assumeLost.includes(source.node)) forget(source)
+  for (const source of down) if (assumeLost.includes(source.node)) discardState(source)
   for (const name of [...down.map(({ node }) => node), ...arbitrators]) await processes.start(name, signal)
-  for (const { node, action } of Object.values(book.state.faults)) {
+  for (const { node, action } of Object.values(journal.state.faults)) {
     const wasDown = action === 'kill' || action === 'stop'
-    if (wasDown) book.record({ type: 'fault-healed', node, because: 'asked' })
+    if (wasDown) journal.record({ type: 'fault-healed', node, because: 'asked' })
   }
 }
 
-async function awaitMajority(source: PlannedSource, parts: RecoveryParts): Promise<void> {
+async function waitForMajority(source: PlannedSource, parts: RecoveryDeps): Promise<void> {
   const { clock, signal } = parts
   const giveUpAt = clock.now() + majorityTimeoutMs
-  while ((await askServer(source, parts)).kind !== 'primary') {
+  while ((await queryServer(source, parts)).kind !== 'primary') {
     if (clock.now() > giveUpAt) {
       throw labError('timed-out', `${source.node} has no majority after ${majorityTimeoutMs} ms`)
     }
@@ -114,8 +108,8 @@ async function awaitMajority(source: PlannedSource, parts: RecoveryParts): Promi
 }
 
 // Written in place: the file keeps its owner. It is looked at again, since everything hangs on it.
-function writeMark(path: string, isSafe: boolean): void {
-  const text = markSafe(readFileSync(path, 'utf8'), isSafe)
+function writeSafeToBootstrap(path: string, isSafe: boolean): void {
+  const text = setSafeToBootstrap(readFileSync(path, 'utf8'), isSafe)
   writeFileSync(path, text)
   if (readSavedState(readFileSync(path, 'utf8')).isMarkedSafe !== isSafe) {
     throw labError('internal', `${path} does not take the mark safe_to_bootstrap: ${isSafe ? 1 : 0}`)
@@ -123,11 +117,11 @@ function writeMark(path: string, isSafe: boolean): void {
 }
 
 // A node whose data were given up joins like one without any: it is given all of them anew.
-function forget({ stateFile, viewFile }: PlannedSource): void {
+function discardState({ stateFile, viewFile }: PlannedSource): void {
   for (const path of [stateFile, viewFile]) rmSync(path, { force: true })
 }
 
-function sourceOf({ plan }: RecoveryParts, name: string): PlannedSource {
+function sourceOf({ plan }: RecoveryDeps, name: string): PlannedSource {
   const source = recoveryOf(plan).sources.find(({ node }) => node === name)
   if (source === undefined) throw labError('internal', `the plan has no data of '${name}'`)
   return source

@@ -1,13 +1,13 @@
 import { formatEndpoint } from '@ha/core'
-import { participle } from '../lab/faults.ts'
+import { faultState } from '../lab/faults.ts'
 import { idOf, type LabState, processOf } from '../lab/state.ts'
 import type { LabStatus, NodeStatus } from '../lab/wire.ts'
-import { type Answer, judge, type MemberView } from '../model/agreement.ts'
+import { judgeAgreement, type MemberAnswer, type MemberView } from '../model/agreement.ts'
 import type { Plan, PlannedNode } from '../model/plan.ts'
 
 /** What `status` shows: the journal's state and what the members answered, put side by side. */
-export function statusOf(plan: Plan, state: LabState, answers: readonly Answer[]): LabStatus {
-  const agreement = judge(answers)
+export function statusOf(plan: Plan, state: LabState, answers: readonly MemberAnswer[]): LabStatus {
+  const agreement = judgeAgreement(answers)
   return {
     lab: plan.lab,
     kind: plan.kind,
@@ -22,7 +22,7 @@ export function statusOf(plan: Plan, state: LabState, answers: readonly Answer[]
 }
 
 /** The same for a lab that nobody can ask: one that failed or has no supervisor. */
-export function statusUnasked(plan: Plan, state: LabState): LabStatus {
+export function statusWithoutSupervisor(plan: Plan, state: LabState): LabStatus {
   const view: MemberView = { kind: 'silent', because: 'the lab is not running' }
   return statusOf(
     plan,
@@ -37,16 +37,16 @@ function nodeStatus(node: PlannedNode, state: LabState, view: MemberView): NodeS
   return {
     name: node.name,
     endpoint: formatEndpoint(node),
-    standing: fault === undefined ? standings[process.kind] : participle(fault.action),
+    standing: fault === undefined ? processStates[process.kind] : faultState(fault.action),
     pid: idOf(process)?.pid ?? null,
     fault: fault ?? null,
     view,
   }
 }
 
-const standings = { down: 'down', launching: 'starting', starting: 'starting', up: 'running' } as const
+const processStates = { down: 'down', launching: 'starting', starting: 'starting', up: 'running' } as const
 
-function viewOf(node: PlannedNode, answers: readonly Answer[]): MemberView {
+function viewOf(node: PlannedNode, answers: readonly MemberAnswer[]): MemberView {
   const answer = answers.find(({ member }) => member === node.member)
   return answer?.view ?? { kind: 'silent', because: 'it was not asked' }
 }

@@ -1,27 +1,27 @@
 import { type Clock, isHaError } from '@ha/core'
 import { asError, deferred } from '@ha/core/driver'
-import type { Recorded } from '../lab/events.ts'
+import type { RecordedEvent } from '../lab/events.ts'
 import type { Request } from '../lab/wire.ts'
 import { removeLabFolder } from '../machine/aside.ts'
 import { runCommand } from '../machine/run-command.ts'
-import type { Answer } from '../model/agreement.ts'
+import type { MemberAnswer } from '../model/agreement.ts'
 import { type BootstrapCode, labError } from '../model/codes.ts'
 import type { Plan } from '../model/plan.ts'
-import { Aftercare } from './aftercare.ts'
-import type { Book } from './book.ts'
-import { type FormingParts, form } from './forming.ts'
-import { type LeverParts, Levers } from './levers.ts'
+import { MemberRepair } from './aftercare.ts'
+import type { Journal } from './book.ts'
+import { type FormationDeps, formCluster } from './forming.ts'
+import { FaultInjector, type FaultInjectorDeps } from './levers.ts'
 import { Members } from './members.ts'
 import { Processes } from './processes.ts'
-import { considerRecovery, type RecoveryParts, recover } from './recovery.ts'
+import { assessRecovery, type RecoveryDeps, recover } from './recovery.ts'
 import { statusOf } from './status.ts'
 
 // How soon a due lease or an unexpected end is noticed.
-const rhythmMs = 200
+const tickMs = 200
 
 /** How a request talks back while it is under way. */
-export interface Conversation {
-  send(event: Recorded): void
+export interface ClientConnection {
+  send(event: RecordedEvent): void
   /** Fires when the client has left. */
   readonly signal: AbortSignal
 }
@@ -29,25 +29,30 @@ export interface Conversation {
 /** Looks after one lab: its processes, its leases, its journal. */
 export class Supervisor {
   readonly #plan: Plan
-  readonly #book: Book
+  readonly #journal: Journal
   readonly #clock: Clock
-  readonly #life = new AbortController()
-  readonly #parts: FormingParts & Pick<LeverParts, 'fail'>
-  readonly #levers: Levers
+  readonly #scope = new AbortController()
+  readonly #parts: FormationDeps & Pick<FaultInjectorDeps, 'fail'>
+  readonly #faults: FaultInjector
   readonly #done = deferred()
 
-  constructor(plan: Plan, book: Book, clock: Clock) {
+  constructor(plan: Plan, journal: Journal, clock: Clock) {
     this.#plan = plan
-    this.#book = book
+    this.#journal = journal
     this.#clock = clock
-    const members = new Members(plan, book, clock)
-    const common = { plan, book, signal: this.#life.signal, fail: (error: Error) => this.#done.reject(error) }
-    const processes = new Processes(plan, book, clock)
-    const ask = (): Promise<readonly Answer[]> => members.ask()
+    const members = new Members(plan, journal, clock)
+    const common = {
+      plan,
+      journal,
+      signal: this.#scope.signal,
+      fail: (error: Error) => this.#done.reject(error),
+    }
+    const processes = new Processes(plan, journal, clock)
+    const ask = (): Promise<readonly MemberAnswer[]> => members.probe()
     const restart = (name: string, signal: AbortSignal): Promise<void> => processes.restart(name, signal)
-    const aftercare = new Aftercare({ ...common, clock, ask, run: runCommand, restart })
+    const repair = new MemberRepair({ ...common, clock, ask, run: runCommand, restart })
     this.#parts = { ...common, processes, members }
-    this.#levers = new Levers({ ...this.#parts, aftercare, run: runCommand })
+    this.#faults = new FaultInjector({ ...this.#parts, repair, run: runCommand })
   }
 
   /** Resolves when the lab has ended or failed and nothing of it runs; rejects when this cannot look after it. */
@@ -56,54 +61,58 @@ export class Supervisor {
   }
 
   /** Takes over: overdue leases first, then what a new lab needs. */
-  begin(): void {
-    const { state, events } = this.#book
-    this.#parts.processes.adopt()
-    this.#levers.healOverdue(Date.now())
-    this.#keepRhythm().catch(this.#parts.fail)
-    if (state.phase.kind === 'formed') this.#levers.lookAfterAll()
+  start(): void {
+    const { state, events } = this.#journal
+    this.#parts.processes.adoptRunning()
+    this.#faults.healExpired(Date.now())
+    this.#tickUntilClosed().catch(this.#parts.fail)
+    if (state.phase.kind === 'formed') this.#faults.watchAllMembers()
     if (state.phase.kind !== 'forming') return
     const isNew = events.every((event) => event.type === 'planned' || event.type === 'supervised')
     this.#form(isNew).catch(this.#parts.fail)
   }
 
   /** Answers one request. */
-  answer(request: Request, talk: Conversation): Promise<unknown> {
+  answer(request: Request, talk: ClientConnection): Promise<unknown> {
     switch (request.verb) {
       case 'status':
-        return this.#parts.members.ask().then((answers) => statusOf(this.#plan, this.#book.state, answers))
+        return this.#parts.members
+          .probe()
+          .then((answers) => statusOf(this.#plan, this.#journal.state, answers))
       case 'formed':
         return this.#follow(talk, (event) => event.type === 'formed' || event.type === 'failed')
       case 'follow':
         return this.#follow(talk, (event) => event.type === 'ended')
       case 'ready':
-        return this.#aloud(talk, () => this.#parts.members.agree(request.timeoutMs, talk.signal))
+        return this.#withEvents(talk, () =>
+          this.#parts.members.waitForAgreement(request.timeoutMs, talk.signal),
+        )
       case 'fault':
-        return this.#levers.pull(request)
+        return this.#faults.inject(request)
       case 'resume':
-        return this.#aloud(talk, () => this.#levers.heal(request.node))
+        return this.#withEvents(talk, () => this.#faults.heal(request.node))
       case 'restart':
-        return this.#aloud(talk, () => this.#levers.restart(request.node))
+        return this.#withEvents(talk, () => this.#faults.restart(request.node))
       case 'consider':
-        return considerRecovery(this.#recovery(), request.assumeLost)
+        return assessRecovery(this.#recoveryDeps(), request.assumeLost)
       case 'recover':
-        return this.#aloud(talk, () =>
-          this.#levers.exclusively(() => recover(this.#recovery(), request.assumeLost)),
+        return this.#withEvents(talk, () =>
+          this.#faults.exclusively(() => recover(this.#recoveryDeps(), request.assumeLost)),
         )
       case 'down':
         return this.#down()
     }
   }
 
-  #recovery(): RecoveryParts {
+  #recoveryDeps(): RecoveryDeps {
     return { ...this.#parts, clock: this.#clock, run: runCommand }
   }
 
-  async #keepRhythm(): Promise<void> {
-    while (!this.#life.signal.aborted) {
-      this.#parts.processes.noteEnded()
-      this.#levers.healOverdue(Date.now())
-      await this.#clock.sleep(rhythmMs)
+  async #tickUntilClosed(): Promise<void> {
+    while (!this.#scope.signal.aborted) {
+      this.#parts.processes.recordEnded()
+      this.#faults.healExpired(Date.now())
+      await this.#clock.sleep(tickMs)
     }
   }
 
@@ -111,27 +120,27 @@ export class Supervisor {
     const begun = this.#clock.now()
     try {
       if (!isNew) throw labError('supervisor-lost', 'the supervisor ended while the lab was forming')
-      await form(this.#parts)
-      this.#book.record({ type: 'formed', elapsedMs: Math.round(this.#clock.now() - begun) })
+      await formCluster(this.#parts)
+      this.#journal.record({ type: 'formed', elapsedMs: Math.round(this.#clock.now() - begun) })
     } catch (thrown) {
-      if (this.#life.signal.aborted) return
-      this.#life.abort(thrown)
+      if (this.#scope.signal.aborted) return
+      this.#scope.abort(thrown)
       await this.#parts.processes.endAll()
       const error = asError(thrown)
       const code = isHaError(error) ? error.code : 'internal'
-      this.#book.record({ type: 'failed', code, message: error.message })
+      this.#journal.record({ type: 'failed', code, message: error.message })
       this.#done.resolve()
     }
   }
 
-  async #follow(talk: Conversation, isLast: (event: Recorded) => boolean): Promise<void> {
-    const last = deferred<Recorded>()
-    const hear = (event: Recorded): void => {
+  async #follow(talk: ClientConnection, isLast: (event: RecordedEvent) => boolean): Promise<void> {
+    const last = deferred<RecordedEvent>()
+    const hear = (event: RecordedEvent): void => {
       talk.send(event)
       if (isLast(event)) last.resolve(event)
     }
-    for (const event of this.#book.events) hear(event)
-    const off = this.#book.onEvent(hear)
+    for (const event of this.#journal.events) hear(event)
+    const off = this.#journal.onEvent(hear)
     const leave = (): void => last.reject(talk.signal.reason)
     talk.signal.addEventListener('abort', leave, { once: true })
     try {
@@ -144,8 +153,8 @@ export class Supervisor {
   }
 
   // The client hears what happens while it waits.
-  async #aloud<T>(talk: Conversation, work: () => Promise<T>): Promise<T> {
-    const off = this.#book.onEvent((event) => talk.send(event))
+  async #withEvents<T>(talk: ClientConnection, work: () => Promise<T>): Promise<T> {
+    const off = this.#journal.onEvent((event) => talk.send(event))
     try {
       return await work()
     } finally {
@@ -154,10 +163,10 @@ export class Supervisor {
   }
 
   async #down(): Promise<void> {
-    this.#life.abort(labError('closed', `${this.#plan.lab} is being ended`))
+    this.#scope.abort(labError('closed', `${this.#plan.lab} is being ended`))
     try {
       await this.#parts.processes.endAll()
-      this.#book.record({ type: 'ended' })
+      this.#journal.record({ type: 'ended' })
       removeLabFolder(this.#plan.folder)
       this.#done.resolve()
     } catch (thrown) {

@@ -2,8 +2,8 @@ import type { ZookeeperModel, ZookeeperNode } from './model.ts'
 
 // Without these two the server grants 2 to 20 ticks, so that a lab with short ticks would grant no session of 30 s. Less
 // than two ticks would be no session: followers hand over what they heard of it every half tick.
-const shortestSession = (tickMs: number): number => Math.max(2_000, 2 * tickMs)
-const longestSessionMs = 60_000
+const minSessionMs = (tickMs: number): number => Math.max(2_000, 2 * tickMs)
+const maxSessionMs = 60_000
 
 /**
  * The text of a server's `zoo.cfg`. What the server does not know as a setting becomes a system property with
@@ -16,8 +16,8 @@ export function renderConf(model: ZookeeperModel, node: ZookeeperNode, dataFolde
     `initLimit=${initLimit}`,
     `syncLimit=${syncLimit}`,
     `cnxTimeout=${connectMs}`,
-    `minSessionTimeout=${shortestSession(tickMs)}`,
-    `maxSessionTimeout=${longestSessionMs}`,
+    `minSessionTimeout=${minSessionMs(tickMs)}`,
+    `maxSessionTimeout=${maxSessionMs}`,
     `dataDir=${dataFolder}`,
     `clientPort=${node.clientPort}`,
     `clientPortAddress=${node.host}`,

@@ -1,8 +1,8 @@
 import { dirname } from 'node:path'
-import type { ZookeeperPlace } from './place.ts'
+import type { ZookeeperDeployment } from './place.ts'
 
 /** What the programs of a lab run with: nothing of the user's own environment leaks in, JAVA_TOOL_OPTIONS least of all. */
-export function environment({ folder, installation }: ZookeeperPlace): Readonly<Record<string, string>> {
+export function environment({ folder, installation }: ZookeeperDeployment): Readonly<Record<string, string>> {
   return {
     HOME: folder,
     LANG: 'C.UTF-8',

@@ -1,12 +1,12 @@
 const level = 'INFO'
 
 // Each look at a server's port would leave a stack trace, and each four-letter word a line.
-const talkative = 'org.apache.zookeeper.server.NIOServerCnxn'
+const noisyLogger = 'org.apache.zookeeper.server.NIOServerCnxn'
 
 /** The text of `log4j.properties`. */
 export const log4jProperties: string = [
   `log4j.rootLogger=${level}, out`,
-  `log4j.logger.${talkative}=ERROR`,
+  `log4j.logger.${noisyLogger}=ERROR`,
   'log4j.appender.out=org.apache.log4j.ConsoleAppender',
   'log4j.appender.out.layout=org.apache.log4j.PatternLayout',
   'log4j.appender.out.layout.ConversionPattern=%d{ISO8601} %-5p [%t:%c{1}] %m%n',
@@ -19,7 +19,7 @@ export const logbackXml: string = [
   '  <appender name="out" class="ch.qos.logback.core.ConsoleAppender">',
   '    <encoder><pattern>%d{ISO8601} %-5p [%t:%logger{1}] %m%n</pattern></encoder>',
   '  </appender>',
-  `  <logger name="${talkative}" level="ERROR"/>`,
+  `  <logger name="${noisyLogger}" level="ERROR"/>`,
   `  <root level="${level}"><appender-ref ref="out"/></root>`,
   '</configuration>',
   '',

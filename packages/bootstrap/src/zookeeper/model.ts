@@ -3,7 +3,7 @@ import { checkName, nodeNames } from '../model/names.ts'
 import { hostOf } from '../model/network.ts'
 import { checkFirstPort } from '../model/ports.ts'
 import type { ZookeeperTopology } from '../model/topology.ts'
-import type { ZookeeperPlace } from './place.ts'
+import type { ZookeeperDeployment } from './place.ts'
 import { type ZookeeperTimers, zookeeperTimers } from './timers.ts'
 
 /** A server with its number in the ensemble, its address and its ports. */
@@ -21,7 +21,7 @@ export interface ZookeeperNode {
 
 /** An ensemble with every question answered: validated, programs found, ports given. */
 export interface ZookeeperModel {
-  readonly place: ZookeeperPlace
+  readonly deployment: ZookeeperDeployment
   readonly nodes: readonly ZookeeperNode[]
   readonly detectMs: number | null
   readonly timers: ZookeeperTimers
@@ -29,21 +29,24 @@ export interface ZookeeperModel {
 }
 
 const portsPerNode = 3
-const mostNodes = 7
+const maxNodes = 7
 // A tick of 250 ms: below, a collection of garbage looks like a death.
-const leastDetectMs = 500
+const minDetectMs = 500
 
 /** Checks a topology and fills in what it leaves open. */
-export function resolveZookeeper(topology: ZookeeperTopology, place: ZookeeperPlace): ZookeeperModel {
-  checkName(place.lab, 'lab')
-  const names = nodeNames(topology.nodes ?? 3, 'zk', mostNodes)
-  checkFirstPort(place.firstPort, names.length * portsPerNode)
-  const detectMs = checkDetectMs(topology.detectMs, leastDetectMs)
+export function resolveZookeeper(
+  topology: ZookeeperTopology,
+  deployment: ZookeeperDeployment,
+): ZookeeperModel {
+  checkName(deployment.lab, 'lab')
+  const names = nodeNames(topology.nodes ?? 3, 'zk', maxNodes)
+  checkFirstPort(deployment.firstPort, names.length * portsPerNode)
+  const detectMs = checkDetectMs(topology.detectMs, minDetectMs)
   return {
-    place,
+    deployment: deployment,
     nodes: names.map((name, i) => {
-      const clientPort = place.firstPort + i * portsPerNode
-      const host = hostOf(place.network, clientPort)
+      const clientPort = deployment.firstPort + i * portsPerNode
+      const host = hostOf(deployment.network, clientPort)
       return { name, id: i + 1, host, clientPort, quorumPort: clientPort + 1, electionPort: clientPort + 2 }
     }),
     detectMs,

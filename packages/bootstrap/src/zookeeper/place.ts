@@ -2,7 +2,7 @@ import type { Network } from '../model/network.ts'
 import type { ZookeeperInstallation } from './installation.ts'
 
 /** Where a lab of ZooKeeper servers will be: what the machine decides, not the user. */
-export interface ZookeeperPlace {
+export interface ZookeeperDeployment {
   readonly lab: string
   /** Absolute; everything of the lab is in it. */
   readonly folder: string

@@ -9,14 +9,14 @@ import { serverArgv } from './server-command.ts'
 
 /** Everything that starting the ensemble will do. */
 export function planZookeeper(model: ZookeeperModel): Plan {
-  const { place, nodes } = model
+  const { deployment, nodes } = model
   const names = nodes.map(({ name }) => name)
   return {
     schema: 'ha-plan/v1',
-    lab: place.lab,
+    lab: deployment.lab,
     kind: 'zookeeper',
-    version: place.installation.version,
-    folder: place.folder,
+    version: deployment.installation.version,
+    folder: deployment.folder,
     detectMs: model.detectMs,
     url: nodes.map(({ host, clientPort }) => `${host}:${clientPort}`).join(','),
     urlVariable: 'ZOOKEEPER_CONNECT',
@@ -32,16 +32,16 @@ export function planZookeeper(model: ZookeeperModel): Plan {
   }
 }
 
-function plannedNode({ place }: ZookeeperModel, node: ZookeeperNode): PlannedNode {
+function plannedNode({ deployment }: ZookeeperModel, node: ZookeeperNode): PlannedNode {
   return {
     name: node.name,
     member: memberName(node.id),
     host: node.host,
     port: node.clientPort,
-    ask: fourLetterWord(place, node, ['mntr']),
+    ask: fourLetterWord(deployment, node, ['mntr']),
     // One that wakes finds that the others went on, and follows them by itself.
     repair: null,
-    ctl: fourLetterWord(place, node, []),
+    ctl: fourLetterWord(deployment, node, []),
     levers: {},
   }
 }
@@ -51,8 +51,11 @@ function files(model: ZookeeperModel): readonly PlannedFile[] {
     text('log4j.properties', log4jProperties),
     text('logback.xml', logbackXml),
     ...model.nodes.flatMap((node) => [
-      text(`${own(node)}/zoo.cfg`, renderConf(model, node, `${model.place.folder}/${own(node)}/data`)),
-      text(`${own(node)}/data/myid`, `${node.id}\n`),
+      text(
+        `${nodeFolder(node)}/zoo.cfg`,
+        renderConf(model, node, `${model.deployment.folder}/${nodeFolder(node)}/data`),
+      ),
+      text(`${nodeFolder(node)}/data/myid`, `${node.id}\n`),
     ]),
   ]
 }
@@ -61,14 +64,14 @@ function text(path: string, content: string): PlannedFile {
   return { path, mode: 0o600, secret: false, content: { kind: 'text', text: content } }
 }
 
-function server({ place, nodes }: ZookeeperModel, node: ZookeeperNode): PlannedProcess {
+function server({ deployment, nodes }: ZookeeperModel, node: ZookeeperNode): PlannedProcess {
   const { clientPort, quorumPort, electionPort } = node
   return {
     name: node.name,
-    folder: place.folder,
-    argv: serverArgv(place, `${place.folder}/${own(node)}/zoo.cfg`),
-    env: environment(place),
-    log: `${own(node)}/log`,
+    folder: deployment.folder,
+    argv: serverArgv(deployment, `${deployment.folder}/${nodeFolder(node)}/zoo.cfg`),
+    env: environment(deployment),
+    log: `${nodeFolder(node)}/log`,
     host: node.host,
     ports: nodes.length === 1 ? [clientPort] : [clientPort, quorumPort, electionPort],
     upPort: clientPort,
@@ -78,6 +81,6 @@ function server({ place, nodes }: ZookeeperModel, node: ZookeeperNode): PlannedP
   }
 }
 
-function own({ name }: ZookeeperNode): string {
+function nodeFolder({ name }: ZookeeperNode): string {
   return `nodes/${name}`
 }

@@ -1,20 +1,20 @@
 import { HaError } from '@ha/core'
 import { expect, test } from 'vitest'
-import { type Answer, type Context, runVerb } from '../../src/cli/context.ts'
+import { runVerb, type VerbContext, type VerbResult } from '../../src/cli/context.ts'
 import { exitCodeOf } from '../../src/cli/exit-code.ts'
-import { afterInterrupt } from '../../src/cli/interrupts.ts'
-import type { Recorded } from '../../src/lab/events.ts'
+import { explainInterrupt } from '../../src/cli/interrupts.ts'
+import type { RecordedEvent } from '../../src/lab/events.ts'
 
-const answer: Answer = { json: { a: 1 }, text: ['one', 'two'], exitCode: 1 }
-const event: Recorded = { type: 'formed', elapsedMs: 5, seq: 1, at: 0 }
+const answer: VerbResult = { json: { a: 1 }, text: ['one', 'two'], exitCode: 1 }
+const event: RecordedEvent = { type: 'formed', elapsedMs: 5, seq: 1, at: 0 }
 
 async function run(
-  verb: (context: Context) => Promise<Answer>,
+  verb: (context: VerbContext) => Promise<VerbResult>,
   given: { isJson?: boolean; signal?: AbortSignal } = {},
 ): Promise<{ out: string; errors: string; exitCode: number }> {
   const written = { out: '', errors: '' }
   const screen = (name: 'out' | 'errors') => ({
-    isLiving: false,
+    isInteractive: false,
     write: (text: string) => {
       written[name] += text
     },
@@ -37,7 +37,7 @@ test('people get lines, programs get one document', async () => {
 })
 
 test('under --json the output is one document although events and text came by', async () => {
-  const verb = async (context: Context): Promise<Answer> => {
+  const verb = async (context: VerbContext): Promise<VerbResult> => {
     context.onEvent(event)
     context.print('noise')
     return answer
@@ -47,7 +47,7 @@ test('under --json the output is one document although events and text came by',
 })
 
 test('a failure is one document, too, with its code', async () => {
-  const fail = async (): Promise<Answer> => {
+  const fail = async (): Promise<VerbResult> => {
     throw new HaError('fault-refused', 'no')
   }
 
@@ -58,7 +58,7 @@ test('a failure is one document, too, with its code', async () => {
 })
 
 test('a failure is one sentence for people, on the other stream', async () => {
-  const fail = async (): Promise<Answer> => {
+  const fail = async (): Promise<VerbResult> => {
     throw new HaError('node-failed', 'rabbit1 ended')
   }
 
@@ -66,7 +66,7 @@ test('a failure is one sentence for people, on the other stream', async () => {
 })
 
 test('an interrupted verb ends with 130, whatever it threw', async () => {
-  const fail = async (): Promise<Answer> => {
+  const fail = async (): Promise<VerbResult> => {
     throw new Error('socket closed')
   }
 
@@ -80,19 +80,19 @@ test.each([
   ['down', 'the lab may be ending all the same'],
 ] as const)('an interrupted %s says what is true of it', async (kind, words) => {
   const signal = AbortSignal.abort(new HaError('aborted', 'interrupted'))
-  const verb = async (context: Context): Promise<Answer> => {
+  const verb = async (context: VerbContext): Promise<VerbResult> => {
     throw context.signal.reason
   }
 
-  expect((await run(afterInterrupt(kind, verb), { signal })).errors).toContain(`interrupted; `)
-  expect((await run(afterInterrupt(kind, verb), { signal })).errors).toContain(words)
+  expect((await run(explainInterrupt(kind, verb), { signal })).errors).toContain(`interrupted; `)
+  expect((await run(explainInterrupt(kind, verb), { signal })).errors).toContain(words)
 })
 
 test('what could not be undone after an interrupt is said instead', async () => {
-  const fail = async (): Promise<Answer> => {
+  const fail = async (): Promise<VerbResult> => {
     throw new HaError('aborted', 'what was started could not be ended')
   }
-  const { errors } = await run(afterInterrupt('up', fail), { signal: AbortSignal.abort() })
+  const { errors } = await run(explainInterrupt('up', fail), { signal: AbortSignal.abort() })
 
   expect(errors).toBe('hactl: what was started could not be ended\n')
 })

@@ -2,12 +2,12 @@ import { expect, test } from 'vitest'
 import { emptyTable, foldTable, type TableState, tableLines } from '../../src/cli/living-table.ts'
 import { plainLines } from '../../src/cli/progress.ts'
 import { statusLines } from '../../src/cli/status-table.ts'
-import type { LabEvent, Recorded } from '../../src/lab/events.ts'
-import { fold, unbornLab } from '../../src/lab/state.ts'
+import type { LabEvent, RecordedEvent } from '../../src/lab/events.ts'
+import { fold, initialLabState } from '../../src/lab/state.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
-import { statusUnasked } from '../../src/supervisor/status.ts'
-import { place } from '../rabbitmq/place.ts'
+import { statusWithoutSupervisor } from '../../src/supervisor/status.ts'
+import { deployment } from '../rabbitmq/place.ts'
 
 const id = { pid: 7, startTicks: '99', bootId: 'b' }
 const story: readonly LabEvent[] = [
@@ -17,7 +17,7 @@ const story: readonly LabEvent[] = [
   { type: 'process-up', process: 'rabbit1', elapsedMs: 3000 },
   { type: 'process-starting', process: 'rabbit2' },
 ]
-const events = story.map((event, i): Recorded => ({ ...event, seq: i + 1, at: 1000 * (i + 1) }))
+const events = story.map((event, i): RecordedEvent => ({ ...event, seq: i + 1, at: 1000 * (i + 1) }))
 // biome-ignore lint/suspicious/noControlCharactersInRegex: colours are control characters.
 const bare = (line: string): string => line.replaceAll(/\u001b\[\d*m/g, '')
 
@@ -34,7 +34,7 @@ test('the table shows where each process stands, and what is done now', () => {
 test('the table and the journal come to the same state', () => {
   const table = events.reduce<TableState>(foldTable, emptyTable)
 
-  expect(table.lab).toEqual(events.reduce(fold, unbornLab))
+  expect(table.lab).toEqual(events.reduce(fold, initialLabState))
 })
 
 test('plain lines say each event once', () => {
@@ -42,7 +42,7 @@ test('plain lines say each event once', () => {
   const write = (text: string): void => {
     out += text
   }
-  const progress = plainLines({ isLiving: false, write })
+  const progress = plainLines({ isInteractive: false, write })
 
   for (const event of events) progress.show(event)
 
@@ -54,9 +54,9 @@ test('plain lines say each event once', () => {
 })
 
 test('a status is a sentence, a table and what needs attention', () => {
-  const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq', nodes: 1 }, place))
+  const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq', nodes: 1 }, deployment))
 
-  expect(statusLines(statusUnasked(plan, unbornLab))).toEqual([
+  expect(statusLines(statusWithoutSupervisor(plan, initialLabState))).toEqual([
     'shop  rabbitmq 3.10.8  is forming',
     'NODE     STATE  SEES  ADDRESS          PID  FAULT',
     'rabbit1  down   -     127.0.0.1:21001  -',
@@ -65,8 +65,10 @@ test('a status is a sentence, a table and what needs attention', () => {
 })
 
 test('the status of a lab that failed says why', () => {
-  const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq', nodes: 1 }, place))
+  const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq', nodes: 1 }, deployment))
   const phase = { kind: 'failed', code: 'port-taken', message: 'port 21001 is taken' } as const
 
-  expect(statusLines(statusUnasked(plan, { ...unbornLab, phase })).at(-1)).toBe('FAILED  port 21001 is taken')
+  expect(statusLines(statusWithoutSupervisor(plan, { ...initialLabState, phase })).at(-1)).toBe(
+    'FAILED  port 21001 is taken',
+  )
 })

@@ -2,18 +2,18 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { Context } from '../../src/cli/context.ts'
+import type { VerbContext } from '../../src/cli/context.ts'
 import { logs } from '../../src/cli/logs.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
-import { place } from '../rabbitmq/place.ts'
+import { deployment } from '../rabbitmq/place.ts'
 
 let home: string
 let folder: string
 let log: string
 let interrupt: AbortController
 let printed: string
-let context: Context
+let context: VerbContext
 
 beforeEach(() => {
   home = mkdtempSync(join(tmpdir(), 'hactl-logs-'))
@@ -21,7 +21,7 @@ beforeEach(() => {
   folder = join(home, 'labs/shop')
   log = join(folder, 'nodes/rabbit1/log')
   mkdirSync(join(folder, 'nodes/rabbit1'), { recursive: true })
-  const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq', nodes: 1 }, { ...place, folder }))
+  const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq', nodes: 1 }, { ...deployment, folder }))
   writeFileSync(join(folder, 'plan.json'), JSON.stringify(plan))
   interrupt = new AbortController()
   printed = ''

@@ -5,7 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { ask, isRepeatable } from '../../src/client/ask.ts'
+import { callSupervisor, isRepeatable } from '../../src/client/ask.ts'
 import { identify } from '../../src/machine/process-table.ts'
 
 let folder: string
@@ -46,13 +46,13 @@ const killedWhileAsked = async (): Promise<void> => {
 test('a supervisor that dies while it is asked is replaced, and the next one asked', async () => {
   await killedWhileAsked()
 
-  expect(await ask(folder, { verb: 'status' })).toBe('well')
+  expect(await callSupervisor(folder, { verb: 'status' })).toBe('well')
 })
 
 test('what would happen twice is not asked again', async () => {
   await killedWhileAsked()
 
-  await expect(ask(folder, { verb: 'restart', node: 'rabbit1' })).rejects.toMatchObject({
+  await expect(callSupervisor(folder, { verb: 'restart', node: 'rabbit1' })).rejects.toMatchObject({
     code: 'supervisor-lost',
   })
 })

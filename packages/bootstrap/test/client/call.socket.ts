@@ -3,11 +3,11 @@ import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { call, patienceMs } from '../../src/client/call.ts'
+import { requestTimeoutMs, sendRequest } from '../../src/client/call.ts'
 
 let folder: string
 let server: Server
-let claim: Parameters<typeof call>[0]
+let claim: Parameters<typeof sendRequest>[0]
 
 // A supervisor that accepts and hangs.
 beforeEach(async () => {
@@ -23,7 +23,7 @@ afterEach(() => {
 })
 
 test('a supervisor that says nothing is named when the time is up, with what to type', async () => {
-  const asking = call(claim, { verb: 'down' }, {}, 50)
+  const asking = sendRequest(claim, { verb: 'down' }, {}, 50)
 
   await expect(asking).rejects.toMatchObject({ code: 'timed-out' })
   await expect(asking).rejects.toThrow("pid 4711, has not answered 'down' in 50 ms; type: kill -9 4711")
@@ -31,7 +31,7 @@ test('a supervisor that says nothing is named when the time is up, with what to 
 
 test('the caller’s signal ends a call at once, with its reason', async () => {
   const interrupt = new AbortController()
-  const asking = call(claim, { verb: 'status' }, { signal: interrupt.signal })
+  const asking = sendRequest(claim, { verb: 'status' }, { signal: interrupt.signal })
 
   interrupt.abort(new Error('enough'))
 
@@ -41,7 +41,7 @@ test('the caller’s signal ends a call at once, with its reason', async () => {
 test('a supervisor that is not there any more is lost, not refused', async () => {
   const gone = { ...claim, socket: `${claim.socket}-gone` }
 
-  await expect(call(gone, { verb: 'status' })).rejects.toMatchObject({
+  await expect(sendRequest(gone, { verb: 'status' })).rejects.toMatchObject({
     code: 'supervisor-lost',
     cause: { code: 'ENOENT' },
   })
@@ -51,9 +51,9 @@ test('every verb but those that wait for events has an end', () => {
   const node = 'rabbit1'
   const fault = { verb: 'fault', action: 'stop', node, forMs: 1 } as const
 
-  expect(patienceMs({ verb: 'ready', timeoutMs: 60_000 })).toBeGreaterThan(60_000)
+  expect(requestTimeoutMs({ verb: 'ready', timeoutMs: 60_000 })).toBeGreaterThan(60_000)
   for (const request of [{ verb: 'status' }, { verb: 'down' }, { verb: 'resume', node }, fault] as const) {
-    expect(patienceMs(request)).toBeLessThanOrEqual(180_000)
+    expect(requestTimeoutMs(request)).toBeLessThanOrEqual(180_000)
   }
-  expect(patienceMs({ verb: 'follow' })).toBeUndefined()
+  expect(requestTimeoutMs({ verb: 'follow' })).toBeUndefined()
 })

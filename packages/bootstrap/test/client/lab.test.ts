@@ -6,8 +6,8 @@ import { Lab } from '../../src/client/lab.ts'
 import type { Plan } from '../../src/model/plan.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
-import { Book } from '../../src/supervisor/book.ts'
-import { place } from '../rabbitmq/place.ts'
+import { Journal } from '../../src/supervisor/book.ts'
+import { deployment } from '../rabbitmq/place.ts'
 
 let folder: string
 let plan: Plan
@@ -15,8 +15,8 @@ let plan: Plan
 beforeEach(() => {
   folder = join(mkdtempSync(join(tmpdir(), 'hactl-lab-')), 'shop')
   mkdirSync(folder)
-  plan = planRabbit(resolveRabbit({ kind: 'rabbitmq', nodes: 1 }, { ...place, folder }))
-  new Book(join(folder, 'events.jsonl')).record({
+  plan = planRabbit(resolveRabbit({ kind: 'rabbitmq', nodes: 1 }, { ...deployment, folder }))
+  new Journal(join(folder, 'events.jsonl')).record({
     type: 'failed',
     code: 'port-taken',
     message: 'it is taken',

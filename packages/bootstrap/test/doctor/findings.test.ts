@@ -1,15 +1,15 @@
 import { expect, test } from 'vitest'
-import { judgeMachine, type MachineFacts } from '../../src/doctor/findings.ts'
-import { mariadbPlace } from '../mariadb/place.ts'
-import { place } from '../rabbitmq/place.ts'
-import { zookeeperPlace } from '../zookeeper/place.ts'
+import { assessMachine, type MachineFacts } from '../../src/doctor/findings.ts'
+import { mariadbDeployment } from '../mariadb/place.ts'
+import { deployment } from '../rabbitmq/place.ts'
+import { zookeeperDeployment } from '../zookeeper/place.ts'
 
 const sound: MachineFacts = {
   hasProc: true,
   localhost: '127.0.0.1',
-  rabbit: { kind: 'found', installation: place.installation },
-  mariadb: { kind: 'found', installation: mariadbPlace.installation },
-  zookeeper: { kind: 'found', installation: zookeeperPlace.installation },
+  rabbit: { kind: 'found', installation: deployment.installation },
+  mariadb: { kind: 'found', installation: mariadbDeployment.installation },
+  zookeeper: { kind: 'found', installation: zookeeperDeployment.installation },
   sandboxRefusal: undefined,
   host: { families: ['debian'], isRoot: true },
   availableMemoryMib: 4000,
@@ -19,7 +19,7 @@ const sound: MachineFacts = {
   leftovers: [],
 }
 const bad = (facts: Partial<MachineFacts>): readonly unknown[] =>
-  judgeMachine({ ...sound, ...facts })
+  assessMachine({ ...sound, ...facts })
     .filter((finding) => finding.level !== 'ok')
     .map(({ about, level, fix }) => [about, level, fix])
 
@@ -52,7 +52,7 @@ test.each<readonly [string, Partial<MachineFacts>, readonly unknown[]]>([
   [
     'a MariaDB without Galera',
     {
-      mariadb: { kind: 'found', installation: { ...mariadbPlace.installation, provider: null } },
+      mariadb: { kind: 'found', installation: { ...mariadbDeployment.installation, provider: null } },
     },
     ['mariadb', 'warning', 'apt-get install -y --no-install-recommends galera-4'],
   ],

@@ -3,18 +3,18 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { allOf, carryOutInstall, type InstallTools } from '../../src/doctor/install.ts'
+import { combineOutcomes, type InstallDeps, installWith } from '../../src/doctor/install.ts'
 import { chooseInstall, missingServers } from '../../src/doctor/install-command.ts'
 import { serversOf } from '../../src/doctor/servers.ts'
-import { forbidServiceStarts, installMark } from '../../src/doctor/service-starts.ts'
+import { denyServiceStarts, installMark } from '../../src/doctor/service-starts.ts'
 import type { RabbitSearch } from '../../src/machine/rabbit-programs.ts'
 import type { CommandLimit } from '../../src/machine/run-command.ts'
-import { place } from '../rabbitmq/place.ts'
+import { deployment } from '../rabbitmq/place.ts'
 
 const root = { families: ['debian'], isRoot: true }
 const nothing: RabbitSearch = { kind: 'missing', programs: ['rabbitmq-server', 'erl'], home: undefined }
 const noErlang: RabbitSearch = { kind: 'missing', programs: ['erl'], home: '/usr/lib/rabbitmq/lib/x' }
-const found: RabbitSearch = { kind: 'found', installation: place.installation }
+const found: RabbitSearch = { kind: 'found', installation: deployment.installation }
 const apt = 'apt-get install -y --no-install-recommends rabbitmq-server'
 let folder: string
 let policyPath: string
@@ -37,7 +37,7 @@ interface Given {
   readonly onRun?: (command: string) => void
 }
 
-interface Rehearsal extends InstallTools {
+interface Rehearsal extends InstallDeps {
   readonly ran: readonly string[]
   readonly limits: readonly CommandLimit[]
   readonly hadPolicy: readonly boolean[]
@@ -76,7 +76,7 @@ test('nothing missing is complete, whoever asks', async () => {
   expect(chooseInstall(serversOf.rabbitmq, found, { families: [], isRoot: false })).toEqual({
     kind: 'complete',
   })
-  expect(await carryOutInstall({}, rehearsal({ before: found }))).toEqual({ kind: 'complete' })
+  expect(await installWith({}, rehearsal({ before: found }))).toEqual({ kind: 'complete' })
 })
 
 test('root on Debian or Ubuntu may install, others are told the command', () => {
@@ -98,7 +98,7 @@ test('root on Debian or Ubuntu may install, others are told the command', () => 
 test('a RabbitMQ that lacks a program is never installed over; what it lacks is named', async () => {
   const tools = rehearsal({ before: noErlang })
 
-  expect(await carryOutInstall({}, tools)).toMatchObject({
+  expect(await installWith({}, tools)).toMatchObject({
     kind: 'ask',
     command: expect.stringContaining('the folder of erl'),
   })
@@ -111,7 +111,7 @@ test('a RabbitMQ that lacks a program is never installed over; what it lacks is 
 test('services are kept from starting while packages are installed, and not longer', async () => {
   const tools = rehearsal()
 
-  const outcome = await carryOutInstall({}, tools)
+  const outcome = await installWith({}, tools)
 
   expect(outcome).toEqual({ kind: 'installed', packages: ['rabbitmq-server'] })
   expect(tools.ran).toEqual(['apt-get update', apt])
@@ -120,14 +120,14 @@ test('services are kept from starting while packages are installed, and not long
 })
 
 test('what is still missing after the installation is said', async () => {
-  expect(await carryOutInstall({}, rehearsal({ after: noErlang }))).toMatchObject({ kind: 'ask' })
-  await expect(carryOutInstall({}, rehearsal({ after: nothing }))).rejects.toThrow(
+  expect(await installWith({}, rehearsal({ after: noErlang }))).toMatchObject({ kind: 'ask' })
+  await expect(installWith({}, rehearsal({ after: nothing }))).rejects.toThrow(
     'was installed, and still not found: rabbitmq-server, erl',
   )
 })
 
 test('the policy says no to our own installation and to nobody else', () => {
-  forbidServiceStarts(policyPath)
+  denyServiceStarts(policyPath)
 
   expect(spawnSync(policyPath, ['x', 'start'], { env: {} }).status).toBe(0)
   expect(spawnSync(policyPath, ['x', 'start'], { env: { [installMark]: '1' } }).status).toBe(101)
@@ -136,7 +136,7 @@ test('the policy says no to our own installation and to nobody else', () => {
 test('the package manager carries the mark that the policy asks for', async () => {
   const tools = rehearsal()
 
-  await carryOutInstall({}, tools)
+  await installWith({}, tools)
 
   expect(tools.marks).toEqual(['1', '1'])
 })
@@ -144,15 +144,15 @@ test('the package manager carries the mark that the policy asks for', async () =
 test('a policy of the administrator’s is left alone', async () => {
   writeFileSync(policyPath, 'mine')
 
-  await carryOutInstall({}, rehearsal())
+  await installWith({}, rehearsal())
 
   expect(readFileSync(policyPath, 'utf8')).toBe('mine')
 })
 
 test('a policy of ours that a killed process left is taken away by the next', async () => {
-  forbidServiceStarts(policyPath)
+  denyServiceStarts(policyPath)
 
-  await carryOutInstall({}, rehearsal())
+  await installWith({}, rehearsal())
 
   expect(existsSync(policyPath)).toBe(false)
 })
@@ -162,13 +162,13 @@ test('with systemd the services that came with the packages are kept from runnin
   const unitsAfter = ['rabbitmq-server.service', 'epmd.socket', 'epmd.service']
   const tools = rehearsal({ hasSystemd: true, unitsBefore, unitsAfter })
 
-  await carryOutInstall({}, tools)
+  await installWith({}, tools)
 
   expect(tools.ran.at(-1)).toBe('systemctl disable --now rabbitmq-server.service epmd.socket')
 })
 
 test('a failed install shows the last words of the package manager and leaves no policy behind', async () => {
-  await expect(carryOutInstall({}, rehearsal({ status: 100 }))).rejects.toThrow('E: no network')
+  await expect(installWith({}, rehearsal({ status: 100 }))).rejects.toThrow('E: no network')
 
   expect(existsSync(policyPath)).toBe(false)
 })
@@ -176,7 +176,7 @@ test('a failed install shows the last words of the package manager and leaves no
 test('the package manager is asked to end, never killed', async () => {
   const tools = rehearsal()
 
-  await carryOutInstall({}, tools)
+  await installWith({}, tools)
 
   expect(tools.limits.map(({ endWith }) => endWith)).toEqual(['SIGINT', 'SIGINT'])
 })
@@ -193,7 +193,7 @@ test('an interrupt is told, and takes the services along that came before it', a
       interrupt.abort(new Error('enough'))
     },
   })
-  const patient: InstallTools = {
+  const patient: InstallDeps = {
     ...tools,
     run: async (command, limit) => ({
       ...(await tools.run(command, limit)),
@@ -202,7 +202,7 @@ test('an interrupt is told, and takes the services along that came before it', a
   }
   const onProgress = (text: string): void => void said.push(text)
 
-  await expect(carryOutInstall({ signal: interrupt.signal, onProgress }, patient)).rejects.toThrow('enough')
+  await expect(installWith({ signal: interrupt.signal, onProgress }, patient)).rejects.toThrow('enough')
 
   expect(tools.ran.at(-1)).toBe('systemctl disable --now rabbitmq-server.service')
   expect(said.at(-1)).toContain('it finishes the package in hand')
@@ -213,9 +213,9 @@ test('several installations come to what somebody has to type, else to what was 
   const ask = { kind: 'ask', packages: ['b'], command: 'get b' } as const
   const installed = { kind: 'installed', packages: ['a'] } as const
 
-  expect(allOf([{ kind: 'complete' }])).toEqual({ kind: 'complete' })
-  expect(allOf([installed, { kind: 'complete' }])).toEqual(installed)
-  expect(allOf([installed, ask, ask])).toEqual({
+  expect(combineOutcomes([{ kind: 'complete' }])).toEqual({ kind: 'complete' })
+  expect(combineOutcomes([installed, { kind: 'complete' }])).toEqual(installed)
+  expect(combineOutcomes([installed, ask, ask])).toEqual({
     kind: 'ask',
     packages: ['b', 'b'],
     command: 'get b && get b',

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest'
-import { postponeSignals } from '../../src/doctor/postponed-signals.ts'
+import { deferSignals } from '../../src/doctor/postponed-signals.ts'
 
 test('a signal waits for the end of the work, which hears of it', async () => {
   const received: string[] = []
   const listen = (name: string): void => void received.push(name)
   let aborted = false
 
-  await postponeSignals(async (signal) => {
+  await deferSignals(async (signal) => {
     process.emit('SIGHUP', 'SIGHUP')
     aborted = signal.aborted
     process.once('SIGHUP', listen)
@@ -20,14 +20,14 @@ test('whoever listens for a signal decides alone', async () => {
   const own = (): void => undefined
   process.on('SIGHUP', own)
 
-  const during = await postponeSignals(async () => process.listeners('SIGHUP'))
+  const during = await deferSignals(async () => process.listeners('SIGHUP'))
 
   expect(during).toEqual([own])
   process.off('SIGHUP', own)
 })
 
 test('nothing is left of a wait in which no signal came', async () => {
-  await postponeSignals(async () => undefined)
+  await deferSignals(async () => undefined)
 
   expect(process.listenerCount('SIGHUP')).toBe(0)
 })

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import {
-  markSafe,
   readLastView,
   readRecoveredPosition,
   readSavedState,
-  readStanding,
+  readSourceState,
+  setSafeToBootstrap,
 } from '../../src/galera/evidence.ts'
 
 const uuid = '721f2781-eba1-4cc6-a958-e0014e0cd70f'
@@ -34,8 +34,8 @@ describe('grastate.dat', () => {
   })
 
   test('takes another mark and keeps the rest', () => {
-    expect(markSafe(state(uuid, '15', 1), false)).toBe(state(uuid, '15', 0))
-    expect(markSafe(state(uuid, '15', 0), true)).toBe(state(uuid, '15', 1))
+    expect(setSafeToBootstrap(state(uuid, '15', 1), false)).toBe(state(uuid, '15', 0))
+    expect(setSafeToBootstrap(state(uuid, '15', 0), true)).toBe(state(uuid, '15', 1))
   })
 })
 
@@ -71,6 +71,6 @@ test.each([
 ])('a running node whose cluster status is %s is %s', (status, kind) => {
   const output = `wsrep_last_committed\t7\nwsrep_local_state_uuid\t${uuid}\nwsrep_cluster_status\t${status}\n`
 
-  expect(readStanding(output)).toEqual({ kind, history: uuid, position: 7 })
-  expect(readStanding('')).toBeUndefined()
+  expect(readSourceState(output)).toEqual({ kind, history: uuid, position: 7 })
+  expect(readSourceState('')).toBeUndefined()
 })

@@ -2,10 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { resolveGalera } from '../../src/galera/model.ts'
 import { planGalera } from '../../src/galera/plan.ts'
 import type { GaleraTopology } from '../../src/model/topology.ts'
-import { mariadbPlace, rootsPlace } from '../mariadb/place.ts'
+import { mariadbDeployment, rootsPlace } from '../mariadb/place.ts'
 
-const plan = (topology: Partial<GaleraTopology> = {}, place = mariadbPlace) =>
-  planGalera(resolveGalera({ kind: 'galera', ...topology }, place))
+const plan = (topology: Partial<GaleraTopology> = {}, deployment = mariadbDeployment) =>
+  planGalera(resolveGalera({ kind: 'galera', ...topology }, deployment))
 const textOf = (path: string, planned = plan()): string => {
   const content = planned.files.find((file) => file.path === path)?.content
   return content?.kind === 'text' ? content.text : ''
@@ -67,10 +67,13 @@ describe('an arbitrator', () => {
   })
 
   test('that is not installed is named with its package', () => {
-    const place = { ...mariadbPlace, installation: { ...mariadbPlace.installation, arbitrator: null } }
+    const deployment = {
+      ...mariadbDeployment,
+      installation: { ...mariadbDeployment.installation, arbitrator: null },
+    }
 
-    expect(() => plan({ arbitrator: true }, place)).toThrow('galera-arbitrator-4')
-    expect(plan({}, place).nodes).toHaveLength(3)
+    expect(() => plan({ arbitrator: true }, deployment)).toThrow('galera-arbitrator-4')
+    expect(plan({}, deployment).nodes).toHaveLength(3)
   })
 })
 
@@ -102,9 +105,9 @@ test('everything listens on the loopback interface', () => {
 })
 
 test('a quote in a path does not end the word in the start script', () => {
-  const place = { ...mariadbPlace, dataFolder: "/it's/here" }
+  const deployment = { ...mariadbDeployment, dataFolder: "/it's/here" }
 
-  expect(textOf('conf/db1.sh', plan({}, place))).toContain("'/it'\\''s/here/db1/grastate.dat'")
+  expect(textOf('conf/db1.sh', plan({}, deployment))).toContain("'/it'\\''s/here/db1/grastate.dat'")
 })
 
 test.each<[Partial<GaleraTopology>, string]>([
@@ -116,5 +119,7 @@ test.each<[Partial<GaleraTopology>, string]>([
 })
 
 test('a base port that leaves no room is refused', () => {
-  expect(() => plan({}, { ...mariadbPlace, firstPort: 65_530 })).toThrow('basePort: expected 1024 to 65523')
+  expect(() => plan({}, { ...mariadbDeployment, firstPort: 65_530 })).toThrow(
+    'basePort: expected 1024 to 65523',
+  )
 })

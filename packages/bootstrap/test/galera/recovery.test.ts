@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Evidence, Standing } from '../../src/galera/evidence.ts'
-import { type Decision, decideRecovery, type RecoveryWish } from '../../src/galera/recovery.ts'
+import type { Evidence, SourceState } from '../../src/galera/evidence.ts'
+import { decideRecovery, type RecoveryConstraints, type RecoveryDecision } from '../../src/galera/recovery.ts'
 
-type Down = Extract<Standing, { kind: 'down' }>
+type Down = Extract<SourceState, { kind: 'down' }>
 
-const down = (position: number | null, more: Partial<Down> = {}): Standing => ({
+const down = (position: number | null, more: Partial<Down> = {}): SourceState => ({
   kind: 'down',
   history: 'h',
   position,
@@ -15,15 +15,17 @@ const down = (position: number | null, more: Partial<Down> = {}): Standing => ({
   ...more,
 })
 const empty = down(null, { history: null })
-const alone = (position: number): Standing => ({ kind: 'without-majority', history: 'h', position })
-const frozen: Standing = { kind: 'unknown', because: 'it is frozen' }
-const named = (standings: readonly Standing[]): readonly Evidence[] =>
+const alone = (position: number): SourceState => ({ kind: 'without-majority', history: 'h', position })
+const frozen: SourceState = { kind: 'unknown', because: 'it is frozen' }
+const named = (standings: readonly SourceState[]): readonly Evidence[] =>
   standings.map((standing, i) => ({ node: `db${i + 1}`, standing }))
-const decide = (standings: readonly Standing[], wish: Partial<RecoveryWish> = {}): Decision =>
-  decideRecovery(named(standings), { assumeLost: [], mayReunite: true, ...wish })
+const decide = (
+  standings: readonly SourceState[],
+  wish: Partial<RecoveryConstraints> = {},
+): RecoveryDecision => decideRecovery(named(standings), { assumeLost: [], mayReunite: true, ...wish })
 
 test('where one has a majority nothing is founded, whatever the others say', () => {
-  const primary: Standing = { kind: 'primary', history: 'h', position: 3 }
+  const primary: SourceState = { kind: 'primary', history: 'h', position: 3 }
 
   expect(decide([down(9, { isMarkedSafe: true }), primary, frozen])).toMatchObject({ kind: 'join' })
 })
@@ -55,7 +57,7 @@ describe('of nodes that are all down', () => {
   })
 
   test('an empty joiner is no source, though it is marked as the last', () => {
-    expect(decide([{ ...empty, isMarkedSafe: true } as Standing, down(1), down(2)])).toMatchObject({
+    expect(decide([{ ...empty, isMarkedSafe: true } as SourceState, down(1), down(2)])).toMatchObject({
       kind: 'bootstrap',
       node: 'db3',
     })
@@ -71,7 +73,7 @@ describe('of nodes that are all down', () => {
   })
 })
 
-test.each<[string, readonly Standing[], string]>([
+test.each<[string, readonly SourceState[], string]>([
   ['a node that cannot be asked', [down(5), down(5), frozen], '--assume-lost db3'],
   ['data whose position nobody knows', [down(5), down(null), down(5)], '--assume-lost db2'],
   ['two histories', [down(5), down(9, { history: 'g' })], 'h on db1, g on db2'],

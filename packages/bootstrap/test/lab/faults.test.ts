@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { Fault, FaultAction } from '../../src/lab/events.ts'
-import { faultsOf, grantFault, overdue } from '../../src/lab/faults.ts'
-import { type LabState, unbornLab } from '../../src/lab/state.ts'
+import { expiredFaults, grantFault, supportedFaults } from '../../src/lab/faults.ts'
+import { initialLabState, type LabState } from '../../src/lab/state.ts'
 
 const id = { pid: 7, startTicks: '99', bootId: 'b' }
-const healthy: LabState = { ...unbornLab, processes: { rabbit1: { kind: 'up', id } } }
+const healthy: LabState = { ...initialLabState, processes: { rabbit1: { kind: 'up', id } } }
 const broken = (action: FaultAction, healsAt = 1000): LabState => ({
   ...healthy,
   faults: { rabbit1: { node: 'rabbit1', action, begunAt: 0, healsAt } },
@@ -47,7 +47,7 @@ describe('a node that is broken already', () => {
 })
 
 test('a node that does not run cannot be broken', () => {
-  expect(() => ask(unbornLab, 'pause')).toThrow('pause rabbit1: it is not running')
+  expect(() => ask(initialLabState, 'pause')).toThrow('pause rabbit1: it is not running')
 })
 
 test('exactly the faults whose time is over are overdue, the oldest first', () => {
@@ -56,7 +56,7 @@ test('exactly the faults whose time is over are overdue, the oldest first', () =
       const faults = Object.fromEntries(
         ends.map((healsAt, i) => [`n${i}`, { node: `n${i}`, action: 'kill' as const, begunAt: 0, healsAt }]),
       )
-      const found = overdue({ ...unbornLab, faults }, now).map((fault) => fault.healsAt)
+      const found = expiredFaults({ ...initialLabState, faults }, now).map((fault) => fault.healsAt)
 
       expect(found).toEqual(ends.filter((healsAt) => healsAt <= now).sort((a, b) => a - b))
     }),
@@ -67,8 +67,8 @@ test('a node knows the faults of its process, and those that its server can be t
   const command = { argv: [], env: {}, stdin: '' }
   const lever = { begin: command, heal: command }
 
-  expect(faultsOf({ levers: {} })).toEqual(['kill', 'stop', 'pause'])
-  expect(faultsOf({ levers: { 'read-only': lever, isolate: lever } })).toEqual([
+  expect(supportedFaults({ levers: {} })).toEqual(['kill', 'stop', 'pause'])
+  expect(supportedFaults({ levers: { 'read-only': lever, isolate: lever } })).toEqual([
     'kill',
     'stop',
     'pause',

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest'
-import type { Fault, LabEvent, ProcessId, Recorded } from '../../src/lab/events.ts'
-import { fold, idOf, type LabState, processOf, unbornLab } from '../../src/lab/state.ts'
+import type { Fault, LabEvent, RecordedEvent } from '../../src/lab/events.ts'
+import { fold, idOf, initialLabState, type LabState, processOf } from '../../src/lab/state.ts'
+import type { ProcessId } from '../../src/machine/process-table.ts'
 
 const id: ProcessId = { pid: 7, startTicks: '99', bootId: 'b' }
 const fault: Fault = { node: 'rabbit1', action: 'pause', begunAt: 1, healsAt: 2 }
 const after = (...events: readonly LabEvent[]): LabState =>
-  events.map((event, i): Recorded => ({ ...event, seq: i + 1, at: i })).reduce(fold, unbornLab)
+  events.map((event, i): RecordedEvent => ({ ...event, seq: i + 1, at: i })).reduce(fold, initialLabState)
 
 test('a process goes from launching to starting to up', () => {
   const launching: LabEvent = { type: 'process-starting', process: 'rabbit1' }
@@ -27,7 +28,7 @@ test('a process that ended has no identity to signal', () => {
 })
 
 test('a process that was never started is down', () => {
-  expect(processOf(unbornLab, 'rabbit9')).toEqual({ kind: 'down' })
+  expect(processOf(initialLabState, 'rabbit9')).toEqual({ kind: 'down' })
 })
 
 test('a fault is in force until it is healed', () => {
@@ -46,7 +47,7 @@ test('a failed lab keeps its reason', () => {
 })
 
 test('what only tells gives the same object back', () => {
-  const told: Recorded = { type: 'working', on: 'something', seq: 1, at: 1 }
+  const told: RecordedEvent = { type: 'working', on: 'something', seq: 1, at: 1 }
 
-  expect(fold(unbornLab, told)).toBe(unbornLab)
+  expect(fold(initialLabState, told)).toBe(initialLabState)
 })

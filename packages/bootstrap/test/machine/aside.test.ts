@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { findLabs, findLeftovers, openLab } from '../../src/client/find-labs.ts'
-import { isDeserted } from '../../src/client/remains.ts'
-import { draftBeside, removeLabFolder, sweepAside } from '../../src/machine/aside.ts'
+import { isUnused } from '../../src/client/start-lab.ts'
+import { createDraftFolder, removeLabFolder, removeStaleDrafts } from '../../src/machine/aside.ts'
 import { labMark } from '../../src/machine/marks.ts'
 
 let home: string
@@ -14,7 +14,7 @@ let labs: string
 let child: ChildProcess | undefined
 
 beforeEach(() => {
-  home = mkdtempSync(join(tmpdir(), 'hactl-aside-'))
+  home = mkdtempSync(join(tmpdir(), 'hactl-drafts-'))
   labs = join(home, 'labs')
   mkdirSync(join(labs, 'cut'), { recursive: true })
   writeFileSync(join(labs, 'cut', 'plan.json'), '{"sch')
@@ -32,7 +32,7 @@ const startMarked = async (): Promise<ChildProcess> => {
 }
 
 test('a draft and what is being removed have names that no lab can have', () => {
-  const draft = draftBeside(join(labs, 'shop'))
+  const draft = createDraftFolder(join(labs, 'shop'))
 
   expect(draft).toContain(`/.shop.${process.pid}.`)
   expect(findLabs({ home })).toEqual([])
@@ -49,9 +49,9 @@ test('what dead processes left half made is swept away; what living ones make is
   const dead = spawn('true')
   await once(dead, 'exit')
   mkdirSync(join(labs, `.shop.${dead.pid}.a1B2c3`, 'home'), { recursive: true })
-  const draft = draftBeside(join(labs, 'shop'))
+  const draft = createDraftFolder(join(labs, 'shop'))
 
-  sweepAside(labs)
+  removeStaleDrafts(labs)
 
   expect(readdirSync(labs).map((name) => join(labs, name))).toEqual(expect.arrayContaining([draft]))
   expect(readdirSync(labs)).toHaveLength(2)
@@ -74,8 +74,8 @@ test('a leftover is ended with every process of it', async () => {
 
 test('a folder is deserted when no process of it lives', async () => {
   await startMarked()
-  expect(await isDeserted(join(labs, 'cut'))).toBe(false)
+  expect(await isUnused(join(labs, 'cut'))).toBe(false)
 
   child?.kill('SIGKILL')
-  await expect.poll(() => isDeserted(join(labs, 'cut'))).toBe(true)
+  await expect.poll(() => isUnused(join(labs, 'cut'))).toBe(true)
 })

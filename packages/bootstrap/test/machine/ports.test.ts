@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
-import { holderOf, isFree } from '../../src/machine/ports.ts'
-import { accepts } from '../../src/machine/sockets.ts'
+import { isPortFree, portHolder } from '../../src/machine/ports.ts'
+import { acceptsConnections } from '../../src/machine/sockets.ts'
 
 test('a port that is listened on is not free, accepts, and names its holder', async () => {
   const server = createServer().listen(0, '127.0.0.1')
@@ -10,12 +10,12 @@ test('a port that is listened on is not free, accepts, and names its holder', as
   const address = server.address()
   const port = typeof address === 'object' ? (address?.port ?? 0) : 0
 
-  expect(await isFree(port)).toBe(false)
-  expect(await accepts({ host: '127.0.0.1', port })).toBe(true)
-  expect(holderOf(port)).toContain(`pid ${process.pid}`)
+  expect(await isPortFree(port)).toBe(false)
+  expect(await acceptsConnections({ host: '127.0.0.1', port })).toBe(true)
+  expect(portHolder(port)).toContain(`pid ${process.pid}`)
 
   server.close()
   await once(server, 'close')
-  expect(await isFree(port)).toBe(true)
-  expect(await accepts({ host: '127.0.0.1', port })).toBe(false)
+  expect(await isPortFree(port)).toBe(true)
+  expect(await acceptsConnections({ host: '127.0.0.1', port })).toBe(false)
 })

@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { ProcessId } from '../../src/lab/events.ts'
+import type { ProcessId } from '../../src/machine/process-table.ts'
 import { findMarked, identify, isFrozen, isRunning, signal } from '../../src/machine/process-table.ts'
 
 let child: ChildProcess

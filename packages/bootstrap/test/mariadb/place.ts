@@ -1,7 +1,7 @@
-import type { MariadbPlace } from '../../src/mariadb/place.ts'
+import type { MariadbDeployment } from '../../src/mariadb/place.ts'
 
 /** A place that no machine decided. */
-export const mariadbPlace: MariadbPlace = {
+export const mariadbDeployment: MariadbDeployment = {
   lab: 'shop',
   folder: '/labs/shop',
   dataFolder: '/data/shop',
@@ -21,8 +21,8 @@ export const mariadbPlace: MariadbPlace = {
 }
 
 /** The same place, of a lab that root starts. */
-export const rootsPlace: MariadbPlace = {
-  ...mariadbPlace,
+export const rootsPlace: MariadbDeployment = {
+  ...mariadbDeployment,
   runAs: { uid: 104, gid: 107 },
   administrator: 'root',
 }

@@ -14,7 +14,7 @@ test.each([
 })
 
 test.each(['', '5', 's', '-1s', '0s', '1d', '1 m s', '0.1ms', '1e3s'])(
-  "'%s' is refused with its place",
+  "'%s' is refused with its deployment",
   (text) => {
     expect(() => parseDuration(text, '--for')).toThrow(/^--for: .* is not a duration; write it like/)
   },

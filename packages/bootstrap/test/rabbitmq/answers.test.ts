@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { readLeader, readView, repairRefusal } from '../../src/rabbitmq/answers.ts'
-import { mostNamed } from '../../src/rabbitmq/leader.ts'
-import { askLeader } from '../../src/rabbitmq/questions.ts'
+import { majorityVote } from '../../src/rabbitmq/leader.ts'
+import { leaderExpression } from '../../src/rabbitmq/questions.ts'
 
 test('a view is read from what a running member prints', () => {
   const printed =
@@ -43,13 +43,13 @@ test.each([
 })
 
 test('the leader is the one that most members name, the first of equals', () => {
-  expect(mostNamed(['a', 'b', 'b'])).toBe('b')
-  expect(mostNamed(['a', undefined, 'b'])).toBe('a')
-  expect(mostNamed([undefined])).toBeUndefined()
+  expect(majorityVote(['a', 'b', 'b'])).toBe('b')
+  expect(majorityVote(['a', undefined, 'b'])).toBe('a')
+  expect(majorityVote([undefined])).toBeUndefined()
 })
 
 test('no name of a queue can end the question and go on as code', () => {
-  expect(askLeader('/', '">>)), halt(), (<<"')).not.toContain('halt')
+  expect(leaderExpression('/', '">>)), halt(), (<<"')).not.toContain('halt')
 })
 
 test('a broker that restarted repaired its member', () => {

@@ -1,7 +1,7 @@
-import type { Place } from '../../src/rabbitmq/model.ts'
+import type { RabbitDeployment } from '../../src/rabbitmq/model.ts'
 
 /** A place that no machine decided. */
-export const place: Place = {
+export const deployment: RabbitDeployment = {
   lab: 'shop',
   folder: '/labs/shop',
   firstPort: 21_000,
@@ -23,6 +23,6 @@ export const place: Place = {
 }
 
 /** The same place with another version installed. */
-export function placeWith(version: string): Place {
-  return { ...place, installation: { ...place.installation, version } }
+export function placeWith(version: string): RabbitDeployment {
+  return { ...deployment, installation: { ...deployment.installation, version } }
 }

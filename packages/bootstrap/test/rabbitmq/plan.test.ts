@@ -5,9 +5,9 @@ import { portsOf } from '../../src/model/ports.ts'
 import type { RabbitTopology } from '../../src/model/topology.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
-import { place, placeWith } from './place.ts'
+import { deployment, placeWith } from './place.ts'
 
-const plan = (topology: Omit<RabbitTopology, 'kind'> = {}, where = place): Plan =>
+const plan = (topology: Omit<RabbitTopology, 'kind'> = {}, where = deployment): Plan =>
   planRabbit(resolveRabbit({ kind: 'rabbitmq', ...topology }, where))
 
 const fileOf = (from: Plan, path: string): PlannedFile | undefined =>
@@ -162,12 +162,14 @@ test('nothing is where further configuration is looked for', () => {
 test.each([0, 1023, 65_530, 70_000, 1.5, Number.NaN])(
   'ports from %d on are refused with the range',
   (firstPort) => {
-    expect(() => plan({}, { ...place, firstPort })).toThrow('basePort: expected 1024 to 65529 for 7 ports')
+    expect(() => plan({}, { ...deployment, firstPort })).toThrow(
+      'basePort: expected 1024 to 65529 for 7 ports',
+    )
   },
 )
 
 test('the last ports that there are can be taken', () => {
-  const { processes } = plan({}, { ...place, firstPort: 65_529 })
+  const { processes } = plan({}, { ...deployment, firstPort: 65_529 })
 
   expect(Math.max(...portsOf({ processes }))).toBe(65_535)
 })

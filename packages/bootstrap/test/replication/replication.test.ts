@@ -4,10 +4,10 @@ import { readView } from '../../src/replication/answers.ts'
 import { resolveReplication } from '../../src/replication/model.ts'
 import { planReplication } from '../../src/replication/plan.ts'
 import { replicationTimers } from '../../src/replication/timers.ts'
-import { mariadbPlace } from '../mariadb/place.ts'
+import { mariadbDeployment } from '../mariadb/place.ts'
 
 const plan = (topology: Partial<ReplicationTopology> = {}) =>
-  planReplication(resolveReplication({ kind: 'replication', ...topology }, mariadbPlace))
+  planReplication(resolveReplication({ kind: 'replication', ...topology }, mariadbDeployment))
 
 test('the first server is the primary, the others are read-only', () => {
   const readOnly = plan().files.flatMap(({ path, content }) =>

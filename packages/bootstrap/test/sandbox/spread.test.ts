@@ -1,29 +1,31 @@
 import { expect, test } from 'vitest'
 import { resolveGalera } from '../../src/galera/model.ts'
 import { planGalera } from '../../src/galera/plan.ts'
-import { faultsOf } from '../../src/lab/faults.ts'
+import { supportedFaults } from '../../src/lab/faults.ts'
 import type { Network } from '../../src/model/network.ts'
 import type { Plan } from '../../src/model/plan.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
 import { resolveReplication } from '../../src/replication/model.ts'
 import { planReplication } from '../../src/replication/plan.ts'
-import { spread } from '../../src/sandbox/spread.ts'
+import { planForNetwork } from '../../src/sandbox/spread.ts'
 import { resolveZookeeper } from '../../src/zookeeper/model.ts'
 import { planZookeeper } from '../../src/zookeeper/plan.ts'
-import { mariadbPlace } from '../mariadb/place.ts'
-import { place } from '../rabbitmq/place.ts'
-import { zookeeperPlace } from '../zookeeper/place.ts'
+import { mariadbDeployment } from '../mariadb/place.ts'
+import { deployment } from '../rabbitmq/place.ts'
+import { zookeeperDeployment } from '../zookeeper/place.ts'
 
 const network: Network = { kind: 'sandbox', folder: '/sandbox' }
 const plans = {
-  rabbitmq: planRabbit(resolveRabbit({ kind: 'rabbitmq' }, { ...place, network })),
-  galera: planGalera(resolveGalera({ kind: 'galera', arbitrator: true }, { ...mariadbPlace, network })),
-  replication: planReplication(resolveReplication({ kind: 'replication' }, { ...mariadbPlace, network })),
-  zookeeper: planZookeeper(resolveZookeeper({ kind: 'zookeeper' }, { ...zookeeperPlace, network })),
+  rabbitmq: planRabbit(resolveRabbit({ kind: 'rabbitmq' }, { ...deployment, network })),
+  galera: planGalera(resolveGalera({ kind: 'galera', arbitrator: true }, { ...mariadbDeployment, network })),
+  replication: planReplication(
+    resolveReplication({ kind: 'replication' }, { ...mariadbDeployment, network }),
+  ),
+  zookeeper: planZookeeper(resolveZookeeper({ kind: 'zookeeper' }, { ...zookeeperDeployment, network })),
 }
 const kinds = Object.entries(plans)
-const zookeeper = spread(plans.zookeeper, network)
+const zookeeper = planForNetwork(plans.zookeeper, network)
 const leverOf = (
   plan: Plan,
   action: 'partition' | 'partition-clients' | 'partition-all',
@@ -31,7 +33,7 @@ const leverOf = (
 ) => plan.nodes[0]?.levers[action]?.[half].stdin ?? ''
 
 test('the loopback interface changes nothing', () => {
-  expect(spread(plans.zookeeper, { kind: 'loopback' })).toBe(plans.zookeeper)
+  expect(planForNetwork(plans.zookeeper, { kind: 'loopback' })).toBe(plans.zookeeper)
 })
 
 test('a node’s address is 10.77 and the two bytes of its port', () => {
@@ -43,13 +45,13 @@ test.each(kinds)('a node of %s has nothing on the loopback interface, nor anythi
 })
 
 test.each(kinds)('every process of %s runs in the namespace of its own address', (_, plan) => {
-  for (const { host, argv } of spread(plan, network).processes) {
+  for (const { host, argv } of planForNetwork(plan, network).processes) {
     expect(argv.slice(0, 2)).toEqual(['nsenter', `--net=/sandbox/${host}`])
   }
 })
 
 test.each(kinds)('%s begins with a namespace for each node', (_, plan) => {
-  const [first] = spread(plan, network).form
+  const [first] = planForNetwork(plan, network).form
 
   expect(first).toMatchObject({ do: 'run', what: 'a network for each node' })
   expect(first?.do === 'run' ? first.commands.length : 0).toBe(plan.nodes.length)
@@ -74,8 +76,8 @@ test('nodes of RabbitMQ have a name service each, and hosts that are not one', (
 
 test('every node can be partitioned', () => {
   for (const [, plan] of kinds) {
-    for (const node of spread(plan, network).nodes) {
-      expect(faultsOf(node)).toEqual(
+    for (const node of planForNetwork(plan, network).nodes) {
+      expect(supportedFaults(node)).toEqual(
         expect.arrayContaining(['partition', 'partition-clients', 'partition-all']),
       )
     }

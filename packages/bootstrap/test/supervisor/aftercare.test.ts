@@ -5,15 +5,15 @@ import { deferred } from '@ha/core/driver'
 import { FakeClock, settle } from '@ha/core/testing'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import type { CommandResult } from '../../src/machine/run-command.ts'
-import type { Answer, MemberView } from '../../src/model/agreement.ts'
+import type { MemberAnswer, MemberView } from '../../src/model/agreement.ts'
 import type { PlannedNode } from '../../src/model/plan.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
-import { Aftercare, hasMajority, mustYield, needsRepair } from '../../src/supervisor/aftercare.ts'
-import { Book } from '../../src/supervisor/book.ts'
-import { place } from '../rabbitmq/place.ts'
+import { hasMajority, MemberRepair, mustYield, needsRepair } from '../../src/supervisor/aftercare.ts'
+import { Journal } from '../../src/supervisor/book.ts'
+import { deployment } from '../rabbitmq/place.ts'
 
-const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq' }, place))
+const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq' }, deployment))
 const members = plan.nodes.map(({ member }) => member)
 const node = plan.nodes[1] as PlannedNode
 const well: MemberView = { kind: 'answered', members, running: members, apart: [], history: null }
@@ -22,7 +22,7 @@ const down: MemberView = { kind: 'starting', because: 'its broker is not running
 const repaired: CommandResult = { status: 0, stdout: '{ok, {ok, ok}}', stderr: '' }
 
 let folder: string
-let book: Book
+let journal: Journal
 let clock: FakeClock
 let life: AbortController
 let view: MemberView
@@ -30,14 +30,14 @@ let failures: Error[]
 let repairs: { end(result: CommandResult): void; readonly signal: AbortSignal | undefined }[]
 let asked: number
 let restarts: string[]
-let aftercare: Aftercare
+let repair: MemberRepair
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'hactl-aftercare-'))
-  book = new Book(join(folder, 'events.jsonl'))
+  folder = mkdtempSync(join(tmpdir(), 'hactl-repair-'))
+  journal = new Journal(join(folder, 'events.jsonl'))
   for (const { name } of plan.nodes) {
-    book.record({ type: 'process-started', process: name, id: { pid: 1, startTicks: '1', bootId: 'b' } })
-    book.record({ type: 'process-up', process: name, elapsedMs: 1 })
+    journal.record({ type: 'process-started', process: name, id: { pid: 1, startTicks: '1', bootId: 'b' } })
+    journal.record({ type: 'process-up', process: name, elapsedMs: 1 })
   }
   clock = new FakeClock()
   life = new AbortController()
@@ -46,16 +46,16 @@ beforeEach(() => {
   repairs = []
   asked = 0
   restarts = []
-  aftercare = new Aftercare({
+  repair = new MemberRepair({
     plan,
-    book,
+    journal,
     clock,
     signal: life.signal,
     fail: (error) => failures.push(error),
     restart: async (name) => void restarts.push(name),
     ask: async () => {
       asked++
-      return members.map((member): Answer => ({ member, view: member === node.member ? view : well }))
+      return members.map((member): MemberAnswer => ({ member, view: member === node.member ? view : well }))
     },
     run: (_, { signal }) => {
       const end = deferred<CommandResult>()
@@ -71,10 +71,10 @@ afterEach(() => {
 })
 
 const told = (): readonly string[] =>
-  book.events.map(({ type }) => type).filter((type) => type.includes('repair'))
+  journal.events.map(({ type }) => type).filter((type) => type.includes('repair'))
 
 test('a member that agrees with the others is left alone after a second', async () => {
-  aftercare.begin(node, 'woke')
+  repair.watch(node, 'woke')
   await clock.advance(60_000)
 
   expect(repairs).toEqual([])
@@ -84,7 +84,7 @@ test('a member that agrees with the others is left alone after a second', async 
 
 test('a member that woke apart is repaired, and that is told when it has happened', async () => {
   view = apart
-  aftercare.begin(node, 'woke')
+  repair.watch(node, 'woke')
   await clock.advance(0)
   expect([repairs.length, told()]).toEqual([1, []])
 
@@ -102,7 +102,7 @@ test.each<[string, CommandResult, string]>([
   ['answered with an error', { status: 0, stdout: '{ok, {ok, {error, x}}}', stderr: '' }, '{error, x}'],
 ])('a repair that %s is told as failed and tried again, not at once', async (_, result, because) => {
   view = apart
-  aftercare.begin(node, 'woke')
+  repair.watch(node, 'woke')
   await clock.advance(0)
   repairs[0]?.end(result)
   await clock.advance(1_900)
@@ -110,7 +110,7 @@ test.each<[string, CommandResult, string]>([
   await clock.advance(400)
 
   expect(repairs).toHaveLength(2)
-  expect(book.events.at(-1)).toMatchObject({
+  expect(journal.events.at(-1)).toMatchObject({
     type: 'repair-failed',
     because: expect.stringContaining(because),
   })
@@ -118,10 +118,10 @@ test.each<[string, CommandResult, string]>([
 
 test('who leaves a node alone waits for the repair that is under way, and no other begins', async () => {
   view = apart
-  aftercare.begin(node, 'woke')
+  repair.watch(node, 'woke')
   await clock.advance(0)
   let hasLeft = false
-  const leaving = aftercare.leave(node.name).then(() => {
+  const leaving = repair.release(node.name).then(() => {
     hasLeft = true
   })
   await settle()
@@ -137,10 +137,10 @@ test('who leaves a node alone waits for the repair that is under way, and no oth
 
 test('who abandons a node ends its repair, and nothing is told of it', async () => {
   view = apart
-  aftercare.begin(node, 'woke')
+  repair.watch(node, 'woke')
   await clock.advance(0)
 
-  aftercare.abandon(node.name)
+  repair.cancel(node.name)
   await clock.advance(60_000)
 
   expect(repairs.map(({ signal }) => signal?.aborted)).toEqual([true])
@@ -148,11 +148,11 @@ test('who abandons a node ends its repair, and nothing is told of it', async () 
 })
 
 test('a node can be looked after again', async () => {
-  aftercare.begin(node, 'woke')
-  await aftercare.leave(node.name)
+  repair.watch(node, 'woke')
+  await repair.release(node.name)
   view = apart
 
-  aftercare.begin(node, 'woke')
+  repair.watch(node, 'woke')
   await clock.advance(0)
 
   expect(repairs).toHaveLength(1)
@@ -160,7 +160,7 @@ test('a node can be looked after again', async () => {
 
 test('a journal that cannot be written is told to the supervisor', async () => {
   view = apart
-  aftercare.begin(node, 'woke')
+  repair.watch(node, 'woke')
   await clock.advance(0)
   rmSync(folder, { recursive: true })
 
@@ -172,7 +172,7 @@ test('a journal that cannot be written is told to the supervisor', async () => {
 
 test('the end of the supervisor ends all of it', async () => {
   view = apart
-  aftercare.begin(node, 'woke')
+  repair.watch(node, 'woke')
   await clock.advance(0)
 
   life.abort(new Error('over'))
@@ -195,7 +195,7 @@ test.each<[string, boolean, boolean, number, boolean]>([
 
 test('a member without a command of its own is restarted when its time to come back is over', async () => {
   view = down
-  aftercare.begin({ ...node, repair: { command: null, patienceMs: 30_000 } }, 'woke')
+  repair.watch({ ...node, repair: { command: null, patienceMs: 30_000 } }, 'woke')
   await clock.advance(29_900)
   expect(restarts).toEqual([])
   await clock.advance(200)
@@ -206,7 +206,7 @@ test('a member without a command of its own is restarted when its time to come b
 
 test('a member that hangs in its start is restarted, since it would take no command', async () => {
   view = down
-  aftercare.begin(node, 'woke')
+  repair.watch(node, 'woke')
   await clock.advance(6_300)
 
   expect([repairs.length, restarts]).toEqual([0, [node.name]])
@@ -221,7 +221,7 @@ test('after a partition the lesser part yields, and the larger one does not', ()
       apart: ['rabbit1@localhost', 'rabbit2@localhost'],
     },
   ]
-  const answers = members.map((member, i): Answer => ({ member, view: views[i] ?? down }))
+  const answers = members.map((member, i): MemberAnswer => ({ member, view: views[i] ?? down }))
 
   expect(members.map((member) => mustYield(member, answers, 'found'))).toEqual([false, false, true])
   expect(members.map((member) => mustYield(member, answers, 'woke'))).toEqual([true, true, true])
@@ -229,7 +229,7 @@ test('after a partition the lesser part yields, and the larger one does not', ()
 
 test('a partition that only the lesser part knows of is none of the others’ business', () => {
   const answers = members.map(
-    (member, i): Answer => ({ member, view: i === 2 ? { ...well, apart: members.slice(0, 2) } : well }),
+    (member, i): MemberAnswer => ({ member, view: i === 2 ? { ...well, apart: members.slice(0, 2) } : well }),
   )
 
   expect(members.map((member) => mustYield(member, answers, 'found'))).toEqual([false, false, true])
@@ -238,7 +238,7 @@ test('a partition that only the lesser part knows of is none of the others’ bu
 test('of two equal parts the one without the first member yields', () => {
   const [a = '', b = ''] = members
   const pair = { ...well, members: [a, b], running: [a, b] }
-  const answers: readonly Answer[] = [
+  const answers: readonly MemberAnswer[] = [
     { member: a, view: { ...pair, apart: [b] } },
     { member: b, view: { ...pair, apart: [a] } },
   ]
@@ -247,16 +247,16 @@ test('of two equal parts the one without the first member yields', () => {
 })
 
 test('who is not apart or does not answer never yields', () => {
-  const answers: readonly Answer[] = [{ member: node.member, view: down }]
+  const answers: readonly MemberAnswer[] = [{ member: node.member, view: down }]
 
   expect(mustYield(node.member, answers, 'woke')).toBe(false)
   expect(mustYield('rabbit9', answers, 'woke')).toBe(false)
 })
 
 test('a node with a fault does not count for the majority', () => {
-  expect(hasMajority(book.state, plan)).toBe(true)
+  expect(hasMajority(journal.state, plan)).toBe(true)
   for (const name of ['rabbit1', 'rabbit2']) {
-    book.record({ type: 'fault-begun', fault: { node: name, action: 'pause', begunAt: 1, healsAt: 2 } })
+    journal.record({ type: 'fault-begun', fault: { node: name, action: 'pause', begunAt: 1, healsAt: 2 } })
   }
-  expect(hasMajority(book.state, plan)).toBe(false)
+  expect(hasMajority(journal.state, plan)).toBe(false)
 })

@@ -2,7 +2,7 @@ import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { Book, readEvents } from '../../src/supervisor/book.ts'
+import { Journal, readEvents } from '../../src/supervisor/book.ts'
 
 let folder: string
 let path: string
@@ -18,35 +18,35 @@ afterEach(() => {
 const fault = { node: 'rabbit1', action: 'kill', begunAt: 1, healsAt: 2 } as const
 
 test('what is recorded takes effect, is heard, and is read back by the next book', () => {
-  const book = new Book(path)
+  const journal = new Journal(path)
   const heard: string[] = []
-  book.onEvent((event) => heard.push(`${event.seq} ${event.type}`))
+  journal.onEvent((event) => heard.push(`${event.seq} ${event.type}`))
 
-  book.record({ type: 'fault-begun', fault })
-  book.record({ type: 'formed', elapsedMs: 5 })
+  journal.record({ type: 'fault-begun', fault })
+  journal.record({ type: 'formed', elapsedMs: 5 })
 
   expect(heard).toEqual(['1 fault-begun', '2 formed'])
-  expect(book.state.faults).toEqual({ rabbit1: fault })
-  expect(new Book(path).state).toEqual(book.state)
+  expect(journal.state.faults).toEqual({ rabbit1: fault })
+  expect(new Journal(path).state).toEqual(journal.state)
 })
 
 test('a last line that a crash cut short is left out, and the next record stands on a line of its own', () => {
-  new Book(path).record({ type: 'fault-begun', fault })
+  new Journal(path).record({ type: 'fault-begun', fault })
   appendFileSync(path, '{"type":"fault-hea')
 
-  const book = new Book(path)
-  book.record({ type: 'formed', elapsedMs: 5 })
+  const journal = new Journal(path)
+  journal.record({ type: 'formed', elapsedMs: 5 })
 
   expect(readEvents(path).map((event) => event.type)).toEqual(['fault-begun', 'formed'])
 })
 
 test('a listener that left hears nothing more', () => {
-  const book = new Book(path)
+  const journal = new Journal(path)
   const heard: string[] = []
-  const off = book.onEvent((event) => heard.push(event.type))
+  const off = journal.onEvent((event) => heard.push(event.type))
 
   off()
-  book.record({ type: 'ended' })
+  journal.record({ type: 'ended' })
 
   expect(heard).toEqual([])
 })

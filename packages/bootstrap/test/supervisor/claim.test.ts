@@ -3,18 +3,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { identify } from '../../src/machine/process-table.ts'
-import { claimLab, currentClaim, isHeld } from '../../src/supervisor/claim.ts'
+import { acquireLabLock, isHeld, readLabLock } from '../../src/supervisor/claim.ts'
 
 let folder: string
 
 beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), 'hactl-claim-'))
+  folder = mkdtempSync(join(tmpdir(), 'hactl-lock-'))
 })
 afterEach(() => {
   rmSync(folder, { recursive: true })
 })
 
-const leaveClaim = (term: number, startTicks: string): void => {
+const leaveLock = (term: number, startTicks: string): void => {
   const supervisor = { ...identify(process.pid), startTicks }
   mkdirSync(join(folder, 'supervisor'), { recursive: true })
   writeFileSync(
@@ -24,32 +24,36 @@ const leaveClaim = (term: number, startTicks: string): void => {
 }
 
 test('the first claim opens the first term', () => {
-  expect(claimLab(folder, '/s')).toMatchObject({ term: 1, socket: '/s', supervisor: { pid: process.pid } })
-  expect(isHeld(currentClaim(folder))).toBe(true)
+  expect(acquireLabLock(folder, '/s')).toMatchObject({
+    term: 1,
+    socket: '/s',
+    supervisor: { pid: process.pid },
+  })
+  expect(isHeld(readLabLock(folder))).toBe(true)
 })
 
 test('a lab that somebody holds cannot be claimed', () => {
-  claimLab(folder, '/s')
+  acquireLabLock(folder, '/s')
 
-  expect(claimLab(folder, '/other')).toBeUndefined()
-  expect(currentClaim(folder)?.socket).toBe('/s')
+  expect(acquireLabLock(folder, '/other')).toBeUndefined()
+  expect(readLabLock(folder)?.socket).toBe('/s')
 })
 
 test('a dead holder is followed by the next term, though its pid came back', () => {
-  leaveClaim(9, '1')
+  leaveLock(9, '1')
 
-  expect(claimLab(folder, '/s')).toMatchObject({ term: 10 })
-  expect(currentClaim(folder)?.term).toBe(10)
+  expect(acquireLabLock(folder, '/s')).toMatchObject({ term: 10 })
+  expect(readLabLock(folder)?.term).toBe(10)
 })
 
 test('a lab that nobody claimed is not held', () => {
-  expect(isHeld(currentClaim(folder))).toBe(false)
+  expect(isHeld(readLabLock(folder))).toBe(false)
 })
 
 test('a claim that was cut short is held by nobody and followed by the next term', () => {
-  leaveClaim(4, '1')
+  leaveLock(4, '1')
   writeFileSync(join(folder, 'supervisor', '5'), '{"term":5,')
 
-  expect(currentClaim(folder)).toBeUndefined()
-  expect(claimLab(folder, '/s')).toMatchObject({ term: 6 })
+  expect(readLabLock(folder)).toBeUndefined()
+  expect(acquireLabLock(folder, '/s')).toMatchObject({ term: 6 })
 })

@@ -7,13 +7,13 @@ import { text } from 'node:stream/consumers'
 import { deferred } from '@ha/core/driver'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { serve } from '../../src/supervisor/control-server.ts'
-import type { Conversation } from '../../src/supervisor/supervisor.ts'
+import type { ClientConnection } from '../../src/supervisor/supervisor.ts'
 
 let folder: string
 let path: string
 let server: Server
 let uncaught: unknown[]
-let answer: (talk: Conversation) => Promise<unknown>
+let answer: (talk: ClientConnection) => Promise<unknown>
 const note = (error: unknown): void => void uncaught.push(error)
 
 beforeEach(async () => {
@@ -50,7 +50,7 @@ test('a client that is killed before it has read its answer ends nothing but its
 })
 
 test('a wait ends when the client that asked for it leaves', async () => {
-  const begun = deferred<Conversation>()
+  const begun = deferred<ClientConnection>()
   answer = (talk) => {
     begun.resolve(talk)
     return new Promise(() => undefined)

@@ -1,17 +1,17 @@
 import { deferred } from '@ha/core/driver'
 import { expect, test } from 'vitest'
-import { Lanes } from '../../src/supervisor/lanes.ts'
+import { KeyedQueue } from '../../src/supervisor/lanes.ts'
 
 test('work in one lane waits for the work before it, and other lanes do not', async () => {
-  const lanes = new Lanes()
+  const queue = new KeyedQueue()
   const order: string[] = []
   const first = deferred()
-  const slow = lanes.run('a', async () => {
+  const slow = queue.run('a', async () => {
     await first.promise
     order.push('a1')
   })
-  const next = lanes.run('a', async () => void order.push('a2'))
-  await lanes.run('b', async () => void order.push('b1'))
+  const next = queue.run('a', async () => void order.push('a2'))
+  await queue.run('b', async () => void order.push('b1'))
 
   first.resolve()
   await Promise.all([slow, next])
@@ -20,24 +20,24 @@ test('work in one lane waits for the work before it, and other lanes do not', as
 })
 
 test('a failure reaches whoever asked and stops nobody behind it', async () => {
-  const lanes = new Lanes()
-  const failing = lanes.run('a', () => Promise.reject(new Error('no')))
-  const next = lanes.run('a', async () => 'yes')
+  const queue = new KeyedQueue()
+  const failing = queue.run('a', () => Promise.reject(new Error('no')))
+  const next = queue.run('a', async () => 'yes')
 
   await expect(failing).rejects.toThrow('no')
   await expect(next).resolves.toBe('yes')
 })
 
 test('work that needs several lanes waits for all of them, and each of them waits for it', async () => {
-  const lanes = new Lanes()
+  const queue = new KeyedQueue()
   const order: string[] = []
   const first = deferred()
-  const slow = lanes.run('a', async () => {
+  const slow = queue.run('a', async () => {
     await first.promise
     order.push('a')
   })
-  const both = lanes.runAll(['a', 'b'], async () => void order.push('both'))
-  const last = lanes.run('b', async () => void order.push('b'))
+  const both = queue.runAll(['a', 'b'], async () => void order.push('both'))
+  const last = queue.run('b', async () => void order.push('b'))
 
   first.resolve()
   await Promise.all([slow, both, last])

@@ -8,16 +8,16 @@ import { planGalera } from '../../src/galera/plan.ts'
 import type { Plan } from '../../src/model/plan.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
-import { Book } from '../../src/supervisor/book.ts'
-import { considerRecovery, type RecoveryParts, recover } from '../../src/supervisor/recovery.ts'
-import { mariadbPlace } from '../mariadb/place.ts'
-import { place } from '../rabbitmq/place.ts'
+import { Journal } from '../../src/supervisor/book.ts'
+import { assessRecovery, type RecoveryDeps, recover } from '../../src/supervisor/recovery.ts'
+import { mariadbDeployment } from '../mariadb/place.ts'
+import { deployment } from '../rabbitmq/place.ts'
 
 const id = { pid: 1, startTicks: '0', bootId: 'none' }
 const history = '721f2781-eba1-4cc6-a958-e0014e0cd70f'
 
 let folder: string
-let book: Book
+let journal: Journal
 let plan: Plan
 let did: string[]
 let up: Set<string>
@@ -25,8 +25,8 @@ let refusesToStart: readonly string[]
 
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'hactl-recovery-'))
-  book = new Book(join(folder, 'events.jsonl'))
-  plan = planGalera(resolveGalera({ kind: 'galera' }, { ...mariadbPlace, dataFolder: folder }))
+  journal = new Journal(join(folder, 'events.jsonl'))
+  plan = planGalera(resolveGalera({ kind: 'galera' }, { ...mariadbDeployment, dataFolder: folder }))
   did = []
   up = new Set()
   refusesToStart = []
@@ -41,9 +41,9 @@ const stopped = (node: string, seqno: number, safe: 0 | 1, view = ''): void => {
   writeFileSync(stateFile(node), `uuid: ${history}\nseqno: ${seqno}\nsafe_to_bootstrap: ${safe}\n`)
   if (view !== '') writeFileSync(join(folder, node, 'gvwstate.dat'), `#vwbeg\n${view}\n#vwend\n`)
 }
-const parts = (): RecoveryParts => ({
+const parts = (): RecoveryDeps => ({
   plan,
-  book,
+  journal,
   clock: new FakeClock(),
   signal: new AbortController().signal,
   processes: {
@@ -74,14 +74,14 @@ test('the one that stopped last founds the cluster, alone marked, and the others
   stopped('db1', 4, 0)
   stopped('db2', 6, 1)
   stopped('db3', 5, 0)
-  book.record({ type: 'fault-begun', fault: { node: 'db1', action: 'stop', begunAt: 1, healsAt: 2 } })
+  journal.record({ type: 'fault-begun', fault: { node: 'db1', action: 'stop', begunAt: 1, healsAt: 2 } })
 
   const { decision } = await recover(parts(), [])
 
   expect(decision).toMatchObject({ kind: 'bootstrap', node: 'db2' })
   expect(did).toEqual(['start db2 --wsrep-new-cluster', 'start db1', 'start db3'])
   expect(marks()).toEqual([false, true, false])
-  expect(book.state.faults).toEqual({})
+  expect(journal.state.faults).toEqual({})
 })
 
 test('a mark of another node is taken away before anybody founds anything', async () => {
@@ -100,7 +100,7 @@ test('looking changes nothing', async () => {
   stopped('db2', 6, 1)
   stopped('db3', -1, 0)
 
-  const { evidence, decision } = await considerRecovery(parts(), [])
+  const { evidence, decision } = await assessRecovery(parts(), [])
 
   expect(decision).toEqual({
     kind: 'refuse',
@@ -145,7 +145,7 @@ test('a node whose data are given up joins like one that never had any', async (
 })
 
 test('a kind that comes back by itself has nothing to recover', async () => {
-  plan = planRabbit(resolveRabbit({ kind: 'rabbitmq' }, place))
+  plan = planRabbit(resolveRabbit({ kind: 'rabbitmq' }, deployment))
 
-  await expect(considerRecovery(parts(), [])).rejects.toThrow('nodes of rabbitmq come back by themselves')
+  await expect(assessRecovery(parts(), [])).rejects.toThrow('nodes of rabbitmq come back by themselves')
 })

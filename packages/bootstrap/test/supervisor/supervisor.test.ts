@@ -5,16 +5,16 @@ import { FakeClock } from '@ha/core/testing'
 import { expect, test } from 'vitest'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
-import { Book } from '../../src/supervisor/book.ts'
+import { Journal } from '../../src/supervisor/book.ts'
 import { Supervisor } from '../../src/supervisor/supervisor.ts'
-import { place } from '../rabbitmq/place.ts'
+import { deployment } from '../rabbitmq/place.ts'
 
 const talk = { send: () => undefined, signal: new AbortController().signal }
 
 test('a supervisor whose journal cannot be written is done, also when it is asked to end the lab', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hactl-supervisor-'))
-  const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq', nodes: 1 }, { ...place, folder }))
-  const supervisor = new Supervisor(plan, new Book(join(folder, 'events.jsonl')), new FakeClock())
+  const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq', nodes: 1 }, { ...deployment, folder }))
+  const supervisor = new Supervisor(plan, new Journal(join(folder, 'events.jsonl')), new FakeClock())
   rmSync(folder, { recursive: true })
 
   await expect(supervisor.answer({ verb: 'down' }, talk)).rejects.toThrow('ENOENT')

@@ -1,7 +1,7 @@
-import type { ZookeeperPlace } from '../../src/zookeeper/place.ts'
+import type { ZookeeperDeployment } from '../../src/zookeeper/place.ts'
 
 /** A place that no machine decided. */
-export const zookeeperPlace: ZookeeperPlace = {
+export const zookeeperDeployment: ZookeeperDeployment = {
   lab: 'shop',
   folder: '/labs/shop',
   firstPort: 21_000,

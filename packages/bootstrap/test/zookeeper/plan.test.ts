@@ -3,10 +3,10 @@ import type { Plan } from '../../src/model/plan.ts'
 import type { ZookeeperTopology } from '../../src/model/topology.ts'
 import { resolveZookeeper } from '../../src/zookeeper/model.ts'
 import { planZookeeper } from '../../src/zookeeper/plan.ts'
-import { zookeeperPlace } from './place.ts'
+import { zookeeperDeployment } from './place.ts'
 
-const plan = (topology: Partial<ZookeeperTopology> = {}, place = zookeeperPlace): Plan =>
-  planZookeeper(resolveZookeeper({ kind: 'zookeeper', ...topology }, place))
+const plan = (topology: Partial<ZookeeperTopology> = {}, deployment = zookeeperDeployment): Plan =>
+  planZookeeper(resolveZookeeper({ kind: 'zookeeper', ...topology }, deployment))
 const textOf = (path: string, planned = plan()): string => {
   const content = planned.files.find((file) => file.path === path)?.content
   return content?.kind === 'text' ? content.text : ''
