@@ -2,9 +2,9 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Lab, startLab } from '@ha/bootstrap'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type StrangerMariadb, startStrangerMariadb } from './foreign-mariadb.ts'
 import { listeningAddresses, marked, processState } from './kernel.ts'
 import { endOurs, home, named, prepareHome } from './labs-home.ts'
-import { type StrangerMariadb, startStrangerMariadb } from './stranger.ts'
 
 let lab: Lab
 let stranger: StrangerMariadb

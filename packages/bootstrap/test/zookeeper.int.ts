@@ -3,7 +3,7 @@ import { type Lab, startLab } from '@ha/bootstrap'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listeningAddresses, marked, processState } from './kernel.ts'
 import { endOurs, home, named, prepareHome } from './labs-home.ts'
-import { type StrangerZookeeper, startStrangerZookeeper } from './zookeeper/stranger.ts'
+import { type StrangerZookeeper, startStrangerZookeeper } from './zookeeper/foreign-zookeeper.ts'
 
 let lab: Lab
 let stranger: StrangerZookeeper

@@ -1,13 +1,11 @@
 #!/usr/bin/env node
 import { asError } from '@ha/core/driver'
 import { CommanderError } from 'commander'
-import { ensureSupervisors } from '../client/tend-labs.ts'
-import { labError } from '../model/codes.ts'
-import { confirm } from './confirm.ts'
-import { type CliStreams, reportError, runVerb } from './context.ts'
-import { exitCodes } from './exit-code.ts'
+import { ensureSupervisors } from '../client/supervisor-client.ts'
+import { labError } from '../model/errors.ts'
+import type { Screen } from './output.ts'
 import { hactlProgram, type Verb } from './program.ts'
-import type { Screen } from './progress.ts'
+import { type CliStreams, confirm, exitCodes, reportError, runVerb } from './run-verb.ts'
 
 const interrupt = new AbortController()
 process.on('SIGINT', onInterrupt)

@@ -1,6 +1,5 @@
 import { Command, Option } from 'commander'
 import { type FaultAction, processFaults } from '../lab/events.ts'
-import { parseDuration } from '../model/duration.ts'
 import {
   kindNames,
   type NetworkFault,
@@ -9,13 +8,23 @@ import {
   partitionSides,
   serverFaults,
 } from '../model/plan.ts'
-import type { VerbContext, VerbResult } from './context.ts'
-import { explainInterrupt, type InterruptKind } from './interrupts.ts'
-import { logs } from './logs.ts'
-import { recover } from './recover.ts'
-import { sandbox } from './sandbox.ts'
-import { kindOf, topologyOf, type UpFlags } from './up-flags.ts'
-import { down, env, fault, heal, runDoctor, status, up } from './verbs.ts'
+import { parseDuration } from '../model/validation.ts'
+import { explainInterrupt, type InterruptKind, type VerbContext, type VerbResult } from './run-verb.ts'
+import {
+  down,
+  env,
+  fault,
+  heal,
+  kindOf,
+  logs,
+  recover,
+  runDoctor,
+  sandbox,
+  status,
+  topologyOf,
+  type UpFlags,
+  up,
+} from './verbs.ts'
 
 /** A verb with its arguments filled in, ready to run. */
 export type Verb = (context: VerbContext) => Promise<VerbResult>

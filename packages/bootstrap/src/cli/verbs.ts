@@ -1,23 +1,34 @@
+import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
+import { setTimeout } from 'node:timers/promises'
 import { formatEndpoint } from '@ha/core'
-import type { Leftover } from '../client/find-labs.ts'
-import { findLabs, findLeftovers, leftoverMessage, openLab, selectByName } from '../client/find-labs.ts'
+import { didYouMean } from '@ha/core/driver'
+import {
+  findLabs,
+  findLeftovers,
+  type Leftover,
+  leftoverMessage,
+  openLab,
+  selectByName,
+} from '../client/find-labs.ts'
 import type { Lab } from '../client/lab.ts'
 import { startLab } from '../client/start-lab.ts'
 import { doctor } from '../doctor/doctor.ts'
 import type { Finding } from '../doctor/findings.ts'
 import { installServers } from '../doctor/install.ts'
+import type { Evidence, Recovery } from '../galera/recovery.ts'
 import type { FaultAction } from '../lab/events.ts'
 import { defaultFaultMs, faultState } from '../lab/faults.ts'
-import { parseDuration } from '../model/duration.ts'
+import { logTail } from '../machine/lab-folder.ts'
+import { labError, unknownNode } from '../model/errors.ts'
 import { type KindName, kindNames } from '../model/plan.ts'
 import type { Topology } from '../model/topology.ts'
-import type { VerbContext, VerbResult } from './context.ts'
-import { exitCodes } from './exit-code.ts'
-import { clockTime } from './sentences.ts'
-import { statusLines } from './status-table.ts'
+import { parseDuration } from '../model/validation.ts'
+import { runInSandbox } from '../sandbox/sandbox.ts'
+import { clockTime, describeDecision, formatTable, statusLines } from './output.ts'
+import { exitCodes, type VerbContext, type VerbResult } from './run-verb.ts'
 
 /** The flags that choose a lab. */
-export interface LabFlags {
+interface LabFlags {
   readonly name?: string
 }
 
@@ -135,4 +146,187 @@ function findingLines(finding: Finding): readonly string[] {
 
 function nameFlag(flags: LabFlags): string {
   return flags.name === undefined ? '' : ` --name ${flags.name}`
+}
+
+/** What `hactl recover` was typed with. */
+interface RecoverFlags {
+  readonly name?: string
+  readonly assumeLost?: readonly string[]
+  readonly yes?: boolean
+}
+
+/** Shows what is known of every node and what follows, asks, and brings the cluster back. */
+export async function recover(
+  kind: string | undefined,
+  flags: RecoverFlags,
+  context: VerbContext,
+): Promise<VerbResult> {
+  const wanted = kind === undefined ? undefined : kindOf(kind)
+  const lab = openLab(flags.name)
+  if (wanted !== undefined && lab.kind !== wanted) {
+    throw labError('usage', `recover: ${lab.name} is a lab of ${lab.kind}, not of ${wanted}`)
+  }
+  const { signal, onEvent } = context
+  const options = { assumeLost: flags.assumeLost ?? [], signal, onEvent }
+  const found = await lab.recovery(options)
+  context.print(`${recoveryLines(found).join('\n')}\n`)
+  if (found.decision.kind === 'refuse') throw labError('recovery-refused', found.decision.because)
+  if (flags.yes !== true && !(await context.confirm('Do that?'))) {
+    throw labError('recovery-refused', `nothing was done; to do it, type: ${confirmedCommand(lab, flags)}`)
+  }
+  const done = await lab.recover(options)
+  await lab.ready(options)
+  return {
+    json: { lab: lab.name, ...done, status: await lab.status({ signal }) },
+    text: [`${lab.name} is back and all members agree`],
+    exitCode: exitCodes.ok,
+  }
+}
+
+/** The evidence as a table, and what it leads to. */
+export function recoveryLines({ evidence, decision }: Recovery): readonly string[] {
+  const headings = ['NODE', 'STATE', 'HISTORY', 'POSITION', 'FROM', 'STOPPED LAST']
+  return [
+    ...formatTable([headings, ...evidence.map(evidenceCells)]),
+    '',
+    `${describeDecision(decision)}: ${decision.because}`,
+  ]
+}
+
+function evidenceCells({ node, standing }: Evidence): readonly string[] {
+  switch (standing.kind) {
+    case 'unknown':
+      return [node, `unknown: ${standing.because}`]
+    case 'primary':
+    case 'without-majority':
+      return [node, standing.kind, standing.history, String(standing.position), 'the server', '']
+    case 'down': {
+      const { history, position, from, isMarkedSafe } = standing
+      return [node, 'down', history ?? 'none', String(position ?? '?'), from, isMarkedSafe ? 'yes' : 'no']
+    }
+  }
+}
+
+function confirmedCommand(lab: Lab, { assumeLost }: RecoverFlags): string {
+  const lost = assumeLost === undefined ? '' : ` --assume-lost ${assumeLost.join(' ')}`
+  return `hactl recover --name ${lab.name}${lost} --yes`
+}
+
+const shownLines = 100
+const logPollMs = 200
+
+/** Prints the end of a node's log, and with --follow what is added to it. */
+export async function logs(
+  node: string,
+  flags: { readonly name?: string; readonly follow?: boolean },
+  context: VerbContext,
+): Promise<VerbResult> {
+  if (flags.follow === true && context.isJson) {
+    throw labError('usage', '--json prints one document and --follow has no end; leave one of them out')
+  }
+  const lab = openLab(flags.name)
+  const path = lab.nodes.find(({ name }) => name === node)?.logPath
+  if (path === undefined) throw unknownNode({ lab: lab.name, nodes: lab.nodes }, node)
+  if (flags.follow === true) return await followLog(path, lab.folder, context)
+  const lines = logTail(path, shownLines)
+  return { json: { node, path, lines }, text: lines, exitCode: exitCodes.ok }
+}
+
+// A log only grows; polling its size costs nothing and works on every file system. It begins with the node's first
+// start, and it is gone with the lab.
+async function followLog(path: string, folder: string, context: VerbContext): Promise<VerbResult> {
+  let offset = sizeOf(path) ?? 0
+  context.print(tailOf(readFrom(path, 0, offset)))
+  while (!context.signal.aborted) {
+    await setTimeout(logPollMs)
+    const size = sizeOf(path)
+    if (size === undefined && !existsSync(folder)) {
+      return { json: null, text: ['the lab has ended, and its logs with it'], exitCode: exitCodes.ok }
+    }
+    if (size !== undefined && size > offset) context.print(readFrom(path, offset, size - offset))
+    offset = size ?? 0
+  }
+  return { json: null, text: [], exitCode: exitCodes.interrupted }
+}
+
+function sizeOf(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.size
+}
+
+function tailOf(text: string): string {
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  return lines
+    .slice(-shownLines)
+    .map((line) => `${line}\n`)
+    .join('')
+}
+
+function readFrom(path: string, offset: number, length: number): string {
+  if (length === 0) return ''
+  const buffer = Buffer.alloc(length)
+  const file = openSync(path, 'r')
+  try {
+    return buffer.toString('utf8', 0, readSync(file, buffer, 0, length, offset))
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** Runs a command in a sandbox; what it prints is its own, and so is the exit status. */
+export async function sandbox(command: readonly string[], { signal }: VerbContext): Promise<VerbResult> {
+  const exitCode = await runInSandbox(command, signal)
+  return { json: { exitCode }, text: [], exitCode }
+}
+
+/** What `hactl up` was typed with. */
+export interface UpFlags {
+  readonly nodes?: string
+  readonly detect?: string
+  readonly name?: string
+  readonly vhost?: readonly string[]
+  readonly arbitrator?: boolean
+  readonly basePort?: string
+  readonly timeout?: string
+}
+
+/** The kind of that name; of another word it says the nearest. */
+export function kindOf(word: string): KindName {
+  const kind = kindNames.find((name) => name === word)
+  if (kind !== undefined) return kind
+  const hint = didYouMean(word, kindNames)
+  throw labError('usage', `there is no kind '${word}', only ${kindNames.join(', ')}${hint}`)
+}
+
+/** The topology that the flags describe. A flag of another kind is an error: nothing is left out in silence. */
+export function topologyOf(word: string, flags: UpFlags): Topology {
+  const kind = kindOf(word)
+  refuseFlagsOfOtherKinds(kind, flags)
+  const common = {
+    ...(flags.nodes === undefined ? {} : { nodes: wholeNumber(flags.nodes, '--nodes') }),
+    ...(flags.detect === undefined ? {} : { detectMs: parseDuration(flags.detect, '--detect') }),
+    ...(flags.basePort === undefined ? {} : { basePort: wholeNumber(flags.basePort, '--base-port') }),
+  }
+  switch (kind) {
+    case 'rabbitmq':
+      return { kind, ...common, ...(flags.vhost === undefined ? {} : { vhosts: flags.vhost }) }
+    case 'galera':
+      return { kind, ...common, arbitrator: flags.arbitrator ?? false }
+    case 'replication':
+    case 'zookeeper':
+      return { kind, ...common }
+  }
+}
+
+function refuseFlagsOfOtherKinds(kind: KindName, flags: UpFlags): void {
+  const foreign = [
+    { flag: '--vhost', of: 'rabbitmq', isGiven: flags.vhost !== undefined },
+    { flag: '--arbitrator', of: 'galera', isGiven: flags.arbitrator === true },
+  ].find(({ of, isGiven }) => isGiven && of !== kind)
+  if (foreign === undefined) return
+  throw labError('usage', `${foreign.flag} is for ${foreign.of}, and this is ${kind}; leave it out`)
+}
+
+function wholeNumber(text: string, flag: string): number {
+  if (!/^\d{1,5}$/.test(text)) throw labError('usage', `${flag}: '${text}' is not a whole number`)
+  return Number(text)
 }

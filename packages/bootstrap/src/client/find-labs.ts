@@ -1,10 +1,16 @@
 import { didYouMean } from '@ha/core/driver'
-import { endAndRemoveLab } from '../machine/aside.ts'
-import { findPlan, labFolder, labNames, labsHome, leftoverNames } from '../machine/lab-folder.ts'
-import { labError } from '../model/codes.ts'
-import { isHeld, readLabLock } from '../supervisor/claim.ts'
-import { type CallOptions, sendRequest } from './call.ts'
+import { isHeld, readLabLock } from '../lab/lab-lock.ts'
+import {
+  endAndRemoveLab,
+  findPlan,
+  labFolder,
+  labNames,
+  labsHome,
+  leftoverNames,
+} from '../machine/lab-folder.ts'
+import { labError } from '../model/errors.ts'
 import { Lab } from './lab.ts'
+import { type CallOptions, sendRequest } from './supervisor-client.ts'
 
 /** Where labs are looked for. */
 export interface FindOptions {

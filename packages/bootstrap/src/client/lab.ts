@@ -1,34 +1,23 @@
 import { join } from 'node:path'
-import { systemClock } from '@ha/core'
+import { type Endpoint, systemClock } from '@ha/core'
 import { asError, withDeadline } from '@ha/core/driver'
 import type { Recovery } from '../galera/recovery.ts'
 import type { Fault, FaultAction, RecordedEvent } from '../lab/events.ts'
 import { defaultFaultMs } from '../lab/faults.ts'
+import { readEvents } from '../lab/journal.ts'
+import { isHeld, readLabLock } from '../lab/lab-lock.ts'
+import type { Request } from '../lab/protocol.ts'
 import { fold, idOf, initialLabState, type LabState, processOf } from '../lab/state.ts'
-import type { LabStatus, Request } from '../lab/wire.ts'
-import { endAndRemoveLab } from '../machine/aside.ts'
-import { journalPath } from '../machine/lab-folder.ts'
-import { roleOf } from '../model/agreement.ts'
-import { type BootstrapCode, labError } from '../model/codes.ts'
-import { checkFaultMs, checkWaitMs } from '../model/limits.ts'
-import { type Plan, type PlannedNode, partitionFrom } from '../model/plan.ts'
-import { unknownNode } from '../model/unknown-node.ts'
-import { findLeader } from '../rabbitmq/leader.ts'
-import { readEvents } from '../supervisor/book.ts'
-import { isHeld, readLabLock } from '../supervisor/claim.ts'
-import { statusWithoutSupervisor } from '../supervisor/status.ts'
-import { callSupervisor } from './ask.ts'
-import type { CallOptions } from './call.ts'
-import { type FaultLease, faultLease } from './fault-lease.ts'
-import {
-  defaultWaitMs,
-  type FaultOptions,
-  type LabNode,
-  type PartitionOptions,
-  type RecoverOptions,
-  type WaitOptions,
-} from './lab-options.ts'
-import { runTool } from './run-tool.ts'
+import type { LabStatus } from '../lab/status.ts'
+import { statusWithoutSupervisor } from '../lab/status.ts'
+import { endAndRemoveLab, journalPath } from '../machine/lab-folder.ts'
+import { runCommand } from '../machine/run-command.ts'
+import { type BootstrapCode, labError, unknownNode } from '../model/errors.ts'
+import { roleOf } from '../model/membership.ts'
+import { type PartitionSide, type Plan, type PlannedNode, partitionFrom } from '../model/plan.ts'
+import { checkFaultMs, checkWaitMs } from '../model/validation.ts'
+import { findLeader } from '../rabbitmq/probe.ts'
+import { type CallOptions, callSupervisor } from './supervisor-client.ts'
 
 /** A running cluster on this machine, to be broken. It is looked after by a process of its own and outlives this one. */
 export class Lab {
@@ -244,4 +233,71 @@ export class Lab {
 
 function isOver(state: LabState): boolean {
   return state.phase.kind === 'failed' || state.phase.kind === 'ended'
+}
+
+/** How long a wait lasts that says nothing else. */
+const defaultWaitMs = 60_000
+
+/** A node of a lab. */
+export interface LabNode {
+  readonly name: string
+  /** Where applications dial it. It stays the same when the node is killed and comes back. */
+  readonly endpoint: Endpoint
+  /** The process that signals would hit; null while the node does not run. */
+  readonly pid: number | null
+  /** Everything that the node printed. */
+  readonly logPath: string
+}
+
+/** How long a fault lasts, and who may end the wait for its beginning. */
+export interface FaultOptions {
+  /** 1 to 604 800 000: a week. Default 300 000: five minutes. */
+  readonly forMs?: number
+  readonly signal?: AbortSignal | undefined
+}
+
+/** From whom a node is cut, for how long, and who may end the wait for the beginning. */
+export interface PartitionOptions extends FaultOptions {
+  /** Default `peers`. */
+  readonly from?: PartitionSide
+}
+
+/** How long to wait, and who may end the wait. */
+export interface WaitOptions extends CallOptions {
+  /** 1 to 86 400 000: a day. Default 60 000. */
+  readonly timeoutMs?: number
+}
+
+/** Which nodes' data are given up, and who may end the wait. */
+export interface RecoverOptions extends CallOptions {
+  /** Nodes that cannot be asked, or whose data shall not count, by name. Default none. */
+  readonly assumeLost?: readonly string[]
+}
+
+/** A fault in force. It heals by itself at `healsAt`, whatever happens to the program that began it. */
+export interface FaultLease extends Fault {
+  /** Heals the node now; resolves when its process runs again. Agreement comes a moment later: see `lab.ready()`. */
+  heal(): Promise<void>
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+/** A lease around a fault, with the way to end it. */
+function faultLease(fault: Fault, heal: () => Promise<void>): FaultLease {
+  return { ...fault, heal, [Symbol.asyncDispose]: heal }
+}
+
+/** Runs the administration tool of a node with these arguments and returns what it printed. */
+async function runTool(
+  { name, ctl }: Pick<PlannedNode, 'name' | 'ctl'>,
+  args: readonly string[],
+  options: WaitOptions,
+): Promise<string> {
+  if (ctl === null) throw labError('tool-failed', `${name} has no administration tool: it has no data`)
+  const timeoutMs = checkWaitMs(options.timeoutMs, 'ctl.timeoutMs', defaultWaitMs)
+  const limit = { timeoutMs, signal: options.signal }
+  const result = await runCommand({ ...ctl, argv: [...ctl.argv, ...args] }, limit)
+  options.signal?.throwIfAborted()
+  if (result.status === 0) return result.stdout
+  const said = `${result.stderr}${result.stdout}`.trim()
+  throw labError('tool-failed', `ctl ${args.join(' ')} on ${name} failed: ${said}`)
 }

@@ -2,21 +2,47 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { dirname } from 'node:path'
 import { isHaError, systemClock } from '@ha/core'
 import { asError } from '@ha/core/driver'
+import { detectHost } from '../doctor/doctor.ts'
+import { missingServers, serversOf } from '../doctor/server-packages.ts'
+import { resolveGalera } from '../galera/model.ts'
+import { planGalera } from '../galera/plan.ts'
 import type { RecordedEvent } from '../lab/events.ts'
+import { Journal, readEvents } from '../lab/journal.ts'
+import { isHeld, readLabLock } from '../lab/lab-lock.ts'
 import { fold, initialLabState } from '../lab/state.ts'
-import { createDraftFolder, removeLabFolder, removeStaleDrafts } from '../machine/aside.ts'
-import { writeLabFiles } from '../machine/lab-files.ts'
-import { findPlan, journalPath, labFolder, labsFolder, labsHome, planPath } from '../machine/lab-folder.ts'
-import { hasMarked } from '../machine/marks.ts'
-import { type BootstrapCode, labError } from '../model/codes.ts'
-import { checkWaitMs } from '../model/limits.ts'
-import { checkName } from '../model/names.ts'
+import { availableMemoryMib, checkPlatform, currentUser, serverAccount } from '../machine/host.ts'
+import { findMariadb, findRabbit, findZookeeper } from '../machine/installations.ts'
+import {
+  createDraftFolder,
+  dataFolder,
+  findPlan,
+  journalPath,
+  labFolder,
+  labNames,
+  labsFolder,
+  labsHome,
+  planPath,
+  removeLabFolder,
+  removeStaleDrafts,
+  writeLabFiles,
+} from '../machine/lab-folder.ts'
+import { isPortFree } from '../machine/ports.ts'
+import { hasMarked } from '../machine/process-table.ts'
+import type { MariadbDeployment } from '../mariadb/deployment.ts'
+import { type BootstrapCode, labError } from '../model/errors.ts'
+import { checkReserved, portBlocks, portsOf, portsPerLab, type ReservedPorts } from '../model/network.ts'
 import type { Plan } from '../model/plan.ts'
 import type { Topology } from '../model/topology.ts'
-import { Journal, readEvents } from '../supervisor/book.ts'
-import { isHeld, readLabLock } from '../supervisor/claim.ts'
+import { checkMemory, checkName, checkWaitMs } from '../model/validation.ts'
+import { resolveRabbit } from '../rabbitmq/model.ts'
+import { planRabbit } from '../rabbitmq/plan.ts'
+import { resolveReplication } from '../replication/model.ts'
+import { planReplication } from '../replication/plan.ts'
+import { findNetwork } from '../sandbox/sandbox.ts'
+import { planForNetwork } from '../sandbox/sandbox-plan.ts'
+import { resolveZookeeper } from '../zookeeper/model.ts'
+import { planZookeeper } from '../zookeeper/plan.ts'
 import { Lab } from './lab.ts'
-import { planLab } from './plan-lab.ts'
 
 /** Where and how a lab is started. */
 export interface StartOptions {
@@ -123,5 +149,73 @@ function labExists(name: string, cause?: unknown): Error {
     'lab-exists',
     `there is a lab called '${name}' already; type: hactl status, then hactl down --name ${name}, or give another --name`,
     { cause },
+  )
+}
+
+/** Plans a lab of that name for this machine: programs found, ports free, memory enough. */
+async function planLab(topology: Topology, lab: string, home: string): Promise<Plan> {
+  await checkPlatform()
+  const folder = labFolder(home, lab)
+  const reserved = reservedPorts(home)
+  const firstPort = topology.basePort ?? (await freeBlock(folder, reserved))
+  const network = findNetwork(process.env)
+  const plan = planForNetwork(planCluster(topology, { lab, folder, firstPort, network }), network)
+  checkReserved(portsOf(plan), reserved)
+  checkMemory(availableMemoryMib(), plan.nodes.length, plan.kind)
+  return plan
+}
+
+type Deployment = Pick<MariadbDeployment, 'lab' | 'folder' | 'firstPort' | 'network'>
+
+function planCluster(topology: Topology, deployment: Deployment): Plan {
+  switch (topology.kind) {
+    case 'rabbitmq': {
+      const search = findRabbit(process.env)
+      if (search.kind === 'missing') throw missingServers(serversOf[topology.kind], search, detectHost())
+      return planRabbit(resolveRabbit(topology, { ...deployment, installation: search.installation }))
+    }
+    case 'galera':
+      return planGalera(resolveGalera(topology, mariadbDeployment(topology.kind, deployment)))
+    case 'replication':
+      return planReplication(resolveReplication(topology, mariadbDeployment(topology.kind, deployment)))
+    case 'zookeeper': {
+      const search = findZookeeper(process.env)
+      if (search.kind === 'missing') throw missingServers(serversOf[topology.kind], search, detectHost())
+      return planZookeeper(resolveZookeeper(topology, { ...deployment, installation: search.installation }))
+    }
+  }
+}
+
+function mariadbDeployment(kind: 'galera' | 'replication', deployment: Deployment): MariadbDeployment {
+  const search = findMariadb(process.env)
+  if (search.kind === 'missing') throw missingServers(serversOf[kind], search, detectHost())
+  return {
+    ...deployment,
+    dataFolder: dataFolder(deployment.folder, process.getuid?.() ?? 0),
+    installation: search.installation,
+    runAs: serverAccount(),
+    administrator: currentUser(),
+  }
+}
+
+// Also those of a node that is down now: it will want them back.
+function reservedPorts(home: string): ReservedPorts {
+  return new Map(
+    labNames(home).flatMap((lab) => {
+      const plan = findPlan(labFolder(home, lab))
+      return plan === undefined ? [] : portsOf(plan).map((port) => [port, lab] as const)
+    }),
+  )
+}
+
+async function freeBlock(folder: string, reserved: ReservedPorts): Promise<number> {
+  for (const first of portBlocks(folder)) {
+    const ports = Array.from({ length: portsPerLab }, (_, i) => first + i)
+    if (ports.some((port) => reserved.has(port))) continue
+    if ((await Promise.all(ports.map(isPortFree))).every((free) => free)) return first
+  }
+  throw labError(
+    'port-taken',
+    `no block of ${portsPerLab} free ports between 21000 and 29000; choose one with --base-port`,
   )
 }

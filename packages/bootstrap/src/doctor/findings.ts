@@ -1,9 +1,12 @@
-import type { MariadbSearch } from '../machine/mariadb-programs.ts'
-import type { RabbitSearch } from '../machine/rabbit-programs.ts'
-import type { ZookeeperSearch } from '../machine/zookeeper-programs.ts'
-import type { SandboxObstacle } from '../sandbox/refusal.ts'
-import { chooseInstall, type HostSystem } from './install-command.ts'
-import { type MissingPrograms, type ServerPackages, serversOf } from './servers.ts'
+import type { MariadbSearch, RabbitSearch, ZookeeperSearch } from '../machine/installations.ts'
+import type { SandboxObstacle } from '../sandbox/sandbox.ts'
+import {
+  chooseInstall,
+  type HostSystem,
+  type MissingPrograms,
+  type ServerPackages,
+  serversOf,
+} from './server-packages.ts'
 
 /** One thing that `doctor` looked at. */
 export interface Finding {

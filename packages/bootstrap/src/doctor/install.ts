@@ -1,14 +1,18 @@
-import { existsSync } from 'node:fs'
+import { chmodSync, existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { linkedController } from '@ha/core/driver'
 import { type RunCommand, runCommand } from '../machine/run-command.ts'
-import { labError } from '../model/codes.ts'
-import { checkWaitMs } from '../model/limits.ts'
+import { labError } from '../model/errors.ts'
 import type { KindName } from '../model/plan.ts'
+import { checkWaitMs } from '../model/validation.ts'
 import { detectHost } from './doctor.ts'
-import { chooseInstall, type HostSystem, type InstallChoice } from './install-command.ts'
-import { deferSignals } from './postponed-signals.ts'
-import { type ServerPackages, type ServerSearch, serversFor } from './servers.ts'
-import { denyServiceStarts, installMark } from './service-starts.ts'
+import {
+  chooseInstall,
+  type HostSystem,
+  type InstallChoice,
+  type ServerPackages,
+  type ServerSearch,
+  serversFor,
+} from './server-packages.ts'
 
 /** What installing did, or what somebody has to type. */
 export type InstallOutcome =
@@ -162,4 +166,51 @@ function definedVariables(environment: NodeJS.ProcessEnv): Record<string, string
   return Object.fromEntries(
     Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
   )
+}
+
+// invoke-rc.d and deb-systemd-invoke ask this program whether a service may be started; 101 is no.
+const mark = '# Written by hactl while it installs servers; may be removed.'
+
+/** In the environment of the package manager, and so of the maintainer scripts that it runs. */
+export const installMark = 'HACTL_INSTALL'
+
+/** Answers no to nobody but the maintainer scripts of our own installation: left behind, it does no harm. */
+const policy = `#!/bin/sh
+${mark}
+test -n "$${installMark}" && exit 101
+exit 0
+`
+
+/**
+ * Forbids the service starts of an installation that carries {@link installMark}; the returned function takes that
+ * back. A policy of the administrator's is left to decide; one of ours, left by a process that was killed, is not.
+ */
+export function denyServiceStarts(path: string): () => void {
+  if (existsSync(path) && !readFileSync(path, 'utf8').includes(mark)) return () => undefined
+  writeFileSync(path, policy)
+  chmodSync(path, 0o755)
+  return () => rmSync(path, { force: true })
+}
+
+const terminationSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+
+/**
+ * Runs work that must not be cut in the middle: a signal that would end this process aborts the signal that the work
+ * gets, and ends the process when the work has ended. Whoever listens for such signals decides alone.
+ */
+export async function deferSignals<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const interrupt = new AbortController()
+  let caught: NodeJS.Signals | undefined
+  const onSignal = (name: NodeJS.Signals): void => {
+    caught ??= name
+    interrupt.abort(new Error(`${name} was received`))
+  }
+  const unheard = terminationSignals.filter((name) => process.listenerCount(name) === 0)
+  for (const name of unheard) process.on(name, onSignal)
+  try {
+    return await work(interrupt.signal)
+  } finally {
+    for (const name of unheard) process.off(name, onSignal)
+    if (caught !== undefined) process.kill(process.pid, caught)
+  }
 }

@@ -1,15 +1,33 @@
 import { asServer, clientArgv, command, environment, sql } from '../mariadb/commands.ts'
-import { confFile, copyData, createData, createDataFolder, initialSql } from '../mariadb/first-data.ts'
-import { jdbcUrl } from '../mariadb/jdbc-url.ts'
-import { serverPaths } from '../mariadb/paths.ts'
-import type { Command, Plan, PlannedFile, PlannedNode, PlannedProcess, Step } from '../model/plan.ts'
-import { argvInNamespace } from '../sandbox/spread.ts'
-import { viewQuery } from './answers.ts'
-import { arbitratorOptions, groupAddress, renderGaleraConf } from './conf.ts'
-import { galeraFaults } from './levers.ts'
+import { type MariadbDeployment, serverPaths } from '../mariadb/deployment.ts'
+import {
+  confFile,
+  copyData,
+  createData,
+  createDataFolder,
+  initialSql,
+  jdbcUrl,
+} from '../mariadb/initial-data.ts'
+import type {
+  Command,
+  Plan,
+  PlannedFile,
+  PlannedNode,
+  PlannedProcess,
+  PlannedRecovery,
+  PlannedSource,
+  Step,
+} from '../model/plan.ts'
+import { argvInNamespace } from '../sandbox/sandbox-plan.ts'
+import {
+  arbitratorOptions,
+  galeraFaults,
+  groupAddress,
+  renderGaleraConf,
+  renderStartScript,
+} from './config.ts'
 import type { GaleraArbitrator, GaleraModel, GaleraNode } from './model.ts'
-import { planRecovery } from './plan-recovery.ts'
-import { renderStartScript } from './start-script.ts'
+import { viewQuery } from './probe.ts'
 
 /** Founds a cluster. Given on the command line once: in a file it would found another one at the next crash. */
 const newClusterArgs = ['--wsrep-new-cluster']
@@ -172,4 +190,30 @@ function bootstrapOnce({ deployment }: GaleraModel, { name, host }: GaleraNode):
   ])
   // It listens on its own address already.
   return command(deployment, argvInNamespace(deployment.network, host, argv))
+}
+
+/** Asks a node that runs how it stands. */
+const sourceStateQuery =
+  "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_uuid', 'wsrep_last_committed')"
+
+/** What bringing back a cluster without a majority works with. */
+function planRecovery(model: GaleraModel, founding: readonly string[]): PlannedRecovery {
+  return {
+    founding,
+    sources: model.nodes.map(({ name }) => plannedSource(model.deployment, name)),
+    arbitrators: model.arbitrator === null ? [] : [model.arbitrator.name],
+  }
+}
+
+function plannedSource(deployment: MariadbDeployment, node: string): PlannedSource {
+  const { conf, data } = serverPaths(deployment, node)
+  const recover = [deployment.installation.server, `--defaults-file=${conf}`, '--wsrep-recover']
+  return {
+    node,
+    stateFile: `${data}/grastate.dat`,
+    viewFile: `${data}/gvwstate.dat`,
+    findPosition: command(deployment, asServer(deployment, recover)),
+    askStanding: sql(deployment, node, sourceStateQuery),
+    promote: sql(deployment, node, "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'"),
+  }
 }

@@ -1,5 +1,4 @@
-import type { Evidence } from '../galera/evidence.ts'
-import type { RecoveryDecision } from '../galera/recovery.ts'
+import type { Evidence, RecoveryDecision } from '../galera/recovery.ts'
 import type { ProcessId } from '../machine/process-table.ts'
 import type { NetworkFault, ServerFault } from '../model/plan.ts'
 

@@ -1,5 +1,4 @@
-import { labError } from '../model/codes.ts'
-import { checkFaultMs } from '../model/limits.ts'
+import { labError } from '../model/errors.ts'
 import {
   type NetworkFault,
   networkFaults,
@@ -7,6 +6,7 @@ import {
   type ServerFault,
   serverFaults,
 } from '../model/plan.ts'
+import { checkFaultMs } from '../model/validation.ts'
 import { type Fault, type FaultAction, processFaults } from './events.ts'
 import { type LabState, processOf } from './state.ts'
 

@@ -1,13 +1,29 @@
-import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { createHash, randomBytes, randomInt } from 'node:crypto'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmdirSync,
+  rmSync,
+  type Stats,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { homedir } from 'node:os'
-import { isAbsolute, join, resolve } from 'node:path'
-import { labError } from '../model/codes.ts'
-import { isName } from '../model/names.ts'
-import type { Plan } from '../model/plan.ts'
+import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
+import { labError } from '../model/errors.ts'
+import type { Plan, PlannedFile } from '../model/plan.ts'
+import { isName } from '../model/validation.ts'
+import { endMarked, identify } from './process-table.ts'
 
 /** The kernel takes 107 bytes of a socket path and no more. */
-export const longestSocketPath = 107
+const longestSocketPath = 107
 
 /** The folder that holds all labs: `given`, else HACTL_HOME, else where the user's programs keep their state. */
 export function labsHome(given: string | undefined, environment: NodeJS.ProcessEnv = process.env): string {
@@ -99,4 +115,129 @@ function folderNames(home: string): readonly string[] {
     .filter((entry) => entry.isDirectory() && isName(entry.name))
     .map((entry) => entry.name)
     .sort()
+}
+
+/** Writes what the plan asks for. A secret is drawn here and exists nowhere else. */
+export function writeLabFiles(plan: Pick<Plan, 'folder' | 'files'>): void {
+  for (const file of plan.files) {
+    const path = join(plan.folder, file.path)
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    writeLabFile(path, file)
+  }
+}
+
+/** Refuses to go on when a secret file is open to others or is not there: the server would, too, less clearly. */
+export function checkSecrets(plan: Pick<Plan, 'folder' | 'files'>): void {
+  for (const file of plan.files.filter((planned) => planned.secret)) {
+    const path = join(plan.folder, file.path)
+    if (!existsSync(path)) throw labError('secret-mode', `${path} is gone; type: hactl down, and start again`)
+    const mode = statSync(path).mode & 0o777
+    if ((mode & 0o077) !== 0) {
+      const shown = mode.toString(8).padStart(4, '0')
+      throw labError(
+        'secret-mode',
+        `${path} has mode ${shown}, so others can read the secret; type: chmod 0400 ${path}`,
+      )
+    }
+  }
+}
+
+function writeLabFile(path: string, file: PlannedFile): void {
+  switch (file.content.kind) {
+    case 'link':
+      symlinkSync(file.content.target, path)
+      return
+    case 'text':
+      writeFileSync(path, file.content.text, { mode: file.mode })
+      chmodSync(path, file.mode)
+      return
+    case 'random':
+      writeFileSync(path, randomLetters(file.content.length), { mode: file.mode })
+      chmodSync(path, file.mode)
+  }
+}
+
+function randomLetters(length: number): string {
+  return Array.from({ length }, () => String.fromCharCode(65 + randomInt(26))).join('')
+}
+
+// Where the system keeps what services write.
+const rootDataFolder = '/var/lib/hactl'
+// A node's name has up to 31 letters.
+const longestSocketName = '/data/'.length + 31 + '.sock'.length
+
+/**
+ * Where servers of a lab that run as another user keep their data: beside all users' homes when root starts the lab,
+ * since nobody else may pass those; in the lab's folder otherwise, or under a short name when their sockets would not
+ * fit there.
+ */
+export function dataFolder(folder: string, uid: number): string {
+  const digest = createHash('sha256').update(folder).digest('hex').slice(0, 16)
+  if (uid === 0) return join(rootDataFolder, digest)
+  if (Buffer.byteLength(folder) + longestSocketName <= longestSocketPath) return join(folder, 'data')
+  return join(shortSocketFolder(uid), digest)
+}
+
+/** Removes the data of the lab in this folder, wherever they are. */
+function removeData(folder: string, uid: number = process.getuid?.() ?? 0): void {
+  rmSync(dataFolder(folder, uid), { recursive: true, force: true, maxRetries: 5 })
+  if (uid === 0 && existsSync(rootDataFolder) && readdirSync(rootDataFolder).length === 0)
+    rmdirSync(rootDataFolder)
+}
+
+/**
+ * Makes a folder for sockets in a place where everybody may write. One that is there already must be a folder of this
+ * user that nobody else can look into: behind a link, or in another user's folder, somebody else could answer.
+ */
+export function prepareSocketFolder(path: string, uid: number): void {
+  if (!existsSync(path)) mkdirSync(path, { mode: 0o700 })
+  const objection = unsafeReason(lstatSync(path), uid)
+  if (objection !== undefined) throw labError('supervisor-lost', `${path} ${objection}; type: rm -r ${path}`)
+}
+
+function unsafeReason(stat: Stats, uid: number): string | undefined {
+  if (!stat.isDirectory()) return 'is no folder'
+  if (stat.uid !== uid) return 'belongs to another user'
+  return (stat.mode & 0o077) === 0 ? undefined : 'is open to others'
+}
+
+// A lab is made and removed beside its place, under a name that no lab can have: .rabbitmq.4711.a1b2c3
+const draftName = /^\.[a-z0-9-]+\.(\d+)\.\w+$/
+
+/** Makes an empty folder beside `folder`, in which a lab takes shape before it is moved to its place. */
+export function createDraftFolder(folder: string): string {
+  return mkdtempSync(draftStem(folder))
+}
+
+/**
+ * Removes a lab's folder. It is moved aside in one step first: a crash in the middle leaves nothing that looks like
+ * a lab and is none.
+ */
+export function removeLabFolder(folder: string): void {
+  // Data that are elsewhere go first: what is left is still a lab, and is asked to end again.
+  removeData(folder)
+  if (!existsSync(folder)) return
+  const aside = `${draftStem(folder)}${randomBytes(3).toString('hex')}`
+  renameSync(folder, aside)
+  rmSync(aside, { recursive: true, force: true, maxRetries: 5 })
+}
+
+/** Ends whatever runs of a lab that nobody looks after, recorded or not, and removes its folder. */
+export async function endAndRemoveLab(folder: string): Promise<void> {
+  await endMarked(folder)
+  removeLabFolder(folder)
+}
+
+/** Removes what processes that have died since left half made or half removed in a folder of labs. */
+export function removeStaleDrafts(labs: string): void {
+  if (!existsSync(labs)) return
+  for (const name of readdirSync(labs)) {
+    const pid = draftName.exec(name)?.[1]
+    if (pid === undefined || identify(Number(pid)) !== undefined) continue
+    rmSync(join(labs, name), { recursive: true, force: true })
+  }
+}
+
+function draftStem(folder: string): string {
+  return join(dirname(folder), `.${basename(folder)}.${process.pid}.`)
 }

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { processName } from './process-table.ts'
 
 /** Whether a server could listen on this port of 127.0.0.1 and of every interface right now. */
@@ -40,4 +40,23 @@ function holdsSocket(pid: string, inode: string): boolean {
     // Ended meanwhile, or another user's: then it stays unnamed.
     return false
   }
+}
+
+// Who is cut off hears nothing, not even a refusal. On one machine everybody else answers at once.
+const connectTimeoutMs = 1_000
+
+/** Whether something accepts connections on a unix socket, or on a port of an address, within a second. */
+export function acceptsConnections(
+  target: string | { readonly host: string; readonly port: number },
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = typeof target === 'string' ? connect(target) : connect(target)
+    const settle = (answer: boolean): void => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.setTimeout(connectTimeoutMs, () => settle(false))
+    socket.once('connect', () => settle(true))
+    socket.once('error', () => settle(false))
+  })
 }

@@ -1,6 +1,5 @@
-import type { Command } from '../model/plan.ts'
-import { serverPaths } from './paths.ts'
-import type { MariadbDeployment } from './place.ts'
+import type { Command, FaultCommands } from '../model/plan.ts'
+import { type MariadbDeployment, serverPaths } from './deployment.ts'
 
 // A server that is alive greets in a millisecond; one that is frozen never does.
 const connectTimeoutS = 1
@@ -40,4 +39,27 @@ export function clientArgv(deployment: MariadbDeployment, node: string): readonl
 /** Runs SQL on a server as its administrator. */
 export function sql(deployment: MariadbDeployment, node: string, statements: string): Command {
   return command(deployment, clientArgv(deployment, node), `${statements};\n`)
+}
+
+/** The first two columns of what the client program printed, by the first. */
+export function pairs(output: string): ReadonlyMap<string, string> {
+  return new Map(rows(output).map(([key = '', value = '']) => [key.toLowerCase(), value]))
+}
+
+/** The rows that the client program printed: columns are parted by tabs. */
+export function rows(output: string): readonly (readonly string[])[] {
+  return output
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => line.split('\t'))
+}
+
+/** The lever that sets a server variable, and sets it back. */
+export function settingFault(
+  deployment: MariadbDeployment,
+  node: string,
+  [name, broken, healed]: readonly [name: string, broken: string, healed: string],
+): FaultCommands {
+  const set = (value: string): string => `SET GLOBAL ${name} = ${value}`
+  return { begin: sql(deployment, node, set(broken)), heal: sql(deployment, node, set(healed)) }
 }

@@ -1,5 +1,5 @@
 /** What goes into a file: text, a secret drawn once when the lab is made, or a symbolic link. */
-export type FileContent =
+type FileContent =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'random'; readonly length: number }
   | { readonly kind: 'link'; readonly target: string }
@@ -161,4 +161,9 @@ export interface Plan {
   readonly recovery: PlannedRecovery | null
   /** What the plan leaves out or chooses, in sentences for the user. */
   readonly notes: readonly string[]
+}
+
+/** Text as one word of a shell command, whatever is in it. */
+export function shellQuote(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -1,11 +1,8 @@
-import { checkDetectMs } from '../model/limits.ts'
-import { checkName, nodeNames } from '../model/names.ts'
-import { hostNameOf, hostOf, type Network } from '../model/network.ts'
-import { checkFirstPort } from '../model/ports.ts'
+import type { RabbitInstallation } from '../machine/installations.ts'
+import { labError } from '../model/errors.ts'
+import { checkFirstPort, hostNameOf, hostOf, type Network } from '../model/network.ts'
 import type { Policy, RabbitTopology } from '../model/topology.ts'
-import type { RabbitInstallation } from './installation.ts'
-import { type RabbitTimers, rabbitTimers } from './timers.ts'
-import { hasFeature, parseRabbitVersion, type RabbitVersion } from './version.ts'
+import { checkDetectMs, checkName, nodeNames } from '../model/validation.ts'
 
 /** Where a lab will be: what the machine decides, not the user. */
 export interface RabbitDeployment {
@@ -103,4 +100,68 @@ function notesOn(version: RabbitVersion, nodes: number): readonly string[] {
 
 function mirrors(policy: Policy): boolean {
   return 'ha-mode' in policy.definition
+}
+
+/** A RabbitMQ version, as far as decisions need it. */
+interface RabbitVersion {
+  readonly major: number
+  readonly minor: number
+  readonly text: string
+}
+
+/** Reads `3.10.8` or `4.0.5-rc.1`. */
+export function parseRabbitVersion(text: string): RabbitVersion {
+  const match = /^(\d+)\.(\d+)\.\d+/.exec(text)
+  if (match === null) {
+    throw labError('config-invalid', `'${text}' is not a RabbitMQ version; expected one like 3.10.8`)
+  }
+  return { major: Number(match[1]), minor: Number(match[2]), text }
+}
+
+// From which version on a feature is gone. Sources: the schemas and modules of the server at its release tags
+// 3.10.8, 3.13.7, 4.0.5, 4.2.0 and 4.3.5.
+const goneSince = {
+  /** Policies with `ha-mode`; 4.0 answers 400 to them. */
+  mirroring: [4, 0],
+  /** A blank node that finds no peer waits 10 x 500 ms before it forms a cluster; 3.13 elects the oldest at once. */
+  patientSeed: [3, 13],
+  /** `cluster_partition_handling` has an effect; from 4.3 on it is accepted and ignored. */
+  partitionHandling: [4, 3],
+} as const
+
+/** What a version may have or have lost. */
+export type RabbitFeature = keyof typeof goneSince
+
+/** Whether the version still has the feature. */
+export function hasFeature(version: RabbitVersion, feature: RabbitFeature): boolean {
+  const [major, minor] = goneSince[feature]
+  return version.major < major || (version.major === major && version.minor < minor)
+}
+
+/** The server's own timers, in the whole seconds that it takes. */
+export interface RabbitTimers {
+  /** Four ticks fit into it; a peer that was silent for all of them is given up. */
+  readonly netTicktimeS: number
+  /**
+   * How long a process that sends to a peer may hang while the connection to it is set up. A frozen peer accepts the
+   * connection and says nothing: with the default, whoever sends to it first hangs for seven seconds, although it
+   * has been given up.
+   */
+  readonly netSetuptimeS: number
+  /** What the server proposes to clients; it closes a connection after two of them without a byte. */
+  readonly heartbeatS: number
+}
+
+const serverDefaults: RabbitTimers = { netTicktimeS: 60, netSetuptimeS: 7, heartbeatS: 60 }
+
+// With 4 s the server bears a client whose event loop is blocked for 8 s. Two seconds would close the connection of
+// a service that collects garbage for four: a false alarm that no client can prevent.
+const minHeartbeatS = 4
+
+/** The timers that fit a promise: a tick each `detectMs`, and the server's own values when nothing was promised. */
+export function rabbitTimers(detectMs: number | null): RabbitTimers {
+  if (detectMs === null) return serverDefaults
+  const netTicktimeS = Math.ceil((4 * detectMs) / 1000)
+  const netSetuptimeS = Math.ceil(detectMs / 1000)
+  return { netTicktimeS, netSetuptimeS, heartbeatS: Math.max(minHeartbeatS, netTicktimeS) }
 }

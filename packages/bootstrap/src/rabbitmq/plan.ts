@@ -1,12 +1,16 @@
 import type { Command, Plan, PlannedFile, PlannedNode, PlannedProcess, Step } from '../model/plan.ts'
-import { argvInNamespace } from '../sandbox/spread.ts'
-import { renderAdvancedConfig } from './advanced-config.ts'
-import { renderConf } from './conf.ts'
-import { needsDefinitions, renderDefinitions } from './definitions.ts'
-import { nodeEnvironment, sharedEnvironment } from './environment.ts'
+import { argvInNamespace } from '../sandbox/sandbox-plan.ts'
+import {
+  needsDefinitions,
+  nodeEnvironment,
+  renderAdvancedConfig,
+  renderConf,
+  renderDefinitions,
+  serverHome,
+  sharedEnvironment,
+} from './config.ts'
 import type { RabbitModel, RabbitNode } from './model.ts'
-import { restartExpression, viewExpression } from './questions.ts'
-import { serverHome } from './server-home.ts'
+import { restartExpression, viewExpression } from './probe.ts'
 
 // As long as the cookies that Erlang draws.
 const cookieLength = 20

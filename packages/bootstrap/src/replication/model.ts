@@ -1,10 +1,7 @@
-import { type MariadbDeployment, minDetectMs } from '../mariadb/place.ts'
-import { checkDetectMs } from '../model/limits.ts'
-import { checkName, nodeNames } from '../model/names.ts'
-import { hostOf } from '../model/network.ts'
-import { checkFirstPort, portsPerLab } from '../model/ports.ts'
+import { type MariadbDeployment, minDetectMs } from '../mariadb/deployment.ts'
+import { checkFirstPort, hostOf, portsPerLab } from '../model/network.ts'
 import type { ReplicationTopology } from '../model/topology.ts'
-import { type ReplicationTimers, replicationTimers } from './timers.ts'
+import { checkDetectMs, checkName, nodeNames } from '../model/validation.ts'
 
 /** A server with its number, which must differ in a replication, and its port. */
 export interface ReplicationNode {
@@ -43,4 +40,24 @@ export function resolveReplication(
     detectMs,
     timers: replicationTimers(detectMs),
   }
+}
+
+/** How a replica notices that its primary is gone, in the seconds that the server takes. */
+interface ReplicationTimers {
+  /** The silence after which a replica dials its primary again. */
+  readonly netTimeoutS: number
+  /** The primary sends a sign of life after as much time without a write. */
+  readonly heartbeatS: number
+  /** How long a replica waits before it dials again. */
+  readonly retryS: number
+}
+
+// MASTER_CONNECT_RETRY is 60 s by default: a primary that was restarted would stay without replicas for a minute.
+const retryS = 1
+
+/** The timers that fit a promise: the server's own 60 s and half of it when nothing was promised. */
+export function replicationTimers(detectMs: number | null): ReplicationTimers {
+  if (detectMs === null) return { netTimeoutS: 60, heartbeatS: 30, retryS }
+  const netTimeoutS = Math.ceil(detectMs / 1000)
+  return { netTimeoutS, heartbeatS: Math.min(detectMs / 1000, netTimeoutS) / 2, retryS }
 }

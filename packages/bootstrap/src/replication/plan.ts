@@ -1,4 +1,6 @@
-import { asServer, clientArgv, command, environment, sql } from '../mariadb/commands.ts'
+import { asServer, clientArgv, command, environment, settingFault, sql } from '../mariadb/commands.ts'
+import { commonSettings, renderConf } from '../mariadb/config.ts'
+import { serverPaths } from '../mariadb/deployment.ts'
 import {
   applicationUser,
   confFile,
@@ -6,14 +8,11 @@ import {
   createData,
   createDataFolder,
   initialSql,
-} from '../mariadb/first-data.ts'
-import { jdbcUrl } from '../mariadb/jdbc-url.ts'
-import { settingFault } from '../mariadb/levers.ts'
-import { serverPaths } from '../mariadb/paths.ts'
+  jdbcUrl,
+} from '../mariadb/initial-data.ts'
 import type { Command, Plan, PlannedFile, PlannedNode, PlannedProcess, Step } from '../model/plan.ts'
-import { primaryQuery, replicaQuery } from './answers.ts'
-import { renderReplicationConf } from './conf.ts'
 import type { ReplicationModel, ReplicationNode } from './model.ts'
+import { primaryQuery, replicaQuery } from './probe.ts'
 
 /** Everything that starting the servers will do. */
 export function planReplication(model: ReplicationModel): Plan {
@@ -137,4 +136,19 @@ function changeMasterSql({ primary, timers }: ReplicationModel): string {
     `MASTER_HEARTBEAT_PERIOD = ${timers.heartbeatS}`,
   ]
   return `CHANGE MASTER TO ${terms.join(', ')}; START SLAVE`
+}
+
+/** The text of a server's configuration file. A replica is read-only for everybody but replication and the administrator. */
+function renderReplicationConf(model: ReplicationModel, node: ReplicationNode): string {
+  return renderConf([
+    ...commonSettings(model.deployment, node),
+    ['server_id', node.serverId],
+    ['log_bin', 'binlog'],
+    ['log_slave_updates', 'ON'],
+    ['gtid_strict_mode', 'ON'],
+    // How the primary's `SHOW SLAVE HOSTS` names it.
+    ['report_host', node.name],
+    ['slave_net_timeout', model.timers.netTimeoutS],
+    ['read_only', node === model.primary ? 0 : 1],
+  ])
 }

@@ -4,10 +4,9 @@ import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { asError } from '@ha/core/driver'
 import { runCommand } from '../machine/run-command.ts'
-import { labError } from '../model/codes.ts'
-import { exitStatus } from './exit-status.ts'
-import { clientsFile, ownNamespace, sandboxVariable } from './find-network.ts'
-import { createRouter } from './scripts.ts'
+import { labError } from '../model/errors.ts'
+import { createRouter } from './network-scripts.ts'
+import { clientsFile, exitStatus, ownNamespace, sandboxVariable } from './sandbox.ts'
 
 // Some milliseconds, on a machine that is not busy.
 const setupTimeoutMs = 30_000

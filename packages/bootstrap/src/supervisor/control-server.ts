@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { isHaError } from '@ha/core'
 import { asError } from '@ha/core/driver'
-import type { Reply, Request } from '../lab/wire.ts'
+import type { Reply, Request } from '../lab/protocol.ts'
 import type { Supervisor } from './supervisor.ts'
 
 /** Serves a supervisor on a unix socket that only its user may open. */

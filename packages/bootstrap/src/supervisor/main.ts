@@ -4,12 +4,18 @@ import { dirname } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { systemClock } from '@ha/core'
 import { asError } from '@ha/core/driver'
-import { dataFolder } from '../machine/data-folder.ts'
-import { findPlan, journalPath, planPath, shortSocketFolder, socketPath } from '../machine/lab-folder.ts'
-import { prepareSocketFolder } from '../machine/socket-folder.ts'
-import { labError } from '../model/codes.ts'
-import { Journal } from './book.ts'
-import { acquireLabLock } from './claim.ts'
+import { Journal } from '../lab/journal.ts'
+import { acquireLabLock } from '../lab/lab-lock.ts'
+import {
+  dataFolder,
+  findPlan,
+  journalPath,
+  planPath,
+  prepareSocketFolder,
+  shortSocketFolder,
+  socketPath,
+} from '../machine/lab-folder.ts'
+import { labError } from '../model/errors.ts'
 import { serve } from './control-server.ts'
 import { Supervisor } from './supervisor.ts'
 

@@ -1,14 +1,17 @@
 import { join } from 'node:path'
 import type { Clock } from '@ha/core'
+import { readView as readGaleraView } from '../galera/probe.ts'
 import { faultState, isProcessFault } from '../lab/faults.ts'
-import { answerReaders } from '../lab/kinds.ts'
+import type { Journal } from '../lab/journal.ts'
 import type { LabState } from '../lab/state.ts'
 import { logTail } from '../machine/lab-folder.ts'
 import { runCommand } from '../machine/run-command.ts'
-import { type Agreement, judgeAgreement, type MemberAnswer, type MemberView } from '../model/agreement.ts'
-import { labError } from '../model/codes.ts'
-import type { Plan, PlannedNode } from '../model/plan.ts'
-import type { Journal } from './book.ts'
+import { labError } from '../model/errors.ts'
+import { type Agreement, judgeAgreement, type MemberAnswer, type MemberView } from '../model/membership.ts'
+import type { KindName, Plan, PlannedNode } from '../model/plan.ts'
+import { readView as readRabbitView, repairRefusal } from '../rabbitmq/probe.ts'
+import { readView as readReplicationView } from '../replication/probe.ts'
+import { readView as readZookeeperView } from '../zookeeper/probe.ts'
 import { shownLogLines } from './processes.ts'
 
 // A healthy member answers in 5 to 30 ms.
@@ -85,4 +88,19 @@ function knownDown(state: LabState, node: string): string | undefined {
   if (fault !== undefined && isProcessFault(fault.action)) return `it is ${faultState(fault.action)}`
   const process = state.processes[node]
   return process === undefined || process.kind === 'down' ? 'it is not running' : undefined
+}
+
+/** What a kind of cluster knows that a plan cannot say as data: how to read what its members answer. */
+interface AnswerReader {
+  readView(output: string): MemberView
+  /** Why the repair command of a member did not repair it; undefined when it did. */
+  repairRefusal(output: string): string | undefined
+}
+
+/** The kinds of cluster that labs are made of. */
+export const answerReaders: Readonly<Record<KindName, AnswerReader>> = {
+  rabbitmq: { readView: readRabbitView, repairRefusal },
+  galera: { readView: readGaleraView, repairRefusal: () => undefined },
+  replication: { readView: readReplicationView, repairRefusal: () => undefined },
+  zookeeper: { readView: readZookeeperView, repairRefusal: () => undefined },
 }

@@ -2,19 +2,23 @@ import { spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Clock } from '@ha/core'
+import type { Journal } from '../lab/journal.ts'
 import { idOf, processOf } from '../lab/state.ts'
-import { checkSecrets } from '../machine/lab-files.ts'
-import { logTail } from '../machine/lab-folder.ts'
-import { endMarked, labMark } from '../machine/marks.ts'
-import { isPortFree, portHolder } from '../machine/ports.ts'
-import type { ProcessId } from '../machine/process-table.ts'
-import { findMarked, identify, isRunning, signal } from '../machine/process-table.ts'
+import { checkSecrets, logTail } from '../machine/lab-folder.ts'
+import { acceptsConnections, isPortFree, portHolder } from '../machine/ports.ts'
+import {
+  endMarked,
+  findMarked,
+  identify,
+  isRunning,
+  labMark,
+  type ProcessId,
+  signal,
+} from '../machine/process-table.ts'
 import { runCommand } from '../machine/run-command.ts'
-import { acceptsConnections } from '../machine/sockets.ts'
-import { labError } from '../model/codes.ts'
+import { labError } from '../model/errors.ts'
 import { isShared } from '../model/network.ts'
 import type { Plan, PlannedProcess } from '../model/plan.ts'
-import type { Journal } from './book.ts'
 
 const processMark = 'HACTL_PROCESS'
 // How often a port or a process is looked at while somebody waits for it.

@@ -1,20 +1,20 @@
 import { type Clock, isHaError } from '@ha/core'
 import { asError, deferred } from '@ha/core/driver'
 import type { RecordedEvent } from '../lab/events.ts'
-import type { Request } from '../lab/wire.ts'
-import { removeLabFolder } from '../machine/aside.ts'
+import type { Journal } from '../lab/journal.ts'
+import type { Request } from '../lab/protocol.ts'
+import { statusOf } from '../lab/status.ts'
+import { removeLabFolder } from '../machine/lab-folder.ts'
+import { labMark } from '../machine/process-table.ts'
 import { runCommand } from '../machine/run-command.ts'
-import type { MemberAnswer } from '../model/agreement.ts'
-import { type BootstrapCode, labError } from '../model/codes.ts'
-import type { Plan } from '../model/plan.ts'
-import { MemberRepair } from './aftercare.ts'
-import type { Journal } from './book.ts'
-import { type FormationDeps, formCluster } from './forming.ts'
-import { FaultInjector, type FaultInjectorDeps } from './levers.ts'
+import { type BootstrapCode, labError } from '../model/errors.ts'
+import type { MemberAnswer } from '../model/membership.ts'
+import type { Command, Plan, Step } from '../model/plan.ts'
+import { FaultInjector, type FaultInjectorDeps } from './fault-injector.ts'
+import { MemberRepair } from './member-repair.ts'
 import { Members } from './members.ts'
 import { Processes } from './processes.ts'
 import { assessRecovery, type RecoveryDeps, recover } from './recovery.ts'
-import { statusOf } from './status.ts'
 
 // How soon a due lease or an unexpected end is noticed.
 const tickMs = 200
@@ -175,4 +175,60 @@ export class Supervisor {
       throw thrown
     }
   }
+}
+
+// Three nodes take 8 s on 2 busy cores; a machine ten times slower still gets there.
+const agreeTimeoutMs = 120_000
+const commandTimeoutMs = 60_000
+
+/** What forming a cluster works on. */
+interface FormationDeps {
+  readonly plan: Plan
+  readonly journal: Journal
+  readonly processes: Processes
+  readonly members: Members
+  /** Fires when the supervisor ends. */
+  readonly signal: AbortSignal
+}
+
+/** Carries out the steps of a plan, one after the other. The first that fails ends it. */
+async function formCluster(parts: FormationDeps): Promise<void> {
+  for (const step of parts.plan.form) {
+    parts.signal.throwIfAborted()
+    await runStep(step, parts)
+  }
+}
+
+async function runStep(step: Step, parts: FormationDeps): Promise<void> {
+  const { journal, processes, members, signal } = parts
+  switch (step.do) {
+    case 'start':
+      journal.record({ type: 'working', on: `starting ${step.processes.join(', ')}` })
+      await Promise.all(step.processes.map((name) => processes.start(name, signal)))
+      return
+    case 'found':
+      journal.record({ type: 'working', on: `starting ${step.process}` })
+      await processes.start(step.process, signal, step.args)
+      return
+    case 'agree':
+      journal.record({ type: 'working', on: 'asking every member for its view' })
+      await members.waitForAgreement(agreeTimeoutMs, signal)
+      return
+    case 'run':
+      journal.record({ type: 'working', on: step.what })
+      for (const command of step.commands) await runStepCommand(step.what, command, parts)
+  }
+}
+
+// What it starts is known by its mark, like every process of the lab.
+async function runStepCommand(
+  what: string,
+  command: Command,
+  { plan, signal }: FormationDeps,
+): Promise<void> {
+  const marked = { ...command, env: { ...command.env, [labMark]: plan.folder } }
+  const result = await runCommand(marked, { timeoutMs: commandTimeoutMs, signal })
+  if (result.status === 0) return
+  const said = `${result.stderr}${result.stdout}`.trim()
+  throw labError('tool-failed', `${what}: ${command.argv.join(' ')} failed: ${said}`)
 }

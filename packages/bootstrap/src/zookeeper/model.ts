@@ -1,10 +1,7 @@
-import { checkDetectMs } from '../model/limits.ts'
-import { checkName, nodeNames } from '../model/names.ts'
-import { hostOf } from '../model/network.ts'
-import { checkFirstPort } from '../model/ports.ts'
+import type { ZookeeperInstallation } from '../machine/installations.ts'
+import { checkFirstPort, hostOf, type Network } from '../model/network.ts'
 import type { ZookeeperTopology } from '../model/topology.ts'
-import type { ZookeeperDeployment } from './place.ts'
-import { type ZookeeperTimers, zookeeperTimers } from './timers.ts'
+import { checkDetectMs, checkName, nodeNames } from '../model/validation.ts'
 
 /** A server with its number in the ensemble, its address and its ports. */
 export interface ZookeeperNode {
@@ -60,4 +57,40 @@ function notesOn(nodes: number): readonly string[] {
     return ['One server alone is no ensemble: it runs standalone, and nothing takes over from it.']
   if (nodes % 2 === 1) return []
   return [`${nodes} servers bear no more lost servers than ${nodes - 1}: an odd number is better.`]
+}
+
+/** Where a lab of ZooKeeper servers will be: what the machine decides, not the user. */
+export interface ZookeeperDeployment {
+  readonly lab: string
+  /** Absolute; everything of the lab is in it. */
+  readonly folder: string
+  /** The first of a block of free ports. */
+  readonly firstPort: number
+  readonly network: Network
+  readonly installation: ZookeeperInstallation
+}
+
+/** The timers of an ensemble, in the words of its configuration. */
+interface ZookeeperTimers {
+  /** The length of a tick: servers ping each other every half of it, and sessions expire on its boundaries. */
+  readonly tickMs: number
+  /** How many ticks a server may take to connect to a new leader and to get what it lacks. */
+  readonly initLimit: number
+  /** How many ticks a server may be silent before the others give it up. */
+  readonly syncLimit: number
+  /** How long a server waits for another one to take its connection. */
+  readonly connectMs: number
+}
+
+// Those of the sample configuration that everybody copies, and the server's own for a connection.
+const serverDefaults: ZookeeperTimers = { tickMs: 2000, initLimit: 10, syncLimit: 5, connectMs: 5000 }
+
+// One tick of silence would be too short: a ping that is late by half a tick would end a quorum that is well.
+const syncLimit = 2
+
+/** The timers that fit a promise: a leader or follower that was silent for `detectMs` is given up by the others. */
+export function zookeeperTimers(detectMs: number | null): ZookeeperTimers {
+  if (detectMs === null) return serverDefaults
+  const tickMs = Math.ceil(detectMs / syncLimit)
+  return { tickMs, initLimit: serverDefaults.initLimit, syncLimit, connectMs: detectMs }
 }

@@ -2,11 +2,11 @@ import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import type { VerbContext } from '../../src/cli/context.ts'
-import { logs } from '../../src/cli/logs.ts'
+import type { VerbContext } from '../../src/cli/run-verb.ts'
+import { logs } from '../../src/cli/verbs.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
-import { deployment } from '../rabbitmq/place.ts'
+import { deployment } from '../rabbitmq/deployment.ts'
 
 let home: string
 let folder: string

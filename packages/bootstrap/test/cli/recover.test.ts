@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { recoveryLines } from '../../src/cli/recover.ts'
+import { recoveryLines } from '../../src/cli/verbs.ts'
 
 test('the evidence is a table, and what follows is below it', () => {
   const lines = recoveryLines({

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Lab } from '../../src/client/lab.ts'
+import { Journal } from '../../src/lab/journal.ts'
 import type { Plan } from '../../src/model/plan.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
-import { Journal } from '../../src/supervisor/book.ts'
-import { deployment } from '../rabbitmq/place.ts'
+import { deployment } from '../rabbitmq/deployment.ts'
 
 let folder: string
 let plan: Plan

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { assessMachine, type MachineFacts } from '../../src/doctor/findings.ts'
-import { mariadbDeployment } from '../mariadb/place.ts'
-import { deployment } from '../rabbitmq/place.ts'
-import { zookeeperDeployment } from '../zookeeper/place.ts'
+import { mariadbDeployment } from '../mariadb/deployment.ts'
+import { deployment } from '../rabbitmq/deployment.ts'
+import { zookeeperDeployment } from '../zookeeper/deployment.ts'
 
 const sound: MachineFacts = {
   hasProc: true,

@@ -3,13 +3,17 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { combineOutcomes, type InstallDeps, installWith } from '../../src/doctor/install.ts'
-import { chooseInstall, missingServers } from '../../src/doctor/install-command.ts'
-import { serversOf } from '../../src/doctor/servers.ts'
-import { denyServiceStarts, installMark } from '../../src/doctor/service-starts.ts'
-import type { RabbitSearch } from '../../src/machine/rabbit-programs.ts'
+import {
+  combineOutcomes,
+  denyServiceStarts,
+  type InstallDeps,
+  installMark,
+  installWith,
+} from '../../src/doctor/install.ts'
+import { chooseInstall, missingServers, serversOf } from '../../src/doctor/server-packages.ts'
+import type { RabbitSearch } from '../../src/machine/installations.ts'
 import type { CommandLimit } from '../../src/machine/run-command.ts'
-import { deployment } from '../rabbitmq/place.ts'
+import { deployment } from '../rabbitmq/deployment.ts'
 
 const root = { families: ['debian'], isRoot: true }
 const nothing: RabbitSearch = { kind: 'missing', programs: ['rabbitmq-server', 'erl'], home: undefined }

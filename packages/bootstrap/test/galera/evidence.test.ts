@@ -5,7 +5,7 @@ import {
   readSavedState,
   readSourceState,
   setSafeToBootstrap,
-} from '../../src/galera/evidence.ts'
+} from '../../src/galera/recovery.ts'
 
 const uuid = '721f2781-eba1-4cc6-a958-e0014e0cd70f'
 const nobody = '00000000-0000-0000-0000-000000000000'

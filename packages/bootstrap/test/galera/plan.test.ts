@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { resolveGalera } from '../../src/galera/model.ts'
 import { planGalera } from '../../src/galera/plan.ts'
 import type { GaleraTopology } from '../../src/model/topology.ts'
-import { mariadbDeployment, rootsPlace } from '../mariadb/place.ts'
+import { mariadbDeployment, rootsPlace } from '../mariadb/deployment.ts'
 
 const plan = (topology: Partial<GaleraTopology> = {}, deployment = mariadbDeployment) =>
   planGalera(resolveGalera({ kind: 'galera', ...topology }, deployment))

@@ -1,7 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Evidence, SourceState } from '../../src/galera/evidence.ts'
-import { decideRecovery, type RecoveryConstraints, type RecoveryDecision } from '../../src/galera/recovery.ts'
+import {
+  decideRecovery,
+  type Evidence,
+  type RecoveryConstraints,
+  type RecoveryDecision,
+  type SourceState,
+} from '../../src/galera/recovery.ts'
 
 type Down = Extract<SourceState, { kind: 'down' }>
 

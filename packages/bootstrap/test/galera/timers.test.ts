@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { galeraTimers } from '../../src/galera/timers.ts'
+import { galeraTimers } from '../../src/galera/model.ts'
 
 const seconds = (period: string | undefined): number => Number(/^PT([\d.]+)S$/.exec(period ?? '')?.[1])
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { dataFolder } from '../../src/machine/data-folder.ts'
+import { dataFolder } from '../../src/machine/lab-folder.ts'
 
 const longName = `/${'deep/'.repeat(20)}labs`
 

@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, readlinkSync, rmSync, statSync } 
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { checkSecrets, writeLabFiles } from '../../src/machine/lab-files.ts'
+import { checkSecrets, writeLabFiles } from '../../src/machine/lab-folder.ts'
 import type { PlannedFile } from '../../src/model/plan.ts'
 
 const secret: PlannedFile = {

@@ -9,9 +9,9 @@ import {
   labNames,
   labsHome,
   leftoverNames,
+  prepareSocketFolder,
   socketPath,
 } from '../../src/machine/lab-folder.ts'
-import { prepareSocketFolder } from '../../src/machine/socket-folder.ts'
 
 let home: string
 

@@ -2,8 +2,8 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { accountOf } from '../../src/machine/account.ts'
-import { findMariadb } from '../../src/machine/mariadb-programs.ts'
+import { accountOf } from '../../src/machine/host.ts'
+import { findMariadb } from '../../src/machine/installations.ts'
 
 let bin: string
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { endMarked, hasMarked, labMark } from '../../src/machine/marks.ts'
+import { endMarked, hasMarked, labMark } from '../../src/machine/process-table.ts'
 
 test('processes that start others while they are being ended are ended to the last', async () => {
   const folder = `/labs/marks-${process.pid}`

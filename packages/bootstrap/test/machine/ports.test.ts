@@ -1,8 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { expect, test } from 'vitest'
-import { isPortFree, portHolder } from '../../src/machine/ports.ts'
-import { acceptsConnections } from '../../src/machine/sockets.ts'
+import { acceptsConnections, isPortFree, portHolder } from '../../src/machine/ports.ts'
 
 test('a port that is listened on is not free, accepts, and names its holder', async () => {
   const server = createServer().listen(0, '127.0.0.1')

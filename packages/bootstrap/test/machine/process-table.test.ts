@@ -1,8 +1,14 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { ProcessId } from '../../src/machine/process-table.ts'
-import { findMarked, identify, isFrozen, isRunning, signal } from '../../src/machine/process-table.ts'
+import {
+  findMarked,
+  identify,
+  isFrozen,
+  isRunning,
+  type ProcessId,
+  signal,
+} from '../../src/machine/process-table.ts'
 
 let child: ChildProcess
 let id: ProcessId

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { findRabbit } from '../../src/machine/rabbit-programs.ts'
+import { findRabbit } from '../../src/machine/installations.ts'
 
 let root: string
 

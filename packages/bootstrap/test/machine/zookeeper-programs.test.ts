@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { findZookeeper } from '../../src/machine/zookeeper-programs.ts'
+import { findZookeeper } from '../../src/machine/installations.ts'
 
 let root: string
 

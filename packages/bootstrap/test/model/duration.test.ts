@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { formatDuration, formatElapsed, parseDuration } from '../../src/model/duration.ts'
+import { formatDuration, formatElapsed, parseDuration } from '../../src/model/validation.ts'
 
 test.each([
   ['500ms', 500],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkFaultMs, checkWaitMs } from '../../src/model/limits.ts'
+import { checkFaultMs, checkWaitMs } from '../../src/model/validation.ts'
 
 test.each([Number.POSITIVE_INFINITY, Number.NaN, 0, -1, 1.5, 604_800_001, null, '5s'])(
   'a fault of %s ms is refused with what was expected',

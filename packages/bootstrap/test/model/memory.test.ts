@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkMemory } from '../../src/model/memory.ts'
+import { checkMemory } from '../../src/model/validation.ts'
 
 test('too little memory is refused with both numbers and a way out', () => {
   expect(() => checkMemory(500, 3, 'galera')).toThrow(

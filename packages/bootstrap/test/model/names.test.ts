@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkName, nodeNames } from '../../src/model/names.ts'
+import { checkName, nodeNames } from '../../src/model/validation.ts'
 
 test('a count becomes numbered names', () => {
   expect(nodeNames(3, 'rabbit', 7)).toEqual(['rabbit1', 'rabbit2', 'rabbit3'])

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { checkReserved, portBlocks, portsPerLab } from '../../src/model/ports.ts'
+import { checkReserved, portBlocks, portsPerLab } from '../../src/model/network.ts'
 
 test('the same seed tries the same blocks in the same order', () => {
   expect(portBlocks('/labs/a')).toEqual(portBlocks('/labs/a'))

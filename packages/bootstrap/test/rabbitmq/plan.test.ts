@@ -1,11 +1,11 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { portsOf } from '../../src/model/network.ts'
 import type { Plan, PlannedFile } from '../../src/model/plan.ts'
-import { portsOf } from '../../src/model/ports.ts'
 import type { RabbitTopology } from '../../src/model/topology.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
-import { deployment, placeWith } from './place.ts'
+import { deployment, placeWith } from './deployment.ts'
 
 const plan = (topology: Omit<RabbitTopology, 'kind'> = {}, where = deployment): Plan =>
   planRabbit(resolveRabbit({ kind: 'rabbitmq', ...topology }, where))

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { rabbitTimers } from '../../src/rabbitmq/timers.ts'
+import { rabbitTimers } from '../../src/rabbitmq/model.ts'
 
 test.each([
   [null, { netTicktimeS: 60, netSetuptimeS: 7, heartbeatS: 60 }],

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { hasFeature, parseRabbitVersion, type RabbitFeature } from '../../src/rabbitmq/version.ts'
+import { hasFeature, parseRabbitVersion, type RabbitFeature } from '../../src/rabbitmq/model.ts'
 
 const table: readonly (readonly [string, Readonly<Record<RabbitFeature, boolean>>])[] = [
   ['3.10.8', { mirroring: true, patientSeed: true, partitionHandling: true }],

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { clientsFile, findNetwork, ownNamespace } from '../../src/sandbox/find-network.ts'
+import { clientsFile, findNetwork, ownNamespace } from '../../src/sandbox/sandbox.ts'
 
 let folder: string
 

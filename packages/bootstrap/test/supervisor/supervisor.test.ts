@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FakeClock } from '@ha/core/testing'
 import { expect, test } from 'vitest'
+import { Journal } from '../../src/lab/journal.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
-import { Journal } from '../../src/supervisor/book.ts'
 import { Supervisor } from '../../src/supervisor/supervisor.ts'
-import { deployment } from '../rabbitmq/place.ts'
+import { deployment } from '../rabbitmq/deployment.ts'
 
 const talk = { send: () => undefined, signal: new AbortController().signal }
 

@@ -3,7 +3,7 @@ import type { Plan } from '../../src/model/plan.ts'
 import type { ZookeeperTopology } from '../../src/model/topology.ts'
 import { resolveZookeeper } from '../../src/zookeeper/model.ts'
 import { planZookeeper } from '../../src/zookeeper/plan.ts'
-import { zookeeperDeployment } from './place.ts'
+import { zookeeperDeployment } from './deployment.ts'
 
 const plan = (topology: Partial<ZookeeperTopology> = {}, deployment = zookeeperDeployment): Plan =>
   planZookeeper(resolveZookeeper({ kind: 'zookeeper', ...topology }, deployment))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { zookeeperTimers } from '../../src/zookeeper/timers.ts'
+import { zookeeperTimers } from '../../src/zookeeper/model.ts'
 
 test.each([
   [null, { tickMs: 2000, initLimit: 10, syncLimit: 5, connectMs: 5000 }],

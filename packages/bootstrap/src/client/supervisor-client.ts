@@ -1,0 +1,223 @@
+import { spawn } from 'node:child_process'
+import { closeSync, existsSync, openSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { isHaError, systemClock } from '@ha/core'
+import { asError, withDeadline } from '@ha/core/driver'
+import type { RecordedEvent } from '../lab/events.ts'
+import { readEvents } from '../lab/journal.ts'
+import { isHeld, type LabLock, readLabLock } from '../lab/lab-lock.ts'
+import type { Reply, Request } from '../lab/protocol.ts'
+import { fold, initialLabState } from '../lab/state.ts'
+import { journalPath, labFolder, labNames, labsHome, logTail, planPath } from '../machine/lab-folder.ts'
+import { acceptsConnections } from '../machine/ports.ts'
+import { type BootstrapCode, labError } from '../model/errors.ts'
+
+const endPollMs = 20
+// A process that was killed is gone within milliseconds, and holds its socket until then.
+const endTimeoutMs = 2_000
+
+/**
+ * Asks the supervisor of the lab in this folder. One that dies while it is asked is replaced and the other one asked
+ * again, where asking twice does no harm.
+ */
+export async function callSupervisor(
+  folder: string,
+  request: Request,
+  options: CallOptions = {},
+): Promise<unknown> {
+  const claim = await ensureSupervisor(folder, options.signal)
+  try {
+    return await sendRequest(claim, request, options)
+  } catch (thrown) {
+    const isLost = isHaError(thrown) && thrown.code === 'supervisor-lost'
+    if (!isLost || !isRepeatable(request) || !(await hasEnded(claim))) throw asError(thrown)
+    return await sendRequest(await ensureSupervisor(folder, options.signal), request, options)
+  }
+}
+
+/** Whether a request that may have been carried out can be made again. */
+export function isRepeatable(request: Request): boolean {
+  switch (request.verb) {
+    case 'status':
+    case 'ready':
+    case 'resume':
+    case 'consider':
+    case 'down':
+      return true
+    // A second fault would last longer than was asked for, a second restart is one more, a recovery decides
+    // by what it finds, and events were heard.
+    case 'fault':
+    case 'restart':
+    case 'recover':
+    case 'formed':
+    case 'follow':
+      return false
+  }
+}
+
+async function hasEnded(claim: LabLock): Promise<boolean> {
+  const giveUpAt = systemClock.now() + endTimeoutMs
+  while (isHeld(claim)) {
+    if (systemClock.now() > giveUpAt) return false
+    await systemClock.sleep(endPollMs)
+  }
+  return true
+}
+
+/** How a call may be ended early, and who hears the events on the way. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined
+  readonly onEvent?: ((event: RecordedEvent) => void) | undefined
+}
+
+/** The longest that a supervisor in its right mind takes for a request; undefined for those that wait for events. */
+export function requestTimeoutMs(request: Request): number | undefined {
+  switch (request.verb) {
+    case 'status':
+      return 15_000
+    // A graceful stop may take 30 s, and wait for the repair or the start that is under way at the same node.
+    case 'fault':
+    case 'resume':
+      return 180_000
+    case 'restart':
+      return 240_000
+    case 'ready':
+      return request.timeoutMs + 15_000
+    // A position is read from the data of each node that crashed.
+    case 'consider':
+      return 90_000
+    // Seven nodes join one after the other, and each may take two minutes.
+    case 'recover':
+      return 900_000
+    case 'down':
+      return 60_000
+    case 'formed':
+    case 'follow':
+      return undefined
+  }
+}
+
+/** Sends one request to the supervisor that holds the lab and returns its result, or throws its error. */
+export async function sendRequest(
+  claim: Pick<LabLock, 'socket' | 'supervisor'>,
+  request: Request,
+  options: CallOptions = {},
+  timeoutMs: number | undefined = requestTimeoutMs(request),
+): Promise<unknown> {
+  if (timeoutMs === undefined) return await exchange(claim.socket, request, options)
+  const { pid } = claim.supervisor
+  const expired = (): Error =>
+    labError(
+      'timed-out',
+      `the supervisor, pid ${pid}, has not answered '${request.verb}' in ${timeoutMs} ms; ` +
+        `type: kill -9 ${pid}, then the same again: another one takes its place`,
+    )
+  return await withDeadline(systemClock, { timeoutMs, signal: options.signal, expired }, (signal) =>
+    exchange(claim.socket, request, { ...options, signal }),
+  )
+}
+
+async function exchange(path: string, request: Request, options: CallOptions): Promise<unknown> {
+  const { signal } = options
+  signal?.throwIfAborted()
+  const socket = connect(path)
+  const lost = (cause?: unknown): Error =>
+    labError('supervisor-lost', `the supervisor at ${path} hung up in the middle of '${request.verb}'`, {
+      cause,
+    })
+  const abort = (): void => {
+    socket.destroy(asError(signal?.reason))
+  }
+  signal?.addEventListener('abort', abort, { once: true })
+  try {
+    socket.write(`${JSON.stringify(request)}\n`)
+    for await (const reply of repliesOf(socket, (error) => (signal?.aborted ? error : lost(error)))) {
+      if ('event' in reply) options.onEvent?.(reply.event)
+      else if ('error' in reply) throw labError(reply.error.code as BootstrapCode, reply.error.message)
+      else return reply.result
+    }
+    signal?.throwIfAborted()
+    throw lost()
+  } finally {
+    signal?.removeEventListener('abort', abort)
+    socket.destroy()
+  }
+}
+
+async function* repliesOf(socket: Socket, told: (error: Error) => Error): AsyncGenerator<Reply> {
+  const failure = new Promise<never>((_, reject) => socket.once('error', (error) => reject(told(error))))
+  // Raced below; without a race under way a late error concerns nobody.
+  failure.catch(() => undefined)
+  const lines = createInterface({ input: socket })[Symbol.asyncIterator]()
+  for (;;) {
+    const line = await Promise.race([lines.next(), failure])
+    if (line.done === true) return
+    yield JSON.parse(line.value)
+  }
+}
+
+const reachTimeoutMs = 15_000
+const reachPollMs = 20
+
+/**
+ * The claim of the supervisor that looks after the lab, which listens. One that was killed is replaced: the new one
+ * takes the processes over and repairs overdue leases before it answers.
+ */
+async function ensureSupervisor(folder: string, signal?: AbortSignal): Promise<LabLock> {
+  const giveUpAt = systemClock.now() + reachTimeoutMs
+  signal?.throwIfAborted()
+  checkNotEnded(folder)
+  if (!isHeld(readLabLock(folder))) launchSupervisor(folder)
+  while (systemClock.now() < giveUpAt) {
+    const claim = readLabLock(folder)
+    if (claim !== undefined && isHeld(claim) && (await acceptsConnections(claim.socket))) return claim
+    await systemClock.sleep(reachPollMs, signal)
+    checkNotEnded(folder)
+  }
+  const log = supervisorLog(folder)
+  const tail = logTail(log, 15).join('\n')
+  throw labError(
+    'supervisor-lost',
+    `the supervisor of ${folder} does not answer; the end of ${log}:\n${tail}`,
+  )
+}
+
+// A lab that has ended or failed has no supervisor and needs none.
+function checkNotEnded(folder: string): void {
+  if (!existsSync(planPath(folder))) throw labError('lab-unknown', `the lab in ${folder} has ended`)
+  const { phase } = readEvents(journalPath(folder)).reduce(fold, initialLabState)
+  if (phase.kind === 'ended') throw labError('lab-unknown', `the lab in ${folder} has ended`)
+  if (phase.kind === 'failed') throw labError('lab-failed', phase.message)
+}
+
+// A session of its own: neither the end of this program nor of its terminal ends the supervisor.
+function launchSupervisor(folder: string): void {
+  const log = openSync(supervisorLog(folder), 'a', 0o600)
+  const entry = fileURLToPath(new URL('../supervisor/main.js', import.meta.url))
+  const child = spawn(process.execPath, [entry, folder], {
+    cwd: '/',
+    stdio: ['ignore', log, log],
+    detached: true,
+  })
+  closeSync(log)
+  child.unref()
+}
+
+function supervisorLog(folder: string): string {
+  return join(folder, 'supervisor.log')
+}
+
+/** Brings back the supervisors that were killed, so that overdue leases are healed before anything else is done. */
+export async function ensureSupervisors(
+  signal: AbortSignal | undefined,
+  home: string = labsHome(undefined),
+): Promise<void> {
+  const untended = labNames(home)
+    .map((lab) => labFolder(home, lab))
+    .filter((folder) => !isHeld(readLabLock(folder)))
+  // A lab that failed, or that cannot be brought back, says so to whoever asks for it and is not in the others' way.
+  await Promise.allSettled(untended.map((folder) => ensureSupervisor(folder, signal)))
+}

@@ -1,0 +1,83 @@
+import { settingFault } from '../mariadb/commands.ts'
+import { commonSettings, renderConf } from '../mariadb/config.ts'
+import { type MariadbDeployment, serverPaths } from '../mariadb/deployment.ts'
+import { type PlannedNode, shellQuote } from '../model/plan.ts'
+import type { GaleraArbitrator, GaleraModel, GaleraNode } from './model.ts'
+
+/** The text of a node's configuration file. Nothing in it founds a cluster: a node that starts by it joins one. */
+export function renderGaleraConf(model: GaleraModel, node: GaleraNode): string {
+  return renderConf([
+    ...commonSettings(model.deployment, { ...node, port: node.sqlPort }),
+    // What certification needs: inserts on several nodes at once share no lock on the counter.
+    ['innodb_autoinc_lock_mode', 2],
+    // Names the members in `SHOW WSREP_MEMBERSHIP`.
+    ['plugin_load_add', 'wsrep_info'],
+    ['wsrep_on', 'ON'],
+    ['wsrep_provider', model.provider],
+    ['wsrep_cluster_name', model.deployment.lab],
+    ['wsrep_cluster_address', groupAddress(model)],
+    ['wsrep_node_name', node.name],
+    ['wsrep_node_address', `${node.host}:${node.groupPort}`],
+    ['wsrep_node_incoming_address', `${node.host}:${node.sqlPort}`],
+    ['wsrep_sst_method', 'rsync'],
+    ['wsrep_sst_receive_address', `${node.host}:${node.sstPort}`],
+    ['wsrep_provider_options', `"${providerOptions(model, node)}"`],
+  ])
+}
+
+/** Where a member looks for the others. */
+export function groupAddress({ nodes, arbitrator }: GaleraModel): string {
+  const members = arbitrator === null ? nodes : [...nodes, arbitrator]
+  return `gcomm://${members.map(({ host, groupPort }) => `${host}:${groupPort}`).join(',')}`
+}
+
+/** What the arbitrator's provider is told. */
+export function arbitratorOptions(model: GaleraModel, { host, groupPort }: GaleraArbitrator): string {
+  return joined({ ...model.timers, 'gmcast.listen_addr': `tcp://${host}:${groupPort}` })
+}
+
+function providerOptions(model: GaleraModel, node: GaleraNode): string {
+  return joined({
+    ...model.timers,
+    'gmcast.listen_addr': `tcp://${node.host}:${node.groupPort}`,
+    'ist.recv_addr': `${node.host}:${node.istPort}`,
+    // The writes that a node may miss without getting all data again; 128 MB by default, for each node.
+    'gcache.size': '32M',
+  })
+}
+
+function joined(options: Readonly<Record<string, string>>): string {
+  return Object.entries(options)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(';')
+}
+
+/**
+ * The text of the script that starts a node. After a crash only the data know how far the node got, and without that
+ * it would be given all data anew; the service of the package asks the data first, too. The script gives its place to
+ * the server, so that its pid is the one that signals must hit.
+ */
+export function renderStartScript(deployment: MariadbDeployment, node: string): string {
+  const { conf, data } = serverPaths(deployment, node)
+  const server = `${shellQuote(deployment.installation.server)} --defaults-file=${shellQuote(conf)}`
+  return [
+    '#!/bin/sh',
+    `if grep -q '^seqno: *-1$' ${shellQuote(`${data}/grastate.dat`)}; then`,
+    `  position=$(${server} --wsrep-recover 2>&1 | sed -n 's/.*Recovered position: *\\([0-9a-f-]*:[0-9]*\\).*/\\1/p' | tail -n 1)`,
+    'fi',
+    `exec ${server} \${position:+--wsrep-start-position="$position"} "$@"`,
+    '',
+  ].join('\n')
+}
+
+/** The faults that a node can be told to have. A restart ends each of them, too. */
+export function galeraFaults(deployment: MariadbDeployment, node: string): PlannedNode['levers'] {
+  const lever = (name: string, broken: string, healed: string) =>
+    settingFault(deployment, node, [name, broken, healed])
+  return {
+    isolate: lever('wsrep_provider_options', "'gmcast.isolate=1'", "'gmcast.isolate=0'"),
+    desync: lever('wsrep_desync', 'ON', 'OFF'),
+    'reject-queries': lever('wsrep_reject_queries', 'ALL', 'NONE'),
+    'read-only': lever('read_only', '1', '0'),
+  }
+}

@@ -1,0 +1,69 @@
+import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { identify, isRunning, type ProcessId } from '../machine/process-table.ts'
+
+/** Who looks after a lab, and where it listens. */
+export interface LabLock {
+  readonly term: number
+  readonly supervisor: ProcessId
+  readonly socket: string
+}
+
+/** The claim of the highest term, whether its holder still runs or not; undefined when there is none to be read. */
+export function readLabLock(folder: string): LabLock | undefined {
+  const highest = terms(folder).at(-1)
+  if (highest === undefined) return undefined
+  try {
+    return JSON.parse(readFileSync(lockPath(folder, highest), 'utf8'))
+  } catch {
+    // Removed between two looks, or cut short when the machine went down: nobody holds it.
+    return undefined
+  }
+}
+
+/** Whether the holder of the claim still runs. */
+export function isHeld(claim: LabLock | undefined): boolean {
+  return claim !== undefined && isRunning(claim.supervisor)
+}
+
+/**
+ * Claims the lab for this process under the next term; undefined when somebody else holds it. A term's file is made
+ * by one link, which the file system grants to one process only, so two supervisors never believe to hold one lab.
+ */
+export function acquireLabLock(folder: string, socket: string): LabLock | undefined {
+  const supervisor = identify(process.pid)
+  if (supervisor === undefined || isHeld(readLabLock(folder))) return undefined
+  const claim: LabLock = { term: (terms(folder).at(-1) ?? 0) + 1, supervisor, socket }
+  mkdirSync(lockFolder(folder), { recursive: true, mode: 0o700 })
+  const draft = join(lockFolder(folder), `draft.${process.pid}`)
+  writeFileSync(draft, JSON.stringify(claim), { mode: 0o600 })
+  try {
+    linkSync(draft, lockPath(folder, claim.term))
+    return claim
+  } catch {
+    // The other supervisor was quicker: the term is its own.
+    return undefined
+  } finally {
+    rmSync(draft, { force: true })
+  }
+}
+
+function terms(folder: string): readonly number[] {
+  try {
+    return readdirSync(lockFolder(folder))
+      .filter((name) => /^\d+$/.test(name))
+      .map(Number)
+      .sort((a, b) => a - b)
+  } catch {
+    // No folder, no claims.
+    return []
+  }
+}
+
+function lockFolder(folder: string): string {
+  return join(folder, 'supervisor')
+}
+
+function lockPath(folder: string, term: number): string {
+  return join(lockFolder(folder), String(term))
+}

@@ -1,0 +1,25 @@
+import type { RecordedEvent } from './events.ts'
+import type { FaultRequest } from './faults.ts'
+
+/** What a client asks of a supervisor: one line of JSON, one request for each connection. */
+export type Request =
+  | { readonly verb: 'status' }
+  /** Sends every event of the journal, then waits until the lab is formed or has failed. */
+  | { readonly verb: 'formed' }
+  /** Sends every event of the journal, and goes on until the client leaves. */
+  | { readonly verb: 'follow' }
+  /** Sends new events until all members agree, as the next two do until the node is back. */
+  | { readonly verb: 'ready'; readonly timeoutMs: number }
+  | { readonly verb: 'resume'; readonly node: string }
+  | { readonly verb: 'restart'; readonly node: string }
+  | ({ readonly verb: 'fault' } & FaultRequest)
+  /** Looks how a stopped cluster would come back; the next one does it. */
+  | { readonly verb: 'consider'; readonly assumeLost: readonly string[] }
+  | { readonly verb: 'recover'; readonly assumeLost: readonly string[] }
+  | { readonly verb: 'down' }
+
+/** What a supervisor sends back: events, then one result or one error. */
+export type Reply =
+  | { readonly event: RecordedEvent }
+  | { readonly result: unknown }
+  | { readonly error: { readonly code: string; readonly message: string } }

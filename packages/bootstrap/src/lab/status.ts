@@ -1,0 +1,82 @@
+import { formatEndpoint } from '@ha/core'
+import { faultState } from '../lab/faults.ts'
+import { idOf, type LabState, processOf } from '../lab/state.ts'
+import { judgeAgreement, type MemberAnswer, type MemberView } from '../model/membership.ts'
+import type { Plan, PlannedNode } from '../model/plan.ts'
+import type { Fault } from './events.ts'
+import type { FaultState } from './faults.ts'
+import type { LabPhase } from './state.ts'
+
+/** How a node's process stands, in the word that people read. */
+export type NodeState = 'running' | 'starting' | 'down' | FaultState
+
+/** A node as `status` shows it. */
+export interface NodeStatus {
+  readonly name: string
+  /** `host:port`, for applications. */
+  readonly endpoint: string
+  readonly standing: NodeState
+  readonly pid: number | null
+  readonly fault: Fault | null
+  readonly view: MemberView
+}
+
+/** A lab as `status` shows it. */
+export interface LabStatus {
+  readonly lab: string
+  readonly kind: string
+  readonly version: string
+  readonly phase: LabPhase
+  readonly agreed: boolean
+  /** Why the members do not agree; empty when they do. */
+  readonly because: string
+  readonly url: string
+  readonly folder: string
+  readonly nodes: readonly NodeStatus[]
+}
+
+/** What `status` shows: the journal's state and what the members answered, put side by side. */
+export function statusOf(plan: Plan, state: LabState, answers: readonly MemberAnswer[]): LabStatus {
+  const agreement = judgeAgreement(answers)
+  return {
+    lab: plan.lab,
+    kind: plan.kind,
+    version: plan.version,
+    phase: state.phase,
+    agreed: agreement.kind === 'agreed',
+    because: agreement.kind === 'agreed' ? '' : `${agreement.member}: ${agreement.because}`,
+    url: plan.url,
+    folder: plan.folder,
+    nodes: plan.nodes.map((node) => nodeStatus(node, state, viewOf(node, answers))),
+  }
+}
+
+/** The same for a lab that nobody can ask: one that failed or has no supervisor. */
+export function statusWithoutSupervisor(plan: Plan, state: LabState): LabStatus {
+  const view: MemberView = { kind: 'silent', because: 'the lab is not running' }
+  return statusOf(
+    plan,
+    state,
+    plan.nodes.map((node) => ({ member: node.member, view })),
+  )
+}
+
+function nodeStatus(node: PlannedNode, state: LabState, view: MemberView): NodeStatus {
+  const process = processOf(state, node.name)
+  const fault = state.faults[node.name]
+  return {
+    name: node.name,
+    endpoint: formatEndpoint(node),
+    standing: fault === undefined ? processStates[process.kind] : faultState(fault.action),
+    pid: idOf(process)?.pid ?? null,
+    fault: fault ?? null,
+    view,
+  }
+}
+
+const processStates = { down: 'down', launching: 'starting', starting: 'starting', up: 'running' } as const
+
+function viewOf(node: PlannedNode, answers: readonly MemberAnswer[]): MemberView {
+  const answer = answers.find(({ member }) => member === node.member)
+  return answer?.view ?? { kind: 'silent', because: 'it was not asked' }
+}

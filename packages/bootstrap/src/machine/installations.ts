@@ -1,0 +1,269 @@
+import { spawnSync } from 'node:child_process'
+import { existsSync, readdirSync, realpathSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
+
+/** What a search looks into, of the environment of whoever starts the lab. */
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** The folders in which programs are looked for, in their order. */
+export function searchPath(environment: Environment): readonly string[] {
+  return (environment['PATH'] ?? '').split(':').filter((folder) => folder !== '')
+}
+
+/** The first file of that name in the folders. */
+export function findProgram(name: string, folders: readonly string[]): string | undefined {
+  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path))
+}
+
+/** The programs that were found, or the names of those that were not. */
+export type RabbitSearch =
+  | { readonly kind: 'found'; readonly installation: RabbitInstallation }
+  | {
+      readonly kind: 'missing'
+      readonly programs: readonly string[]
+      /** The server's own folder, when that is there; undefined: no RabbitMQ was found at all. */
+      readonly home: string | undefined
+    }
+
+/**
+ * Looks for RabbitMQ and Erlang: RABBITMQ_HOME first, then the search path, then where packages put them. The
+ * command that Debian puts on the search path switches the user and the home, so the scripts behind it are taken.
+ */
+export function findRabbit(environment: Environment): RabbitSearch {
+  const folders = searchPath(environment)
+  const home = rabbitHomes(environment, folders).find(isRabbitHome)
+  const erl = findProgram('erl', folders)
+  const epmd = findProgram('epmd', [...folders, ...erlangFolders(erl)])
+  const erlCall = findProgram('erl_call', [...folders, ...erlangFolders(erl)])
+  const plugins = home === undefined ? [] : readdirSync(join(home, 'plugins')).sort()
+  const version = rabbitVersion(plugins)
+  if (
+    home === undefined ||
+    version === undefined ||
+    erl === undefined ||
+    epmd === undefined ||
+    erlCall === undefined
+  ) {
+    const found = { 'rabbitmq-server': version, erl, epmd, erl_call: erlCall }
+    return { kind: 'missing', programs: Object.keys(found).filter((name) => isMissing(found, name)), home }
+  }
+  return {
+    kind: 'found',
+    installation: { version, home, plugins, erlangBin: dirname(erl), epmd, erlCall },
+  }
+}
+
+function isMissing(found: Readonly<Record<string, string | undefined>>, name: string): boolean {
+  return found[name] === undefined
+}
+
+function rabbitHomes(environment: Environment, folders: readonly string[]): readonly string[] {
+  const given = environment['RABBITMQ_HOME']
+  return [
+    ...(given === undefined ? [] : [given]),
+    // The scripts of a package may be links into its private folder: <home>/sbin/rabbitmq-server.
+    ...[...folders, '/usr/lib/rabbitmq/bin']
+      .map((folder) => join(folder, 'rabbitmq-server'))
+      .filter((path) => existsSync(path))
+      .map((path) => dirname(dirname(realpathSync(path)))),
+    ...foldersIn('/usr/lib/rabbitmq/lib'),
+    ...foldersIn('/opt/rabbitmq'),
+  ]
+}
+
+function isRabbitHome(home: string): boolean {
+  return (
+    existsSync(join(home, 'sbin', 'rabbitmq-server')) &&
+    existsSync(join(home, 'escript')) &&
+    existsSync(join(home, 'plugins'))
+  )
+}
+
+// The folder of the server's own application, or its archive, carries the version: rabbit-3.10.8, rabbit-3.8.9.ez.
+function rabbitVersion(plugins: readonly string[]): string | undefined {
+  return plugins
+    .map((plugin) => /^rabbit-(\d+\.\d+\.\d+[\w.+-]*?)(?:\.ez)?$/.exec(plugin)?.[1])
+    .find((version) => version !== undefined)
+}
+
+// Programs that a package does not link into the search path are beside the virtual machine.
+function erlangFolders(erl: string | undefined): readonly string[] {
+  const roots = ['/usr/lib/erlang', '/usr/local/lib/erlang']
+  if (erl !== undefined) roots.unshift(dirname(dirname(realpathSync(erl))))
+  return roots.flatMap((root) => [
+    join(root, 'bin'),
+    ...foldersIn(root)
+      .filter((folder) => basename(folder).startsWith('erts-'))
+      .map((folder) => join(folder, 'bin')),
+    ...foldersIn(join(root, 'lib'))
+      .filter((folder) => basename(folder).startsWith('erl_interface-'))
+      .map((folder) => join(folder, 'bin')),
+  ])
+}
+
+function foldersIn(folder: string): readonly string[] {
+  return existsSync(folder)
+    ? readdirSync(folder)
+        .sort()
+        .map((name) => join(folder, name))
+    : []
+}
+
+/** Where the programs of RabbitMQ and Erlang are on this machine; an input of the plan, found by `machine/`. */
+export interface RabbitInstallation {
+  readonly version: string
+  /** The folder that holds `sbin`, `escript` and `plugins`. */
+  readonly home: string
+  /** What is in `plugins`, sorted. */
+  readonly plugins: readonly string[]
+  /** The folder of `erl`. */
+  readonly erlangBin: string
+  readonly epmd: string
+  /** Asks a running node a question in 5 ms; `rabbitmqctl` takes 300. Part of Erlang/OTP. */
+  readonly erlCall: string
+}
+
+/** The programs that were found, or the names of those that were not. */
+export type MariadbSearch =
+  | { readonly kind: 'found'; readonly installation: MariadbInstallation }
+  | {
+      readonly kind: 'missing'
+      readonly programs: readonly string[]
+      /** The server itself, when that is there; undefined: no MariaDB was found at all. */
+      readonly home: string | undefined
+    }
+
+// Where packages put the server and garbd: not on the search path of an ordinary user.
+const systemFolders = ['/usr/sbin', '/usr/local/sbin', '/sbin']
+const providerPaths = [
+  '/usr/lib/galera/libgalera_smm.so',
+  '/usr/lib64/galera-4/libgalera_smm.so',
+  '/usr/lib/libgalera_smm.so',
+]
+const versionTimeoutMs = 10_000
+
+/** Looks for the programs of MariaDB: the search path first, then where packages put them. */
+export function findMariadb(environment: Environment): MariadbSearch {
+  const folders = [...searchPath(environment), '/usr/bin', ...systemFolders]
+  const server = findProgram('mariadbd', folders)
+  const client = findProgram('mariadb', folders)
+  const installDb = findProgram('mariadb-install-db', folders)
+  // What copies the data to a joiner of a Galera cluster.
+  const rsync = findProgram('rsync', folders)
+  if (server === undefined || client === undefined || installDb === undefined || rsync === undefined) {
+    const all = { mariadbd: server, mariadb: client, 'mariadb-install-db': installDb, rsync }
+    const programs = Object.entries(all).flatMap(([name, path]) => (path === undefined ? [name] : []))
+    return { kind: 'missing', programs, home: server }
+  }
+  return {
+    kind: 'found',
+    installation: {
+      version: mariadbVersion(server),
+      server,
+      client,
+      installDb,
+      provider: providerPaths.find((path) => findProgram(path, ['/']) !== undefined) ?? null,
+      arbitrator: findProgram('garbd', folders) ?? null,
+      path: [...new Set(folders)].join(':'),
+    },
+  }
+}
+
+// `mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)`
+function mariadbVersion(server: string): string {
+  const { stdout } = spawnSync(server, ['--no-defaults', '--version'], {
+    encoding: 'utf8',
+    timeout: versionTimeoutMs,
+  })
+  return /Ver (\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? 'unknown'
+}
+
+/** Where the programs of MariaDB are on this machine; an input of the plan, found by `machine/`. */
+export interface MariadbInstallation {
+  readonly version: string
+  /** `mariadbd`. */
+  readonly server: string
+  /** `mariadb`, the client program: it answers in 5 ms. */
+  readonly client: string
+  /** `mariadb-install-db`. */
+  readonly installDb: string
+  /** The library that makes a server a member of a Galera cluster; null when it is not there. */
+  readonly provider: string | null
+  /** `garbd`, a member without data; null when it is not there. */
+  readonly arbitrator: string | null
+  /** Where the server keeps the scripts that copy data to a joiner, and what those need. */
+  readonly path: string
+}
+
+/** Java and the jars that were found, or the names of what was not. */
+export type ZookeeperSearch =
+  | { readonly kind: 'found'; readonly installation: ZookeeperInstallation }
+  | {
+      readonly kind: 'missing'
+      readonly programs: readonly string[]
+      /** The folder of the jars, when those are there; undefined: no ZooKeeper was found at all. */
+      readonly home: string | undefined
+    }
+
+/** The jars of one ZooKeeper. */
+interface Jars {
+  readonly folder: string
+  readonly version: string
+  readonly classPath: readonly string[]
+}
+
+// Where Debian keeps the jars of all packages. The jar of ZooKeeper names those that it needs in its manifest, but for
+// the ones that write its log.
+const debianFolder = '/usr/share/java'
+const debianLogging = ['slf4j-api.jar', 'slf4j-log4j12.jar', 'log4j-1.2.jar']
+
+/** Looks for Java and ZooKeeper: ZOOKEEPER_HOME first, an unpacked release, then where Debian's package puts the jars. */
+export function findZookeeper(environment: Environment): ZookeeperSearch {
+  const java = findJava(environment)
+  const jars = unpackedJars(environment['ZOOKEEPER_HOME'] ?? '') ?? debianJars()
+  if (java === undefined || jars === undefined) {
+    const programs = [
+      ...(java === undefined ? ['java'] : []),
+      ...(jars === undefined ? ['zookeeper.jar'] : []),
+    ]
+    return { kind: 'missing', programs, home: jars?.folder }
+  }
+  return { kind: 'found', installation: { version: jars.version, java, classPath: jars.classPath } }
+}
+
+function findJava(environment: Environment): string | undefined {
+  const home = environment['JAVA_HOME'] ?? ''
+  const folders = [...(home === '' ? [] : [join(home, 'bin')]), ...searchPath(environment), '/usr/bin']
+  return findProgram('java', folders)
+}
+
+function unpackedJars(home: string): Jars | undefined {
+  if (home === '') return undefined
+  const folder = join(home, 'lib')
+  const version = zookeeperVersion(folder)
+  return version === undefined ? undefined : { folder, version, classPath: [`${folder}/*`] }
+}
+
+function debianJars(): Jars | undefined {
+  const version = zookeeperVersion(debianFolder)
+  if (version === undefined) return undefined
+  const jars = ['zookeeper.jar', ...debianLogging].map((jar) => join(debianFolder, jar))
+  return { folder: debianFolder, version, classPath: jars }
+}
+
+// The jar carries the version: zookeeper-3.8.0.jar.
+function zookeeperVersion(folder: string): string | undefined {
+  if (!existsSync(folder)) return undefined
+  return readdirSync(folder)
+    .map((name) => /^zookeeper-(\d+\.\d+\.\d+)[\w.+-]*\.jar$/.exec(name)?.[1])
+    .find((version) => version !== undefined)
+}
+
+/** Where Java and the jars of ZooKeeper are on this machine; an input of the plan, found by `machine/`. */
+export interface ZookeeperInstallation {
+  readonly version: string
+  /** The program `java`. */
+  readonly java: string
+  /** What Java gets as its class path. An entry that ends in `*` means every jar of that folder. */
+  readonly classPath: readonly string[]
+}

@@ -1,0 +1,121 @@
+import { milliseconds, Problems } from '@ha/core/driver'
+import { labError } from './errors.ts'
+import type { KindName } from './plan.ts'
+
+/** The longest fault: a week. */
+const maxFaultMs = 604_800_000
+/** The longest silence that a server shall bear: a minute. */
+const maxDetectMs = 60_000
+/** The longest wait: a day. */
+const maxWaitMs = 86_400_000
+
+/** Returns how long a fault lasts, or says what was expected; `where` names the place. */
+export function checkFaultMs(value: unknown, where: string, fallback: number): number {
+  return checkMs(value, where, { default: fallback, min: 1, max: maxFaultMs })
+}
+
+/** Returns how soon servers shall notice a silent one, null when nobody asked; or says what was expected. */
+export function checkDetectMs(value: number | undefined, leastMs: number): number | null {
+  if (value === undefined) return null
+  if (!Number.isInteger(value) || value < leastMs || value > maxDetectMs) {
+    throw labError(
+      'config-invalid',
+      `detectMs: expected ${leastMs} to ${maxDetectMs} milliseconds, got ${value}`,
+    )
+  }
+  return value
+}
+
+/** Returns how long a wait may last, or says what was expected; `where` names the place. */
+export function checkWaitMs(value: unknown, where: string, fallback: number): number {
+  return checkMs(value, where, { default: fallback, min: 1, max: maxWaitMs })
+}
+
+function checkMs(
+  value: unknown,
+  where: string,
+  range: { readonly default: number; readonly min: number; readonly max: number },
+): number {
+  const problems = new Problems()
+  const ms = milliseconds(range).read(value, where, problems)
+  problems.throwIfAny()
+  return ms
+}
+
+// One word for a folder, an Erlang short name and a shell argument at once; 31 leaves room in a socket path.
+const wellFormed = /^[a-z][a-z0-9-]{0,30}$/
+
+/** Whether a lab or a node may be called so. */
+export function isName(name: string): boolean {
+  return wellFormed.test(name)
+}
+
+/** Returns the name, or says what is wrong with it; `what` is `lab` or `node`. */
+export function checkName(name: string, what: string): string {
+  if (!isName(name)) {
+    throw labError(
+      'config-invalid',
+      `'${name}' cannot name a ${what}: use a lower-case letter first, then up to 30 letters, digits or dashes`,
+    )
+  }
+  return name
+}
+
+/** The names of the nodes: those given, or `stem1`, `stem2` and so on. */
+export function nodeNames(nodes: number | readonly string[], stem: string, most: number): readonly string[] {
+  const count = typeof nodes === 'number' ? nodes : nodes.length
+  if (!Number.isInteger(count) || count < 1 || count > most) {
+    throw labError('config-invalid', `nodes: expected 1 to ${most} nodes, got ${count}`)
+  }
+  if (typeof nodes === 'number') return Array.from({ length: count }, (_, i) => `${stem}${i + 1}`)
+  for (const [at, name] of nodes.entries()) {
+    checkName(name, 'node')
+    if (nodes.indexOf(name) !== at) {
+      throw labError('name-taken', `nodes: two nodes are called '${name}'; give each a name of its own`)
+    }
+  }
+  return [...nodes]
+}
+
+// An idle node of RabbitMQ 3.10.8, of MariaDB 10.11 or of ZooKeeper 3.8 takes 120 MiB; with a drill's traffic about 200.
+const mibPerNode = 200
+
+/** Refuses a lab that the machine's memory cannot carry; not knowing how much there is refuses nothing. */
+export function checkMemory(availableMib: number | undefined, nodes: number, kind: KindName): void {
+  const neededMib = nodes * mibPerNode
+  if (availableMib === undefined || availableMib >= neededMib) return
+  throw labError(
+    'memory-short',
+    `${nodes} nodes need ${neededMib} MiB of memory and ${availableMib} MiB are available; ` +
+      `end other programs, or type: hactl up ${kind} --nodes 1`,
+  )
+}
+
+const unitsMs: readonly (readonly [unit: string, ms: number])[] = [
+  ['h', 3_600_000],
+  ['m', 60_000],
+  ['s', 1000],
+  ['ms', 1],
+]
+
+/** Reads `500ms`, `1s`, `1.5s`, `5m` or `2h` as whole milliseconds; `what` names the place in the error. */
+export function parseDuration(text: string, what: string): number {
+  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim())
+  const unitMs = unitsMs.find(([unit]) => unit === match?.[2])?.[1]
+  const ms = Math.round(Number(match?.[1]) * (unitMs ?? Number.NaN))
+  if (!Number.isSafeInteger(ms) || ms <= 0) {
+    throw labError('usage', `${what}: '${text}' is not a duration; write it like 500ms, 1s, 30s or 5m`)
+  }
+  return ms
+}
+
+/** The shortest exact spelling of a duration, in the largest unit that divides it: 90000 is `90s`, 300000 is `5m`. */
+export function formatDuration(ms: number): string {
+  const fitting = unitsMs.find(([, unitMs]) => ms >= unitMs && ms % unitMs === 0)
+  return fitting === undefined ? `${ms}ms` : `${ms / fitting[1]}${fitting[0]}`
+}
+
+/** A measured duration for people: `840 ms`, `6.2 s`. */
+export function formatElapsed(ms: number): string {
+  return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`
+}
