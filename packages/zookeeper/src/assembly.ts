@@ -15,7 +15,7 @@ import { Chroot } from './operations/paths.ts'
 import { Reads } from './operations/reads.ts'
 import { Writes } from './operations/writes.ts'
 import type { ResolvedOptions } from './options.ts'
-import { Ephemerals } from './recipes/ephemerals.ts'
+import { EphemeralRegistry } from './recipes/ephemeral-registry.ts'
 import type { FarewellParts } from './session/farewell.ts'
 import type { LiveSession } from './session/live-session.ts'
 import { OwnSessions } from './session/sessions.ts'
@@ -39,7 +39,7 @@ export interface Assembly {
   readonly telling: Telling
   readonly asking: Asking
   readonly operations: Operations
-  readonly ephemerals: Ephemerals
+  readonly ephemerals: EphemeralRegistry
   readonly ground: Ground
   /** What the session of a closed client is ended with. */
   readonly farewell: FarewellParts
@@ -93,7 +93,7 @@ export function assemble(options: ResolvedOptions, parts: ZookeeperParts): Assem
     operationTimeoutMs: timeoutMs,
     onDefect,
   }
-  const ephemerals = new Ephemerals(ground, (id) => sessions.wasOurs(id))
+  const ephemerals = new EphemeralRegistry(ground, (id) => sessions.wasOurs(id))
   const plan = (): readonly Endpoint[] =>
     select(roster.view, { strategy: 'random', turn: 0, nowMs: clock.now(), penaltyMs, random })
   const farewell = { driver, sessions, clock, random, plan }

@@ -1,26 +1,30 @@
-export type { Cache, CachedNode } from './cache/cache.ts'
-export type { CacheOptions } from './cache/cache-options.ts'
-export type { CacheChange } from './cache/change.ts'
-export type { Depth } from './cache/depth.ts'
+export type { Cache, CacheOptions } from './cache/cache.ts'
+export type { CacheChange, CachedNode } from './cache/contents.ts'
+export type { Depth } from './cache/tree-node.ts'
 export { zookeeperChannels } from './channels.ts'
 export { type ZookeeperCode, zookeeperCodes } from './codes.ts'
-export type { InstanceCodec } from './discovery/codec.ts'
 export { type CuratorCodecOptions, curatorCodec, springCodec } from './discovery/curator-codec.ts'
-export type { ServiceChange } from './discovery/difference.ts'
-export type { Discovery, DiscoveryOptions } from './discovery/discovery.ts'
-export type { DiscoveryHealth } from './discovery/discovery-health.ts'
+export type { Discovery, DiscoveryHealth, DiscoveryOptions } from './discovery/discovery.ts'
 export type { HealthGate } from './discovery/health-gate.ts'
-export type { Instance, InstancePatch, InstanceSpec, InstanceStatus } from './discovery/instance.ts'
-export type { PickStrategy } from './discovery/pick.ts'
-export type { RegisterOptions } from './discovery/register-options.ts'
-export type { Registration, RegistrationEvents } from './discovery/registration.ts'
-export type { OnUnhealthy, RegistrationState } from './discovery/registration-state.ts'
-export type { CallReport } from './discovery/reputation.ts'
-export type { GuardRules } from './discovery/served.ts'
-export type { ServiceOptions, ZoneOptions } from './discovery/service-options.ts'
-export type { ServiceView, ServiceViewState } from './discovery/service-view.ts'
-export type { ShunRules } from './discovery/standing.ts'
-export { instanceUri } from './discovery/uri-spec.ts'
+export {
+  type Instance,
+  type InstanceCodec,
+  type InstancePatch,
+  type InstanceSpec,
+  type InstanceStatus,
+  instanceUri,
+} from './discovery/instance.ts'
+export type { PanicThresholdOptions, ServiceChange } from './discovery/instance-list.ts'
+export type { PickStrategy } from './discovery/load-balancer.ts'
+export type { CallReport, OutlierDetectionOptions } from './discovery/outlier-detection.ts'
+export type {
+  OnUnhealthy,
+  RegisterOptions,
+  Registration,
+  RegistrationEvents,
+  RegistrationState,
+} from './discovery/registration.ts'
+export type { ServiceOptions, ServiceView, ServiceViewState, ZoneOptions } from './discovery/service-view.ts'
 export type { SessionTold, ZookeeperEvents, ZookeeperFailover } from './events.ts'
 export type { ZookeeperHealth } from './health.ts'
 export type { Acl, Bytes, Children, Created, Node, Permission, Stat, WatchEvent } from './node.ts'
@@ -37,15 +41,13 @@ export type {
 } from './operations/operations.ts'
 export type { AuthOptions, LivenessOptions, ZookeeperOptions } from './options.ts'
 export type { ServerHealth } from './probe.ts'
-export type { Barrier } from './recipes/barrier.ts'
 export type { Counter } from './recipes/counter.ts'
-export type { CampaignOptions, Election, ElectionOptions } from './recipes/election.ts'
-export type { Ephemeral, EphemeralEvents, EphemeralState } from './recipes/ephemeral.ts'
-export type { EphemeralOptions } from './recipes/ephemeral-options.ts'
-export type { Participant } from './recipes/leader.ts'
-export type { Lease } from './recipes/lease.ts'
+export type { Barrier } from './recipes/double-barrier.ts'
+export type { CampaignOptions, Election, ElectionOptions, Participant } from './recipes/election.ts'
+export type { Ephemeral, EphemeralEvents, EphemeralOptions, EphemeralState } from './recipes/ephemeral.ts'
 export type { Lock, LockOptions } from './recipes/lock.ts'
-export type { RwLock } from './recipes/rw-lock.ts'
+export type { Lease } from './recipes/lock-node.ts'
+export type { RwLock } from './recipes/read-write-lock.ts'
 export type { Semaphore } from './recipes/semaphore.ts'
 export type { LiveSession } from './session/live-session.ts'
 export type { ZookeeperState } from './state.ts'

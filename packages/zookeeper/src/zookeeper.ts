@@ -1,11 +1,9 @@
 import { type Events, systemClock } from '@ha/core'
 import { type Assembly, assemble, type ZookeeperParts } from './assembly.ts'
-import type { Cache } from './cache/cache.ts'
-import type { CacheOptions } from './cache/cache-options.ts'
-import { openCache } from './cache/live-cache.ts'
+import { type Cache, type CacheOptions, openCache } from './cache/cache.ts'
 import { socketDial } from './connection/socket.ts'
 import { Discovery, type DiscoveryOptions } from './discovery/discovery.ts'
-import type { Decoding } from './discovery/discovery-ground.ts'
+import type { CacheDecoder } from './discovery/discovery-context.ts'
 import { endOf } from './ending.ts'
 import type { ZookeeperEvents } from './events.ts'
 import { type ZookeeperHealth, zookeeperHealth } from './health.ts'
@@ -22,13 +20,12 @@ import type {
 } from './operations/operations.ts'
 import { type ResolvedOptions, resolveZookeeperOptions, type ZookeeperOptions } from './options.ts'
 import { probeServer, type ServerHealth } from './probe.ts'
-import { type Barrier, barrier } from './recipes/barrier.ts'
 import { type Counter, counter } from './recipes/counter.ts'
+import { type Barrier, barrier } from './recipes/double-barrier.ts'
 import { type Election, type ElectionOptions, election } from './recipes/election.ts'
-import type { Ephemeral } from './recipes/ephemeral.ts'
-import type { EphemeralOptions } from './recipes/ephemeral-options.ts'
+import type { Ephemeral, EphemeralOptions } from './recipes/ephemeral.ts'
 import { type Lock, type LockOptions, lock } from './recipes/lock.ts'
-import { type RwLock, rwLock } from './recipes/rw-lock.ts'
+import { type RwLock, rwLock } from './recipes/read-write-lock.ts'
 import { type Semaphore, semaphore } from './recipes/semaphore.ts'
 import type { LiveSession } from './session/live-session.ts'
 import type { ZookeeperState } from './state.ts'
@@ -151,9 +148,9 @@ export class Zookeeper implements Operations, AsyncDisposable {
 
   /** Follows a node, its children, or everything below it: what is known is always there to be read. */
   cache(path: string, options?: CacheOptions<Buffer>): Cache<Buffer>
-  cache<T>(path: string, options: CacheOptions<T> & Decoding<T>): Cache<T>
+  cache<T>(path: string, options: CacheOptions<T> & CacheDecoder<T>): Cache<T>
   cache(path: string, options?: CacheOptions<unknown>): Cache<unknown> {
-    return openCache(this.#assembly.ground, path, options as CacheOptions<unknown> & Decoding<unknown>)
+    return openCache(this.#assembly.ground, path, options as CacheOptions<unknown> & CacheDecoder<unknown>)
   }
 
   /** Keeps a node that is there while this client is: made again in each session, and never a stranger’s. */

@@ -1,6 +1,11 @@
-import type { InstanceCodec } from './codec.ts'
-import type { Instance, InstanceStatus } from './instance.ts'
-import { type UriPart, uriParts, uriTemplate } from './uri-spec.ts'
+import {
+  type Instance,
+  type InstanceCodec,
+  type InstanceStatus,
+  type UriPart,
+  uriParts,
+  uriTemplate,
+} from './instance.ts'
 
 export interface CuratorCodecOptions {
   /**

@@ -2,18 +2,22 @@ import { checked, type OptionTable } from '@ha/core/driver'
 import { checkPath, childOf } from '../operations/paths.ts'
 import { resolveOptions } from '../resolve-options.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
-import type { InstanceCodec } from './codec.ts'
 import { curatorCodec } from './curator-codec.ts'
-import type { DiscoveryGround } from './discovery-ground.ts'
-import type { DiscoveryHealth } from './discovery-health.ts'
-import type { InstanceSpec } from './instance.ts'
-import { resolveInstance } from './instance-options.ts'
-import { Listing } from './listing.ts'
-import { checkNodeName } from './node-name.ts'
-import { type RegisterOptions, resolveRegister } from './register-options.ts'
-import { Registration } from './registration.ts'
-import { resolveService, type ServiceOptions } from './service-options.ts'
-import { ServiceView } from './service-view.ts'
+import type { DiscoveryContext } from './discovery-context.ts'
+import { checkNodeName, type InstanceCodec, type InstanceSpec, resolveInstance } from './instance.ts'
+import { InstanceList } from './instance-list.ts'
+import {
+  type RegisterOptions,
+  Registration,
+  type RegistrationState,
+  resolveRegisterOptions,
+} from './registration.ts'
+import {
+  resolveServiceOptions,
+  type ServiceOptions,
+  ServiceView,
+  type ServiceViewState,
+} from './service-view.ts'
 
 /** Where instances are registered, and how they are written. */
 export interface DiscoveryOptions {
@@ -25,15 +29,15 @@ export interface DiscoveryOptions {
 
 /** Registers instances of services, and follows those that others have registered. */
 export class Discovery implements AsyncDisposable {
-  readonly #ground: DiscoveryGround
+  readonly #context: DiscoveryContext
   readonly #basePath: string
   readonly #codec: InstanceCodec
   readonly #registrations = new Set<Registration>()
   readonly #views = new Set<ServiceView>()
 
-  constructor(ground: DiscoveryGround, options: DiscoveryOptions = {}) {
+  constructor(ground: DiscoveryContext, options: DiscoveryOptions = {}) {
     const { basePath, codec } = resolveOptions(optionTable, options, 'discovery')
-    this.#ground = ground
+    this.#context = ground
     this.#basePath = basePath
     this.#codec = codec
   }
@@ -43,14 +47,14 @@ export class Discovery implements AsyncDisposable {
    * connections and sessions, as its checks allow. Throws `config-invalid` at once, and `closed`.
    */
   register(spec: InstanceSpec, options: RegisterOptions = {}): Registration {
-    this.#ground.signal.throwIfAborted()
+    this.#context.signal.throwIfAborted()
     const instance = resolveInstance(spec, this.#utcMs())
     const path = childOf(childOf(this.#basePath, instance.name), instance.id)
-    const settings = resolveRegister(options, `register '${instance.name}'`)
+    const settings = resolveRegisterOptions(options, `register '${instance.name}'`)
     const registration = new Registration({
-      ground: this.#ground,
+      context: this.#context,
       instance,
-      reserved: this.#ground.reserve(path),
+      reserved: this.#context.reserve(path),
       codec: this.#codec,
       settings,
     })
@@ -63,13 +67,13 @@ export class Discovery implements AsyncDisposable {
 
   /** Follows the instances of a service, until it is closed: make one view of a service, and keep it. */
   service(name: string, options: ServiceOptions = {}): ServiceView {
-    const settings = resolveService(options, `service '${checkNodeName(name, 'service')}'`)
+    const settings = resolveServiceOptions(options, `service '${checkNodeName(name, 'service')}'`)
     const path = childOf(this.#basePath, name)
-    const listing = new Listing(this.#ground, path, this.#codec, settings.coalesceMs)
+    const listing = new InstanceList(this.#context, path, this.#codec, settings.coalesceMs)
     const view = new ServiceView({
-      ground: this.#ground,
+      context: this.#context,
       name,
-      listing,
+      list: listing,
       settings,
       onClosed: () => this.#views.delete(view),
     })
@@ -89,7 +93,7 @@ export class Discovery implements AsyncDisposable {
         state: view.state,
         reason: view.reason,
         instances: view.all().length,
-        strange: view.strange,
+        undecodable: view.undecodable,
       })),
     }
   }
@@ -106,7 +110,7 @@ export class Discovery implements AsyncDisposable {
   // The time of day, for people to read and for telling two lives of one id apart, from the start of this process by the
   // system's clock and ours since then.
   #utcMs(): number {
-    return Math.round(performance.timeOrigin + this.#ground.clock.now())
+    return Math.round(performance.timeOrigin + this.#context.clock.now())
   }
 }
 
@@ -129,4 +133,24 @@ function readCodec(value: unknown, path: string): InstanceCodec {
     'config-invalid',
     `${path}: expected curatorCodec(), springCodec() or a codec of your own`,
   )
+}
+
+/** What a discovery is doing at this moment. */
+export interface DiscoveryHealth {
+  readonly registrations: readonly {
+    readonly path: string
+    readonly state: RegistrationState['kind']
+    /** Why it is not registered; undefined when it is, or when nothing is known. */
+    readonly reason: Error | undefined
+  }[]
+  readonly services: readonly {
+    readonly name: string
+    readonly state: ServiceViewState
+    /** Why its list is not read, or an instance is missing from it; undefined when nothing is known. */
+    readonly reason: Error | undefined
+    /** How many instances are listed. */
+    readonly instances: number
+    /** How many nodes hold something that is no instance. */
+    readonly undecodable: number
+  }[]
 }

@@ -1,18 +1,39 @@
 import type { Clock } from '@ha/core'
-import { type LinkedController, linkedController, Notifier } from '@ha/core/driver'
+import {
+  checked,
+  count,
+  group,
+  type LinkedController,
+  linkedController,
+  milliseconds,
+  Notifier,
+  type OptionTable,
+  oneOf,
+} from '@ha/core/driver'
 import { resolveCall } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
+import { resolveOptions } from '../resolve-options.ts'
 import { within } from '../within.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
-import { admitted } from './admission.ts'
-import { differences, type ServiceChange } from './difference.ts'
-import type { DiscoveryGround } from './discovery-ground.ts'
+import type { DiscoveryContext } from './discovery-context.ts'
 import type { Instance } from './instance.ts'
-import type { Listing } from './listing.ts'
-import { pickOne } from './pick.ts'
-import { type CallReport, Reputation } from './reputation.ts'
-import { afterSighting, type Served, unread } from './served.ts'
-import type { ServiceSettings } from './service-options.ts'
+import {
+  afterObservation,
+  changesOf,
+  type InstanceList,
+  type PanicThresholdOptions,
+  type ServedList,
+  type ServiceChange,
+  unread,
+} from './instance-list.ts'
+import { type PickStrategy, pickInstance, type ZoneRule } from './load-balancer.ts'
+import { optional } from './optional.ts'
+import {
+  type CallReport,
+  type OutlierDetectionOptions,
+  OutlierDetector,
+  withoutEjected,
+} from './outlier-detection.ts'
 
 /**
  * How far a list can be trusted: nothing was read yet, it is what the registry says, it is the last good one while the
@@ -21,10 +42,10 @@ import type { ServiceSettings } from './service-options.ts'
  */
 export type ServiceViewState = 'unread' | 'current' | 'stale' | 'guarded'
 
-export interface ServiceViewParts {
-  readonly ground: DiscoveryGround
+interface ServiceViewDeps {
+  readonly context: DiscoveryContext
   readonly name: string
-  readonly listing: Listing
+  readonly list: InstanceList
   readonly settings: ServiceSettings
   readonly onClosed: () => void
 }
@@ -32,20 +53,20 @@ export interface ServiceViewParts {
 /** The live list of a service's instances. It can always be read, and is never emptied by trouble of the registry. */
 export class ServiceView implements AsyncDisposable {
   readonly name: string
-  readonly #parts: ServiceViewParts
-  readonly #reputation: Reputation
+  readonly #deps: ServiceViewDeps
+  readonly #outliers: OutlierDetector
   readonly #changed = new Notifier()
   readonly #scope: LinkedController
-  #served: Served = unread
-  #turn: number
+  #served: ServedList = unread
+  #picks: number
 
-  constructor(parts: ServiceViewParts) {
-    const { ground, name, settings } = parts
-    this.#parts = parts
+  constructor(parts: ServiceViewDeps) {
+    const { context: ground, name, settings } = parts
+    this.#deps = parts
     this.name = name
-    this.#reputation = new Reputation(settings.shun)
+    this.#outliers = new OutlierDetector(settings.outlierDetection)
     // Clients that start together do not all begin with the same instance.
-    this.#turn = Math.floor(ground.random() * 2 ** 20)
+    this.#picks = Math.floor(ground.random() * 2 ** 20)
     this.#scope = linkedController(ground.signal)
     this.#scope.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
     this.#follow(this.#scope.signal).catch((thrown: unknown) => {
@@ -65,12 +86,12 @@ export class ServiceView implements AsyncDisposable {
 
   /** Why the list is not read, or an instance is missing from it; undefined when nothing is known. */
   get reason(): Error | undefined {
-    return this.#parts.listing.trouble
+    return this.#deps.list.trouble
   }
 
   /** How many nodes beside the instances hold something that is none. */
-  get strange(): number {
-    return this.#parts.listing.current?.strange ?? 0
+  get undecodable(): number {
+    return this.#deps.list.current?.undecodable ?? 0
   }
 
   /** Everything that is listed, also what is out of service. */
@@ -83,21 +104,21 @@ export class ServiceView implements AsyncDisposable {
    * For `sticky`, the same key gives the same instance.
    */
   pick(key?: string): Instance | undefined {
-    const { settings, ground } = this.#parts
+    const { settings, context: ground } = this.#deps
     const nowMs = this.#clock.now()
-    const reputation = this.#reputation
-    const candidates = admitted(this.all(), (instance) => reputation.leftOutUntilMs(instance, nowMs))
-    const chosen = pickOne(candidates, {
+    const reputation = this.#outliers
+    const candidates = withoutEjected(this.all(), (instance) => reputation.ejectedUntilMs(instance, nowMs))
+    const chosen = pickInstance(candidates, {
       strategy: settings.strategy,
       key,
-      turn: this.#turn,
+      picks: this.#picks,
       zone: settings.zone,
       inFlight: (instance) => reputation.inFlight(instance),
       random: ground.random,
     })
     if (chosen === undefined) return undefined
-    this.#turn += 1
-    reputation.picked(chosen, nowMs)
+    this.#picks += 1
+    reputation.onPick(chosen, nowMs)
     return chosen
   }
 
@@ -106,17 +127,17 @@ export class ServiceView implements AsyncDisposable {
    * half of them. `begun` counts a call as under way until its `ok` or `error`, for `least-busy`.
    */
   report(instance: Instance, report: CallReport): void {
-    this.#reputation.report(instance, report, this.#clock.now())
+    this.#outliers.report(instance, report, this.#clock.now())
   }
 
   /** Every change of the list, beginning with the whole of it, until the view is closed. */
   changes(): AsyncIterable<ServiceChange> {
-    return differences(() => this.all(), this.#changed, this.#scope.signal)
+    return changesOf(() => this.all(), this.#changed, this.#scope.signal)
   }
 
   /** Resolves when the list has been read once; rejects with `timed-out` and the reason, or with `closed`. */
   async ready(limit?: CallOptions): Promise<void> {
-    const { ground, listing } = this.#parts
+    const { context: ground, list: listing } = this.#deps
     const call = resolveCall('ready', limit, ground.operationTimeoutMs)
     const expired = (): ZookeeperError => this.#notRead(call.timeoutMs)
     const limits = { what: `the list of '${this.name}'`, path: listing.path, call, expired }
@@ -127,7 +148,7 @@ export class ServiceView implements AsyncDisposable {
 
   /** Stops following the list; what was read last can still be picked from. Idempotent. */
   async close(): Promise<void> {
-    const { path } = this.#parts.listing
+    const { path } = this.#deps.list
     this.#scope.abort(new ZookeeperError('closed', 'its view is closed', { path }))
   }
 
@@ -136,53 +157,53 @@ export class ServiceView implements AsyncDisposable {
   }
 
   get #clock(): Clock {
-    return this.#parts.ground.clock
+    return this.#deps.context.clock
   }
 
   // What is served may be older than the registry from now on.
   #onEnd(): void {
-    const { listing, onClosed } = this.#parts
+    const { list: listing, onClosed } = this.#deps
     listing.close()
-    this.#look()
+    this.#update()
     onClosed()
   }
 
   async #follow(signal: AbortSignal): Promise<never> {
     for (;;) {
-      this.#look()
-      await this.#somethingNew(signal)
-      if (this.#served.kind !== 'unread') await this.#gather(signal)
+      this.#update()
+      await this.#nextChange(signal)
+      if (this.#served.kind !== 'unread') await this.#coalesce(signal)
     }
   }
 
-  #look(): void {
-    const { listing, settings } = this.#parts
+  #update(): void {
+    const { list: listing, settings } = this.#deps
     const { current, stale } = listing
     const sighting =
       current === undefined || stale
         ? ({ kind: 'away' } as const)
         : ({ kind: 'listed', instances: current.instances } as const)
     const before = this.#served
-    this.#served = afterSighting(before, sighting, this.#clock.now(), settings.guard)
+    this.#served = afterObservation(before, sighting, this.#clock.now(), settings.panicThreshold)
     if (this.#served === before) return
-    this.#reputation.keep(this.#served.instances)
+    this.#outliers.retain(this.#served.instances)
     this.#changed.notifyAll()
   }
 
-  #somethingNew(signal: AbortSignal): Promise<void> {
-    const { listing } = this.#parts
+  #nextChange(signal: AbortSignal): Promise<void> {
+    const { list: listing } = this.#deps
     const served = this.#served
-    if (!('untilMs' in served)) return listing.news(signal)
+    if (!('untilMs' in served)) return listing.changed(signal)
     const graceMs = served.untilMs - this.#clock.now()
-    return this.#forAtMost(graceMs, signal, (inner) => listing.news(inner))
+    return this.#forAtMost(graceMs, signal, (inner) => listing.changed(inner))
   }
 
   // What is listed can wait until all that changes together has changed; an outage is said at once.
-  #gather(signal: AbortSignal): Promise<void> {
-    const { ground, listing, settings } = this.#parts
+  #coalesce(signal: AbortSignal): Promise<void> {
+    const { context: ground, list: listing, settings } = this.#deps
     const gatherMs = settings.coalesceMs * (0.5 + ground.random() / 2)
     return this.#forAtMost(gatherMs, signal, async (inner) => {
-      while (!listing.stale) await listing.news(inner)
+      while (!listing.stale) await listing.changed(inner)
     })
   }
 
@@ -204,7 +225,7 @@ export class ServiceView implements AsyncDisposable {
   }
 
   #notRead(timeoutMs: number): ZookeeperError {
-    const { path } = this.#parts.listing
+    const { path } = this.#deps.list
     const cause = this.reason
     const why = cause === undefined ? '' : `: ${cause.message}`
     const message = `the list of '${this.name}' was not read within ${timeoutMs} ms${why}`
@@ -214,3 +235,80 @@ export class ServiceView implements AsyncDisposable {
 
 // Why a wait ends early.
 const timeIsUp = new Error('the time is up')
+
+/** How a service is seen, and how one of its instances is picked. */
+export interface ServiceOptions {
+  /** Default `round-robin`. */
+  readonly strategy?: PickStrategy | undefined
+  /** Where this client is, for `zone`. */
+  readonly zone?: ZoneOptions | undefined
+  /** When an instance is left out because calls to it failed, one after the other. */
+  readonly outlierDetection?: Partial<OutlierDetectionOptions> | undefined
+  /** When a list that has become short in an outage is not believed. */
+  readonly panicThreshold?: Partial<PanicThresholdOptions> | undefined
+  /**
+   * For how long changes are gathered before the list is read again, and then once more before it is told, in
+   * milliseconds; each time a random part of it, so that not all clients read at once. What changes is so told after up
+   * to twice this. Default 100.
+   */
+  readonly coalesceMs?: number | undefined
+}
+
+export interface ZoneOptions {
+  /** The zone, as it stands in the metadata of instances under `zone`. */
+  readonly name: string
+  /** How many of its instances have to be there for the others not to be picked. Default 2. */
+  readonly atLeast?: number | undefined
+}
+
+interface ServiceSettings {
+  readonly strategy: PickStrategy
+  readonly zone: ZoneRule | undefined
+  readonly outlierDetection: OutlierDetectionOptions
+  readonly panicThreshold: PanicThresholdOptions
+  readonly coalesceMs: number
+}
+
+/** The options of a view, checked and completed. */
+export function resolveServiceOptions(options: ServiceOptions, what: string): ServiceSettings {
+  const settings = resolveOptions(serviceTable, options, what)
+  if (settings.strategy === 'zone' && settings.zone === undefined) {
+    throw new ZookeeperError('config-invalid', `${what}.zone: expected { name } for the strategy 'zone'`)
+  }
+  return settings
+}
+
+const hour = 3_600_000
+
+const zoneTable: OptionTable<ZoneRule> = {
+  name: checked(readZone, ''),
+  atLeast: count({ default: 2, min: 1, max: 100_000 }),
+}
+
+const serviceTable: OptionTable<ServiceSettings> = {
+  strategy: oneOf(['round-robin', 'random', 'sticky', 'least-busy', 'zone'], 'round-robin'),
+  zone: optional(group(zoneTable)),
+  // Envoy's numbers: five in a row (`consecutive_5xx`), and then thirty seconds of rest (`base_ejection_time`); Finagle
+  // counts to five as well. Curator's two errors in thirty seconds leave out whoever is busy.
+  outlierDetection: group<OutlierDetectionOptions>({
+    errors: count({ default: 5, min: 1, max: 1_000 }),
+    restMs: milliseconds({ default: 30_000, min: 1, max: hour }),
+  }),
+  panicThreshold: group<PanicThresholdOptions>({
+    // Longer than a session of ten seconds takes to end and to begin anew.
+    graceMs: milliseconds({ default: 15_000, min: 0, max: hour }),
+    share: checked(readShare, 0.5),
+  }),
+  coalesceMs: milliseconds({ default: 100, min: 0, max: 60_000 }),
+}
+
+function readZone(value: unknown, path: string): string {
+  if (typeof value === 'string' && value !== '') return value
+  throw new ZookeeperError('config-invalid', `${path}: expected the name of the zone that this client is in`)
+}
+
+function readShare(value: unknown, path: string): number {
+  if (value === undefined) return 0.5
+  if (typeof value === 'number' && value >= 0 && value <= 1) return value
+  throw new ZookeeperError('config-invalid', `${path}: expected a number from 0 to 1`)
+}

@@ -1,12 +1,15 @@
+import { isHaError } from '@ha/core'
+import { asError, deferred, linkedController, listenerFailed, raceAbort } from '@ha/core/driver'
 import type { Ground } from '../ground.ts'
-import { resolveCall, resolveSignal } from '../operations/call-options.ts'
+import type { Node } from '../node.ts'
+import { type Call, Remaining, resolveCall, resolveSignal } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
-import { checkPath } from '../operations/paths.ts'
+import { checkPath, childOf } from '../operations/paths.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
-import { Campaign } from './campaign.ts'
-import { observeLeader, type Participant, readLeader } from './leader.ts'
-import type { Lease } from './lease.ts'
-import { kindOfRank, ranked } from './turn.ts'
+import { acquire } from './lock.ts'
+import type { Lease } from './lock-node.ts'
+import { byPriority, contendersIn, kindOfPriority, type LockQueue } from './lock-order.ts'
+import { persist, untilSignalMs } from './persist.ts'
 
 export interface ElectionOptions {
   /** The name that the others see. */
@@ -54,13 +57,13 @@ export function election(ground: Ground, path: string, { id, priority = 0 }: Ele
   const fits = Number.isInteger(priority) && priority >= 0 && priority <= mostPriority
   check(path, fits, `priority: expected a whole number from 0 to ${mostPriority}`)
   const what = `the lead of ${path}`
-  const line = { folder: path, kind: kindOfRank(priority), data: id, rule: ranked, what }
+  const line = { folder: path, kind: kindOfPriority(priority), data: id, order: byPriority, what }
   const campaign = new Campaign(ground, line)
   return {
     path,
     id,
     run: async (fn, options) => campaign.run(fn, resolveSignal('run', options)),
-    isLeader: () => campaign.leads,
+    isLeader: () => campaign.isLeader,
     trouble: () => campaign.trouble,
     leader: async (options) =>
       readLeader(ground, path, resolveCall('leader', options, ground.operationTimeoutMs)),
@@ -72,4 +75,186 @@ const mostPriority = 999
 
 function check(path: string, fits: boolean, problem: string): void {
   if (!fits) throw new ZookeeperError('config-invalid', `election ${path}: ${problem}`, { path })
+}
+
+type CampaignState =
+  | { readonly kind: 'idle' }
+  /** `failure` is what the last try to stand failed with. */
+  | { readonly kind: 'standing'; readonly failure: Error | undefined }
+  | { readonly kind: 'leading'; readonly lease: Lease }
+
+/** What one participant does in an election: stands, leads, steps down, and stands again. */
+class Campaign {
+  readonly #ground: Ground
+  readonly #queue: LockQueue
+  #state: CampaignState = { kind: 'idle' }
+
+  constructor(ground: Ground, line: LockQueue) {
+    this.#ground = ground
+    this.#queue = line
+  }
+
+  /** Whether this participant leads, and nobody else can. */
+  get isLeader(): boolean {
+    return this.#state.kind === 'leading' && this.#state.lease.valid()
+  }
+
+  /** What keeps it from standing, or its place in the line from being looked at. */
+  get trouble(): Error | undefined {
+    if (this.#state.kind !== 'standing') return undefined
+    return this.#ground.link.trouble() ?? this.#state.failure
+  }
+
+  async run(fn: (lease: Lease) => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    const { folder, what } = this.#queue
+    if (this.#state.kind !== 'idle') {
+      const message = `${what}: this participant runs already; make another one`
+      throw new ZookeeperError('config-invalid', message, { path: folder })
+    }
+    try {
+      while (signal?.aborted !== true) await this.#leadOnce(fn, signal)
+    } finally {
+      this.#state = { kind: 'idle' }
+    }
+  }
+
+  async #leadOnce(fn: (lease: Lease) => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
+    const lease = await this.#waitForElection(signal)
+    if (lease === undefined) return
+    this.#state = { kind: 'leading', lease }
+    try {
+      await fn(lease)
+    } catch (thrown) {
+      if (lease.valid()) throw thrown
+      if (!isCausedByLoss(thrown, lease)) listenerFailed(`election ${this.#queue.folder}`, thrown)
+    } finally {
+      this.#state = campaigning
+      await lease.release()
+    }
+  }
+
+  // Undefined when the signal came first.
+  async #waitForElection(signal: AbortSignal | undefined): Promise<Lease | undefined> {
+    const ground = this.#ground
+    try {
+      return await persist(ground, signal ?? ground.signal, () => this.#acquireOnce(signal))
+    } catch (thrown) {
+      if (signal?.aborted === true) return undefined
+      throw thrown
+    }
+  }
+
+  async #acquireOnce(signal: AbortSignal | undefined): Promise<Lease> {
+    this.#state = campaigning
+    try {
+      return await acquire(this.#ground, this.#queue, { timeoutMs: untilSignalMs, signal })
+    } catch (thrown) {
+      this.#state = { kind: 'standing', failure: asError(thrown) }
+      throw thrown
+    }
+  }
+}
+
+const campaigning: CampaignState = { kind: 'standing', failure: undefined }
+
+// Whoever was told to stop, and stopped, has not failed.
+function isCausedByLoss(thrown: unknown, lease: Lease): boolean {
+  if (thrown === lease.signal.reason) return true
+  if (isHaError(thrown)) return thrown.code === 'lease-over' || thrown.code === 'aborted'
+  return thrown instanceof Error && thrown.name === 'AbortError'
+}
+
+/** Somebody who stands for election. */
+export interface Participant {
+  readonly id: string
+  /** The node that stands for it. */
+  readonly path: string
+  /** The fencing token of its lease, when it leads. */
+  readonly token: bigint
+}
+
+/** Reads who is first in line, behind a `sync`: a server that lags would name one of the past. */
+async function readLeader(
+  { operations, clock }: Ground,
+  folder: string,
+  call: Call,
+): Promise<Participant | undefined> {
+  const remaining = new Remaining(call, () => clock.now())
+  await operations.sync(folder, remaining.call)
+  for (;;) {
+    const children = await operations.children(folder, remaining.call)
+    const path = firstOf(folder, children?.names)
+    if (path === undefined) return undefined
+    const node = await operations.get(path, remaining.call)
+    if (node !== undefined) return participantOf(path, node)
+    remaining.check(`the leader of ${folder}`, folder)
+  }
+}
+
+/** Who is first in line, now and after each change, until the signal or the end of the client. */
+async function* observeLeader(
+  ground: Ground,
+  folder: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<Participant | undefined, void, void> {
+  const scope = linkedController(signal, ground.signal)
+  let last: LeaderObservation | undefined
+  try {
+    for (;;) {
+      const sight = await observeFirst(ground, folder, scope.signal)
+      try {
+        if (last === undefined || isDifferent(last, sight)) yield sight.leader
+        await raceAbort(sight.changed, scope.signal, () => undefined)
+      } finally {
+        sight.unwatch()
+      }
+      last = sight
+    }
+  } catch (thrown) {
+    if (!scope.signal.aborted) throw thrown
+  } finally {
+    scope.unlink()
+  }
+}
+
+/** What was seen, and a promise that resolves when it is no longer so. */
+interface LeaderObservation {
+  readonly leader: Participant | undefined
+  readonly changed: Promise<void>
+  unwatch(): void
+}
+
+function isDifferent({ leader: before }: LeaderObservation, { leader: now }: LeaderObservation): boolean {
+  return before?.path !== now?.path || before?.id !== now?.id
+}
+
+// The first in line stays so until it goes: it alone is watched, and the whole line only while there is nobody.
+async function observeFirst(ground: Ground, folder: string, signal: AbortSignal): Promise<LeaderObservation> {
+  const { operations, watched } = ground
+  for (;;) {
+    const children = await persist(ground, signal, (options) => operations.children(folder, options))
+    const path = firstOf(folder, children?.names)
+    const { promise: changed, resolve } = deferred()
+    const onEvent = (): void => resolve()
+    if (path === undefined) {
+      const line = await persist(ground, signal, (options) => watched.children(folder, onEvent, options))
+      if (firstOf(folder, line.value?.names) === undefined)
+        return { leader: undefined, changed, unwatch: line.unwatch }
+      line.unwatch()
+    } else {
+      const first = await persist(ground, signal, (options) => watched.get(path, onEvent, options))
+      if (first.value !== undefined)
+        return { leader: participantOf(path, first.value), changed, unwatch: first.unwatch }
+      first.unwatch()
+    }
+  }
+}
+
+function firstOf(folder: string, names: readonly string[] = []): string | undefined {
+  const [first] = contendersIn(names)
+  return first === undefined ? undefined : childOf(folder, first.name)
+}
+
+function participantOf(path: string, { data, stat }: Node): Participant {
+  return { id: data.toString(), path, token: stat.czxid }
 }

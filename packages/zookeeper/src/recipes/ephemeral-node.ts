@@ -16,43 +16,42 @@ import type { LiveSession } from '../session/live-session.ts'
 import { within } from '../within.ts'
 import { ZookeeperError } from '../zookeeper-error.ts'
 import type { Ephemeral, EphemeralEvents, EphemeralState } from './ephemeral.ts'
-import type { Wish } from './ephemeral-step.ts'
-import { Upkeep, type UpkeepParts } from './ephemeral-upkeep.ts'
+import { type DesiredNode, EphemeralReconciler, type ReconcilerDeps } from './ephemeral-reconciler.ts'
 
-export interface EphemeralParts extends UpkeepParts {
+export interface EphemeralNodeDeps extends ReconcilerDeps {
   /** Called once, when nothing of it is left. */
   readonly onEnd: () => void
 }
 
 /** How one {@link Ephemeral} stands, and what its user wants of it. */
 export class EphemeralNode implements Ephemeral {
-  readonly #parts: EphemeralParts
-  readonly #upkeep: Upkeep
+  readonly #deps: EphemeralNodeDeps
+  readonly #reconciler: EphemeralReconciler
   readonly #events = new Emitter<EphemeralEvents>()
   readonly #changed = new Notifier()
   /** Fires when nothing of it is left. */
-  readonly #life: LinkedController
+  readonly #lifetime: LinkedController
   #data: Bytes | (() => Bytes)
   // Whether the node is wanted follows from it: not when it is withheld or closed.
   #state: EphemeralState = { kind: 'pending', reason: undefined }
   #path: string
   /** Lets go of the session that it is held in. */
-  #leaveSession: () => void = () => undefined
+  #unlinkSession: () => void = () => undefined
   #closing: Promise<void> | undefined
 
-  constructor(parts: EphemeralParts, data: Bytes | (() => Bytes)) {
-    this.#parts = parts
+  constructor(parts: EphemeralNodeDeps, data: Bytes | (() => Bytes)) {
+    this.#deps = parts
     this.#data = data
-    this.#path = parts.site.path
-    this.#upkeep = new Upkeep(parts, {
-      wish: () => this.#wish(),
+    this.#path = parts.location.path
+    this.#reconciler = new EphemeralReconciler(parts, {
+      desired: () => this.#desired(),
       held: (session, path, czxid) => this.#onHeld(session, path, czxid),
       missing: (path, reason) => this.#onMissing(path, reason),
       failed: (error) => this.#onFailed(error),
     })
-    this.#life = linkedController(parts.ground.signal)
-    this.#life.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
-    this.#upkeep.declare()
+    this.#lifetime = linkedController(parts.ground.signal)
+    this.#lifetime.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
+    this.#reconciler.declare()
   }
 
   get path(): string {
@@ -72,42 +71,42 @@ export class EphemeralNode implements Ephemeral {
   }
 
   async ready(limit?: CallOptions): Promise<void> {
-    await this.#held(this.#call('ready', limit))
+    await this.#untilHeld(this.#call('ready', limit))
   }
 
   async update(data: Bytes | (() => Bytes), limit?: CallOptions): Promise<void> {
     const call = this.#call('update', limit)
-    const { kind } = this.#openState()
+    const { kind } = this.#stateUnlessClosed()
     this.#data = data
     if (kind === 'withheld') return
-    this.#upkeep.declare()
-    await this.#within(call, 'written', (signal) => this.#upkeep.whenDone(signal))
+    this.#reconciler.declare()
+    await this.#within(call, 'written', (signal) => this.#reconciler.whenDone(signal))
   }
 
   async withdraw(limit?: CallOptions): Promise<void> {
     const call = this.#call('withdraw', limit)
-    if (this.#openState().kind !== 'withheld') {
+    if (this.#stateUnlessClosed().kind !== 'withheld') {
       this.#enter({ kind: 'withheld' })
-      this.#upkeep.declare()
+      this.#reconciler.declare()
     }
-    await this.#within(call, 'withdrawn', (signal) => this.#upkeep.whenDone(signal))
+    await this.#within(call, 'withdrawn', (signal) => this.#reconciler.whenDone(signal))
   }
 
   async restore(limit?: CallOptions): Promise<void> {
     const call = this.#call('restore', limit)
-    if (this.#openState().kind === 'withheld') {
+    if (this.#stateUnlessClosed().kind === 'withheld') {
       this.#enter({ kind: 'pending', reason: undefined })
-      this.#upkeep.declare()
+      this.#reconciler.declare()
     }
-    await this.#held(call)
+    await this.#untilHeld(call)
   }
 
-  async close({ timeoutMs = this.#parts.ground.operationTimeoutMs }: CallOptions = {}): Promise<void> {
+  async close({ timeoutMs = this.#deps.ground.operationTimeoutMs }: CallOptions = {}): Promise<void> {
     this.#closing ??= this.#close()
     const closing = this.#closing
-    const expired = (): Error => this.#late('deleted', timeoutMs)
+    const expired = (): Error => this.#timedOut('deleted', timeoutMs)
     // Out of time, nobody waits any more, and what is left to do goes on.
-    await withDeadline(this.#parts.ground.clock, { timeoutMs, expired }, () => closing).catch(() => undefined)
+    await withDeadline(this.#deps.ground.clock, { timeoutMs, expired }, () => closing).catch(() => undefined)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -116,26 +115,26 @@ export class EphemeralNode implements Ephemeral {
 
   /** Leaves the node as it is, to whoever has the path next in this client. */
   handOver(): void {
-    this.#life.abort(this.#closed())
+    this.#lifetime.abort(this.#closedError())
   }
 
   async #close(): Promise<void> {
-    const session = this.#parts.ground.sessions.current
-    const scope = linkedController(this.#life.signal, session?.signal)
+    const session = this.#deps.ground.sessions.current
+    const scope = linkedController(this.#lifetime.signal, session?.signal)
     this.#enter({ kind: 'closed' })
     try {
       if (session === undefined || scope.signal.aborted) return
-      this.#upkeep.declare()
-      await this.#upkeep.whenDone(scope.signal)
+      this.#reconciler.declare()
+      await this.#reconciler.whenDone(scope.signal)
     } catch {
       // Refused, or the session is over, with which the servers delete it: there is nothing more to do.
     } finally {
       scope.unlink()
-      this.#life.abort(this.#closed())
+      this.#lifetime.abort(this.#closedError())
     }
   }
 
-  #wish(): Wish {
+  #desired(): DesiredNode {
     const { kind } = this.#state
     if (kind === 'withheld' || kind === 'closed') return { kind: 'absent' }
     const given = this.#data
@@ -150,7 +149,7 @@ export class EphemeralNode implements Ephemeral {
     const scope = linkedController(session.signal)
     const onOver = (): void => this.#onMissing(path, asError(session.signal.reason))
     scope.signal.addEventListener('abort', onOver, { once: true })
-    this.#leaveSession = scope.unlink
+    this.#unlinkSession = scope.unlink
   }
 
   #onMissing(path: string, reason: Error): void {
@@ -166,49 +165,49 @@ export class EphemeralNode implements Ephemeral {
 
   #onEnd(): void {
     this.#enter({ kind: 'closed' })
-    this.#upkeep.forget()
-    this.#parts.onEnd()
+    this.#reconciler.forget()
+    this.#deps.onEnd()
   }
 
   #enter(state: EphemeralState): void {
-    this.#leaveSession()
-    this.#leaveSession = () => undefined
+    this.#unlinkSession()
+    this.#unlinkSession = () => undefined
     if (this.#state.kind === 'closed') return
     this.#state = state
     this.#events.emit('state', state)
     this.#changed.notifyAll()
   }
 
-  #openState(): EphemeralState {
-    if (this.#state.kind === 'closed') throw this.#closed()
+  #stateUnlessClosed(): EphemeralState {
+    if (this.#state.kind === 'closed') throw this.#closedError()
     return this.#state
   }
 
   #call(name: string, limit: CallOptions | undefined): Call {
-    return resolveCall(name, limit, this.#parts.ground.operationTimeoutMs)
+    return resolveCall(name, limit, this.#deps.ground.operationTimeoutMs)
   }
 
-  #held(call: Call): Promise<void> {
+  #untilHeld(call: Call): Promise<void> {
     return this.#within(call, 'held', async (signal) => {
-      while (this.#openState().kind !== 'held') await this.#changed.wait(signal)
+      while (this.#stateUnlessClosed().kind !== 'held') await this.#changed.wait(signal)
     })
   }
 
   #within(call: Call, goal: string, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
-    const expired = (): Error => this.#late(goal, call.timeoutMs)
+    const expired = (): Error => this.#timedOut(goal, call.timeoutMs)
     const waited = { what: `ephemeral ${this.#path}`, path: this.#path }
-    return within(this.#parts.ground, { ...waited, call, expired }, wait)
+    return within(this.#deps.ground, { ...waited, call, expired }, wait)
   }
 
-  #late(goal: string, timeoutMs: number): ZookeeperError {
+  #timedOut(goal: string, timeoutMs: number): ZookeeperError {
     const reason = this.#state.kind === 'pending' ? this.#state.reason : undefined
-    const cause = reason ?? this.#upkeep.failure
+    const cause = reason ?? this.#reconciler.failure
     const why = cause === undefined ? '' : `: ${cause.message}`
     const message = `ephemeral ${this.#path} not ${goal} within ${timeoutMs} ms${why}`
     return new ZookeeperError('timed-out', message, { path: this.#path, retryable: true, cause })
   }
 
-  #closed(): ZookeeperError {
+  #closedError(): ZookeeperError {
     return new ZookeeperError('closed', `ephemeral ${this.#path} is closed`, { path: this.#path })
   }
 }

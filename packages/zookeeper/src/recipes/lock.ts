@@ -1,11 +1,13 @@
+import { linkedController } from '@ha/core/driver'
 import type { Ground } from '../ground.ts'
-import { resolveCall, resolveTimeout } from '../operations/call-options.ts'
+import { type Call, resolveCall, resolveTimeout } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
-import { checkPath } from '../operations/paths.ts'
-import { acquire, acquireNow } from './acquire.ts'
-import type { Lease } from './lease.ts'
-import type { Line } from './line.ts'
-import { exclusive } from './turn.ts'
+import { checkPath, childOf } from '../operations/paths.ts'
+import { type Limits, within } from '../within.ts'
+import { ZookeeperError } from '../zookeeper-error.ts'
+import { createLockNode, type Lease, type LockNode, waitForPredecessor } from './lock-node.ts'
+import { exclusive, type LockQueue, positionOf, type QueuePosition } from './lock-order.ts'
+import { persist } from './persist.ts'
 
 export interface LockOptions {
   /** How long a wait may take when the call does not say, in milliseconds. Default: `operationTimeoutMs` of the client. */
@@ -33,32 +35,32 @@ export interface Lock {
 /** A lock that one holds at a time. */
 export function lock(ground: Ground, path: string, options: LockOptions = {}): Lock {
   checkPath(path, 'lock')
-  const line = { folder: path, kind: 'lock', data: '', rule: exclusive, what: `the lock ${path}` }
-  return new LineLock(ground, line, resolveTimeout('lock', options, ground.operationTimeoutMs))
+  const line = { folder: path, kind: 'lock', data: '', order: exclusive, what: `the lock ${path}` }
+  return new QueueLock(ground, line, resolveTimeout('lock', options, ground.operationTimeoutMs))
 }
 
 /** A {@link Lock} on a line: its rule says who holds it. `timeoutMs` is for calls that say none. */
-export class LineLock implements Lock {
+export class QueueLock implements Lock {
   readonly #ground: Ground
-  readonly #line: Line
+  readonly #queue: LockQueue
   readonly #timeoutMs: number
 
-  constructor(ground: Ground, line: Line, timeoutMs: number) {
+  constructor(ground: Ground, line: LockQueue, timeoutMs: number) {
     this.#ground = ground
-    this.#line = line
+    this.#queue = line
     this.#timeoutMs = timeoutMs
   }
 
   get path(): string {
-    return this.#line.folder
+    return this.#queue.folder
   }
 
   async acquire(options?: CallOptions): Promise<Lease> {
-    return acquire(this.#ground, this.#line, resolveCall('acquire', options, this.#timeoutMs))
+    return acquire(this.#ground, this.#queue, resolveCall('acquire', options, this.#timeoutMs))
   }
 
   async tryAcquire(options?: CallOptions): Promise<Lease | undefined> {
-    return acquireNow(this.#ground, this.#line, resolveCall('tryAcquire', options, this.#timeoutMs))
+    return tryAcquire(this.#ground, this.#queue, resolveCall('tryAcquire', options, this.#timeoutMs))
   }
 
   async run<T>(fn: (lease: Lease) => Promise<T>, options?: CallOptions): Promise<T> {
@@ -69,4 +71,124 @@ export class LineLock implements Lock {
       await lease.release()
     }
   }
+}
+
+/** Stands in line until it is our turn. Whoever gives up leaves the line. */
+export async function acquire(ground: Ground, line: LockQueue, call: Call): Promise<LockNode> {
+  let last: QueuePosition | undefined
+  const onTurn = (turn: QueuePosition): void => {
+    last = turn
+  }
+  const expired = (): Error => timedOut(line, call, last, ground.link.trouble())
+  const wait = async (signal: AbortSignal): Promise<LockNode> => {
+    for (;;) {
+      const place = await createLockNode(ground, line, signal)
+      const turn = await releaseOnFailure(place, () =>
+        waitUntilGranted(ground, line, place, { signal, onPosition: onTurn }),
+      )
+      if (turn === 'ours' && (await releaseOnFailure(place, () => place.hold(signal)))) return place
+      await place.release()
+    }
+  }
+  return within(ground, waitLimits(line, call, expired), wait, releaseLate)
+}
+
+/** Stands in line, and leaves it when it is not our turn at once. */
+async function tryAcquire(ground: Ground, line: LockQueue, call: Call): Promise<LockNode | undefined> {
+  const expired = (): Error => timedOut(line, call, undefined, ground.link.trouble())
+  const look = async (signal: AbortSignal): Promise<LockNode | undefined> => {
+    const place = await createLockNode(ground, line, signal)
+    const turn = await releaseOnFailure(place, () => readPosition(ground, line, place, signal))
+    if (turn.kind === 'ours' && (await releaseOnFailure(place, () => place.hold(signal)))) return place
+    await place.release()
+    return undefined
+  }
+  return within(ground, waitLimits(line, call, expired), look, releaseLate)
+}
+
+function waitLimits({ what, folder }: LockQueue, call: Call, expired: () => Error): Limits {
+  return { what, path: folder, call, expired }
+}
+
+// A place that comes too late is given back.
+function releaseLate(late: LockNode | undefined): void {
+  void late?.release()
+}
+
+// What fails leaves the line, and nobody waits for that: whoever gave up wants to know now.
+async function releaseOnFailure<T>(place: LockNode, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (thrown) {
+    void place.release()
+    throw thrown
+  }
+}
+
+function timedOut(
+  { what, folder }: LockQueue,
+  { timeoutMs }: Call,
+  last: QueuePosition | undefined,
+  trouble: Error | undefined,
+): ZookeeperError {
+  const why = trouble === undefined ? queueReason(folder, last) : `: ${trouble.message}`
+  const message = `${what} was not acquired within ${timeoutMs} ms${why}`
+  return new ZookeeperError('timed-out', message, { path: folder, retryable: true, cause: trouble })
+}
+
+function queueReason(folder: string, turn: QueuePosition | undefined): string {
+  if (turn?.kind !== 'behind') return ''
+  const [nearest = ''] = turn.watched.slice(-1)
+  return `: ${turn.ahead} must go first, the nearest is ${childOf(folder, nearest)}`
+}
+
+interface WaitOptions {
+  readonly signal: AbortSignal
+  /** Hears each time how we stand. */
+  readonly onPosition: (turn: QueuePosition) => void
+}
+
+/** Looks, and waits for one of those in the way, until it is our turn, or with this place never will be. */
+async function waitUntilGranted(
+  ground: Ground,
+  line: LockQueue,
+  place: LockNode,
+  { signal, onPosition: onTurn }: WaitOptions,
+): Promise<Exclude<QueuePosition['kind'], 'behind'>> {
+  const either = linkedController(signal, place.signal)
+  try {
+    for (;;) {
+      const turn = await readPosition(ground, line, place, either.signal)
+      onTurn(turn)
+      if (turn.kind !== 'behind') return turn.kind
+      await waitForPredecessor(ground, line.folder, turn.watched, either.signal)
+    }
+  } catch (thrown) {
+    if (signal.aborted || !place.signal.aborted) throw thrown
+    return 'gone'
+  } finally {
+    either.unlink()
+  }
+}
+
+/** How we stand now. */
+async function readPosition(
+  ground: Ground,
+  { folder, order: rule, verify: agree }: LockQueue,
+  place: LockNode,
+  signal: AbortSignal,
+): Promise<QueuePosition> {
+  const { operations } = ground
+  // All in one breath: when the children are here, the others are as well.
+  const [, , children] = await Promise.all([
+    agree?.(signal),
+    needsLeader(place) ? persist(ground, signal, (options) => operations.sync(folder, options)) : undefined,
+    persist(ground, signal, (options) => operations.children(folder, options)),
+  ])
+  return positionOf(children?.names ?? [], place.name, rule)
+}
+
+// Whoever has waited for long was heard of by its server alone. Its turn is of use only when the leader has, too.
+function needsLeader({ certainForMs, session }: LockNode): boolean {
+  return certainForMs < session.timeoutMs / 3
 }

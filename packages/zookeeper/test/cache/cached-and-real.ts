@@ -1,6 +1,6 @@
 import type { FakeEnsemble } from '@ha/testing/zookeeper'
 import type { Cache } from '../../src/cache/cache.ts'
-import type { Depth } from '../../src/cache/depth.ts'
+import type { Depth } from '../../src/cache/tree-node.ts'
 
 /** A part of a tree in short: what each node holds, and which transactions made it and changed it. */
 export type Picture = Readonly<Record<string, string>>

@@ -1,8 +1,8 @@
 import { seededRandom, simulationSeeds } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import type { Cache } from '../../src/cache/cache.ts'
-import type { Depth } from '../../src/cache/depth.ts'
-import { type Bench, type Member, openBench, sessionMs } from '../recipes/bench.ts'
+import type { Depth } from '../../src/cache/tree-node.ts'
+import { type Harness, type Member, openHarness, sessionMs } from '../harness.ts'
 import { type Picture, pictureIn, pictureOf } from './cached-and-real.ts'
 
 const seeds = simulationSeeds(100)
@@ -20,7 +20,7 @@ describe('caches under writes and faults', () => {
 })
 
 interface World {
-  readonly bench: Bench
+  readonly bench: Harness
   readonly reader: Member
   readonly writer: Member
   readonly random: () => number
@@ -45,7 +45,7 @@ async function simulate(seed: number): Promise<void> {
 }
 
 async function begin(seed: number): Promise<World> {
-  const bench = await openBench(seed)
+  const bench = await openHarness(seed)
   const [reader, writer] = [bench.member(), bench.member()]
   const caches = new Map(depths.map((depth) => [depth, reader.client.cache('/c', { depth, jitterMs: 20 })]))
   const heard = new Map(depths.map((depth) => [depth, new Map<string, bigint>()]))

@@ -1,6 +1,6 @@
 import { settle } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
-import { openCache } from '../../src/cache/live-cache.ts'
+import { openCache } from '../../src/cache/cache.ts'
 import { nodeOf } from './node-of.ts'
 import { childrenOf, passing, scriptedGround, treeOf } from './scripted-reads.ts'
 

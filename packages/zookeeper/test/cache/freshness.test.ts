@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { type Facts, type Freshness, followed, freshUntilMs } from '../../src/cache/freshness.ts'
+import { type Freshness, type FreshnessFacts, freshUntilMs, nextFreshness } from '../../src/cache/cache.ts'
 import type { LiveSession } from '../../src/session/live-session.ts'
 
 /** A session whose latest answered request was sent at `confirmedAtMs`. */
@@ -14,7 +14,7 @@ const keepCertain = (): (() => void) => () => undefined
 const live = sessionOf(900)
 const inStep: Freshness = { kind: 'in-step', session: live, sinceMs: 500 }
 const behind: Freshness = { kind: 'behind', untilMs: 700 }
-const facts: Facts = { live, unread: 0, failing: 0, nowMs: 1_000 }
+const facts: FreshnessFacts = { live, unread: 0, failing: 0, nowMs: 1_000 }
 
 describe('freshness', () => {
   const unread: Freshness = { kind: 'unread' }
@@ -30,12 +30,12 @@ describe('freshness', () => {
     ['behind, still reading', behind, { unread: 1 }, 'behind'],
     ['behind, all read again', behind, {}, 'in-step'],
     ['behind, nobody there', behind, { live: undefined }, 'behind'],
-  ] as const)('%s', (_what, before, more: Partial<Facts>, expected) => {
-    expect(followed(before, { ...facts, ...more }).kind).toBe(expected)
+  ] as const)('%s', (_what, before, more: Partial<FreshnessFacts>, expected) => {
+    expect(nextFreshness(before, { ...facts, ...more }).kind).toBe(expected)
   })
 
   it('stays the same object while nothing changes', () => {
-    expect(followed(inStep, facts)).toBe(inStep)
+    expect(nextFreshness(inStep, facts)).toBe(inStep)
   })
 })
 
@@ -50,6 +50,6 @@ describe('until when it was certainly in step', () => {
   })
 
   it('is kept when the connection goes', () => {
-    expect(followed(inStep, { ...facts, live: undefined })).toEqual({ kind: 'behind', untilMs: 900 })
+    expect(nextFreshness(inStep, { ...facts, live: undefined })).toEqual({ kind: 'behind', untilMs: 900 })
   })
 })

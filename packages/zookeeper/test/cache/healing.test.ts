@@ -1,8 +1,8 @@
 import { seededRandom } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import type { Cache } from '../../src/cache/cache.ts'
-import type { Depth } from '../../src/cache/depth.ts'
-import { type Bench, type Member, openBench } from '../recipes/bench.ts'
+import type { Depth } from '../../src/cache/tree-node.ts'
+import { type Harness, type Member, openHarness } from '../harness.ts'
 import { pictureIn, pictureOf } from './cached-and-real.ts'
 
 const sessionTimeoutMs = 2_000
@@ -13,7 +13,7 @@ const outagesMs = [-500, -300, -100, 100, 300, 500].map((ms) => sessionTimeoutMs
 
 describe('caches of an ensemble that stood still for about a session', () => {
   it.each(outagesMs)('equal it two seconds after it goes on (%i ms)', async (outageMs) => {
-    const bench = await openBench(outageMs)
+    const bench = await openHarness(outageMs)
     const random = seededRandom(outageMs)
     const [reader, writer] = [bench.member({ sessionTimeoutMs }), bench.member({ sessionTimeoutMs })]
     const caches = await cachesOf(bench, reader, writer)
@@ -36,7 +36,7 @@ describe('caches of an ensemble that stood still for about a session', () => {
 const names = Array.from({ length: 12 }, (_, i) => `/c/${i}`)
 
 async function cachesOf(
-  bench: Bench,
+  bench: Harness,
   reader: Member,
   writer: Member,
 ): Promise<ReadonlyMap<Depth, Cache<Buffer>>> {
@@ -51,7 +51,7 @@ async function cachesOf(
   return new Map(opened)
 }
 
-function startWriting({ clock }: Bench, { client }: Member, random: () => number) {
+function startWriting({ clock }: Harness, { client }: Member, random: () => number) {
   const limit = { timeoutMs: 200 }
   const end = new AbortController()
   const one = async (turn: number): Promise<unknown> => {
@@ -77,7 +77,7 @@ function startWriting({ clock }: Bench, { client }: Member, random: () => number
 }
 
 // One after the other, as a machine that is short of everything does it.
-async function standStill({ ensemble, clock }: Bench, forMs: number, random: () => number): Promise<void> {
+async function standStill({ ensemble, clock }: Harness, forMs: number, random: () => number): Promise<void> {
   for (const node of ensemble.nodes) {
     node.freeze()
     await clock.advance(random() * 20)

@@ -59,7 +59,7 @@ describe('discovery under faults of all kinds', () => {
     const view = all
       .client()
       .discovery()
-      .service('mqtt', { guard: { graceMs: 5 * second } })
+      .service('mqtt', { panicThreshold: { graceMs: 5 * second } })
     const owners = ['a', 'b', 'c', 'd'].map((id) => owner(all, id))
     await all.clock.advance(2 * second)
     for (let turn = 0; turn < 40; turn += 1) {

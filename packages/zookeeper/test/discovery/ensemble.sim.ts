@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { ServiceOptions } from '../../src/discovery/service-options.ts'
-import type { ServiceView } from '../../src/discovery/service-view.ts'
+import type { ServiceOptions, ServiceView } from '../../src/discovery/service-view.ts'
 import type { Zookeeper } from '../../src/zookeeper.ts'
 import { type Bench, bench } from '../client/virtual.ts'
 import { idsOf } from './instances.ts'
@@ -165,8 +164,8 @@ describe('discovery on an ensemble', () => {
     expect(await fewestAfterOutage({ graceMs: 0 })).toBeLessThan(2)
   })
 
-  async function fewestAfterOutage(guard: ServiceOptions['guard']): Promise<number> {
-    const guarded = await viewed({ guard })
+  async function fewestAfterOutage(guard: ServiceOptions['panicThreshold']): Promise<number> {
+    const guarded = await viewed({ panicThreshold: guard })
     const owners = await registered('a', 'b', 'c')
     const sessions = owners.map(({ zookeeper }) => zookeeper.session!.id)
     takeAway()

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { Discovery } from '../../src/discovery/discovery.ts'
 import type { InstanceSpec } from '../../src/discovery/instance.ts'
-import type { RegisterOptions } from '../../src/discovery/register-options.ts'
-import type { ServiceOptions } from '../../src/discovery/service-options.ts'
-import { FakeGround } from './fake-ground.ts'
+import type { RegisterOptions } from '../../src/discovery/registration.ts'
+import type { ServiceOptions } from '../../src/discovery/service-view.ts'
+import { FakeContext } from './fake-context.ts'
 
 const spec: InstanceSpec = { name: 'mqtt', address: '10.0.0.1' }
 const check = (): boolean => true
@@ -17,7 +17,7 @@ describe('what is asked of discovery', () => {
     ['discovery.codec: expected', { codec: {} }],
     ['discovery.base: there is no such option', { base: '/a' }],
   ])('is refused as %s', (problem, options) => {
-    expect(() => new Discovery(new FakeGround(), options as object)).toThrow(problem)
+    expect(() => new Discovery(new FakeContext(), options as object)).toThrow(problem)
   })
 
   it.each<[string, object, RegisterOptions?]>([
@@ -37,7 +37,7 @@ describe('what is asked of discovery', () => {
       { onUnhealthy: 'keep' } as unknown as RegisterOptions,
     ],
   ])('is refused as %s', (problem, given, options) => {
-    const discovery = new Discovery(new FakeGround())
+    const discovery = new Discovery(new FakeContext())
     expect(() => discovery.register(given as InstanceSpec, options)).toThrow(problem)
     expect(discovery.health().registrations).toEqual([])
   })
@@ -46,9 +46,13 @@ describe('what is asked of discovery', () => {
     ['service: expected the name', 'a/b'],
     ["service 'mqtt'.strategy: expected one of", 'mqtt', { strategy: 'any' } as unknown as ServiceOptions],
     ["service 'mqtt'.zone: expected { name }", 'mqtt', { strategy: 'zone' }],
-    ["service 'mqtt'.guard.share: expected a number from 0 to 1", 'mqtt', { guard: { share: 50 } }],
+    [
+      "service 'mqtt'.panicThreshold.share: expected a number from 0 to 1",
+      'mqtt',
+      { panicThreshold: { share: 50 } },
+    ],
   ])('is refused as %s', (problem, name, options) => {
-    expect(() => new Discovery(new FakeGround()).service(name, options)).toThrow(problem)
+    expect(() => new Discovery(new FakeContext()).service(name, options)).toThrow(problem)
   })
 
   it.each<[string, (discovery: Discovery) => Promise<unknown>]>([
@@ -58,7 +62,7 @@ describe('what is asked of discovery', () => {
     ['ready.timeOutMs', (discovery) => discovery.register(spec).ready({ timeOutMs: 5 } as object)],
     ['update.timeoutMs', (discovery) => discovery.register(spec).update({}, { timeoutMs: 0 })],
   ])('is refused as %s', async (problem, ask) => {
-    await expect(ask(new Discovery(new FakeGround()))).rejects.toMatchObject({
+    await expect(ask(new Discovery(new FakeContext()))).rejects.toMatchObject({
       name: 'ZookeeperError',
       code: 'config-invalid',
       message: expect.stringContaining(problem),
@@ -72,11 +76,11 @@ describe('what is asked of discovery', () => {
     ['the options of a health gate', (discovery) => discovery.register(spec, { health: late })],
   ])('is refused with a ZookeeperError: %s', (_what, ask) => {
     const refusal = expect.objectContaining({ name: 'ZookeeperError', code: 'config-invalid' })
-    expect(() => ask(new Discovery(new FakeGround()))).toThrow(refusal)
+    expect(() => ask(new Discovery(new FakeContext()))).toThrow(refusal)
   })
 
   it('is at the base path that is given', () => {
-    const ground = new FakeGround()
+    const ground = new FakeContext()
     const discovery = new Discovery(ground, { basePath: '/live/nodes' })
     discovery.service('mqtt')
     expect(discovery.register({ ...spec, id: 'a' }).path).toBe('/live/nodes/mqtt/a')
@@ -84,12 +88,12 @@ describe('what is asked of discovery', () => {
   })
 
   it('may be at the root', () => {
-    const discovery = new Discovery(new FakeGround(), { basePath: '/' })
+    const discovery = new Discovery(new FakeContext(), { basePath: '/' })
     expect(discovery.register({ ...spec, id: 'a' }).path).toBe('/mqtt/a')
   })
 
   it('gives an instance an id of its own', () => {
-    const discovery = new Discovery(new FakeGround())
+    const discovery = new Discovery(new FakeContext())
     const [one, other] = [discovery.register(spec), discovery.register(spec)]
     expect(one.instance.id).not.toBe(other.instance.id)
   })
@@ -97,14 +101,14 @@ describe('what is asked of discovery', () => {
 
 describe('the health of discovery', () => {
   it('tells of all that is registered and followed, and no more once it is closed', async () => {
-    const ground = new FakeGround()
+    const ground = new FakeContext()
     const discovery = new Discovery(ground)
     discovery.register({ ...spec, id: 'a' })
     discovery.service('mqtt')
     await ground.clock.advance(0)
     expect(discovery.health()).toEqual({
       registrations: [{ path: '/services/mqtt/a', state: 'registered', reason: undefined }],
-      services: [{ name: 'mqtt', state: 'unread', instances: 0, strange: 0 }],
+      services: [{ name: 'mqtt', state: 'unread', instances: 0, undecodable: 0 }],
     })
     await discovery.close()
     expect(discovery.health()).toEqual({ registrations: [], services: [] })

@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { Discovery } from '../../src/discovery/discovery.ts'
-import type { RegisterOptions } from '../../src/discovery/register-options.ts'
-import type { RegistrationState } from '../../src/discovery/registration-state.ts'
-import { FakeGround } from './fake-ground.ts'
+import type { RegisterOptions, RegistrationState } from '../../src/discovery/registration.ts'
+import { FakeContext } from './fake-context.ts'
 
 function registering(options: RegisterOptions = {}) {
-  const ground = new FakeGround()
+  const ground = new FakeContext()
   const registration = new Discovery(ground).register({ name: 'mqtt', id: 'a', address: '10.0.0.1' }, options)
   const told: RegistrationState['kind'][] = []
   registration.events.on('state', ({ kind }) => {

@@ -1,18 +1,18 @@
 import { settle } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import { curatorCodec } from '../../src/discovery/curator-codec.ts'
-import type { ServiceChange } from '../../src/discovery/difference.ts'
 import { Discovery } from '../../src/discovery/discovery.ts'
 import type { Instance } from '../../src/discovery/instance.ts'
-import type { ServiceOptions } from '../../src/discovery/service-options.ts'
+import type { ServiceChange } from '../../src/discovery/instance-list.ts'
+import type { ServiceOptions } from '../../src/discovery/service-view.ts'
 import type { Bytes } from '../../src/node.ts'
-import { type FakeCache, FakeGround } from './fake-ground.ts'
+import { type FakeCache, FakeContext } from './fake-context.ts'
 import { idsOf, instance } from './instances.ts'
 
 const codec = curatorCodec()
 
 function seeing(options: ServiceOptions = {}) {
-  const ground = new FakeGround()
+  const ground = new FakeContext()
   const view = new Discovery(ground).service('mqtt', options)
   const cache = ground.caches[0] as FakeCache<unknown>
   const { clock } = ground
@@ -67,7 +67,7 @@ describe('a view of a service', () => {
     const { view, cache, clock } = seeing()
     cache.list({ a: codec.encode(instance('a')), b: 'no instance', c: '' })
     await clock.advance(0)
-    expect({ ids: idsOf(view.all()), strange: view.strange }).toEqual({ ids: ['a'], strange: 2 })
+    expect({ ids: idsOf(view.all()), strange: view.undecodable }).toEqual({ ids: ['a'], strange: 2 })
   })
 
   it('is asked for changes once for all that come together', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { instanceUri, uriParts, uriTemplate } from '../../src/discovery/uri-spec.ts'
+import { instanceUri, uriParts, uriTemplate } from '../../src/discovery/instance.ts'
 import { instance } from './instances.ts'
 
 describe('the address of an instance', () => {

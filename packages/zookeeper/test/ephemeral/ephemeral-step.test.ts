@@ -1,27 +1,32 @@
 import { describe, expect, it } from 'vitest'
 import type { Node } from '../../src/node.ts'
-import { type Claim, nextStep, ownerOf, type Wish } from '../../src/recipes/ephemeral-step.ts'
+import {
+  type DesiredNode,
+  nextStep,
+  type OwnershipClaim,
+  ownerOf,
+} from '../../src/recipes/ephemeral-reconciler.ts'
 import { nodeOf } from '../cache/node-of.ts'
 
 const current = 30n
 const earlier = 20n
 const stranger = 99n
 
-const claim: Claim = {
+const claim: OwnershipClaim = {
   sessionId: current,
   wasOurs: (id) => id === earlier,
   lastHeld: undefined,
   takesOver: () => false,
 }
 
-const present: Wish = { kind: 'present', data: Buffer.from('mine') }
-const absent: Wish = { kind: 'absent' }
+const present: DesiredNode = { kind: 'present', data: Buffer.from('mine') }
+const absent: DesiredNode = { kind: 'absent' }
 
 function held(owner: bigint, data = 'mine'): Node {
   return nodeOf(data, { ephemeralOwner: owner, version: 7, czxid: 500n })
 }
 
-function step(node: Node | undefined, wish: Wish, more: Partial<Claim> = {}): string {
+function step(node: Node | undefined, wish: DesiredNode, more: Partial<OwnershipClaim> = {}): string {
   const next = nextStep(node, wish, { ...claim, ...more })
   return 'version' in next ? `${next.kind} at ${next.version}` : next.kind
 }

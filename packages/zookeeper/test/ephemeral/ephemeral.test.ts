@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Ephemeral } from '../../src/recipes/ephemeral.ts'
-import { type Bench, type Member, openBench, sessionMs, tickMs } from '../recipes/bench.ts'
+import { type Harness, type Member, openHarness, sessionMs, tickMs } from '../harness.ts'
 
 const path = '/services/gateway/one'
 
-let bench: Bench
+let bench: Harness
 let ours: Member
 
 beforeEach(async () => {
-  bench = await openBench()
+  bench = await openHarness()
   ours = bench.member()
 })
 

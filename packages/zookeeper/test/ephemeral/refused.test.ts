@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { type Bench, openBench } from '../recipes/bench.ts'
+import { type Harness, openHarness } from '../harness.ts'
 
 const noAuth = -102
 
-let bench: Bench
+let bench: Harness
 let defects: string[]
 
 beforeEach(async () => {
-  bench = await openBench()
+  bench = await openHarness()
   defects = []
 })
 afterEach(() => bench.close())
 
-function member(chroot = ''): ReturnType<Bench['member']> {
+function member(chroot = ''): ReturnType<Harness['member']> {
   const made = bench.member({ connect: bench.ensemble.connectString + chroot })
   made.client.events.on('defect', ({ where }) => void defects.push(where))
   return made

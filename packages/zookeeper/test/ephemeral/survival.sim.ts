@@ -2,7 +2,7 @@ import { seededRandom, simulationSeeds } from '@ha/core/testing'
 import type { Txn } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
 import type { Ephemeral } from '../../src/recipes/ephemeral.ts'
-import { type Bench, type Member, openBench, sessionMs } from '../recipes/bench.ts'
+import { type Harness, type Member, openHarness, sessionMs } from '../harness.ts'
 
 const seeds = simulationSeeds(100)
 
@@ -29,7 +29,7 @@ describe('ephemerals under outages that end around the session timeout', () => {
 })
 
 async function simulate(seed: number): Promise<{ readonly sessions: number; readonly replaced: number }> {
-  const bench = await openBench(seed)
+  const bench = await openHarness(seed)
   const owner = bench.member()
   const random = seededRandom(seed)
   const ephemerals = paths.map((path) => owner.client.ephemeral(path, path))
@@ -54,7 +54,7 @@ async function simulate(seed: number): Promise<{ readonly sessions: number; read
   return { sessions: epoch, replaced }
 }
 
-function ownedBy(bench: Bench, session: bigint): readonly string[] {
+function ownedBy(bench: Harness, session: bigint): readonly string[] {
   return [...(bench.ensemble.owners().get(session) ?? [])].sort()
 }
 
@@ -76,7 +76,7 @@ async function closed(ephemerals: readonly Ephemeral[]): Promise<void> {
   await Promise.all(ephemerals.map((ephemeral) => ephemeral.close()))
 }
 
-const faults: readonly ((bench: Bench, owner: Member) => Promise<() => unknown>)[] = [
+const faults: readonly ((bench: Harness, owner: Member) => Promise<() => unknown>)[] = [
   async (_, { machine }) => {
     machine.cut()
     return () => machine.heal()

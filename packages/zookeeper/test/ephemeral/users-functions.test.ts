@@ -2,7 +2,7 @@ import { HaError } from '@ha/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Ephemeral } from '../../src/recipes/ephemeral.ts'
 import type { Zookeeper } from '../../src/zookeeper.ts'
-import { type Bench, openBench } from '../recipes/bench.ts'
+import { type Harness, openHarness } from '../harness.ts'
 
 // What a user’s function throws, and what a connection that fails looks like.
 const thrown: readonly Error[] = [
@@ -18,11 +18,11 @@ const functions: Readonly<Record<string, (client: Zookeeper, fn: () => never) =>
   takeover: (client, fn) => client.ephemeral('/taken', '', { takeover: fn }),
 }
 
-let bench: Bench
+let bench: Harness
 let defects: string[]
 
 beforeEach(async () => {
-  bench = await openBench()
+  bench = await openHarness()
   defects = []
 })
 afterEach(() => bench.close())

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/zookeeper.ts'
-import { type Bench, openBench } from '../recipes/bench.ts'
+import { type Harness, openHarness } from '../harness.ts'
 
-let bench: Bench
+let bench: Harness
 
 beforeEach(async () => {
-  bench = await openBench()
+  bench = await openHarness()
 })
 afterEach(() => bench.close())
 

@@ -3,7 +3,7 @@ import { assemble } from '../../src/assembly.ts'
 import { endOf } from '../../src/ending.ts'
 import { resolveZookeeperOptions } from '../../src/options.ts'
 import type { Zookeeper } from '../../src/zookeeper.ts'
-import { type Bench, openBench } from '../recipes/bench.ts'
+import { type Harness, openHarness } from '../harness.ts'
 
 const noNode = -101
 const badVersion = -103
@@ -48,10 +48,10 @@ const calls: Readonly<Record<string, Busy>> = {
   },
 }
 
-let bench: Bench
+let bench: Harness
 
 beforeEach(async () => {
-  bench = await openBench()
+  bench = await openHarness()
 })
 afterEach(() => bench.close())
 

@@ -1,20 +1,20 @@
 import type { FakeNode } from '@ha/testing/zookeeper'
 import type { ServiceView } from '../../src/discovery/service-view.ts'
-import { type Bench, openBench } from '../recipes/bench.ts'
+import { type Harness, openHarness } from '../harness.ts'
 
-export { sessionMs, tickMs } from '../recipes/bench.ts'
+export { sessionMs, tickMs } from '../harness.ts'
 
 /** An ensemble and its clients in virtual time, ended with the test. */
-export interface World extends Bench, AsyncDisposable {}
+export interface World extends Harness, AsyncDisposable {}
 
 export async function openWorld(seed = 1): Promise<World> {
-  const bench = await openBench(seed)
+  const bench = await openHarness(seed)
   return { ...bench, [Symbol.asyncDispose]: () => bench.close() }
 }
 
 /** Lets only these servers take connections while something is done. */
 export async function onlyAt<T>(
-  { ensemble }: Pick<Bench, 'ensemble'>,
+  { ensemble }: Pick<Harness, 'ensemble'>,
   fits: (node: FakeNode) => boolean,
   work: () => Promise<T>,
 ): Promise<T> {
@@ -35,7 +35,7 @@ export function idsOf(view: ServiceView): readonly string[] {
 
 /** The children of a node with their data, as all servers agree. */
 export function contentsOf(
-  { ensemble }: Pick<Bench, 'ensemble'>,
+  { ensemble }: Pick<Harness, 'ensemble'>,
   folder: string,
 ): ReadonlyMap<string, string> {
   const below = [...ensemble.tree()].filter(([path]) => path.startsWith(`${folder}/`))

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { contentOf, fateOf, type Lost, type Reading, textOf } from '../../src/recipes/counter-content.ts'
+import {
+  type CounterReading,
+  formatContent,
+  type LostWrite,
+  lostWriteOutcome,
+  parseContent,
+} from '../../src/recipes/counter.ts'
 
 describe('what a counter holds', () => {
   it.each([
@@ -10,21 +16,26 @@ describe('what a counter holds', () => {
     ['5 a b', undefined],
     ['9007199254740993', undefined],
   ])('%j is read as %j', (text, content) => {
-    expect(contentOf(text)).toEqual(content)
+    expect(parseContent(text)).toEqual(content)
   })
 
   it('is read as it was written', () => {
     const content = { value: 12, mark: 'abc' }
 
-    expect(contentOf(textOf(content))).toEqual(content)
+    expect(parseContent(formatContent(content))).toEqual(content)
   })
 })
 
 describe('a write whose answer was lost', () => {
-  const lost: Lost = { czxid: 10n, version: 4 }
-  const now = (version: number, mark: string, czxid = 10n): Reading => ({ value: 1, version, mark, czxid })
+  const lost: LostWrite = { czxid: 10n, version: 4 }
+  const now = (version: number, mark: string, czxid = 10n): CounterReading => ({
+    value: 1,
+    version,
+    mark,
+    czxid,
+  })
 
-  it.each<[string, Lost, Reading | undefined, string]>([
+  it.each<[string, LostWrite, CounterReading | undefined, string]>([
     ['its mark is there', lost, now(5, 'ours'), 'done'],
     ['its mark is there, in a node of its own', 'creation', now(0, 'ours'), 'done'],
     ['nothing was written since', lost, now(4, 'before'), 'open'],
@@ -36,6 +47,6 @@ describe('a write whose answer was lost', () => {
     ['the node was deleted', lost, undefined, 'unknown'],
     ['the node is another one', lost, now(4, 'theirs', 11n), 'unknown'],
   ])('when %s', (_, write, seen, fate) => {
-    expect(fateOf(write, 'ours', seen)).toBe(fate)
+    expect(lostWriteOutcome(write, 'ours', seen)).toBe(fate)
   })
 })

@@ -1,14 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Lease } from '../../src/recipes/lease.ts'
-import { type Bench, type Member, openBench, sessionMs } from './bench.ts'
+import type { Lease } from '../../src/recipes/lock-node.ts'
+import { type Harness, type Member, openHarness, sessionMs } from '../harness.ts'
 
-let bench: Bench
+let bench: Harness
 let ours: Member
 let theirs: Member
 let over: AbortController
 
 beforeEach(async () => {
-  bench = await openBench()
+  bench = await openHarness()
   ours = bench.member()
   theirs = bench.member()
   over = new AbortController()

@@ -1,8 +1,8 @@
 import { seededRandom, simulationSeeds } from '@ha/core/testing'
 import type { FakeNode } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
-import type { Lease } from '../../src/recipes/lease.ts'
-import { type Bench, type Member, openBench, sessionMs, tickMs } from './bench.ts'
+import type { Lease } from '../../src/recipes/lock-node.ts'
+import { type Harness, type Member, openHarness, sessionMs, tickMs } from '../harness.ts'
 import { ProtectedStore } from './protected-store.ts'
 
 const seeds = simulationSeeds(500)
@@ -29,7 +29,7 @@ describe('a lock under outages that end around the session timeout', () => {
 })
 
 interface World {
-  readonly bench: Bench
+  readonly bench: Harness
   readonly random: () => number
   readonly contenders: readonly Contender[]
   readonly store: ProtectedStore
@@ -42,7 +42,7 @@ interface Contender extends Member {
 }
 
 async function simulate(seed: number): Promise<World['tally']> {
-  const bench = await openBench(seed)
+  const bench = await openHarness(seed)
   const contenders = Array.from({ length: 3 }, () => ({ ...bench.member(), lease: undefined }))
   const random = seededRandom(seed)
   const tally = { acquired: 0, lost: 0, refused: 0 }
@@ -125,7 +125,7 @@ const outages: readonly ((world: World, victim: Contender) => () => void)[] = [
   },
 ]
 
-function serverOf({ ensemble }: Bench, { client }: Contender): FakeNode {
+function serverOf({ ensemble }: Harness, { client }: Contender): FakeNode {
   return ensemble.nodeOf(client.session?.id ?? 0n) ?? ensemble.node(1)
 }
 

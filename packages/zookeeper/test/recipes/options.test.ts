@@ -1,12 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/zookeeper.ts'
-import { type Bench, openBench } from './bench.ts'
+import { type Harness, openHarness } from '../harness.ts'
 
-let bench: Bench
+let bench: Harness
 let client: Zookeeper
 
 beforeEach(async () => {
-  bench = await openBench()
+  bench = await openHarness()
   client = bench.member().client
 })
 afterEach(() => bench.close())

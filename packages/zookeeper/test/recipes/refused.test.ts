@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Bench, type Member, openBench } from './bench.ts'
+import { type Harness, type Member, openHarness } from '../harness.ts'
 
 // The servers refuse the login of ours for a while, as when it is changed there before it is changed here.
-let bench: Bench
+let bench: Harness
 let ours: Member
 let admit: () => void
 
 beforeEach(async () => {
-  bench = await openBench()
+  bench = await openHarness()
   ours = bench.member({ auth: [{ scheme: 'digest', value: 'a:b' }], acl: openAcl })
   admit = () => undefined
 })

@@ -1,13 +1,13 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Lease } from '../../src/recipes/lease.ts'
-import { type Bench, type Member, openBench } from './bench.ts'
+import type { Lease } from '../../src/recipes/lock-node.ts'
+import { type Harness, type Member, openHarness } from '../harness.ts'
 
-let bench: Bench
+let bench: Harness
 let ours: Member
 let theirs: Member
 
 beforeEach(async () => {
-  bench = await openBench()
+  bench = await openHarness()
   ours = bench.member()
   theirs = bench.member()
 })

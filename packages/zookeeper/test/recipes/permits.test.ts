@@ -1,0 +1,12 @@
+import { expect, it } from 'vitest'
+import { permitAgreement } from '../../src/recipes/semaphore.ts'
+
+it.each([
+  ['3', 'agreed'],
+  ['', 'unwritten'],
+  ['4', 'disagreed'],
+  ['03', 'disagreed'],
+  ['three', 'disagreed'],
+])('three seats, and the node says %j: %s', (written, agreement) => {
+  expect(permitAgreement(3, written)).toBe(agreement)
+})
