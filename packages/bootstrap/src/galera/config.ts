@@ -1,8 +1,21 @@
 import { settingFault } from '../mariadb/commands.ts'
 import { commonSettings, renderConf } from '../mariadb/config.ts'
 import { type MariadbDeployment, serverPaths } from '../mariadb/deployment.ts'
-import { type PlannedNode, shellQuote } from '../model/plan.ts'
+import { confFile, initialSql } from '../mariadb/initial-data.ts'
+import { type PlannedFile, type PlannedNode, shellQuote } from '../model/plan.ts'
 import type { GaleraArbitrator, GaleraModel, GaleraNode } from './model.ts'
+
+/** The configuration files of all nodes, and the SQL that the first node is created with. */
+export function configFiles(model: GaleraModel): readonly PlannedFile[] {
+  return [
+    confFile('first.sql', initialSql(model.deployment)),
+    confFile('found.sql', 'SHUTDOWN;\n'),
+    ...model.nodes.flatMap((node) => [
+      confFile(`${node.name}.cnf`, renderGaleraConf(model, node)),
+      confFile(`${node.name}.sh`, renderStartScript(model.deployment, node.name)),
+    ]),
+  ]
+}
 
 /** The text of a node's configuration file. Nothing in it founds a cluster: a node that starts by it joins one. */
 export function renderGaleraConf(model: GaleraModel, node: GaleraNode): string {
@@ -25,14 +38,22 @@ export function renderGaleraConf(model: GaleraModel, node: GaleraNode): string {
   ])
 }
 
-/** Where a member looks for the others. */
-export function groupAddress({ nodes, arbitrator }: GaleraModel): string {
+/** The command line of the arbitrator, which has no configuration file. */
+export function arbitratorArgv(model: GaleraModel, arbitrator: GaleraArbitrator): readonly string[] {
+  return [
+    arbitrator.program,
+    ...['--name', arbitrator.name, '--group', model.deployment.lab, '--address', groupAddress(model)],
+    ...['--options', arbitratorOptions(model, arbitrator)],
+  ]
+}
+
+// The addresses at which a member looks for the others.
+function groupAddress({ nodes, arbitrator }: GaleraModel): string {
   const members = arbitrator === null ? nodes : [...nodes, arbitrator]
   return `gcomm://${members.map(({ host, groupPort }) => `${host}:${groupPort}`).join(',')}`
 }
 
-/** What the arbitrator's provider is told. */
-export function arbitratorOptions(model: GaleraModel, { host, groupPort }: GaleraArbitrator): string {
+function arbitratorOptions(model: GaleraModel, { host, groupPort }: GaleraArbitrator): string {
   return joined({ ...model.timers, 'gmcast.listen_addr': `tcp://${host}:${groupPort}` })
 }
 

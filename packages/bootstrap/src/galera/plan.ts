@@ -1,17 +1,9 @@
 import { asServer, clientArgv, command, environment, sql } from '../mariadb/commands.ts'
 import { type MariadbDeployment, serverPaths } from '../mariadb/deployment.ts'
-import {
-  confFile,
-  copyData,
-  createData,
-  createDataFolder,
-  initialSql,
-  jdbcUrl,
-} from '../mariadb/initial-data.ts'
+import { copyData, createData, createDataFolder, jdbcUrl } from '../mariadb/initial-data.ts'
 import type {
   Command,
   Plan,
-  PlannedFile,
   PlannedNode,
   PlannedProcess,
   PlannedRecovery,
@@ -19,13 +11,7 @@ import type {
   Step,
 } from '../model/plan.ts'
 import { argvInNamespace } from '../sandbox/sandbox-plan.ts'
-import {
-  arbitratorOptions,
-  galeraFaults,
-  groupAddress,
-  renderGaleraConf,
-  renderStartScript,
-} from './config.ts'
+import { arbitratorArgv, configFiles, galeraFaults } from './config.ts'
 import type { GaleraArbitrator, GaleraModel, GaleraNode } from './model.ts'
 import { viewQuery } from './probe.ts'
 
@@ -51,7 +37,7 @@ export function planGalera(model: GaleraModel): Plan {
     ),
     urlVariable: 'MARIADB_URL',
     nodes: [...nodes.map((node) => plannedNode(model, node)), ...arbitrators.map(plannedArbitrator)],
-    files: files(model),
+    files: configFiles(model),
     processes: [
       ...nodes.map((node) => server(model, node)),
       ...arbitrators.map((one) => arbitratorProcess(model, one)),
@@ -89,17 +75,6 @@ function plannedArbitrator({ name, host, groupPort }: GaleraArbitrator): Planned
   }
 }
 
-function files(model: GaleraModel): readonly PlannedFile[] {
-  return [
-    confFile('first.sql', initialSql(model.deployment)),
-    confFile('found.sql', 'SHUTDOWN;\n'),
-    ...model.nodes.flatMap((node) => [
-      confFile(`${node.name}.cnf`, renderGaleraConf(model, node)),
-      confFile(`${node.name}.sh`, renderStartScript(model.deployment, node.name)),
-    ]),
-  ]
-}
-
 function server(model: GaleraModel, node: GaleraNode): PlannedProcess {
   const { deployment } = model
   return {
@@ -123,11 +98,7 @@ function arbitratorProcess(model: GaleraModel, arbitrator: GaleraArbitrator): Pl
   return {
     name: arbitrator.name,
     folder: deployment.dataFolder,
-    argv: asServer(deployment, [
-      arbitrator.program,
-      ...['--name', arbitrator.name, '--group', deployment.lab, '--address', groupAddress(model)],
-      ...['--options', arbitratorOptions(model, arbitrator)],
-    ]),
+    argv: asServer(deployment, arbitratorArgv(model, arbitrator)),
     env: environment(deployment),
     log: `logs/${arbitrator.name}.log`,
     host: arbitrator.host,
@@ -152,7 +123,7 @@ function formation(model: GaleraModel): readonly Step[] {
       do: 'run',
       what: `the data of ${first.name}`,
       commands: [
-        ...createDataFolder(deployment, files(model)),
+        ...createDataFolder(deployment, configFiles(model)),
         createData(deployment, first.name, ['--wsrep-on=OFF']),
         bootstrapOnce(model, first),
       ],

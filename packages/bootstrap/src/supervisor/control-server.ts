@@ -2,12 +2,26 @@ import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { isHaError } from '@ha/core'
-import { asError } from '@ha/core/driver'
+import { asError, deferred } from '@ha/core/driver'
+import type { RecordedEvent } from '../lab/events.ts'
+import type { Journal } from '../lab/journal.ts'
 import type { Reply, Request } from '../lab/protocol.ts'
-import type { Supervisor } from './supervisor.ts'
+import { type BootstrapCode, labError } from '../model/errors.ts'
+
+/** The client of one request, while the request is under way. */
+export interface ClientConnection {
+  send(event: RecordedEvent): void
+  /** Aborted when the client has left. */
+  readonly signal: AbortSignal
+}
+
+/** Answers the requests of clients; a supervisor is one. */
+export interface RequestHandler {
+  answer(request: Request, client: ClientConnection): Promise<unknown>
+}
 
 /** Serves a supervisor on a unix socket that only its user may open. */
-export function serve(supervisor: Pick<Supervisor, 'answer'>, path: string): Promise<Server> {
+export function serve(supervisor: RequestHandler, path: string): Promise<Server> {
   const server = createServer((socket) => {
     handleConnection(supervisor, socket).catch((error: unknown) => socket.destroy(asError(error)))
   })
@@ -22,7 +36,7 @@ export function serve(supervisor: Pick<Supervisor, 'answer'>, path: string): Pro
   })
 }
 
-async function handleConnection(supervisor: Pick<Supervisor, 'answer'>, socket: Socket): Promise<void> {
+async function handleConnection(supervisor: RequestHandler, socket: Socket): Promise<void> {
   const left = new AbortController()
   socket.on('error', () => socket.destroy())
   socket.once('close', () => left.abort(new Error('the client has left')))
@@ -51,5 +65,43 @@ async function firstLine(socket: Socket): Promise<Request | undefined> {
     // notices that the client leaves.
     lines.close()
     socket.resume()
+  }
+}
+
+/** Sends every event of the journal to the client, then new ones until one is the last; rejects when that is a failure. */
+export async function followJournal(
+  journal: Journal,
+  client: ClientConnection,
+  isLast: (event: RecordedEvent) => boolean,
+): Promise<void> {
+  const last = deferred<RecordedEvent>()
+  const forward = (event: RecordedEvent): void => {
+    client.send(event)
+    if (isLast(event)) last.resolve(event)
+  }
+  for (const event of journal.events) forward(event)
+  const off = journal.onEvent(forward)
+  const leave = (): void => last.reject(client.signal.reason)
+  client.signal.addEventListener('abort', leave, { once: true })
+  try {
+    const event = await last.promise
+    if (event.type === 'failed') throw labError(event.code as BootstrapCode, event.message)
+  } finally {
+    off()
+    client.signal.removeEventListener('abort', leave)
+  }
+}
+
+/** Sends the events of the journal to the client while the work is under way. */
+export async function withEvents<T>(
+  journal: Journal,
+  client: ClientConnection,
+  work: () => Promise<T>,
+): Promise<T> {
+  const off = journal.onEvent((event) => client.send(event))
+  try {
+    return await work()
+  } finally {
+    off()
   }
 }

@@ -8,12 +8,11 @@ import {
   isServerFault,
   supportedFaults,
 } from '../lab/faults.ts'
-import type { Journal } from '../lab/journal.ts'
 import { processOf } from '../lab/state.ts'
 import { signal } from '../machine/process-table.ts'
-import type { RunCommand } from '../machine/run-command.ts'
 import { labError, unknownNode } from '../model/errors.ts'
-import type { FaultCommands, NetworkFault, Plan, PlannedNode, ServerFault } from '../model/plan.ts'
+import type { FaultCommands, NetworkFault, PlannedNode, ServerFault } from '../model/plan.ts'
+import type { SupervisorContext } from './context.ts'
 import type { MemberRepair } from './member-repair.ts'
 import type { Processes } from './processes.ts'
 
@@ -22,28 +21,25 @@ const retryHealMs = 5000
 // A server sets a variable in milliseconds; one that leaves its group may wait for it.
 const faultCommandTimeoutMs = 20_000
 
-/** What the levers work on. */
+/** The parts of the supervisor that a fault concerns. */
 export interface FaultInjectorDeps {
-  readonly plan: Plan
-  readonly journal: Journal
   readonly processes: Pick<Processes, 'running' | 'start' | 'end' | 'restart'>
   readonly repair: Pick<MemberRepair, 'watch' | 'release' | 'cancel'>
-  readonly run: RunCommand
-  /** Fires when the supervisor ends. */
-  readonly signal: AbortSignal
-  /** Hears what keeps the supervisor from its work. */
-  readonly fail: (error: Error) => void
 }
 
 /** Breaks nodes and heals them. The lease is written down before the lever is pulled, so that a crash cannot lose it. */
 export class FaultInjector {
-  readonly #parts: FaultInjectorDeps
+  readonly #context: SupervisorContext
+  readonly #processes: FaultInjectorDeps['processes']
+  readonly #repair: FaultInjectorDeps['repair']
   readonly #queue = new KeyedQueue()
   readonly #retryAt = new Map<string, number>()
   readonly #healing = new Set<string>()
 
-  constructor(parts: FaultInjectorDeps) {
-    this.#parts = parts
+  constructor(context: SupervisorContext, { processes, repair }: FaultInjectorDeps) {
+    this.#context = context
+    this.#processes = processes
+    this.#repair = repair
   }
 
   /** Grants a fault and pulls its lever. */
@@ -51,12 +47,12 @@ export class FaultInjector {
     const node = this.#node(request.node)
     this.#checkSupported(node, request.action)
     return this.#queue.run(node.name, async () => {
-      const { journal, repair } = this.#parts
+      const { journal } = this.#context
       const fault = grantFault(journal.state, request, Date.now())
       journal.record({ type: 'fault-begun', fault })
       // A graceful stop in the middle of a repair would meet a broker that is starting.
-      if (fault.action === 'stop') await repair.release(node.name)
-      else repair.cancel(node.name)
+      if (fault.action === 'stop') await this.#repair.release(node.name)
+      else this.#repair.cancel(node.name)
       await this.#apply(node, fault.action)
       return fault
     })
@@ -68,8 +64,8 @@ export class FaultInjector {
    */
   heal(name: string): Promise<void> {
     const node = this.#node(name)
-    const { journal, processes } = this.#parts
-    if (journal.state.faults[name] === undefined && processes.running(name) !== undefined)
+    const { journal } = this.#context
+    if (journal.state.faults[name] === undefined && this.#processes.running(name) !== undefined)
       this.watchAllMembers()
     return this.#queue.run(name, () => this.#restore(node, 'asked'))
   }
@@ -77,47 +73,47 @@ export class FaultInjector {
   /** Heals a node, then stops it gracefully and starts it again. */
   restart(name: string): Promise<void> {
     const node = this.#node(name)
-    const { processes, repair, signal } = this.#parts
+    const { signal } = this.#context
     return this.#queue.run(name, async () => {
       await this.#restore(node, 'asked')
-      await repair.release(name)
-      await processes.restart(name, signal)
+      await this.#repair.release(name)
+      await this.#processes.restart(name, signal)
     })
   }
 
   /** Runs work that starts and ends nodes by itself: no fault begins and none is healed meanwhile. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
     return this.#queue.runAll(
-      this.#parts.plan.nodes.map(({ name }) => name),
+      this.#context.plan.nodes.map(({ name }) => name),
       work,
     )
   }
 
   /** Begins to heal every fault whose time is over. */
   healExpired(now: number): void {
-    for (const { node } of expiredFaults(this.#parts.journal.state, now)) {
+    for (const { node } of expiredFaults(this.#context.journal.state, now)) {
       if (this.#healing.has(node) || now < (this.#retryAt.get(node) ?? 0)) continue
       this.#healing.add(node)
       void this.#queue
         .run(node, () => this.#restoreIfExpired(node))
         .catch((error: unknown) => this.#recordFailedHeal(node, asError(error)))
         .finally(() => this.#healing.delete(node))
-        .catch((error: unknown) => this.#parts.fail(asError(error)))
+        .catch((error: unknown) => this.#context.fail(asError(error)))
     }
   }
 
   /** Looks after every node that runs without a fault, and waits for those that are still starting. */
   watchAllMembers(): void {
-    const { plan, journal, processes, repair, signal } = this.#parts
+    const { plan, journal, signal } = this.#context
     for (const node of plan.nodes) {
       const { name } = node
       if (processOf(journal.state, name).kind === 'down' || journal.state.faults[name] !== undefined) continue
       this.#queue
         .run(name, async () => {
-          if (processes.running(name) === undefined) return
-          await processes.start(name, signal)
-          await repair.release(name)
-          repair.watch(node, 'found')
+          if (this.#processes.running(name) === undefined) return
+          await this.#processes.start(name, signal)
+          await this.#repair.release(name)
+          this.#repair.watch(node, 'found')
         })
         // One that ends before it is up is noted where all ended processes are.
         .catch(() => undefined)
@@ -125,7 +121,7 @@ export class FaultInjector {
   }
 
   #recordFailedHeal(node: string, error: Error): void {
-    const { journal, signal } = this.#parts
+    const { journal, signal } = this.#context
     if (signal.aborted) return
     this.#retryAt.set(node, Date.now() + retryHealMs)
     journal.record({ type: 'heal-failed', node, because: error.message })
@@ -134,9 +130,9 @@ export class FaultInjector {
   async #apply(node: PlannedNode, action: Fault['action']): Promise<void> {
     switch (action) {
       case 'kill':
-        return await this.#parts.processes.end(node.name, 'SIGKILL')
+        return await this.#processes.end(node.name, 'SIGKILL')
       case 'stop':
-        return await this.#parts.processes.end(node.name, 'SIGTERM')
+        return await this.#processes.end(node.name, 'SIGTERM')
       case 'pause':
         return this.#signal(node, 'SIGSTOP')
       case 'isolate':
@@ -157,7 +153,7 @@ export class FaultInjector {
     action: ServerFault | NetworkFault,
     what: keyof FaultCommands,
   ): Promise<void> {
-    const { run, signal } = this.#parts
+    const { run, signal } = this.#context
     const command = node.levers[action]?.[what]
     if (command === undefined) return
     const result = await run(command, { timeoutMs: faultCommandTimeoutMs, signal })
@@ -169,46 +165,46 @@ export class FaultInjector {
   #checkSupported(node: PlannedNode, action: Fault['action']): void {
     const known = supportedFaults(node)
     if (known.includes(action)) return
-    if (isNetworkFault(action)) throw needsSandbox(node.name, this.#parts.plan.kind)
+    if (isNetworkFault(action)) throw needsSandbox(node.name, this.#context.plan.kind)
     throw labError(
       'fault-refused',
-      `${action} ${node.name}: a node of ${this.#parts.plan.kind} like this knows only ${known.join(', ')}`,
+      `${action} ${node.name}: a node of ${this.#context.plan.kind} like this knows only ${known.join(', ')}`,
     )
   }
 
   // While this waited for its lane, somebody may have healed the fault or moved its end.
   async #restoreIfExpired(name: string): Promise<void> {
-    if (expiredFaults(this.#parts.journal.state, Date.now()).some((fault) => fault.node === name)) {
+    if (expiredFaults(this.#context.journal.state, Date.now()).some((fault) => fault.node === name)) {
       await this.#restore(this.#node(name), 'deadline')
     }
   }
 
   async #restore(node: PlannedNode, because: 'deadline' | 'asked'): Promise<void> {
-    const { journal, processes, repair, signal } = this.#parts
+    const { journal, signal } = this.#context
     const fault = journal.state.faults[node.name]
     if (fault?.action === 'pause') this.#signal(node, 'SIGCONT')
     // Before a start, since a node that nobody can reach does not come up; a server is told when it runs again.
     if (fault !== undefined && isNetworkFault(fault.action))
       await this.#runFaultCommand(node, fault.action, 'heal')
-    const ran = processes.running(node.name) !== undefined
-    await processes.start(node.name, signal)
+    const ran = this.#processes.running(node.name) !== undefined
+    await this.#processes.start(node.name, signal)
     if (fault === undefined) return
     if (isServerFault(fault.action)) await this.#runFaultCommand(node, fault.action, 'heal')
     journal.record({ type: 'fault-healed', node: node.name, because })
     // One that was started joins the others by itself. One that was frozen may have been given up by them meanwhile.
     if (!ran) return
-    await repair.release(node.name)
-    repair.watch(node, 'woke')
+    await this.#repair.release(node.name)
+    this.#repair.watch(node, 'woke')
   }
 
   #signal(node: PlannedNode, name: NodeJS.Signals): void {
-    const id = this.#parts.processes.running(node.name)
+    const id = this.#processes.running(node.name)
     if (id !== undefined) signal(id, name)
   }
 
   #node(name: string): PlannedNode {
-    const node = this.#parts.plan.nodes.find((planned) => planned.name === name)
-    if (node === undefined) throw unknownNode(this.#parts.plan, name)
+    const node = this.#context.plan.nodes.find((planned) => planned.name === name)
+    if (node === undefined) throw unknownNode(this.#context.plan, name)
     return node
   }
 }

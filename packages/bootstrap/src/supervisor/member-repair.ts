@@ -1,8 +1,6 @@
-import type { Clock } from '@ha/core'
 import { asError, type LinkedController, linkedController } from '@ha/core/driver'
-import type { Journal } from '../lab/journal.ts'
 import { type LabState, processOf } from '../lab/state.ts'
-import type { CommandResult, RunCommand } from '../machine/run-command.ts'
+import type { CommandResult } from '../machine/run-command.ts'
 import {
   judgeAgreement,
   knowsPartition,
@@ -11,6 +9,7 @@ import {
   type MemberView,
 } from '../model/membership.ts'
 import type { Plan, PlannedNode, Repair } from '../model/plan.ts'
+import type { SupervisorContext } from './context.ts'
 import { answerReaders } from './members.ts'
 
 const askEveryMs = 200
@@ -22,20 +21,12 @@ const repairTimeoutMs = 60_000
 // A repair that failed is tried again, and not so often that it is the load.
 const retryRepairMs = 2_000
 
-/** What aftercare works with. */
+/** What a repair asks of the members and of their processes. */
 export interface MemberRepairDeps {
-  readonly plan: Plan
-  readonly journal: Journal
-  readonly clock: Clock
   /** Asks every member for its view. */
-  readonly ask: () => Promise<readonly MemberAnswer[]>
-  readonly run: RunCommand
+  readonly probe: () => Promise<readonly MemberAnswer[]>
   /** Stops a node gracefully and starts it again. */
   readonly restart: (name: string, signal: AbortSignal) => Promise<void>
-  /** Fires when the supervisor ends. */
-  readonly signal: AbortSignal
-  /** Hears what keeps the supervisor from its work. */
-  readonly fail: (error: Error) => void
 }
 
 /**
@@ -63,18 +54,20 @@ interface RepairTask {
  * not begin again, is repaired in the way of its kind.
  */
 export class MemberRepair {
-  readonly #parts: MemberRepairDeps
+  readonly #context: SupervisorContext
+  readonly #deps: MemberRepairDeps
   readonly #tasks = new Map<string, RepairTask>()
 
-  constructor(parts: MemberRepairDeps) {
-    this.#parts = parts
+  constructor(context: SupervisorContext, deps: MemberRepairDeps) {
+    this.#context = context
+    this.#deps = deps
   }
 
   /** Begins to look after a node that nobody looks after. */
   watch(node: PlannedNode, occasion: RepairTrigger): void {
     const { repair } = node
     if (repair === null) return
-    const { clock, signal, fail } = this.#parts
+    const { clock, signal, fail } = this.#context
     const repairing = linkedController(signal)
     const now = clock.now()
     const one: RepairTask = {
@@ -107,11 +100,11 @@ export class MemberRepair {
   }
 
   async #watchUntilSettled(node: PlannedNode, repair: Repair, one: RepairTask): Promise<void> {
-    const { journal, clock, plan, ask } = this.#parts
+    const { journal, clock, plan } = this.#context
     const { signal } = one.watching
     const giveUpAt = clock.now() + repair.patienceMs + observationMs
     while (clock.now() < giveUpAt) {
-      const answers = await ask()
+      const answers = await this.#deps.probe()
       signal.throwIfAborted()
       updateTask(one, node.member, answers, clock.now())
       if (hasSettled(one, clock.now())) return
@@ -129,7 +122,7 @@ export class MemberRepair {
 
   // True when the member was repaired.
   async #repair(node: PlannedNode, command: Repair['command'], one: RepairTask): Promise<boolean> {
-    const { journal, clock } = this.#parts
+    const { journal, clock } = this.#context
     const { signal } = one.repairing
     const because = await this.#attemptRepair(node, command, signal)
     if (signal.aborted) return false
@@ -145,9 +138,9 @@ export class MemberRepair {
     command: Repair['command'],
     signal: AbortSignal,
   ): Promise<string | undefined> {
-    const { plan, run, restart } = this.#parts
+    const { plan, run } = this.#context
     if (command === null) {
-      return await restart(node.name, signal).then(
+      return await this.#deps.restart(node.name, signal).then(
         () => undefined,
         (error: unknown) => asError(error).message,
       )

@@ -35,12 +35,12 @@ export interface RecoveryDeps {
 
 /** Looks at every node and decides how the cluster would come back. It changes nothing. */
 export async function assessRecovery(
-  parts: RecoveryDeps,
+  deps: RecoveryDeps,
   assumeLost: readonly string[],
   mayReunite: boolean = true,
 ): Promise<Recovery> {
-  const { sources, arbitrators } = recoveryOf(parts.plan)
-  const evidence = await collectEvidence(sources, parts)
+  const { sources, arbitrators } = recoveryOf(deps.plan)
+  const evidence = await collectEvidence(sources, deps)
   // An arbitrator keeps nothing: the view that it was a member of never comes together again.
   const wish = { assumeLost, mayReunite: mayReunite && arbitrators.length === 0 }
   return { evidence, decision: decideRecovery(evidence, wish) }
@@ -48,18 +48,18 @@ export async function assessRecovery(
 
 /** Brings the cluster back and resolves when every node that can run does; rejects when that would be a guess. */
 export async function recover(
-  parts: RecoveryDeps,
+  deps: RecoveryDeps,
   assumeLost: readonly string[],
   mayReunite: boolean = true,
 ): Promise<Recovery> {
-  const recovery = await assessRecovery(parts, assumeLost, mayReunite)
+  const recovery = await assessRecovery(deps, assumeLost, mayReunite)
   const { evidence, decision } = recovery
   if (decision.kind === 'refuse') throw labError('recovery-refused', decision.because)
-  parts.journal.record({ type: 'recovering', decision, evidence })
-  if (decision.kind === 'reunite' && !(await reunite(parts))) return await recover(parts, assumeLost, false)
-  if (decision.kind === 'promote') await promote(sourceOf(parts, decision.node), parts)
-  if (decision.kind === 'bootstrap') await bootstrap(decision.node, parts)
-  await joinAll(parts, assumeLost)
+  deps.journal.record({ type: 'recovering', decision, evidence })
+  if (decision.kind === 'reunite' && !(await reunite(deps))) return await recover(deps, assumeLost, false)
+  if (decision.kind === 'promote') await promote(sourceOf(deps, decision.node), deps)
+  if (decision.kind === 'bootstrap') await bootstrap(decision.node, deps)
+  await joinAll(deps, assumeLost)
   return recovery
 }
 
@@ -73,27 +73,27 @@ async function reunite({ plan, processes, signal }: RecoveryDeps): Promise<boole
   return false
 }
 
-async function promote(source: PlannedSource, parts: RecoveryDeps): Promise<void> {
-  const { run, signal } = parts
+async function promote(source: PlannedSource, deps: RecoveryDeps): Promise<void> {
+  const { run, signal } = deps
   const { status, stderr } = await run(source.promote, { timeoutMs: promoteTimeoutMs, signal })
   if (status !== 0) throw labError('tool-failed', `${source.node} was not made the cluster: ${stderr.trim()}`)
-  await waitForMajority(source, parts)
+  await waitForMajority(source, deps)
 }
 
 // The mark goes from all others first: two nodes that carry it would be two clusters.
-async function bootstrap(name: string, parts: RecoveryDeps): Promise<void> {
-  const { plan, processes, signal } = parts
+async function bootstrap(name: string, deps: RecoveryDeps): Promise<void> {
+  const { plan, processes, signal } = deps
   const { sources, founding } = recoveryOf(plan)
   for (const { node, stateFile } of sources) if (node !== name) writeSafeToBootstrap(stateFile, false)
-  const source = sourceOf(parts, name)
+  const source = sourceOf(deps, name)
   writeSafeToBootstrap(source.stateFile, true)
   await processes.start(name, signal, founding)
-  await waitForMajority(source, parts)
+  await waitForMajority(source, deps)
 }
 
 // One after the other: two joiners at once hinder each other. Arbitrators come last, since nobody can join them.
-async function joinAll(parts: RecoveryDeps, assumeLost: readonly string[]): Promise<void> {
-  const { plan, journal, processes, signal } = parts
+async function joinAll(deps: RecoveryDeps, assumeLost: readonly string[]): Promise<void> {
+  const { plan, journal, processes, signal } = deps
   const { sources, arbitrators } = recoveryOf(plan)
   const down = sources.filter(({ node }) => processes.running(node) === undefined)
   for (const source of down) if (assumeLost.includes(source.node)) discardState(source)
@@ -104,10 +104,10 @@ async function joinAll(parts: RecoveryDeps, assumeLost: readonly string[]): Prom
   }
 }
 
-async function waitForMajority(source: PlannedSource, parts: RecoveryDeps): Promise<void> {
-  const { clock, signal } = parts
+async function waitForMajority(source: PlannedSource, deps: RecoveryDeps): Promise<void> {
+  const { clock, signal } = deps
   const giveUpAt = clock.now() + majorityTimeoutMs
-  while ((await queryServer(source, parts)).kind !== 'primary') {
+  while ((await queryServer(source, deps)).kind !== 'primary') {
     if (clock.now() > giveUpAt) {
       throw labError('timed-out', `${source.node} has no majority after ${majorityTimeoutMs} ms`)
     }
@@ -158,15 +158,15 @@ interface EvidenceDeps {
 /** What is known of every node with data, in the order of the plan. It changes nothing. */
 function collectEvidence(
   sources: readonly PlannedSource[],
-  parts: EvidenceDeps,
+  deps: EvidenceDeps,
 ): Promise<readonly Evidence[]> {
   return Promise.all(
     sources.map(async (source) => ({
       node: source.node,
       standing:
-        parts.processes.running(source.node) === undefined
-          ? await readDataFiles(source, parts)
-          : await queryServer(source, parts),
+        deps.processes.running(source.node) === undefined
+          ? await readDataFiles(source, deps)
+          : await queryServer(source, deps),
     })),
   )
 }

@@ -1,16 +1,16 @@
 import { type Clock, isHaError } from '@ha/core'
 import { asError, deferred } from '@ha/core/driver'
-import type { RecordedEvent } from '../lab/events.ts'
 import type { Journal } from '../lab/journal.ts'
 import type { Request } from '../lab/protocol.ts'
 import { statusOf } from '../lab/status.ts'
 import { removeLabFolder } from '../machine/lab-folder.ts'
 import { labMark } from '../machine/process-table.ts'
 import { runCommand } from '../machine/run-command.ts'
-import { type BootstrapCode, labError } from '../model/errors.ts'
-import type { MemberAnswer } from '../model/membership.ts'
+import { labError } from '../model/errors.ts'
 import type { Command, Plan, Step } from '../model/plan.ts'
-import { FaultInjector, type FaultInjectorDeps } from './fault-injector.ts'
+import type { SupervisorContext } from './context.ts'
+import { type ClientConnection, followJournal, withEvents } from './control-server.ts'
+import { FaultInjector } from './fault-injector.ts'
 import { MemberRepair } from './member-repair.ts'
 import { Members } from './members.ts'
 import { Processes } from './processes.ts'
@@ -19,20 +19,15 @@ import { assessRecovery, type RecoveryDeps, recover } from './recovery.ts'
 // How soon a due lease or an unexpected end is noticed.
 const tickMs = 200
 
-/** How a request talks back while it is under way. */
-export interface ClientConnection {
-  send(event: RecordedEvent): void
-  /** Fires when the client has left. */
-  readonly signal: AbortSignal
-}
-
 /** Looks after one lab: its processes, its leases, its journal. */
 export class Supervisor {
   readonly #plan: Plan
   readonly #journal: Journal
   readonly #clock: Clock
   readonly #scope = new AbortController()
-  readonly #parts: FormationDeps & Pick<FaultInjectorDeps, 'fail'>
+  readonly #context: SupervisorContext
+  readonly #processes: Processes
+  readonly #members: Members
   readonly #faults: FaultInjector
   readonly #done = deferred()
 
@@ -40,19 +35,23 @@ export class Supervisor {
     this.#plan = plan
     this.#journal = journal
     this.#clock = clock
-    const members = new Members(plan, journal, clock)
-    const common = {
+    this.#context = {
       plan,
       journal,
+      clock,
+      run: runCommand,
       signal: this.#scope.signal,
-      fail: (error: Error) => this.#done.reject(error),
+      fail: (error) => this.#done.reject(error),
     }
+    const members = new Members(plan, journal, clock)
     const processes = new Processes(plan, journal, clock)
-    const ask = (): Promise<readonly MemberAnswer[]> => members.probe()
-    const restart = (name: string, signal: AbortSignal): Promise<void> => processes.restart(name, signal)
-    const repair = new MemberRepair({ ...common, clock, ask, run: runCommand, restart })
-    this.#parts = { ...common, processes, members }
-    this.#faults = new FaultInjector({ ...this.#parts, repair, run: runCommand })
+    const repair = new MemberRepair(this.#context, {
+      probe: () => members.probe(),
+      restart: (name, signal) => processes.restart(name, signal),
+    })
+    this.#members = members
+    this.#processes = processes
+    this.#faults = new FaultInjector(this.#context, { processes, repair })
   }
 
   /** Resolves when the lab has ended or failed and nothing of it runs; rejects when this cannot look after it. */
@@ -63,40 +62,42 @@ export class Supervisor {
   /** Takes over: overdue leases first, then what a new lab needs. */
   start(): void {
     const { state, events } = this.#journal
-    this.#parts.processes.adoptRunning()
+    this.#processes.adoptRunning()
     this.#faults.healExpired(Date.now())
-    this.#tickUntilClosed().catch(this.#parts.fail)
+    this.#tickUntilClosed().catch(this.#context.fail)
     if (state.phase.kind === 'formed') this.#faults.watchAllMembers()
     if (state.phase.kind !== 'forming') return
     const isNew = events.every((event) => event.type === 'planned' || event.type === 'supervised')
-    this.#form(isNew).catch(this.#parts.fail)
+    this.#form(isNew).catch(this.#context.fail)
   }
 
   /** Answers one request. */
-  answer(request: Request, talk: ClientConnection): Promise<unknown> {
+  answer(request: Request, client: ClientConnection): Promise<unknown> {
     switch (request.verb) {
       case 'status':
-        return this.#parts.members
-          .probe()
-          .then((answers) => statusOf(this.#plan, this.#journal.state, answers))
+        return this.#members.probe().then((answers) => statusOf(this.#plan, this.#journal.state, answers))
       case 'formed':
-        return this.#follow(talk, (event) => event.type === 'formed' || event.type === 'failed')
+        return followJournal(
+          this.#journal,
+          client,
+          (event) => event.type === 'formed' || event.type === 'failed',
+        )
       case 'follow':
-        return this.#follow(talk, (event) => event.type === 'ended')
+        return followJournal(this.#journal, client, (event) => event.type === 'ended')
       case 'ready':
-        return this.#withEvents(talk, () =>
-          this.#parts.members.waitForAgreement(request.timeoutMs, talk.signal),
+        return withEvents(this.#journal, client, () =>
+          this.#members.waitForAgreement(request.timeoutMs, client.signal),
         )
       case 'fault':
         return this.#faults.inject(request)
       case 'resume':
-        return this.#withEvents(talk, () => this.#faults.heal(request.node))
+        return withEvents(this.#journal, client, () => this.#faults.heal(request.node))
       case 'restart':
-        return this.#withEvents(talk, () => this.#faults.restart(request.node))
+        return withEvents(this.#journal, client, () => this.#faults.restart(request.node))
       case 'consider':
         return assessRecovery(this.#recoveryDeps(), request.assumeLost)
       case 'recover':
-        return this.#withEvents(talk, () =>
+        return withEvents(this.#journal, client, () =>
           this.#faults.exclusively(() => recover(this.#recoveryDeps(), request.assumeLost)),
         )
       case 'down':
@@ -105,12 +106,12 @@ export class Supervisor {
   }
 
   #recoveryDeps(): RecoveryDeps {
-    return { ...this.#parts, clock: this.#clock, run: runCommand }
+    return { ...this.#context, processes: this.#processes }
   }
 
   async #tickUntilClosed(): Promise<void> {
     while (!this.#scope.signal.aborted) {
-      this.#parts.processes.recordEnded()
+      this.#processes.recordEnded()
       this.#faults.healExpired(Date.now())
       await this.#clock.sleep(tickMs)
     }
@@ -120,12 +121,12 @@ export class Supervisor {
     const begun = this.#clock.now()
     try {
       if (!isNew) throw labError('supervisor-lost', 'the supervisor ended while the lab was forming')
-      await formCluster(this.#parts)
+      await formCluster({ ...this.#context, processes: this.#processes, members: this.#members })
       this.#journal.record({ type: 'formed', elapsedMs: Math.round(this.#clock.now() - begun) })
     } catch (thrown) {
       if (this.#scope.signal.aborted) return
       this.#scope.abort(thrown)
-      await this.#parts.processes.endAll()
+      await this.#processes.endAll()
       const error = asError(thrown)
       const code = isHaError(error) ? error.code : 'internal'
       this.#journal.record({ type: 'failed', code, message: error.message })
@@ -133,45 +134,16 @@ export class Supervisor {
     }
   }
 
-  async #follow(talk: ClientConnection, isLast: (event: RecordedEvent) => boolean): Promise<void> {
-    const last = deferred<RecordedEvent>()
-    const hear = (event: RecordedEvent): void => {
-      talk.send(event)
-      if (isLast(event)) last.resolve(event)
-    }
-    for (const event of this.#journal.events) hear(event)
-    const off = this.#journal.onEvent(hear)
-    const leave = (): void => last.reject(talk.signal.reason)
-    talk.signal.addEventListener('abort', leave, { once: true })
-    try {
-      const event = await last.promise
-      if (event.type === 'failed') throw labError(event.code as BootstrapCode, event.message)
-    } finally {
-      off()
-      talk.signal.removeEventListener('abort', leave)
-    }
-  }
-
-  // The client hears what happens while it waits.
-  async #withEvents<T>(talk: ClientConnection, work: () => Promise<T>): Promise<T> {
-    const off = this.#journal.onEvent((event) => talk.send(event))
-    try {
-      return await work()
-    } finally {
-      off()
-    }
-  }
-
   async #down(): Promise<void> {
     this.#scope.abort(labError('closed', `${this.#plan.lab} is being ended`))
     try {
-      await this.#parts.processes.endAll()
+      await this.#processes.endAll()
       this.#journal.record({ type: 'ended' })
       removeLabFolder(this.#plan.folder)
       this.#done.resolve()
     } catch (thrown) {
       // Its life is over all the same: whoever asks again gets another supervisor, or does without.
-      this.#parts.fail(asError(thrown))
+      this.#context.fail(asError(thrown))
       throw thrown
     }
   }
@@ -192,15 +164,15 @@ interface FormationDeps {
 }
 
 /** Carries out the steps of a plan, one after the other. The first that fails ends it. */
-async function formCluster(parts: FormationDeps): Promise<void> {
-  for (const step of parts.plan.form) {
-    parts.signal.throwIfAborted()
-    await runStep(step, parts)
+async function formCluster(deps: FormationDeps): Promise<void> {
+  for (const step of deps.plan.form) {
+    deps.signal.throwIfAborted()
+    await runStep(step, deps)
   }
 }
 
-async function runStep(step: Step, parts: FormationDeps): Promise<void> {
-  const { journal, processes, members, signal } = parts
+async function runStep(step: Step, deps: FormationDeps): Promise<void> {
+  const { journal, processes, members, signal } = deps
   switch (step.do) {
     case 'start':
       journal.record({ type: 'working', on: `starting ${step.processes.join(', ')}` })
@@ -216,7 +188,7 @@ async function runStep(step: Step, parts: FormationDeps): Promise<void> {
       return
     case 'run':
       journal.record({ type: 'working', on: step.what })
-      for (const command of step.commands) await runStepCommand(step.what, command, parts)
+      for (const command of step.commands) await runStepCommand(step.what, command, deps)
   }
 }
 

@@ -6,8 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { deferred } from '@ha/core/driver'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { serve } from '../../src/supervisor/control-server.ts'
-import type { ClientConnection } from '../../src/supervisor/supervisor.ts'
+import { type ClientConnection, serve } from '../../src/supervisor/control-server.ts'
 
 let folder: string
 let path: string

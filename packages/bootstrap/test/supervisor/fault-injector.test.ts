@@ -1,7 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { settle } from '@ha/core/testing'
+import { FakeClock, settle } from '@ha/core/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Journal } from '../../src/lab/journal.ts'
 import type { Plan } from '../../src/model/plan.ts'
@@ -37,27 +37,32 @@ afterEach(() => {
 })
 
 const injectorFor = (plan: Plan): FaultInjector =>
-  new FaultInjector({
-    plan,
-    journal,
-    signal: new AbortController().signal,
-    fail: (error) => failures.push(error),
-    processes: {
-      running: (name) => (journal.state.processes[name]?.kind === 'up' ? id : undefined),
-      start: async (name) => void did.push(`start ${name}`),
-      end: async (name, how) => void did.push(`${how} ${name}`),
-      restart: async (name) => void did.push(`restart ${name}`),
+  new FaultInjector(
+    {
+      plan,
+      journal,
+      clock: new FakeClock(),
+      signal: new AbortController().signal,
+      fail: (error) => failures.push(error),
+      run: async ({ stdin }) => {
+        did.push(stdin.trim())
+        return { status: 0, stdout: '', stderr: '' }
+      },
     },
-    run: async ({ stdin }) => {
-      did.push(stdin.trim())
-      return { status: 0, stdout: '', stderr: '' }
+    {
+      processes: {
+        running: (name) => (journal.state.processes[name]?.kind === 'up' ? id : undefined),
+        start: async (name) => void did.push(`start ${name}`),
+        end: async (name, how) => void did.push(`${how} ${name}`),
+        restart: async (name) => void did.push(`restart ${name}`),
+      },
+      repair: {
+        watch: ({ name }, occasion) => void did.push(`${name} ${occasion}`),
+        release: async (name) => void did.push(`leave ${name}`),
+        cancel: (name) => void did.push(`abandon ${name}`),
+      },
     },
-    repair: {
-      watch: ({ name }, occasion) => void did.push(`${name} ${occasion}`),
-      release: async (name) => void did.push(`leave ${name}`),
-      cancel: (name) => void did.push(`abandon ${name}`),
-    },
-  })
+  )
 
 const breakNode = (action: 'kill' | 'stop' | 'pause', healsAt: number): void =>
   journal.record({ type: 'fault-begun', fault: { node: 'rabbit2', action, begunAt: 0, healsAt } })

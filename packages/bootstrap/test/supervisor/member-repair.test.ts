@@ -46,24 +46,28 @@ beforeEach(() => {
   repairs = []
   asked = 0
   restarts = []
-  repair = new MemberRepair({
-    plan,
-    journal,
-    clock,
-    signal: life.signal,
-    fail: (error) => failures.push(error),
-    restart: async (name) => void restarts.push(name),
-    ask: async () => {
-      asked++
-      return members.map((member): MemberAnswer => ({ member, view: member === node.member ? view : well }))
+  repair = new MemberRepair(
+    {
+      plan,
+      journal,
+      clock,
+      signal: life.signal,
+      fail: (error) => failures.push(error),
+      run: (_, { signal }) => {
+        const end = deferred<CommandResult>()
+        signal?.addEventListener('abort', () => end.resolve({ status: null, stdout: '', stderr: '' }))
+        repairs.push({ end: end.resolve, signal })
+        return end.promise
+      },
     },
-    run: (_, { signal }) => {
-      const end = deferred<CommandResult>()
-      signal?.addEventListener('abort', () => end.resolve({ status: null, stdout: '', stderr: '' }))
-      repairs.push({ end: end.resolve, signal })
-      return end.promise
+    {
+      restart: async (name) => void restarts.push(name),
+      probe: async () => {
+        asked++
+        return members.map((member): MemberAnswer => ({ member, view: member === node.member ? view : well }))
+      },
     },
-  })
+  )
 })
 afterEach(() => {
   life.abort()

@@ -41,7 +41,7 @@ const stopped = (node: string, seqno: number, safe: 0 | 1, view = ''): void => {
   writeFileSync(stateFile(node), `uuid: ${history}\nseqno: ${seqno}\nsafe_to_bootstrap: ${safe}\n`)
   if (view !== '') writeFileSync(join(folder, node, 'gvwstate.dat'), `#vwbeg\n${view}\n#vwend\n`)
 }
-const parts = (): RecoveryDeps => ({
+const deps = (): RecoveryDeps => ({
   plan,
   journal,
   clock: new FakeClock(),
@@ -76,7 +76,7 @@ test('the one that stopped last founds the cluster, alone marked, and the others
   stopped('db3', 5, 0)
   journal.record({ type: 'fault-begun', fault: { node: 'db1', action: 'stop', begunAt: 1, healsAt: 2 } })
 
-  const { decision } = await recover(parts(), [])
+  const { decision } = await recover(deps(), [])
 
   expect(decision).toMatchObject({ kind: 'bootstrap', node: 'db2' })
   expect(did).toEqual(['start db2 --wsrep-new-cluster', 'start db1', 'start db3'])
@@ -89,7 +89,7 @@ test('a mark of another node is taken away before anybody founds anything', asyn
   stopped('db2', 6, 0)
   stopped('db3', 5, 0)
 
-  await recover(parts(), [])
+  await recover(deps(), [])
 
   expect(did[0]).toBe('start db1 --wsrep-new-cluster')
   expect(marks()).toEqual([true, false, false])
@@ -100,7 +100,7 @@ test('looking changes nothing', async () => {
   stopped('db2', 6, 1)
   stopped('db3', -1, 0)
 
-  const { evidence, decision } = await assessRecovery(parts(), [])
+  const { evidence, decision } = await assessRecovery(deps(), [])
 
   expect(decision).toEqual({
     kind: 'refuse',
@@ -115,7 +115,7 @@ test('what is refused is an error, and nothing was done', async () => {
   stopped('db2', 4, 1)
   stopped('db3', 4, 0)
 
-  await expect(recover(parts(), [])).rejects.toMatchObject({ code: 'recovery-refused' })
+  await expect(recover(deps(), [])).rejects.toMatchObject({ code: 'recovery-refused' })
   expect(did).toEqual([])
 })
 
@@ -123,7 +123,7 @@ test('those that crashed in one view start at once, and only when that fails is 
   for (const node of ['db1', 'db2', 'db3']) stopped(node, -1, 0, 'v')
   refusesToStart = ['db3']
 
-  const { decision } = await recover(parts(), [])
+  const { decision } = await recover(deps(), [])
 
   expect(decision).toMatchObject({ kind: 'bootstrap', node: 'db1' })
   expect(did).toEqual([
@@ -138,7 +138,7 @@ test('a node whose data are given up joins like one that never had any', async (
   stopped('db2', 5, 0)
   stopped('db3', 99, 0)
 
-  await recover(parts(), ['db3'])
+  await recover(deps(), ['db3'])
 
   expect(did[0]).toBe('start db2 --wsrep-new-cluster')
   expect(existsSync(stateFile('db3'))).toBe(false)
@@ -147,5 +147,5 @@ test('a node whose data are given up joins like one that never had any', async (
 test('a kind that comes back by itself has nothing to recover', async () => {
   plan = planRabbit(resolveRabbit({ kind: 'rabbitmq' }, deployment))
 
-  await expect(assessRecovery(parts(), [])).rejects.toThrow('nodes of rabbitmq come back by themselves')
+  await expect(assessRecovery(deps(), [])).rejects.toThrow('nodes of rabbitmq come back by themselves')
 })
