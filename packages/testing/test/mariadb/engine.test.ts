@@ -168,7 +168,9 @@ describe('a statement on a fake server', () => {
   it('that nobody knows is refused by its name', async () => {
     await expect(one.connection.query('CALL p()')).rejects.toMatchObject({
       errno: 1064,
-      sqlMessage: 'the fake server does not know this statement, a rule can answer it: CALL p()',
+      sqlMessage:
+        'the fake server has no shape for this statement; answer it with a rule: ' +
+        `cluster.script({ when: { sql: "CALL p()" }, do: 'answer', with: { rows: [{ n: 1 }] } })`,
     })
   })
 

@@ -9,6 +9,7 @@ import { Session } from '../engine/session.ts'
 import { Store } from '../engine/store.ts'
 import { type CommandScript, commandGrammar } from '../script/plan.ts'
 import type { Rule } from '../script/rule.ts'
+import { execute, isKnown } from '../sql/execute.ts'
 import type { Value } from '../wire/value.ts'
 import type { Bond } from './bond.ts'
 import { type CommandLog, commandLog } from './command-log.ts'
@@ -80,6 +81,12 @@ export class FakeCluster {
     return this.nodes.map((node) => node.endpoint)
   }
 
+  /** The statements that reached the servers, that no rule answered and that fit no shape: the client got 1064. */
+  get unknownStatements(): readonly string[] {
+    const run = this.log.entries({ fate: 'done' }).flatMap(({ sql }) => (sql === undefined ? [] : [sql]))
+    return [...new Set(run)].filter((sql) => !isKnown(sql))
+  }
+
   /** A node by its number, from 1. */
   node(number: number): FakeNode {
     return nodeByNumber(this.nodes, number)
@@ -108,7 +115,7 @@ export class FakeCluster {
    */
   async query(sql: string, parameters: readonly Value[] = []): Promise<readonly SeenRow[]> {
     this.#observer.server.applier.receive(this.#store.seqno)
-    const answer = await this.#observer.execute(sql, parameters)
+    const answer = await execute(this.#observer, sql, parameters)
     if (answer.kind === 'error') throw new HaError('rejected', `${answer.errno}: ${answer.message}`)
     if (answer.kind === 'ok') return []
     const names = answer.columns.map((column) => column.name)

@@ -1,7 +1,7 @@
 import type { Clock } from '@ha/core'
 import { type Deferred, deferred } from '@ha/core/driver'
+import { serverError } from '../engine/errors.ts'
 import type { Committer, Membership, Values } from '../engine/membership.ts'
-import { refusals } from '../engine/refusals.ts'
 import type { Changes, Store } from '../engine/store.ts'
 import type { Bond, Peer } from './bond.ts'
 
@@ -138,8 +138,8 @@ export class Galera implements Bond {
 
   async #commit(peer: Peer, changes: Changes, { server, transaction }: Committer): Promise<number> {
     while (this.#change !== undefined || this.#peers.get(peer) === 'unaware') await this.#changed.promise
-    if (!this.#isMember(peer) || peer.server !== server) throw refusals.cutOff()
-    if (transaction.isDoomed || isOvertaken(changes, server.applier.applied)) throw refusals.deadlock()
+    if (!this.#isMember(peer) || peer.server !== server) throw serverError('cutOff')
+    if (transaction.isAborted || isOvertaken(changes, server.applier.applied)) throw serverError('deadlock')
     const seqno = this.#ends.store.commit(changes)
     this.published(seqno)
     return seqno

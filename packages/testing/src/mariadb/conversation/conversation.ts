@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import { MalformedMessage } from '../../server/byte-cursor.ts'
-import { Refusal } from '../engine/refusal.ts'
-import { refusals } from '../engine/refusals.ts'
+import { ServerError, serverError } from '../engine/errors.ts'
 import type { Server } from '../engine/server.ts'
 import { Session } from '../engine/session.ts'
 import { okAnswer } from '../wire/answer.ts'
@@ -47,7 +46,7 @@ export class Conversation {
       if (await this.#greet()) await this.#obeyAll()
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error
-      const refusal = new Refusal(1835, '08S01', `Malformed communication packet: ${error.message}`)
+      const refusal = serverError('malformedPacket', error.message)
       this.#ends.pipe.write(encodePackets([encodeError(refusal.answer)], 1))
     } finally {
       this.end()
@@ -97,7 +96,7 @@ export class Conversation {
 
   #admit(logIn: LogIn, capabilities: bigint): readonly Buffer[] {
     const { server, connectionId, users } = this.#ends
-    const refusal = refusalOf(() => this.#check(logIn, users))
+    const refusal = errorOf(() => this.#check(logIn, users))
     if (refusal !== undefined) return [encodeError(refusal.answer)]
     const { onKilled } = this.#ends
     const session = new Session({ server, id: connectionId, user: logIn.user, onKilled })
@@ -117,7 +116,7 @@ export class Conversation {
   #check(logIn: LogIn, users: Users): void {
     checkLogIn(users, logIn, this.#seed)
     if (logIn.schema === undefined || this.#ends.server.store.hasSchema(logIn.schema)) return
-    throw refusals.unknownSchema(logIn.schema)
+    throw serverError('unknownSchema', logIn.schema)
   }
 
   async #obeyAll(): Promise<void> {
@@ -154,12 +153,12 @@ function sqlOf(command: Command, statements: Statements): string | undefined {
   return 'statement' in command ? statements.find(command.statement)?.sql : undefined
 }
 
-function refusalOf(act: () => void): Refusal | undefined {
+function errorOf(act: () => void): ServerError | undefined {
   try {
     act()
     return undefined
   } catch (error) {
-    if (error instanceof Refusal) return error
+    if (error instanceof ServerError) return error
     throw error
   }
 }

@@ -1,6 +1,7 @@
-import { Refusal } from '../engine/refusal.ts'
-import { refusals } from '../engine/refusals.ts'
+import { ServerError, serverError } from '../engine/errors.ts'
 import type { Session } from '../engine/session.ts'
+import { execute } from '../sql/execute.ts'
+import { useSchema } from '../sql/session-statements.ts'
 import { type Answer, okAnswer } from '../wire/answer.ts'
 import { encodeAnswer } from '../wire/answers.ts'
 import type { Command } from '../wire/command.ts'
@@ -23,7 +24,7 @@ export async function perform(by: Performer, command: Command): Promise<readonly
   try {
     return await dispatch(by, command)
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error
+    if (!(error instanceof ServerError)) throw error
     return encoded(by, error.answer, 'text')
   }
 }
@@ -41,11 +42,11 @@ async function dispatch(by: Performer, command: Command): Promise<readonly Buffe
   const { session, statements } = by
   switch (command.name) {
     case 'query':
-      return encoded(by, await session.execute(command.sql, []), 'text')
+      return encoded(by, await execute(session, command.sql, []), 'text')
     case 'prepare':
       return prepare(by, command.sql)
     case 'execute':
-      return execute(by, command)
+      return executePrepared(by, command)
     case 'bulk-execute':
       return executeBulk(by, command)
     case 'send-long-data':
@@ -58,7 +59,7 @@ async function dispatch(by: Performer, command: Command): Promise<readonly Buffe
       statements.get(command.statement).longData.clear()
       return encoded(by, okAnswer, 'text')
     case 'init-db':
-      return encoded(by, await session.execute(`USE \`${command.schema}\``, []), 'text')
+      return encoded(by, useSchema(session, command.schema), 'text')
     case 'reset-connection':
       session.reset()
       statements.clear()
@@ -76,7 +77,7 @@ async function dispatch(by: Performer, command: Command): Promise<readonly Buffe
     case 'quit':
       return []
     case 'unknown':
-      throw refusals.unknownCommand()
+      throw serverError('unknownCommand')
   }
 }
 
@@ -89,12 +90,12 @@ function prepare(by: Performer, sql: string): readonly Buffer[] {
 
 type Execution = Extract<Command, { readonly statement: number; readonly body: Buffer }>
 
-async function execute(by: Performer, { statement, body }: Execution): Promise<readonly Buffer[]> {
+async function executePrepared(by: Performer, { statement, body }: Execution): Promise<readonly Buffer[]> {
   const prepared = by.statements.get(statement)
   const { values, types } = decodeParameters(body, expectedBy(prepared))
   prepared.types = types
   prepared.longData.clear()
-  return encoded(by, await by.session.execute(prepared.sql, values), 'binary')
+  return encoded(by, await execute(by.session, prepared.sql, values), 'binary')
 }
 
 async function executeBulk(by: Performer, { statement, body }: Execution): Promise<readonly Buffer[]> {
@@ -109,13 +110,13 @@ async function executeAll(session: Session, sql: string, rows: readonly Row[]): 
   if (isOwn) session.begin(undefined)
   let all = okAnswer
   for (const row of rows) {
-    const answer = await session.execute(sql, row)
+    const answer = await execute(session, sql, row)
     if (answer.kind === 'error' && isOwn) session.rollback()
     if (answer.kind !== 'ok') return answer
     const insertId = all.insertId === 0 ? answer.insertId : all.insertId
     all = { ...all, affectedRows: all.affectedRows + answer.affectedRows, insertId }
   }
-  const committed = isOwn ? await session.execute('COMMIT', []) : all
+  const committed = isOwn ? await execute(session, 'COMMIT', []) : all
   return committed.kind === 'error' ? committed : all
 }
 

@@ -1,5 +1,5 @@
-import { Refusal } from '../engine/refusal.ts'
-import { parse } from '../sql/parse.ts'
+import { serverError } from '../engine/errors.ts'
+import { parameterCount } from '../sql/execute.ts'
 import type { Expected } from '../wire/parameters.ts'
 
 /** A statement that was prepared. */
@@ -20,11 +20,10 @@ export class Statements {
   #lastId = 0
   #last: number | undefined
 
-  /** Keeps a statement. What is not understood counts its question marks: a rule may answer it. */
+  /** Keeps a statement, also one that fits no shape: a rule may answer it. */
   add(sql: string): Prepared {
     const id = ++this.#lastId
-    const parameters = parse(sql)?.parameters ?? sql.split('?').length - 1
-    const prepared = { id, sql, parameters, types: [], longData: new Map() }
+    const prepared = { id, sql, parameters: parameterCount(sql), types: [], longData: new Map() }
     this.#prepared.set(id, prepared)
     this.#last = id
     return prepared
@@ -34,7 +33,7 @@ export class Statements {
   get(id: number): Prepared {
     const prepared = this.find(id)
     if (prepared !== undefined) return prepared
-    throw new Refusal(1243, 'HY000', `Unknown prepared statement handler (${id}) given to EXECUTE`)
+    throw serverError('unknownPrepared', id)
   }
 
   find(id: number): Prepared | undefined {

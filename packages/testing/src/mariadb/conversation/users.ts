@@ -1,4 +1,4 @@
-import { refusals } from '../engine/refusals.ts'
+import { serverError } from '../engine/errors.ts'
 import { isProof, type LogIn } from '../wire/log-in.ts'
 
 /** Who may log in: their passwords by their names. */
@@ -8,5 +8,5 @@ export type Users = Readonly<Record<string, string>>
 export function checkLogIn(users: Users, { user, proof }: LogIn, seed: Buffer): void {
   const password = Object.hasOwn(users, user) ? users[user] : undefined
   if (password === undefined || !isProof(proof, password, seed))
-    throw refusals.accessDenied(user, proof.length > 0)
+    throw serverError('accessDenied', user, proof.length > 0 ? 'YES' : 'NO')
 }

@@ -1,10 +1,10 @@
 import type { Clock } from '@ha/core'
 import { type Deferred, deferred, withDeadline } from '@ha/core/driver'
-import { refusals } from './refusals.ts'
-import type { Table } from './table.ts'
+import { serverError } from './errors.ts'
+import type { Table } from './store.ts'
 import type { Transaction } from './transaction.ts'
 
-/** `update` keeps everybody else from a row; `share` keeps those from it who would change it. */
+/** `update` excludes every other transaction from a row; `share` excludes those that want to change it. */
 export type LockMode = 'update' | 'share'
 
 interface Waiter {
@@ -17,14 +17,14 @@ interface Waiter {
 interface Lock {
   readonly mode: LockMode
   readonly holders: ReadonlySet<Transaction>
-  /** First come, first served. */
+  /** In order of arrival. */
   readonly waiters: readonly Waiter[]
-  /** How far the node had come when it was last given to somebody. */
+  /** The number of the last commit that the node had applied when the lock was last granted. */
   readonly takenAt: number
 }
 
-/** What lock is wanted, and how long it is waited for. */
-export interface LockWish {
+/** Which lock is requested, and how long the request waits. */
+export interface LockRequest {
   readonly mode: LockMode
   readonly timeoutMs: number
   readonly signal: AbortSignal
@@ -34,8 +34,8 @@ type Rows = Map<string, Lock>
 
 const free: Lock = { mode: 'share', holders: new Set(), waiters: [], takenAt: 0 }
 
-/** The row locks of one node: who changes a row keeps the others from it until it is done. */
-export class Locks {
+/** The row locks of one node: a transaction that changes a row excludes the others from it until it ends. */
+export class LockManager {
   readonly #clock: Clock
   readonly #applied: () => number
   readonly #locks = new Map<Table, Rows>()
@@ -45,42 +45,42 @@ export class Locks {
     this.#applied = applied
   }
 
-  /** Gives a lock, at once or when its holders are done; refuses with 1205 after `timeoutMs`, with 1213 in a circle. */
-  async acquire(table: Table, key: string, by: Transaction, wish: LockWish): Promise<void> {
+  /** Grants a lock, at once or when its holders end; fails with 1205 after `timeoutMs`, and with 1213 at a deadlock. */
+  async acquire(table: Table, key: string, by: Transaction, request: LockRequest): Promise<void> {
     const rows = this.#locks.get(table) ?? new Map<string, Lock>()
     this.#locks.set(table, rows)
     const lock = rows.get(key) ?? free
-    if (lock.holders.has(by) && (lock.mode === 'update' || wish.mode === 'share')) return
-    const waiter: Waiter = { by, mode: wish.mode, granted: deferred() }
-    if (lock.waiters.length === 0 && admits(lock, waiter)) rows.set(key, this.#given(lock, waiter))
-    else await this.#wait(rows, key, { ...lock, waiters: [...lock.waiters, waiter] }, { waiter, wish })
+    if (lock.holders.has(by) && (lock.mode === 'update' || request.mode === 'share')) return
+    const waiter: Waiter = { by, mode: request.mode, granted: deferred() }
+    if (lock.waiters.length === 0 && admits(lock, waiter)) rows.set(key, this.#granted(lock, waiter))
+    else await this.#wait(rows, key, { ...lock, waiters: [...lock.waiters, waiter] }, { waiter, request })
   }
 
-  /** Another node has changed rows that are held here: their holders lose. */
-  doomOvertaken(): void {
+  /** Aborts the transactions that hold locks of rows which another node has changed: the first to commit wins. */
+  abortOverwritten(): void {
     const applied = this.#applied()
     for (const [table, rows] of this.#locks) {
       for (const [key, { holders, takenAt }] of rows) {
         const changedAt = table.changedAt(key)
-        if (changedAt > takenAt && changedAt <= applied) for (const holder of holders) this.#doom(holder)
+        if (changedAt > takenAt && changedAt <= applied) for (const holder of holders) this.#abort(holder)
       }
     }
   }
 
-  /** A transaction is over: its locks go to those who wait. */
+  /** Releases the locks of a transaction that has ended, and grants them to those that wait. */
   end(transaction: Transaction): void {
     for (const rows of this.#locks.values()) {
       for (const [key, lock] of rows) {
         const waiting = lock.waiters.filter(({ by }) => by === transaction)
         if (waiting.length === 0 && !lock.holders.has(transaction)) continue
-        for (const { granted } of waiting) granted.reject(refusals.deadlock())
-        this.#pass(rows, key, without(lock, transaction))
+        for (const { granted } of waiting) granted.reject(serverError('deadlock'))
+        this.#grantNext(rows, key, without(lock, transaction))
       }
     }
   }
 
-  #doom(holder: Transaction): void {
-    holder.doom()
+  #abort(holder: Transaction): void {
+    holder.abort()
     this.end(holder)
   }
 
@@ -88,50 +88,54 @@ export class Locks {
     rows: Rows,
     key: string,
     lock: Lock,
-    { waiter, wish }: { readonly waiter: Waiter; readonly wish: LockWish },
+    { waiter, request }: { readonly waiter: Waiter; readonly request: LockRequest },
   ): Promise<void> {
-    if (this.#isCircle(lock, waiter.by, waiter.by)) throw refusals.deadlock()
+    if (this.#isDeadlock(lock, waiter.by, waiter.by)) throw serverError('deadlock')
     rows.set(key, lock)
     try {
-      await withDeadline(this.#clock, { ...wish, expired: refusals.lockWait }, () => waiter.granted.promise)
+      await withDeadline(
+        this.#clock,
+        { ...request, expired: () => serverError('lockWaitTimeout') },
+        () => waiter.granted.promise,
+      )
     } finally {
-      this.#leave(rows, key, waiter)
+      this.#withdraw(rows, key, waiter)
     }
   }
 
-  // Whoever stood behind one that gives up may have it now.
-  #leave(rows: Rows, key: string, waiter: Waiter): void {
+  // The requests behind one that has given up may be granted now.
+  #withdraw(rows: Rows, key: string, waiter: Waiter): void {
     const lock = rows.get(key)
     if (lock?.waiters.includes(waiter) !== true) return
-    this.#pass(rows, key, { ...lock, waiters: lock.waiters.filter((other) => other !== waiter) })
+    this.#grantNext(rows, key, { ...lock, waiters: lock.waiters.filter((other) => other !== waiter) })
   }
 
-  // To as many of those who wait as can have it together, in their order.
-  #pass(rows: Rows, key: string, left: Lock): void {
+  // As many waiting requests as can hold the lock together, in order of arrival.
+  #grantNext(rows: Rows, key: string, left: Lock): void {
     let lock = left
     for (;;) {
       const [next, ...others] = lock.waiters
       if (next === undefined || !admits(lock, next)) break
-      lock = this.#given({ ...lock, waiters: others }, next)
+      lock = this.#granted({ ...lock, waiters: others }, next)
       next.granted.resolve()
     }
     if (lock.holders.size === 0) rows.delete(key)
     else rows.set(key, lock)
   }
 
-  #given({ holders, waiters }: Lock, { by, mode }: Waiter): Lock {
+  #granted({ holders, waiters }: Lock, { by, mode }: Waiter): Lock {
     return { mode, holders: new Set(holders).add(by), waiters, takenAt: this.#applied() }
   }
 
-  // Whether those who keep `one` from a lock wait, over however many others, for `by`, who is about to wait for it.
-  #isCircle(lock: Lock, one: Transaction, by: Transaction): boolean {
-    return ahead(lock, one).some((other) => other === by || this.#isBehind(other, by))
+  // Whether the transactions that block `one` wait, directly or not, for `by`, which is about to wait for them.
+  #isDeadlock(lock: Lock, one: Transaction, by: Transaction): boolean {
+    return blockers(lock, one).some((other) => other === by || this.#waitsFor(other, by))
   }
 
-  #isBehind(one: Transaction, by: Transaction): boolean {
+  #waitsFor(one: Transaction, by: Transaction): boolean {
     for (const lock of this.#all()) {
       const waits = lock.waiters.some((waiter) => waiter.by === one)
-      if (waits && this.#isCircle(lock, one, by)) return true
+      if (waits && this.#isDeadlock(lock, one, by)) return true
     }
     return false
   }
@@ -141,7 +145,7 @@ export class Locks {
   }
 }
 
-// Whether somebody can have a lock beside those who hold it.
+// Whether a request can be granted beside the transactions that hold the lock.
 function admits({ mode, holders }: Lock, waiter: Waiter): boolean {
   if (holders.size === 0 || (mode === 'share' && waiter.mode === 'share')) return true
   return holders.size === 1 && holders.has(waiter.by)
@@ -155,9 +159,9 @@ function without({ holders, waiters, ...lock }: Lock, transaction: Transaction):
   }
 }
 
-// Who must be done before `one`, who waits, can have a lock.
-function ahead({ holders, waiters }: Lock, one: Transaction): readonly Transaction[] {
-  const place = waiters.findIndex(({ by }) => by === one)
-  const before = waiters.slice(0, place).map(({ by }) => by)
+// The transactions that must end before `one` can hold the lock.
+function blockers({ holders, waiters }: Lock, one: Transaction): readonly Transaction[] {
+  const position = waiters.findIndex(({ by }) => by === one)
+  const before = waiters.slice(0, position).map(({ by }) => by)
   return [...holders, ...before].filter((other) => other !== one)
 }

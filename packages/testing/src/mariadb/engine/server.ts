@@ -1,14 +1,13 @@
 import type { Clock } from '@ha/core'
+import { type Deferred, deferred, withDeadline } from '@ha/core/driver'
 import type { Value } from '../wire/value.ts'
-import { Applier } from './applier.ts'
-import { gtidOf } from './gtid.ts'
-import { Locks } from './locks.ts'
+import { LockManager } from './locks.ts'
 import type { Membership, Values } from './membership.ts'
 import type { Session } from './session.ts'
-import type { Store } from './store.ts'
+import { gtidOf, type Store } from './store.ts'
 import { defaultStatus, defaultVariables } from './variables.ts'
 
-/** What a server is made of. */
+/** The dependencies of a server. */
 export interface ServerOptions {
   readonly clock: Clock
   readonly store: Store
@@ -17,7 +16,7 @@ export interface ServerOptions {
   readonly variables: Values
 }
 
-// What changes with every commit.
+// The variables that change with every commit.
 const positions: readonly string[] = ['gtid_current_pos', 'gtid_slave_pos', 'gtid_binlog_pos']
 
 /** The server behind the sockets of one node: what all its sessions share. */
@@ -25,7 +24,7 @@ export class Server {
   readonly clock: Clock
   readonly store: Store
   readonly membership: Membership
-  readonly locks: Locks
+  readonly locks: LockManager
   readonly applier: Applier
   readonly #sessions = new Set<Session>()
   readonly #variables: Map<string, Value>
@@ -36,8 +35,8 @@ export class Server {
     this.store = store
     this.membership = membership
     this.#variables = new Map(Object.entries({ ...defaultVariables, ...variables }))
-    this.locks = new Locks(clock, () => this.applier.applied)
-    this.applier = new Applier(clock, store.seqno, () => this.locks.doomOvertaken())
+    this.locks = new LockManager(clock, () => this.applier.applied)
+    this.applier = new Applier(clock, store.seqno, () => this.locks.abortOverwritten())
   }
 
   get sessions(): ReadonlySet<Session> {
@@ -52,7 +51,7 @@ export class Server {
     this.#sessions.delete(session)
   }
 
-  /** Lets `SHOW STATUS` and `SHOW VARIABLES` say something else, and the server act by it. */
+  /** Replaces values of `SHOW STATUS` and `SHOW VARIABLES`; the server acts by them. */
   override(values: Values): void {
     this.#overrides = { ...this.#overrides, ...values }
   }
@@ -90,4 +89,77 @@ export class Server {
   #ownStatus(): Values {
     return { ...defaultStatus, threads_connected: this.#sessions.size }
   }
+}
+
+/** Applies what is committed in the cluster to one node: how far its readers see. */
+export class Applier {
+  readonly #clock: Clock
+  readonly #onApplied: () => void
+  #received: number
+  #applied: number
+  #isStopped = false
+  #waiters: readonly CommitWaiter[] = []
+
+  constructor(clock: Clock, seqno: number, onApplied: () => void) {
+    this.#clock = clock
+    this.#onApplied = onApplied
+    this.#received = seqno
+    this.#applied = seqno
+  }
+
+  /** The number of the last commit that readers of this node see. */
+  get applied(): number {
+    return this.#applied
+  }
+
+  /** Whether it keeps back what it receives. */
+  get isStopped(): boolean {
+    return this.#isStopped
+  }
+
+  /** Receives a commit: readers see it now, or when the applier runs again. */
+  receive(seqno: number): void {
+    this.#received = Math.max(this.#received, seqno)
+    if (!this.#isStopped) this.#apply()
+  }
+
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  start(): void {
+    this.#isStopped = false
+    this.#apply()
+  }
+
+  /** Whether readers see a commit; waits for it for at most `timeoutMs`. */
+  async hasReached(seqno: number, limit: { timeoutMs: number; signal: AbortSignal }): Promise<boolean> {
+    if (this.#applied >= seqno) return true
+    if (limit.timeoutMs === 0) return false
+    const waiter: CommitWaiter = { seqno, reached: deferred() }
+    this.#waiters = [...this.#waiters, waiter]
+    const expired = new Error('the commit was not applied in time')
+    try {
+      await withDeadline(this.#clock, { ...limit, expired: () => expired }, () => waiter.reached.promise)
+      return true
+    } catch (error) {
+      if (error === expired) return false
+      throw error
+    } finally {
+      this.#waiters = this.#waiters.filter((other) => other !== waiter)
+    }
+  }
+
+  #apply(): void {
+    this.#applied = this.#received
+    this.#onApplied()
+    for (const { seqno, reached } of this.#waiters) {
+      if (seqno <= this.#applied) reached.resolve()
+    }
+  }
+}
+
+interface CommitWaiter {
+  readonly seqno: number
+  readonly reached: Deferred<void>
 }

@@ -1,53 +1,52 @@
 import { type LinkedController, linkedController, withDeadline } from '@ha/core/driver'
-import { type Parsed, parse } from '../sql/parse.ts'
-import type { Access } from '../sql/statement.ts'
 import type { Answer, Tracked } from '../wire/answer.ts'
 import { statusFlag } from '../wire/flags.ts'
 import type { Row, Value } from '../wire/value.ts'
-import { numberOf } from './compare.ts'
-import { gtidOf } from './gtid.ts'
-import { Refusal } from './refusal.ts'
-import { refusals } from './refusals.ts'
-import type { Run } from './run.ts'
-import { runStatement } from './run-statement.ts'
+import { type ServerError, serverError } from './errors.ts'
 import type { Server } from './server.ts'
-import { valuesFor } from './set-variables.ts'
-import { Transaction } from './transaction.ts'
+import { gtidOf } from './store.ts'
+import { type Access, Transaction } from './transaction.ts'
+import { numberOf } from './values.ts'
 
-/** What a session is made of. */
-export interface SessionEnds {
+/** One statement that a session runs. */
+export interface Execution {
+  readonly session: Session
+  readonly parameters: Row
+  readonly signal: AbortSignal
+}
+
+/** The dependencies of a session. */
+export interface SessionDeps {
   readonly server: Server
   readonly id: number
   readonly user: string
-  /** Somebody has killed its connection. */
+  /** Called when another session has killed its connection. */
   readonly onKilled: () => void
 }
 
-/** One client of a server, as the server's SQL knows it. */
+/** The state that a server keeps for one connection. */
 export class Session {
   readonly server: Server
   readonly id: number
   /** Ends its connection, as `KILL` does. */
   readonly kill: () => void
   user: string
-  /** Whether it counts the rows that fit and not those that change. */
+  /** Whether `affectedRows` counts the rows found and not those changed. */
   countsFound = false
   schema: string | undefined
   transaction: Transaction | undefined
-  /** How the next transaction begins, when that was said. */
-  nextAccess: Access | undefined
-  /** Whether it heeds `wsrep_sync_wait`: as of 10.11.19, one that was reset never does again. */
+  /** Whether it obeys `wsrep_sync_wait`: in 10.11.19, a session that was reset never does again. */
   waitsForCluster = true
   lastInsertId = 0
   /** The number of the last commit of this session: 0 for none. */
   lastWritten = 0
   readonly userVariables: Map<string, Value> = new Map<string, Value>()
   readonly #variables = new Map<string, Value>()
-  #forStatement: ReadonlyMap<string, Value> = new Map()
+  #statementVariables: ReadonlyMap<string, Value> = new Map()
   #tracked: readonly Tracked[] = []
   #running: LinkedController | undefined
 
-  constructor({ server, id, user, onKilled }: SessionEnds) {
+  constructor({ server, id, user, onKilled }: SessionDeps) {
     this.server = server
     this.id = id
     this.user = user
@@ -55,27 +54,41 @@ export class Session {
     server.add(this)
   }
 
-  /** Runs a statement and answers it. Never rejects: a refusal is an answer. */
-  async execute(sql: string, parameters: Row): Promise<Answer> {
+  /**
+   * Runs one statement, for at most `max_statement_time` and until it is killed. `variablesOf` gives the values of
+   * variables that hold only for this statement.
+   */
+  async run(
+    parameters: Row,
+    variablesOf: (execution: Execution) => ReadonlyMap<string, Value>,
+    work: (execution: Execution) => Promise<Answer>,
+  ): Promise<Answer> {
+    const running = linkedController()
+    const executionOf = (signal: AbortSignal): Execution => ({ session: this, parameters, signal })
+    this.#running = running
     try {
-      const parsed = parse(sql)
-      if (parsed === undefined) throw refusals.notUnderstood(sql)
-      return await this.#run(parsed, parameters)
-    } catch (error) {
-      if (error instanceof Refusal) return error.answer
-      throw error
+      this.#statementVariables = variablesOf(executionOf(running.signal))
+      const timeoutMs = Number(numberOf(this.variable('max_statement_time') ?? 0)) * 1_000
+      if (timeoutMs === 0) return await work(executionOf(running.signal))
+      const expired = (): Error => serverError('statementTimeout')
+      const limit = { timeoutMs, signal: running.signal, expired }
+      return await withDeadline(this.server.clock, limit, (signal) => work(executionOf(signal)))
+    } finally {
+      running.unlink()
+      this.#running = undefined
+      this.#statementVariables = new Map()
     }
   }
 
-  /** Ends what it does now with a refusal, when it does something. */
-  interrupt(refusal: Refusal): void {
-    this.#running?.abort(refusal)
+  /** Ends the statement that runs now with an error, when one does. */
+  interrupt(error: ServerError): void {
+    this.#running?.abort(error)
   }
 
   /** A variable as this session has it; undefined when there is none of that name. */
   variable(name: string): Value | undefined {
     if (name === 'last_gtid') return this.#lastGtid
-    return this.#forStatement.get(name) ?? this.#variables.get(name) ?? this.server.variable(name)
+    return this.#statementVariables.get(name) ?? this.#variables.get(name) ?? this.server.variable(name)
   }
 
   // Galera numbers its commits apart from those of the binary log.
@@ -104,66 +117,46 @@ export class Session {
     return inTransaction | readOnly | (this.isAutocommit ? statusFlag.autocommit : 0)
   }
 
-  /** Notes what the next answer tells the client. */
+  /** Adds a change of the session's state to the next answer. */
   track(tracked: Tracked): void {
     this.#tracked = [...this.#tracked, tracked]
   }
 
-  /** What the client is to be told now. */
+  /** The changes of the session's state that the next answer carries. */
   takeTracked(): readonly Tracked[] {
     const tracked = this.#tracked
     this.#tracked = []
     return tracked
   }
 
-  /** Begins a transaction, of whatever kind was said or is usual. */
+  /** Begins a transaction with this access, or the session's. */
   begin(access: Access | undefined): Transaction {
     const usual = this.variable('tx_read_only') === 'ON' ? 'read-only' : 'read-write'
-    this.transaction = new Transaction(access ?? this.nextAccess ?? usual)
-    this.nextAccess = undefined
+    this.transaction = new Transaction(access ?? usual)
     return this.transaction
   }
 
-  /** Forgets what is not committed. */
+  /** Undoes what is not committed. */
   rollback(): void {
     const { transaction } = this
     this.transaction = undefined
     if (transaction !== undefined) this.server.locks.end(transaction)
   }
 
-  /** Is as new, but for its schema. */
+  /** Resets everything but the schema. */
   reset(): void {
     this.waitsForCluster = false
     this.rollback()
     this.#variables.clear()
     this.userVariables.clear()
-    this.nextAccess = undefined
     this.lastInsertId = 0
     this.#tracked = []
   }
 
-  /** The client is gone, or the server. */
+  /** Ends the session: its client or its server is gone. */
   end(): void {
-    this.#running?.abort(refusals.killed())
+    this.#running?.abort(serverError('connectionKilled'))
     this.rollback()
     this.server.remove(this)
-  }
-
-  async #run({ statement, variables }: Parsed, parameters: Row): Promise<Answer> {
-    const running = linkedController()
-    const runOf = (signal: AbortSignal): Run => ({ session: this, parameters, signal })
-    this.#running = running
-    this.#forStatement = valuesFor(runOf(running.signal), variables)
-    const limitMs = Number(numberOf(this.variable('max_statement_time') ?? 0)) * 1_000
-    const work = (signal: AbortSignal): Promise<Answer> => runStatement(runOf(signal), statement)
-    try {
-      if (limitMs === 0) return await work(running.signal)
-      const limit = { timeoutMs: limitMs, signal: running.signal, expired: refusals.outOfTime }
-      return await withDeadline(this.server.clock, limit, work)
-    } finally {
-      running.unlink()
-      this.#running = undefined
-      this.#forStatement = new Map()
-    }
   }
 }

@@ -1,18 +1,19 @@
-import type { Access } from '../sql/statement.ts'
 import type { Row } from '../wire/value.ts'
-import type { Changes } from './store.ts'
-import type { Table } from './table.ts'
+import { ServerError, serverError } from './errors.ts'
+import type { Session } from './session.ts'
+import type { Changes, Table } from './store.ts'
 
-type Working = ReadonlyMap<Table, ReadonlyMap<string, Row | undefined>>
+/** Whether a transaction may write. */
+export type Access = 'read-only' | 'read-write'
 
 /** One transaction: what it has changed and not yet committed. */
 export class Transaction {
   readonly access: Access
-  /** The moment that its plain reads see, once it has read. */
+  /** The number of the last commit that its plain reads see, once it has read. */
   snapshot: number | undefined
-  #changes: Working = new Map()
-  #savepoints: readonly { readonly name: string; readonly changes: Working }[] = []
-  #isDoomed = false
+  #changes: Changes = new Map()
+  #savepoints: readonly { readonly name: string; readonly changes: Changes }[] = []
+  #isAborted = false
 
   constructor(access: Access) {
     this.access = access
@@ -22,13 +23,13 @@ export class Transaction {
     return this.#changes
   }
 
-  /** Whether another one has won against it: it is rolled back, and its client does not know yet. */
-  get isDoomed(): boolean {
-    return this.#isDoomed
+  /** Whether it lost against another node: it is rolled back, and its client has not been told yet. */
+  get isAborted(): boolean {
+    return this.#isAborted
   }
 
-  doom(): void {
-    this.#isDoomed = true
+  abort(): void {
+    this.#isAborted = true
     this.#changes = new Map()
   }
 
@@ -38,22 +39,13 @@ export class Transaction {
     this.#changes = new Map(this.#changes).set(table, rows)
   }
 
-  /** The row of that key as this transaction sees it: its own, or the one of a moment. */
+  /** The row of that key as this transaction sees it: its own, or the one after the commit of that number. */
   row(table: Table, key: string, seqno: number): Row | undefined {
     const own = this.#changes.get(table)
     return own?.has(key) === true ? own.get(key) : table.at(key, seqno)
   }
 
-  /** All rows of a table as this transaction sees them. */
-  *rows(table: Table, seqno: number): Iterable<readonly [string, Row]> {
-    const own = this.#changes.get(table)
-    for (const key of new Set([...table.keys(), ...(own?.keys() ?? [])])) {
-      const row = this.row(table, key, seqno)
-      if (row !== undefined) yield [key, row]
-    }
-  }
-
-  /** Calls `work` and forgets what it changed when it fails. */
+  /** Calls `work` and undoes its changes when it fails. */
   async attempt<T>(work: () => Promise<T>): Promise<T> {
     const before = this.#changes
     try {
@@ -65,20 +57,18 @@ export class Transaction {
   }
 
   setSavepoint(name: string): void {
-    this.#savepoints = [
-      ...this.#savepoints.filter((each) => each.name !== name),
-      { name, changes: this.#changes },
-    ]
+    const others = this.#savepoints.filter((each) => each.name !== name)
+    this.#savepoints = [...others, { name, changes: this.#changes }]
   }
 
-  /** Forgets a savepoint and those behind it; false when there is none of that name. */
+  /** Removes a savepoint and those set after it; false when there is none of that name. */
   release(name: string): boolean {
     const at = this.#savepoints.findIndex((each) => each.name === name)
     if (at >= 0) this.#savepoints = this.#savepoints.slice(0, at)
     return at >= 0
   }
 
-  /** Goes back to a savepoint; false when there is none of that name. */
+  /** Undoes what was changed after a savepoint; false when there is none of that name. */
   rollbackTo(name: string): boolean {
     const at = this.#savepoints.findIndex((each) => each.name === name)
     const savepoint = this.#savepoints[at]
@@ -87,4 +77,50 @@ export class Transaction {
     this.#changes = savepoint.changes
     return true
   }
+}
+
+/**
+ * Runs a statement's work in the transaction of its session, or in one of its own that ends with it. The changes of a
+ * statement that fails are undone; a deadlock rolls back the whole transaction.
+ */
+export async function inTransaction<T>(
+  session: Session,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  const isOwn = session.transaction === undefined && session.isAutocommit
+  const transaction = session.transaction ?? session.begin(undefined)
+  try {
+    const result = await transaction.attempt(() => work(transaction))
+    if (isOwn) await commit(session)
+    return result
+  } catch (error) {
+    if (isOwn || (error instanceof ServerError && error.errno === deadlockErrno)) session.rollback()
+    throw error
+  }
+}
+
+const deadlockErrno = 1213
+
+/** Commits the transaction of a session, when it has one; a commit that fails rolls it back. */
+export async function commit(session: Session): Promise<void> {
+  const { transaction, server } = session
+  if (transaction === undefined) return
+  try {
+    if (transaction.changes.size > 0) {
+      if (server.variable('read_only') === 'ON') throw serverError('readOnlyServer')
+      const seqno = await server.membership.commit(transaction.changes, { server, transaction })
+      session.lastWritten = seqno
+      server.applier.receive(seqno)
+    }
+  } finally {
+    session.rollback()
+  }
+}
+
+/** The number of the last commit that a plain read sees: the same for a whole transaction, unless it is READ COMMITTED. */
+export function snapshotOf(session: Session, transaction: Transaction): number {
+  const { applied } = session.server.applier
+  if (String(session.variable('tx_isolation')).startsWith('READ-')) return applied
+  transaction.snapshot ??= applied
+  return transaction.snapshot
 }

@@ -19,26 +19,19 @@ export const statements: readonly Scenario[] = [
   {
     name: 'types of what is computed',
     act: async (stage) =>
-      (await stage.actor()).see(
-        "SELECT 1, 'x' AS b, NULL, 1.5, 3000000000, 1+1, 1=1, @@port > 0 AS p, DATABASE()",
-      ),
+      (await stage.actor()).see("SELECT 1, 'x' AS b, NULL, 1.5, 3000000000, @@autocommit AS p, DATABASE()"),
     expected:
-      'INT VAR_STRING NULL NEWDECIMAL BIGINT INT INT INT VAR_STRING | 1=1 3000000000=3000000000n b="x" NULL=null 1.5="1.5" 1+1=2 1=1=1 p=1 DATABASE()="ha"',
+      'INT VAR_STRING NULL NEWDECIMAL BIGINT BIGINT VAR_STRING | 1=1 3000000000=3000000000n b="x" NULL=null 1.5="1.5" p=1n DATABASE()="ha"',
   },
   {
     name: 'types of what is counted',
     act: async (stage) => {
       const actor = await withTable(stage)
       await actor.see("INSERT INTO t (k, v, x, y) VALUES ('a', 1, 1.5, '2.50'), ('b', 2, 2.5, '3.50')")
-      return each(
-        actor,
-        'SELECT COUNT(*), SUM(id), SUM(v), SUM(x), MAX(v), MIN(k) AS m FROM t',
-        'SELECT v + 1, id + 1, x + 1 FROM t LIMIT 1',
-      )
+      return each(actor, 'SELECT COUNT(*), SUM(id), SUM(v), SUM(x), MAX(v), MIN(k) AS m FROM t')
     },
     expected: [
       'BIGINT NEWDECIMAL NEWDECIMAL DOUBLE BIGINT VAR_STRING | COUNT(*)=2n SUM(id)="5" SUM(v)="3" SUM(x)=4 MAX(v)=2n m="a"',
-      'BIGINT BIGINT DOUBLE | v + 1=2n id + 1=2n x + 1=2.5',
     ],
   },
   {
@@ -202,21 +195,11 @@ export const statements: readonly Scenario[] = [
         actor,
         'CREATE TABLE t (id INT PRIMARY KEY, d DATETIME(3), at TIMESTAMP(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3), KEY (at)) ENGINE=InnoDB',
         "INSERT INTO t (id, d) VALUES (1, '2026-01-02 03:04:05.678')",
-        'SELECT d - INTERVAL 90 SECOND AS a, d + INTERVAL 2 DAY AS b FROM t',
-        'SELECT LENGTH(NOW()) AS n, LENGTH(CURRENT_TIMESTAMP(3)) AS c, LENGTH(at) AS a FROM t',
         'SELECT id FROM t WHERE at < CURRENT_TIMESTAMP(3) - INTERVAL 60 SECOND LIMIT 5',
         'SELECT id FROM t WHERE at > CURRENT_TIMESTAMP(3) - INTERVAL 60 SECOND LIMIT 5',
         'DELETE FROM t WHERE id IN (1, 2)',
       )
     },
-    expected: [
-      'ok 0',
-      'ok 1',
-      'DATETIME DATETIME | a=2026-01-02T03:02:35.678Z b=2026-01-04T03:04:05.678Z',
-      'INT INT INT | n=19 c=23 a=23',
-      'INT',
-      'INT | id=1',
-      'ok 1',
-    ],
+    expected: ['ok 0', 'ok 1', 'INT', 'INT | id=1', 'ok 1'],
   },
 ]
