@@ -1,4 +1,4 @@
-/** A message for one user. It may reach him twice; the id is what tells the second copy from the first. */
+/** A message for one user. Delivery is at least once: the id identifies duplicates. */
 export interface Message {
   readonly id: string
   readonly text: string

@@ -1,5 +1,5 @@
-// Starts one gateway and registers it for as long as it is well. A gateway that hangs is withdrawn, and left as it is:
-// its process is there to be looked at, and comes back by itself when it is well again.
+// Starts one gateway and registers it while it is healthy. A gateway that hangs is withdrawn, but its process keeps
+// running, so that it can be inspected; it is registered again when it has recovered.
 //   ZOOKEEPER_CONNECT=zk1:2181,zk2:2181,zk3:2181 GATEWAY_ID=gw1 PORT=1883 ADDRESS=10.0.0.7 node dist/gateway/supervisor-process.js
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { createZookeeper, type RegisterOptions } from '@ha/zookeeper'
 import { address, ensemble, gatewayId } from '../environment.ts'
 import { registry, services } from '../names.ts'
-import { toldToEnd } from '../told-to-end.ts'
+import { shutdownSignal } from '../shutdown-signal.ts'
 import { healthCheck } from './health-check.ts'
 
 const gateway = fork(fileURLToPath(new URL('gateway-process.js', import.meta.url)))
@@ -16,7 +16,7 @@ const [port] = (await once(gateway, 'message')) as [number]
 
 const limits = { maxLatencyMs: 300, maxErrors: 3, window: 8 }
 const options: RegisterOptions = {
-  // Withdrawn within two seconds, after three looks that failed; back after two seconds without a single one.
+  // Withdrawn after three failed checks, within two seconds; registered again after two seconds without a failure.
   health: {
     check: healthCheck(`mqtt://${address}:${port}`, limits),
     intervalMs: 500,
@@ -24,7 +24,7 @@ const options: RegisterOptions = {
     successes: 2,
     minDwellMs: 2_000,
   },
-  // A node with this id that is still there is of our own earlier life.
+  // The id names this gateway: a remaining node with this id belongs to an earlier process.
   takeover: true,
 }
 
@@ -35,18 +35,18 @@ const registration = zookeeper
     { name: services.gateways, id: gatewayId, address, port, metadata: { pid: String(gateway.pid) } },
     options,
   )
-let told = ''
+let reported = ''
 registration.events.on('state', (state) => {
-  // Each look that fails is a reason of its own; the first of them is enough.
-  if (state.kind === told) return
-  told = state.kind
+  // Each failed check changes the reason; only the first one is printed.
+  if (state.kind === reported) return
+  reported = state.kind
   const reason = 'reason' in state && state.reason !== undefined ? `: ${state.reason.message}` : ''
   console.log(`${gatewayId}: ${state.kind}${reason}`)
 })
 
-// Whoever looks after this process starts both anew.
-const over = await Promise.race([toldToEnd(), exited])
-if (over !== undefined) process.exitCode = 1
+// When the gateway exits, this process exits with code 1, and the service manager restarts both.
+const gatewayExit = await Promise.race([shutdownSignal(), exited])
+if (gatewayExit !== undefined) process.exitCode = 1
 await zookeeper.close()
 gateway.kill('SIGCONT')
 gateway.kill('SIGTERM')

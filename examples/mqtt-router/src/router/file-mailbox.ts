@@ -1,70 +1,110 @@
 import { type FileHandle, open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Message } from '../message.ts'
+import { KeyedQueue } from './keyed-queue.ts'
 import type { Mailbox } from './mailbox.ts'
-import { type Entry, encodeEntry, entriesIn, fold, type Letters, putsOf } from './mailbox-entries.ts'
-import { Turns } from './turns.ts'
 
-/** Mailboxes in one file that grows by an entry for each message put or taken; everything is in memory as well. */
+/** Mailboxes in an append-only file: one entry for each message put or taken. The content is also kept in memory. */
 export class FileMailbox implements Mailbox, AsyncDisposable {
   readonly #file: FileHandle
-  readonly #letters: Letters
-  readonly #turns = new Turns()
+  readonly #waiting: WaitingMessages
+  readonly #queue = new KeyedQueue()
 
-  private constructor(file: FileHandle, letters: Letters) {
+  private constructor(file: FileHandle, waiting: WaitingMessages) {
     this.#file = file
-    this.#letters = letters
+    this.#waiting = waiting
   }
 
-  /** Opens the file, makes it when there is none, and writes it anew with what waits in it. */
+  /** Opens the file, creates it when it is missing, and compacts it to the messages that wait. */
   static async open(path: string): Promise<FileMailbox> {
-    const letters: Letters = new Map()
-    for (const entry of entriesIn(await textOf(path))) fold(letters, entry)
-    await replace(path, putsOf(letters).map(encodeEntry).join(''))
-    return new FileMailbox(await open(path, 'a'), letters)
+    const waiting: WaitingMessages = new Map()
+    for (const entry of parseEntries(await readText(path))) applyEntry(waiting, entry)
+    await replaceFile(path, compactEntries(waiting).map(encodeEntry).join(''))
+    return new FileMailbox(await open(path, 'a'), waiting)
   }
 
   put(user: string, message: Message): Promise<void> {
-    return this.#turns.take('file', async () => {
-      if (this.#letters.get(user)?.has(message.id) !== true) await this.#write({ kind: 'put', user, message })
+    return this.#queue.run('file', async () => {
+      if (this.#waiting.get(user)?.has(message.id) !== true)
+        await this.#append({ kind: 'put', user, message })
     })
   }
 
   take(user: string, messageId: string): Promise<void> {
-    return this.#turns.take('file', async () => {
-      if (this.#letters.get(user)?.has(messageId) === true)
-        await this.#write({ kind: 'take', user, messageId })
+    return this.#queue.run('file', async () => {
+      if (this.#waiting.get(user)?.has(messageId) === true)
+        await this.#append({ kind: 'take', user, messageId })
     })
   }
 
   async list(user: string): Promise<readonly Message[]> {
-    return [...(this.#letters.get(user)?.values() ?? [])]
+    return [...(this.#waiting.get(user)?.values() ?? [])]
   }
 
   async users(): Promise<readonly string[]> {
-    return [...this.#letters.keys()]
+    return [...this.#waiting.keys()]
   }
 
-  /** Closes the file when what was asked for is written. */
+  /** Closes the file after the pending entries have been written. */
   close(): Promise<void> {
-    return this.#turns.take('file', () => this.#file.close())
+    return this.#queue.run('file', () => this.#file.close())
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
-  // Nobody is told of an entry before it is on the disk.
-  async #write(entry: Entry): Promise<void> {
+  // An entry takes effect only after it is on disk.
+  async #append(entry: MailboxEntry): Promise<void> {
     await this.#file.appendFile(encodeEntry(entry))
     await this.#file.datasync()
-    fold(this.#letters, entry)
-    // When nothing waits any more, the file can begin anew.
-    if (this.#letters.size === 0) await this.#file.truncate()
+    applyEntry(this.#waiting, entry)
+    // When no message waits, the file can start again from empty.
+    if (this.#waiting.size === 0) await this.#file.truncate()
   }
 }
 
-async function textOf(path: string): Promise<string> {
+/** One line of the file: a message was put into a mailbox or taken from it. */
+type MailboxEntry =
+  | { readonly kind: 'put'; readonly user: string; readonly message: Message }
+  | { readonly kind: 'take'; readonly user: string; readonly messageId: string }
+
+/** The waiting messages by user and then by id, oldest first. Users without a message are not in it. */
+type WaitingMessages = Map<string, Map<string, Message>>
+
+// Each entry starts a new line, so that an entry torn by a crash or a full disk does not damage the next one.
+function encodeEntry(entry: MailboxEntry): string {
+  return `\n${JSON.stringify(entry)}`
+}
+
+/** The entries of a file. Torn entries are skipped: their write was never confirmed to a caller. */
+function parseEntries(text: string): readonly MailboxEntry[] {
+  return text.split('\n').flatMap((line) => {
+    try {
+      return [JSON.parse(line) as MailboxEntry]
+    } catch {
+      return []
+    }
+  })
+}
+
+function applyEntry(waiting: WaitingMessages, entry: MailboxEntry): void {
+  const { user } = entry
+  const mailbox = waiting.get(user) ?? new Map<string, Message>()
+  if (entry.kind === 'put') mailbox.set(entry.message.id, entry.message)
+  else mailbox.delete(entry.messageId)
+  if (mailbox.size > 0) waiting.set(user, mailbox)
+  else waiting.delete(user)
+}
+
+/** The shortest list of entries that leads to these waiting messages. */
+function compactEntries(waiting: WaitingMessages): readonly MailboxEntry[] {
+  return [...waiting].flatMap(([user, mailbox]) =>
+    [...mailbox.values()].map((message): MailboxEntry => ({ kind: 'put', user, message })),
+  )
+}
+
+async function readText(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8')
   } catch (error) {
@@ -73,8 +113,8 @@ async function textOf(path: string): Promise<string> {
   }
 }
 
-// The old file or the new one is there, whole, whenever the machine stops.
-async function replace(path: string, text: string): Promise<void> {
+// Replaces the file atomically: after a crash, either the old or the new content is complete.
+async function replaceFile(path: string, text: string): Promise<void> {
   const draft = `${path}.new`
   await withFile(draft, 'w', async (file) => {
     await file.writeFile(text)
@@ -87,11 +127,11 @@ async function replace(path: string, text: string): Promise<void> {
 async function withFile(
   path: string,
   flags: string,
-  act: (file: FileHandle) => Promise<void>,
+  use: (file: FileHandle) => Promise<void>,
 ): Promise<void> {
   const file = await open(path, flags)
   try {
-    await act(file)
+    await use(file)
   } finally {
     await file.close()
   }

@@ -1,13 +1,13 @@
 import type { Message } from '../message.ts'
 
-/** Where messages wait for users who cannot be reached: here a file, elsewhere perhaps a table or Redis. */
+/** Keeps messages for users who cannot be reached. Here it is a file; it can be a database table or Redis as well. */
 export interface Mailbox {
-  /** Resolves when the message will outlive the machine. A second one with its id changes nothing. */
+  /** Resolves when the message is durable. A second message with the same id changes nothing. */
   put(user: string, message: Message): Promise<void>
-  /** Removes a message. When that is lost, the user gets it once more. */
+  /** Removes a message. If the removal is lost, the user receives the message twice. */
   take(user: string, messageId: string): Promise<void>
-  /** What waits for a user, oldest first. */
+  /** The waiting messages of a user, oldest first. */
   list(user: string): Promise<readonly Message[]>
-  /** Those for whom something waits. */
+  /** The users with waiting messages. */
   users(): Promise<readonly string[]>
 }

@@ -1,9 +1,9 @@
 import type { Instance } from '@ha/zookeeper'
 
 /**
- * The gateway through which a user can be reached, of those that are alive and well; undefined when the one that he is
- * connected to is none of them, or there is none: then his messages go to his mailbox.
+ * The registered gateway that the user is connected to. Undefined when the user is not connected, or that gateway is not
+ * in service: the message is then stored in the mailbox.
  */
-export function routeTo(gatewayId: string | undefined, live: readonly Instance[]): Instance | undefined {
-  return live.find(({ id, status }) => id === gatewayId && status === 'up')
+export function routeTo(gatewayId: string | undefined, gateways: readonly Instance[]): Instance | undefined {
+  return gateways.find(({ id, status }) => id === gatewayId && status === 'up')
 }

@@ -1,24 +1,24 @@
 import type { Instance } from '@ha/zookeeper'
 import { connect, type MqttClient } from 'mqtt'
 import { decodeMessage, type Message } from '../message.ts'
-import { inboxOf, receiptOf } from '../names.ts'
-import { sendAtOnce } from '../send-at-once.ts'
+import { inboxTopic, receiptTopic } from '../names.ts'
+import { disableNagle } from '../no-delay.ts'
 
 export interface DeviceOptions {
   readonly user: string
-  /** Where it connects, in turn: with one, it waits for that one to come back. */
+  /** The gateways that it tries in turn. With a single one, it waits until that gateway is back. */
   readonly gateways: readonly Instance[]
-  /** How often it asks whether its gateway is there, in seconds. */
+  /** The MQTT keepalive interval, in seconds. */
   readonly keepaliveS: number
 }
 
-/** What a user holds in his hand: it takes each message once, and says that it has it. */
+/** A user's device: it processes each message once and confirms every copy. */
 export class Device {
   readonly user: string
   readonly #client: MqttClient
   readonly #seen = new Set<string>()
   #last = 0
-  #copies = 0
+  #duplicates = 0
   #outOfOrder = 0
 
   constructor({ user, gateways, keepaliveS }: DeviceOptions) {
@@ -32,22 +32,22 @@ export class Device {
       reconnectPeriod: 500,
       resubscribe: false,
     })
-    sendAtOnce(this.#client)
-    this.#client.on('connect', () => this.#client.subscribe(inboxOf(user), { qos: 1 }))
-    this.#client.on('message', (_topic, payload) => this.#take(decodeMessage(payload)))
+    disableNagle(this.#client)
+    this.#client.on('connect', () => this.#client.subscribe(inboxTopic(user), { qos: 1 }))
+    this.#client.on('message', (_topic, payload) => this.#onMessage(decodeMessage(payload)))
   }
 
-  /** How many messages it has, each counted once. */
+  /** The number of messages received, each counted once. */
   get received(): number {
     return this.#seen.size
   }
 
-  /** How many came once more, and were dropped. */
-  get copies(): number {
-    return this.#copies
+  /** The number of messages that were received again and dropped. */
+  get duplicates(): number {
+    return this.#duplicates
   }
 
-  /** How many came after one that was sent later. */
+  /** The number of messages received after one that was sent later. */
   get outOfOrder(): number {
     return this.#outOfOrder
   }
@@ -56,14 +56,14 @@ export class Device {
     await this.#client.endAsync(true)
   }
 
-  // A copy gets a receipt as well: the one for the first may have been lost.
-  #take({ id }: Message): void {
-    if (this.#seen.has(id)) this.#copies += 1
-    else this.#count(id)
-    this.#client.publish(receiptOf(this.user, id), '', { qos: 1 })
+  // A duplicate is confirmed as well: the first receipt may have been lost.
+  #onMessage({ id }: Message): void {
+    if (this.#seen.has(id)) this.#duplicates += 1
+    else this.#countOnce(id)
+    this.#client.publish(receiptTopic(this.user, id), '', { qos: 1 })
   }
 
-  #count(id: string): void {
+  #countOnce(id: string): void {
     this.#seen.add(id)
     const number = Number(id)
     if (number < this.#last) this.#outOfOrder += 1

@@ -1,30 +1,30 @@
-/** What became of all messages. */
-export interface Tally {
-  /** Taken by a router. */
+/** The number of messages by where they are. */
+export interface DeliveryCounts {
+  /** Accepted by a router. */
   readonly accepted: number
-  /** At their users, each counted once. */
+  /** Received by users, each counted once. */
   readonly delivered: number
   readonly inMailboxes: number
-  /** Neither at its user nor in his mailbox. */
+  /** Neither received by the user nor in the mailbox. */
   readonly lost: number
-  /** Came to a user once more, and were dropped by their id. */
-  readonly copies: number
+  /** Received again, and dropped by their id. */
+  readonly duplicates: number
   readonly outOfOrder: number
 }
 
-interface Counted {
+interface CountedParts {
   readonly senders: readonly { readonly accepted: number }[]
   readonly devices: readonly {
     readonly received: number
-    readonly copies: number
+    readonly duplicates: number
     readonly outOfOrder: number
   }[]
   /** By user. */
   readonly mailboxes: Readonly<Record<string, number>>
 }
 
-/** Counts; to the message only when nothing is under way. */
-export function tallyOf({ senders, devices, mailboxes }: Counted): Tally {
+/** Counts the messages. The counts are exact only while no message is in flight. */
+export function countDeliveries({ senders, devices, mailboxes }: CountedParts): DeliveryCounts {
   const accepted = sum(senders.map((sender) => sender.accepted))
   const delivered = sum(devices.map((device) => device.received))
   const inMailboxes = sum(Object.values(mailboxes))
@@ -33,7 +33,7 @@ export function tallyOf({ senders, devices, mailboxes }: Counted): Tally {
     delivered,
     inMailboxes,
     lost: accepted - delivered - inMailboxes,
-    copies: sum(devices.map((device) => device.copies)),
+    duplicates: sum(devices.map((device) => device.duplicates)),
     outOfOrder: sum(devices.map((device) => device.outOfOrder)),
   }
 }

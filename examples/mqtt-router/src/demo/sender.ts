@@ -1,10 +1,10 @@
 import { setTimeout } from 'node:timers/promises'
 import type { ServiceView } from '@ha/zookeeper'
 
-// A router that has not answered by then does not: a delivery takes a second at most.
+// A delivery takes at most one second, so a response after this time is not expected.
 const answerMs = 5_000
 
-/** Sends one user a message after the other, each when a router has taken the one before. */
+/** Sends messages to one user, one after another: each one after a router has accepted the previous one. */
 export class Sender {
   readonly #user: string
   readonly #routers: ServiceView
@@ -13,7 +13,7 @@ export class Sender {
   readonly #running: Promise<void>
   #accepted = 0
 
-  /** Begins at once; there is a message every `everyMs` milliseconds. */
+  /** Starts at once; sends a message every `everyMs` milliseconds. */
   constructor(user: string, routers: ServiceView, everyMs: number) {
     this.#user = user
     this.#routers = routers
@@ -21,12 +21,12 @@ export class Sender {
     this.#running = this.#run()
   }
 
-  /** How many messages a router has taken. */
+  /** The number of messages accepted by a router. */
   get accepted(): number {
     return this.#accepted
   }
 
-  /** Ends when the message that is under way is taken or refused. */
+  /** Resolves when the message in flight has been accepted or refused. */
   close(): Promise<void> {
     this.#end.abort()
     return this.#running
@@ -34,23 +34,23 @@ export class Sender {
 
   async #run(): Promise<void> {
     while (!this.#end.signal.aborted) {
-      // What was not taken goes again with its number: nobody knows whether a router has it.
-      if (await this.#put(this.#accepted + 1)) this.#accepted += 1
+      // A message that was not accepted is sent again with the same id: the router may have it already.
+      if (await this.#send(this.#accepted + 1)) this.#accepted += 1
       await setTimeout(this.#everyMs, undefined, { signal: this.#end.signal }).catch(() => undefined)
     }
   }
 
-  async #put(number: number): Promise<boolean> {
+  async #send(number: number): Promise<boolean> {
     const router = this.#routers.pick()
     if (router === undefined) return false
     const url = `http://${router.address}:${router.port}/users/${this.#user}/messages/${number}`
     try {
-      const body = `this is number ${number}`
+      const body = `message ${number}`
       const response = await fetch(url, { method: 'PUT', body, signal: AbortSignal.timeout(answerMs) })
       await response.arrayBuffer()
       return response.ok
     } catch {
-      // The router is away, or went away with its answer.
+      // The router is unavailable, or its response was lost.
       return false
     }
   }

@@ -2,15 +2,15 @@ import type { Instance, ServiceView } from '@ha/zookeeper'
 import { Device } from './device.ts'
 import { Sender } from './sender.ts'
 
-// Two for each gateway. The first of them waits for it when it hangs; the second asks every two seconds whether it is
-// there, and goes to the next one.
+// Two users for each gateway. The first one waits for its gateway while that hangs; the second one pings it every two
+// seconds, and moves to the next gateway.
 const users = ['alice', 'bob', 'carol', 'dave', 'erin', 'frank']
 
-// To each of six: fifty messages a second.
+// For each of six users: fifty messages a second in total.
 const everyMs = 120
 
-/** The users with their devices, and those who write to them. */
-export class People implements AsyncDisposable {
+/** The demo users: a device and a sender for each. */
+export class DemoUsers implements AsyncDisposable {
   readonly devices: readonly Device[]
   readonly senders: readonly Sender[]
 
@@ -19,7 +19,7 @@ export class People implements AsyncDisposable {
     this.senders = users.map((user) => new Sender(user, routers, everyMs))
   }
 
-  /** Ends when every message that was begun is taken or refused. */
+  /** Resolves when every message that was sent has been accepted or refused. */
   async stopSending(): Promise<void> {
     await Promise.all(this.senders.map((sender) => sender.close()))
   }

@@ -1,54 +1,54 @@
 import { describe, expect, it } from 'vitest'
 import type { Message } from '../src/message.ts'
 import type { Mailbox } from '../src/router/mailbox.ts'
-import { PostOffice } from '../src/router/post-office.ts'
+import { MessageDelivery } from '../src/router/message-delivery.ts'
 
-describe('a post office', () => {
+describe('message delivery', () => {
   it('delivers to a user who can be reached, past the mailbox', async () => {
-    const { office, arrived, waiting } = town()
-    expect(await office.send('alice', message(1))).toBe('delivered')
+    const { delivery, arrived, waiting } = deliverySetup()
+    expect(await delivery.send('alice', message(1))).toBe('delivered')
     expect(arrived).toEqual(['1'])
     expect(waiting('alice')).toEqual([])
   })
 
   it('keeps what was not delivered', async () => {
-    const { office, waiting } = town({ reachable: false })
-    expect(await office.send('alice', message(1))).toBe('in-mailbox')
+    const { delivery, waiting } = deliverySetup({ reachable: false })
+    expect(await delivery.send('alice', message(1))).toBe('in-mailbox')
     expect(waiting('alice')).toEqual(['1'])
   })
 
   it('brings what waits before what comes, in the order in which it was sent', async () => {
-    const { office, arrived, waiting, reach } = town({ reachable: false })
-    await Promise.all([1, 2].map((number) => office.send('alice', message(number))))
+    const { delivery, arrived, waiting, reach } = deliverySetup({ reachable: false })
+    await Promise.all([1, 2].map((number) => delivery.send('alice', message(number))))
     reach(true)
-    await Promise.all([office.send('alice', message(3)), office.makeRound()])
+    await Promise.all([delivery.send('alice', message(3)), delivery.deliverWaiting()])
     expect(arrived).toEqual(['1', '2', '3'])
     expect(waiting('alice')).toEqual([])
   })
 
   it('lets nobody wait for the user who cannot be reached', async () => {
-    const { office, arrived } = town({ silent: 'bob' })
-    void office.send('bob', message(1))
-    expect(await office.send('alice', message(2))).toBe('delivered')
+    const { delivery, arrived } = deliverySetup({ silent: 'bob' })
+    void delivery.send('bob', message(1))
+    expect(await delivery.send('alice', message(2))).toBe('delivered')
     expect(arrived).toEqual(['2'])
   })
 
   it('keeps a message whose delivery ended without a receipt, and brings it once more', async () => {
-    const { office, arrived, waiting, reach } = town()
+    const { delivery, arrived, waiting, reach } = deliverySetup()
     reach('without receipt')
-    await office.send('alice', message(1))
+    await delivery.send('alice', message(1))
     expect(waiting('alice')).toEqual(['1'])
     reach(true)
-    await office.makeRound()
+    await delivery.deliverWaiting()
     expect(arrived).toEqual(['1', '1'])
   })
 
   it('goes on with a user after his mailbox has failed', async () => {
-    const { office, mailbox, reach, arrived } = town({ reachable: false })
+    const { delivery, mailbox, reach, arrived } = deliverySetup({ reachable: false })
     mailbox.put = () => Promise.reject(new Error('the disk is full'))
-    await expect(office.send('alice', message(1))).rejects.toThrow('the disk is full')
+    await expect(delivery.send('alice', message(1))).rejects.toThrow('the disk is full')
     reach(true)
-    await office.send('alice', message(1))
+    await delivery.send('alice', message(1))
     expect(arrived).toEqual(['1'])
   })
 })
@@ -59,7 +59,7 @@ interface Conditions {
   readonly silent?: string
 }
 
-function town({ reachable = true, silent }: Conditions = {}) {
+function deliverySetup({ reachable = true, silent }: Conditions = {}) {
   let reach: boolean | 'without receipt' = reachable
   const boxes = new Map<string, Message[]>()
   const arrived: string[] = []
@@ -81,7 +81,7 @@ function town({ reachable = true, silent }: Conditions = {}) {
   return {
     mailbox,
     arrived,
-    office: new PostOffice({ mailbox, deliver }),
+    delivery: new MessageDelivery({ mailbox, deliver }),
     waiting: (user: string) => (boxes.get(user) ?? []).map(({ id }) => id),
     reach: (next: typeof reach) => {
       reach = next
@@ -90,5 +90,5 @@ function town({ reachable = true, silent }: Conditions = {}) {
 }
 
 function message(number: number): Message {
-  return { id: String(number), text: `this is number ${number}` }
+  return { id: String(number), text: `message number ${number}` }
 }
