@@ -1,9 +1,44 @@
 import type { Declaration } from '@ha/core'
 import type { ZookeeperConnection } from './connection/connection.ts'
-import { create } from './driver/create-request.ts'
-import { exists } from './driver/read-requests.ts'
-import { ReplyError } from './driver/reply-error.ts'
+import { ZookeeperError } from './errors.ts'
 import { type AclOf, aclFor } from './operations/acl.ts'
+import { parentOf } from './operations/paths.ts'
+import { ReplyError } from './protocol/error-codes.ts'
+import { create, exists } from './protocol/requests.ts'
+
+/** Translates between the paths of users and those of the servers, which begin with the chroot. */
+export class Chroot {
+  /** Empty, or such as `/app`. */
+  readonly root: string
+
+  constructor(root: string) {
+    this.root = root
+  }
+
+  /** The servers' path. */
+  toServer(path: string): string {
+    if (this.root === '') return path
+    return path === '/' ? this.root : this.root + path
+  }
+
+  /** The users' path. */
+  toClient(path: string): string {
+    if (this.root === '') return path
+    return path === this.root ? '/' : path.slice(this.root.length)
+  }
+}
+
+/**
+ * What a create failed with, in words that help: that there is no parent directly below the chroot means that the chroot
+ * itself is missing, which no `parents: true` makes.
+ */
+export function explainMissingChroot(error: unknown, { root }: Chroot): unknown {
+  const isOrphan = error instanceof ZookeeperError && error.code === 'no-node'
+  if (!isOrphan || root === '' || error.path === undefined || parentOf(error.path) !== '/') return error
+  const { path, endpoint, serverCode } = error
+  const message = `create ${path}: the chroot ${root} does not exist: make it, or pass ensureChroot: true`
+  return new ZookeeperError('config-invalid', message, { path, endpoint, serverCode, cause: error })
+}
 
 const noNode = -101
 

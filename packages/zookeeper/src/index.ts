@@ -1,8 +1,14 @@
 export type { Cache, CacheOptions } from './cache/cache.ts'
 export type { CacheChange, CachedNode } from './cache/contents.ts'
 export type { Depth } from './cache/tree-node.ts'
-export { zookeeperChannels } from './channels.ts'
-export { type ZookeeperCode, zookeeperCodes } from './codes.ts'
+export { createZookeeper, type DeleteOptions, type Zookeeper, type ZookeeperHealth } from './client.ts'
+export {
+  type SessionInfo,
+  type ZookeeperEvents,
+  type ZookeeperFailover,
+  type ZookeeperState,
+  zookeeperChannels,
+} from './client-state.ts'
 export { type CuratorCodecOptions, curatorCodec, springCodec } from './discovery/curator-codec.ts'
 export type { Discovery, DiscoveryHealth, DiscoveryOptions } from './discovery/discovery.ts'
 export type { HealthGate } from './discovery/health-gate.ts'
@@ -25,11 +31,10 @@ export type {
   RegistrationState,
 } from './discovery/registration.ts'
 export type { ServiceOptions, ServiceView, ServiceViewState, ZoneOptions } from './discovery/service-view.ts'
-export type { SessionTold, ZookeeperEvents, ZookeeperFailover } from './events.ts'
-export type { ZookeeperHealth } from './health.ts'
+export { type ZookeeperCode, ZookeeperError, type ZookeeperErrorDetails, zookeeperCodes } from './errors.ts'
 export type { Acl, Bytes, Children, Created, Node, Permission, Stat, WatchEvent } from './node.ts'
 export { creatorOnly, openToAll } from './operations/acl.ts'
-export { unmarked } from './operations/mark.ts'
+export { unmarked } from './operations/create.ts'
 export type {
   CallOptions,
   Change,
@@ -40,7 +45,6 @@ export type {
   WriteOptions,
 } from './operations/operations.ts'
 export type { AuthOptions, LivenessOptions, ZookeeperOptions } from './options.ts'
-export type { ServerHealth } from './probe.ts'
 export type { Counter } from './recipes/counter.ts'
 export type { Barrier } from './recipes/double-barrier.ts'
 export type { CampaignOptions, Election, ElectionOptions, Participant } from './recipes/election.ts'
@@ -49,9 +53,6 @@ export type { Lock, LockOptions } from './recipes/lock.ts'
 export type { Lease } from './recipes/lock-node.ts'
 export type { RwLock } from './recipes/read-write-lock.ts'
 export type { Semaphore } from './recipes/semaphore.ts'
-export type { LiveSession } from './session/live-session.ts'
-export type { ZookeeperState } from './state.ts'
-export type { WatchOptions } from './watching.ts'
-export type { BelowEvent } from './watching-below.ts'
-export { createZookeeper, type DeleteOptions, type Zookeeper } from './zookeeper.ts'
-export { ZookeeperError, type ZookeeperErrorDetails } from './zookeeper-error.ts'
+export type { ServerHealth } from './server-status.ts'
+export type { LiveSession } from './session/session.ts'
+export type { RecursiveWatchEvent, WatchOptions } from './watches/watch-iterators.ts'

@@ -9,10 +9,10 @@ import {
   type OptionTable,
   parseConnectString,
 } from '@ha/core/driver'
-import type { Login } from './connection/login.ts'
 import type { Acl } from './node.ts'
 import { type AclOf, checkAcl, creatorOnly, openToAll } from './operations/acl.ts'
-import { resolveOptions } from './resolve-options.ts'
+import { resolveOptions } from './operations/call-options.ts'
+import type { AuthInfo } from './protocol/requests.ts'
 
 /** Everything `createZookeeper` needs to know, resolved. */
 export interface ResolvedOptions {
@@ -24,7 +24,7 @@ export interface ResolvedOptions {
   readonly connectTimeoutMs: number
   readonly backoff: FullJitter
   readonly liveness: LivenessOptions
-  readonly auth: readonly Login[]
+  readonly auth: readonly AuthInfo[]
   readonly aclOf: AclOf
   readonly tls: TlsOptions | undefined
   readonly ensureChroot: boolean
@@ -89,30 +89,30 @@ export interface ZookeeperOptions {
 export function resolveZookeeperOptions(input: string | ZookeeperOptions): ResolvedOptions {
   const given = typeof input === 'string' ? { connect: input } : input
   const first = resolveOptions(optionTable, given, 'zookeeper')
-  return completed(first)
+  return completeOptions(first)
 }
 
-interface Given extends Omit<ResolvedOptions, 'servers' | 'aclOf'> {
+interface GivenOptions extends Omit<ResolvedOptions, 'servers' | 'aclOf'> {
   readonly connect: Servers
   readonly acl: AclOf | undefined
 }
 
 // Stands for a default that follows from other options.
-const derived = 0
+const derivedDefault = 0
 
-const optionTable: OptionTable<Given> = {
+const optionTable: OptionTable<GivenOptions> = {
   connect: checked(readConnect, { endpoints: [], chroot: '' }),
   // The servers allow 2 to 20 of their ticks: 4 to 40 s by default.
   sessionTimeoutMs: milliseconds({ default: 12_000, min: 500, max: 3_600_000 }),
-  operationTimeoutMs: milliseconds({ default: derived, min: 1, max: 3_600_000 }),
-  connectTimeoutMs: milliseconds({ default: derived, min: 50, max: 60_000 }),
+  operationTimeoutMs: milliseconds({ default: derivedDefault, min: 1, max: 3_600_000 }),
+  connectTimeoutMs: milliseconds({ default: derivedDefault, min: 50, max: 60_000 }),
   backoff: group({
     baseMs: milliseconds({ default: 50, min: 1, max: 60_000 }),
-    maxMs: milliseconds({ default: derived, min: 1, max: 600_000 }),
+    maxMs: milliseconds({ default: derivedDefault, min: 1, max: 600_000 }),
   }),
   liveness: group({
-    probeAfterMs: milliseconds({ default: derived, min: 50, max: 600_000 }),
-    probeTimeoutMs: milliseconds({ default: derived, min: 50, max: 600_000 }),
+    probeAfterMs: milliseconds({ default: derivedDefault, min: 50, max: 600_000 }),
+    probeTimeoutMs: milliseconds({ default: derivedDefault, min: 50, max: 600_000 }),
   }),
   auth: checked(readAuth, []),
   acl: checked(readAcl, undefined),
@@ -121,7 +121,7 @@ const optionTable: OptionTable<Given> = {
   maxOperations: count({ default: 10_000, min: 1, max: 10_000_000 }),
 }
 
-function completed({ connect, acl, ...given }: Given): ResolvedOptions {
+function completeOptions({ connect, acl, ...given }: GivenOptions): ResolvedOptions {
   const { sessionTimeoutMs, liveness, auth, backoff } = given
   const share = sessionTimeoutMs / (3 * Math.max(1, connect.endpoints.length))
   return Object.freeze({
@@ -147,19 +147,19 @@ function readConnect(value: unknown, path: string): Servers {
   if (typeof value === 'string') return parseConnectString(value, path)
   const isList = Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string')
   if (isList) return parseConnectString(value.join(','), path)
-  throw invalid(path, "expected a text such as 'zk1:2181,zk2:2181/app', or a list of such texts")
+  throw invalidOption(path, "expected a text such as 'zk1:2181,zk2:2181/app', or a list of such texts")
 }
 
 // What is given as a value is never named.
-function readAuth(value: unknown, path: string): readonly Login[] {
+function readAuth(value: unknown, path: string): readonly AuthInfo[] {
   if (value === undefined) return []
-  if (!Array.isArray(value)) throw invalid(path, 'expected a list of { scheme, value }')
+  if (!Array.isArray(value)) throw invalidOption(path, 'expected a list of { scheme, value }')
   return value.map((each: Partial<AuthOptions> | undefined, index) => {
     const { scheme, value: secret } = each ?? {}
     if (typeof scheme !== 'string' || scheme === '')
-      throw invalid(`${path}[${index}].scheme`, "expected a text such as 'digest'")
+      throw invalidOption(`${path}[${index}].scheme`, "expected a text such as 'digest'")
     if (typeof secret !== 'string' && !(secret instanceof Uint8Array))
-      throw invalid(`${path}[${index}].value`, "expected a text, for digest 'user:password', or bytes")
+      throw invalidOption(`${path}[${index}].value`, "expected a text, for digest 'user:password', or bytes")
     return { scheme, value: Buffer.from(secret as string) }
   })
 }
@@ -175,9 +175,9 @@ function readTls(value: unknown, path: string): TlsOptions | undefined {
   if (value === undefined || value === false) return undefined
   if (value === true) return {}
   if (typeof value === 'object' && value !== null) return value
-  throw invalid(path, `expected true, false or the options of node:tls, got a ${typeof value}`)
+  throw invalidOption(path, `expected true, false or the options of node:tls, got a ${typeof value}`)
 }
 
-function invalid(path: string, problem: string): HaError {
+function invalidOption(path: string, problem: string): HaError {
   return new HaError('config-invalid', `${path}: ${problem}`)
 }

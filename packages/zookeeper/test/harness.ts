@@ -1,7 +1,7 @@
 import { FakeClock, seededRandom, settle } from '@ha/core/testing'
 import { type FakeEnsemble, startFakeEnsemble } from '@ha/testing/zookeeper'
+import { Zookeeper } from '../src/client.ts'
 import { resolveZookeeperOptions, type ZookeeperOptions } from '../src/options.ts'
-import { Zookeeper } from '../src/zookeeper.ts'
 import { TestProcess } from './test-process.ts'
 
 /** An ensemble without ports and its clients, in a time that passes only while somebody waits for it. */

@@ -8,15 +8,14 @@ import {
   milliseconds,
   Notifier,
 } from '@ha/core/driver'
-import type { Ground } from '../ground.ts'
+import type { ClientContext } from '../context.ts'
+import { withinLimits } from '../context.ts'
+import { ZookeeperError } from '../errors.ts'
 import type { Node } from '../node.ts'
-import { resolveCall } from '../operations/call-options.ts'
+import { resolveCall, resolveOptions } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath } from '../operations/paths.ts'
-import { resolveOptions } from '../resolve-options.ts'
-import type { LiveSession } from '../session/live-session.ts'
-import { within } from '../within.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
+import type { LiveSession } from '../session/session.ts'
 import { type CacheChange, type CachedNode, Contents } from './contents.ts'
 import { ReadCounts, ReadQueue } from './node-watcher.ts'
 import { type Depth, TreeNode } from './tree-node.ts'
@@ -113,20 +112,24 @@ function readDecode(value: unknown, path: string): ResolvedCacheOptions['decode'
 }
 
 /** Begins to follow a part of the tree. */
-export function openCache(ground: Ground, path: string, options?: CacheOptions<Buffer>): Cache<Buffer>
+export function openCache(ground: ClientContext, path: string, options?: CacheOptions<Buffer>): Cache<Buffer>
 export function openCache<T>(
-  ground: Ground,
+  ground: ClientContext,
   path: string,
   options: CacheOptions<T> & Required<Pick<CacheOptions<T>, 'decode'>>,
 ): Cache<T>
-export function openCache(ground: Ground, path: string, options?: CacheOptions<unknown>): Cache<unknown> {
+export function openCache(
+  ground: ClientContext,
+  path: string,
+  options?: CacheOptions<unknown>,
+): Cache<unknown> {
   checkPath(path)
   return new LiveCache(ground, path, resolveCacheOptions(options))
 }
 
 class LiveCache implements Cache<unknown> {
   readonly path: string
-  readonly #ground: Ground
+  readonly #ground: ClientContext
   readonly #scope: LinkedController
   readonly #contents: Contents<unknown>
   readonly #reads: ReadQueue
@@ -141,22 +144,26 @@ class LiveCache implements Cache<unknown> {
   // Of the last session in which they ran.
   #epoch = 0
 
-  constructor(ground: Ground, path: string, { decode, depth, maxReads, jitterMs }: ResolvedCacheOptions) {
-    const { clock, random, watched } = ground
+  constructor(
+    ground: ClientContext,
+    path: string,
+    { decode, depth, maxReads, jitterMs }: ResolvedCacheOptions,
+  ) {
+    const { clock, random, watchedReads } = ground
     this.path = path
     this.#ground = ground
     this.#scope = linkedController(ground.signal)
     this.#contents = new Contents(decode)
-    const onDefect = (thrown: unknown): void => ground.onDefect(`cache ${path}`, thrown)
-    this.#reads = new ReadQueue({ maxReads, signal: this.#scope.signal, onDefect })
-    const shared = { clock, random, watched, depth, jitterMs }
+    const reportDefect = (thrown: unknown): void => ground.reportDefect(`cache ${path}`, thrown)
+    this.#reads = new ReadQueue({ maxReads, signal: this.#scope.signal, reportDefect })
+    const shared = { clock, random, watchedReads, depth, jitterMs }
     const own = { reads: this.#reads, counts: this.#counts, contents: this.#contents }
     this.#root = new TreeNode({ ...shared, ...own }, path)
     this.#root.follow()
     this.#scope.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
     ground.link.start()
     this.#followSessions().catch((thrown: unknown) => {
-      if (!this.#scope.signal.aborted) onDefect(thrown)
+      if (!this.#scope.signal.aborted) reportDefect(thrown)
     })
   }
 
@@ -189,7 +196,7 @@ class LiveCache implements Cache<unknown> {
     const call = resolveCall('ready', limit, operationTimeoutMs)
     const expired = (): Error => this.#timedOut(call.timeoutMs)
     const limits = { what: `cache ${this.path}`, path: this.path, call, expired }
-    await within({ clock, signal: this.#scope.signal }, limits, (signal) => this.#untilRead(signal))
+    await withinLimits({ clock, signal: this.#scope.signal }, limits, (signal) => this.#untilRead(signal))
   }
 
   async *changes({ signal }: Pick<CallOptions, 'signal'> = {}): AsyncGenerator<CacheChange<unknown>, void> {
@@ -205,7 +212,7 @@ class LiveCache implements Cache<unknown> {
   onChange(listener: (change: CacheChange<unknown>) => void): () => void {
     const scope = linkedController(this.#scope.signal)
     const telling = this.#deliverChanges(listener, scope.signal)
-    telling.catch((thrown: unknown) => this.#ground.onDefect(`cache ${this.path}`, thrown))
+    telling.catch((thrown: unknown) => this.#ground.reportDefect(`cache ${this.path}`, thrown))
     return () => scope.abort(undefined)
   }
 
@@ -291,7 +298,7 @@ class LiveCache implements Cache<unknown> {
     const [first] = this.problems
     const cause = first?.[1] ?? this.#ground.link.trouble()
     const why = cause === undefined ? '' : `: ${cause.message}`
-    const message = `cache ${this.path} not read within ${timeoutMs} ms${why}`
+    const message = `cache ${this.path} not read withinLimits ${timeoutMs} ms${why}`
     return new ZookeeperError('timed-out', message, { path: this.path, retryable: true, cause })
   }
 }

@@ -1,6 +1,6 @@
 import { type Backoff, type Clock, fullJitter } from '@ha/core'
 import { asError } from '@ha/core/driver'
-import { isLasting } from '../lasting.ts'
+import { isPermanent } from '../context.ts'
 import type { WatchEvent } from '../node.ts'
 import type { Watched } from '../operations/operations.ts'
 
@@ -133,7 +133,7 @@ export class NodeWatcher<V> implements QueuedRead {
   }
 
   #fail(error: Error): void {
-    const retry = isLasting(error) ? seldom : soon
+    const retry = isPermanent(error) ? seldom : soon
     this.#wait(retry(this.#failures, this.#deps.random), error)
     this.#failures += 1
   }
@@ -181,7 +181,7 @@ function countsOf(standing: WatcherState, isLeaf: boolean): ReadCount {
 // What no further try will cure is not waited for where it is a problem of one node alone.
 function countsOfError(error: Error | undefined, isLeaf: boolean): ReadCount {
   if (error === undefined) return { unread: 1, failing: 0 }
-  return isLeaf && isLasting(error) ? { unread: 0, failing: 0 } : { unread: 1, failing: 1 }
+  return isLeaf && isPermanent(error) ? { unread: 0, failing: 0 } : { unread: 1, failing: 1 }
 }
 
 /** What follows from an event: read again, or take it as gone, which for all but the root its parent's list decides. */
@@ -199,7 +199,7 @@ interface ReadQueueOptions {
   readonly maxReads: number
   /** Fires when nothing is to be read any more. */
   readonly signal: AbortSignal
-  readonly onDefect: (thrown: unknown) => void
+  readonly reportDefect: (thrown: unknown) => void
 }
 
 /** What is due to be read, first come, first served: so many at once, and only while operations run. */
@@ -229,14 +229,14 @@ export class ReadQueue {
   }
 
   #begin(): void {
-    const { maxReads, signal, onDefect } = this.#parts
+    const { maxReads, signal, reportDefect } = this.#parts
     for (const readable of this.#due) {
       if (!this.#open || signal.aborted || this.#underWay >= maxReads) return
       this.#due.delete(readable)
       this.#underWay += 1
       readable
         .read(signal)
-        .catch(onDefect)
+        .catch(reportDefect)
         .finally(() => {
           this.#underWay -= 1
           this.#begin()

@@ -6,7 +6,7 @@ import { NodeWatcher, type WatcherDeps } from './node-watcher.ts'
 
 interface TreeNodeDeps extends WatcherDeps {
   readonly depth: Depth
-  readonly watched: WatchedReads
+  readonly watchedReads: WatchedReads
   readonly contents: Pick<Contents<unknown>, 'put' | 'remove'>
 }
 
@@ -56,21 +56,21 @@ export class TreeNode {
   }
 
   #watcher(kind: WatchKind): NodeWatcher<unknown> {
-    const { watched } = this.#deps
+    const { watchedReads } = this.#deps
     const isRoot = this.#level === 0
     switch (kind) {
       case 'data':
         return new NodeWatcher(this.#deps, {
           isRoot,
           isLeaf: !isRoot,
-          read: (onEvent, signal) => watched.get(this.#path, onEvent, { signal }),
+          read: (onEvent, signal) => watchedReads.get(this.#path, onEvent, { signal }),
           fold: (node: Node | undefined) => this.#foldNode(node),
         })
       case 'children':
         return new NodeWatcher(this.#deps, {
           isRoot,
           isLeaf: false,
-          read: (onEvent, signal) => watched.children(this.#path, onEvent, { signal }),
+          read: (onEvent, signal) => watchedReads.children(this.#path, onEvent, { signal }),
           fold: (children: Children | undefined) => this.#foldChildren(children),
         })
     }

@@ -1,29 +1,36 @@
 import { type Clock, type Endpoint, type HaError, isHaError } from '@ha/core'
 import { deferred, detachStack, Emitter } from '@ha/core/driver'
-import { type Reply, readEvent, readReply, requestFrame } from '../driver/envelope.ts'
-import { MalformedError } from '../driver/malformed.ts'
-import { sync } from '../driver/read-requests.ts'
-import { ReplyError } from '../driver/reply-error.ts'
-import { type Request, xids } from '../driver/request.ts'
-import { auth, closeSession, ping } from '../driver/session-requests.ts'
 import type { WatchEvent } from '../node.ts'
-import { Agreement, asksLeader, confirms, isLeaders } from './agreement.ts'
-import { ConnectionError } from './connection-error.ts'
-import { lost, silentFor } from './ends.ts'
-import type { Granted } from './handshake.ts'
-import { type Heartbeat, type Life, startHeartbeat } from './heartbeat.ts'
-import { InFlight, nextXid, type Pending, settle } from './in-flight.ts'
-import { type ConnectionLimits, checkRequest } from './limits.ts'
-import type { Login } from './login.ts'
-import { TooLargeError } from './too-large-error.ts'
+import { MalformedError, ReplyError } from '../protocol/error-codes.ts'
+import { decodeEvent, decodeReply, encodeRequest, type Reply } from '../protocol/packets.ts'
+import { type AuthInfo, auth, closeSession, ping, type Request, sync, xids } from '../protocol/requests.ts'
+import { ConnectionError, connectionLost, serverUnresponsive, TooLargeError } from './error-classification.ts'
+import type { SessionGrant } from './handshake.ts'
+import {
+  type ConnectionActivity,
+  confirmsSession,
+  type Heartbeat,
+  isLeaderRequest,
+  isLeaderResponse,
+  LeaderContact,
+  startHeartbeat,
+} from './heartbeat.ts'
+import {
+  type ConnectionLimits,
+  checkRequest,
+  InFlight,
+  nextXid,
+  type PendingRequest,
+  settle,
+} from './in-flight.ts'
 import type { Wire } from './wire.ts'
 
-export interface ConnectionParts {
+export interface ConnectionDeps {
   readonly endpoint: Endpoint
   /** The wire, after its handshake. */
   readonly wire: Wire
   readonly clock: Clock
-  readonly granted: Granted
+  readonly grant: SessionGrant
   /** The latest transaction that was seen before. */
   readonly lastZxid: bigint
   readonly limits: ConnectionLimits
@@ -32,13 +39,13 @@ export interface ConnectionParts {
 /** One connection of a session, which outlives it: requests, their answers in order, events, and the end. */
 export class ZookeeperConnection {
   readonly endpoint: Endpoint
-  readonly granted: Granted
+  readonly grant: SessionGrant
   readonly #wire: Wire
   readonly #clock: Clock
   readonly #limits: ConnectionLimits
   readonly #inFlight = new InFlight()
   readonly #news = new Emitter<{ event: WatchEvent; end: HaError }>()
-  readonly #agreement: Agreement
+  readonly #agreement: LeaderContact
   readonly #heartbeat: Heartbeat
   #over: HaError | undefined
   #xid = 0
@@ -46,28 +53,28 @@ export class ZookeeperConnection {
   #confirmedAtMs: number
   // When something was last sent that the leader has to answer.
   #askedLeaderAtMs: number
-  #isCertain = false
+  #keepsLeaderContact = false
   #otherEvents = 0
 
-  constructor({ endpoint, wire, clock, granted, lastZxid, limits }: ConnectionParts) {
+  constructor({ endpoint, wire, clock, grant, lastZxid, limits }: ConnectionDeps) {
     this.endpoint = endpoint
-    this.granted = granted
+    this.grant = grant
     this.#wire = wire
     this.#clock = clock
     this.#limits = limits
     this.#lastZxid = lastZxid
-    this.#confirmedAtMs = granted.askedAtMs
-    this.#askedLeaderAtMs = granted.askedAtMs
-    this.#agreement = new Agreement(granted.askedAtMs, granted.timeoutMs)
-    this.#heartbeat = this.#beat(granted.timeoutMs)
-    wire.hear({
-      frame: ({ bytes, wholeBytes }) => this.#take(readReply(bytes), wholeBytes),
-      end: (cause) => this.#end(lost(cause, endpoint)),
+    this.#confirmedAtMs = grant.askedAtMs
+    this.#askedLeaderAtMs = grant.askedAtMs
+    this.#agreement = new LeaderContact(grant.askedAtMs, grant.timeoutMs)
+    this.#heartbeat = this.#beat(grant.timeoutMs)
+    wire.listen({
+      frame: ({ bytes, wholeBytes }) => this.#take(decodeReply(bytes), wholeBytes),
+      end: (cause) => this.#end(connectionLost(cause, endpoint)),
     })
   }
 
   /** What the connection ended with, or undefined while it stands. */
-  get over(): HaError | undefined {
+  get endError(): HaError | undefined {
     return this.#over
   }
 
@@ -83,7 +90,7 @@ export class ZookeeperConnection {
 
   /**
    * When the latest request was sent that any server has answered, by the clock. When this and the granted time have
-   * passed the session is given up; until when it is certain follows from {@link agreedAtMs}. Events prove nothing of us.
+   * passed the session is given up; until when it is certain follows from {@link leaderContactAtMs}. Events prove nothing of us.
    */
   get confirmedAtMs(): number {
     return this.#confirmedAtMs
@@ -93,23 +100,23 @@ export class ZookeeperConnection {
    * When the latest request was sent of which the leader must have known when it last answered: until this and the
    * granted time nobody can have ended the session, even where the server that we are connected to was cut off.
    */
-  get agreedAtMs(): number {
-    return this.#agreement.agreedAtMs
+  get leaderContactAtMs(): number {
+    return this.#agreement.contactAtMs
   }
 
   /** Asks the leader regularly, or leaves it at the server: every read waits behind such a question. */
-  set isCertain(isCertain: boolean) {
-    if (isCertain === this.#isCertain) return
-    this.#isCertain = isCertain
-    if (this.#over === undefined) this.#heartbeat.hurry()
+  set keepsLeaderContact(keeps: boolean) {
+    if (keeps === this.#keepsLeaderContact) return
+    this.#keepsLeaderContact = keeps
+    if (this.#over === undefined) this.#heartbeat.checkNow()
   }
 
-  get isCertain(): boolean {
-    return this.#isCertain
+  get keepsLeaderContact(): boolean {
+    return this.#keepsLeaderContact
   }
 
   /** How many events came that tell nothing of a node: of the session, of removed watches, and unknown ones. */
-  get otherEvents(): number {
+  get ignoredEvents(): number {
     return this.#otherEvents
   }
 
@@ -134,7 +141,7 @@ export class ZookeeperConnection {
   }
 
   /** Gives the session names, all at once. Rejects with the first that is refused; the server then hangs up. */
-  async login(logins: readonly Login[]): Promise<void> {
+  async login(logins: readonly AuthInfo[]): Promise<void> {
     await Promise.all(logins.map(({ scheme, value }) => this.#post(auth(scheme, value), false)))
   }
 
@@ -151,7 +158,7 @@ export class ZookeeperConnection {
   }
 
   /** Ends the session, and with it the connection. False when no server has said so. Hangs as long as the server does. */
-  async end(): Promise<boolean> {
+  async closeSession(): Promise<boolean> {
     const ending = this.#post(closeSession(), false)
     const isEnded = await ending.then(() => true).catch(() => false)
     this.destroy(new Error('the session was closed'))
@@ -160,7 +167,7 @@ export class ZookeeperConnection {
 
   /** Ends the connection at once, and not the session: whatever is under way is rejected. May be called twice. */
   destroy(cause: Error = new Error('it was ended')): void {
-    this.#end(isHaError(cause) ? cause : lost(cause, this.endpoint))
+    this.#end(isHaError(cause) ? cause : connectionLost(cause, this.endpoint))
   }
 
   #post<T>(request: Request<T>, bounded: boolean): Promise<T> {
@@ -170,14 +177,14 @@ export class ZookeeperConnection {
     const answer = deferred<T>()
     const xid = request.fixedXid ?? nextXid(this.#xid)
     try {
-      const frame = requestFrame(xid, request)
+      const frame = encodeRequest(xid, request)
       checkRequest(frame, request.name, this.#limits)
       if (bounded && !this.#inFlight.hasRoom(frame.length, this.#limits)) {
         return Promise.reject(new ConnectionError('full', request.name))
       }
       if (request.fixedXid === undefined) this.#xid = xid
       const sentAtMs = this.#clock.now()
-      if (asksLeader(request.opcode)) this.#askedLeaderAtMs = sentAtMs
+      if (isLeaderRequest(request.opcode)) this.#askedLeaderAtMs = sentAtMs
       const read = (body: Buffer): void => settle(answer, () => request.decode(body))
       this.#inFlight.add({ xid, request, sentAtMs, bytes: frame.length, answer: read, reject: answer.reject })
       this.#wire.send(frame)
@@ -190,7 +197,7 @@ export class ZookeeperConnection {
 
   #take(reply: Reply, wholeBytes: number): void {
     if (reply.xid === xids.event) {
-      this.#tell(readEvent(reply.body))
+      this.#tell(decodeEvent(reply.body))
       return
     }
     const pending = this.#inFlight.take(reply.xid)
@@ -198,7 +205,7 @@ export class ZookeeperConnection {
       throw new MalformedError(`an answer to request ${reply.xid}, which was not the next to be answered`)
     }
     const { request } = pending
-    if (confirms(reply)) this.#confirm(pending, reply.err)
+    if (confirmsSession(reply)) this.#confirm(pending, reply.err)
     // A ping's answer may run ahead of events that are on their way.
     if (reply.xid !== xids.ping && reply.zxid > this.#lastZxid) this.#lastZxid = reply.zxid
     const { maxFrameBytes } = this.#limits
@@ -208,23 +215,23 @@ export class ZookeeperConnection {
     else pending.reject(new TooLargeError('answer', request.name, wholeBytes, maxFrameBytes))
   }
 
-  #confirm({ sentAtMs, request }: Pending, err: number): void {
+  #confirm({ sentAtMs, request }: PendingRequest, err: number): void {
     this.#confirmedAtMs = Math.max(this.#confirmedAtMs, sentAtMs)
     const mark = { sentAtMs, answeredAtMs: this.#clock.now() }
-    this.#agreement.answered(mark, isLeaders(request.opcode, err))
+    this.#agreement.responseReceived(mark, isLeaderResponse(request.opcode, err))
   }
 
   #beat(timeoutMs: number): Heartbeat {
-    const life = (): Life => ({
-      sentAtMs: this.#isCertain ? this.#askedLeaderAtMs : this.#wire.sentAtMs,
-      heardAtMs: this.#wire.heardAtMs,
-      isCertain: this.#isCertain,
+    const activity = (): ConnectionActivity => ({
+      sentAtMs: this.#keepsLeaderContact ? this.#askedLeaderAtMs : this.#wire.sentAtMs,
+      receivedAtMs: this.#wire.receivedAtMs,
+      keepsLeaderContact: this.#keepsLeaderContact,
     })
     const sign = (): void => {
-      this.#post(this.#isCertain ? sync('/') : ping(), false).catch(() => undefined)
+      this.#post(this.#keepsLeaderContact ? sync('/') : ping(), false).catch(() => undefined)
     }
-    const silent = (quietMs: number): void => this.#end(silentFor(quietMs, this.endpoint))
-    return startHeartbeat({ clock: this.#clock, life, timeoutMs, ping: sign, silent })
+    const unresponsive = (quietMs: number): void => this.#end(serverUnresponsive(quietMs, this.endpoint))
+    return startHeartbeat({ clock: this.#clock, activity, timeoutMs, ping: sign, unresponsive })
   }
 
   #tell(event: WatchEvent | undefined): void {

@@ -2,32 +2,29 @@ import type { Duplex } from 'node:stream'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Clock, type Driver, type Endpoint, formatEndpoint } from '@ha/core'
 import { asError, detachStack, raceAbort } from '@ha/core/driver'
-import type { Hello } from '../driver/greeting.ts'
+import type { ConnectRequest } from '../protocol/packets.ts'
+import type { AuthInfo } from '../protocol/requests.ts'
 import { ZookeeperConnection } from './connection.ts'
-import { ConnectionError } from './connection-error.ts'
-import { dialError, expiredError } from './dial-error.ts'
-import { type Granted, shakeHands } from './handshake.ts'
-import { knock } from './knock.ts'
-import { type ConnectionLimits, defaultLimits } from './limits.ts'
-import type { Login } from './login.ts'
-import { type Dial, socketDial } from './socket.ts'
-import { classify } from './verdicts.ts'
+import { ConnectionError, classify, dialError, expiredError } from './error-classification.ts'
+import { performHandshake, type SessionGrant } from './handshake.ts'
+import { type ConnectionLimits, defaultLimits } from './in-flight.ts'
+import { type Dial, probeEndpoint, socketDial } from './socket.ts'
 import { Wire } from './wire.ts'
 
 /** What the driver needs to know: whose sessions they are, and how servers are reached. */
-export interface ZookeeperDriverParts {
+export interface ZookeeperDriverDeps {
   readonly clock: Clock
   /** Asked when a server has been reached: which session is wanted. */
-  readonly hello: () => Hello
+  readonly connectRequest: () => ConnectRequest
   /** The names that each connection begins with. Default: none. */
-  readonly auth?: (() => readonly Login[]) | undefined
+  readonly auth?: (() => readonly AuthInfo[]) | undefined
   /** Told at once of what a server granted, also when the rest of the dial then fails: the session is there. */
-  readonly onGranted: (granted: Granted) => void
+  readonly onGranted: (grant: SessionGrant) => void
   /**
    * Told that the servers do not have a session any more: one that was asked for, before the dial fails, so that the next
-   * {@link hello} wants another; or one that was ended with its connection.
+   * {@link connectRequest} wants another; or one that was ended with its connection.
    */
-  readonly onGone: (sessionId: bigint) => void
+  readonly onExpired: (sessionId: bigint) => void
   /** TLS to every server. Default: none. */
   readonly tls?: TlsOptions | undefined
   /** How a stream is opened. Default: TCP, or TLS. */
@@ -36,25 +33,25 @@ export interface ZookeeperDriverParts {
 }
 
 /** A {@link Driver} whose connections take turns in carrying one session. */
-export function zookeeperDriver(parts: ZookeeperDriverParts): Driver<ZookeeperConnection> {
-  const dial = parts.dial ?? socketDial(parts.tls)
+export function zookeeperDriver(deps: ZookeeperDriverDeps): Driver<ZookeeperConnection> {
+  const dial = deps.dial ?? socketDial(deps.tls)
   return {
     protocol: 'zookeeper',
-    open: (endpoint, signal) => open(parts, dial, endpoint, signal),
+    open: (endpoint, signal) => openConnection(deps, dial, endpoint, signal),
     close: async (connection) => {
-      if (await connection.end()) parts.onGone(connection.granted.sessionId)
+      if (await connection.closeSession()) deps.onExpired(connection.grant.sessionId)
     },
     destroy: (connection) => connection.destroy(),
     watch: (connection, report) => connection.onEnd((error) => report({ kind: 'lost', error })),
     received: (connection) => connection.receivedBytes,
     probe: (connection, signal) => raceAbort(connection.ping(), signal, ignore),
-    probeEndpoint: (endpoint, signal) => knock(dial, endpoint, signal),
+    probeEndpoint: (endpoint, signal) => probeEndpoint(dial, endpoint, signal),
     classify,
   }
 }
 
-async function open(
-  parts: ZookeeperDriverParts,
+async function openConnection(
+  deps: ZookeeperDriverDeps,
   dial: Dial,
   endpoint: Endpoint,
   signal: AbortSignal,
@@ -62,35 +59,35 @@ async function open(
   let stream: Duplex | undefined
   try {
     stream = await dial(endpoint, signal)
-    return await begin(parts, endpoint, stream, signal)
+    return await startConnection(deps, endpoint, stream, signal)
   } catch (thrown) {
     stream?.destroy()
     throw signal.aborted ? signal.reason : detachStack(dialError(asError(thrown), formatEndpoint(endpoint)))
   }
 }
 
-async function begin(
-  parts: ZookeeperDriverParts,
+async function startConnection(
+  deps: ZookeeperDriverDeps,
   endpoint: Endpoint,
   stream: Duplex,
   signal: AbortSignal,
 ): Promise<ZookeeperConnection> {
-  const { clock, limits = defaultLimits } = parts
+  const { clock, limits = defaultLimits } = deps
   const wire = new Wire(stream, { clock, maxFrameBytes: limits.maxFrameBytes })
-  const hello = parts.hello()
-  const greeted = await shakeHands(wire, hello, signal)
-  if (greeted.kind === 'expired') {
-    parts.onGone(hello.sessionId)
-    throw expiredError(hello.sessionId, formatEndpoint(endpoint))
+  const request = deps.connectRequest()
+  const result = await performHandshake(wire, request, signal)
+  if (result.kind === 'expired') {
+    deps.onExpired(request.sessionId)
+    throw expiredError(request.sessionId, formatEndpoint(endpoint))
   }
-  const { granted } = greeted
-  parts.onGranted(granted)
-  const { lastZxid } = hello
-  const connection = new ZookeeperConnection({ endpoint, wire, clock, granted, lastZxid, limits })
+  const { grant } = result
+  deps.onGranted(grant)
+  const { lastZxid } = request
+  const connection = new ZookeeperConnection({ endpoint, wire, clock, grant, lastZxid, limits })
   try {
-    await raceAbort(connection.login(parts.auth?.() ?? []), signal, ignore)
+    await raceAbort(connection.login(deps.auth?.() ?? []), signal, ignore)
     // With nothing to wait for, nobody would have heard of an end.
-    if (connection.over !== undefined) throw new ConnectionError('over', 'auth', connection.over)
+    if (connection.endError !== undefined) throw new ConnectionError('over', 'auth', connection.endError)
     return connection
   } catch (error) {
     connection.destroy()

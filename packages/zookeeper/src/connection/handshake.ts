@@ -1,11 +1,15 @@
 import { deferred, raceAbort } from '@ha/core/driver'
-import { decodeWelcome, encodeHello, type Hello, type Welcome } from '../driver/greeting.ts'
-import { MalformedError } from '../driver/malformed.ts'
-import type { Frame } from './frames.ts'
-import type { Wire } from './wire.ts'
+import { MalformedError } from '../protocol/error-codes.ts'
+import {
+  type ConnectRequest,
+  type ConnectResponse,
+  decodeConnectResponse,
+  encodeConnectRequest,
+} from '../protocol/packets.ts'
+import type { Frame, Wire } from './wire.ts'
 
 /** What a server granted. */
-export interface Granted {
+export interface SessionGrant {
   readonly sessionId: bigint
   /** Proves on the next connection that the session is ours. */
   readonly password: Buffer
@@ -18,35 +22,41 @@ export interface Granted {
 }
 
 /** How a handshake went: a session, or that the one asked for is over. */
-export type Greeted = { readonly kind: 'granted'; readonly granted: Granted } | { readonly kind: 'expired' }
+export type HandshakeResult =
+  | { readonly kind: 'granted'; readonly grant: SessionGrant }
+  | { readonly kind: 'expired' }
 
 /** Asks for a session. Rejects with why the wire ended, or with the signal's reason. */
-export async function shakeHands(wire: Wire, hello: Hello, signal: AbortSignal): Promise<Greeted> {
-  const welcomed = deferred<Welcome>()
-  wire.hear({
+export async function performHandshake(
+  wire: Wire,
+  request: ConnectRequest,
+  signal: AbortSignal,
+): Promise<HandshakeResult> {
+  const welcomed = deferred<ConnectResponse>()
+  wire.listen({
     frame: (frame) => {
       // Reading comes first: where it fails, the end of the wire must still be heard.
-      welcomed.resolve(decodeWelcome(welcomeIn(frame)))
+      welcomed.resolve(decodeConnectResponse(responseBytes(frame)))
       wire.pause()
     },
-    end: (cause) => welcomed.reject(notGranted(cause)),
+    end: (cause) => welcomed.reject(notGrantedError(cause)),
   })
-  wire.send(encodeHello(hello))
+  wire.send(encodeConnectRequest(request))
   const askedAtMs = wire.sentAtMs
   const welcome = await raceAbort(welcomed.promise, signal, () => undefined)
   if (welcome.kind === 'expired') return welcome
   const { sessionId, password, timeoutMs } = welcome
-  const resumed = sessionId === hello.sessionId
-  return { kind: 'granted', granted: { sessionId, password, timeoutMs, resumed, askedAtMs } }
+  const resumed = sessionId === request.sessionId
+  return { kind: 'granted', grant: { sessionId, password, timeoutMs, resumed, askedAtMs } }
 }
 
-function welcomeIn({ bytes, wholeBytes }: Frame): Buffer {
+function responseBytes({ bytes, wholeBytes }: Frame): Buffer {
   if (wholeBytes === bytes.length) return bytes
   throw new MalformedError(`a frame of ${wholeBytes} bytes as its first: is it a ZooKeeper server?`)
 }
 
 // A server that does not want us says so by hanging up, whatever the reason.
-function notGranted(cause: Error): Error {
+function notGrantedError(cause: Error): Error {
   return new Error(`no session was granted (no quorum, no room, or it lags behind us): ${cause.message}`, {
     cause,
   })

@@ -1,10 +1,10 @@
 import type { Cache, CacheOptions } from '../cache/cache.ts'
-import type { Ground } from '../ground.ts'
+import type { ClientContext } from '../context.ts'
 import type { ReservedPath } from '../recipes/ephemeral-registry.ts'
 
 /** What discovery stands on. */
 export interface DiscoveryContext
-  extends Pick<Ground, 'clock' | 'random' | 'signal' | 'operationTimeoutMs' | 'onDefect'> {
+  extends Pick<ClientContext, 'clock' | 'random' | 'signal' | 'operationTimeoutMs' | 'reportDefect'> {
   /** Keeps a path for a node that is there while this client is. Throws `config-invalid` while it has one already. */
   reserve(path: string): ReservedPath
   /** Follows a part of the tree. */

@@ -9,7 +9,7 @@ import {
   timerGrainMs,
   withDeadline,
 } from '@ha/core/driver'
-import { ZookeeperError } from '../zookeeper-error.ts'
+import { ZookeeperError } from '../errors.ts'
 import { optional } from './optional.ts'
 
 /** How an instance finds out whether it works, and what follows from the answers. */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import { checked, count, type OptionTable } from '@ha/core/driver'
+import { ZookeeperError } from '../errors.ts'
 import type { Bytes } from '../node.ts'
+import { resolveOptions } from '../operations/call-options.ts'
 import { checkPath } from '../operations/paths.ts'
-import { resolveOptions } from '../resolve-options.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
 import { optional } from './optional.ts'
 
 /** What an instance says of itself: whether it wants to be used. */

@@ -10,13 +10,12 @@ import {
   type OptionTable,
   oneOf,
 } from '@ha/core/driver'
-import { resolveCall } from '../operations/call-options.ts'
+import { withinLimits } from '../context.ts'
+import { ZookeeperError } from '../errors.ts'
+import { resolveCall, resolveOptions } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import type { Ephemeral, EphemeralState } from '../recipes/ephemeral.ts'
 import type { ReservedPath } from '../recipes/ephemeral-registry.ts'
-import { resolveOptions } from '../resolve-options.ts'
-import { within } from '../within.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
 import type { DiscoveryContext } from './discovery-context.ts'
 import {
   afterCheck,
@@ -68,7 +67,7 @@ export class Registration implements AsyncDisposable {
     this.#lastState = this.state
     this.#scope.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
     this.#follow(this.#scope.signal).catch((thrown: unknown) => {
-      if (!this.#scope.signal.aborted) parts.context.onDefect(`the checks of ${this.path}`, thrown)
+      if (!this.#scope.signal.aborted) parts.context.reportDefect(`the checks of ${this.path}`, thrown)
     })
   }
 
@@ -93,7 +92,7 @@ export class Registration implements AsyncDisposable {
     const call = resolveCall('ready', limit, ground.operationTimeoutMs)
     const expired = (): ZookeeperError => this.#notRegistered(call.timeoutMs)
     const limits = { what: `the registration ${this.path}`, path: this.path, call, expired }
-    await within(ground, limits, async (signal) => {
+    await withinLimits(ground, limits, async (signal) => {
       for (let { kind } = this.state; kind !== 'registered'; { kind } = this.state) {
         if (kind === 'closed') throw this.#closedError()
         await this.#changed.wait(signal)
@@ -203,7 +202,7 @@ export class Registration implements AsyncDisposable {
     const { state, path } = this
     const cause = 'reason' in state ? state.reason : undefined
     const why = cause === undefined ? '' : `: ${cause.message}`
-    const message = `${path} is ${state.kind} and was not registered within ${timeoutMs} ms${why}`
+    const message = `${path} is ${state.kind} and was not registered withinLimits ${timeoutMs} ms${why}`
     return new ZookeeperError('timed-out', message, { path, cause, retryable: true })
   }
 

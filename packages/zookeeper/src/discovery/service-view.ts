@@ -10,11 +10,10 @@ import {
   type OptionTable,
   oneOf,
 } from '@ha/core/driver'
-import { resolveCall } from '../operations/call-options.ts'
+import { withinLimits } from '../context.ts'
+import { ZookeeperError } from '../errors.ts'
+import { resolveCall, resolveOptions } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
-import { resolveOptions } from '../resolve-options.ts'
-import { within } from '../within.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
 import type { DiscoveryContext } from './discovery-context.ts'
 import type { Instance } from './instance.ts'
 import {
@@ -70,7 +69,7 @@ export class ServiceView implements AsyncDisposable {
     this.#scope = linkedController(ground.signal)
     this.#scope.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
     this.#follow(this.#scope.signal).catch((thrown: unknown) => {
-      if (!this.#scope.signal.aborted) ground.onDefect(`the view of ${name}`, thrown)
+      if (!this.#scope.signal.aborted) ground.reportDefect(`the view of ${name}`, thrown)
     })
   }
 
@@ -141,7 +140,7 @@ export class ServiceView implements AsyncDisposable {
     const call = resolveCall('ready', limit, ground.operationTimeoutMs)
     const expired = (): ZookeeperError => this.#notRead(call.timeoutMs)
     const limits = { what: `the list of '${this.name}'`, path: listing.path, call, expired }
-    await within({ clock: ground.clock, signal: this.#scope.signal }, limits, async (signal) => {
+    await withinLimits({ clock: ground.clock, signal: this.#scope.signal }, limits, async (signal) => {
       while (this.#served.kind === 'unread') await this.#changed.wait(signal)
     })
   }
@@ -228,7 +227,7 @@ export class ServiceView implements AsyncDisposable {
     const { path } = this.#deps.list
     const cause = this.reason
     const why = cause === undefined ? '' : `: ${cause.message}`
-    const message = `the list of '${this.name}' was not read within ${timeoutMs} ms${why}`
+    const message = `the list of '${this.name}' was not read withinLimits ${timeoutMs} ms${why}`
     return new ZookeeperError('timed-out', message, { path, retryable: true, cause })
   }
 }

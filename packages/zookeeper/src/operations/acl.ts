@@ -1,6 +1,6 @@
+import { ZookeeperError } from '../errors.ts'
 import type { Acl, Permission } from '../node.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
-import { called } from './called.ts'
+import { callUserFunction } from './call-options.ts'
 
 /** Says which ACL a new node gets, by its path. */
 export type AclOf = (path: string) => readonly Acl[]
@@ -15,18 +15,18 @@ export const creatorOnly: readonly Acl[] = [{ permissions: everything, scheme: '
 
 /** The ACL of a new node: the one that was given for it, or what `aclOf` says of its path. */
 export function aclFor(path: string, given: readonly Acl[] | undefined, aclOf: AclOf): readonly Acl[] {
-  return checkAcl(given ?? called('acl', path, () => aclOf(path)), path)
+  return checkAcl(given ?? callUserFunction('acl', path, () => aclOf(path)), path)
 }
 
 /** Checks an ACL that a user wrote. Throws `invalid-acl`, which says what is wrong with it. */
 export function checkAcl(acl: readonly Acl[], path: string): readonly Acl[] {
-  const problem = problemOf(acl)
+  const problem = aclProblem(acl)
   if (problem !== undefined)
     throw new ZookeeperError('invalid-acl', `the ACL of ${path}: ${problem}`, { path })
   return acl
 }
 
-function problemOf(acl: unknown): string | undefined {
+function aclProblem(acl: unknown): string | undefined {
   if (!Array.isArray(acl) || acl.length === 0) return 'expected a list with at least one entry'
   for (const [index, entry] of acl.entries()) {
     const problem = entryProblem((entry ?? {}) as Partial<Acl>)

@@ -1,15 +1,16 @@
-import { didYouMean } from '@ha/core/driver'
-import { ZookeeperError } from '../zookeeper-error.ts'
+import { asError, didYouMean, type OptionTable, resolveOptions as resolve } from '@ha/core/driver'
+import { ZookeeperError } from '../errors.ts'
+import type { Bytes } from '../node.ts'
 import type { CallOptions } from './operations.ts'
 
 /** The limits of one call, checked and completed. */
-export interface Call {
+export interface CallLimits {
   readonly timeoutMs: number
   readonly signal: AbortSignal | undefined
 }
 
 // A little under 25 days: the longest timer that Node knows.
-const longestMs = 2_147_483_647
+const maxTimeoutMs = 2_147_483_647
 
 /** Checks what a call was given; `more` names what it takes beside its limits. `name` is what it is called in errors. */
 export function resolveCall(
@@ -17,7 +18,7 @@ export function resolveCall(
   given: CallOptions | undefined,
   defaultTimeoutMs: number,
   more: readonly string[] = [],
-): Call {
+): CallLimits {
   if (given === undefined) return { timeoutMs: defaultTimeoutMs, signal: undefined }
   checkKeys(name, given, ['timeoutMs', 'signal', ...more])
   return {
@@ -48,19 +49,19 @@ export function resolveSignal(
 function checkKeys(name: string, given: object, known: readonly string[]): void {
   for (const key of Object.keys(given)) {
     if (!known.includes(key))
-      throw invalid(`${name}.${key}`, `there is no such option${didYouMean(key, known)}`)
+      throw invalidOption(`${name}.${key}`, `there is no such option${didYouMean(key, known)}`)
   }
 }
 
 function readTimeout(name: string, value: unknown): number | undefined {
   if (value === undefined) return undefined
-  if (typeof value === 'number' && value >= 1 && value <= longestMs) return value
-  throw invalid(`${name}.timeoutMs`, `expected a number of milliseconds from 1 to ${longestMs}`)
+  if (typeof value === 'number' && value >= 1 && value <= maxTimeoutMs) return value
+  throw invalidOption(`${name}.timeoutMs`, `expected a number of milliseconds from 1 to ${maxTimeoutMs}`)
 }
 
 function readSignal(name: string, value: unknown): AbortSignal | undefined {
   if (value === undefined || value instanceof AbortSignal) return value
-  throw invalid(`${name}.signal`, 'expected an AbortSignal')
+  throw invalidOption(`${name}.signal`, 'expected an AbortSignal')
 }
 
 /** Checks the version that a node must have; undefined stands for any. */
@@ -77,18 +78,18 @@ export function checkVersion(name: string, path: string, version: unknown): numb
   )
 }
 
-function invalid(path: string, problem: string): ZookeeperError {
+function invalidOption(path: string, problem: string): ZookeeperError {
   return new ZookeeperError('config-invalid', `${path}: ${problem}`)
 }
 
 /** What is left of a call’s time, for its next step. */
-export class Remaining {
+export class CallDeadline {
   readonly #timeoutMs: number
   readonly #untilMs: number
   readonly #now: () => number
   readonly #signal: AbortSignal | undefined
 
-  constructor({ timeoutMs, signal }: Call, now: () => number) {
+  constructor({ timeoutMs, signal }: CallLimits, now: () => number) {
     this.#now = now
     this.#timeoutMs = timeoutMs
     this.#untilMs = now() + timeoutMs
@@ -96,7 +97,7 @@ export class Remaining {
   }
 
   /** The limits of the next step: never nothing, so that it says itself that its time was up. */
-  get call(): Call {
+  get remaining(): CallLimits {
     const leftMs = this.#untilMs - this.#now()
     // Never more than in all: times are sums of fractions, whose residue may be above the longest timer that there is.
     return { timeoutMs: Math.min(this.#timeoutMs, Math.max(1, leftMs)), signal: this.#signal }
@@ -109,7 +110,68 @@ export class Remaining {
     throw new ZookeeperError('timed-out', message, { path, retryable: true })
   }
 
-  get over(): boolean {
+  get isOver(): boolean {
     return this.#now() >= this.#untilMs || this.#signal?.aborted === true
   }
+}
+
+/** As that of the core; what it throws is a {@link ZookeeperError}. */
+export function resolveOptions<T>(table: OptionTable<T>, given: unknown, name: string): T {
+  try {
+    return resolve(table, given, name)
+  } catch (thrown) {
+    throw invalidOptions(asError(thrown))
+  }
+}
+
+function invalidOptions(cause: Error): ZookeeperError {
+  return new ZookeeperError('config-invalid', cause.message, { cause })
+}
+
+/** Checks a word that a user wrote. Throws `config-invalid`, with the words that there are and the nearest of them. */
+export function checkChoice<W extends string>(what: string, path: string, word: W, known: readonly W[]): W {
+  if (known.includes(word)) return word
+  const hint = typeof word === 'string' ? didYouMean(word, known) : ''
+  const message = `${what}: expected ${known.join(', ')}, got ${JSON.stringify(word)}${hint}`
+  throw new ZookeeperError('config-invalid', message, { path })
+}
+
+/**
+ * Calls a function that a user gave us; `what` is its name. What it throws may look like anything, such as a connection
+ * that was lost: only as a cause does it go on from here.
+ */
+export function callUserFunction<T>(what: string, path: string, fn: () => T): T {
+  try {
+    return fn()
+  } catch (thrown) {
+    throw userFunctionError(what, path, asError(thrown))
+  }
+}
+
+function userFunctionError(what: string, path: string, cause: Error): ZookeeperError {
+  const message = `the ${what} function of ${path} threw: ${cause.message}`
+  return new ZookeeperError('internal', message, { path, cause })
+}
+
+// A little under the servers' default `jute.maxbuffer` of 0xfffff bytes, so that path and ACL fit in as well, and the
+// node's stat beside it for clients that read no more either. The request as a whole is looked at before it is sent.
+const maxDataBytes = 1_000_000
+
+/** What is written, as bytes; a text as UTF-8, nothing as no bytes. */
+export function encodeData(data: Bytes | null | undefined, name: string, path: string): Buffer {
+  const bytes = toBuffer(data, name, path)
+  if (bytes.length <= maxDataBytes) return bytes
+  const message = `${name} ${path}: ${bytes.length} bytes are more than the ${maxDataBytes} that a node may have`
+  throw new ZookeeperError('too-large', message, { path })
+}
+
+function toBuffer(data: Bytes | null | undefined, name: string, path: string): Buffer {
+  if (data === undefined || data === null) return Buffer.alloc(0)
+  if (typeof data === 'string') return Buffer.from(data)
+  if (data instanceof Uint8Array) return Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+  throw new ZookeeperError(
+    'config-invalid',
+    `${name} ${path}: expected bytes or a text as data, got a ${typeof data}`,
+    { path },
+  )
 }

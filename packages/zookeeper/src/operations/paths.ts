@@ -1,13 +1,13 @@
-import { ZookeeperError } from '../zookeeper-error.ts'
+import { ZookeeperError } from '../errors.ts'
 
 /** Checks a path as users write it. Throws `invalid-path`, which says where it is wrong. */
 export function checkPath(path: string, what = 'path'): void {
-  const problem = problemOf(path)
+  const problem = pathProblem(path)
   if (problem !== undefined)
-    throw new ZookeeperError('invalid-path', `${what} ${shown(path)}: ${problem}`, { path: String(path) })
+    throw new ZookeeperError('invalid-path', `${what} ${quotePath(path)}: ${problem}`, { path: String(path) })
 }
 
-function problemOf(path: unknown): string | undefined {
+function pathProblem(path: unknown): string | undefined {
   if (typeof path !== 'string')
     return `expected a text such as /app/node, got ${path === null ? 'null' : typeof path}`
   if (!path.startsWith('/')) return 'expected a slash at its beginning'
@@ -22,7 +22,8 @@ function namesProblem(path: string): string | undefined {
     if (name === '') return `two slashes in a row at ${position}`
     if (name === '.' || name === '..') return `the name ${name} at ${position} is not allowed`
     const bad = forbiddenAt(name)
-    if (bad !== undefined) return `the character ${codeUnit(name, bad)} at ${position + bad} is not allowed`
+    if (bad !== undefined)
+      return `the character ${formatCodeUnit(name, bad)} at ${position + bad} is not allowed`
     position += name.length + 1
   }
   return undefined
@@ -44,11 +45,11 @@ function forbiddenAt(name: string): number | undefined {
   return undefined
 }
 
-function codeUnit(name: string, index: number): string {
+function formatCodeUnit(name: string, index: number): string {
   return `U+${name.charCodeAt(index).toString(16).toUpperCase().padStart(4, '0')}`
 }
 
-function shown(path: unknown): string {
+function quotePath(path: unknown): string {
   return (
     JSON.stringify(typeof path === 'string' && path.length > 120 ? `${path.slice(0, 120)}…` : path) ??
     String(path)
@@ -69,26 +70,4 @@ export function nameOf(path: string): string {
 /** The path of a child. */
 export function childOf(path: string, name: string): string {
   return path === '/' ? `/${name}` : `${path}/${name}`
-}
-
-/** Translates between the paths of users and those of the servers, which begin with the chroot. */
-export class Chroot {
-  /** Empty, or such as `/app`. */
-  readonly root: string
-
-  constructor(root: string) {
-    this.root = root
-  }
-
-  /** The servers' path. */
-  above(path: string): string {
-    if (this.root === '') return path
-    return path === '/' ? this.root : this.root + path
-  }
-
-  /** The users' path. */
-  below(path: string): string {
-    if (this.root === '') return path
-    return path === this.root ? '/' : path.slice(this.root.length)
-  }
 }

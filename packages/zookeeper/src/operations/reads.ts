@@ -1,30 +1,29 @@
-import { exists as existsAt, getAcl, getChildren, getData, sync } from '../driver/read-requests.ts'
-import type { Request } from '../driver/request.ts'
+import { ZookeeperError } from '../errors.ts'
 import type { Acl, Children, Node, Stat } from '../node.ts'
+import { exists as existsAt, getAcl, getChildren, getData, type Request, sync } from '../protocol/requests.ts'
 import type { WatchKind, WatchListener } from '../watches/watch-table.ts'
 import type { Watches } from '../watches/watches.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
-import type { Asking } from './asking.ts'
-import { type Call, Remaining, resolveCall } from './call-options.ts'
+import { CallDeadline, type CallLimits, resolveCall } from './call-options.ts'
 import type { CallOptions, Watched, WatchedReads } from './operations.ts'
 import { checkPath } from './paths.ts'
+import type { RequestExecutor } from './request-executor.ts'
 
-export interface ReadsParts {
-  readonly asking: Asking
+export interface ReadsDeps {
+  readonly executor: RequestExecutor
   readonly watches: Watches
   readonly timeoutMs: number
 }
 
 /** Everything that changes nothing: asked again on the next server when an answer is lost. */
 export class Reads implements WatchedReads {
-  readonly #parts: ReadsParts
+  readonly #deps: ReadsDeps
 
-  constructor(parts: ReadsParts) {
-    this.#parts = parts
+  constructor(deps: ReadsDeps) {
+    this.#deps = deps
   }
 
   /** Reads without a watch. */
-  readonly plain: Plain = {
+  readonly plain: PlainReads = {
     get: async (path, options) => this.#read('get', path, this.#call('get', path, options), getData),
     exists: async (path, options) =>
       this.#read('exists', path, this.#call('exists', path, options), existsAt),
@@ -38,8 +37,13 @@ export class Reads implements WatchedReads {
 
   async sync(path: string, options?: CallOptions): Promise<void> {
     const call = this.#call('sync', path, options)
-    const { asking } = this.#parts
-    await asking.ask(sync(asking.chroot.above(path)), { name: 'sync', path, call, changes: 'nothing' })
+    const { executor } = this.#deps
+    await executor.execute(sync(executor.chroot.toServer(path)), {
+      name: 'sync',
+      path,
+      call,
+      effect: 'nothing',
+    })
   }
 
   async get(path: string, onEvent: WatchListener, options?: CallOptions): Promise<Watched<Node | undefined>> {
@@ -71,17 +75,17 @@ export class Reads implements WatchedReads {
     path: string,
     onEvent: WatchListener,
     options: CallOptions | undefined,
-    request: Reading<T>,
+    request: ReadRequest<T>,
   ): Promise<Watched<T | undefined>> {
-    const { asking } = this.#parts
-    const remaining = new Remaining(this.#call(name, path, options), () => asking.clock.now())
+    const { executor } = this.#deps
+    const remaining = new CallDeadline(this.#call(name, path, options), () => executor.clock.now())
     for (;;) {
       const read = await this.#leaving(kind, path, onEvent, () =>
-        this.#read(name, path, remaining.call, request, true),
+        this.#read(name, path, remaining.remaining, request, true),
       )
       if (read.value !== undefined) return read
       read.unwatch()
-      const made = await this.#existing(name, path, onEvent, remaining.call)
+      const made = await this.#existing(name, path, onEvent, remaining.remaining)
       if (made.value === undefined) return { value: undefined, unwatch: made.unwatch }
       made.unwatch()
       remaining.check(`${name} ${path}`, path)
@@ -92,7 +96,7 @@ export class Reads implements WatchedReads {
     name: string,
     path: string,
     onEvent: WatchListener,
-    call: Call,
+    call: CallLimits,
   ): Promise<Watched<Stat | undefined>> {
     return this.#leaving('exists', path, onEvent, () => this.#read(name, path, call, existsAt, true))
   }
@@ -104,11 +108,11 @@ export class Reads implements WatchedReads {
     onEvent: WatchListener,
     read: () => Promise<T>,
   ): Promise<Watched<T>> {
-    const watch = this.#parts.watches.add(kind, path, onEvent)
+    const watch = this.#deps.watches.add(kind, path, onEvent)
     try {
       const value = await read()
       // The servers watch what exists for its changes, and only what does not for being made.
-      if (value !== undefined) watch.found()
+      if (value !== undefined) watch.nodeFound()
       return { value, unwatch: watch.end }
     } catch (error) {
       watch.end()
@@ -119,17 +123,17 @@ export class Reads implements WatchedReads {
   async #read<T>(
     name: string,
     path: string,
-    call: Call,
-    request: Reading<T>,
+    call: CallLimits,
+    request: ReadRequest<T>,
     watch = false,
   ): Promise<T | undefined> {
-    const { asking } = this.#parts
+    const { executor } = this.#deps
     try {
-      return await asking.ask(request(asking.chroot.above(path), watch), {
+      return await executor.execute(request(executor.chroot.toServer(path), watch), {
         name,
         path,
         call,
-        changes: 'nothing',
+        effect: 'nothing',
       })
     } catch (error) {
       if (error instanceof ZookeeperError && error.code === 'no-node') return undefined
@@ -137,15 +141,15 @@ export class Reads implements WatchedReads {
     }
   }
 
-  #call(name: string, path: string, options: CallOptions | undefined): Call {
+  #call(name: string, path: string, options: CallOptions | undefined): CallLimits {
     checkPath(path)
-    return resolveCall(name, options, this.#parts.timeoutMs)
+    return resolveCall(name, options, this.#deps.timeoutMs)
   }
 }
 
-type Reading<T> = (path: string, watch: boolean) => Request<T>
+type ReadRequest<T> = (path: string, watch: boolean) => Request<T>
 
-interface Plain {
+interface PlainReads {
   get(path: string, options?: CallOptions): Promise<Node | undefined>
   exists(path: string, options?: CallOptions): Promise<Stat | undefined>
   children(path: string, options?: CallOptions): Promise<Children | undefined>

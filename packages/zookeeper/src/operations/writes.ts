@@ -1,24 +1,26 @@
-import { multi } from '../driver/multi-request.ts'
-import type { Request } from '../driver/request.ts'
-import { remove, setAcl, setData } from '../driver/write-requests.ts'
+import { type Chroot, explainMissingChroot } from '../chroot.ts'
+import { withDetails, ZookeeperError } from '../errors.ts'
 import type { Acl, Bytes, Stat } from '../node.ts'
-import type { LiveSession } from '../session/live-session.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
-import { type AclOf, checkAcl } from './acl.ts'
-import type { Asked, Asking } from './asking.ts'
-import { bytesOf } from './bytes.ts'
-import { type Call, checkVersion, Remaining, resolveCall } from './call-options.ts'
-import { checkChanges } from './changes.ts'
-import { DeletingAll } from './deleting-all.ts'
-import { beforeAgain } from './looking-up.ts'
-import { isUnknown, lookAfter } from './lost-writes.ts'
-import { unlessChrootMissing } from './missing-chroot.ts'
+import { multi, type ResolvedChange } from '../protocol/multi.ts'
+import { type Request, remove, setAcl, setData } from '../protocol/requests.ts'
+import type { LiveSession } from '../session/session.ts'
+import { type AclOf, aclFor, checkAcl } from './acl.ts'
+import {
+  CallDeadline,
+  type CallLimits,
+  checkChoice,
+  checkVersion,
+  encodeData,
+  resolveCall,
+} from './call-options.ts'
 import type { CallOptions, Change, Changed, VersionOptions, WriteOptions } from './operations.ts'
-import { checkPath } from './paths.ts'
+import { checkPath, childOf } from './paths.ts'
 import type { Reads } from './reads.ts'
+import type { RequestDetails, RequestExecutor } from './request-executor.ts'
+import { confirmNotDone, isOutcomeUnknown, pauseBeforeRetry } from './unknown-outcome.ts'
 
-export interface WritesParts {
-  readonly asking: Asking
+interface WritesDeps {
+  readonly executor: RequestExecutor
   readonly reads: Reads
   readonly timeoutMs: number
   readonly aclOf: AclOf
@@ -29,22 +31,22 @@ export interface WritesParts {
 
 /** Changes of nodes that exist, and several changes as one. */
 export class Writes {
-  readonly #parts: WritesParts
+  readonly #deps: WritesDeps
 
-  constructor(parts: WritesParts) {
-    this.#parts = parts
+  constructor(deps: WritesDeps) {
+    this.#deps = deps
   }
 
   set(path: string, data: Bytes, options?: WriteOptions): Promise<Stat> {
     const call = this.#call('set', path, options)
-    const { asking } = this.#parts
+    const { executor } = this.#deps
     const version = options?.version
     const request = setData(
-      asking.chroot.above(path),
-      bytesOf(data, 'set', path),
+      executor.chroot.toServer(path),
+      encodeData(data, 'set', path),
       checkVersion('set', path, version),
     )
-    return this.#resolved(request, version, { name: 'set', path, call, changes: changesBy(options) })
+    return this.#resolved(request, version, { name: 'set', path, call, effect: effectOf(options) })
   }
 
   async delete(
@@ -53,46 +55,46 @@ export class Writes {
   ): Promise<boolean> {
     const call = this.#call('delete', path, options)
     if (options?.recursive !== true) return this.#deleteOne(path, call, options)
-    const { reads, asking } = this.#parts
-    const remaining = new Remaining(call, () => asking.clock.now())
-    const deleteOne = (each: string, step: Call): Promise<boolean> =>
+    const { reads, executor } = this.#deps
+    const remaining = new CallDeadline(call, () => executor.clock.now())
+    const deleteOne = (each: string, step: CallLimits): Promise<boolean> =>
       this.#deleteOne(each, step, { repeatable: true })
-    return new DeletingAll(path, { reads, deleteOne, remaining }).run()
+    return new RecursiveDelete(path, { reads, deleteOne, remaining }).run()
   }
 
   /** All changes or none. A lost answer is unknown: nobody but the caller can tell from the nodes. */
   async multi(changes: readonly Change[], options?: CallOptions): Promise<readonly Changed[]> {
-    const { asking, aclOf, timeoutMs } = this.#parts
+    const { executor, aclOf, timeoutMs } = this.#deps
     const call = resolveCall('multi', options, timeoutMs)
-    const checked = checkChanges(changes, asking.chroot, aclOf)
+    const checked = resolveChanges(changes, executor.chroot, aclOf)
     const path = changes[0]?.path ?? '/'
-    const asked = { name: 'multi', path, call, changes: 'once' } as const
+    const asked = { name: 'multi', path, call, effect: 'once' } as const
     try {
-      const done = await asking.ask(multi(checked), asked)
+      const done = await executor.execute(multi(checked), asked)
       return done.map((each) =>
-        each.kind === 'create' ? { ...each, path: asking.chroot.below(each.path) } : each,
+        each.kind === 'create' ? { ...each, path: executor.chroot.toClient(each.path) } : each,
       )
     } catch (error) {
-      throw isOfCreate(error, changes) ? unlessChrootMissing(error, asking.chroot) : error
+      throw isCreateError(error, changes) ? explainMissingChroot(error, executor.chroot) : error
     }
   }
 
   setAcl(path: string, acl: readonly Acl[], options?: VersionOptions): Promise<Stat> {
     const call = this.#call('setAcl', path, options)
-    const { asking } = this.#parts
+    const { executor } = this.#deps
     const version = checkVersion('setAcl', path, options?.version)
-    const request = setAcl(asking.chroot.above(path), checkAcl(acl, path), version)
+    const request = setAcl(executor.chroot.toServer(path), checkAcl(acl, path), version)
     // The same ACL twice is the same ACL; with a version, the second time is refused.
-    const changes = options?.version === undefined ? 'again' : 'once'
-    return asking.ask(request, { name: 'setAcl', path, call, changes })
+    const effect = options?.version === undefined ? 'again' : 'once'
+    return executor.execute(request, { name: 'setAcl', path, call, effect })
   }
 
-  async #deleteOne(path: string, call: Call, options: WriteOptions = {}): Promise<boolean> {
-    const { asking } = this.#parts
+  async #deleteOne(path: string, call: CallLimits, options: WriteOptions = {}): Promise<boolean> {
+    const { executor } = this.#deps
     const { version } = options
-    const request = remove(asking.chroot.above(path), checkVersion('delete', path, version))
+    const request = remove(executor.chroot.toServer(path), checkVersion('delete', path, version))
     try {
-      await this.#resolved(request, version, { name: 'delete', path, call, changes: changesBy(options) })
+      await this.#resolved(request, version, { name: 'delete', path, call, effect: effectOf(options) })
       return true
     } catch (error) {
       if (error instanceof ZookeeperError && error.code === 'no-node') return false
@@ -104,37 +106,133 @@ export class Writes {
   async #resolved<T>(
     request: Request<T>,
     version: number | undefined,
-    { call, ...asked }: Asked,
+    { call, ...asked }: RequestDetails,
   ): Promise<T> {
-    const { asking, lastZxid, session } = this.#parts
+    const { executor, lastZxid, session } = this.#deps
     const { path } = asked
-    const remaining = new Remaining(call, () => asking.clock.now())
+    const remaining = new CallDeadline(call, () => executor.clock.now())
     for (let round = 0; ; round++) {
       const knownZxid = lastZxid()
       const before = session()
       try {
-        return await asking.ask(request, { ...asked, call: remaining.call })
+        return await executor.execute(request, { ...asked, call: remaining.remaining })
       } catch (error) {
-        if (version === undefined || !isUnknown(error)) throw error
+        if (version === undefined || !isOutcomeUnknown(error)) throw error
         const isSameSession = (): boolean => session() === before
-        await lookAfter(this.#parts, { path, version, knownZxid, isSameSession, error, remaining })
+        await confirmNotDone(this.#deps, { path, version, knownZxid, isSameSession, error, remaining })
       }
-      await beforeAgain(asking, remaining, round, asked)
+      await pauseBeforeRetry(executor, remaining, round, asked)
     }
   }
 
-  #call(name: string, path: string, options: WriteOptions | undefined): Call {
+  #call(name: string, path: string, options: WriteOptions | undefined): CallLimits {
     checkPath(path)
-    return resolveCall(name, options, this.#parts.timeoutMs, ['version', 'repeatable', 'recursive'])
+    return resolveCall(name, options, this.#deps.timeoutMs, ['version', 'repeatable', 'recursive'])
   }
 }
 
 // Whether it was a create, and nothing else, that a multi was refused for.
-function isOfCreate(error: unknown, changes: readonly Change[]): boolean {
+function isCreateError(error: unknown, changes: readonly Change[]): boolean {
   if (!(error instanceof ZookeeperError)) return false
   return changes.every(({ kind, path }) => kind === 'create' || path !== error.path)
 }
 
-function changesBy(options: WriteOptions | undefined): Asked['changes'] {
+function effectOf(options: WriteOptions | undefined): RequestDetails['effect'] {
   return options?.repeatable === true ? 'again' : 'once'
+}
+
+/** Checks the changes of a multi, and completes them: the servers' paths, bytes, and an ACL for each new node. */
+function resolveChanges(changes: readonly Change[], chroot: Chroot, aclOf: AclOf): readonly ResolvedChange[] {
+  if (!Array.isArray(changes) || changes.length === 0)
+    throw new ZookeeperError('config-invalid', 'multi: expected a list of at least one change')
+  return changes.map((change, index) => {
+    const what = `multi[${index}]`
+    checkPath(change.path, `${what}.path`)
+    checkChoice(`${what}.kind`, change.path, change.kind, changeKinds)
+    return resolveChange(what, change, chroot.toServer(change.path), aclOf)
+  })
+}
+
+const changeKinds: readonly Change['kind'][] = ['create', 'set', 'delete', 'check']
+
+function resolveChange(what: string, change: Change, path: string, aclOf: AclOf): ResolvedChange {
+  switch (change.kind) {
+    case 'create': {
+      const acl = aclFor(change.path, change.acl, aclOf)
+      return { ...change, path, data: encodeData(change.data, what, change.path), acl }
+    }
+    case 'set':
+      checkVersion(what, change.path, change.version)
+      return { ...change, path, data: encodeData(change.data, what, change.path) }
+    case 'delete':
+      checkVersion(what, change.path, change.version)
+      return { ...change, path }
+    case 'check':
+      // Without a version it would check nothing.
+      checkVersion(what, change.path, change.version ?? null)
+      return { ...change, path }
+  }
+}
+
+interface RecursiveDeleteDeps {
+  readonly reads: Pick<Reads, 'plain'>
+  /** Deletes one node, which may be asked twice. */
+  readonly deleteOne: (path: string, call: CallLimits) => Promise<unknown>
+  readonly remaining: CallDeadline
+}
+
+/** One deletion of a node with everything below it, from the leaves up, as long as there is time. */
+class RecursiveDelete {
+  readonly #deps: RecursiveDeleteDeps
+  readonly #path: string
+  #gone = 0
+
+  constructor(path: string, deps: RecursiveDeleteDeps) {
+    this.#deps = deps
+    this.#path = path
+  }
+
+  /** False when there was no such node. Rejects as unknown once anything of it is gone. */
+  async run(): Promise<boolean> {
+    try {
+      return await this.#all(this.#path)
+    } catch (error) {
+      throw this.#gone > 0 && error instanceof ZookeeperError ? this.#halfDone(error) : error
+    }
+  }
+
+  // What is made below it meanwhile is deleted as well.
+  async #all(path: string): Promise<boolean> {
+    const { reads, remaining } = this.#deps
+    for (let wasThere = false; ; wasThere = true) {
+      this.#check()
+      const children = await reads.plain.children(path, remaining.remaining)
+      if (children === undefined) return wasThere
+      for (const name of children.names) await this.#all(childOf(path, name))
+      if (await this.#one(path)) return true
+    }
+  }
+
+  // False when somebody has made another child meanwhile.
+  async #one(path: string): Promise<boolean> {
+    const { deleteOne, remaining } = this.#deps
+    this.#check()
+    try {
+      await deleteOne(path, remaining.remaining)
+    } catch (error) {
+      if (error instanceof ZookeeperError && error.code === 'not-empty') return false
+      throw error
+    }
+    this.#gone += 1
+    return true
+  }
+
+  #check(): void {
+    this.#deps.remaining.check(`delete ${this.#path}`, this.#path)
+  }
+
+  #halfDone(cause: ZookeeperError): ZookeeperError {
+    const message = `delete ${this.#path}: ${this.#gone} below it are gone, and then: ${cause.message}`
+    return withDetails(cause, { message, outcome: 'unknown', cause })
+  }
 }

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { fullJitter, isHaError } from '@ha/core'
 import { asError } from '@ha/core/driver'
-import type { ZookeeperCode } from '../codes.ts'
-import { gaveUp } from '../gave-up.ts'
-import type { Ground } from '../ground.ts'
-import { type Call, Remaining, resolveCall } from '../operations/call-options.ts'
+import type { ClientContext } from '../context.ts'
+import { waitError } from '../context.ts'
+import type { ZookeeperCode } from '../errors.ts'
+import { ZookeeperError } from '../errors.ts'
+import { CallDeadline, type CallLimits, resolveCall } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath } from '../operations/paths.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
 
 /** A whole number that many add to. */
 export interface Counter {
@@ -22,9 +22,9 @@ export interface Counter {
 }
 
 /** The counter in the node `path`, which is made by the first addition. */
-export function counter(ground: Ground, path: string): Counter {
+export function counter(ground: ClientContext, path: string): Counter {
   checkPath(path, 'counter')
-  const resolve = (name: string, options: CallOptions | undefined): Call =>
+  const resolve = (name: string, options: CallOptions | undefined): CallLimits =>
     resolveCall(name, options, ground.operationTimeoutMs)
   return {
     path,
@@ -43,9 +43,9 @@ function checkSummand(path: string, n: unknown): void {
 
 /** Reads a counter; undefined when there is none yet. */
 async function readCounter(
-  { operations }: Ground,
+  { operations }: ClientContext,
   path: string,
-  call: Call,
+  call: CallLimits,
 ): Promise<CounterReading | undefined> {
   const node = await operations.get(path, call)
   if (node === undefined) return undefined
@@ -68,28 +68,28 @@ const pace = fullJitter({ baseMs: 5, maxMs: 200 })
 
 /** One addition to a counter: reads, writes onto what was read, and begins again when somebody was faster. */
 class Addition {
-  readonly #ground: Ground
+  readonly #ground: ClientContext
   readonly #path: string
   readonly #n: number
-  readonly #call: Call
-  readonly #remaining: Remaining
+  readonly #call: CallLimits
+  readonly #remaining: CallDeadline
   // The same for all its tries: whichever of them the servers have seen, it is this addition, once.
   readonly #mark = randomUUID()
   #lost: LostWrite | undefined
 
-  constructor(ground: Ground, path: string, n: number, call: Call) {
+  constructor(ground: ClientContext, path: string, n: number, call: CallLimits) {
     this.#ground = ground
     this.#path = path
     this.#n = n
     this.#call = call
-    this.#remaining = new Remaining(call, () => ground.clock.now())
+    this.#remaining = new CallDeadline(call, () => ground.clock.now())
   }
 
   /** Gives the sum. */
   async run(): Promise<number> {
     try {
       for (let round = 0; ; round++) {
-        const now = await readCounter(this.#ground, this.#path, this.#remaining.call)
+        const now = await readCounter(this.#ground, this.#path, this.#remaining.remaining)
         if (this.#isApplied(now)) return now?.value ?? 0
         const written = await this.#write(now)
         if (written.kind === 'done') return written.sum
@@ -115,7 +115,7 @@ class Addition {
     const sum = this.#sum(now)
     const text = formatContent({ value: sum, mark: this.#mark })
     const { operations } = this.#ground
-    const { call } = this.#remaining
+    const { remaining: call } = this.#remaining
     try {
       if (now === undefined) await operations.create(this.#path, text, { ...call, parents: true })
       else await operations.set(this.#path, text, { ...call, version: now.version })
@@ -137,11 +137,11 @@ class Addition {
 
   async #pause(round: number): Promise<void> {
     const { clock, random } = this.#ground
-    const pauseMs = Math.min(pace(round, random), this.#remaining.call.timeoutMs)
+    const pauseMs = Math.min(pace(round, random), this.#remaining.remaining.timeoutMs)
     try {
       await clock.sleep(pauseMs, this.#call.signal)
     } catch (reason) {
-      throw gaveUp(this.#ground, { what: `counter ${this.#path}`, path: this.#path }, reason)
+      throw waitError(this.#ground, { what: `counter ${this.#path}`, path: this.#path }, reason)
     }
   }
 

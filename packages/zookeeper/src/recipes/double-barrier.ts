@@ -1,15 +1,14 @@
 import { isHaError } from '@ha/core'
 import { deferred, linkedController, raceAbort } from '@ha/core/driver'
-import type { Ground } from '../ground.ts'
+import type { ClientContext } from '../context.ts'
+import { retryUntilAborted, withinLimits } from '../context.ts'
+import { ZookeeperError } from '../errors.ts'
 import type { Node } from '../node.ts'
 import { resolveCall } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath, childOf } from '../operations/paths.ts'
-import { within } from '../within.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
 import { createLockNode, deleteOwnNode, type LockNode, leaseOver, waitForPredecessor } from './lock-node.ts'
 import { contendersIn } from './lock-order.ts'
-import { persist } from './persist.ts'
 
 /** A double barrier: nobody begins before all have come, and nobody goes on before all have gone. */
 export interface Barrier {
@@ -24,7 +23,7 @@ export interface Barrier {
 }
 
 /** A barrier on the node `path` for so many. One that is left can be entered again. */
-export function barrier(ground: Ground, path: string, size: number): Barrier {
+export function barrier(ground: ClientContext, path: string, size: number): Barrier {
   checkPath(path, 'barrier')
   if (!Number.isSafeInteger(size) || size < 1) {
     throw new ZookeeperError('config-invalid', `barrier ${path}: expected how many come, at least 1`, {
@@ -42,11 +41,11 @@ type State =
 
 class DoubleBarrier implements Barrier {
   readonly path: string
-  readonly #ground: Ground
+  readonly #ground: ClientContext
   readonly #size: number
   #state: State = { kind: 'outside' }
 
-  constructor(ground: Ground, path: string, size: number) {
+  constructor(ground: ClientContext, path: string, size: number) {
     this.path = path
     this.#ground = ground
     this.#size = size
@@ -61,7 +60,7 @@ class DoubleBarrier implements Barrier {
     try {
       const expired = (): Error => this.#notInTime('come', call.timeoutMs)
       const limits = { what: `the barrier ${path}`, path, call, expired }
-      const part = await within(
+      const part = await withinLimits(
         this.#ground,
         limits,
         (signal) => enterBarrier(this.#ground, path, this.#size, signal),
@@ -82,7 +81,7 @@ class DoubleBarrier implements Barrier {
     try {
       const expired = (): Error => this.#notInTime('gone', call.timeoutMs)
       const limits = { what: `the barrier ${path}`, path, call, expired }
-      await within(this.#ground, limits, (signal) => part.leave(signal))
+      await withinLimits(this.#ground, limits, (signal) => part.leave(signal))
     } catch (thrown) {
       part.abandon()
       throw thrown
@@ -96,14 +95,14 @@ class DoubleBarrier implements Barrier {
   }
 
   #notInTime(what: 'come' | 'gone', timeoutMs: number): ZookeeperError {
-    const message = `barrier ${this.path}: not all ${this.#size} have ${what} within ${timeoutMs} ms`
+    const message = `barrier ${this.path}: not all ${this.#size} have ${what} withinLimits ${timeoutMs} ms`
     return new ZookeeperError('timed-out', message, { path: this.path, retryable: true })
   }
 }
 
 /** Comes, and waits until `size` have come. Whoever gives up goes again. */
 async function enterBarrier(
-  ground: Ground,
+  ground: ClientContext,
   folder: string,
   size: number,
   signal: AbortSignal,
@@ -207,10 +206,10 @@ class BarrierMember {
 /** The folder of a barrier: what is read and written there. */
 class BarrierFolder {
   readonly folder: string
-  readonly #ground: Ground
+  readonly #ground: ClientContext
   readonly #openPath: string
 
-  constructor(ground: Ground, folder: string) {
+  constructor(ground: ClientContext, folder: string) {
     this.#ground = ground
     this.folder = folder
     this.#openPath = childOf(folder, openName)
@@ -220,8 +219,8 @@ class BarrierFolder {
   async read(signal: AbortSignal): Promise<BarrierView> {
     const { operations } = this.#ground
     const [node, children] = await Promise.all([
-      persist(this.#ground, signal, (options) => operations.get(this.#openPath, options)),
-      persist(this.#ground, signal, (options) => operations.children(this.folder, options)),
+      retryUntilAborted(this.#ground, signal, (options) => operations.get(this.#openPath, options)),
+      retryUntilAborted(this.#ground, signal, (options) => operations.children(this.folder, options)),
     ])
     const names = contendersIn(children?.names ?? []).map(({ name }) => name)
     return { names, open: node === undefined ? undefined : openNodeOf(node) }
@@ -230,7 +229,7 @@ class BarrierFolder {
   /** Makes the node that says that all have come; whoever was faster has made the same. */
   async open({ name }: LockNode, signal: AbortSignal): Promise<void> {
     const { operations } = this.#ground
-    const creating = persist(this.#ground, signal, (options) =>
+    const creating = retryUntilAborted(this.#ground, signal, (options) =>
       operations.create(this.#openPath, name, { ...options, kind: 'ephemeral' }),
     )
     await ignoreIf(creating, 'node-exists')
@@ -238,10 +237,10 @@ class BarrierFolder {
 
   /** Waits until all have come. */
   async whenOpen(signal: AbortSignal): Promise<void> {
-    const { watched } = this.#ground
+    const { watchedReads } = this.#ground
     const { promise, resolve } = deferred()
-    const { value, unwatch } = await persist(this.#ground, signal, (options) =>
-      watched.exists(this.#openPath, () => resolve(), options),
+    const { value, unwatch } = await retryUntilAborted(this.#ground, signal, (options) =>
+      watchedReads.exists(this.#openPath, () => resolve(), options),
     )
     if (value !== undefined) resolve()
     await raceAbort(promise, signal, () => undefined).finally(unwatch)
@@ -257,17 +256,17 @@ class BarrierFolder {
    * take it for theirs. What cannot be done now is done in the background.
    */
   async abandon(place: LockNode): Promise<void> {
-    const { operations, onDefect } = this.#ground
+    const { operations, reportDefect } = this.#ground
     const { name, session } = place
     try {
       await place.release()
       // On the one connection of the session, this is answered behind a making that is still under way.
-      const open = await persist(this.#ground, session.signal, (options) =>
+      const open = await retryUntilAborted(this.#ground, session.signal, (options) =>
         operations.get(this.#openPath, options),
       )
       if (open?.data.toString() === name) await deleteOwnNode(this.#ground, { path: this.#openPath, session })
     } catch (thrown) {
-      if (!session.signal.aborted) onDefect(`abandoning ${place.path}`, thrown)
+      if (!session.signal.aborted) reportDefect(`abandoning ${place.path}`, thrown)
     }
   }
 
@@ -276,7 +275,7 @@ class BarrierFolder {
     const { operations } = this.#ground
     const changes = [path, this.#openPath].map((each) => ({ kind: 'delete', path: each }) as const)
     await ignoreIf(
-      persist(this.#ground, signal, (options) => operations.multi(changes, options)),
+      retryUntilAborted(this.#ground, signal, (options) => operations.multi(changes, options)),
       'no-node',
     )
   }

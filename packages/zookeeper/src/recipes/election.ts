@@ -1,15 +1,15 @@
 import { isHaError } from '@ha/core'
 import { asError, deferred, linkedController, listenerFailed, raceAbort } from '@ha/core/driver'
-import type { Ground } from '../ground.ts'
+import type { ClientContext } from '../context.ts'
+import { noTimeoutMs, retryUntilAborted } from '../context.ts'
+import { ZookeeperError } from '../errors.ts'
 import type { Node } from '../node.ts'
-import { type Call, Remaining, resolveCall, resolveSignal } from '../operations/call-options.ts'
+import { CallDeadline, type CallLimits, resolveCall, resolveSignal } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath, childOf } from '../operations/paths.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
 import { acquire } from './lock.ts'
 import type { Lease } from './lock-node.ts'
 import { byPriority, contendersIn, kindOfPriority, type LockQueue } from './lock-order.ts'
-import { persist, untilSignalMs } from './persist.ts'
 
 export interface ElectionOptions {
   /** The name that the others see. */
@@ -51,7 +51,11 @@ export interface Election {
 }
 
 /** An election on the node `path`: those who stand for it are in line below it. */
-export function election(ground: Ground, path: string, { id, priority = 0 }: ElectionOptions): Election {
+export function election(
+  ground: ClientContext,
+  path: string,
+  { id, priority = 0 }: ElectionOptions,
+): Election {
   checkPath(path, 'election')
   check(path, typeof id === 'string' && id !== '', 'id: expected a name')
   const fits = Number.isInteger(priority) && priority >= 0 && priority <= mostPriority
@@ -85,11 +89,11 @@ type CampaignState =
 
 /** What one participant does in an election: stands, leads, steps down, and stands again. */
 class Campaign {
-  readonly #ground: Ground
+  readonly #ground: ClientContext
   readonly #queue: LockQueue
   #state: CampaignState = { kind: 'idle' }
 
-  constructor(ground: Ground, line: LockQueue) {
+  constructor(ground: ClientContext, line: LockQueue) {
     this.#ground = ground
     this.#queue = line
   }
@@ -137,7 +141,7 @@ class Campaign {
   async #waitForElection(signal: AbortSignal | undefined): Promise<Lease | undefined> {
     const ground = this.#ground
     try {
-      return await persist(ground, signal ?? ground.signal, () => this.#acquireOnce(signal))
+      return await retryUntilAborted(ground, signal ?? ground.signal, () => this.#acquireOnce(signal))
     } catch (thrown) {
       if (signal?.aborted === true) return undefined
       throw thrown
@@ -147,7 +151,7 @@ class Campaign {
   async #acquireOnce(signal: AbortSignal | undefined): Promise<Lease> {
     this.#state = campaigning
     try {
-      return await acquire(this.#ground, this.#queue, { timeoutMs: untilSignalMs, signal })
+      return await acquire(this.#ground, this.#queue, { timeoutMs: noTimeoutMs, signal })
     } catch (thrown) {
       this.#state = { kind: 'standing', failure: asError(thrown) }
       throw thrown
@@ -175,17 +179,17 @@ export interface Participant {
 
 /** Reads who is first in line, behind a `sync`: a server that lags would name one of the past. */
 async function readLeader(
-  { operations, clock }: Ground,
+  { operations, clock }: ClientContext,
   folder: string,
-  call: Call,
+  call: CallLimits,
 ): Promise<Participant | undefined> {
-  const remaining = new Remaining(call, () => clock.now())
-  await operations.sync(folder, remaining.call)
+  const remaining = new CallDeadline(call, () => clock.now())
+  await operations.sync(folder, remaining.remaining)
   for (;;) {
-    const children = await operations.children(folder, remaining.call)
+    const children = await operations.children(folder, remaining.remaining)
     const path = firstOf(folder, children?.names)
     if (path === undefined) return undefined
-    const node = await operations.get(path, remaining.call)
+    const node = await operations.get(path, remaining.remaining)
     if (node !== undefined) return participantOf(path, node)
     remaining.check(`the leader of ${folder}`, folder)
   }
@@ -193,7 +197,7 @@ async function readLeader(
 
 /** Who is first in line, now and after each change, until the signal or the end of the client. */
 async function* observeLeader(
-  ground: Ground,
+  ground: ClientContext,
   folder: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Participant | undefined, void, void> {
@@ -229,20 +233,30 @@ function isDifferent({ leader: before }: LeaderObservation, { leader: now }: Lea
 }
 
 // The first in line stays so until it goes: it alone is watched, and the whole line only while there is nobody.
-async function observeFirst(ground: Ground, folder: string, signal: AbortSignal): Promise<LeaderObservation> {
-  const { operations, watched } = ground
+async function observeFirst(
+  ground: ClientContext,
+  folder: string,
+  signal: AbortSignal,
+): Promise<LeaderObservation> {
+  const { operations, watchedReads } = ground
   for (;;) {
-    const children = await persist(ground, signal, (options) => operations.children(folder, options))
+    const children = await retryUntilAborted(ground, signal, (options) =>
+      operations.children(folder, options),
+    )
     const path = firstOf(folder, children?.names)
     const { promise: changed, resolve } = deferred()
     const onEvent = (): void => resolve()
     if (path === undefined) {
-      const line = await persist(ground, signal, (options) => watched.children(folder, onEvent, options))
+      const line = await retryUntilAborted(ground, signal, (options) =>
+        watchedReads.children(folder, onEvent, options),
+      )
       if (firstOf(folder, line.value?.names) === undefined)
         return { leader: undefined, changed, unwatch: line.unwatch }
       line.unwatch()
     } else {
-      const first = await persist(ground, signal, (options) => watched.get(path, onEvent, options))
+      const first = await retryUntilAborted(ground, signal, (options) =>
+        watchedReads.get(path, onEvent, options),
+      )
       if (first.value !== undefined)
         return { leader: participantOf(path, first.value), changed, unwatch: first.unwatch }
       first.unwatch()

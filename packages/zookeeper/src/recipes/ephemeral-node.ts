@@ -7,14 +7,12 @@ import {
   Notifier,
   withDeadline,
 } from '@ha/core/driver'
+import { withinLimits } from '../context.ts'
+import { ZookeeperError } from '../errors.ts'
 import type { Bytes } from '../node.ts'
-import { bytesOf } from '../operations/bytes.ts'
-import { type Call, resolveCall } from '../operations/call-options.ts'
-import { called } from '../operations/called.ts'
+import { type CallLimits, callUserFunction, encodeData, resolveCall } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
-import type { LiveSession } from '../session/live-session.ts'
-import { within } from '../within.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
+import type { LiveSession } from '../session/session.ts'
 import type { Ephemeral, EphemeralEvents, EphemeralState } from './ephemeral.ts'
 import { type DesiredNode, EphemeralReconciler, type ReconcilerDeps } from './ephemeral-reconciler.ts'
 
@@ -138,8 +136,8 @@ export class EphemeralNode implements Ephemeral {
     const { kind } = this.#state
     if (kind === 'withheld' || kind === 'closed') return { kind: 'absent' }
     const given = this.#data
-    const data = typeof given === 'function' ? called('data', this.#path, given) : given
-    return { kind: 'present', data: bytesOf(data, 'ephemeral', this.#path) }
+    const data = typeof given === 'function' ? callUserFunction('data', this.#path, given) : given
+    return { kind: 'present', data: encodeData(data, 'ephemeral', this.#path) }
   }
 
   #onHeld(session: LiveSession, path: string, czxid: bigint): void {
@@ -183,27 +181,27 @@ export class EphemeralNode implements Ephemeral {
     return this.#state
   }
 
-  #call(name: string, limit: CallOptions | undefined): Call {
+  #call(name: string, limit: CallOptions | undefined): CallLimits {
     return resolveCall(name, limit, this.#deps.ground.operationTimeoutMs)
   }
 
-  #untilHeld(call: Call): Promise<void> {
+  #untilHeld(call: CallLimits): Promise<void> {
     return this.#within(call, 'held', async (signal) => {
       while (this.#stateUnlessClosed().kind !== 'held') await this.#changed.wait(signal)
     })
   }
 
-  #within(call: Call, goal: string, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  #within(call: CallLimits, goal: string, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const expired = (): Error => this.#timedOut(goal, call.timeoutMs)
     const waited = { what: `ephemeral ${this.#path}`, path: this.#path }
-    return within(this.#deps.ground, { ...waited, call, expired }, wait)
+    return withinLimits(this.#deps.ground, { ...waited, call, expired }, wait)
   }
 
   #timedOut(goal: string, timeoutMs: number): ZookeeperError {
     const reason = this.#state.kind === 'pending' ? this.#state.reason : undefined
     const cause = reason ?? this.#reconciler.failure
     const why = cause === undefined ? '' : `: ${cause.message}`
-    const message = `ephemeral ${this.#path} not ${goal} within ${timeoutMs} ms${why}`
+    const message = `ephemeral ${this.#path} not ${goal} withinLimits ${timeoutMs} ms${why}`
     return new ZookeeperError('timed-out', message, { path: this.#path, retryable: true, cause })
   }
 

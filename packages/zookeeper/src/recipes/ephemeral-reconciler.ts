@@ -2,18 +2,18 @@ import { randomUUID } from 'node:crypto'
 import { type Declaration, isHaError } from '@ha/core'
 import { asError, linkedController } from '@ha/core/driver'
 import type { ZookeeperConnection } from '../connection/connection.ts'
-import type { Ground } from '../ground.ts'
-import { isLasting } from '../lasting.ts'
+import type { ClientContext } from '../context.ts'
+import { isPermanent } from '../context.ts'
+import { ZookeeperError } from '../errors.ts'
 import type { Acl, Node, WatchEvent } from '../node.ts'
-import { called } from '../operations/called.ts'
+import { callUserFunction } from '../operations/call-options.ts'
 import type { CallOptions, Operations } from '../operations/operations.ts'
 import { childOf, nameOf, parentOf } from '../operations/paths.ts'
-import type { LiveSession } from '../session/live-session.ts'
+import type { LiveSession } from '../session/session.ts'
 import { watchesKey } from '../watches/watches.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
 
 export interface ReconcilerDeps {
-  readonly ground: Ground
+  readonly ground: ClientContext
   /** Under which it is declared. */
   readonly key: string
   readonly location: NodeLocation
@@ -106,7 +106,7 @@ export class EphemeralReconciler {
   }
 
   async #apply(signal: AbortSignal): Promise<void> {
-    const session = await this.#deps.ground.sessions.live(signal)
+    const session = await this.#deps.ground.sessions.waitForSession(signal)
     const scope = linkedController(signal, session.signal)
     try {
       await this.#reconcile(session, scope.signal)
@@ -121,10 +121,10 @@ export class EphemeralReconciler {
   // it right.
   #failed(error: Error): Error {
     this.#owner.failed(error)
-    this.#refusal = isLasting(error) ? error : undefined
+    this.#refusal = isPermanent(error) ? error : undefined
     if (this.#refusal === undefined) return error
     const { ground, key, location: site } = this.#deps
-    if (this.#reported !== error.message) ground.onDefect(key, error)
+    if (this.#reported !== error.message) ground.reportDefect(key, error)
     this.#reported = error.message
     return new ZookeeperError('rejected', error.message, { path: site.path, retryable: true, cause: error })
   }
@@ -168,7 +168,7 @@ export class EphemeralReconciler {
     return {
       sessionId: session.id,
       wasOurs,
-      takesOver: (node) => called('takeover', site.path, () => takesOver(node)),
+      takesOver: (node) => callUserFunction('takeover', site.path, () => takesOver(node)),
       lastHeld: this.#lastHeld,
     }
   }
@@ -371,7 +371,7 @@ interface ObservedNode {
   unwatch(): void
 }
 
-type NodeReads = Pick<Ground, 'operations' | 'watched'>
+type NodeReads = Pick<ClientContext, 'operations' | 'watchedReads'>
 
 /** The site of a node whose whole path is known. */
 export function fixedLocation(path: string, reads: NodeReads): NodeLocation {
@@ -405,13 +405,13 @@ function latestName(names: readonly string[]): string | undefined {
 
 async function observeNode(
   path: string,
-  { operations, watched }: NodeReads,
+  { operations, watchedReads }: NodeReads,
   onEvent: ((event: WatchEvent) => void) | undefined,
   limit: CallOptions,
 ): Promise<ObservedNode> {
   if (onEvent === undefined) {
     return { path, node: await operations.get(path, limit), unwatch: () => undefined }
   }
-  const { value, unwatch } = await watched.get(path, onEvent, limit)
+  const { value, unwatch } = await watchedReads.get(path, onEvent, limit)
   return { path, node: value, unwatch }
 }

@@ -1,7 +1,7 @@
-import type { Ground } from '../ground.ts'
+import type { ClientContext } from '../context.ts'
+import { ZookeeperError } from '../errors.ts'
 import type { Bytes } from '../node.ts'
 import { checkPath } from '../operations/paths.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
 import {
   type Ephemeral,
   type EphemeralOptions,
@@ -22,14 +22,14 @@ export interface ReservedPath {
 
 /** The ephemeral nodes that one client keeps. */
 export class EphemeralRegistry {
-  readonly #ground: Ground
+  readonly #ground: ClientContext
   readonly #wasOurs: (sessionId: bigint) => boolean
   /** By what a create is given. */
   readonly #nodes = new Map<string, EphemeralNode>()
   readonly #reserved = new Set<string>()
 
   /** `wasOurs` is true of a session that this client had before. */
-  constructor(ground: Ground, wasOurs: (sessionId: bigint) => boolean) {
+  constructor(ground: ClientContext, wasOurs: (sessionId: bigint) => boolean) {
     this.#ground = ground
     this.#wasOurs = wasOurs
   }

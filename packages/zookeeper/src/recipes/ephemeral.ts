@@ -1,8 +1,8 @@
 import type { Events } from '@ha/core'
 import { checked, flag, resolveOptions } from '@ha/core/driver'
+import { ZookeeperError } from '../errors.ts'
 import type { Acl, Bytes, Node } from '../node.ts'
 import type { CallOptions } from '../operations/operations.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
 
 /** How an {@link Ephemeral} stands. */
 export type EphemeralState =

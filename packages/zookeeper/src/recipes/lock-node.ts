@@ -7,14 +7,13 @@ import {
   raceAbort,
   timerGrainMs,
 } from '@ha/core/driver'
-import type { Ground } from '../ground.ts'
-import { isLasting } from '../lasting.ts'
+import type { ClientContext } from '../context.ts'
+import { isPermanent, noTimeoutMs, retryUntilAborted } from '../context.ts'
+import { ZookeeperError } from '../errors.ts'
 import type { Created, Stat, WatchEvent } from '../node.ts'
 import { childOf, nameOf } from '../operations/paths.ts'
-import type { LiveSession } from '../session/live-session.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
+import type { LiveSession } from '../session/session.ts'
 import { nodePrefix, type QueueEntry } from './lock-order.ts'
-import { persist, untilSignalMs } from './persist.ts'
 
 type State =
   | { readonly kind: 'waiting' }
@@ -32,11 +31,11 @@ export class LockNode implements Lease {
   readonly token: bigint
   /** The session that owns the node. */
   readonly session: LiveSession
-  readonly #ground: Ground
+  readonly #ground: ClientContext
   readonly #scope: LinkedController
   #state: State = { kind: 'waiting' }
 
-  constructor(ground: Ground, { path, stat }: Created, session: LiveSession) {
+  constructor(ground: ClientContext, { path, stat }: Created, session: LiveSession) {
     this.path = path
     this.token = stat.czxid
     this.session = session
@@ -44,7 +43,7 @@ export class LockNode implements Lease {
     this.#scope = linkedController(session.signal)
     this.#scope.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
     this.#watchOwnNode().catch((thrown: unknown) => {
-      if (!this.signal.aborted) ground.onDefect(`watching ${path}`, thrown)
+      if (!this.signal.aborted) ground.reportDefect(`watching ${path}`, thrown)
     })
   }
 
@@ -149,8 +148,8 @@ export class LockNode implements Lease {
         if (kind === 'deleted') this.#end('somebody deleted its node')
         changed.resolve()
       }
-      const { value, unwatch } = await persist(this.#ground, signal, (options) =>
-        this.#ground.watched.exists(this.path, onEvent, options),
+      const { value, unwatch } = await retryUntilAborted(this.#ground, signal, (options) =>
+        this.#ground.watchedReads.exists(this.path, onEvent, options),
       )
       if (!this.#isOurs(value)) this.#end('somebody deleted its node')
       await raceAbort(changed.promise, signal, () => undefined).finally(unwatch)
@@ -189,12 +188,12 @@ export interface Lease {
  * way out, and never ours again. What is made after the signal is deleted, also when the answer was lost.
  */
 export async function createLockNode(
-  ground: Ground,
+  ground: ClientContext,
   entry: QueueEntry,
   signal: AbortSignal,
 ): Promise<LockNode> {
   for (;;) {
-    const session = await ground.sessions.live(signal)
+    const session = await ground.sessions.waitForSession(signal)
     const created = await createInSession(session, ground, entry, signal)
     if (created !== undefined && isOwnedBy(created, session)) return new LockNode(ground, created, session)
   }
@@ -208,7 +207,7 @@ function isOwnedBy(created: Created, session: LiveSession): boolean {
 // found by its mark, and would else stand in everybody's way for as long as the session lives.
 async function createInSession(
   session: LiveSession,
-  ground: Ground,
+  ground: ClientContext,
   { folder, kind, data }: QueueEntry,
   signal: AbortSignal,
 ): Promise<Created | undefined> {
@@ -218,7 +217,7 @@ async function createInSession(
     protect: true,
     parents: true,
     signal: session.signal,
-    timeoutMs: untilSignalMs,
+    timeoutMs: noTimeoutMs,
   })
   try {
     return await raceAbort(creating, signal, ({ path }) => void deleteOwnNode(ground, { path, session }))
@@ -230,7 +229,7 @@ async function createInSession(
 
 /** Waits until one of these nodes has gone, or has been written to: whoever waits looks again. */
 export async function waitForPredecessor(
-  ground: Ground,
+  ground: ClientContext,
   folder: string,
   names: readonly string[],
   signal: AbortSignal,
@@ -238,8 +237,8 @@ export async function waitForPredecessor(
   const gone = deferred()
   const scope = linkedController(signal)
   const watch = async (path: string): Promise<void> => {
-    const { value, unwatch } = await persist(ground, scope.signal, (options) =>
-      ground.watched.exists(path, () => gone.resolve(), options),
+    const { value, unwatch } = await retryUntilAborted(ground, scope.signal, (options) =>
+      ground.watchedReads.exists(path, () => gone.resolve(), options),
     )
     if (value === undefined) gone.resolve()
     await raceAbort(gone.promise, scope.signal, () => undefined).finally(unwatch)
@@ -273,24 +272,24 @@ interface OwnNode {
  * background until the node is gone or its session is over, with which the servers delete it. Never rejects: that we
  * may not delete it is told as a defect, for until then it stands in everybody's way.
  */
-export async function deleteOwnNode(ground: Ground, node: OwnNode): Promise<void> {
+export async function deleteOwnNode(ground: ClientContext, node: OwnNode): Promise<void> {
   const failure = await tryDelete(ground, node)
   if (failure === undefined) return
   keepDeleting(ground, node, failure).catch((thrown: unknown) => {
-    if (!node.session.signal.aborted) ground.onDefect(`withdrawing ${node.path}`, thrown)
+    if (!node.session.signal.aborted) ground.reportDefect(`withdrawing ${node.path}`, thrown)
   })
 }
 
 const pace = fullJitter({ baseMs: 100, maxMs: 5_000 })
 
-async function keepDeleting(ground: Ground, node: OwnNode, first: Error): Promise<void> {
-  const { clock, random, onDefect } = ground
+async function keepDeleting(ground: ClientContext, node: OwnNode, first: Error): Promise<void> {
+  const { clock, random, reportDefect } = ground
   let isTold = false
   let failure: Error | undefined = first
   for (let round = 0; failure !== undefined; round++) {
-    if (!isTold && isPermanent(failure)) {
+    if (!isTold && isUnrecoverable(failure)) {
       isTold = true
-      onDefect(`withdrawing ${node.path}`, failure)
+      reportDefect(`withdrawing ${node.path}`, failure)
     }
     await clock.sleep(pace(round, random), node.session.signal)
     failure = await tryDelete(ground, node)
@@ -298,7 +297,7 @@ async function keepDeleting(ground: Ground, node: OwnNode, first: Error): Promis
 }
 
 // Undefined when it is gone.
-async function tryDelete(ground: Ground, node: OwnNode): Promise<Error | undefined> {
+async function tryDelete(ground: ClientContext, node: OwnNode): Promise<Error | undefined> {
   const { signal } = node.session
   try {
     if (!signal.aborted) await deleteIfOurs(ground, node)
@@ -309,7 +308,7 @@ async function tryDelete(ground: Ground, node: OwnNode): Promise<Error | undefin
 }
 
 // Somebody may have written into it. It goes all the same when it is still ours.
-async function deleteIfOurs(ground: Ground, node: OwnNode): Promise<void> {
+async function deleteIfOurs(ground: ClientContext, node: OwnNode): Promise<void> {
   const { id, signal } = node.session
   try {
     await deleteVersion(ground, node, neverWritten)
@@ -323,15 +322,15 @@ async function deleteIfOurs(ground: Ground, node: OwnNode): Promise<void> {
 const neverWritten = 0
 
 function deleteVersion(
-  { operations }: Ground,
+  { operations }: ClientContext,
   { path, session }: OwnNode,
   version: number,
 ): Promise<boolean> {
   return operations.delete(path, { version, repeatable: true, signal: session.signal })
 }
 
-function isPermanent(error: Error): boolean {
-  return isLasting(error) && !isVersionConflict(error)
+function isUnrecoverable(error: Error): boolean {
+  return isPermanent(error) && !isVersionConflict(error)
 }
 
 function isVersionConflict(thrown: unknown): boolean {

@@ -1,13 +1,12 @@
 import { linkedController } from '@ha/core/driver'
-import type { Ground } from '../ground.ts'
-import { type Call, resolveCall, resolveTimeout } from '../operations/call-options.ts'
+import type { ClientContext } from '../context.ts'
+import { retryUntilAborted, type WaitLimits, withinLimits } from '../context.ts'
+import { ZookeeperError } from '../errors.ts'
+import { type CallLimits, resolveCall, resolveTimeout } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath, childOf } from '../operations/paths.ts'
-import { type Limits, within } from '../within.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
 import { createLockNode, type Lease, type LockNode, waitForPredecessor } from './lock-node.ts'
 import { exclusive, type LockQueue, positionOf, type QueuePosition } from './lock-order.ts'
-import { persist } from './persist.ts'
 
 export interface LockOptions {
   /** How long a wait may take when the call does not say, in milliseconds. Default: `operationTimeoutMs` of the client. */
@@ -33,7 +32,7 @@ export interface Lock {
 }
 
 /** A lock that one holds at a time. */
-export function lock(ground: Ground, path: string, options: LockOptions = {}): Lock {
+export function lock(ground: ClientContext, path: string, options: LockOptions = {}): Lock {
   checkPath(path, 'lock')
   const line = { folder: path, kind: 'lock', data: '', order: exclusive, what: `the lock ${path}` }
   return new QueueLock(ground, line, resolveTimeout('lock', options, ground.operationTimeoutMs))
@@ -41,11 +40,11 @@ export function lock(ground: Ground, path: string, options: LockOptions = {}): L
 
 /** A {@link Lock} on a line: its rule says who holds it. `timeoutMs` is for calls that say none. */
 export class QueueLock implements Lock {
-  readonly #ground: Ground
+  readonly #ground: ClientContext
   readonly #queue: LockQueue
   readonly #timeoutMs: number
 
-  constructor(ground: Ground, line: LockQueue, timeoutMs: number) {
+  constructor(ground: ClientContext, line: LockQueue, timeoutMs: number) {
     this.#ground = ground
     this.#queue = line
     this.#timeoutMs = timeoutMs
@@ -74,7 +73,7 @@ export class QueueLock implements Lock {
 }
 
 /** Stands in line until it is our turn. Whoever gives up leaves the line. */
-export async function acquire(ground: Ground, line: LockQueue, call: Call): Promise<LockNode> {
+export async function acquire(ground: ClientContext, line: LockQueue, call: CallLimits): Promise<LockNode> {
   let last: QueuePosition | undefined
   const onTurn = (turn: QueuePosition): void => {
     last = turn
@@ -90,11 +89,15 @@ export async function acquire(ground: Ground, line: LockQueue, call: Call): Prom
       await place.release()
     }
   }
-  return within(ground, waitLimits(line, call, expired), wait, releaseLate)
+  return withinLimits(ground, waitLimits(line, call, expired), wait, releaseLate)
 }
 
 /** Stands in line, and leaves it when it is not our turn at once. */
-async function tryAcquire(ground: Ground, line: LockQueue, call: Call): Promise<LockNode | undefined> {
+async function tryAcquire(
+  ground: ClientContext,
+  line: LockQueue,
+  call: CallLimits,
+): Promise<LockNode | undefined> {
   const expired = (): Error => timedOut(line, call, undefined, ground.link.trouble())
   const look = async (signal: AbortSignal): Promise<LockNode | undefined> => {
     const place = await createLockNode(ground, line, signal)
@@ -103,10 +106,10 @@ async function tryAcquire(ground: Ground, line: LockQueue, call: Call): Promise<
     await place.release()
     return undefined
   }
-  return within(ground, waitLimits(line, call, expired), look, releaseLate)
+  return withinLimits(ground, waitLimits(line, call, expired), look, releaseLate)
 }
 
-function waitLimits({ what, folder }: LockQueue, call: Call, expired: () => Error): Limits {
+function waitLimits({ what, folder }: LockQueue, call: CallLimits, expired: () => Error): WaitLimits {
   return { what, path: folder, call, expired }
 }
 
@@ -127,12 +130,12 @@ async function releaseOnFailure<T>(place: LockNode, work: () => Promise<T>): Pro
 
 function timedOut(
   { what, folder }: LockQueue,
-  { timeoutMs }: Call,
+  { timeoutMs }: CallLimits,
   last: QueuePosition | undefined,
   trouble: Error | undefined,
 ): ZookeeperError {
   const why = trouble === undefined ? queueReason(folder, last) : `: ${trouble.message}`
-  const message = `${what} was not acquired within ${timeoutMs} ms${why}`
+  const message = `${what} was not acquired withinLimits ${timeoutMs} ms${why}`
   return new ZookeeperError('timed-out', message, { path: folder, retryable: true, cause: trouble })
 }
 
@@ -150,7 +153,7 @@ interface WaitOptions {
 
 /** Looks, and waits for one of those in the way, until it is our turn, or with this place never will be. */
 async function waitUntilGranted(
-  ground: Ground,
+  ground: ClientContext,
   line: LockQueue,
   place: LockNode,
   { signal, onPosition: onTurn }: WaitOptions,
@@ -173,7 +176,7 @@ async function waitUntilGranted(
 
 /** How we stand now. */
 async function readPosition(
-  ground: Ground,
+  ground: ClientContext,
   { folder, order: rule, verify: agree }: LockQueue,
   place: LockNode,
   signal: AbortSignal,
@@ -182,8 +185,10 @@ async function readPosition(
   // All in one breath: when the children are here, the others are as well.
   const [, , children] = await Promise.all([
     agree?.(signal),
-    needsLeader(place) ? persist(ground, signal, (options) => operations.sync(folder, options)) : undefined,
-    persist(ground, signal, (options) => operations.children(folder, options)),
+    needsLeader(place)
+      ? retryUntilAborted(ground, signal, (options) => operations.sync(folder, options))
+      : undefined,
+    retryUntilAborted(ground, signal, (options) => operations.children(folder, options)),
   ])
   return positionOf(children?.names ?? [], place.name, rule)
 }

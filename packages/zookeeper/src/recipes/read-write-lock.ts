@@ -1,4 +1,4 @@
-import type { Ground } from '../ground.ts'
+import type { ClientContext } from '../context.ts'
 import { resolveTimeout } from '../operations/call-options.ts'
 import { checkPath } from '../operations/paths.ts'
 import { type Lock, type LockOptions, QueueLock } from './lock.ts'
@@ -15,7 +15,7 @@ export interface RwLock {
 }
 
 /** The two locks of one line. */
-export function rwLock(ground: Ground, path: string, options: LockOptions = {}): RwLock {
+export function rwLock(ground: ClientContext, path: string, options: LockOptions = {}): RwLock {
   checkPath(path, 'rwLock')
   const timeoutMs = resolveTimeout('rwLock', options, ground.operationTimeoutMs)
   const line = { folder: path, data: '' }

@@ -1,17 +1,22 @@
 import { isHaError } from '@ha/core'
-import type { Ground } from '../ground.ts'
+import type { ClientContext } from '../context.ts'
+import { retryUntilAborted } from '../context.ts'
+import { ZookeeperError } from '../errors.ts'
 import { resolveTimeout } from '../operations/call-options.ts'
 import { checkPath } from '../operations/paths.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
 import { type Lock, type LockOptions, QueueLock } from './lock.ts'
 import { upToPermits } from './lock-order.ts'
-import { persist } from './persist.ts'
 
 /** A lock that as many hold as it has seats. */
 export type Semaphore = Lock
 
 /** A semaphore with so many seats. Everybody has to name the same number: the first writes it into the node. */
-export function semaphore(ground: Ground, path: string, seats: number, options: LockOptions = {}): Semaphore {
+export function semaphore(
+  ground: ClientContext,
+  path: string,
+  seats: number,
+  options: LockOptions = {},
+): Semaphore {
   checkPath(path, 'semaphore')
   checkPermits(path, seats)
   const verify = (signal: AbortSignal): Promise<void> => agreeOnPermits(ground, path, seats, signal)
@@ -43,13 +48,13 @@ export function permitAgreement(seats: number, written: string): PermitAgreement
  * that is so the servers keep the node, and what is written in it stays.
  */
 async function agreeOnPermits(
-  ground: Ground,
+  ground: ClientContext,
   path: string,
   seats: number,
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {
-    const node = await persist(ground, signal, (options) => ground.operations.get(path, options))
+    const node = await retryUntilAborted(ground, signal, (options) => ground.operations.get(path, options))
     // Without the node there is no line either, and that is for the line to say.
     if (node === undefined) return
     const written = node.data.toString()
@@ -62,14 +67,14 @@ async function agreeOnPermits(
 
 // Whether it was we who wrote it does not matter.
 async function writePermits(
-  ground: Ground,
+  ground: ClientContext,
   path: string,
   seats: number,
   version: number,
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    await persist(ground, signal, (options) =>
+    await retryUntilAborted(ground, signal, (options) =>
       ground.operations.set(path, String(seats), { ...options, version, repeatable: true }),
     )
   } catch (thrown) {

@@ -1,48 +1,46 @@
-import type { Clock, HaError, Link } from '@ha/core'
-import { detachStack, leaseOf, Notifier } from '@ha/core/driver'
+import { type Clock, type Driver, type Endpoint, fullJitter, HaError, type Link } from '@ha/core'
+import { detachStack, leaseOf, Notifier, raceAbort, withDeadline } from '@ha/core/driver'
 import type { ZookeeperConnection } from '../connection/connection.ts'
-import type { Granted } from '../connection/handshake.ts'
-import type { Hello } from '../driver/greeting.ts'
-import type { Sessions } from '../ground.ts'
-import { ZookeeperError } from '../zookeeper-error.ts'
-import { Current } from './current.ts'
-import type { LiveSession } from './live-session.ts'
-import { sessionName } from './session-name.ts'
+import type { SessionGrant } from '../connection/handshake.ts'
+import type { Sessions } from '../context.ts'
+import { ZookeeperError } from '../errors.ts'
+import { type ConnectRequest, formatSessionId } from '../protocol/packets.ts'
+import { type LiveSession, Session } from './session.ts'
 
-export interface SessionsParts {
+interface SessionManagerDeps {
   readonly clock: Clock
   /** What is asked for, in milliseconds; the servers grant what their limits allow. */
   readonly timeoutMs: number
   /** Called when a session is over, before anything else hears of it. */
-  readonly onOver: (session: LiveSession, error: HaError) => void
+  readonly onEnded: (session: LiveSession, error: HaError) => void
   /** Called when a server has granted a session that there was not before. */
-  readonly onBegun: (session: LiveSession) => void
+  readonly onStarted: (session: LiveSession) => void
 }
 
-type Standing =
+type SessionState =
   /** The next handshake asks for a new session. */
   | { readonly kind: 'none' }
-  | { readonly kind: 'live'; readonly current: Current }
+  | { readonly kind: 'live'; readonly current: Session }
   /** There will be no other; `left` is what the servers may still have. */
-  | { readonly kind: 'closed'; readonly left: Current | undefined }
+  | { readonly kind: 'closed'; readonly left: Session | undefined }
 
 /**
  * The sessions of one client, one after the other. A session ends when a server says so, or when our own clock says
  * that a server may have ended it: from then on it is not used any more, whatever a server says later.
  */
-export class OwnSessions implements Sessions {
+export class SessionManager implements Sessions {
   readonly changed: Notifier = new Notifier()
-  readonly #parts: SessionsParts
+  readonly #deps: SessionManagerDeps
   // What was ours is taken over, and never mistaken for a stranger's. The latest ones, in their order.
   readonly #earlier = new Set<bigint>()
-  #standing: Standing = { kind: 'none' }
+  #standing: SessionState = { kind: 'none' }
   #epoch = 0
   #lastZxid = 0n
   #connection: ZookeeperConnection | undefined
   #link: Link<ZookeeperConnection> | undefined
 
-  constructor(parts: SessionsParts) {
-    this.#parts = parts
+  constructor(deps: SessionManagerDeps) {
+    this.#deps = deps
   }
 
   get current(): LiveSession | undefined {
@@ -50,7 +48,7 @@ export class OwnSessions implements Sessions {
   }
 
   /** The session of a closed client, until the servers have ended it. */
-  get left(): LiveSession | undefined {
+  get unclosed(): LiveSession | undefined {
     return this.#standing.kind === 'closed' ? this.#standing.left : undefined
   }
 
@@ -66,27 +64,27 @@ export class OwnSessions implements Sessions {
   }
 
   /** True of a session that was this client's and is over. */
-  wasOurs(id: bigint): boolean {
+  isFormerSession(id: bigint): boolean {
     return this.#earlier.has(id)
   }
 
   /** Binds them to the connection that they live on. */
-  follow(link: Link<ZookeeperConnection>): void {
+  attach(link: Link<ZookeeperConnection>): void {
     this.#link = link
     link.events.on('state', () => this.changed.notifyAll())
   }
 
   /** What the next handshake says. */
-  hello(): Hello {
-    const { timeoutMs } = this.#parts
+  connectRequest(): ConnectRequest {
+    const { timeoutMs } = this.#deps
     const wanted = this.#wanted()
     const sessionId = wanted?.id ?? 0n
-    const password = wanted?.password ?? newPassword
+    const password = wanted?.password ?? emptyPassword
     return { sessionId, password, lastZxid: this.lastZxid, timeoutMs }
   }
 
   // Also that of a closed client: it is taken over once more, to be ended.
-  #wanted(): Current | undefined {
+  #wanted(): Session | undefined {
     switch (this.#standing.kind) {
       case 'none':
         return undefined
@@ -101,17 +99,17 @@ export class OwnSessions implements Sessions {
    * A server has granted a session. Throws when it is one that we have given up: everybody has been told that it is
    * over.
    */
-  granted(granted: Granted): void {
+  sessionGranted(granted: SessionGrant): void {
     if (this.#standing.kind === 'closed') {
-      if (this.left?.id !== granted.sessionId) throw closed()
+      if (this.unclosed?.id !== granted.sessionId) throw clientClosedError()
       return
     }
-    if (this.#earlier.has(granted.sessionId)) throw givenUp(granted.sessionId)
+    if (this.#earlier.has(granted.sessionId)) throw sessionAbandonedError(granted.sessionId)
     if (this.#standing.kind === 'live' && this.#standing.current.id === granted.sessionId) {
-      this.#standing.current.grantedAgain(granted)
+      this.#standing.current.renewGrant(granted)
       return
     }
-    this.end(replaced())
+    this.endSession(sessionReplacedError())
     this.#begin(granted)
   }
 
@@ -119,32 +117,32 @@ export class OwnSessions implements Sessions {
    * The session goes on over this connection. Throws when it was given up since it was granted: the process may have
    * stood still before the connection was made.
    */
-  carriedBy(connection: ZookeeperConnection): void {
-    const { sessionId } = connection.granted
-    if (this.#wanted()?.id !== sessionId) throw givenUp(sessionId)
+  attachConnection(connection: ZookeeperConnection): void {
+    const { sessionId } = connection.grant
+    if (this.#wanted()?.id !== sessionId) throw sessionAbandonedError(sessionId)
     this.#lastZxid = this.lastZxid
     this.#connection = connection
-    if (this.#standing.kind === 'live') this.#standing.current.carriedBy(connection)
+    if (this.#standing.kind === 'live') this.#standing.current.attachConnection(connection)
   }
 
-  #begin(granted: Granted): void {
+  #begin(granted: SessionGrant): void {
     this.#epoch += 1
-    const { clock, onBegun } = this.#parts
+    const { clock, onStarted: onBegun } = this.#deps
     const onUncertain = (error: HaError): void => this.#lose(current, error)
-    const current = new Current({ granted, epoch: this.#epoch, clock, onUncertain })
+    const current = new Session({ granted, epoch: this.#epoch, clock, onUncertain })
     this.#standing = { kind: 'live', current }
     onBegun(current)
     this.changed.notifyAll()
   }
 
   /** The servers do not have the session any more: a server said so, or has ended it for us. */
-  gone(sessionId: bigint): void {
-    if (this.current?.id === sessionId) this.end(expiredBy())
-    if (this.left?.id === sessionId) this.#standing = { kind: 'closed', left: undefined }
+  sessionExpired(sessionId: bigint): void {
+    if (this.current?.id === sessionId) this.endSession(sessionExpiredError())
+    if (this.unclosed?.id === sessionId) this.#standing = { kind: 'closed', left: undefined }
   }
 
   /** Ends the current session for us: its signal fires in this turn. */
-  end(error: HaError): void {
+  endSession(error: HaError): void {
     if (this.#standing.kind !== 'live') return
     const { current } = this.#standing
     this.#standing = { kind: 'none' }
@@ -154,27 +152,27 @@ export class OwnSessions implements Sessions {
     this.#connection = undefined
     detachStack(error)
     current.end(error)
-    this.#parts.onOver(current, error)
+    this.#deps.onEnded(current, error)
     this.changed.notifyAll()
   }
 
   #remember(id: bigint): void {
     this.#earlier.add(id)
     const [oldest] = this.#earlier
-    if (this.#earlier.size > mostEarlier && oldest !== undefined) this.#earlier.delete(oldest)
+    if (this.#earlier.size > maxFormerSessions && oldest !== undefined) this.#earlier.delete(oldest)
   }
 
   /** Ends the session for us; there will be no other. */
   close(): void {
     const left = this.#standing.kind === 'live' ? this.#standing.current : undefined
-    this.end(closed())
+    this.endSession(clientClosedError())
     this.#standing = { kind: 'closed', left }
     this.changed.notifyAll()
   }
 
-  async live(signal: AbortSignal): Promise<LiveSession> {
+  async waitForSession(signal: AbortSignal): Promise<LiveSession> {
     for (;;) {
-      if (this.#standing.kind === 'closed' || this.#link === undefined) throw closed()
+      if (this.#standing.kind === 'closed' || this.#link === undefined) throw clientClosedError()
       await this.#link.acquire(signal)
       const { current } = this
       if (current !== undefined && this.connected) return current
@@ -183,9 +181,9 @@ export class OwnSessions implements Sessions {
   }
 
   // Nothing proves any more that the servers still have it. A connection that it may still be on ends with it.
-  #lose(current: Current, error: HaError): void {
+  #lose(current: Session, error: HaError): void {
     if (this.current !== current) return
-    this.end(error)
+    this.endSession(error)
     const link = this.#link
     const lease = link === undefined ? undefined : leaseOf(link.state)
     if (lease !== undefined) link?.fail(lease, error)
@@ -194,24 +192,89 @@ export class OwnSessions implements Sessions {
 
 // A session that we gave up lives on with the servers for its timeout at the most: of so many that ended, they have the
 // latest few.
-const mostEarlier = 1_000
+const maxFormerSessions = 1_000
 
 // Sixteen zero bytes: what a client that has no session yet says.
-const newPassword = Buffer.alloc(16)
+const emptyPassword = Buffer.alloc(16)
 
-function expiredBy(): ZookeeperError {
+function sessionExpiredError(): ZookeeperError {
   return new ZookeeperError('session-lost', 'the servers have ended the session', { retryable: true })
 }
 
-function replaced(): ZookeeperError {
+function sessionReplacedError(): ZookeeperError {
   return new ZookeeperError('session-lost', 'a server has granted another session', { retryable: true })
 }
 
-function givenUp(id: bigint): ZookeeperError {
-  const message = `the session ${sessionName(id)} was given up before a connection carried it`
+function sessionAbandonedError(id: bigint): ZookeeperError {
+  const message = `the session ${formatSessionId(id)} was given up before a connection carried it`
   return new ZookeeperError('session-lost', message, { retryable: true })
 }
 
-function closed(): ZookeeperError {
+function clientClosedError(): ZookeeperError {
   return new ZookeeperError('closed', 'the client is closed')
+}
+
+export interface CloseSessionDeps {
+  readonly driver: Driver<ZookeeperConnection>
+  readonly sessions: SessionManager
+  readonly clock: Clock
+  readonly random: () => number
+  /** The servers, in the order in which to ask them; another one each time. */
+  readonly plan: () => readonly Endpoint[]
+}
+
+const closeBackoff = fullJitter({ baseMs: 50, maxMs: 250 })
+
+/**
+ * Ends on the servers the session that a closed client left there: asks one after the other, over a connection made for
+ * it, until one has ended it or says that it is over, at the latest after `timeoutMs`. Never rejects: what nobody ends
+ * in time ends by its timeout.
+ */
+export async function closeSession(deps: CloseSessionDeps, timeoutMs: number): Promise<void> {
+  const { clock, sessions } = deps
+  if (sessions.unclosed === undefined) return
+  const expired = (): HaError => closeTimeoutError('the session', timeoutMs)
+  await withDeadline(clock, { timeoutMs, expired }, (signal) =>
+    tryServersInRounds(deps, timeoutMs, signal),
+  ).catch(() => undefined)
+}
+
+async function tryServersInRounds(
+  deps: CloseSessionDeps,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { clock, random, plan, sessions } = deps
+  for (let round = 0; ; round++) {
+    const endpoints = plan()
+    // Each gets its share: one that takes the connection and says nothing must leave time for the others.
+    const shareMs = Math.max(1, timeoutMs / endpoints.length)
+    for (const endpoint of endpoints) {
+      await closeAt(deps, endpoint, shareMs, signal)
+      if (sessions.unclosed === undefined) return
+    }
+    await clock.sleep(closeBackoff(round, random), signal)
+  }
+}
+
+async function closeAt(
+  { driver, clock }: CloseSessionDeps,
+  endpoint: Endpoint,
+  timeoutMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const expired = (): HaError => closeTimeoutError(endpoint.host, timeoutMs)
+  const closing = withDeadline(clock, { timeoutMs, signal, expired }, async (inner) => {
+    const connection = await driver.open(endpoint, inner)
+    await raceAbort(driver.close(connection), inner, () => undefined).finally(() =>
+      driver.destroy(connection),
+    )
+  })
+  // The next one is asked, whatever it was.
+  await closing.catch(() => undefined)
+  signal.throwIfAborted()
+}
+
+function closeTimeoutError(what: string, timeoutMs: number): HaError {
+  return new HaError('timed-out', `${what}: not ended within ${timeoutMs} ms`)
 }

@@ -9,7 +9,7 @@ export type WatchedPaths = Readonly<Record<WatchKind | 'recursive', Iterable<str
 export type WatchListener = (event: WatchEvent) => void
 
 // Which watches an event ends, as the servers do it.
-const told: Readonly<Record<WatchEvent['kind'], readonly WatchKind[]>> = {
+const endedKinds: Readonly<Record<WatchEvent['kind'], readonly WatchKind[]>> = {
   created: ['data', 'exists'],
   deleted: ['data', 'exists', 'children'],
   changed: ['data', 'exists'],
@@ -54,7 +54,7 @@ export class WatchTable {
   }
 
   /** What the servers need not watch any more at a node, in their words; undefined while somebody listens. */
-  unneeded(kind: WatchKind | 'recursive', path: string): 'data' | 'children' | 'any' | undefined {
+  removableType(kind: WatchKind | 'recursive', path: string): 'data' | 'children' | 'any' | undefined {
     const { data, exists, children } = this.#once
     const hasData = data.has(path) || exists.has(path)
     const hasChildren = children.has(path)
@@ -85,7 +85,7 @@ export class WatchTable {
   /** Whom an event concerns; those who are told once are taken out. */
   take(event: WatchEvent): readonly WatchListener[] {
     const listeners: WatchListener[] = []
-    for (const kind of told[event.kind]) {
+    for (const kind of endedKinds[event.kind]) {
       const all = this.#once[kind].get(event.path)
       if (all === undefined) continue
       this.#once[kind].delete(event.path)

@@ -1,25 +1,24 @@
 import type { Declaration, Link } from '@ha/core'
 import { leaseOf } from '@ha/core/driver'
+import type { Chroot } from '../chroot.ts'
 import type { ZookeeperConnection } from '../connection/connection.ts'
-import { ReplyError } from '../driver/reply-error.ts'
-import { addWatch, removeWatches, setWatches } from '../driver/watch-requests.ts'
 import type { WatchEvent } from '../node.ts'
-import type { Chroot } from '../operations/paths.ts'
-import { batches } from './batches.ts'
-import { type WatchKind, type WatchListener, WatchTable } from './watch-table.ts'
+import { ReplyError } from '../protocol/error-codes.ts'
+import { addWatch, removeWatches, setWatches } from '../protocol/requests.ts'
+import { type WatchedPaths, type WatchKind, type WatchListener, WatchTable } from './watch-table.ts'
 
-export interface WatchesParts {
+interface WatchesDeps {
   readonly chroot: Chroot
   /** The highest transaction that any answer has told of: what has changed since is told when watches are set again. */
   readonly lastZxid: () => bigint
   /** Called with what a listener threw. */
-  readonly onDefect: (where: string, thrown: unknown) => void
+  readonly reportDefect: (where: string, thrown: unknown) => void
 }
 
 /** One listener that has been added. */
-export interface Watch {
+interface Watch {
   /** The node exists: the servers watch it for its changes. */
-  found(): void
+  nodeFound(): void
   /** Stops listening. Idempotent. */
   end(): void
 }
@@ -37,14 +36,14 @@ export class Watches implements Declaration<ZookeeperConnection> {
   readonly gates = true
   readonly survives = false
   readonly timeoutMs: number = timeoutMs
-  readonly #parts: WatchesParts
+  readonly #deps: WatchesDeps
   readonly #table = new WatchTable()
   #link: Link<ZookeeperConnection> | undefined
   // Since when changes have to be told, until all watches are set on one connection.
   #since: bigint | undefined
 
-  constructor(parts: WatchesParts) {
-    this.#parts = parts
+  constructor(deps: WatchesDeps) {
+    this.#deps = deps
   }
 
   /** How many nodes are watched, each kind counted for itself. */
@@ -52,31 +51,31 @@ export class Watches implements Declaration<ZookeeperConnection> {
     return this.#table.size
   }
 
-  follow(link: Link<ZookeeperConnection>): void {
+  attach(link: Link<ZookeeperConnection>): void {
     this.#link = link
   }
 
   /** A connection begins: what has changed since the one before is told when the watches are set. */
-  begin(): void {
-    const lastZxid = this.#parts.lastZxid()
+  connectionStarted(): void {
+    const lastZxid = this.#deps.lastZxid()
     if (this.#since === undefined || lastZxid < this.#since) this.#since = lastZxid
   }
 
   /** What a server told. A listener that throws hurts only itself. */
-  hear(event: WatchEvent): void {
-    const below = { kind: event.kind, path: this.#parts.chroot.below(event.path) }
+  dispatch(event: WatchEvent): void {
+    const below = { kind: event.kind, path: this.#deps.chroot.toClient(event.path) }
     for (const listener of this.#table.take(event)) {
       try {
         listener(below)
       } catch (thrown) {
-        this.#parts.onDefect('a watch’s listener', thrown)
+        this.#deps.reportDefect('a watch’s listener', thrown)
       }
     }
   }
 
   /** Listens, once, from before the read that makes a server watch until it is told. */
   add(kind: WatchKind, path: string, listener: WatchListener): Watch {
-    const above = this.#parts.chroot.above(path)
+    const above = this.#deps.chroot.toServer(path)
     let kept = kind
     let isOver = false
     const own: WatchListener = (event) => {
@@ -85,7 +84,7 @@ export class Watches implements Declaration<ZookeeperConnection> {
     }
     this.#table.add(kind, above, own)
     return {
-      found: () => {
+      nodeFound: () => {
         if (kept !== 'exists') return
         kept = 'data'
         this.#table.move(above, own, 'exists', 'data')
@@ -106,7 +105,7 @@ export class Watches implements Declaration<ZookeeperConnection> {
     listener: WatchListener,
     connection: ZookeeperConnection,
   ): Promise<() => void> {
-    const above = this.#parts.chroot.above(path)
+    const above = this.#deps.chroot.toServer(path)
     const own: WatchListener = (event) => listener(event)
     const end = (): void => {
       this.#table.removeRecursive(above, own)
@@ -123,10 +122,10 @@ export class Watches implements Declaration<ZookeeperConnection> {
   }
 
   async apply(connection: ZookeeperConnection, signal: AbortSignal): Promise<void> {
-    const relativeZxid = this.#since ?? this.#parts.lastZxid()
+    const relativeZxid = this.#since ?? this.#deps.lastZxid()
     try {
       // One after the other: all at once may be more than the connection has room for, on each that follows.
-      for (const batch of batches(this.#table.paths())) {
+      for (const batch of watchBatches(this.#table.paths())) {
         signal.throwIfAborted()
         await connection.send(setWatches({ relativeZxid, ...batch, persistent: [] }))
       }
@@ -140,9 +139,43 @@ export class Watches implements Declaration<ZookeeperConnection> {
 
   // A watch that is left on a server is told once and heard by nobody: nothing is lost when this fails.
   #drop(path: string, kind: WatchKind | 'recursive'): void {
-    const type = this.#table.unneeded(kind, path)
+    const type = this.#table.removableType(kind, path)
     if (type === undefined) return
     const lease = this.#link === undefined ? undefined : leaseOf(this.#link.state)
     lease?.connection.send(removeWatches(path, type)).catch(() => undefined)
   }
+}
+
+// As the Java client does: a request that is larger than the servers’ `jute.maxbuffer` would end each new connection.
+const maxBatchBytes = 128 * 1024
+
+// A vector's entry is the text and four bytes of length.
+const entryBytes = 4
+
+/** What one request sets. */
+type WatchBatch = Readonly<Record<keyof WatchedPaths, readonly string[]>>
+
+/** Divides what is watched into requests of at most 128 KiB each; what is not watched any more at its turn is left out. */
+export function* watchBatches(paths: WatchedPaths): Generator<WatchBatch, void> {
+  let batch = emptyBatch()
+  let bytes = 0
+  for (const kind of watchKinds) {
+    for (const path of paths[kind]) {
+      const size = entryBytes + Buffer.byteLength(path)
+      if (bytes > 0 && bytes + size > maxBatchBytes) {
+        yield batch
+        batch = emptyBatch()
+        bytes = 0
+      }
+      batch[kind].push(path)
+      bytes += size
+    }
+  }
+  if (bytes > 0) yield batch
+}
+
+const watchKinds = ['data', 'exists', 'children', 'recursive'] as const
+
+function emptyBatch(): Record<keyof WatchedPaths, string[]> {
+  return { data: [], exists: [], children: [], recursive: [] }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Freshness, type FreshnessFacts, freshUntilMs, nextFreshness } from '../../src/cache/cache.ts'
-import type { LiveSession } from '../../src/session/live-session.ts'
+import type { LiveSession } from '../../src/session/session.ts'
 
 /** A session whose latest answered request was sent at `confirmedAtMs`. */
 function sessionOf(confirmedAtMs: number): LiveSession {

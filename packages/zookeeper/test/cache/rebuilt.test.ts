@@ -1,9 +1,9 @@
 import { FakeClock, seededRandom } from '@ha/core/testing'
 import { startFakeEnsemble } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
+import { Zookeeper } from '../../src/client.ts'
 import type { Dial } from '../../src/connection/socket.ts'
 import { resolveZookeeperOptions } from '../../src/options.ts'
-import { Zookeeper } from '../../src/zookeeper.ts'
 import { after, bench } from '../client/virtual.ts'
 
 describe('a cache in a new session', () => {

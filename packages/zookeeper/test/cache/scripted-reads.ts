@@ -1,10 +1,10 @@
 import { HaError } from '@ha/core'
 import { Notifier } from '@ha/core/driver'
 import { FakeClock, settle } from '@ha/core/testing'
-import type { Ground, Sessions } from '../../src/ground.ts'
+import type { ClientContext, Sessions } from '../../src/context.ts'
 import type { Children, Node, Stat, WatchEvent } from '../../src/node.ts'
 import type { Watched, WatchedReads } from '../../src/operations/operations.ts'
-import type { LiveSession } from '../../src/session/live-session.ts'
+import type { LiveSession } from '../../src/session/session.ts'
 import { nodeOf, statOf } from './node-of.ts'
 
 /** One read that a test answers. */
@@ -142,7 +142,7 @@ export class ScriptedSessions implements Sessions {
     await settle()
   }
 
-  async live(signal: AbortSignal): Promise<LiveSession> {
+  async waitForSession(signal: AbortSignal): Promise<LiveSession> {
     for (;;) {
       if (this.current !== undefined && this.connected) return this.current
       await this.changed.wait(signal)
@@ -158,15 +158,15 @@ export function scriptedGround() {
   const end = new AbortController()
   const defects: unknown[] = []
   const ground = {
-    watched: reads,
+    watchedReads: reads,
     sessions,
     clock,
     random: () => 0.5,
     signal: end.signal,
     operationTimeoutMs: 1_000,
     link: { start: () => undefined, trouble: () => undefined },
-    onDefect: (_where: string, thrown: unknown) => defects.push(thrown),
-  } as unknown as Ground
+    reportDefect: (_where: string, thrown: unknown) => defects.push(thrown),
+  } as unknown as ClientContext
   return { ground, clock, reads, sessions, end, defects }
 }
 

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Zookeeper } from '../../src/zookeeper.ts'
+import type { Zookeeper } from '../../src/client.ts'
 import { after, type Bench, bench } from './virtual.ts'
 
 /** Everything that waits for a server and takes a signal. */

@@ -1,7 +1,7 @@
 import { isSoak, seededRandom, simulationSeeds } from '@ha/core/testing'
 import type { RequestPosition, Rule } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
-import type { Zookeeper } from '../../src/zookeeper.ts'
+import type { Zookeeper } from '../../src/client.ts'
 import { openWorld, type World } from '../properties/world.ts'
 
 const seeds = simulationSeeds(150)

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { Zookeeper } from '../../src/zookeeper.ts'
+import type { Zookeeper } from '../../src/client.ts'
 import { after, type Bench, bench } from './virtual.ts'
 
 /** What keeps the session from being ended over the connection that there is, while other servers take part. */

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Zookeeper } from '../../src/zookeeper.ts'
+import type { Zookeeper } from '../../src/client.ts'
 import { openWorld, type World } from '../properties/world.ts'
 
 let world: World

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
-import { createZookeeper } from '../../src/zookeeper.ts'
+import { createZookeeper } from '../../src/client.ts'
 import { openWorld } from '../properties/world.ts'
 
 const secret = 'very-secret'

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { Zookeeper } from '../../src/zookeeper.ts'
+import type { Zookeeper } from '../../src/client.ts'
 import { after, type Bench, bench } from './virtual.ts'
 
 const failure = (work: Promise<unknown>): Promise<unknown> =>

@@ -1,7 +1,7 @@
 import { FakeClock, seededRandom } from '@ha/core/testing'
 import { type FakeEnsemble, type FakeEnsembleOptions, startFakeEnsemble } from '@ha/testing/zookeeper'
+import { Zookeeper } from '../../src/client.ts'
 import { resolveZookeeperOptions, type ZookeeperOptions } from '../../src/options.ts'
-import { Zookeeper } from '../../src/zookeeper.ts'
 
 export interface BenchOptions extends FakeEnsembleOptions {
   /** When the servers come up, by the clock, whose whole ticks are theirs. Default 0. */

@@ -1,12 +1,10 @@
 import { isHaError } from '@ha/core'
 import { settle } from '@ha/core/testing'
 import { describe, expect, it, vi } from 'vitest'
-import type { ConnectionError } from '../../src/connection/connection-error.ts'
-import { defaultLimits } from '../../src/connection/limits.ts'
-import { MalformedError } from '../../src/driver/malformed.ts'
-import { exists, getData, sync } from '../../src/driver/read-requests.ts'
-import { ReplyError } from '../../src/driver/reply-error.ts'
-import { setWatches } from '../../src/driver/watch-requests.ts'
+import type { ConnectionError } from '../../src/connection/error-classification.ts'
+import { defaultLimits } from '../../src/connection/in-flight.ts'
+import { MalformedError, ReplyError } from '../../src/protocol/error-codes.ts'
+import { exists, getData, setWatches, sync } from '../../src/protocol/requests.ts'
 import { opened } from './opened.ts'
 import { event, int, reply, stat, ustring } from './raw-peer.ts'
 
@@ -46,7 +44,7 @@ describe('a request', () => {
     peer.say(reply(1, { err: code }))
     expect(await refused).toBeInstanceOf(ReplyError)
     expect(await refused).toMatchObject({ code, symbol, path: '/a' })
-    expect(connection.over).toBeUndefined()
+    expect(connection.endError).toBeUndefined()
   })
 
   it('whose yes cannot be read is the only one that fails', async () => {
@@ -125,7 +123,7 @@ describe('an answer that is too large', () => {
     const asked = connection.send(sync('/'))
     peer.say(bytes)
     await expect(asked).rejects.toMatchObject({ kind: 'lost' })
-    expect(connection.over?.cause).toBeInstanceOf(MalformedError)
+    expect(connection.endError?.cause).toBeInstanceOf(MalformedError)
   })
 })
 
@@ -141,7 +139,7 @@ describe('an answer that was not the next', () => {
     for (const each of await Promise.allSettled(both)) {
       expect(each).toMatchObject({ reason: { kind: 'lost', sent: true, cause: { code: 'lost' } } })
     }
-    expect(connection.over?.cause).toBeInstanceOf(MalformedError)
+    expect(connection.endError?.cause).toBeInstanceOf(MalformedError)
   })
 })
 
@@ -150,7 +148,7 @@ describe('the end of a connection', () => {
     const { connection, peer } = await opened()
     const seen: unknown[] = []
     const again = connection.send(sync('/')).catch((error: ConnectionError) => {
-      seen.push(error.kind, isHaError(connection.over))
+      seen.push(error.kind, isHaError(connection.endError))
       return connection.send(sync('/'))
     })
     peer.stream.end()
@@ -174,17 +172,17 @@ describe('the end of a connection', () => {
   it('by our own wish ends the session first, and waits for the word of the server', async () => {
     const { connection, peer } = await opened()
     const ended = vi.fn()
-    const end = connection.end().then(ended)
+    const end = connection.closeSession().then(ended)
     await settle()
     expect([peer.opcodes, ended.mock.calls.length]).toEqual([[-11], 0])
     peer.say(reply(1))
     await end
-    expect([ended.mock.calls, connection.over?.code]).toEqual([[[true]], 'lost'])
+    expect([ended.mock.calls, connection.endError?.code]).toEqual([[[true]], 'lost'])
   })
 
   it('by our own wish comes also when the server hangs up instead', async () => {
     const { connection, peer } = await opened()
-    const end = connection.end()
+    const end = connection.closeSession()
     peer.stream.end()
     await expect(end).resolves.toBe(false)
   })
@@ -209,14 +207,14 @@ describe('an event', () => {
     const { connection, peer } = await opened()
     peer.say(...[-1, 5, 6, 7, 99].map((type) => event(type, '/a')))
     await settle()
-    expect([connection.otherEvents, connection.over]).toEqual([5, undefined])
+    expect([connection.ignoredEvents, connection.endError]).toEqual([5, undefined])
   })
 
   it('that cannot be read ends the connection: a watch would be lost without a word', async () => {
     const { connection, peer } = await opened()
     peer.say(reply(-1, { zxid: -1n, body: int(3) }))
     await settle()
-    expect(connection.over?.cause).toBeInstanceOf(MalformedError)
+    expect(connection.endError?.cause).toBeInstanceOf(MalformedError)
   })
 
   it('whose listener throws takes nothing from those behind it', async () => {

@@ -3,13 +3,24 @@ import { type FakeEnsemble, startFakeEnsemble } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
 import type { ZookeeperConnection } from '../../src/connection/connection.ts'
 import { zookeeperDriver } from '../../src/connection/driver.ts'
-import type { Granted } from '../../src/connection/handshake.ts'
-import { create, type NewNode } from '../../src/driver/create-request.ts'
-import { multi } from '../../src/driver/multi-request.ts'
-import { exists, getAcl, getChildren, getData, sync } from '../../src/driver/read-requests.ts'
-import { addWatch, removeWatches, setWatches } from '../../src/driver/watch-requests.ts'
-import { remove, setAcl, setData } from '../../src/driver/write-requests.ts'
+import type { SessionGrant } from '../../src/connection/handshake.ts'
 import type { Acl, WatchEvent } from '../../src/node.ts'
+import { multi } from '../../src/protocol/multi.ts'
+import {
+  addWatch,
+  create,
+  exists,
+  getAcl,
+  getChildren,
+  getData,
+  type NewNode,
+  remove,
+  removeWatches,
+  setAcl,
+  setData,
+  setWatches,
+  sync,
+} from '../../src/protocol/requests.ts'
 import { never, newSession } from './opened.ts'
 
 const anyone: readonly Acl[] = [
@@ -24,13 +35,13 @@ function node(path: string, more: Partial<NewNode> = {}): NewNode {
 async function meet() {
   const clock = new FakeClock()
   const ensemble = await startFakeEnsemble({ clock, listens: false })
-  const granted: Granted[] = []
-  const open = async (from: Granted | undefined = undefined, at = 1): Promise<ZookeeperConnection> => {
+  const granted: SessionGrant[] = []
+  const open = async (from: SessionGrant | undefined = undefined, at = 1): Promise<ZookeeperConnection> => {
     const driver = zookeeperDriver({
       clock,
-      hello: () => (from === undefined ? newSession : { ...newSession, ...from, lastZxid: 0n }),
+      connectRequest: () => (from === undefined ? newSession : { ...newSession, ...from, lastZxid: 0n }),
       onGranted: (grant) => granted.push(grant),
-      onGone: () => undefined,
+      onExpired: () => undefined,
       dial: (endpoint, signal) => ensemble.dial(endpoint, signal),
     })
     const opening = driver.open(ensemble.node(at).endpoint, never)
@@ -68,7 +79,7 @@ describe('a conversation with servers that read the protocol by themselves', () 
     const paths = []
     for (const each of kinds) paths.push((await connection.send(create(each))).path)
     expect(paths).toEqual(['/e', expect.stringMatching(/^\/s-\d{10}$/), '/c', '/t'])
-    expect(ensemble.owners().get(connection.granted.sessionId)).toEqual(['/e'])
+    expect(ensemble.owners().get(connection.grant.sessionId)).toEqual(['/e'])
     const { names } = await connection.send(getChildren('/', false))
     expect(names).toEqual(expect.arrayContaining(['e', 'c', 't']))
   })
@@ -148,7 +159,7 @@ describe('a conversation with servers that read the protocol by themselves', () 
     await second.send(
       setWatches({ relativeZxid: lastZxid, data: ['/a'], exists: [], children: [], ...lasting }),
     )
-    expect(second.granted).toMatchObject({ resumed: true, sessionId: first.granted.sessionId })
+    expect(second.grant).toMatchObject({ resumed: true, sessionId: first.grant.sessionId })
     expect(told).toEqual([{ kind: 'changed', path: '/a' }])
   })
 
@@ -156,7 +167,7 @@ describe('a conversation with servers that read the protocol by themselves', () 
     const { open, ensemble } = await meet()
     const connection = await open()
     await connection.send(create(node('/e', { kind: 'ephemeral' })))
-    await connection.end()
+    await connection.closeSession()
     expect(ownedNodes(ensemble)).toEqual([])
   })
 })

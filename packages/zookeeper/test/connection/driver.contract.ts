@@ -20,9 +20,9 @@ describe('the ZooKeeper driver', () => {
       return {
         driver: zookeeperDriver({
           clock: systemClock,
-          hello: () => newSession,
+          connectRequest: () => newSession,
           onGranted: () => undefined,
-          onGone: () => undefined,
+          onExpired: () => undefined,
           dial: async (endpoint, signal) => {
             const socket = await dial(endpoint, signal)
             sockets.push(socket)

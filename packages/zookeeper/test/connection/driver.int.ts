@@ -3,15 +3,26 @@ import { systemClock } from '@ha/core'
 import { afterAll, afterEach, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { ZookeeperConnection } from '../../src/connection/connection.ts'
 import { zookeeperDriver } from '../../src/connection/driver.ts'
-import { type ConnectionLimits, defaultLimits } from '../../src/connection/limits.ts'
-import type { Login } from '../../src/connection/login.ts'
-import { create, type NewNode } from '../../src/driver/create-request.ts'
-import type { Hello } from '../../src/driver/greeting.ts'
-import { multi } from '../../src/driver/multi-request.ts'
-import { exists, getAcl, getChildren, getData, sync } from '../../src/driver/read-requests.ts'
-import { addWatch, removeWatches, setWatches } from '../../src/driver/watch-requests.ts'
-import { remove, setAcl, setData } from '../../src/driver/write-requests.ts'
+import { type ConnectionLimits, defaultLimits } from '../../src/connection/in-flight.ts'
 import type { Acl } from '../../src/node.ts'
+import { multi } from '../../src/protocol/multi.ts'
+import type { ConnectRequest } from '../../src/protocol/packets.ts'
+import {
+  type AuthInfo,
+  addWatch,
+  create,
+  exists,
+  getAcl,
+  getChildren,
+  getData,
+  type NewNode,
+  remove,
+  removeWatches,
+  setAcl,
+  setData,
+  setWatches,
+  sync,
+} from '../../src/protocol/requests.ts'
 import { never, newSession } from './opened.ts'
 
 let lab: Lab
@@ -33,8 +44,8 @@ afterAll(() => {
 
 interface Wanted {
   readonly at?: number
-  readonly hello?: Partial<Hello>
-  readonly auth?: readonly Login[]
+  readonly hello?: Partial<ConnectRequest>
+  readonly auth?: readonly AuthInfo[]
   readonly onGone?: (sessionId: bigint) => void
   readonly limits?: ConnectionLimits
 }
@@ -48,10 +59,10 @@ async function open({
 }: Wanted = {}): Promise<ZookeeperConnection> {
   const driver = zookeeperDriver({
     clock: systemClock,
-    hello: () => ({ ...newSession, ...hello }),
+    connectRequest: () => ({ ...newSession, ...hello }),
     auth: () => auth ?? [],
     onGranted: () => undefined,
-    onGone: onGone ?? (() => undefined),
+    onExpired: onGone ?? (() => undefined),
     limits,
   })
   const each = await driver.open(lab.nodes[at]!.endpoint, never)
@@ -99,7 +110,7 @@ describe('on real servers', () => {
       node(`${parent}/ts-`, { ttlMs: 60_000, sequential: true }),
     ]
     const made = await Promise.all(kinds.map((each) => connection.send(create(each))))
-    const { sessionId } = connection.granted
+    const { sessionId } = connection.grant
     expect(made.map(({ stat }) => stat.ephemeralOwner === sessionId)).toEqual([
       true,
       false,
@@ -184,7 +195,7 @@ describe('on real servers', () => {
     const parent = await inFolder()
     const first = await open({ at: 0 })
     await first.send(create(node(`${parent}/e`, { kind: 'ephemeral' })))
-    const { sessionId, password } = first.granted
+    const { sessionId, password } = first.grant
     const { lastZxid } = first
     first.destroy()
     await connection.send(setData(`${parent}/e`, 'meanwhile'))
@@ -198,7 +209,7 @@ describe('on real servers', () => {
     )
     await second.send(setWatches({ ...nothing, relativeZxid: lastZxid, data: [], recursive: [parent] }))
     await second.send(setData(`${parent}/e`, 'again'))
-    expect(second.granted).toMatchObject({ resumed: true, sessionId, timeoutMs: first.granted.timeoutMs })
+    expect(second.grant).toMatchObject({ resumed: true, sessionId, timeoutMs: first.grant.timeoutMs })
     expect(told).toEqual([
       { kind: 'changed', path: `${parent}/e` },
       { kind: 'changed', path: `${parent}/e` },
@@ -208,7 +219,7 @@ describe('on real servers', () => {
 
   test('a session of another password is over for us, and goes on for its owner', async () => {
     const expired: bigint[] = []
-    const { sessionId } = connection.granted
+    const { sessionId } = connection.grant
     const hello = { sessionId, password: Buffer.alloc(16, 1) }
     const stolen = open({ at: 1, hello, onGone: (id) => expired.push(id) })
     await expect(stolen).rejects.toMatchObject({ code: 'session-lost', retryable: true })
@@ -220,7 +231,7 @@ describe('on real servers', () => {
     const parent = await inFolder()
     const other = await open({ at: 2 })
     await other.send(create(node(`${parent}/e`, { kind: 'ephemeral' })))
-    await other.end()
+    await other.closeSession()
     await connection.send(sync(parent))
     expect((await connection.send(getChildren(parent, false))).names).toEqual([])
   })
@@ -243,9 +254,9 @@ describe('on real servers', () => {
   test('a living server hears a knock', async () => {
     const driver = zookeeperDriver({
       clock: systemClock,
-      hello: () => newSession,
+      connectRequest: () => newSession,
       onGranted: () => undefined,
-      onGone: () => undefined,
+      onExpired: () => undefined,
     })
     await expect(driver.probeEndpoint(lab.nodes[0]!.endpoint, never)).resolves.toBeUndefined()
   })

@@ -14,7 +14,7 @@ describe('a handshake', () => {
       lastZxid: 0x500000007n,
       timeoutMs: 10_000,
     }
-    const { peer } = await dialled({ hello: () => hello })
+    const { peer } = await dialled({ connectRequest: () => hello })
     expect(peer.hello?.toString('hex')).toBe(
       `00000000${'0000000500000007'}${'00002710'}${'0000000000001234'}00000010${'09'.repeat(16)}00`,
     )
@@ -24,7 +24,7 @@ describe('a handshake', () => {
     const { granted, connection } = await opened({}, { timeoutMs: 4_000, sessionId: -7n })
     const expected = { sessionId: -7n, timeoutMs: 4_000, password: Buffer.alloc(16, 7), resumed: false }
     expect(granted).toEqual([{ ...expected, askedAtMs: 0 }])
-    expect(connection.granted).toBe(granted[0])
+    expect(connection.grant).toBe(granted[0])
   })
 
   it.each([
@@ -32,10 +32,10 @@ describe('a handshake', () => {
     ['of another number is new', 0x200n, false],
   ])('whose session %s', async (_, sessionId, resumed) => {
     const { connection } = await opened(
-      { hello: () => ({ ...newSession, sessionId: 0x100n }) },
+      { connectRequest: () => ({ ...newSession, sessionId: 0x100n }) },
       { sessionId },
     )
-    expect(connection.granted.resumed).toBe(resumed)
+    expect(connection.grant.resumed).toBe(resumed)
   })
 
   it.each([
@@ -43,7 +43,7 @@ describe('a handshake', () => {
     ['says more than we know', Buffer.of(0, 1, 2, 3)],
   ])('is understood of a server that %s', async (_, flag) => {
     const { connection } = await opened({}, { flag })
-    expect(connection.granted).toMatchObject({ sessionId: 0x100n, timeoutMs: 6_000 })
+    expect(connection.grant).toMatchObject({ sessionId: 0x100n, timeoutMs: 6_000 })
   })
 
   it.each([
@@ -51,7 +51,7 @@ describe('a handshake', () => {
     ['no number', { sessionId: 0n }],
   ])('that grants %s says that the session is over', async (_, grant) => {
     const { peer, expired, granted, opening } = await dialled({
-      hello: () => ({ ...newSession, sessionId: 0x77n }),
+      connectRequest: () => ({ ...newSession, sessionId: 0x77n }),
     })
     peer.say(welcome(grant))
     await expect(opening).rejects.toMatchObject({ code: 'session-lost', retryable: true })
@@ -167,9 +167,9 @@ function knock() {
   const abort = new AbortController()
   const driver = zookeeperDriver({
     clock: { now: () => 0, after: () => () => undefined, sleep: async () => undefined },
-    hello: () => newSession,
+    connectRequest: () => newSession,
     onGranted: () => undefined,
-    onGone: () => undefined,
+    onExpired: () => undefined,
     dial: async () => stream,
   })
   const knocking = driver.probeEndpoint(endpoint, abort.signal)

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Frames } from '../../src/connection/frames.ts'
-import { MalformedError } from '../../src/driver/malformed.ts'
+import { FrameReader } from '../../src/connection/wire.ts'
+import { MalformedError } from '../../src/protocol/error-codes.ts'
 import { framed, int } from './raw-peer.ts'
 
 describe('the frames of a socket', () => {
@@ -11,7 +11,7 @@ describe('the frames of a socket', () => {
     fc.assert(
       fc.property(bodies, cuts, (expected, sizes) => {
         const bytes = Buffer.concat(expected.map((body) => framed(body)))
-        const frames = new Frames(40)
+        const frames = new FrameReader(40)
         const read = chunksOf(bytes, sizes).flatMap((chunk) =>
           [...frames.read(chunk)].map(({ bytes }) => [...bytes]),
         )
@@ -22,7 +22,7 @@ describe('the frames of a socket', () => {
 
   it('may come one byte at a time, at the cost of one copy', () => {
     const bytes = framed(Buffer.alloc(1_000_000, 7))
-    const frames = new Frames(1_000_000)
+    const frames = new FrameReader(1_000_000)
     const lengths: number[] = []
     for (let i = 0; i < bytes.length; i++) {
       for (const frame of frames.read(bytes.subarray(i, i + 1))) lengths.push(frame.bytes.length)
@@ -31,7 +31,7 @@ describe('the frames of a socket', () => {
   })
 
   it('are not believed to be shorter than nothing', () => {
-    const frames = new Frames(40)
+    const frames = new FrameReader(40)
     expect(() => [...frames.read(int(-1))]).toThrow(MalformedError)
   })
 
@@ -46,16 +46,16 @@ describe('the frames of a socket', () => {
       { bytes: Buffer.of(2), wholeBytes: 1 },
     ]
     for (let size = 1; size < bytes.length; size += 13) {
-      const frames = new Frames(40)
+      const frames = new FrameReader(40)
       const read = chunksOf(bytes, [size]).flatMap((chunk) => [...frames.read(chunk)])
       expect(read, `in pieces of ${size}`).toEqual(expected)
     }
-    expect([...new Frames(40).read(bytes.subarray(0, 20))]).toEqual([head])
+    expect([...new FrameReader(40).read(bytes.subarray(0, 20))]).toEqual([head])
   })
 
   it('that came before a length that cannot be are handed over', () => {
     const read: Buffer[] = []
-    const frames = new Frames(40)
+    const frames = new FrameReader(40)
     const readAll = (): void => {
       for (const { bytes } of frames.read(Buffer.concat([framed(Buffer.of(1)), int(-5)]))) read.push(bytes)
     }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { look } from '../../src/connection/heartbeat.ts'
+import { nextAction } from '../../src/connection/heartbeat.ts'
 
 // A session of 6 s: pings after 2 s without a word of ours, silent after 4 s without one of the server's.
 const timeoutMs = 6_000
@@ -20,18 +20,35 @@ describe('a look at a connection', () => {
       { kind: 'wait', againMs: 500 },
     ],
     ['pings on though the server is nearly given up', 8_000, 6_500, { kind: 'ping', againMs: 500 }],
-    ['gives the server up after two thirds of the session', 9_500, 6_000, { kind: 'silent', quietMs: 4_000 }],
+    [
+      'gives the server up after two thirds of the session',
+      9_500,
+      6_000,
+      { kind: 'unresponsive', quietMs: 4_000 },
+    ],
   ] as const)('%s', (_, sentAtMs, heardAtMs, expected) => {
-    expect(look({ sentAtMs, heardAtMs, isCertain: false }, timeoutMs, 10_000, 10_000)).toEqual(expected)
+    expect(
+      nextAction({ sentAtMs, receivedAtMs: heardAtMs, keepsLeaderContact: false }, timeoutMs, 10_000, 10_000),
+    ).toEqual(expected)
   })
 
   it('that comes late gives nobody up: what was sent to us may lie unread', () => {
-    const seen = look({ sentAtMs: 2_000, heardAtMs: 2_000, isCertain: false }, timeoutMs, 4_000, 10_000)
+    const seen = nextAction(
+      { sentAtMs: 2_000, receivedAtMs: 2_000, keepsLeaderContact: false },
+      timeoutMs,
+      4_000,
+      10_000,
+    )
     expect(seen).toEqual({ kind: 'ping', againMs: 200 })
   })
 
   it('that keeps the session certain asks after a sixth of it', () => {
-    const seen = look({ sentAtMs: 9_000, heardAtMs: 9_900, isCertain: true }, timeoutMs, 10_000, 10_000)
+    const seen = nextAction(
+      { sentAtMs: 9_000, receivedAtMs: 9_900, keepsLeaderContact: true },
+      timeoutMs,
+      10_000,
+      10_000,
+    )
     expect(seen).toEqual({ kind: 'ping', againMs: 1_000 })
   })
 })

@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Fifo } from '../../src/connection/fifo.ts'
-import { InFlight, nextXid, type Pending } from '../../src/connection/in-flight.ts'
-import { getData } from '../../src/driver/read-requests.ts'
+import { InFlight, nextXid, type PendingRequest, RequestQueue } from '../../src/connection/in-flight.ts'
+import { getData } from '../../src/protocol/requests.ts'
 
 describe('what is under way', () => {
   it('is answered in the order in which it was sent', () => {
@@ -57,7 +56,7 @@ describe('a queue', () => {
     const lengths = fc.array(fc.record({ pushed: fc.nat(3_000), shifted: fc.nat(3_000) }), { maxLength: 20 })
     fc.assert(
       fc.property(lengths, (steps) => {
-        const queue = new Fifo<number>()
+        const queue = new RequestQueue<number>()
         const model: number[] = []
         let next = 0
         for (const { pushed, shifted } of steps) {
@@ -80,7 +79,7 @@ function of(...numbers: readonly number[]): InFlight {
   return inFlight
 }
 
-function pending(xid: number): Pending {
+function pending(xid: number): PendingRequest {
   const request = getData('/a', false)
   return { xid, request, sentAtMs: 0, bytes: 10, answer: () => undefined, reject: () => undefined }
 }

@@ -1,6 +1,6 @@
 import { settle } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
-import { exists, sync } from '../../src/driver/read-requests.ts'
+import { exists, sync } from '../../src/protocol/requests.ts'
 import { dialled, opened } from './opened.ts'
 import { event, reply, stat, welcome } from './raw-peer.ts'
 
@@ -38,7 +38,7 @@ describe('a ping', () => {
       peer.answerAll()
       await settle()
     }
-    expect(connection.over).toBeUndefined()
+    expect(connection.endError).toBeUndefined()
     expect(connection.confirmedAtMs).toBe(clock.now())
   })
 })
@@ -48,9 +48,9 @@ describe('a server that says nothing', () => {
     const { clock, connection } = await opened()
     const answer = connection.send(sync('/')).catch((error: unknown) => error)
     await clock.advance(3_999)
-    expect(connection.over).toBeUndefined()
+    expect(connection.endError).toBeUndefined()
     await clock.advance(1)
-    expect(connection.over).toMatchObject({ code: 'unresponsive', endpoint: 'zk1:2181', retryable: true })
+    expect(connection.endError).toMatchObject({ code: 'unresponsive', endpoint: 'zk1:2181', retryable: true })
     expect(await answer).toMatchObject({ kind: 'lost', cause: { code: 'unresponsive' } })
     expect(clock.pending).toBe(0)
   })
@@ -58,17 +58,17 @@ describe('a server that says nothing', () => {
   it('is not given up for what was our own pause: its answer lies in the socket', async () => {
     const { clock, connection, peer } = await opened()
     await clock.block(5_000)
-    expect(connection.over).toBeUndefined()
+    expect(connection.endError).toBeUndefined()
     peer.answerAll()
     await clock.advance(1_000)
-    expect(connection.over).toBeUndefined()
+    expect(connection.endError).toBeUndefined()
   })
 
   it('is given up soon after our own pause, when nothing lies there', async () => {
     const { clock, connection } = await opened()
     await clock.block(5_000)
     await clock.advance(200)
-    expect(connection.over).toMatchObject({ code: 'unresponsive' })
+    expect(connection.endError).toMatchObject({ code: 'unresponsive' })
   })
 })
 

@@ -1,14 +1,14 @@
 import { FakeClock, settle } from '@ha/core/testing'
 import type { ZookeeperConnection } from '../../src/connection/connection.ts'
-import { type ZookeeperDriverParts, zookeeperDriver } from '../../src/connection/driver.ts'
-import type { Granted } from '../../src/connection/handshake.ts'
-import type { Hello } from '../../src/driver/greeting.ts'
+import { type ZookeeperDriverDeps, zookeeperDriver } from '../../src/connection/driver.ts'
+import type { SessionGrant } from '../../src/connection/handshake.ts'
+import type { ConnectRequest } from '../../src/protocol/packets.ts'
 import { type Grant, type RawPeer, rawPair, welcome } from './raw-peer.ts'
 
 export const endpoint = { host: 'zk1', port: 2181 }
 export const never: AbortSignal = new AbortController().signal
 
-export const newSession: Hello = {
+export const newSession: ConnectRequest = {
   sessionId: 0n,
   password: Buffer.alloc(16),
   lastZxid: 0n,
@@ -19,7 +19,7 @@ export const newSession: Hello = {
 export interface Dialled {
   readonly clock: FakeClock
   readonly peer: RawPeer
-  readonly granted: Granted[]
+  readonly granted: SessionGrant[]
   readonly expired: bigint[]
   /** What `open` came to. */
   readonly opening: Promise<ZookeeperConnection>
@@ -27,17 +27,17 @@ export interface Dialled {
 }
 
 /** Begins to open a connection, up to the hello that the peer has heard. */
-export async function dialled(parts: Partial<ZookeeperDriverParts> = {}): Promise<Dialled> {
+export async function dialled(parts: Partial<ZookeeperDriverDeps> = {}): Promise<Dialled> {
   const clock = new FakeClock()
   const { stream, peer } = rawPair()
-  const granted: Granted[] = []
+  const granted: SessionGrant[] = []
   const expired: bigint[] = []
   const abort = new AbortController()
   const driver = zookeeperDriver({
     clock,
-    hello: () => newSession,
+    connectRequest: () => newSession,
     onGranted: (grant) => granted.push(grant),
-    onGone: (sessionId) => expired.push(sessionId),
+    onExpired: (sessionId) => expired.push(sessionId),
     dial: async () => stream,
     ...parts,
   })
@@ -49,7 +49,7 @@ export async function dialled(parts: Partial<ZookeeperDriverParts> = {}): Promis
 
 /** An open connection, its peer, and its clock. */
 export async function opened(
-  parts: Partial<ZookeeperDriverParts> = {},
+  parts: Partial<ZookeeperDriverDeps> = {},
   grant: Grant = {},
 ): Promise<Dialled & { readonly connection: ZookeeperConnection }> {
   const dial = await dialled(parts)

@@ -5,7 +5,7 @@ import { systemClock } from '@ha/core'
 import { until } from '@ha/core/testing'
 import { localhostCertificate } from '@ha/testing/zookeeper'
 import { afterEach, describe, expect, it } from 'vitest'
-import { type ZookeeperDriverParts, zookeeperDriver } from '../../src/connection/driver.ts'
+import { type ZookeeperDriverDeps, zookeeperDriver } from '../../src/connection/driver.ts'
 import { never, newSession } from './opened.ts'
 import { RawPeer, welcome } from './raw-peer.ts'
 
@@ -30,12 +30,12 @@ async function listening(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-function driver(tls?: ZookeeperDriverParts['tls']) {
+function driver(tls?: ZookeeperDriverDeps['tls']) {
   const parts = {
     clock: systemClock,
-    hello: () => newSession,
+    connectRequest: () => newSession,
     onGranted: () => undefined,
-    onGone: () => undefined,
+    onExpired: () => undefined,
   }
   return zookeeperDriver({ ...parts, tls })
 }
@@ -73,7 +73,7 @@ describe('a dial over TLS', () => {
   it('reaches a server whose certificate is trusted', async () => {
     const port = await listening(secure())
     const connection = await driver({ ca: cert }).open({ host: 'localhost', port }, never)
-    expect(connection.granted.sessionId).toBe(0x100n)
+    expect(connection.grant.sessionId).toBe(0x100n)
     connection.destroy()
   })
 

@@ -1,7 +1,7 @@
 import { Duplex } from 'node:stream'
 import { FakeClock, settle } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
-import { type Hearer, Wire } from '../../src/connection/wire.ts'
+import { Wire, type WireListener } from '../../src/connection/wire.ts'
 import { framed, rawPair } from './raw-peer.ts'
 
 const frame = (text: string): Buffer => framed(Buffer.from(text))
@@ -10,7 +10,9 @@ function wireOn(stream: Duplex): Wire {
   return new Wire(stream, { clock: new FakeClock(), maxFrameBytes: 100 })
 }
 
-function listener(act: (text: string) => void = () => undefined): Hearer & { readonly heard: string[] } {
+function listener(
+  act: (text: string) => void = () => undefined,
+): WireListener & { readonly heard: string[] } {
   const heard: string[] = []
   return {
     heard,
@@ -28,10 +30,10 @@ describe('a wire', () => {
     const wire = wireOn(stream)
     const first = listener(() => wire.pause())
     const second = listener()
-    wire.hear(first)
+    wire.listen(first)
     peer.say(frame('a'), frame('b'), frame('c'))
     await settle()
-    wire.hear(second)
+    wire.listen(second)
     expect([first.heard, second.heard]).toEqual([['a'], ['b', 'c']])
   })
 
@@ -42,7 +44,7 @@ describe('a wire', () => {
     peer.say(frame('a'))
     peer.stream.end()
     await settle()
-    wire.hear(late)
+    wire.listen(late)
     expect(late.heard).toEqual(['the server hung up'])
   })
 
@@ -50,7 +52,7 @@ describe('a wire', () => {
     const { stream } = rawPair()
     stream.destroy()
     const late = listener()
-    wireOn(stream).hear(late)
+    wireOn(stream).listen(late)
     expect(late.heard).toEqual(['the server hung up'])
   })
 
@@ -59,7 +61,7 @@ describe('a wire', () => {
     const defective = listener(() => {
       throw new Error('a defect')
     })
-    wireOn(stream).hear(defective)
+    wireOn(stream).listen(defective)
     peer.say(frame('a'), frame('b'))
     await settle()
     expect([defective.heard, stream.destroyed]).toEqual([['a', 'a defect'], true])
@@ -75,7 +77,7 @@ describe('a wire', () => {
     })
     const wire = wireOn(stream)
     const hearer = listener((text) => text === 'a' && wire.send(frame('question')))
-    wire.hear(hearer)
+    wire.listen(hearer)
     await settle()
     stream.push(Buffer.concat([frame('a'), frame('b')]))
     await settle()

@@ -1,7 +1,7 @@
 import { type ConnectRequest, encodeEvent, type FakeEnsemble } from '@ha/testing/zookeeper'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Zookeeper } from '../../src/client.ts'
 import { nextXid } from '../../src/connection/in-flight.ts'
-import type { Zookeeper } from '../../src/zookeeper.ts'
 import { after, type Bench, bench } from '../client/virtual.ts'
 import { defects, longData, oddEvents, titleOf, youngCodes } from './defects.ts'
 

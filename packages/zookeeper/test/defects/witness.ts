@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { type FakeEnsemble, type FakeEnsembleOptions, startFakeEnsemble } from '@ha/testing/zookeeper'
 
 /** What a test says that fails because the driver has been mended. */
-export const gone = 'this driver defect is gone: see src/driver and src/connection, which work around it'
+export const gone = 'this driver defect is gone: see src/protocol and src/connection, which work around it'
 
 /** An error of the bare driver. */
 export interface DriverError extends Error {

@@ -1,7 +1,7 @@
 import { seededRandom } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
+import type { Zookeeper } from '../../src/client.ts'
 import type { Registration } from '../../src/discovery/registration.ts'
-import type { Zookeeper } from '../../src/zookeeper.ts'
 import { type Bench, bench } from '../client/virtual.ts'
 import { idsOf } from './instances.ts'
 

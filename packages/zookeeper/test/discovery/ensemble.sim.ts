@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Zookeeper } from '../../src/client.ts'
 import type { ServiceOptions, ServiceView } from '../../src/discovery/service-view.ts'
-import type { Zookeeper } from '../../src/zookeeper.ts'
 import { type Bench, bench } from '../client/virtual.ts'
 import { idsOf } from './instances.ts'
 

@@ -154,7 +154,7 @@ export class FakeContext implements DiscoveryContext {
   readonly ephemerals: FakeEphemeral[] = []
   readonly caches: FakeCache<unknown>[] = []
 
-  readonly onDefect = (_where: string, thrown: unknown): void => {
+  readonly reportDefect = (_where: string, thrown: unknown): void => {
     this.defects.push(thrown)
   }
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Zookeeper } from '../../src/client.ts'
 import type { Registration } from '../../src/discovery/registration.ts'
-import type { Zookeeper } from '../../src/zookeeper.ts'
 import { type Bench, bench } from '../client/virtual.ts'
 
 const path = '/services/mqtt/a'

@@ -1,7 +1,7 @@
 import { HaError } from '@ha/core'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Zookeeper } from '../../src/client.ts'
 import type { Ephemeral } from '../../src/recipes/ephemeral.ts'
-import type { Zookeeper } from '../../src/zookeeper.ts'
 import { type Harness, openHarness } from '../harness.ts'
 
 // What a user’s function throws, and what a connection that fails looks like.

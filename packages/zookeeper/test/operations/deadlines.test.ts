@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
-import { assemble } from '../../src/assembly.ts'
-import { endOf } from '../../src/ending.ts'
+import type { Zookeeper } from '../../src/client.ts'
+import { closeClient } from '../../src/client.ts'
+import { assembleClient } from '../../src/create-client.ts'
 import { resolveZookeeperOptions } from '../../src/options.ts'
-import type { Zookeeper } from '../../src/zookeeper.ts'
 import { type Harness, openHarness } from '../harness.ts'
 
 const noNode = -101
@@ -59,11 +59,15 @@ afterEach(() => bench.close())
 async function watchedLook(path: string, timeoutMs: number): Promise<unknown> {
   const { clock, ensemble } = bench
   const dial: typeof ensemble.dial = (...to) => ensemble.dial(...to)
-  const made = assemble(resolveZookeeperOptions(ensemble.connectString), { clock, random: () => 0.5, dial })
+  const made = assembleClient(resolveZookeeperOptions(ensemble.connectString), {
+    clock,
+    random: () => 0.5,
+    dial,
+  })
   try {
-    return await made.ground.watched.get(path, () => undefined, { timeoutMs })
+    return await made.context.watchedReads.get(path, () => undefined, { timeoutMs })
   } finally {
-    void endOf(made, 100)
+    void closeClient(made, 100)
   }
 }
 

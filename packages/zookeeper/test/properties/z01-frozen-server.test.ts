@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ZookeeperState } from '../../src/state.ts'
+import type { ZookeeperState } from '../../src/client-state.ts'
 import { after, bench } from '../client/virtual.ts'
 import { deadlineMs, repeatedly } from './load.ts'
 import { onlyAt, sessionMs } from './world.ts'

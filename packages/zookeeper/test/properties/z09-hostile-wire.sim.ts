@@ -1,6 +1,6 @@
 import { encodeEvent, type Rule } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
-import type { Zookeeper } from '../../src/zookeeper.ts'
+import type { Zookeeper } from '../../src/client.ts'
 import { openWorld, type World } from './world.ts'
 
 const auth = [{ scheme: 'digest', value: 'user:password' }] as const

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Zookeeper } from '../../src/zookeeper.ts'
+import type { Zookeeper } from '../../src/client.ts'
 import { openWorld, sessionMs, type World } from './world.ts'
 
 const closeMs = 2_000

@@ -2,8 +2,8 @@ import { formatEndpoint } from '@ha/core'
 import { seededRandom, simulationSeeds } from '@ha/core/testing'
 import type { FakeNode } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
+import type { Zookeeper } from '../../src/client.ts'
 import type { Lease } from '../../src/recipes/lock-node.ts'
-import type { Zookeeper } from '../../src/zookeeper.ts'
 import { after, type Bench, bench } from '../client/virtual.ts'
 
 const seeds = simulationSeeds(400)

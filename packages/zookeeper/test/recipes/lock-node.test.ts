@@ -1,10 +1,10 @@
 import { linkedController, Notifier } from '@ha/core/driver'
 import { FakeClock, settle } from '@ha/core/testing'
 import { beforeEach, describe, expect, it } from 'vitest'
-import type { Ground } from '../../src/ground.ts'
+import type { ClientContext } from '../../src/context.ts'
 import type { Stat } from '../../src/node.ts'
 import { LockNode } from '../../src/recipes/lock-node.ts'
-import type { LiveSession } from '../../src/session/live-session.ts'
+import type { LiveSession } from '../../src/session/session.ts'
 
 // A session whose certainty a test decides, which no server would let it do.
 let clock: FakeClock
@@ -152,8 +152,8 @@ function session(): LiveSession {
   }
 }
 
-function ground(): Ground {
-  const watched = { exists: async () => ({ value: stat, unwatch: () => undefined }) }
+function ground(): ClientContext {
+  const watchedReads = { exists: async () => ({ value: stat, unwatch: () => undefined }) }
   const operations = {
     delete: async (path: string) => {
       deleted.push(path)
@@ -161,5 +161,12 @@ function ground(): Ground {
     },
   }
   const sessions = { current: undefined, connected: true, changed }
-  return { clock, random: () => 0.5, watched, operations, sessions, signal: never() } as unknown as Ground
+  return {
+    clock,
+    random: () => 0.5,
+    watchedReads,
+    operations,
+    sessions,
+    signal: never(),
+  } as unknown as ClientContext
 }

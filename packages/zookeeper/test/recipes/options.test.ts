@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import type { Zookeeper } from '../../src/zookeeper.ts'
+import type { Zookeeper } from '../../src/client.ts'
 import { type Harness, openHarness } from '../harness.ts'
 
 let bench: Harness

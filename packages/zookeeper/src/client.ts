@@ -1,0 +1,291 @@
+import { type Events, type LinkHealth, systemClock } from '@ha/core'
+import { type Cache, type CacheOptions, openCache } from './cache/cache.ts'
+import type { ZookeeperEvents, ZookeeperState } from './client-state.ts'
+import { socketDial } from './connection/socket.ts'
+import { withinLimits } from './context.ts'
+import { assembleClient, type ClientComponents, type ClientDeps } from './create-client.ts'
+import { Discovery, type DiscoveryOptions } from './discovery/discovery.ts'
+import type { CacheDecoder } from './discovery/discovery-context.ts'
+import { ZookeeperError } from './errors.ts'
+import type { Acl, Bytes, Children, Created, Node, Stat, WatchEvent } from './node.ts'
+import { resolveCall, resolveTimeout } from './operations/call-options.ts'
+import type {
+  CallOptions,
+  Change,
+  Changed,
+  CreateOptions,
+  Operations,
+  VersionOptions,
+  WriteOptions,
+} from './operations/operations.ts'
+import { type ResolvedOptions, resolveZookeeperOptions, type ZookeeperOptions } from './options.ts'
+import { formatSessionId } from './protocol/packets.ts'
+import { type Counter, counter } from './recipes/counter.ts'
+import { type Barrier, barrier } from './recipes/double-barrier.ts'
+import { type Election, type ElectionOptions, election } from './recipes/election.ts'
+import type { Ephemeral, EphemeralOptions } from './recipes/ephemeral.ts'
+import { type Lock, type LockOptions, lock } from './recipes/lock.ts'
+import { type RwLock, rwLock } from './recipes/read-write-lock.ts'
+import { type Semaphore, semaphore } from './recipes/semaphore.ts'
+import { fetchServerStatus, type ServerHealth } from './server-status.ts'
+import type { LiveSession } from './session/session.ts'
+import { closeSession } from './session/sessions.ts'
+import {
+  type RecursiveWatchEvent,
+  type WatchOptions,
+  watchNode,
+  watchRecursive,
+} from './watches/watch-iterators.ts'
+
+/**
+ * A client of a ZooKeeper ensemble. Returns at once; the first call begins to dial. Throws `config-invalid` when an
+ * option cannot be used.
+ */
+export function createZookeeper(options: string | ZookeeperOptions): Zookeeper {
+  return new Zookeeper(resolveZookeeperOptions(options), { clock: systemClock, random: Math.random })
+}
+
+// How long `ready()` waits when the caller does not say.
+const readyMs = 30_000
+
+// How long `close()` may take: what cannot be ended in this time is left to the servers, which end it by its timeout.
+const closeMs = 2_000
+
+/** One client of an ensemble: one session after the other, each over one connection after the other. */
+export class Zookeeper implements Operations, AsyncDisposable {
+  readonly #options: ResolvedOptions
+  readonly #deps: ClientDeps
+  readonly #components: ClientComponents
+  #closing: Promise<void> | undefined
+
+  /** Use {@link createZookeeper}; tests give deps of their own. */
+  constructor(options: ResolvedOptions, deps: ClientDeps) {
+    this.#options = options
+    this.#deps = deps
+    this.#components = assembleClient(options, deps)
+  }
+
+  /** What happens: `state`, `failover`, `sessionLost`, `outcomeUnknown` and others. */
+  get events(): Events<ZookeeperEvents> {
+    return this.#components.tracker.events
+  }
+
+  get state(): ZookeeperState {
+    return this.#components.tracker.state
+  }
+
+  /** The session that there is; also while its connection is lost, until it is over for us. */
+  get session(): LiveSession | undefined {
+    return this.#components.sessions.current
+  }
+
+  /**
+   * Resolves with the session when operations run. Rejects by default after 30 s, with the reason; the client goes on
+   * trying either way.
+   */
+  async ready(options?: CallOptions): Promise<LiveSession> {
+    const call = resolveCall('ready', options, readyMs)
+    const { sessions, link, context } = this.#components
+    const expired = (): ZookeeperError => {
+      const trouble = link.trouble()
+      const why = trouble === undefined ? '' : `: ${trouble.message}`
+      const message = `not ready within ${call.timeoutMs} ms${why}`
+      return new ZookeeperError('timed-out', message, { retryable: true, cause: trouble })
+    }
+    const limits = { what: 'ready', path: '/', call, expired }
+    return withinLimits(context, limits, (signal) => sessions.waitForSession(signal))
+  }
+
+  create(path: string, data?: Bytes, options?: CreateOptions): Promise<Created> {
+    return this.#components.operations.create(path, data, options)
+  }
+
+  get(path: string, options?: CallOptions): Promise<Node | undefined> {
+    return this.#components.operations.get(path, options)
+  }
+
+  exists(path: string, options?: CallOptions): Promise<Stat | undefined> {
+    return this.#components.operations.exists(path, options)
+  }
+
+  children(path: string, options?: CallOptions): Promise<Children | undefined> {
+    return this.#components.operations.children(path, options)
+  }
+
+  set(path: string, data: Bytes, options?: WriteOptions): Promise<Stat> {
+    return this.#components.operations.set(path, data, options)
+  }
+
+  delete(path: string, options?: DeleteOptions): Promise<boolean> {
+    return this.#components.operations.delete(path, options)
+  }
+
+  multi(changes: readonly Change[], options?: CallOptions): Promise<readonly Changed[]> {
+    return this.#components.operations.multi(changes, options)
+  }
+
+  sync(path?: string, options?: CallOptions): Promise<void> {
+    return this.#components.operations.sync(path, options)
+  }
+
+  acl(path: string, options?: CallOptions): Promise<readonly Acl[] | undefined> {
+    return this.#components.operations.acl(path, options)
+  }
+
+  setAcl(path: string, acl: readonly Acl[], options?: VersionOptions): Promise<Stat> {
+    return this.#components.operations.setAcl(path, acl, options)
+  }
+
+  /** Tells that a node has changed, for as long as it is iterated: read it after each event. */
+  watch(path: string, options: WatchOptions): AsyncGenerator<WatchEvent, void> {
+    return watchNode(this.#components.context, path, options)
+  }
+
+  /**
+   * Tells of every change at and below a node, with one watch that stays; `missed`, which also is the first event, says
+   * that all is to be read.
+   */
+  watchBelow(path: string, options?: Pick<CallOptions, 'signal'>): AsyncGenerator<RecursiveWatchEvent, void> {
+    return watchRecursive(this.#components.context, this.#components.watches, path, options)
+  }
+
+  /** Follows a node, its children, or everything below it: what is known is always there to be read. */
+  cache(path: string, options?: CacheOptions<Buffer>): Cache<Buffer>
+  cache<T>(path: string, options: CacheOptions<T> & CacheDecoder<T>): Cache<T>
+  cache(path: string, options?: CacheOptions<unknown>): Cache<unknown> {
+    return openCache(this.#components.context, path, options as CacheOptions<unknown> & CacheDecoder<unknown>)
+  }
+
+  /** Keeps a node that is there while this client is: made again in each session, and never a stranger’s. */
+  ephemeral(path: string, data: Bytes | (() => Bytes), options?: EphemeralOptions): Ephemeral {
+    return this.#components.ephemerals.open(path, data, options)
+  }
+
+  lock(path: string, options?: LockOptions): Lock {
+    return lock(this.#components.context, path, options)
+  }
+
+  rwLock(path: string, options?: LockOptions): RwLock {
+    return rwLock(this.#components.context, path, options)
+  }
+
+  semaphore(path: string, seats: number, options?: LockOptions): Semaphore {
+    return semaphore(this.#components.context, path, seats, options)
+  }
+
+  election(path: string, options: ElectionOptions): Election {
+    return election(this.#components.context, path, options)
+  }
+
+  counter(path: string): Counter {
+    return counter(this.#components.context, path)
+  }
+
+  barrier(path: string, size: number): Barrier {
+    return barrier(this.#components.context, path, size)
+  }
+
+  /** Registers instances of services and finds those of others, readable by Curator and Spring Cloud. */
+  discovery(options?: DiscoveryOptions): Discovery {
+    const { context, ephemerals } = this.#components
+    return new Discovery(
+      {
+        ...context,
+        reserve: (path) => ephemerals.reserve(path),
+        cache: (path, more) => openCache(context, path, more),
+      },
+      options,
+    )
+  }
+
+  /** Asks each server what it says of itself, side by side. Rejects for nothing that a server does. */
+  async probe(options: Pick<CallOptions, 'timeoutMs'> = {}): Promise<readonly ServerHealth[]> {
+    const timeoutMs = resolveTimeout('probe', options, this.#options.connectTimeoutMs)
+    const dial = this.#deps.dial ?? socketDial(this.#options.tls)
+    const { clock } = this.#deps
+    const { endpoints } = this.#options.servers
+    return Promise.all(endpoints.map((endpoint) => fetchServerStatus(dial, clock, endpoint, timeoutMs)))
+  }
+
+  /** What the client believes and does, as plain data. */
+  health(): ZookeeperHealth {
+    return clientHealth(this.#components, this.#options)
+  }
+
+  /**
+   * Ends everything that the client holds, and its session on the servers when one can be reached; at the latest after
+   * 2 s. Idempotent; never rejects.
+   */
+  close(): Promise<void> {
+    this.#closing ??= closeClient(this.#components, closeMs)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+/** How a node is deleted. */
+export interface DeleteOptions extends WriteOptions {
+  /** With everything below it, from the leaves up. Default false. */
+  readonly recursive?: boolean | undefined
+}
+
+/**
+ * Ends a client: first what it holds, by its signal, then the session on the servers and the connection. A session that
+ * could not be ended over the connection that there was is ended over another one.
+ */
+export async function closeClient(
+  { context, scope, sessions, link, closeDeps }: ClientComponents,
+  timeoutMs: number,
+): Promise<void> {
+  const { clock } = context
+  const untilMs = clock.now() + timeoutMs
+  scope.abort(new ZookeeperError('closed', 'the client is closed'))
+  // Whoever holds a lease hears of it before the servers let somebody else have it.
+  sessions.close()
+  // A server that says nothing leaves half of the time for the others.
+  await link.close(timeoutMs / 2)
+  await closeSession(closeDeps, Math.max(1, untilMs - clock.now()))
+}
+
+/** What a client believes and does, as plain data: the same that the admin page shows. */
+export interface ZookeeperHealth {
+  readonly state: ZookeeperState
+  readonly session:
+    | {
+        /** As the servers write it, such as `0x100a2b3c4d50000`. */
+        readonly id: string
+        /** 1 for the first session of the client, one more for each after it. */
+        readonly epoch: number
+        readonly askedMs: number
+        readonly timeoutMs: number
+        /** For how long it is certain from now on. */
+        readonly certainForMs: number
+      }
+    | undefined
+  readonly connection: LinkHealth
+  /** How many nodes are watched, each kind counted for itself. */
+  readonly watches: number
+  /** Operations under way, or waiting for a connection. */
+  readonly operations: number
+}
+
+function clientHealth(components: ClientComponents, { sessionTimeoutMs }: ResolvedOptions): ZookeeperHealth {
+  const { tracker, sessions, link, watches, executor, context } = components
+  const { current } = sessions
+  return {
+    state: tracker.state,
+    session: current && {
+      id: formatSessionId(current.id),
+      epoch: current.epoch,
+      askedMs: sessionTimeoutMs,
+      timeoutMs: current.timeoutMs,
+      certainForMs: Math.max(0, current.certainUntilMs - context.clock.now()),
+    },
+    connection: link.health(),
+    watches: watches.size,
+    operations: executor.active,
+  }
+}

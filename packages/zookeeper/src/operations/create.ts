@@ -1,0 +1,201 @@
+import { explainMissingChroot } from '../chroot.ts'
+import { ZookeeperError } from '../errors.ts'
+import type { Bytes, Created } from '../node.ts'
+import { create } from '../protocol/requests.ts'
+import type { LiveSession } from '../session/session.ts'
+import { type AclOf, aclFor } from './acl.ts'
+import { CallDeadline, type CallLimits, checkChoice, encodeData, resolveCall } from './call-options.ts'
+import type { CreateOptions } from './operations.ts'
+import { checkPath, childOf, nameOf, parentOf } from './paths.ts'
+import type { Reads } from './reads.ts'
+import type { RequestDetails, RequestExecutor } from './request-executor.ts'
+import { isOutcomeUnknown, pauseBeforeRetry, resolveOutcome } from './unknown-outcome.ts'
+
+interface NodeCreatorDeps {
+  readonly executor: RequestExecutor
+  readonly reads: Reads
+  readonly timeoutMs: number
+  readonly aclOf: AclOf
+  /** The session that ephemeral nodes are made in; undefined while there is none. */
+  readonly session: () => LiveSession | undefined
+}
+
+/** A node to be made, checked and completed. */
+interface CreateSpec {
+  readonly path: string
+  readonly data: Buffer
+  readonly kind: 'persistent' | 'ephemeral' | 'container'
+  readonly sequential: boolean
+  readonly ttlMs: number | undefined
+  readonly acl: CreateOptions['acl']
+  readonly protect: boolean
+  readonly parents: boolean
+}
+
+/** The making of nodes: with parents where they are missing, and found again by a mark where an answer was lost. */
+export class NodeCreator {
+  readonly #deps: NodeCreatorDeps
+
+  constructor(deps: NodeCreatorDeps) {
+    this.#deps = deps
+  }
+
+  async create(path: string, data?: Bytes, options: CreateOptions = {}): Promise<Created> {
+    checkPath(path)
+    const { executor, timeoutMs } = this.#deps
+    const call = resolveCall('create', options, timeoutMs, createOptionNames)
+    const remaining = new CallDeadline(call, () => executor.clock.now())
+    const wanted = createSpec(path, data, options)
+    const marked = wanted.protect ? { ...wanted, path: protectName(path, executor.random) } : wanted
+    return this.#withParents(marked, remaining)
+  }
+
+  async #withParents(wanted: CreateSpec, remaining: CallDeadline): Promise<Created> {
+    for (;;) {
+      try {
+        return wanted.protect
+          ? await this.#protected(wanted, remaining)
+          : await this.#once(wanted, remaining.remaining)
+      } catch (error) {
+        const isOrphan = error instanceof ZookeeperError && error.code === 'no-node'
+        if (!wanted.parents || !isOrphan || remaining.isOver || parentOf(wanted.path) === '/') throw error
+        await this.#parentsOf(wanted.path, remaining)
+      }
+    }
+  }
+
+  /** Makes the nodes above a path, from the top down; those that are there already stay as they are. */
+  async #parentsOf(path: string, remaining: CallDeadline): Promise<void> {
+    const above = parentOf(path)
+    if (above === '/') return
+    if ((await this.#deps.reads.plain.exists(above, remaining.remaining)) !== undefined) return
+    await this.#parentsOf(above, remaining)
+    await this.#parent(above, remaining)
+  }
+
+  // Servers before 3.5 know no containers: there a parent stays.
+  async #parent(path: string, remaining: CallDeadline): Promise<void> {
+    const plain: CreateSpec = { ...parentSpec, path }
+    try {
+      await this.#once({ ...plain, kind: 'container' }, remaining.remaining, 'again')
+    } catch (error) {
+      if (!(error instanceof ZookeeperError)) throw error
+      if (error.code === 'unsupported')
+        await this.#once(plain, remaining.remaining, 'again').catch(ignoreNodeExists)
+      else ignoreNodeExists(error)
+    }
+  }
+
+  async #protected(wanted: CreateSpec, remaining: CallDeadline): Promise<Created> {
+    for (let round = 0; ; round++) {
+      const session = this.#deps.session()
+      try {
+        return await this.#once(wanted, remaining.remaining)
+      } catch (error) {
+        const made = await this.#afterLoss(wanted, remaining, error, session)
+        if (made !== undefined) return made
+      }
+      await pauseBeforeRetry(this.#deps.executor, remaining, round, { name: 'create', path: wanted.path })
+    }
+  }
+
+  // Looked for by its mark, a node whose answer was lost is found; undefined when it was not made, and may be again.
+  async #afterLoss(
+    wanted: CreateSpec,
+    remaining: CallDeadline,
+    error: unknown,
+    before: LiveSession | undefined,
+  ): Promise<Created | undefined> {
+    if (!isOutcomeUnknown(error) || remaining.isOver) throw error
+    const made = await resolveOutcome(this.#deps.executor, remaining, error, () =>
+      this.#find(wanted, remaining),
+    )
+    // A request of a session that was given up may still come late, and what it made would stay.
+    if (made === undefined && this.#deps.session() !== before && wanted.kind !== 'ephemeral') throw error
+    return made
+  }
+
+  // Undefined when it was not made, or is going with an older session.
+  async #find(wanted: CreateSpec, remaining: CallDeadline): Promise<Created | undefined> {
+    const { reads, session } = this.#deps
+    const parentPath = parentOf(wanted.path)
+    // This server may lag behind the one that made it.
+    await reads.sync(parentPath, remaining.remaining)
+    const children = await reads.plain.children(parentPath, remaining.remaining)
+    const name = findProtected(children?.names ?? [], nameOf(wanted.path))
+    if (name === undefined) return undefined
+    const path = childOf(parentPath, name)
+    const stat = await reads.plain.exists(path, remaining.remaining)
+    if (stat === undefined) return undefined
+    const isOurs = wanted.kind !== 'ephemeral' || stat.ephemeralOwner === session()?.id
+    return isOurs ? { path, stat } : undefined
+  }
+
+  async #once(
+    wanted: CreateSpec,
+    call: CallLimits,
+    effect: RequestDetails['effect'] = 'once',
+  ): Promise<Created> {
+    const { executor, aclOf } = this.#deps
+    const { path } = wanted
+    const acl = aclFor(path, wanted.acl, aclOf)
+    const request = create({ ...wanted, acl, path: executor.chroot.toServer(path) })
+    try {
+      const created = await executor.execute(request, { name: 'create', path, call, effect })
+      return { ...created, path: executor.chroot.toClient(created.path) }
+    } catch (error) {
+      throw explainMissingChroot(error, executor.chroot)
+    }
+  }
+}
+
+const createKinds: readonly CreateSpec['kind'][] = ['persistent', 'ephemeral', 'container']
+
+const createOptionNames: readonly string[] = ['kind', 'sequential', 'ttlMs', 'parents', 'protect', 'acl']
+
+const parentSpec: Omit<CreateSpec, 'path'> = {
+  data: Buffer.alloc(0),
+  kind: 'persistent',
+  sequential: false,
+  ttlMs: undefined,
+  acl: undefined,
+  protect: false,
+  parents: false,
+}
+
+function createSpec(path: string, data: Bytes | undefined, options: CreateOptions): CreateSpec {
+  const { kind = 'persistent', sequential = false, ttlMs, acl, parents = false } = options
+  const { protect = sequential } = options
+  checkChoice('create.kind', path, kind, createKinds)
+  return { path, data: encodeData(data, 'create', path), kind, sequential, ttlMs, acl, protect, parents }
+}
+
+function ignoreNodeExists(error: unknown): void {
+  if (!(error instanceof ZookeeperError) || error.code !== 'node-exists') throw error
+}
+
+// As Curator marks them: `_c_`, a UUID, a dash, and the name.
+const protectionPrefix = '_c_'
+
+/** Puts a mark into the last name of a path, by which the node is found when the answer to its making was lost. */
+function protectName(path: string, random: () => number): string {
+  return childOf(parentOf(path), `${protectionPrefix}${uuid(random)}-${nameOf(path)}`)
+}
+
+/** The child that a create under this marked name has made, with the server’s number behind it if it is sequential. */
+function findProtected(names: readonly string[], marked: string): string | undefined {
+  return names.find((name) => name.startsWith(marked))
+}
+
+/** A name without its mark. */
+export function unmarked(name: string): string {
+  return name.replace(/^_c_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-/, '')
+}
+
+// Version 4, from the randomness that we are given.
+function uuid(random: () => number): string {
+  const digit = (): string => Math.floor(random() * 16).toString(16)
+  const digits = (count: number): string => Array.from({ length: count }, digit).join('')
+  const variant = (8 + Math.floor(random() * 4)).toString(16)
+  return `${digits(8)}-${digits(4)}-4${digits(3)}-${variant}${digits(3)}-${digits(12)}`
+}

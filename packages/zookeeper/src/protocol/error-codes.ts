@@ -1,0 +1,92 @@
+/** What a server means by the number in its answer. */
+interface ReplyCode {
+  /** As in ZooKeeper's own list. */
+  readonly symbol: string
+  readonly meaning: string
+}
+
+/** Codes by which a server says that the session is not, or no longer, that of the connection. */
+export const sessionDenials: readonly number[] = [-12, -112, -118, -124]
+
+const entry = (symbol: string, meaning: string): ReplyCode => ({ symbol, meaning })
+
+/** All codes of the servers and clients from 3.4 to 3.9. */
+export const replyCodes: ReadonlyMap<number, ReplyCode> = new Map<number, ReplyCode>([
+  [-1, entry('SYSTEMERROR', 'the server failed')],
+  [-2, entry('RUNTIMEINCONSISTENCY', 'the server found itself inconsistent, or an earlier change failed')],
+  [-3, entry('DATAINCONSISTENCY', 'the server found its data inconsistent')],
+  [-4, entry('CONNECTIONLOSS', 'the connection behind the server was lost')],
+  [-5, entry('MARSHALLINGERROR', 'the server could not read the request')],
+  [-6, entry('UNIMPLEMENTED', 'the server does not know the request, or it is switched off')],
+  [-7, entry('OPERATIONTIMEOUT', 'the server gave the request up')],
+  [-8, entry('BADARGUMENTS', 'the server does not accept the arguments')],
+  [-9, entry('INVALIDSTATE', 'the session is in a state that does not allow it')],
+  [-12, entry('UNKNOWNSESSION', 'the server does not know the session')],
+  [-13, entry('NEWCONFIGNOQUORUM', 'the new configuration has no quorum')],
+  [-14, entry('RECONFIGINPROGRESS', 'another reconfiguration is under way')],
+  [-100, entry('APIERROR', 'the server says no, without a reason')],
+  [-101, entry('NONODE', 'there is no such node')],
+  [-102, entry('NOAUTH', 'the ACL of the node does not allow it')],
+  [-103, entry('BADVERSION', 'the node has another version')],
+  [-108, entry('NOCHILDRENFOREPHEMERALS', 'an ephemeral node cannot have children')],
+  [-110, entry('NODEEXISTS', 'the node exists already')],
+  [-111, entry('NOTEMPTY', 'the node has children')],
+  [-112, entry('SESSIONEXPIRED', 'the session is over')],
+  [-113, entry('INVALIDCALLBACK', 'the callback is not valid')],
+  [-114, entry('INVALIDACL', 'the ACL is not valid')],
+  [-115, entry('AUTHFAILED', 'the login was refused')],
+  [-116, entry('CLOSING', 'the client is closing')],
+  [-117, entry('NOTHING', 'there is no answer to be processed')],
+  [-118, entry('SESSIONMOVED', 'the session has moved to another server')],
+  [-119, entry('NOTREADONLY', 'the server has no quorum and only answers reads')],
+  [-120, entry('EPHEMERALONLOCALSESSION', 'a local session cannot have ephemeral nodes')],
+  [-121, entry('NOWATCHER', 'there is no such watch')],
+  [-122, entry('REQUESTTIMEOUT', 'the request was not done in time')],
+  [-123, entry('RECONFIGDISABLED', 'reconfiguration is switched off')],
+  [-124, entry('SESSIONCLOSEDREQUIRESASLAUTH', 'the server demands a login that this session does not have')],
+  [-125, entry('QUOTAEXCEEDED', 'the quota is full')],
+  [-127, entry('THROTTLEDOP', 'the server is overloaded and turned the request away')],
+])
+
+/** What the server said no to. */
+interface RefusedRequest {
+  /** The name of the request. */
+  readonly request: string
+  readonly path: string | undefined
+  /** Which change of a multi. */
+  readonly index?: number
+}
+
+/** A server's no. Holds no data of the node. */
+export class ReplyError extends Error {
+  /** The server's number, such as -101; it may be one that nobody knows. */
+  readonly code: number
+  /** ZooKeeper's own word for it, such as `NONODE`, or undefined for an unknown one. */
+  readonly symbol: string | undefined
+  readonly path: string | undefined
+  /** The message without the place. */
+  readonly reason: string
+  /** Which change of a multi was refused, counted from 0; undefined for other requests. */
+  readonly index: number | undefined
+
+  constructor(code: number, { request, path, index }: RefusedRequest) {
+    const known = replyCodes.get(code)
+    const where = path === undefined ? request : `${request} ${path}`
+    const reason = `${known?.meaning ?? 'the server says no'} (${known?.symbol ?? 'unknown code'} ${code})`
+    super(`${where}: ${reason}`)
+    this.name = 'ReplyError'
+    this.reason = reason
+    this.code = code
+    this.symbol = known?.symbol
+    this.path = path
+    this.index = index
+  }
+}
+
+/** Bytes of a server that cannot be what they should be. */
+export class MalformedError extends Error {
+  constructor(message: string) {
+    super(message)
+    this.name = 'MalformedError'
+  }
+}

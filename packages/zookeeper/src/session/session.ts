@@ -1,0 +1,139 @@
+import type { Clock, HaError } from '@ha/core'
+import { type LinkedController, linkedController } from '@ha/core/driver'
+import type { ZookeeperConnection } from '../connection/connection.ts'
+import type { SessionGrant } from '../connection/handshake.ts'
+import { ZookeeperError } from '../errors.ts'
+
+/** One session of the client, from the server's grant until it is over for us. */
+export interface LiveSession {
+  readonly id: bigint
+  /** 1 for the first session of a client, one more for each after it. */
+  readonly epoch: number
+  /** What the server granted, in milliseconds. */
+  readonly timeoutMs: number
+  /** Fires when the session is over for us: by our own clock, by the server's word, or because the client is closed. */
+  readonly signal: AbortSignal
+  /** When the latest request was sent that any server has answered, by the clock. */
+  readonly confirmedAtMs: number
+  /**
+   * The clock time until which no server can have ended it. A server that we are connected to may itself be cut off
+   * from the leader, who alone ends sessions: so this is counted from the sending of the latest request of which the
+   * leader must have known when a later one was answered. What is held by the session is certain until then, and no
+   * longer; the session itself is given up later, when nobody has answered for its whole timeout.
+   */
+  readonly certainUntilMs: number
+  /** Keeps asking the leader, so that the session is always certain for a while, until the returned function is called. */
+  keepCertain(): () => void
+}
+
+interface SessionDeps {
+  readonly granted: SessionGrant
+  readonly epoch: number
+  readonly clock: Clock
+  /** Called when no server has answered for the whole timeout. */
+  readonly onUncertain: (error: HaError) => void
+}
+
+/** The session that a client has now, and how long it is certain. */
+export class Session implements LiveSession {
+  readonly id: bigint
+  readonly epoch: number
+  readonly #deps: SessionDeps
+  readonly #scope: LinkedController = linkedController()
+  #timeoutMs: number
+  // What handshakes and earlier connections have confirmed: some server, and the leader.
+  #confirmedAtMs: number
+  #agreedAtMs: number
+  #connection: ZookeeperConnection | undefined
+  // Those who need it to be certain.
+  readonly #needing = new Set<object>()
+  #cancel: () => void
+
+  constructor(deps: SessionDeps) {
+    const { granted, epoch } = deps
+    this.#deps = deps
+    this.id = granted.sessionId
+    this.epoch = epoch
+    this.#timeoutMs = granted.timeoutMs
+    this.#confirmedAtMs = granted.askedAtMs
+    this.#agreedAtMs = granted.askedAtMs
+    this.#cancel = this.#lookAgain()
+  }
+
+  /** Proves on the next connection that the session is ours. No property of its own: what prints a session does not show it. */
+  get password(): Buffer {
+    return this.#deps.granted.password
+  }
+
+  get timeoutMs(): number {
+    return this.#timeoutMs
+  }
+
+  get signal(): AbortSignal {
+    return this.#scope.signal
+  }
+
+  get certainUntilMs(): number {
+    if (this.signal.aborted) return Number.NEGATIVE_INFINITY
+    return Math.max(this.#agreedAtMs, this.#connection?.leaderContactAtMs ?? 0) + this.#timeoutMs
+  }
+
+  get confirmedAtMs(): number {
+    return Math.max(this.#confirmedAtMs, this.#connection?.confirmedAtMs ?? 0)
+  }
+
+  // The whole timeout after the latest request that any server answered was sent.
+  get #givenUpAtMs(): number {
+    return this.confirmedAtMs + this.#timeoutMs
+  }
+
+  /** Another server has taken the session over. */
+  renewGrant({ askedAtMs, timeoutMs }: SessionGrant): void {
+    this.#confirmedAtMs = Math.max(this.#confirmedAtMs, askedAtMs)
+    this.#agreedAtMs = Math.max(this.#agreedAtMs, askedAtMs)
+    this.#timeoutMs = timeoutMs
+    // It may be for less than before.
+    this.#cancel()
+    this.#cancel = this.#lookAgain()
+  }
+
+  /** The session goes on over this connection. */
+  attachConnection(connection: ZookeeperConnection): void {
+    this.#confirmedAtMs = this.confirmedAtMs
+    this.#agreedAtMs = Math.max(this.#agreedAtMs, this.#connection?.leaderContactAtMs ?? 0)
+    this.#connection = connection
+    connection.keepsLeaderContact = this.#needing.size > 0
+  }
+
+  keepCertain(): () => void {
+    const need = {}
+    this.#needing.add(need)
+    this.#ask()
+    return () => {
+      this.#needing.delete(need)
+      this.#ask()
+    }
+  }
+
+  #ask(): void {
+    if (this.#connection !== undefined) this.#connection.keepsLeaderContact = this.#needing.size > 0
+  }
+
+  end(error: HaError): void {
+    this.#cancel()
+    this.#scope.abort(error)
+  }
+
+  #lookAgain(): () => void {
+    const { clock } = this.#deps
+    return clock.after(Math.max(1, this.#givenUpAtMs - clock.now()), () => {
+      if (clock.now() >= this.#givenUpAtMs) this.#deps.onUncertain(this.#uncertain())
+      else this.#cancel = this.#lookAgain()
+    })
+  }
+
+  #uncertain(): HaError {
+    const message = `no server has answered for ${this.#timeoutMs} ms: the session may be over`
+    return new ZookeeperError('session-lost', message, { retryable: true })
+  }
+}
