@@ -1,9 +1,11 @@
 // The packaging checks: what a user would find wrong with a package before the first line of code runs.
 import { execFileSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inEmptyFolder, install, packAll, published, useFrom } from './pack.mjs'
-import { prepare } from './prepare.mjs'
+import { prepare, run } from './prepare.mjs'
 import { Steps } from './steps.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -30,8 +32,16 @@ const allowed = {
   bootstrap: ['@ha/core', 'commander', 'eventemitter3', 'generic-pool'],
 }
 
+// What the own packages of an installation take at most, unpacked, in bytes: half of what @ha/rabbit took (2 655 265)
+// when the fakes and the compiler's own files were packed with it.
+const mostBytes = { rabbit: 1_327_632 }
+
 /** Runs all packaging checks into `steps`. */
 export async function checkPackages(steps) {
+  await steps.run('nothing is written twice in two clients (jscpd, 60 tokens)', checkCopies)
+  await steps.run('docs/api is what the sources say (typedoc)', () => {
+    if (run(process.execPath, ['tools/api-doc.mjs', '--check']) !== 0) throw new Error('see above')
+  })
   await steps.run('no unused file, export or dependency (knip)', () =>
     tool('knip', 'bin/knip.js', ['--no-progress']),
   )
@@ -55,8 +65,47 @@ async function usePack(name, files) {
     const came = install(folder, wanted).filter((each) => each !== `@ha/${name}` && each !== '@ha/core')
     const surprises = came.filter((each) => !allowed[name].includes(each))
     if (surprises.length > 0) throw new Error(`npm install @ha/${name} also brings ${surprises.join(', ')}`)
+    checkSize(name, join(folder, 'node_modules/@ha'))
     useFrom(folder, name, entriesOf(name))
   })
+}
+
+function checkSize(name, folder) {
+  if (mostBytes[name] === undefined) return
+  const files = readdirSync(folder, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+  const bytes = files.reduce((sum, file) => sum + statSync(file).size, 0)
+  if (bytes > mostBytes[name]) throw new Error(`${bytes} bytes, more than ${mostBytes[name]}`)
+  const fake = files.find((file) => /fake-(broker|cluster|server|ensemble)|tsbuildinfo/.test(file))
+  if (fake !== undefined) throw new Error(`${fake} is no part of a client`)
+}
+
+const mostTokens = 60
+
+// One logic for two clients belongs into core.
+function checkCopies() {
+  const folder = mkdtempSync(join(tmpdir(), 'ha-copies-'))
+  try {
+    const sources = ['rabbit', 'mariadb', 'zookeeper'].map((name) => `packages/${name}/src`)
+    // jscpd counts a window and then trims its edges: what it finds with 40 and reports as 60 is 60.
+    const limits = ['--min-tokens', '40', '--min-lines', '3']
+    tool('jscpd', 'bin/jscpd', [...limits, '--reporters', 'json', '--output', folder, '--silent', ...sources])
+    const { duplicates } = JSON.parse(readFileSync(join(folder, 'jscpd-report.json'), 'utf8'))
+    const copies = duplicates
+      .filter(({ tokens }) => tokens >= mostTokens)
+      .map(({ firstFile, secondFile }) => [firstFile, secondFile])
+      .filter(([a, b]) => clientOf(a) !== clientOf(b))
+    if (copies.length > 0) {
+      throw new Error(copies.map(([a, b]) => `${a.name}:${a.start} and ${b.name}:${b.start}`).join('\n'))
+    }
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+}
+
+function clientOf({ name }) {
+  return /packages\/([a-z]+)\//.exec(name)?.[1]
 }
 
 function entriesOf(name) {

@@ -1,3 +1,9 @@
+/**
+ * `@ha/bootstrap`: starts, breaks, heals and ends real clusters on one machine.
+ *
+ * @module bootstrap
+ */
+
 export { type FindOptions, findLabs, openLab } from './client/find-labs.ts'
 export type {
   FaultLease,

@@ -1,4 +1,9 @@
-// For authors of drivers and of clients: what a protocol is written with. Applications import `@ha/core`.
+/**
+ * `@ha/core/driver`: what the author of a driver or of a client writes with. Applications import `@ha/core`.
+ *
+ * @module core-driver
+ */
+
 export { type ConnectString, parseConnectString } from './address/connect-string.ts'
 export { sameEndpoint } from './address/endpoint.ts'
 export { checkEndpoint, type HostListStyle, parseHostList } from './address/host-list.ts'

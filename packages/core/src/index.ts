@@ -1,3 +1,10 @@
+/**
+ * `@ha/core`: failover for a connection or a pool, and the one error class of all packages. For applications; authors
+ * of drivers and clients also import `@ha/core/driver`.
+ *
+ * @module core
+ */
+
 export { type Endpoint, formatEndpoint } from './address/endpoint.ts'
 export type { ConnectionSignal, Driver } from './driver.ts'
 export type { Verdict } from './errors/classification.ts'

@@ -1,3 +1,9 @@
+/**
+ * `@ha/mariadb`: the MariaDB client.
+ *
+ * @module mariadb
+ */
+
 export type { CallOptions, Consistency } from './call-options.ts'
 export { mariadbChannels } from './channels.ts'
 export { type MariadbCode, mariadbCodes } from './codes.ts'

@@ -1,3 +1,9 @@
+/**
+ * `@ha/rabbit`: the RabbitMQ client.
+ *
+ * @module rabbit
+ */
+
 export {
   type DeclarationHealth,
   type Events,

@@ -1,3 +1,9 @@
+/**
+ * `@ha/zookeeper`: the ZooKeeper client.
+ *
+ * @module zookeeper
+ */
+
 export type { Cache, CacheOptions } from './cache/cache.ts'
 export type { CacheChange, CachedNode } from './cache/contents.ts'
 export type { Depth } from './cache/tree-node.ts'

@@ -1,3 +1,9 @@
+/**
+ * `@ha/testing/mariadb`: MariaDB servers inside the test process.
+ *
+ * @module testing/mariadb
+ */
+
 export type { ConnectionFilter, RequestOutcome, RequestPosition, Side } from '../server/rules.ts'
 export type { WhenByte } from '../server/script.ts'
 export type { CommandLog, LogEntry, LogPattern } from './cluster/command-log.ts'

@@ -1,3 +1,9 @@
+/**
+ * `@ha/testing/proxy`: a TCP proxy inside the test process that breaks connections on demand.
+ *
+ * @module testing/proxy
+ */
+
 export type { Healing, ProxyConnection } from './connection.ts'
 export {
   type Bandwidth,

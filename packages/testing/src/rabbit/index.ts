@@ -1,3 +1,9 @@
+/**
+ * `@ha/testing/rabbit`: a RabbitMQ cluster inside the test process.
+ *
+ * @module testing/rabbit
+ */
+
 export { localhostCertificate } from '../server/localhost-certificate.ts'
 export type { ConnectionFilter, Side } from '../server/rules.ts'
 export type { WhenByte } from '../server/script.ts'

@@ -1,3 +1,9 @@
+/**
+ * `@ha/testing/zookeeper`: a ZooKeeper ensemble inside the test process.
+ *
+ * @module testing/zookeeper
+ */
+
 export { localhostCertificate } from '../server/localhost-certificate.ts'
 export type { ConnectionFilter, RequestOutcome, RequestPosition, Side } from '../server/rules.ts'
 export type { WhenByte } from '../server/script.ts'
