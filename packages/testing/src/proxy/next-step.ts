@@ -85,13 +85,13 @@ function stepForOldest(moment: DirectionState): Step {
 
 function stepForBytes(moment: DirectionState): Step {
   const { plan, progress, nowMs } = moment
-  const gathered = coalesce(moment)
-  if (gathered.bytes === 0) return wait(gathered.untilMs)
+  const ready = coalesce(moment)
+  if (ready.bytes === 0) return wait(ready.untilMs)
   if (progress.nextSliceAtMs > nowMs) return wait(progress.nextSliceAtMs)
-  const wanted = Math.min(gathered.bytes, sliceBytes(moment), bytesUntilOnset(moment), longestWriteOf(moment))
+  const wanted = Math.min(ready.bytes, sliceBytes(moment), bytesUntilOnset(moment), longestWriteOf(moment))
   const allowed = bandwidthAllowance(plan, progress.emptyAtMs, { nowMs, wanted })
   if (allowed.bytes === 0) return wait(allowed.untilMs)
-  return pass(moment, { taken: allowed.bytes, gatheredBytes: gathered.bytes })
+  return pass(moment, { taken: allowed.bytes, coalescedBytes: ready.bytes })
 }
 
 function sliceBytes({ plan, sliceShare: luck }: DirectionState): number {
@@ -111,9 +111,9 @@ function longestWriteOf({ plan }: DirectionState): number {
 
 function pass(
   { plan, progress, held, nowMs }: DirectionState,
-  choice: { readonly taken: number; readonly gatheredBytes: number },
+  choice: { readonly taken: number; readonly coalescedBytes: number },
 ): Pass {
-  const { taken, gatheredBytes } = choice
+  const { taken, coalescedBytes } = choice
   const passedBytes = progress.passedBytes + taken
   return {
     kind: 'pass',
@@ -125,7 +125,7 @@ function pass(
       passedBytes,
       emptyAtMs: bucketEmptyAtMs(plan, progress.emptyAtMs, { nowMs, bytes: taken }),
       nextSliceAtMs: nowMs + (plan.slice?.gapMs ?? 0),
-      coalescedBytes: gatheredBytes - taken,
+      coalescedBytes: coalescedBytes - taken,
     },
   }
 }

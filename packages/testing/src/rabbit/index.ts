@@ -14,22 +14,22 @@ export {
   type FakeCluster,
   type QueueSnapshot,
   startFakeCluster,
-} from './cluster/fake-cluster.ts'
-export type { FakeNode, NodeState } from './cluster/fake-node.ts'
+} from './cluster/cluster.ts'
 export type { FrameLog, LogEntry, LogPattern } from './cluster/frame-log.ts'
+export type { FakeNode, NodeState } from './cluster/node.ts'
 export type { FakeClusterOptions } from './cluster/options.ts'
 export type {
-  AtEdge,
   ByteAct,
   ByteRule,
   ConfirmBatch,
   CutHow,
   Ending,
   FrameAct,
+  FramePosition,
   FrameRule,
   Injection,
   PublishAct,
   Rule,
   WhenFrame,
-} from './script/rule.ts'
-export type { FrameName } from './wire/frame-name.ts'
+} from './rules.ts'
+export type { FrameName } from './wire/frames.ts'

@@ -112,8 +112,8 @@ export function withWait({ before, beforeAnswer: late }: PlannedWaits, act: Wait
 }
 
 /** What waits for these, one after the other, and for the process to run. Releases count from the call on. */
-export function startWaits(ends: WaitDeps, waits: readonly WaitAct[]): () => Promise<void> {
-  const { clock, released, awake } = ends
+export function startWaits(deps: WaitDeps, waits: readonly WaitAct[]): () => Promise<void> {
+  const { clock, released, awake } = deps
   // Whoever has seen the request in the log may release it, even if its turn to wait comes later.
   const starts = waits.map((wait): (() => Promise<void>) => {
     if (wait.do === 'delay') return () => clock.sleep(wait.delayMs)

@@ -37,7 +37,7 @@ type Pause = 'frozen' | 'severed'
 /** A fake server's bytes of one connection, both ways, counted, with the acts of rules about bytes. */
 export class ScriptedPipe<U> {
   readonly #socket: ServerSocket
-  readonly #ends: ScriptedPipeDeps<U>
+  readonly #deps: ScriptedPipeDeps<U>
   readonly #pauses = new Set<Pause>()
   #state: State = 'open'
   #isHeardOut = false
@@ -47,9 +47,9 @@ export class ScriptedPipe<U> {
   // What a network that is cut has not carried to the client yet: undefined while it is whole.
   #held: (() => void)[] | undefined
 
-  constructor(socket: ServerSocket, ends: ScriptedPipeDeps<U>) {
+  constructor(socket: ServerSocket, deps: ScriptedPipeDeps<U>) {
     this.#socket = socket
-    this.#ends = ends
+    this.#deps = deps
     const { stream } = socket
     stream.on('data', (bytes: Buffer) => this.#receive(bytes))
     stream.on('end', () => this.#hearOut())
@@ -57,7 +57,7 @@ export class ScriptedPipe<U> {
     stream.on('error', () => undefined)
     stream.on('close', () => {
       this.#hearOut()
-      ends.onClosed()
+      deps.onClosed()
     })
   }
 
@@ -73,7 +73,7 @@ export class ScriptedPipe<U> {
   async read(): Promise<U | undefined> {
     for (;;) {
       // What had arrived before a cut has arrived.
-      const unit = this.#state === 'silent' ? undefined : this.#ends.reader.next()
+      const unit = this.#state === 'silent' ? undefined : this.#deps.reader.next()
       if (unit !== undefined) return unit
       if (this.#state === 'gone' || (this.#isHeardOut && this.#state !== 'silent')) return undefined
       await this.#arrival.promise
@@ -82,7 +82,7 @@ export class ScriptedPipe<U> {
 
   write(bytes: Uint8Array): void {
     for (let rest = bytes; rest.length > 0 && this.#state === 'open'; ) {
-      const stop = this.#ends.stopIn('server', this.#sent, rest.length)
+      const stop = this.#deps.stopIn('server', this.#sent, rest.length)
       const part = stop === undefined ? rest : rest.subarray(0, stop.bytes)
       this.#sent += part.length
       this.#toClient(() => this.#socket.stream.write(part))
@@ -154,10 +154,10 @@ export class ScriptedPipe<U> {
 
   #receive(bytes: Buffer): void {
     for (let rest = bytes; rest.length > 0 && this.isListening; ) {
-      const stop = this.#ends.stopIn('client', this.#received, rest.length)
+      const stop = this.#deps.stopIn('client', this.#received, rest.length)
       const part = stop === undefined ? rest : rest.subarray(0, stop.bytes)
       this.#received += part.length
-      this.#ends.reader.push(part)
+      this.#deps.reader.push(part)
       rest = rest.subarray(part.length)
       if (stop !== undefined) this.end(stop.act)
     }

@@ -7,30 +7,25 @@
 export { localhostCertificate } from '../server/localhost-certificate.ts'
 export type { ConnectionFilter, RequestOutcome, RequestPosition, Side } from '../server/rules.ts'
 export type { WhenByte } from '../server/script.ts'
-export type { FakeEnsemble, SeenNode } from './ensemble/fake-ensemble.ts'
-export type { FakeNode, Role } from './ensemble/fake-node.ts'
+export type { Session } from './ensemble/consensus.ts'
+export { type FakeEnsemble, startFakeEnsemble, type ZnodeSnapshot } from './ensemble/ensemble.ts'
+export type { FakeNode, NodeState, Role } from './ensemble/node.ts'
 export type { FakeEnsembleOptions } from './ensemble/options.ts'
-export type { NodeState } from './ensemble/process.ts'
 export type { LogEntry, LogPattern, RequestLog } from './ensemble/request-log.ts'
-export type { Session } from './ensemble/sessions.ts'
-export { startFakeEnsemble } from './ensemble/start.ts'
 export type {
   ByteRule,
   CutHow,
-  Deed,
   Ending,
+  Operation,
   RequestAct,
   RequestRule,
   Rule,
   WhenRequest,
-} from './script/rule.ts'
-export type { Change, Txn } from './tree/tree.ts'
+} from './rules.ts'
+export type { Change, Txn, Znode } from './tree/data-tree.ts'
 export type { WatchKind } from './tree/watches.ts'
-export type { Znode } from './tree/znode.ts'
-export type { AclEntry, Identity } from './wire/acl.ts'
 export type { ConnectRequest } from './wire/connect.ts'
-export { framed, lengthOf } from './wire/frame.ts'
-export type { OpName } from './wire/op.ts'
-export { type EventKind, encodeEvent, encodeReply, type ReplyHead } from './wire/reply.ts'
-export type { PartRequest, Request, SetWatchesRequest } from './wire/request.ts'
-export type { SeenStat } from './wire/stat.ts'
+export { framed, lengthOf } from './wire/frames.ts'
+export type { AclEntry, Identity, Stat } from './wire/records.ts'
+export { type EventKind, encodeEvent, encodeReply, type ReplyHead } from './wire/replies.ts'
+export type { OpName, PartRequest, Request, SetWatchesRequest } from './wire/requests.ts'

@@ -35,7 +35,7 @@ describe('the log of a fake server', () => {
     for (const n of [1, 2, 3]) await one.run(`SELECT ${n}`)
     const seen = cluster.log
       .entries({ command: 'query', sql: /^SELECT/ })
-      .map(({ sql, fate }) => `${sql} ${fate}`)
+      .map(({ sql, outcome }) => `${sql} ${outcome}`)
     expect(seen).toEqual(['SELECT 1 done', 'SELECT 2 scripted', 'SELECT 3 lost'])
     await cluster.close()
   })

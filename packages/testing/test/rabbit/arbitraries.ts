@@ -1,8 +1,7 @@
 import fc from 'fast-check'
-import type { FieldTable, FieldValue } from '../../src/rabbit/wire/field-value.ts'
-import type { Frame } from '../../src/rabbit/wire/frame.ts'
-import type { Method } from '../../src/rabbit/wire/method.ts'
-import { type FieldKind, type MethodName, methodTable } from '../../src/rabbit/wire/method-table.ts'
+import type { FieldTable, FieldValue } from '../../src/rabbit/wire/field-tables.ts'
+import type { Frame } from '../../src/rabbit/wire/frames.ts'
+import { type FieldKind, type Method, type MethodName, methodTable } from '../../src/rabbit/wire/methods.ts'
 
 /** A text that fits into a short string. */
 export const shortText: fc.Arbitrary<string> = fc.string({ maxLength: 60 })

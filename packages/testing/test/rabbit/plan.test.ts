@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest'
-import { frameGrammar, type Plan, type Step } from '../../src/rabbit/script/plan.ts'
-import type { FrameRule, Rule } from '../../src/rabbit/script/rule.ts'
-import type { Frame } from '../../src/rabbit/wire/frame.ts'
+import {
+  type FramePlan,
+  type FrameRule,
+  frameInterpreter,
+  type PlanStep,
+  type Rule,
+} from '../../src/rabbit/rules.ts'
+import type { Frame } from '../../src/rabbit/wire/frames.ts'
 import { Script } from '../../src/server/script.ts'
 
 const ack: Frame = {
@@ -10,13 +15,13 @@ const ack: Frame = {
   method: { name: 'basic.ack', fields: { deliveryTag: 7, multiple: false } },
 }
 const heartbeat: Frame = { kind: 'heartbeat', channel: 0 }
-const planOf = (rules: readonly Rule[], frame: Frame): Plan => {
-  const script = new Script(frameGrammar)
+const planOf = (rules: readonly Rule[], frame: Frame): FramePlan => {
+  const script = new Script(frameInterpreter)
   script.add(rules)
   return script.planOf({ from: 'server', node: 1, connection: 3, frame })
 }
-const pass: Step = { kind: 'pass', publish: undefined }
-const cut: Step = { kind: 'cut', how: 'reset' }
+const pass: PlanStep = { kind: 'pass', publish: undefined }
+const cut: PlanStep = { kind: 'cut', how: 'reset' }
 const whenAck = { from: 'server', frame: 'basic.ack' } as const
 
 describe('a plan for a frame', () => {

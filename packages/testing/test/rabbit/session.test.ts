@@ -3,10 +3,9 @@ import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { Broker } from '../../src/rabbit/broker/broker.ts'
 import { Session } from '../../src/rabbit/session/session.ts'
-import { emptyTable, fieldTable } from '../../src/rabbit/wire/field-value.ts'
-import type { Frame } from '../../src/rabbit/wire/frame.ts'
-import { fieldNames, type Method } from '../../src/rabbit/wire/method.ts'
-import type { MethodName } from '../../src/rabbit/wire/method-table.ts'
+import { emptyTable, fieldTable } from '../../src/rabbit/wire/field-tables.ts'
+import type { Frame } from '../../src/rabbit/wire/frames.ts'
+import { fieldNames, type Method, type MethodName } from '../../src/rabbit/wire/methods.ts'
 import { protocolHeader } from '../../src/rabbit/wire/protocol.ts'
 import { frame } from './arbitraries.ts'
 
@@ -105,8 +104,8 @@ it('whatever a client says, a session answers or refuses and never falls over, a
       for (let word = left.shift(); word !== undefined; word = left.shift()) {
         for (const each of word) session.accept(each, undefined)
       }
-      session.drop()
-      broker.end()
+      session.connectionLost()
+      broker.close()
       expect(clock.pending).toBe(0)
     }),
     { numRuns: 1_000 },

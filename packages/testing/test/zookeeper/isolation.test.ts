@@ -1,6 +1,6 @@
 import { settle } from '@ha/core/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ByteWriter } from '../../src/zookeeper/wire/byte-writer.ts'
+import { ByteWriter } from '../../src/zookeeper/wire/records.ts'
 import { type Stand, stand } from './memory.ts'
 import type { RawClient, Reply } from './raw-client.ts'
 import { codeOf } from './scenarios/seen.ts'

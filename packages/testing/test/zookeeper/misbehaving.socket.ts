@@ -66,7 +66,7 @@ describe('a fake ensemble that is scripted', () => {
     void one.create('/b')
     void one.create('/c')
     await until('the last is done', () => has('/c'))
-    expect([has('/a'), has('/b'), ensemble.log.entries({ path: '/a' })[0]?.fate]).toEqual([
+    expect([has('/a'), has('/b'), ensemble.log.entries({ path: '/a' })[0]?.outcome]).toEqual([
       false,
       true,
       'lost',
@@ -125,7 +125,7 @@ describe('a fake ensemble that is scripted', () => {
     undo()
     ensemble.script({ when: { op: 'connect' }, do: 'silence' })
     void stranger().hello()
-    await ensemble.log.until({ op: 'connect', fate: 'lost' })
+    await ensemble.log.until({ op: 'connect', outcome: 'lost' })
     expect(ensemble.sessions()).toEqual([])
   })
 
@@ -207,7 +207,7 @@ describe('on the wire', () => {
       session: one.grant.sessionId,
       paths: ['/a'],
       xid: 2,
-      fate: 'done',
+      outcome: 'done',
     })
     // A length, a head, a path, no data, one entry of an ACL, flags.
     expect(entry?.bytes).toBe(4 + 8 + (4 + 2) + 4 + (4 + 4 + (4 + 5) + (4 + 6)) + 4)

@@ -1,9 +1,7 @@
 import type { Duplex } from 'node:stream'
-import { type AclEntry, writeAcl } from '../../src/zookeeper/wire/acl.ts'
-import { ByteReader } from '../../src/zookeeper/wire/byte-reader.ts'
-import { ByteWriter } from '../../src/zookeeper/wire/byte-writer.ts'
-import { framed } from '../../src/zookeeper/wire/frame.ts'
-import { type OpName, opCodes } from '../../src/zookeeper/wire/op.ts'
+import { framed } from '../../src/zookeeper/wire/frames.ts'
+import { type AclEntry, ByteReader, ByteWriter, writeAcl } from '../../src/zookeeper/wire/records.ts'
+import { type OpName, opCodes } from '../../src/zookeeper/wire/requests.ts'
 
 /** What a server answered. */
 export interface Reply {

@@ -1,10 +1,9 @@
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
-import { decideMulti } from '../../src/zookeeper/tree/decide-multi.ts'
-import { Draft } from '../../src/zookeeper/tree/draft.ts'
+import { DataTree, type Txn } from '../../src/zookeeper/tree/data-tree.ts'
 import { nameOf, parentOf } from '../../src/zookeeper/tree/path.ts'
-import { Tree, type Txn } from '../../src/zookeeper/tree/tree.ts'
-import type { PartRequest } from '../../src/zookeeper/wire/request.ts'
+import { prepareMulti, TransactionDraft } from '../../src/zookeeper/tree/transaction.ts'
+import type { PartRequest } from '../../src/zookeeper/wire/requests.ts'
 
 const acl = [{ permissions: 31, scheme: 'world', id: 'anyone' }]
 const author = { session: 7n, names: [], hasTtl: true }
@@ -26,11 +25,11 @@ const part: fc.Arbitrary<PartRequest> = fc.oneof(
 const multis = fc.array(fc.array(part, { minLength: 1, maxLength: 3 }), { maxLength: 40 })
 
 /** Does each multi or none of it; what was agreed upon. */
-function agreed(tree: Tree, all: readonly (readonly PartRequest[])[]): readonly Txn[] {
+function agreed(tree: DataTree, all: readonly (readonly PartRequest[])[]): readonly Txn[] {
   return all.map((parts, i) => {
     const zxid = BigInt(i + 1)
-    const draft = new Draft(tree, { zxid, timeMs: i })
-    const { kind } = decideMulti(draft, parts, author)
+    const draft = new TransactionDraft(tree, { zxid, timeMs: i })
+    const { kind } = prepareMulti(draft, parts, author)
     const changes = kind === 'done' ? draft.changes : []
     const txn: Txn = { zxid, atMs: i, timeMs: i, session: 7n, changes, ended: undefined }
     tree.apply(txn)
@@ -41,7 +40,7 @@ function agreed(tree: Tree, all: readonly (readonly PartRequest[])[]): readonly 
 it('a tree counts the children that it has, and knows what ends with a session', () => {
   fc.assert(
     fc.property(multis, (all) => {
-      const tree = new Tree()
+      const tree = new DataTree()
       agreed(tree, all)
       for (const [at, node] of tree.entries()) {
         expect([at, node.childCount]).toEqual([at, tree.childNames(at).length])
@@ -56,7 +55,7 @@ it('a tree counts the children that it has, and knows what ends with a session',
 it('a tree is what its transactions make of it', () => {
   fc.assert(
     fc.property(multis, (all) => {
-      const [tree, again] = [new Tree(), new Tree()]
+      const [tree, again] = [new DataTree(), new DataTree()]
       for (const txn of agreed(tree, all)) again.apply(txn)
       expect(again.entries()).toEqual(tree.entries())
     }),

@@ -1,10 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MalformedMessage } from '../../src/server/byte-cursor.ts'
-import { ByteReader } from '../../src/zookeeper/wire/byte-reader.ts'
-import { ByteWriter } from '../../src/zookeeper/wire/byte-writer.ts'
-import { FrameReader, framed, lengthOf } from '../../src/zookeeper/wire/frame.ts'
-import { decodeRequest } from '../../src/zookeeper/wire/request.ts'
+import { FrameReader, framed, lengthOf } from '../../src/zookeeper/wire/frames.ts'
+import { ByteReader, ByteWriter } from '../../src/zookeeper/wire/records.ts'
+import { decodeRequest } from '../../src/zookeeper/wire/requests.ts'
 
 const body = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes))
 const maxBytes = 1_000

@@ -232,7 +232,7 @@ describe('ours never', () => {
     await done(zk.get('/b'))
     dropAll()
     await world.clock.advance(second)
-    const hello = ensemble.log.entries({ op: 'connect' }).at(-1)?.said as ConnectRequest | undefined
+    const hello = ensemble.log.entries({ op: 'connect' }).at(-1)?.request as ConnectRequest | undefined
     expect(hello?.lastZxidSeen).toBeGreaterThanOrEqual(stat.czxid)
   })
 

@@ -15,7 +15,7 @@ describe('the bare driver', () => {
     await called((callback) => stand.client.getData('/a', undefined, callback))
     await pass(3 * sessionMs)
     // It was greeted, and does not know it.
-    expect(stand.ensemble.log.count({ op: 'connect', fate: 'done' }), gone).toBe(2)
+    expect(stand.ensemble.log.count({ op: 'connect', outcome: 'done' }), gone).toBe(2)
     expect(stand.client.getState().name, gone).toBe('DISCONNECTED')
   })
 
@@ -61,6 +61,6 @@ describe('the bare driver', () => {
     await called((callback) => stand.client.getData('/b', undefined, callback))
     for (const line of stand.ensemble.node(1).connections) line.drop()
     const [, again] = await stand.ensemble.log.until({ op: 'connect' }, { count: 2 })
-    expect(again?.said, gone).toMatchObject({ lastZxidSeen: -1n })
+    expect(again?.request, gone).toMatchObject({ lastZxidSeen: -1n })
   })
 })

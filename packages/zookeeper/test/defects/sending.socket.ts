@@ -46,7 +46,7 @@ describe('the bare driver', () => {
       transaction.check('/', 0).setData('/a', data, 0).remove('/a', 0).commit(callback),
     )
     const [entry] = stand.ensemble.log.entries({ op: 'multi' })
-    expect(entry?.said, gone).toMatchObject({ parts: [{ version: -1 }, { version: -1 }, { version: -1 }] })
+    expect(entry?.request, gone).toMatchObject({ parts: [{ version: -1 }, { version: -1 }, { version: -1 }] })
   })
 
   it(titleOf(defects.noData), async () => {
@@ -105,7 +105,7 @@ describe('the bare driver', () => {
     await pass(0)
     // Who speaks of read-only servers could be given one, and who dials with a function of ours could speak TLS.
     const [entry] = stand.ensemble.log.entries({ op: 'connect' })
-    expect(entry?.said, gone).toMatchObject({ acceptsReadOnly: undefined })
+    expect(entry?.request, gone).toMatchObject({ acceptsReadOnly: undefined })
     expect(String((stand.client.connectionManager as { connect?: unknown }).connect), gone).toContain(
       'net.connect(',
     )

@@ -13,11 +13,11 @@ export interface LogEntry extends Logged {
   /** The statement; of one that was prepared, when it is prepared and when it is executed. */
   readonly sql: string | undefined
   /** Whether the server did it, a rule answered it, or it was lost before the server looked at it. */
-  readonly fate: RequestOutcome
+  readonly outcome: RequestOutcome
 }
 
 /** Which entries: those that agree in everything that is given; `sql` may be a pattern. */
-export type LogPattern = Partial<Pick<LogEntry, 'node' | 'connection' | 'command' | 'fate'>> & {
+export type LogPattern = Partial<Pick<LogEntry, 'node' | 'connection' | 'command' | 'outcome'>> & {
   readonly sql?: TextPattern
 }
 
@@ -40,4 +40,4 @@ const reading: LogFormat<Sent, LogPattern, Deed> = {
   printable: ({ sql, ...exact }) => ({ ...exact, sql: sql?.toString() }),
 }
 
-const exactKeys = ['node', 'connection', 'command', 'fate'] as const
+const exactKeys = ['node', 'connection', 'command', 'outcome'] as const

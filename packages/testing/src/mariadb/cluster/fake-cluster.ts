@@ -83,7 +83,7 @@ export class FakeCluster {
 
   /** The statements that reached the servers, that no rule answered and that fit no shape: the client got 1064. */
   get unknownStatements(): readonly string[] {
-    const run = this.log.entries({ fate: 'done' }).flatMap(({ sql }) => (sql === undefined ? [] : [sql]))
+    const run = this.log.entries({ outcome: 'done' }).flatMap(({ sql }) => (sql === undefined ? [] : [sql]))
     return [...new Set(run)].filter((sql) => !isKnown(sql))
   }
 

@@ -40,7 +40,7 @@ export class Line {
       planOf: (said) => script.planOf({ ...said, node, connection }),
       released: (name) => script.released(name),
       onKilled: () => this.drop(),
-      note: (said, fate) => log.add({ ...said, fate, node, connection }),
+      note: (said, fate) => log.add({ ...said, outcome: fate, node, connection }),
     })
   }
 

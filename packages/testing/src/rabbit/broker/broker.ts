@@ -47,7 +47,7 @@ export class Broker {
   }
 
   /** Ends all timers. */
-  end(): void {
+  close(): void {
     for (const vhost of this.#vhosts.values()) vhost.end()
   }
 }

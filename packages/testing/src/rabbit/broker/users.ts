@@ -1,4 +1,4 @@
-import { channelRefusal } from './refusal.ts'
+import { channelException } from './exceptions.ts'
 
 /** Somebody who may log in. */
 export interface FakeUser {
@@ -15,7 +15,7 @@ export interface FakePermissions {
 }
 
 /** What somebody wants to do with a thing. */
-export type Deed = keyof FakePermissions
+export type Permission = keyof FakePermissions
 
 /** The user who logs in with these words, or undefined. */
 export function authenticate(users: Users, name: string, password: string): string | undefined {
@@ -26,13 +26,13 @@ export function authenticate(users: Users, name: string, password: string): stri
 export type Users = ReadonlyMap<string, FakeUser>
 
 /** Whether a user may enter a vhost. */
-export function mayEnter(users: Users, name: string, vhost: string): boolean {
+export function mayAccessVhost(users: Users, name: string, vhost: string): boolean {
   const permissions = users.get(name)?.permissions
   return permissions === undefined || Object.hasOwn(permissions, vhost)
 }
 
 /** Something with a name that permissions are about. */
-export interface Subject {
+export interface Resource {
   readonly kind: 'queue' | 'exchange'
   readonly name: string
   readonly vhost: string
@@ -42,14 +42,14 @@ export interface Subject {
 export function checkPermission(
   users: Users,
   user: string,
-  deed: Deed,
-  { kind, name, vhost }: Subject,
+  deed: Permission,
+  { kind, name, vhost }: Resource,
 ): void {
   const permissions = users.get(user)?.permissions?.[vhost]
   // The exchange without a name goes by this one where permissions are concerned.
   const shown = kind === 'exchange' && name === '' ? 'amq.default' : name
   if (permissions === undefined || new RegExp(permissions[deed], 'u').test(shown)) return
-  throw channelRefusal(
+  throw channelException(
     'ACCESS_REFUSED',
     `access to ${kind} '${shown}' in vhost '${vhost}' refused for user '${user}'`,
   )

@@ -1,20 +1,31 @@
 import type { Clock } from '@ha/core'
-import { type Binding, Bindings, type Destination } from './bindings.ts'
-import { afterDeath, isEndless } from './dead-letter.ts'
-import type { DeathReason } from './entry.ts'
-import { type Exchange, isPredeclared, predeclaredExchanges } from './exchange.ts'
-import { checkMatchMode } from './headers-match.ts'
-import { type Message, type Publication, publicationOf } from './message.ts'
+import { channelException } from './exceptions.ts'
+import {
+  type Binding,
+  Bindings,
+  checkMatchMode,
+  type Destination,
+  type Exchange,
+  isPredeclared,
+  predeclaredExchanges,
+  route,
+} from './exchanges.ts'
+import {
+  type DeathReason,
+  deadLetterMessage,
+  isDeadLetterCycle,
+  type Message,
+  type Publication,
+  publicationOf,
+} from './messages.ts'
 import { Queue, type QueueDeclaration } from './queue.ts'
-import { channelRefusal } from './refusal.ts'
-import { route } from './routing.ts'
 
 /** What became of a publication. */
-export interface Placed {
+export interface PublishResult {
   /** How many queues it reached. */
   readonly queues: number
   /** Whether one of them was full and refused it. */
-  readonly isRefused: boolean
+  readonly isRejected: boolean
 }
 
 /** Exchanges, queues and bindings that see only each other. */
@@ -47,7 +58,7 @@ export class Vhost {
   /** The queue of that name; the channel of who asks for another one is closed. */
   queue(name: string): Queue {
     const queue = this.#queues.get(name)
-    if (queue === undefined) throw channelRefusal('NOT_FOUND', `no queue '${name}' in vhost '${this.name}'`)
+    if (queue === undefined) throw channelException('NOT_FOUND', `no queue '${name}' in vhost '${this.name}'`)
     return queue
   }
 
@@ -55,7 +66,7 @@ export class Vhost {
   exchange(name: string): Exchange {
     const exchange = this.#exchanges.get(name)
     if (exchange === undefined)
-      throw channelRefusal('NOT_FOUND', `no exchange '${name}' in vhost '${this.name}'`)
+      throw channelException('NOT_FOUND', `no exchange '${name}' in vhost '${this.name}'`)
     return exchange
   }
 
@@ -81,7 +92,7 @@ export class Vhost {
   removeQueue(queue: Queue): void {
     if (!this.#queues.delete(queue.name)) return
     this.#unbindAll({ kind: 'queue', name: queue.name })
-    queue.end()
+    queue.close()
   }
 
   bind(binding: Binding): void {
@@ -99,7 +110,7 @@ export class Vhost {
   }
 
   /** Puts a message into the queues that it reaches. */
-  publish(publication: Publication): Placed {
+  publish(publication: Publication): PublishResult {
     return this.#place(publication, this.#route(publication))
   }
 
@@ -116,7 +127,7 @@ export class Vhost {
 
   /** Ends the timers of all queues. */
   end(): void {
-    for (const queue of this.queues) queue.end()
+    for (const queue of this.queues) queue.close()
   }
 
   #unbindAll(destination: Destination): void {
@@ -130,15 +141,15 @@ export class Vhost {
   }
 
   #deadLetter(from: Queue, message: Message, reason: DeathReason): void {
-    const { deadLetterExchange, deadLetterRoutingKey } = from.declared.rules
+    const { deadLetterExchange, deadLetterRoutingKey } = from.declared.settings
     if (deadLetterExchange === undefined || !this.#exchanges.has(deadLetterExchange)) return
     const timeS = Math.floor(this.#clock.now() / 1000)
-    const dead = afterDeath({ queue: from.name, reason, message, timeS })
+    const dead = deadLetterMessage({ queue: from.name, reason, message, timeS })
     const routingKey = deadLetterRoutingKey ?? message.routingKey
     const publication = publicationOf({ ...dead, exchange: deadLetterExchange, routingKey })
     this.#place(
       publication,
-      this.#route(publication).filter((queue) => !isEndless(publication.headers, queue)),
+      this.#route(publication).filter((queue) => !isDeadLetterCycle(publication.headers, queue)),
     )
   }
 
@@ -147,9 +158,9 @@ export class Vhost {
     return route({ exchanges: this.#exchanges, bindings: this.#bindings, hasQueue }, publication)
   }
 
-  #place({ message }: Publication, names: readonly string[]): Placed {
+  #place({ message }: Publication, names: readonly string[]): PublishResult {
     const queues = names.flatMap((name) => this.#queues.get(name) ?? [])
     const accepted = queues.map((queue) => queue.publish(message))
-    return { queues: queues.length, isRefused: accepted.includes(false) }
+    return { queues: queues.length, isRejected: accepted.includes(false) }
   }
 }

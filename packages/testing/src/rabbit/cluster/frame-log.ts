@@ -1,9 +1,8 @@
 import { type Clock, HaError } from '@ha/core'
 import { type Deferred, deferred, withDeadline } from '@ha/core/driver'
 import type { Side } from '../../server/rules.ts'
-import { plainTable } from '../wire/field-value.ts'
-import type { Frame } from '../wire/frame.ts'
-import { type FrameName, frameName } from '../wire/frame-name.ts'
+import { plainTable } from '../wire/field-tables.ts'
+import { type Frame, type FrameName, frameName } from '../wire/frames.ts'
 
 /** One frame that was received or sent. */
 export interface LogEntry {

@@ -1,7 +1,7 @@
 import { type Clock, HaError, systemClock } from '@ha/core'
 import { didYouMean } from '@ha/core/driver'
 import type { FakeUser } from '../broker/users.ts'
-import type { ServerSettings } from '../session/settings.ts'
+import type { ServerSettings } from '../session/handshake.ts'
 
 /** How to set up a fake cluster. Everything has a default. */
 export interface FakeClusterOptions {

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Side } from '../../server/rules.ts'
 import type { ByteStop } from '../../server/script.ts'
-import type { ByteAct, CutHow } from '../script/rule.ts'
+import type { ByteAct, CutHow } from '../rules.ts'
 
 /** What a pipe needs from its line. */
 export interface PipeEnds {
@@ -30,23 +30,23 @@ type State =
 /** The bytes of one connection, both ways, counted, with the acts of rules about bytes. */
 export class Pipe {
   readonly #socket: Socket
-  readonly #ends: PipeEnds
+  readonly #deps: PipeEnds
   readonly #pauses = new Set<Pause>()
   #state: State = 'open'
   #received = 0
   #sent = 0
   #isCorked = false
 
-  constructor(socket: Socket, ends: PipeEnds) {
+  constructor(socket: Socket, deps: PipeEnds) {
     this.#socket = socket
-    this.#ends = ends
+    this.#deps = deps
     socket.setNoDelay(true)
     socket.on('data', (bytes) => this.#receive(bytes))
     // The reason does not matter to a server: 'close' follows.
     socket.on('error', () => undefined)
     socket.on('close', () => {
       this.#leave()
-      ends.onClosed()
+      deps.onClosed()
     })
   }
 
@@ -69,7 +69,7 @@ export class Pipe {
 
   write(bytes: Buffer): void {
     for (let rest = bytes; rest.length > 0 && this.#state === 'open'; ) {
-      const stop = this.#ends.stopIn('server', this.#sent, rest.length)
+      const stop = this.#deps.stopIn('server', this.#sent, rest.length)
       const part = stop === undefined ? rest : rest.subarray(0, stop.bytes)
       this.#sent += part.length
       this.#put(part)
@@ -91,7 +91,7 @@ export class Pipe {
   resume(why: Pause): void {
     this.#pauses.delete(why)
     if (!this.isReading) return
-    this.#ends.onReading()
+    this.#deps.onReading()
     if (this.isReading) this.#socket.resume()
   }
 
@@ -126,10 +126,10 @@ export class Pipe {
 
   #receive(bytes: Buffer): void {
     for (let rest = bytes; rest.length > 0 && this.#state === 'open'; ) {
-      const stop = this.#ends.stopIn('client', this.#received, rest.length)
+      const stop = this.#deps.stopIn('client', this.#received, rest.length)
       const part = stop === undefined ? rest : rest.subarray(0, stop.bytes)
       this.#received += part.length
-      this.#ends.onBytes(part)
+      this.#deps.onBytes(part)
       rest = rest.subarray(part.length)
       if (stop !== undefined) this.#act(stop.act)
     }
@@ -164,7 +164,7 @@ export class Pipe {
   #leave(): void {
     if (this.#state === 'gone') return
     this.#state = 'gone'
-    this.#ends.onGone()
+    this.#deps.onGone()
   }
 }
 

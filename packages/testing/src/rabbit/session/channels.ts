@@ -1,32 +1,46 @@
 import { MalformedMessage } from '../../server/byte-cursor.ts'
-import { connectionRefusal, internalError, Refusal } from '../broker/refusal.ts'
-import type { PublishAct } from '../script/rule.ts'
-import type { Frame } from '../wire/frame.ts'
-import { idsOf, type Method } from '../wire/method.ts'
-import type { MethodName } from '../wire/method-table.ts'
-import { type Assembly, assemble, type Content, nothingYet } from './assembly.ts'
-import { Channel, type ChannelEnds } from './channel.ts'
-import { runCommand } from './commands/run-command.ts'
+import { AmqpException, connectionException, internalException } from '../broker/exceptions.ts'
+import type { PublishAct } from '../rules.ts'
+import type { Frame } from '../wire/frames.ts'
+import { type Fields, idsOf, type Method, type MethodName } from '../wire/methods.ts'
+import { Channel, type ConnectionContext } from './channel.ts'
+import {
+  ack,
+  cancel,
+  consume,
+  get,
+  nack,
+  publish,
+  recover,
+  recoverAsync,
+  reject,
+  selectConfirms,
+  setPrefetch,
+} from './commands/basic.ts'
+import { bindExchange, declareExchange, deleteExchange, unbindExchange } from './commands/exchange.ts'
+import { bindQueue, declareQueue, deleteQueue, purgeQueue, unbindQueue } from './commands/queue.ts'
+import { assemble, type Command, type CommandAssembly, type Content, emptyAssembly } from './content.ts'
 
 /** What the channels of a connection have in common. */
-export interface ChannelsEnds extends Omit<ChannelEnds, 'number' | 'send' | 'refuse'> {
+interface ChannelsDeps {
+  readonly context: ConnectionContext
   readonly channelMax: number
   readonly send: (channel: number, method: Method, content?: Content) => void
-  readonly refuseConnection: (refusal: Refusal, culprit: MethodName | undefined) => void
+  readonly closeConnection: (exception: AmqpException, failingMethod: MethodName | undefined) => void
 }
 
-type Slot =
-  | { readonly kind: 'open'; readonly channel: Channel; readonly assembly: Assembly }
+type ChannelSlot =
+  | { readonly kind: 'open'; readonly channel: Channel; readonly assembly: CommandAssembly }
   /** The server has closed it and waits for the client to say that it knows. */
   | { readonly kind: 'closing' }
 
-/** The channels of one connection. A refusal closes the channel that earned it, a graver one the connection. */
+/** The channels of one connection. A exception closes the channel that earned it, a graver one the connection. */
 export class Channels {
-  readonly #ends: ChannelsEnds
-  readonly #slots = new Map<number, Slot>()
+  readonly #deps: ChannelsDeps
+  readonly #slots = new Map<number, ChannelSlot>()
 
-  constructor(ends: ChannelsEnds) {
-    this.#ends = ends
+  constructor(deps: ChannelsDeps) {
+    this.#deps = deps
   }
 
   get count(): number {
@@ -42,25 +56,25 @@ export class Channels {
       else this.#whileOpen(slot, frame, act)
     } catch (error) {
       if (error instanceof MalformedMessage) {
-        this.#ends.refuseConnection(internalError, undefined)
+        this.#deps.closeConnection(internalException, undefined)
         return
       }
-      if (!(error instanceof Refusal)) throw error
-      const culprit = culpritOf(slot, frame)
-      if (error.scope === 'channel') this.refuse(frame.channel, error, culprit)
-      else this.#ends.refuseConnection(error, culprit)
+      if (!(error instanceof AmqpException)) throw error
+      const failingMethod = failingMethodOf(slot, frame)
+      if (error.scope === 'channel') this.closeWith(frame.channel, error, failingMethod)
+      else this.#deps.closeConnection(error, failingMethod)
     }
   }
 
   /** Closes a channel from the server's side. */
-  refuse(number: number, refusal: Refusal, culprit: MethodName | undefined): void {
+  closeWith(number: number, exception: AmqpException, failingMethod: MethodName | undefined): void {
     const slot = this.#slots.get(number)
     this.#slots.set(number, { kind: 'closing' })
     if (slot?.kind === 'open') slot.channel.end()
-    const { replyCode, replyText } = refusal
-    this.#ends.send(number, {
+    const { replyCode, replyText } = exception
+    this.#deps.send(number, {
       name: 'channel.close',
-      fields: { replyCode, replyText, ...culpritIds(culprit) },
+      fields: { replyCode, replyText, ...failingMethodIds(failingMethod) },
     })
   }
 
@@ -68,42 +82,43 @@ export class Channels {
   end(): void {
     const open = [...this.#slots.values()].flatMap((slot) => (slot.kind === 'open' ? [slot.channel] : []))
     this.#slots.clear()
-    for (const channel of open) channel.leave()
+    for (const channel of open) channel.detachConsumers()
     for (const channel of open) channel.end()
   }
 
   #whileAbsent(frame: Frame): void {
-    if (nameOf(frame) !== 'channel.open') throw connectionRefusal('CHANNEL_ERROR', "expected 'channel.open'")
-    const { channelMax, refuseConnection } = this.#ends
+    if (nameOf(frame) !== 'channel.open')
+      throw connectionException('CHANNEL_ERROR', "expected 'channel.open'")
+    const { channelMax, closeConnection } = this.#deps
     if (this.count >= channelMax) {
       const text = `number of channels opened (${this.count}) has reached the negotiated channel_max (${channelMax})`
-      refuseConnection(connectionRefusal('NOT_ALLOWED', text), undefined)
+      closeConnection(connectionException('NOT_ALLOWED', text), undefined)
       return
     }
     const channel = new Channel({
-      ...this.#ends,
+      context: this.#deps.context,
       number: frame.channel,
-      send: (method, content) => this.#ends.send(frame.channel, method, content),
-      refuse: (refusal) => this.refuse(frame.channel, refusal, undefined),
+      send: (method, content) => this.#deps.send(frame.channel, method, content),
+      closeWith: (exception) => this.closeWith(frame.channel, exception, undefined),
     })
-    this.#slots.set(frame.channel, { kind: 'open', channel, assembly: nothingYet })
-    this.#ends.send(frame.channel, { name: 'channel.open-ok', fields: { channelId: '' } })
+    this.#slots.set(frame.channel, { kind: 'open', channel, assembly: emptyAssembly })
+    this.#deps.send(frame.channel, { name: 'channel.open-ok', fields: { channelId: '' } })
   }
 
   #whileClosing(frame: Frame): void {
     const name = nameOf(frame)
-    if (name === 'channel.open') throw connectionRefusal('CHANNEL_ERROR', "second 'channel.open' seen")
+    if (name === 'channel.open') throw connectionException('CHANNEL_ERROR', "second 'channel.open' seen")
     if (name === 'channel.close-ok') this.#slots.delete(frame.channel)
-    if (name === 'channel.close') this.#ends.send(frame.channel, { name: 'channel.close-ok', fields: {} })
+    if (name === 'channel.close') this.#deps.send(frame.channel, { name: 'channel.close-ok', fields: {} })
   }
 
-  #whileOpen(slot: Extract<Slot, { kind: 'open' }>, frame: Frame, act: PublishAct | undefined): void {
+  #whileOpen(slot: Extract<ChannelSlot, { kind: 'open' }>, frame: Frame, act: PublishAct | undefined): void {
     const { channel, assembly } = slot
     const { next, command } = assemble(assembly, frame, act)
     this.#slots.set(frame.channel, { kind: 'open', channel, assembly: next })
     if (command === undefined) return
     if (command.method.name === 'channel.open')
-      throw connectionRefusal('CHANNEL_ERROR', "second 'channel.open' seen")
+      throw connectionException('CHANNEL_ERROR', "second 'channel.open' seen")
     if (command.method.name === 'channel.close') this.#close(frame.channel, channel)
     else runCommand(channel, command)
   }
@@ -111,25 +126,71 @@ export class Channels {
   #close(number: number, channel: Channel): void {
     this.#slots.delete(number)
     channel.end()
-    this.#ends.send(number, { name: 'channel.close-ok', fields: {} })
+    this.#deps.send(number, { name: 'channel.close-ok', fields: {} })
   }
 }
 
 /** The ids of the method that a close blames; zeros when it blames none. */
-export function culpritIds(culprit: MethodName | undefined): {
+export function failingMethodIds(failingMethod: MethodName | undefined): {
   readonly classId: number
   readonly methodId: number
 } {
-  if (culprit === undefined) return { classId: 0, methodId: 0 }
-  const { classId, methodId } = idsOf(culprit)
+  if (failingMethod === undefined) return { classId: 0, methodId: 0 }
+  const { classId, methodId } = idsOf(failingMethod)
   return { classId, methodId }
 }
 
 // Whatever is wrong with a message is the fault of the publish that began it.
-function culpritOf(slot: Slot | undefined, frame: Frame): MethodName | undefined {
+function failingMethodOf(slot: ChannelSlot | undefined, frame: Frame): MethodName | undefined {
   return slot?.kind === 'open' && slot.assembly.kind !== 'method' ? 'basic.publish' : nameOf(frame)
 }
 
 function nameOf(frame: Frame): MethodName | undefined {
   return frame.kind === 'method' ? frame.method.name : undefined
+}
+
+type Commands = { readonly [N in MethodName]?: (channel: Channel, fields: Fields<N>) => void }
+
+const commands: Commands = {
+  'channel.flow': setFlow,
+  'exchange.declare': declareExchange,
+  'exchange.delete': deleteExchange,
+  'exchange.bind': bindExchange,
+  'exchange.unbind': unbindExchange,
+  'queue.declare': declareQueue,
+  'queue.delete': deleteQueue,
+  'queue.purge': purgeQueue,
+  'queue.bind': bindQueue,
+  'queue.unbind': unbindQueue,
+  'basic.qos': setPrefetch,
+  'basic.consume': consume,
+  'basic.cancel': cancel,
+  'basic.get': get,
+  'basic.ack': ack,
+  'basic.nack': nack,
+  'basic.reject': reject,
+  'basic.recover': recover,
+  'basic.recover-async': recoverAsync,
+  'confirm.select': selectConfirms,
+}
+
+/** Does what a client asks for on a channel; throws a exception when it may not be. */
+function runCommand(channel: Channel, command: Command): void {
+  if (command.kind === 'publish') publish(channel, command.method.fields, command.content, command.act)
+  else runPlain(channel, command.method)
+}
+
+function runPlain<N extends MethodName>(
+  channel: Channel,
+  method: { readonly name: N; readonly fields: Fields<N> },
+): void {
+  const command: Commands[N] = commands[method.name]
+  if (command === undefined) throw connectionException('COMMAND_INVALID', 'unimplemented method')
+  command(channel, method.fields)
+}
+
+/** `channel.flow`: a server that always flows agrees to flow. */
+function setFlow(channel: Channel, { active }: Fields<'channel.flow'>): void {
+  if (!active) throw connectionException('NOT_IMPLEMENTED', 'active=false')
+  channel.send({ name: 'channel.flow-ok', fields: { active } })
 }

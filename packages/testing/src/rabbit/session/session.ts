@@ -1,31 +1,34 @@
-import type { Alarm } from '../broker/broker.ts'
-import { connectionRefusal, Refusal } from '../broker/refusal.ts'
+import type { Clock } from '@ha/core'
+import type { Alarm, Broker } from '../broker/broker.ts'
+import { AmqpException, connectionException } from '../broker/exceptions.ts'
 import type { Vhost } from '../broker/vhost.ts'
-import type { PublishAct } from '../script/rule.ts'
-import type { Frame } from '../wire/frame.ts'
-import type { Method } from '../wire/method.ts'
-import type { MethodName } from '../wire/method-table.ts'
+import type { PublishAct } from '../rules.ts'
+import type { Frame } from '../wire/frames.ts'
+import type { Method, MethodName } from '../wire/methods.ts'
 import { protocolHeader } from '../wire/protocol.ts'
-import { Channels, culpritIds } from './channels.ts'
-import { framesOf } from './content-frames.ts'
-import { type Greeted, type Greeting, greet } from './greeting.ts'
-import { Heart } from './heart.ts'
-import type { Client } from './log-in.ts'
-import type { SessionEnds } from './session-ends.ts'
+import { Channels, failingMethodIds } from './channels.ts'
+import { framesOf } from './content.ts'
+import {
+  advanceHandshake,
+  type ClientIdentity,
+  type HandshakeResult,
+  type HandshakeState,
+  type ServerSettings,
+} from './handshake.ts'
 
 // RabbitMQ's own: how long it waits before it leaves a client that it could not greet, and one that it has closed.
 const silentCloseMs = 3_000
 const closeTimeoutMs = 30_000
 
 type State =
-  | { readonly kind: 'greeting'; readonly greeting: Greeting }
+  | { readonly kind: 'greeting'; readonly greeting: HandshakeState }
   | Running
   | { readonly kind: 'closing' }
   | { readonly kind: 'closed' }
 
 interface Running {
   readonly kind: 'running'
-  readonly client: Client
+  readonly client: ClientIdentity
   readonly vhost: Vhost
   readonly channels: Channels
   readonly isBlocked: boolean
@@ -33,13 +36,13 @@ interface Running {
 
 /** The server's side of one connection: it greets, runs and closes. */
 export class Session {
-  readonly #ends: SessionEnds
+  readonly #deps: SessionDeps
   #state: State = { kind: 'greeting', greeting: { at: 'protocol-header' } }
-  #heart: Heart | undefined
+  #heartbeat: Heartbeat | undefined
   #cancelEnd: () => void = () => undefined
 
-  constructor(ends: SessionEnds) {
-    this.#ends = ends
+  constructor(deps: SessionDeps) {
+    this.#deps = deps
   }
 
   /** The user and the channels of an open connection; undefined before and after. */
@@ -54,17 +57,17 @@ export class Session {
     try {
       this.#dispatch(frame, act)
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      this.refuse(error, frame)
+      if (!(error instanceof AmqpException)) throw error
+      this.closeWith(error, frame)
     }
   }
 
   /** Says no: to the channel of the frame, or to the connection. Without a frame it blames no method. */
-  refuse(refusal: Refusal, frame: Frame | undefined): void {
-    const culprit = frame?.kind === 'method' ? frame.method.name : undefined
-    if (refusal.scope === 'channel' && this.#state.kind === 'running' && frame !== undefined) {
-      this.#state.channels.refuse(frame.channel, refusal, culprit)
-    } else this.#refuseConnection(refusal, culprit)
+  closeWith(exception: AmqpException, frame: Frame | undefined): void {
+    const failingMethod = frame?.kind === 'method' ? frame.method.name : undefined
+    if (exception.scope === 'channel' && this.#state.kind === 'running' && frame !== undefined) {
+      this.#state.channels.closeWith(frame.channel, exception, failingMethod)
+    } else this.#closeConnection(exception, failingMethod)
   }
 
   /** The alarm is over: a client that was held off goes on. */
@@ -72,14 +75,14 @@ export class Session {
     const state = this.#state
     if (state.kind !== 'running' || !state.isBlocked) return
     this.#state = { ...state, isBlocked: false }
-    if (state.client.hearsBlocked) this.#send({ name: 'connection.unblocked', fields: {} })
-    this.#ends.resumeReading()
+    if (state.client.wantsBlockedNotify) this.#send({ name: 'connection.unblocked', fields: {} })
+    this.#deps.resumeReading()
   }
 
   /** The connection is gone: what it owned goes, what it held comes back. */
-  drop(): void {
-    this.#leave({ kind: 'closed' })
-    this.#heart?.end()
+  connectionLost(): void {
+    this.#release({ kind: 'closed' })
+    this.#heartbeat?.end()
     this.#cancelEnd()
   }
 
@@ -87,10 +90,10 @@ export class Session {
     const state = this.#state
     switch (state.kind) {
       case 'greeting':
-        this.#greeted(greet(state.greeting, frame, this.#ends))
+        this.#onHandshake(advanceHandshake(state.greeting, frame, this.#deps))
         return
       case 'running':
-        if (frame.kind === 'heartbeat') refuseHeartbeatOff(frame.channel)
+        if (frame.kind === 'heartbeat') checkHeartbeatChannel(frame.channel)
         else if (frame.channel === 0) this.#onConnection(frame)
         else this.#onChannel(state, frame, act)
         return
@@ -102,7 +105,7 @@ export class Session {
     }
   }
 
-  #greeted(greeted: Greeted): void {
+  #onHandshake(greeted: HandshakeResult): void {
     switch (greeted.kind) {
       case 'further':
         this.#state = { kind: 'greeting', greeting: greeted.greeting }
@@ -113,7 +116,7 @@ export class Session {
         return
       case 'foreign':
         // The answer to any other protocol is the one that would do.
-        this.#ends.send({ kind: 'protocol-header', channel: 0, bytes: protocolHeader })
+        this.#deps.send({ kind: 'protocol-header', channel: 0, bytes: protocolHeader })
         this.#endAfter(0)
         return
       case 'failed':
@@ -122,25 +125,26 @@ export class Session {
     }
   }
 
-  #run({ client, vhost, agreed }: Extract<Greeted, { kind: 'opened' }>): void {
-    const { clock, broker, settings, send } = this.#ends
+  #run({ client, vhost, agreed }: Extract<HandshakeResult, { kind: 'opened' }>): void {
+    const { clock, broker, settings, send } = this.#deps
     const { channelMax, frameMax, heartbeat } = agreed
-    this.#ends.allow(frameMax)
-    if (heartbeat > 0) this.#startHeart(heartbeat * 1000)
+    this.#deps.allow(frameMax)
+    if (heartbeat > 0) this.#startHeartbeat(heartbeat * 1000)
     const channels = new Channels({
-      clock,
-      broker,
-      vhost,
+      context: {
+        clock,
+        broker,
+        vhost,
+        settings,
+        user: client.user,
+        owner: this,
+        wantsCancelNotify: client.wantsCancelNotify,
+      },
       channelMax,
-      user: client.user,
-      owner: this,
-      hearsCancel: client.hearsCancel,
-      maxMessageBytes: settings.maxMessageBytes,
-      consumerTimeoutMs: settings.consumerTimeoutMs,
       send: (channel, method, content) => {
         for (const frame of framesOf(channel, method, content, frameMax)) send(frame)
       },
-      refuseConnection: (refusal, culprit) => this.#refuseConnection(refusal, culprit),
+      closeConnection: (exception, failingMethod) => this.#closeConnection(exception, failingMethod),
     })
     this.#state = { kind: 'running', client, vhost, channels, isBlocked: false }
     this.#send({ name: 'connection.open-ok', fields: { knownHosts: '' } })
@@ -148,10 +152,10 @@ export class Session {
 
   #onConnection(frame: Frame): void {
     if (frame.kind !== 'method')
-      throw connectionRefusal('UNEXPECTED_FRAME', 'expected a method frame on channel 0')
+      throw connectionException('UNEXPECTED_FRAME', 'expected a method frame on channel 0')
     switch (frame.method.name) {
       case 'connection.close':
-        this.#leave({ kind: 'closing' })
+        this.#release({ kind: 'closing' })
         this.#send({ name: 'connection.close-ok', fields: {} })
         this.#endAfter(closeTimeoutMs)
         return
@@ -159,13 +163,13 @@ export class Session {
         this.#send({ name: 'connection.update-secret-ok', fields: {} })
         return
       default:
-        throw connectionRefusal('CHANNEL_ERROR', 'unexpected method in connection state running')
+        throw connectionException('CHANNEL_ERROR', 'unexpected method in connection state running')
     }
   }
 
   #onChannel(state: Running, frame: Frame, act: PublishAct | undefined): void {
     state.channels.accept(frame, act)
-    const { alarm } = this.#ends.broker
+    const { alarm } = this.#deps.broker
     if (alarm !== undefined && frame.kind === 'method' && frame.method.name === 'basic.publish')
       this.#block(alarm)
   }
@@ -175,27 +179,27 @@ export class Session {
     const state = this.#state
     if (state.kind !== 'running') return
     this.#state = { ...state, isBlocked: true }
-    this.#ends.pauseReading()
-    if (state.client.hearsBlocked)
+    this.#deps.pauseReading()
+    if (state.client.wantsBlockedNotify)
       this.#send({ name: 'connection.blocked', fields: { reason: `low on ${alarm}` } })
   }
 
   #whileClosing(frame: Frame): void {
     const name = frame.kind === 'method' ? frame.method.name : undefined
-    if (name === 'connection.close-ok') this.#ends.end()
+    if (name === 'connection.close-ok') this.#deps.end()
     if (name === 'connection.close') this.#send({ name: 'connection.close-ok', fields: {} })
   }
 
-  #refuseConnection(refusal: Refusal, culprit: MethodName | undefined): void {
+  #closeConnection(exception: AmqpException, failingMethod: MethodName | undefined): void {
     const state = this.#state
     if (state.kind === 'closed' || state.kind === 'closing') return
     const isKnown = state.kind === 'running' || state.greeting.at === 'open'
-    this.#leave({ kind: 'closing' })
-    if (isKnown) this.#sendClose(refusal, culprit)
+    this.#release({ kind: 'closing' })
+    if (isKnown) this.#sendClose(exception, failingMethod)
     this.#endAfter(isKnown ? closeTimeoutMs : silentCloseMs)
   }
 
-  #leave(next: State): void {
+  #release(next: State): void {
     const state = this.#state
     this.#state = next
     if (state.kind !== 'running') return
@@ -208,31 +212,109 @@ export class Session {
   #endAfter(ms: number): void {
     this.#state = { kind: 'closing' }
     this.#cancelEnd()
-    this.#cancelEnd = this.#ends.clock.after(ms, () => this.#ends.end())
+    this.#cancelEnd = this.#deps.clock.after(ms, () => this.#deps.end())
   }
 
-  #startHeart(intervalMs: number): void {
-    const { clock, sentBytes, receivedBytes, cut, send } = this.#ends
-    this.#heart = new Heart({
+  #startHeartbeat(intervalMs: number): void {
+    const { clock, sentBytes, receivedBytes, cut, send } = this.#deps
+    this.#heartbeat = new Heartbeat({
       clock,
       intervalMs,
       sentBytes,
       receivedBytes,
-      beat: () => send({ kind: 'heartbeat', channel: 0 }),
+      sendHeartbeat: () => send({ kind: 'heartbeat', channel: 0 }),
       onDead: cut,
     })
-    this.#heart.start()
+    this.#heartbeat.start()
   }
 
-  #sendClose({ replyCode, replyText }: Refusal, culprit: MethodName | undefined): void {
-    this.#send({ name: 'connection.close', fields: { replyCode, replyText, ...culpritIds(culprit) } })
+  #sendClose({ replyCode, replyText }: AmqpException, failingMethod: MethodName | undefined): void {
+    this.#send({
+      name: 'connection.close',
+      fields: { replyCode, replyText, ...failingMethodIds(failingMethod) },
+    })
   }
 
   #send(method: Method): void {
-    this.#ends.send({ kind: 'method', channel: 0, method })
+    this.#deps.send({ kind: 'method', channel: 0, method })
   }
 }
 
-function refuseHeartbeatOff(channel: number): void {
-  if (channel !== 0) throw connectionRefusal('UNEXPECTED_FRAME', 'type 8, all octets = <<>>')
+function checkHeartbeatChannel(channel: number): void {
+  if (channel !== 0) throw connectionException('UNEXPECTED_FRAME', 'type 8, all octets = <<>>')
+}
+
+/** What a session needs from the socket below it. */
+interface SessionDeps {
+  readonly clock: Clock
+  readonly broker: Broker
+  readonly settings: ServerSettings
+  readonly send: (frame: Frame) => void
+  /** From here on frames may be so long. */
+  readonly allow: (maxFrameBytes: number) => void
+  /** How many bytes were sent so far; undefined while the node is frozen. */
+  readonly sentBytes: () => number | undefined
+  /** How many bytes were received so far; undefined while nothing is read. */
+  readonly receivedBytes: () => number | undefined
+  readonly pauseReading: () => void
+  readonly resumeReading: () => void
+  /** Ends the socket after what was sent. */
+  readonly end: () => void
+  /** Cuts the socket. */
+  readonly cut: () => void
+}
+
+/** What a {@link Heartbeat} needs from its connection. */
+interface HeartbeatDeps {
+  readonly clock: Clock
+  readonly intervalMs: number
+  /** How many bytes were sent so far; undefined while the server itself is frozen. */
+  readonly sentBytes: () => number | undefined
+  /** How many bytes were received so far; undefined while the server itself does not read. */
+  readonly receivedBytes: () => number | undefined
+  readonly sendHeartbeat: () => void
+  readonly onDead: () => void
+}
+
+/**
+ * Heartbeats, timed as RabbitMQ times them: one is sent after half an interval without any other frame, and a client
+ * that sends nothing during two looks, an interval apart, is dead.
+ */
+class Heartbeat {
+  readonly #deps: HeartbeatDeps
+  #cancelSend: () => void = () => undefined
+  #cancelCheck: () => void = () => undefined
+
+  constructor(deps: HeartbeatDeps) {
+    this.#deps = deps
+  }
+
+  start(): void {
+    this.#watchSent(this.#deps.sentBytes())
+    this.#watchReceived(this.#deps.receivedBytes(), 0)
+  }
+
+  end(): void {
+    this.#cancelSend()
+    this.#cancelCheck()
+  }
+
+  #watchSent(before: number | undefined): void {
+    const { clock, intervalMs, sentBytes, sendHeartbeat } = this.#deps
+    this.#cancelSend = clock.after(intervalMs / 2, () => {
+      const now = sentBytes()
+      if (now !== undefined && now === before) sendHeartbeat()
+      this.#watchSent(sentBytes())
+    })
+  }
+
+  #watchReceived(before: number | undefined, silentLooks: number): void {
+    const { clock, intervalMs, receivedBytes, onDead } = this.#deps
+    this.#cancelCheck = clock.after(intervalMs, () => {
+      const now = receivedBytes()
+      const isSilent = now !== undefined && now === before
+      if (isSilent && silentLooks > 0) onDead()
+      else this.#watchReceived(now, isSilent ? silentLooks + 1 : 0)
+    })
+  }
 }

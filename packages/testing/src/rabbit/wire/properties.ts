@@ -1,8 +1,6 @@
 import { MalformedMessage } from '../../server/byte-cursor.ts'
-import { ByteReader } from './byte-reader.ts'
-import { ByteWriter } from './byte-writer.ts'
-import { readTable, writeTable } from './field-table.ts'
-import { emptyTable, type FieldTable } from './field-value.ts'
+import { ByteReader, ByteWriter } from './bytes.ts'
+import { emptyTable, type FieldTable, readTable, writeTable } from './field-tables.ts'
 
 /** The properties of a message; what the sender left out is not there. */
 export interface Properties {

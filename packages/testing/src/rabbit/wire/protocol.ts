@@ -1,4 +1,4 @@
-/** The numbers of AMQP 0-9-1 that frames and refusals are made of. */
+/** The numbers of AMQP 0-9-1 that frames and exceptions are made of. */
 export const frameType = { method: 1, header: 2, body: 3, heartbeat: 8 } as const
 
 /** Every frame ends with this octet. */

@@ -7,7 +7,7 @@ import {
   memorySocketPair,
   type ServerSocket,
 } from '../../server/sockets.ts'
-import type { Line } from './line.ts'
+import type { KeeperConnection } from './connection.ts'
 
 /** What an entrance needs from its node. */
 export interface EntranceEnds {
@@ -15,32 +15,32 @@ export interface EntranceEnds {
   /** Whether it opens a port: without one it can only be dialed in memory. */
   readonly listens: boolean
   /** Makes the line of a client, and lets it talk. */
-  readonly newLine: (socket: ServerSocket, onClosed: () => void) => Line
+  readonly newLine: (socket: ServerSocket, onClosed: () => void) => KeeperConnection
 }
 
 const firstPort = 2_181
 
 /** Where the clients of a node come in, and the network between them and the node. It keeps its address for life. */
 export class Entrance {
-  readonly #ends: EntranceEnds
+  readonly #deps: EntranceEnds
   readonly #port: ListeningPort | undefined
-  readonly #lines = new Set<Line>()
+  readonly #lines = new Set<KeeperConnection>()
   #isOpen = false
   #isRefusing = false
   // Resolves when the network is whole again: undefined while it is.
   #severed: Deferred<void> | undefined
 
-  constructor(ends: EntranceEnds) {
-    this.#ends = ends
-    this.#port = ends.listens ? new ListeningPort('127.0.0.1', (socket) => this.#accept(socket)) : undefined
+  constructor(deps: EntranceEnds) {
+    this.#deps = deps
+    this.#port = deps.listens ? new ListeningPort('127.0.0.1', (socket) => this.#accept(socket)) : undefined
   }
 
   get endpoint(): Endpoint {
-    return { host: '127.0.0.1', port: this.#port?.port ?? firstPort + this.#ends.number - 1 }
+    return { host: '127.0.0.1', port: this.#port?.port ?? firstPort + this.#deps.number - 1 }
   }
 
   /** The lines of the clients that are inside, the oldest first. */
-  get lines(): readonly Line[] {
+  get lines(): readonly KeeperConnection[] {
     return [...this.#lines]
   }
 
@@ -90,7 +90,7 @@ export class Entrance {
   }
 
   #accept(socket: ServerSocket): void {
-    const line: Line = this.#ends.newLine(socket, () => this.#lines.delete(line))
+    const line: KeeperConnection = this.#deps.newLine(socket, () => this.#lines.delete(line))
     this.#lines.add(line)
     if (this.#severed !== undefined) line.sever()
   }

@@ -2,7 +2,7 @@ import type { Clock } from '@ha/core'
 import { type Deferred, deferred } from '@ha/core/driver'
 
 /** What a quorum asks of, and tells, its ensemble. */
-export interface QuorumEnds {
+export interface QuorumDeps {
   readonly clock: Clock
   readonly nodes: number
   /** From the loss of a leader to the next one. */
@@ -16,15 +16,15 @@ export interface QuorumEnds {
   /** The node does not belong to it any more, and leaves its clients when it notices. */
   readonly standDown: (node: number) => void
   /** There is a new leader. */
-  readonly onLed: () => void
+  readonly onLeaderElected: () => void
   /** Whether something can be agreed upon, and by whom, may have changed. */
   readonly onChanged: () => void
 }
 
 /** Who belongs together and who leads. A node that closes its sockets is missed at once, a silent one after a while. */
 export class Quorum {
-  readonly #ends: QuorumEnds
-  readonly #heard = new Set<number>()
+  readonly #deps: QuorumDeps
+  readonly #reachable = new Set<number>()
   readonly #members = new Set<number>()
   readonly #silences = new Map<number, () => void>()
   #leader: number | undefined
@@ -33,8 +33,8 @@ export class Quorum {
   #cancelElection: (() => void) | undefined
   #change: Deferred<void> = deferred()
 
-  constructor(ends: QuorumEnds) {
-    this.#ends = ends
+  constructor(deps: QuorumDeps) {
+    this.#deps = deps
   }
 
   /** The number of the node that leads; undefined while there is none. */
@@ -56,8 +56,8 @@ export class Quorum {
   get canAgree(): boolean {
     return (
       this.#leader !== undefined &&
-      this.#heard.has(this.#leader) &&
-      this.#isMajority([...this.#members].filter((node) => this.#heard.has(node)).length)
+      this.#reachable.has(this.#leader) &&
+      this.#isMajority([...this.#members].filter((node) => this.#reachable.has(node)).length)
     )
   }
 
@@ -67,7 +67,7 @@ export class Quorum {
 
   /** Whether a node can have something agreed upon at this moment: the leader hears it as well. */
   reaches(node: number): boolean {
-    return this.canAgree && this.#members.has(node) && this.#heard.has(node)
+    return this.canAgree && this.#members.has(node) && this.#reachable.has(node)
   }
 
   /** Resolves when whether something can be agreed upon, and by whom, may have changed. */
@@ -77,34 +77,34 @@ export class Quorum {
 
   /** All nodes come up together, and need no time to find their first leader. */
   begin(): void {
-    for (let node = 1; node <= this.#ends.nodes; node += 1) this.#heard.add(node)
+    for (let node = 1; node <= this.#deps.nodes; node += 1) this.#reachable.add(node)
     this.#lead()
   }
 
   /** A node can be heard, for the first time or again. */
-  heard(node: number): void {
+  nodeReachable(node: number): void {
     this.#silences.get(node)?.()
     this.#silences.delete(node)
-    this.#heard.add(node)
+    this.#reachable.add(node)
     if (this.#leader === undefined) this.#elect()
     else if (!this.#members.has(node)) this.#join(node)
     this.#fire()
   }
 
   /** Nothing is heard of a node, and nobody knows whether it is there. */
-  silent(node: number): void {
-    if (!this.#heard.delete(node)) return
-    const cancel = this.#ends.clock.after(this.#ends.detectMs, () => this.lost(node))
+  nodeSilent(node: number): void {
+    if (!this.#reachable.delete(node)) return
+    const cancel = this.#deps.clock.after(this.#deps.detectMs, () => this.nodeLost(node))
     this.#silences.set(node, cancel)
     this.#fire()
   }
 
   /** A node is known to be away. */
-  lost(node: number): void {
+  nodeLost(node: number): void {
     this.#silences.get(node)?.()
     this.#silences.delete(node)
-    this.#heard.delete(node)
-    if (this.#members.delete(node)) this.#ends.standDown(node)
+    this.#reachable.delete(node)
+    if (this.#members.delete(node)) this.#deps.standDown(node)
     if (this.#leader === node || !this.#isMajority(this.#members.size)) this.#dissolve()
     this.#fire()
   }
@@ -120,24 +120,24 @@ export class Quorum {
     const members = [...this.#members]
     this.#leader = undefined
     this.#members.clear()
-    for (const node of members) this.#ends.standDown(node)
+    for (const node of members) this.#deps.standDown(node)
     this.#elect()
   }
 
   #elect(): void {
-    if (this.#cancelElection !== undefined || !this.#isMajority(this.#heard.size)) return
-    this.#cancelElection = this.#ends.clock.after(this.#ends.electionMs, () => {
+    if (this.#cancelElection !== undefined || !this.#isMajority(this.#reachable.size)) return
+    this.#cancelElection = this.#deps.clock.after(this.#deps.electionMs, () => {
       this.#cancelElection = undefined
-      if (this.#isMajority(this.#heard.size)) this.#lead()
+      if (this.#isMajority(this.#reachable.size)) this.#lead()
     })
   }
 
   #lead(): void {
-    const { lastZxidOf, onLed } = this.#ends
-    const candidates = [...this.#heard].sort((a, b) => b - a)
+    const { lastZxidOf, onLeaderElected: onLed } = this.#deps
+    const candidates = [...this.#reachable].sort((a, b) => b - a)
     this.#leader = candidates.reduce((best, node) => (lastZxidOf(node) > lastZxidOf(best) ? node : best))
     this.#term += 1
-    this.#ledSinceMs = this.#ends.clock.now()
+    this.#ledSinceMs = this.#deps.clock.now()
     onLed()
     for (const node of candidates) this.#join(node)
     this.#fire()
@@ -145,15 +145,15 @@ export class Quorum {
 
   #join(node: number): void {
     this.#members.add(node)
-    this.#ends.serve(node)
+    this.#deps.serve(node)
   }
 
   #isMajority(count: number): boolean {
-    return count > this.#ends.nodes / 2
+    return count > this.#deps.nodes / 2
   }
 
   #fire(): void {
-    this.#ends.onChanged()
+    this.#deps.onChanged()
     const change = this.#change
     this.#change = deferred()
     change.resolve()

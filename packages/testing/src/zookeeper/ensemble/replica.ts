@@ -1,10 +1,10 @@
 import type { Clock } from '@ha/core'
 import { type Deferred, deferred, timerGrainMs } from '@ha/core/driver'
-import { Tree, type Txn } from '../tree/tree.ts'
+import { DataTree, type Txn } from '../tree/data-tree.ts'
 import { Watches } from '../tree/watches.ts'
 
 /** What a replica needs from its node. */
-export interface ReplicaEnds {
+export interface ReplicaDeps {
   readonly clock: Clock
   /** Everything that was agreed upon. */
   readonly log: () => readonly Txn[]
@@ -20,16 +20,16 @@ interface Waiter {
 
 /** What one node knows: the transactions up to the one that it has applied, and who watches what. */
 export class Replica {
-  readonly tree: Tree = new Tree()
+  readonly tree: DataTree = new DataTree()
   readonly watches: Watches = new Watches()
-  readonly #ends: ReplicaEnds
+  readonly #deps: ReplicaDeps
   #at = 0
   #lagMs = 0
   #waiters: readonly Waiter[] = []
   #cancel: (() => void) | undefined
 
-  constructor(ends: ReplicaEnds) {
-    this.#ends = ends
+  constructor(deps: ReplicaDeps) {
+    this.#deps = deps
   }
 
   /** How long after the agreement it applies a transaction. `Infinity`: not before this changes. */
@@ -46,8 +46,8 @@ export class Replica {
   follow(): void {
     this.#cancel?.()
     this.#cancel = undefined
-    if (!this.#ends.isFollowing()) return
-    const nowMs = this.#ends.clock.now()
+    if (!this.#deps.isFollowing()) return
+    const nowMs = this.#deps.clock.now()
     for (let txn = this.#next(); txn !== undefined; txn = this.#next()) {
       const waitMs = txn.atMs + this.#lagMs - nowMs
       if (waitMs >= timerGrainMs) {
@@ -78,18 +78,18 @@ export class Replica {
   }
 
   #next(): Txn | undefined {
-    return this.#ends.log()[this.#at]
+    return this.#deps.log()[this.#at]
   }
 
   #followIn(waitMs: number): void {
-    if (Number.isFinite(waitMs)) this.#cancel = this.#ends.clock.after(waitMs, () => this.follow())
+    if (Number.isFinite(waitMs)) this.#cancel = this.#deps.clock.after(waitMs, () => this.follow())
   }
 
   #apply(txn: Txn): void {
     this.#at += 1
     this.tree.apply(txn)
-    for (const change of txn.changes) this.watches.tell(change)
-    this.#ends.onApplied(txn)
+    for (const change of txn.changes) this.watches.trigger(change)
+    this.#deps.onApplied(txn)
     const reached = this.#waiters.filter(({ zxid }) => zxid <= txn.zxid)
     if (reached.length === 0) return
     this.#waiters = this.#waiters.filter(({ zxid }) => zxid > txn.zxid)

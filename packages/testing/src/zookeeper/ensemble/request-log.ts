@@ -1,9 +1,9 @@
 import type { Clock } from '@ha/core'
 import { matchesText, type RequestOutcome, type TextPattern } from '../../server/rules.ts'
 import { type LogFormat, type Logged, TrafficLog } from '../../server/traffic-log.ts'
-import type { Deed } from '../script/rule.ts'
+import type { Operation } from '../rules.ts'
 import type { ConnectRequest } from '../wire/connect.ts'
-import type { Request } from '../wire/request.ts'
+import type { Request } from '../wire/requests.ts'
 
 /** One thing that a client did and that arrived wholly, or was cut short by a rule. */
 export interface LogEntry extends Logged {
@@ -13,7 +13,7 @@ export interface LogEntry extends Logged {
   readonly connection: number
   /** 0 before there is one. */
   readonly session: bigint
-  readonly op: Deed
+  readonly op: Operation
   /** The paths that it is about: none, one, or those of the parts of a multi. */
   readonly paths: readonly string[]
   /** Its number; 0 for what has none. */
@@ -21,29 +21,29 @@ export interface LogEntry extends Logged {
   /** How many bytes its frame had. */
   readonly bytes: number
   /** What it said, word for word; undefined for `accept`. */
-  readonly said: Request | ConnectRequest | undefined
+  readonly request: Request | ConnectRequest | undefined
   /** Whether the server did it, a rule answered it, or it was lost before the server looked at it. */
-  readonly fate: RequestOutcome
+  readonly outcome: RequestOutcome
 }
 
 /** Which entries: those that agree in everything that is given; `path` may be a pattern, and any of the paths. */
 export type LogPattern = Partial<
-  Pick<LogEntry, 'node' | 'connection' | 'session' | 'op' | 'xid' | 'fate'>
+  Pick<LogEntry, 'node' | 'connection' | 'session' | 'op' | 'xid' | 'outcome'>
 > & {
   readonly path?: TextPattern
 }
 
 /** What all clients did, in the order in which the nodes saw it. */
-export type RequestLog = TrafficLog<Sent, LogPattern, Deed>
+export type RequestLog = TrafficLog<LoggedRequest, LogPattern, Operation>
 
 /** A log in which nothing is noted yet. */
 export function requestLog(clock: Clock): RequestLog {
-  return new TrafficLog(clock, reading)
+  return new TrafficLog(clock, format)
 }
 
-type Sent = Omit<LogEntry, keyof Logged>
+type LoggedRequest = Omit<LogEntry, keyof Logged>
 
-const reading: LogFormat<Sent, LogPattern, Deed> = {
+const format: LogFormat<LoggedRequest, LogPattern, Operation> = {
   name: 'requests',
   operationOf: ({ op }) => op,
   isMatch: (pattern, sent) =>
@@ -56,7 +56,7 @@ const reading: LogFormat<Sent, LogPattern, Deed> = {
   }),
 }
 
-const exactKeys = ['node', 'connection', 'session', 'op', 'xid', 'fate'] as const
+const exactKeys = ['node', 'connection', 'session', 'op', 'xid', 'outcome'] as const
 
 function isAbout(path: TextPattern | undefined, paths: readonly string[]): boolean {
   return path === undefined || paths.some((each) => matchesText(path, each))

@@ -1,5 +1,4 @@
-import { code } from '../wire/code.ts'
-import { Refusal } from './refusal.ts'
+import { errorCode, KeeperException } from '../wire/errors.ts'
 
 /** The path of the node above; the root has none. */
 export function parentOf(path: string): string {
@@ -8,8 +7,8 @@ export function parentOf(path: string): string {
 }
 
 /** A path and those of all nodes above it, the root last. */
-export function lineageOf(path: string): readonly string[] {
-  return path === '/' ? [path] : [path, ...lineageOf(parentOf(path))]
+export function selfAndAncestors(path: string): readonly string[] {
+  return path === '/' ? [path] : [path, ...selfAndAncestors(parentOf(path))]
 }
 
 /** The last part of a path. */
@@ -23,7 +22,7 @@ export function checkPath(path: string): void {
   const parts = path.split('/')
   const isRooted = parts[0] === '' && parts.length > 1
   if (!isRooted || parts.slice(1).some(isImpossible) || hasForbidden(path))
-    throw new Refusal(code.badArguments)
+    throw new KeeperException(errorCode.badArguments)
 }
 
 function isImpossible(part: string): boolean {

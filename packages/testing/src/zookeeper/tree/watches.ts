@@ -1,8 +1,7 @@
-import type { EventKind } from '../wire/reply.ts'
-import type { SetWatchesRequest } from '../wire/request.ts'
-import { lineageOf, parentOf } from './path.ts'
-import type { Change, Tree } from './tree.ts'
-import type { Znode } from './znode.ts'
+import type { EventKind } from '../wire/replies.ts'
+import type { SetWatchesRequest } from '../wire/requests.ts'
+import type { Change, DataTree, Znode } from './data-tree.ts'
+import { parentOf, selfAndAncestors } from './path.ts'
 
 /** Who watches: a connection. */
 export interface Watcher {
@@ -30,7 +29,7 @@ export class Watches {
   }
 
   /** A watch for good is of both kinds. */
-  addForGood(path: string, watcher: Watcher, mode: 'persistent' | 'recursive'): void {
+  addPersistent(path: string, watcher: Watcher, mode: 'persistent' | 'recursive'): void {
     this.add('data', path, watcher, mode)
     this.add('children', path, watcher, mode)
   }
@@ -59,16 +58,16 @@ export class Watches {
   }
 
   /** Tells those who watch what a change did: each once, however often it watches. */
-  tell({ kind, path }: Change): void {
+  trigger({ kind, path }: Change): void {
     switch (kind) {
       case 'created':
         notify('created', path, this.#take('data', path, 'created'))
-        this.#tellParent(path)
+        this.#triggerParent(path)
         return
       case 'deleted': {
         const watchers = [...this.#take('data', path, 'deleted'), ...this.#take('children', path, 'deleted')]
         notify('deleted', path, watchers)
-        this.#tellParent(path)
+        this.#triggerParent(path)
         return
       }
       case 'data':
@@ -80,22 +79,23 @@ export class Watches {
   }
 
   /** Sets again what was watched on another connection, and tells what has changed since then. */
-  restore(watcher: Watcher, request: SetWatchesRequest, tree: Tree): void {
+  restore(watcher: Watcher, request: SetWatchesRequest, tree: DataTree): void {
     const since = request.relativeZxid
     const restoreOne = (kind: WatchKind, path: string, news: EventKind | undefined): void => {
       if (news === undefined) this.add(kind, path, watcher)
       else watcher.notify(news, path)
     }
-    for (const path of request.data) restoreOne('data', path, newsOfData(tree.find(path), since))
+    for (const path of request.data) restoreOne('data', path, missedDataEvent(tree.find(path), since))
     for (const path of request.exists)
       restoreOne('data', path, tree.find(path) === undefined ? undefined : 'created')
-    for (const path of request.children) restoreOne('children', path, newsOfChildren(tree.find(path), since))
+    for (const path of request.children)
+      restoreOne('children', path, missedChildrenEvent(tree.find(path), since))
     // Of these nobody is told what was missed.
-    for (const path of request.persistent) this.addForGood(path, watcher, 'persistent')
-    for (const path of request.recursive) this.addForGood(path, watcher, 'recursive')
+    for (const path of request.persistent) this.addPersistent(path, watcher, 'persistent')
+    for (const path of request.recursive) this.addPersistent(path, watcher, 'recursive')
   }
 
-  #tellParent(path: string): void {
+  #triggerParent(path: string): void {
     const parent = parentOf(path)
     notify('children', parent, this.#take('children', parent, 'children'))
   }
@@ -105,7 +105,8 @@ export class Watches {
     const own = [...(table.get(path) ?? [])].filter(([, mode]) => mode !== 'recursive')
     for (const [watcher, mode] of own) if (mode === 'once') this.remove(kind, path, watcher)
     // Who watches recursively is told of a child that came or went by its own event alone.
-    const above = event === 'children' ? [] : lineageOf(path).flatMap((at) => [...(table.get(at) ?? [])])
+    const above =
+      event === 'children' ? [] : selfAndAncestors(path).flatMap((at) => [...(table.get(at) ?? [])])
     const recursive = above.filter(([, mode]) => mode === 'recursive')
     return [...own, ...recursive].map(([watcher]) => watcher)
   }
@@ -115,12 +116,12 @@ function notify(event: EventKind, path: string, watchers: readonly Watcher[]): v
   for (const watcher of new Set(watchers)) watcher.notify(event, path)
 }
 
-function newsOfData(node: Znode | undefined, since: bigint): EventKind | undefined {
+function missedDataEvent(node: Znode | undefined, since: bigint): EventKind | undefined {
   if (node === undefined) return 'deleted'
   return node.mzxid > since ? 'changed' : undefined
 }
 
-function newsOfChildren(node: Znode | undefined, since: bigint): EventKind | undefined {
+function missedChildrenEvent(node: Znode | undefined, since: bigint): EventKind | undefined {
   if (node === undefined) return 'deleted'
   return node.pzxid > since ? 'children' : undefined
 }

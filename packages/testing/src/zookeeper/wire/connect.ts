@@ -1,6 +1,5 @@
-import { ByteReader } from './byte-reader.ts'
-import { ByteWriter } from './byte-writer.ts'
-import { framed } from './frame.ts'
+import { framed } from './frames.ts'
+import { ByteReader, ByteWriter } from './records.ts'
 
 /** The first thing that a client says. */
 export interface ConnectRequest {
@@ -14,16 +13,16 @@ export interface ConnectRequest {
 }
 
 /** What a server grants; a timeout of 0 says that the session is over. */
-export interface Granted {
+export interface ConnectResponse {
   readonly timeoutMs: number
   readonly sessionId: bigint
   readonly password: Buffer
 }
 
 /** How a server says that a session is over. */
-export const overGrant: Granted = { timeoutMs: 0, sessionId: 0n, password: Buffer.alloc(16) }
+export const expiredSession: ConnectResponse = { timeoutMs: 0, sessionId: 0n, password: Buffer.alloc(16) }
 
-export function decodeConnect(body: Buffer): ConnectRequest {
+export function decodeConnectRequest(body: Buffer): ConnectRequest {
   const reader = new ByteReader(body)
   // The version of the protocol: there is only one.
   reader.int()
@@ -37,7 +36,7 @@ export function decodeConnect(body: Buffer): ConnectRequest {
 }
 
 /** The answer, with its frame. Who did not speak of read-only servers is not told of them. */
-export function encodeConnected(granted: Granted, client: ConnectRequest): Buffer {
+export function encodeConnectResponse(granted: ConnectResponse, client: ConnectRequest): Buffer {
   const writer = new ByteWriter()
     .int(0)
     .int(granted.timeoutMs)

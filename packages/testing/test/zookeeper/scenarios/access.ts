@@ -1,5 +1,4 @@
-import { type AclEntry, readAcl, writeAcl } from '../../../src/zookeeper/wire/acl.ts'
-import { ByteWriter } from '../../../src/zookeeper/wire/byte-writer.ts'
+import { type AclEntry, ByteWriter, readAcl, writeAcl } from '../../../src/zookeeper/wire/records.ts'
 import type { RawClient, Reply } from '../raw-client.ts'
 import { codeOf, statOf } from './seen.ts'
 import type { Scenario, Stage } from './stage.ts'

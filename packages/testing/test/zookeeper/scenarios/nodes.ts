@@ -1,4 +1,4 @@
-import { ByteWriter } from '../../../src/zookeeper/wire/byte-writer.ts'
+import { ByteWriter } from '../../../src/zookeeper/wire/records.ts'
 import { childrenOf, codeOf, createdOf, dataOf, statOf } from './seen.ts'
 import type { Scenario } from './stage.ts'
 

@@ -1,5 +1,5 @@
-import { ByteWriter } from '../../../src/zookeeper/wire/byte-writer.ts'
-import { lengthOf } from '../../../src/zookeeper/wire/frame.ts'
+import { lengthOf } from '../../../src/zookeeper/wire/frames.ts'
+import { ByteWriter } from '../../../src/zookeeper/wire/records.ts'
 import { codeOf } from './seen.ts'
 import type { Scenario } from './stage.ts'
 

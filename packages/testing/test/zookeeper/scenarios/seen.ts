@@ -1,4 +1,4 @@
-import type { ByteReader } from '../../../src/zookeeper/wire/byte-reader.ts'
+import type { ByteReader } from '../../../src/zookeeper/wire/records.ts'
 import type { Reply } from '../raw-client.ts'
 
 /** What a client sees of a stat, without what differs from one ensemble to the next. */

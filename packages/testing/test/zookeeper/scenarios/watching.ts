@@ -1,5 +1,4 @@
-import { writeAcl } from '../../../src/zookeeper/wire/acl.ts'
-import { ByteWriter } from '../../../src/zookeeper/wire/byte-writer.ts'
+import { ByteWriter, writeAcl } from '../../../src/zookeeper/wire/records.ts'
 import type { RawClient } from '../raw-client.ts'
 import { codeOf } from './seen.ts'
 import type { Scenario, Stage } from './stage.ts'

@@ -1,0 +1,152 @@
+import { nodeByNumber } from '../../server/node-by-number.ts'
+import { Script } from '../../server/script.ts'
+import { type Alarm, Broker } from '../broker/broker.ts'
+import { connectionException } from '../broker/exceptions.ts'
+import { type FrameScript, frameInterpreter, type Rule } from '../rules.ts'
+import type { Session } from '../session/session.ts'
+import { FrameLog } from './frame-log.ts'
+import { FakeNode } from './node.ts'
+import { type ClusterSettings, type FakeClusterOptions, resolveOptions } from './options.ts'
+
+/** A queue as it is now. */
+export interface QueueSnapshot {
+  readonly name: string
+  /** How many messages wait for a consumer. */
+  readonly ready: number
+  /** How many messages consumers hold. */
+  readonly unacked: number
+  readonly consumers: number
+}
+
+/** An open connection as it is now. */
+export interface ConnectionSnapshot {
+  readonly connection: number
+  readonly node: number
+  readonly user: string
+  readonly channels: number
+  /** Whether an alarm holds its client off. */
+  readonly isBlocked: boolean
+}
+
+/** Starts a cluster of fake RabbitMQ nodes in this process, each on its own port of 127.0.0.1. */
+export async function startFakeCluster(options: FakeClusterOptions = {}): Promise<FakeCluster> {
+  const cluster = new FakeCluster(resolveOptions(options))
+  for (const node of cluster.nodes) await node.start()
+  return cluster
+}
+
+/** Fake RabbitMQ nodes that share queues, exchanges and messages, and misbehave when they are told to. */
+export class FakeCluster {
+  /** All frames, in and out. */
+  readonly log: FrameLog
+  readonly nodes: readonly FakeNode[]
+  readonly #broker: Broker
+  readonly #script: FrameScript = new Script(frameInterpreter)
+  readonly #sessions = new Map<number, { readonly node: number; readonly session: Session }>()
+  #accepted = 0
+
+  constructor(settings: ClusterSettings) {
+    const { clock, users, vhosts, downAfterMs, server } = settings
+    this.#broker = new Broker(users, vhosts, clock)
+    this.log = new FrameLog(clock, settings.logEntries)
+    const deps = {
+      clock,
+      downAfterMs,
+      broker: this.#broker,
+      settings: server,
+      script: this.#script,
+      log: this.log,
+      nextConnection: () => ++this.#accepted,
+      onOpened: (connection: number, node: number, session: Session) => {
+        this.#sessions.set(connection, { node, session })
+      },
+      onClosed: (connection: number) => this.#sessions.delete(connection),
+      onDown: () => this.#onDown(),
+    }
+    this.nodes = Array.from({ length: settings.nodes }, (_, i) => new FakeNode(i + 1, deps))
+  }
+
+  /** The address of the first node as a URL, for a test that needs only one. */
+  get url(): string {
+    return this.node(1).url
+  }
+
+  /** The addresses of all nodes, such as `127.0.0.1:40001`. */
+  get addresses(): readonly string[] {
+    return this.nodes.map((node) => node.address)
+  }
+
+  /** A node by its number, from 1. */
+  node(number: number): FakeNode {
+    return nodeByNumber(this.nodes, number)
+  }
+
+  /** Adds rules; the returned function removes them. */
+  script(...rules: readonly Rule[]): () => void {
+    return this.#script.add(rules)
+  }
+
+  /** Lets the frames go on that a rule holds under this name. */
+  release(name: string): void {
+    this.#script.release(name)
+  }
+
+  /** A queue as it is now, or undefined when there is none of that name. */
+  queue(name: string, vhost = '/'): QueueSnapshot | undefined {
+    const queue = this.#broker.vhost(vhost)?.findQueue(name)
+    if (queue === undefined) return undefined
+    return { name, ready: queue.ready, unacked: queue.unacked, consumers: queue.consumers.length }
+  }
+
+  /** The open connections as they are now. */
+  get connections(): readonly ConnectionSnapshot[] {
+    return [...this.#sessions].flatMap(([connection, { node, session }]) =>
+      session.open === undefined ? [] : [{ connection, node, ...session.open }],
+    )
+  }
+
+  /** Removes a queue, as its deletion in the management page does: its consumers are cancelled. */
+  deleteQueue(name: string, vhost = '/'): void {
+    const found = this.#broker.vhost(vhost)
+    const queue = found?.findQueue(name)
+    if (queue !== undefined) found?.removeQueue(queue)
+  }
+
+  /** Cancels the consumers of a queue that stays, as a failover of a mirrored queue does for those who asked to hear of it. */
+  cancelConsumers(name: string, vhost = '/'): void {
+    this.#broker.vhost(vhost)?.findQueue(name)?.cancelConsumers()
+  }
+
+  /** Closes a connection, by its number, with a 320, as an administrator does. */
+  closeConnection(connection: number, reason = 'Closed via management plugin'): void {
+    const exception = connectionException('CONNECTION_FORCED', reason)
+    this.#sessions.get(connection)?.session.closeWith(exception, undefined)
+  }
+
+  /** Lets something run short on a node: every connection in the cluster is held off when it publishes. */
+  raiseAlarm(alarm: Alarm = 'memory'): void {
+    this.#broker.raise(alarm)
+  }
+
+  /** Ends an alarm. Connections go on when it was the last one. */
+  clearAlarm(alarm: Alarm = 'memory'): void {
+    this.#broker.clear(alarm)
+    if (this.#broker.alarm !== undefined) return
+    for (const { session } of this.#sessions.values()) session.unblock()
+  }
+
+  /** Ends everything: no socket, no timer and no port is left. */
+  async close(): Promise<void> {
+    await Promise.all(this.nodes.map((node) => node.kill()))
+    this.#broker.close()
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  // What is not durable lives in the memory of the nodes: it is gone when the last one is.
+  #onDown(): void {
+    if (this.nodes.every((node) => node.state === 'down')) this.#broker.forgetTransient()
+  }
+}

@@ -1,0 +1,316 @@
+import type { Duplex } from 'node:stream'
+import type { Clock, Endpoint } from '@ha/core'
+import { type Deferred, deferred } from '@ha/core/driver'
+import type { ServerSocket } from '../../server/sockets.ts'
+import type { KeeperServer } from '../protocol/server.ts'
+import type { Txn } from '../tree/data-tree.ts'
+import type { WatchKind } from '../tree/watches.ts'
+import { KeeperConnection } from './connection.ts'
+import { Entrance } from './entrance.ts'
+import type { NodeDeps } from './node-deps.ts'
+import { Peers } from './peers.ts'
+import { Replica } from './replica.ts'
+import { createServer } from './server.ts'
+
+/** What a node does for the others. */
+export type Role = 'leader' | 'follower' | 'looking'
+
+/** What a node believes of itself: who stands still learns only afterwards that the others have given it up. */
+type ServingState = 'looking' | 'serving' | 'given-up'
+
+/** One node of a fake ensemble. It keeps its address for life. */
+export class FakeNode {
+  /** Its number, from 1. */
+  readonly number: number
+  readonly #deps: NodeDeps
+  readonly #process: Process
+  readonly #peers: Peers
+  readonly #replica: Replica
+  readonly #entrance: Entrance
+  readonly #server: KeeperServer
+  #serving: ServingState = 'looking'
+
+  constructor(number: number, deps: NodeDeps) {
+    this.number = number
+    this.#deps = deps
+    const { consensus, options } = deps
+    this.#process = new Process(deps.clock, () => this.#resumed())
+    this.#peers = new Peers({ ...deps, number, isResponsive: () => this.#process.isResponsive })
+    this.#replica = new Replica({
+      clock: deps.clock,
+      log: () => consensus.log,
+      isFollowing: () => this.#peers.isFollowing,
+      onApplied: (txn) => this.#applied(txn),
+    })
+    this.#entrance = new Entrance({
+      number,
+      listens: options.listens,
+      newLine: (socket, onClosed) => this.#newLine(socket, onClosed),
+    })
+    this.#server = createServer({
+      ...deps,
+      number,
+      replica: this.#replica,
+      isServing: () => this.#serving !== 'looking',
+      touch: (session) => this.#peers.touch(session),
+      lines: () => this.#entrance.lines,
+    })
+  }
+
+  /** How its process is now. */
+  get state(): NodeState {
+    return this.#process.kind
+  }
+
+  /** What it does for the others now. */
+  get role(): Role {
+    if (this.#serving === 'looking') return 'looking'
+    return this.#deps.quorum.leader === this.number ? 'leader' : 'follower'
+  }
+
+  get endpoint(): Endpoint {
+    return this.#entrance.endpoint
+  }
+
+  /** The connections that are open. */
+  get connections(): readonly Pick<
+    KeeperConnection,
+    'connection' | 'session' | 'inject' | 'reset' | 'drop'
+  >[] {
+    return this.#entrance.lines
+  }
+
+  /** The transaction that it has applied last. */
+  get lastZxid(): bigint {
+    return this.#replica.tree.lastZxid
+  }
+
+  /** How much later than the others it sees what is agreed upon; `Infinity`: not before this changes. Default 0. */
+  get lagMs(): number {
+    return this.#replica.lagMs
+  }
+
+  set lagMs(lagMs: number) {
+    this.#replica.lagMs = lagMs
+  }
+
+  /** How many watches its clients have set, of a kind; one for good counts in both. */
+  watchCount(kind: WatchKind): number {
+    return this.#replica.watches.count(kind)
+  }
+
+  /** Comes up on its old port with what it knew. Does nothing when it is up. */
+  async start(): Promise<void> {
+    if (this.#process.kind !== 'down') return
+    await this.open()
+    this.#peers.announce()
+  }
+
+  /** Comes up, and does not look for the others yet. */
+  async open(): Promise<void> {
+    this.#process.start()
+    await this.#entrance.open()
+  }
+
+  /** Dies as a killed process does: every connection ends with an RST, and new ones are refused. */
+  kill(): Promise<void> {
+    return this.#goDown((line) => line.reset())
+  }
+
+  /** Stops in good order: every connection ends with a FIN, and new ones are refused. */
+  stop(): Promise<void> {
+    this.thaw()
+    return this.#goDown((line) => line.drop())
+  }
+
+  /** Stands still as a process does on SIGSTOP: TCP connects, nothing is read and nothing is said. */
+  freeze(): void {
+    if (this.#process.kind !== 'running') return
+    this.#process.freeze()
+    for (const line of this.#entrance.lines) line.freeze()
+    this.#peers.goSilent()
+  }
+
+  /** Goes on where it stood: first with what its clients have said, 25 ms later with what the others have done. */
+  thaw(): void {
+    if (this.#process.kind !== 'frozen') return
+    this.#process.thaw()
+    for (const line of this.#entrance.lines) line.thaw()
+    // A leader who was not given up goes on leading at once.
+    if (this.#deps.quorum.leader === this.number) this.#peers.announce()
+  }
+
+  /** The network between it and its clients carries nothing, and nobody is told; sockets stay. */
+  cut(): void {
+    this.#entrance.sever()
+  }
+
+  /** The network carries again after {@link cut}, first of all what it owes. */
+  heal(): void {
+    this.#entrance.mend()
+  }
+
+  /** Accepts nobody; who is connected stays. */
+  refuse(): Promise<void> {
+    return this.#entrance.refuse()
+  }
+
+  /** Accepts again after {@link refuse}. */
+  admit(): Promise<void> {
+    return this.#entrance.admit()
+  }
+
+  /**
+   * Is cut off from the other nodes, not from its clients: their pings and reads are answered, writes and syncs are
+   * not, and the leader hears nothing of them. After `detectMs` it leaves them, and lets nobody in.
+   */
+  isolate(): void {
+    if (this.#process.kind !== 'down') this.#peers.isolate()
+  }
+
+  /** Hears the other nodes again after {@link isolate}. */
+  recover(): void {
+    this.#peers.recover()
+  }
+
+  /** Connects without a port: the client's end. Rejects with ECONNREFUSED, and with the signal's reason. */
+  dial(signal: AbortSignal): Promise<Duplex> {
+    return this.#entrance.dial(signal)
+  }
+
+  /** There may be something new, or it may hear the leader again. */
+  follow(): void {
+    this.#peers.onLeaderReachable()
+    this.#replica.follow()
+  }
+
+  /** It belongs to the quorum. */
+  serve(): void {
+    this.#replica.catchUp()
+    if (this.#serving === 'looking') this.#serving = 'serving'
+  }
+
+  /** It does not belong to the quorum any more: it leaves its clients, as soon as it hears of it. */
+  standDown(): void {
+    this.#serving = 'given-up'
+    this.#peers.standDown()
+    if (this.#process.isResponsive) this.#leaveClients()
+  }
+
+  /** Ends everything, and tells nobody. */
+  async close(): Promise<void> {
+    this.#process.end()
+    this.#replica.end()
+    this.#peers.standDown()
+    for (const line of this.#entrance.lines) line.destroy()
+    await this.#entrance.close()
+  }
+
+  #resumed(): void {
+    if (this.#serving === 'given-up') this.#leaveClients()
+    this.#peers.announce()
+  }
+
+  #leaveClients(): void {
+    for (const line of this.#entrance.lines) line.drop()
+    this.#serving = this.#deps.quorum.isMember(this.number) ? 'serving' : 'looking'
+  }
+
+  #applied({ ended }: Txn): void {
+    if (ended === undefined) return
+    for (const line of this.#entrance.lines) if (line.session === ended) line.leave()
+  }
+
+  #newLine(socket: ServerSocket, onClosed: () => void): KeeperConnection {
+    const line = new KeeperConnection(socket, {
+      ...this.#deps,
+      node: this.number,
+      connection: this.#deps.nextConnection(),
+      server: this.#server,
+      awake: () => this.#process.awake(),
+      onClosed,
+    })
+    if (this.#process.kind === 'frozen') line.freeze()
+    void this.#process.awake().then(() => line.run())
+    return line
+  }
+
+  // Nobody new comes in, and those who are here leave.
+  async #goDown(leave: (line: KeeperConnection) => void): Promise<void> {
+    if (this.#process.kind === 'down') return
+    this.#replica.end()
+    const closed = this.#entrance.close()
+    for (const line of this.#entrance.lines) leave(line)
+    this.#process.end()
+    this.#peers.leave()
+    this.#serving = 'looking'
+    await closed
+  }
+}
+
+/** How the process of a node is. */
+export type NodeState = 'down' | 'running' | 'frozen'
+
+type State =
+  | { readonly kind: 'down' }
+  | { readonly kind: 'running' }
+  /** It runs, and has not heard yet what the other nodes did while it stood still. */
+  | { readonly kind: 'waking'; readonly cancel: () => void }
+  | { readonly kind: 'frozen'; readonly thawed: Deferred<void> }
+
+// What a node that stood still reads first is what its clients had said: what the others did, it hears so much later.
+const wakingMs = 25
+
+/** The process of a node: it runs, stands still, or is not there. */
+class Process {
+  readonly #clock: Clock
+  readonly #onWoken: () => void
+  #state: State = { kind: 'down' }
+
+  /** `onWoken` is called when it has stood still and hears the other nodes again. */
+  constructor(clock: Clock, onWoken: () => void) {
+    this.#clock = clock
+    this.#onWoken = onWoken
+  }
+
+  get kind(): NodeState {
+    return this.#state.kind === 'waking' ? 'running' : this.#state.kind
+  }
+
+  /** Whether it hears what the other nodes do. */
+  get isResponsive(): boolean {
+    return this.#state.kind === 'running'
+  }
+
+  start(): void {
+    this.#go({ kind: 'running' })
+  }
+
+  freeze(): void {
+    this.#go({ kind: 'frozen', thawed: deferred() })
+  }
+
+  thaw(): void {
+    const cancel = this.#clock.after(wakingMs, () => {
+      this.#state = { kind: 'running' }
+      this.#onWoken()
+    })
+    this.#go({ kind: 'waking', cancel })
+  }
+
+  end(): void {
+    this.#go({ kind: 'down' })
+  }
+
+  /** Resolves when it does not stand still: at once, or when it goes on. */
+  async awake(): Promise<void> {
+    while (this.#state.kind === 'frozen') await this.#state.thawed.promise
+  }
+
+  #go(next: State): void {
+    const before = this.#state
+    this.#state = next
+    if (before.kind === 'waking') before.cancel()
+    if (before.kind === 'frozen') before.thawed.resolve()
+  }
+}

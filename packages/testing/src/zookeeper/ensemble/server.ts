@@ -1,0 +1,121 @@
+import type { CommitResult, KeeperServer, WriteSubmission } from '../protocol/server.ts'
+import type { DataTree } from '../tree/data-tree.ts'
+import { type ConnectRequest, type ConnectResponse, expiredSession } from '../wire/connect.ts'
+import type { KeeperConnection } from './connection.ts'
+import type { NodeDeps } from './node-deps.ts'
+import type { Replica } from './replica.ts'
+
+/** What the server of a node stands on. */
+interface ServerDeps extends Pick<NodeDeps, 'options' | 'consensus' | 'quorum'> {
+  readonly number: number
+  readonly replica: Replica
+  readonly isServing: () => boolean
+  /** A client of a session was heard. */
+  readonly touch: (session: bigint) => void
+  /** The connections of its clients. */
+  readonly lines: () => readonly Pick<KeeperConnection, 'connection' | 'session' | 'drop'>[]
+}
+
+/** What a node does for those who are connected to it. */
+export function createServer(parts: ServerDeps): KeeperServer {
+  const { number, consensus, quorum, replica, options } = parts
+  return {
+    tree: replica.tree,
+    watches: replica.watches,
+    get isServing() {
+      return parts.isServing()
+    },
+    hasTtl: options.hasTtl,
+    touch: parts.touch,
+    isMoved: ({ session, connection }) => {
+      const known = consensus.sessions.find(session)
+      return quorum.leader === number && known !== undefined && known.connection !== connection
+    },
+    admit: (request, connection) => admit(parts, request, connection),
+    submit: (submission) => submit(parts, submission),
+    sync: async (whose) => {
+      // A leader asks nobody, even while nobody hears it.
+      if (quorum.leader !== number && !(await consensus.waitForQuorum(number))) return false
+      consensus.checkSession(whose)
+      await replica.applied(consensus.tree.lastZxid)
+      return true
+    },
+    word: (word) =>
+      answerWord(word, {
+        mode: !parts.isServing() ? undefined : quorum.leader === number ? 'leader' : 'follower',
+        connections: parts.lines().length,
+        tree: replica.tree,
+      }),
+  }
+}
+
+async function admit(
+  { number, consensus, replica, lines }: ServerDeps,
+  request: ConnectRequest,
+  connection: number,
+): Promise<ConnectResponse | undefined> {
+  const { sessionId, lastZxidSeen, timeoutMs, password } = request
+  // Whoever has seen more than this node would go back in time here.
+  if (lastZxidSeen > replica.tree.lastZxid) return undefined
+  if (sessionId !== 0n) {
+    const others = lines().filter((line) => line.session === sessionId && line.connection !== connection)
+    for (const line of others) line.drop()
+  }
+  if (!(await consensus.waitForQuorum(number))) return undefined
+  const at = { node: number, connection }
+  if (sessionId === 0n) {
+    const opened = consensus.openSession(timeoutMs, at)
+    await replica.applied(consensus.tree.lastZxid)
+    return { timeoutMs: opened.timeoutMs, sessionId: opened.id, password: opened.password }
+  }
+  const session = consensus.sessions.find(sessionId)
+  if (session === undefined || !session.password.equals(password)) return expiredSession
+  const taken = consensus.sessions.take(session, timeoutMs, at)
+  return { timeoutMs: taken.timeoutMs, sessionId, password }
+}
+
+async function submit(
+  { number, consensus, replica }: ServerDeps,
+  submission: WriteSubmission,
+): Promise<CommitResult | undefined> {
+  if (!(await consensus.waitForQuorum(number))) return undefined
+  const committed = consensus.decide(submission)
+  await replica.applied(committed.zxid)
+  return committed
+}
+
+/** How a node stands, for those who ask. */
+interface ServerStatus {
+  /** Undefined without a quorum. */
+  readonly mode: 'leader' | 'follower' | undefined
+  readonly connections: number
+  readonly tree: DataTree
+}
+
+/** What a node says of itself to a word of four letters. */
+function answerWord(word: string, standing: ServerStatus): string {
+  switch (word) {
+    case 'ruok':
+      return 'imok'
+    case 'srvr':
+      return srvr(standing)
+    default:
+      return `${word} is not executed because it is not in the whitelist.\n`
+  }
+}
+
+function srvr({ mode, connections, tree }: ServerStatus): string {
+  if (mode === undefined) return 'This ZooKeeper instance is not currently serving requests\n'
+  return [
+    'Zookeeper version: 3.8.0-fake, built on 2022-02-25 08:49 UTC',
+    'Latency min/avg/max: 0/0.0/0',
+    'Received: 0',
+    'Sent: 0',
+    `Connections: ${connections}`,
+    'Outstanding: 0',
+    `Zxid: 0x${tree.lastZxid.toString(16)}`,
+    `Mode: ${mode}`,
+    `Node count: ${tree.size}`,
+    '',
+  ].join('\n')
+}
