@@ -298,7 +298,7 @@ class LiveCache implements Cache<unknown> {
     const [first] = this.problems
     const cause = first?.[1] ?? this.#ground.link.trouble()
     const why = cause === undefined ? '' : `: ${cause.message}`
-    const message = `cache ${this.path} not read withinLimits ${timeoutMs} ms${why}`
+    const message = `cache ${this.path} not read within ${timeoutMs} ms${why}`
     return new ZookeeperError('timed-out', message, { path: this.path, retryable: true, cause })
   }
 }

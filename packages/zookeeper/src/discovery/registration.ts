@@ -202,7 +202,7 @@ export class Registration implements AsyncDisposable {
     const { state, path } = this
     const cause = 'reason' in state ? state.reason : undefined
     const why = cause === undefined ? '' : `: ${cause.message}`
-    const message = `${path} is ${state.kind} and was not registered withinLimits ${timeoutMs} ms${why}`
+    const message = `${path} is ${state.kind} and was not registered within ${timeoutMs} ms${why}`
     return new ZookeeperError('timed-out', message, { path, cause, retryable: true })
   }
 

@@ -227,7 +227,7 @@ export class ServiceView implements AsyncDisposable {
     const { path } = this.#deps.list
     const cause = this.reason
     const why = cause === undefined ? '' : `: ${cause.message}`
-    const message = `the list of '${this.name}' was not read withinLimits ${timeoutMs} ms${why}`
+    const message = `the list of '${this.name}' was not read within ${timeoutMs} ms${why}`
     return new ZookeeperError('timed-out', message, { path, retryable: true, cause })
   }
 }

@@ -95,7 +95,7 @@ class DoubleBarrier implements Barrier {
   }
 
   #notInTime(what: 'come' | 'gone', timeoutMs: number): ZookeeperError {
-    const message = `barrier ${this.path}: not all ${this.#size} have ${what} withinLimits ${timeoutMs} ms`
+    const message = `barrier ${this.path}: not all ${this.#size} have ${what} within ${timeoutMs} ms`
     return new ZookeeperError('timed-out', message, { path: this.path, retryable: true })
   }
 }

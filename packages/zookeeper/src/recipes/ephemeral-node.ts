@@ -201,7 +201,7 @@ export class EphemeralNode implements Ephemeral {
     const reason = this.#state.kind === 'pending' ? this.#state.reason : undefined
     const cause = reason ?? this.#reconciler.failure
     const why = cause === undefined ? '' : `: ${cause.message}`
-    const message = `ephemeral ${this.#path} not ${goal} withinLimits ${timeoutMs} ms${why}`
+    const message = `ephemeral ${this.#path} not ${goal} within ${timeoutMs} ms${why}`
     return new ZookeeperError('timed-out', message, { path: this.#path, retryable: true, cause })
   }
 

@@ -135,7 +135,7 @@ function timedOut(
   trouble: Error | undefined,
 ): ZookeeperError {
   const why = trouble === undefined ? queueReason(folder, last) : `: ${trouble.message}`
-  const message = `${what} was not acquired withinLimits ${timeoutMs} ms${why}`
+  const message = `${what} was not acquired within ${timeoutMs} ms${why}`
   return new ZookeeperError('timed-out', message, { path: folder, retryable: true, cause: trouble })
 }
 
