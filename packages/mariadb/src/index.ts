@@ -4,22 +4,18 @@
  * @module mariadb
  */
 
-export type { CallOptions, Consistency } from './call-options.ts'
-export { mariadbChannels } from './channels.ts'
-export { type MariadbCode, mariadbCodes } from './codes.ts'
-export type { GaleraReading, Reading, ReplicaReading } from './driver/reading.ts'
+export { createMariadb, type DrainReport, type Mariadb, type MariadbHealth } from './client.ts'
+export type { TransactionOutcome } from './commit-log.ts'
+export type { GaleraStatus, MariadbStatus, ReplicaStatus } from './driver/server-status.ts'
 export type { Args, Column, Row } from './driver/statement.ts'
-export type { MariadbEvents, WriterChange } from './events.ts'
-export type { MariadbHealth } from './health.ts'
-export type { Fate } from './ledger/resolve.ts'
-export { createMariadb, type DrainReport, type Mariadb } from './mariadb.ts'
-export { MariadbError, type MariadbErrorDetails } from './mariadb-error.ts'
-export type { HikariOptions } from './options/hikari/hikari-options.ts'
+export { type MariadbCode, MariadbError, type MariadbErrorDetails, mariadbCodes } from './errors.ts'
+export type { CallOptions, Consistency, TransactionOptions } from './options/call-options.ts'
+export type { HikariOptions } from './options/hikari.ts'
 export type { HostInput } from './options/hosts.ts'
-export type { BesideUrl, MariadbOptions } from './options/options.ts'
+export type { MariadbOptions, UrlOverrides } from './options/options.ts'
 export type {
+  CommitLogOptions,
   Isolation,
-  LedgerOptions,
   Mode,
   MonitorOptions,
   PoolOptions,
@@ -27,10 +23,10 @@ export type {
   RetryOptions,
   Role,
   SessionOptions,
-} from './options/resolved.ts'
+} from './options/resolved-options.ts'
 export type { TlsInput } from './options/tls.ts'
 export type { Result } from './result.ts'
-export type { Asked } from './route/wish.ts'
-export type { Session } from './session/session.ts'
-export type { TransactionOptions } from './transaction/options.ts'
+export type { RouteTarget } from './routing/route.ts'
+export type { Session } from './session.ts'
 export type { Transaction } from './transaction/transaction.ts'
+export { type MariadbEvents, mariadbChannels, type WriterChange } from './writer-monitor.ts'

@@ -1,16 +1,18 @@
+import { Readable } from 'node:stream'
 import type { FieldInfo } from 'mariadb'
-import type { ResultOptions } from '../options/resolved.ts'
+import type { ResultOptions } from '../options/resolved-options.ts'
+import { type DateZone, readDate } from './dates.ts'
+import type { DriverError } from './error-classification.ts'
 import type { Answer, Column, Row } from './statement.ts'
-import { readDate, type Zone } from './zone.ts'
 
 /** How values of the server become values of JavaScript. */
 export interface ResultRules extends Pick<ResultOptions, 'bigint' | 'dates'> {
-  readonly zone: Zone
+  readonly zone: DateZone
 }
 
 /** The driver's result as an {@link Answer}. */
 export function readResult(result: unknown, rules: ResultRules): Answer {
-  if (!Array.isArray(result)) return readWritten(result as Written, rules)
+  if (!Array.isArray(result)) return readWritten(result as DriverWriteResult, rules)
   const rows = result as DriverRows
   if (rows.meta !== undefined) return readRows(rows, rows.meta, rules)
   // A procedure answers more than once; what a batch returns comes without columns.
@@ -21,7 +23,7 @@ export function readResult(result: unknown, rules: ResultRules): Answer {
 
 /** Converts one row of a stream in place. */
 export function rowReader(columns: readonly FieldInfo[], rules: ResultRules): (row: Row) => Row {
-  const readers = readersOf(columns, rules)
+  const readers = columnReaders(columns, rules)
   return (row) => {
     for (const { name, read } of readers) convert(row, name, read)
     return row
@@ -29,7 +31,7 @@ export function rowReader(columns: readonly FieldInfo[], rules: ResultRules): (r
 }
 
 /** What a statement that wrote came to, as the driver has it. */
-interface Written {
+interface DriverWriteResult {
   readonly affectedRows: number
   readonly insertId: bigint
   readonly warningStatus: number
@@ -37,12 +39,15 @@ interface Written {
 
 type DriverRows = readonly Row[] & { readonly meta?: readonly FieldInfo[] }
 
-function readWritten({ affectedRows, insertId, warningStatus }: Written, rules: ResultRules): Answer {
+function readWritten(
+  { affectedRows, insertId, warningStatus }: DriverWriteResult,
+  rules: ResultRules,
+): Answer {
   return { kind: 'written', affectedRows, insertId: readBigint(insertId, rules), warnings: warningStatus }
 }
 
 function readRows(rows: readonly Row[], meta: readonly FieldInfo[], rules: ResultRules): Answer {
-  const readers = readersOf(meta, rules)
+  const readers = columnReaders(meta, rules)
   for (const { name, read } of readers) for (const row of rows) convert(row, name, read)
   return { kind: 'rows', rows, columns: meta.map(describe) }
 }
@@ -51,22 +56,22 @@ function describe(field: FieldInfo): Column {
   return { name: field.name(), type: field.type }
 }
 
-interface Reader {
+interface ColumnReader {
   readonly name: string
   readonly read: (value: never) => unknown
 }
 
 // Most results have no column that needs one.
-function readersOf(columns: readonly FieldInfo[], rules: ResultRules): readonly Reader[] {
-  const readers: Reader[] = []
+function columnReaders(columns: readonly FieldInfo[], rules: ResultRules): readonly ColumnReader[] {
+  const readers: ColumnReader[] = []
   for (const column of columns) {
-    const read = readerOf(column, rules)
+    const read = columnReader(column, rules)
     if (read !== undefined) readers.push({ name: column.name(), read })
   }
   return readers
 }
 
-function readerOf(column: FieldInfo, rules: ResultRules): Reader['read'] | undefined {
+function columnReader(column: FieldInfo, rules: ResultRules): ColumnReader['read'] | undefined {
   switch (column.type) {
     case 'BIGINT':
       return rules.bigint === 'bigint' ? undefined : (value: bigint) => readBigint(value, rules)
@@ -80,7 +85,7 @@ function readerOf(column: FieldInfo, rules: ResultRules): Reader['read'] | undef
 }
 
 // In place: the rows are fresh, and a result may be large.
-function convert(row: Row, name: string, read: Reader['read']): void {
+function convert(row: Row, name: string, read: ColumnReader['read']): void {
   const cells = row as Record<string, unknown>
   if (cells[name] !== null) cells[name] = read(cells[name] as never)
 }
@@ -106,4 +111,61 @@ function readJson(text: string): unknown {
     // The text says more than nothing.
     return text
   }
+}
+
+/** What a stream of rows tells its connection. */
+interface RowStreamListener {
+  /** The server has answered to the end. */
+  complete(): void
+  /** The server refused, or the driver did: in our words. */
+  translate(thrown: unknown): DriverError
+  /** Nobody takes the rest of the rows. */
+  abandoned(): void
+}
+
+/** The driver's stream with our values and errors, and an end that is always told. */
+export function rowStream(source: Readable, rules: ResultRules, ends: RowStreamListener): Readable {
+  let open = true
+  let answered = false
+  let read: ((row: Row) => Row) | undefined
+  const rows = new Readable({
+    objectMode: true,
+    read: () => {
+      source.resume()
+    },
+    destroy: (error, done) => {
+      if (open) ends.abandoned()
+      done(error)
+    },
+  })
+  const complete = (): void => {
+    open = false
+    ends.complete()
+  }
+  source.once('fields', (columns: readonly FieldInfo[]) => {
+    answered = true
+    read = rowReader(columns, rules)
+    if (haveDuplicateNames(columns)) rows.destroy(ends.translate(new Error('two columns have the same name')))
+  })
+  source.on('data', (row: Row) => {
+    answered = true
+    // Without columns before it, it is no row but the answer to a write.
+    if (read !== undefined && !rows.push(read(row))) source.pause()
+  })
+  source.on('error', (thrown) => {
+    complete()
+    rows.destroy(ends.translate(thrown))
+  })
+  source.once('end', () => {
+    if (open) complete()
+    // On a connection that it holds to be closed, the driver answers nothing at all.
+    if (answered) rows.push(null)
+    else rows.destroy(ends.translate(new Error('the connection was closed')))
+  })
+  return rows
+}
+
+// The driver says so of a result, and keeps it to itself in a stream.
+function haveDuplicateNames(columns: readonly FieldInfo[]): boolean {
+  return new Set(columns.map((column) => column.name())).size < columns.length
 }

@@ -1,4 +1,4 @@
-import type { DriverError } from './driver-error.ts'
+import type { DriverError } from './error-classification.ts'
 
 /** Values for `?` in order, or for `:name` by name. A batch takes a list of either. Never a stream: it cannot be sent twice. */
 export type Args = readonly unknown[] | Readonly<Record<string, unknown>>
@@ -11,7 +11,7 @@ export interface Statement {
 }
 
 /** A statement that does not wait for an answer of the server before it is wholly sent. */
-export type Pipelined = Statement & { readonly kind: 'text' | 'prepared' }
+export type PipelinedStatement = Statement & { readonly kind: 'text' | 'prepared' }
 
 /** One row, by column name. */
 export type Row = Readonly<Record<string, unknown>>

@@ -1,8 +1,8 @@
 import { type Endpoint, formatEndpoint } from '@ha/core'
 import { checkEndpoint, defaultRole, lacksPrimary, parseHostList } from '@ha/core/driver'
-import type { HostOptions, Mode, Role, TlsChoice } from './resolved.ts'
-import { misspelt } from './spelling.ts'
+import type { HostOptions, Mode, Role, TlsChoice } from './resolved-options.ts'
 import { frozenTls, readTls, type TlsInput } from './tls.ts'
+import { invalidOption } from './value-readers.ts'
 
 /** One host as it is given: `host`, `host:port`, `[IPv6]:port`, or an object; a local socket by its path. */
 export type HostInput =
@@ -34,7 +34,7 @@ export function readHosts(value: unknown, path: string): readonly GivenHost[] {
     }))
   }
   if (!Array.isArray(value) || value.length === 0) {
-    throw misspelt(path, "expected 'host:port,host:port', or a list of at least one host")
+    throw invalidOption(path, "expected 'host:port,host:port', or a list of at least one host")
   }
   return value.map((host, i) => readHost(host, `${path}[${i}]`))
 }
@@ -49,7 +49,7 @@ export function completeHosts(
     const role = host.role ?? defaultRole(mode, index)
     const name = formatEndpoint(host.endpoint)
     const earlier = hosts.get(name)
-    if (earlier?.role === role) throw misspelt(path, `${name} stands twice`)
+    if (earlier?.role === role) throw invalidOption(path, `${name} stands twice`)
     // A primary answers reads as well, so a host of both roles is one primary.
     if (earlier?.role === 'primary') continue
     const own =
@@ -58,7 +58,7 @@ export function completeHosts(
   }
   const complete = [...hosts.values()]
   const roles = complete.map(({ role }) => role)
-  if (lacksPrimary(mode, roles)) throw misspelt(path, 'expected a primary: nobody could take a write')
+  if (lacksPrimary(mode, roles)) throw invalidOption(path, 'expected a primary: nobody could take a write')
   return Object.freeze(complete)
 }
 
@@ -69,10 +69,10 @@ function readHost(value: unknown, path: string): GivenHost {
   const { host, port, socketPath, role, tls, ...strangers }: Record<string, unknown> = { ...value }
   const [stranger] = Object.keys(strangers)
   if (stranger !== undefined) {
-    throw misspelt(path, 'expected only host, port, role and tls, or socketPath, role and tls')
+    throw invalidOption(path, 'expected only host, port, role and tls, or socketPath, role and tls')
   }
   if (role !== undefined && role !== 'primary' && role !== 'replica') {
-    throw misspelt(`${path}.role`, "expected 'primary' or 'replica'")
+    throw invalidOption(`${path}.role`, "expected 'primary' or 'replica'")
   }
   const endpoint =
     socketPath === undefined
@@ -86,7 +86,7 @@ function readSocketPath(
   path: string,
 ): Endpoint {
   if (host !== undefined || port !== undefined)
-    throw misspelt(path, 'host and port mean nothing beside socketPath')
+    throw invalidOption(path, 'host and port mean nothing beside socketPath')
   if (typeof socketPath === 'string' && socketPath.startsWith('/')) return { host: socketPath, port: 0 }
-  throw misspelt(`${path}.socketPath`, "expected a path that begins with '/'")
+  throw invalidOption(`${path}.socketPath`, "expected a path that begins with '/'")
 }

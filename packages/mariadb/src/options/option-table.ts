@@ -1,3 +1,4 @@
+import { HaError } from '@ha/core'
 import {
   checked,
   count,
@@ -9,18 +10,20 @@ import {
   oneOf,
   text,
 } from '@ha/core/driver'
-import { whyNoBeginning } from './fixed-variables.ts'
 import { type GivenHost, readHosts } from './hosts.ts'
-import { isolations } from './isolation.ts'
-import { readPassword } from './password.ts'
-import type { LedgerOptions, PoolOptions, ResolvedOptions, SessionOptions, TlsChoice } from './resolved.ts'
-import { variables } from './session-variables.ts'
-import { misspelt } from './spelling.ts'
-import { timeZone } from './time-zone.ts'
+import type {
+  CommitLogOptions,
+  PoolOptions,
+  ResolvedOptions,
+  SessionOptions,
+  TlsChoice,
+} from './resolved-options.ts'
+import { isolations, timeZone, variables, whyUnfitForInit } from './session-options.ts'
 import { readTls } from './tls.ts'
+import { invalidOption } from './value-readers.ts'
 
 /** The options one by one, each checked; what depends on two of them is still open. */
-export interface CheckedOptions extends Omit<ResolvedOptions, 'hosts' | 'pool' | 'warnings'> {
+interface CheckedOptions extends Omit<ResolvedOptions, 'hosts' | 'pool' | 'warnings'> {
   readonly hosts: readonly GivenHost[]
   readonly tls: TlsChoice
   readonly pool: CheckedPool
@@ -55,7 +58,7 @@ const session: OptionTable<SessionOptions> = {
   initSql: checked(readStatements, []),
 }
 
-const ledger: OptionTable<LedgerOptions> = {
+const commitLog: OptionTable<CommitLogOptions> = {
   table: checked(readTable, 'ha_ledger'),
   create: flag(false),
   keepMs: milliseconds({ default: 7 * day, min: 60_000, max: 366 * day }),
@@ -98,7 +101,7 @@ export const optionTable: OptionTable<CheckedOptions> = {
     bigint: oneOf(['auto', 'bigint', 'string', 'number'], 'auto'),
     dates: oneOf(['date', 'string'], 'date'),
   }),
-  ledger: orOff(group(ledger)),
+  commitLog: orOff(group(commitLog)),
 }
 
 /** An option that a foreign name can be mapped to. */
@@ -143,9 +146,9 @@ function readStatements(value: unknown, path: string): readonly string[] {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
   const statements = list.filter((statement) => typeof statement === 'string')
   const fit = statements.length === list.length && statements.every((statement) => statement.trim() !== '')
-  if (!fit) throw misspelt(path, 'expected a statement, or a list of statements, none of them empty')
-  const why = statements.map(whyNoBeginning).find((each) => each !== undefined)
-  if (why !== undefined) throw misspelt(path, why)
+  if (!fit) throw invalidOption(path, 'expected a statement, or a list of statements, none of them empty')
+  const why = statements.map(whyUnfitForInit).find((each) => each !== undefined)
+  if (why !== undefined) throw invalidOption(path, why)
   return Object.freeze(statements)
 }
 
@@ -153,5 +156,18 @@ function readStatements(value: unknown, path: string): readonly string[] {
 function readTable(value: unknown, path: string): string {
   if (value === undefined) return 'ha_ledger'
   if (typeof value === 'string' && /^[a-z_][\w$]{0,63}(?:\.[a-z_][\w$]{0,63})?$/i.test(value)) return value
-  throw misspelt(path, 'expected the plain name of a table, or database.table')
+  throw invalidOption(path, 'expected the plain name of a table, or database.table')
+}
+
+/** Reads a password: text, or a function that is asked for it before each connection. Never names what was given. */
+function readPassword(value: unknown, path: string): () => Promise<string> {
+  if (value === undefined) return async () => ''
+  if (typeof value === 'string') return async () => value
+  if (typeof value === 'function') return async () => checkAnswer(await value(), path)
+  throw invalidOption(path, `expected text or a function, got a ${typeof value}`)
+}
+
+function checkAnswer(answer: unknown, path: string): string {
+  if (typeof answer === 'string') return answer
+  throw new HaError('config-invalid', `${path}(): expected text, got a ${typeof answer}`)
 }

@@ -1,6 +1,8 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import type { TlsChoice, TlsMode } from './resolved.ts'
-import { misspelt, oneWord, type Spelling } from './spelling.ts'
+import type { TlsChoice, TlsMode } from './resolved-options.ts'
+import { invalidOption, nonEmptyText, oneOfWords, type ValueReader } from './value-readers.ts'
 
 /** TLS as it is given: false, true (`verify-full`), a mode, or a mode with options of `node:tls`. */
 export type TlsInput =
@@ -19,7 +21,7 @@ export function readTls(value: unknown, path: string): TlsChoice | undefined {
   const { mode, options, ...strangers }: Record<string, unknown> = { ...value }
   if (Object.keys(strangers).length > 0) throw unexpected(path)
   if (options !== undefined && (typeof options !== 'object' || options === null)) {
-    throw misspelt(`${path}.options`, 'expected the options of node:tls')
+    throw invalidOption(`${path}.options`, 'expected the options of node:tls')
   }
   return {
     mode: mode === undefined ? 'verify-full' : readMode(mode, `${path}.mode`),
@@ -42,7 +44,7 @@ const meaning: Readonly<Record<Exclude<TlsMode, 'off'>, TlsOptions>> = {
 }
 
 /** Reads Java's `sslMode`, with the words that MySQL has for it. */
-export const javaSslMode: Spelling<TlsMode> = oneWord(
+export const javaSslMode: ValueReader<TlsMode> = oneOfWords(
   new Map<string, TlsMode>([
     ['disable', 'off'],
     ['trust', 'trust'],
@@ -62,10 +64,39 @@ export const javaSslMode: Spelling<TlsMode> = oneWord(
 
 function readMode(value: unknown, path: string): TlsMode {
   const mode = modes.find((candidate) => candidate === value)
-  if (mode === undefined) throw misspelt(path, `expected one of ${modes.join(', ')}`)
+  if (mode === undefined) throw invalidOption(path, `expected one of ${modes.join(', ')}`)
   return mode
 }
 
 function unexpected(path: string): Error {
-  return misspelt(path, `expected true, false, one of ${modes.join(', ')}, or { mode, options }`)
+  return invalidOption(path, `expected true, false, one of ${modes.join(', ')}, or { mode, options }`)
+}
+
+/** Reads Java's `serverSslCert`: a certificate in PEM, or the path of a file that holds one in PEM or DER. Returns PEM. */
+export const certificate: ValueReader<string> = (value, place) => {
+  const given = nonEmptyText(value, place)
+  if (given.includes(begin)) return given
+  if (given.startsWith('classpath:'))
+    throw invalidOption(place, "a class path is Java's: give the path of a file")
+  const bytes = readOnce(given, place)
+  return bytes.includes(begin) ? bytes.toString('latin1') : pemOf(bytes, place)
+}
+
+const begin = '-----BEGIN'
+
+// Read at the door, once, like every option; nobody waits for a connection yet.
+function readOnce(path: string, place: string): Buffer {
+  try {
+    return readFileSync(path)
+  } catch (cause) {
+    throw invalidOption(place, 'expected a certificate, or a file that can be read', cause)
+  }
+}
+
+function pemOf(der: Buffer, place: string): string {
+  try {
+    return new X509Certificate(der).toString()
+  } catch (cause) {
+    throw invalidOption(place, 'the file holds no certificate, neither in PEM nor in DER', cause)
+  }
 }

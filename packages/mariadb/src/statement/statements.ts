@@ -1,92 +1,96 @@
-import { type Operation, run } from '@ha/core'
-import { type Call, type CallOptions, resolveCall } from '../call-options.ts'
-import type { Causality } from '../consistency/causality.ts'
+import { type Operation, run, type Verdict } from '@ha/core'
+import type { ClientContext } from '../context.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
+import { classifyCommit } from '../driver/error-classification.ts'
 import type { Answer, Statement } from '../driver/statement.ts'
-import { fromCore } from '../from-driver.ts'
+import { type StageOutcomes, toMariadbError } from '../errors.ts'
+import { type CallOptions, type ResolvedCall, resolveCall } from '../options/call-options.ts'
+import { classifyRead, ensureConsistency, type ReadYourWrites, readTarget } from '../read-your-writes.ts'
 import { type Result, resultOf } from '../result.ts'
-import { type Nature, natureOf } from './nature.ts'
-import { beforeReading, readerFor } from './reading.ts'
-import { type Ground, OperationRunner } from './runner.ts'
+import { isAtomic, isReadOnly } from '../sql/predicates.ts'
+import { OperationRunner } from './operation-runner.ts'
 
 /** Runs single statements, each of which commits by itself. */
 export class Statements {
-  readonly #ground: Ground
-  readonly #causality: Causality
-  readonly #defaults: Call
+  readonly #context: ClientContext
+  readonly #defaults: ResolvedCall
 
   /** `defaults` are what a call means that says nothing of its own. */
-  constructor(ground: Ground, causality: Causality, defaults: Call) {
-    this.#ground = ground
-    this.#causality = causality
+  constructor(context: ClientContext, defaults: ResolvedCall) {
+    this.#context = context
     this.#defaults = defaults
   }
 
   /** Runs a statement on a server that suits the call; `name` is what the call is called in errors. */
   async run<T>(name: string, statement: Statement, options: CallOptions | undefined): Promise<Result<T>> {
     const call = resolveCall(name, options, this.#defaults)
-    const nature = natureOf(statement, call)
+    const traits = traitsOf(statement, call)
     try {
-      const answer = nature.harmless
-        ? this.#read(name, statement, call, nature)
-        : this.#write(name, statement, call, nature)
+      const answer = traits.readOnly
+        ? this.#read(name, statement, call, traits)
+        : this.#write(name, statement, call, traits)
       return resultOf(await answer)
     } catch (thrown) {
-      const error = fromCore(thrown)
-      if (error.outcome === 'unknown') this.#ground.onUnknown(name, error)
+      const error = toMariadbError(thrown)
+      if (error.outcome === 'unknown') this.#context.outcomes.reportUnknownOutcome(name, error)
       throw error
     }
   }
 
-  #read(name: string, statement: Statement, call: Call, nature: Nature): Promise<Answer> {
-    const causality = this.#causality
-    const runner = this.#runner(readerFor(causality, call), call, nature)
-    const operation = operationOf(name, call, nature)
-    if (call.consistency === 'eventual') return this.#plain(runner, operation, statement)
-    if (call.consistency === 'session') for (const late of causality.late()) runner.avoid(late)
+  #read(name: string, statement: Statement, call: ResolvedCall, traits: StatementTraits): Promise<Answer> {
+    const { readYourWrites } = this.#context
+    const runner = this.#runner(readTarget(readYourWrites, call), call, traits)
+    const operation = operationOf(name, call, traits)
+    if (call.consistency === 'eventual') return this.#runOnce(runner, operation, statement)
+    if (call.consistency === 'session') for (const late of readYourWrites.lagging()) runner.avoid(late)
     const work = async (connection: MariadbConnection): Promise<Answer> => {
-      await beforeReading(causality, runner, connection, call)
+      await ensureConsistency(readYourWrites, runner, connection, call)
       return connection.run(statement)
     }
     return run(runner, operation, work)
   }
 
-  #write(name: string, statement: Statement, call: Call, nature: Nature): Promise<Answer> {
-    const runner = this.#runner(call.route, call, nature)
-    const operation = operationOf(name, call, nature)
-    if (!this.#causality.keeps) return this.#plain(runner, operation, statement)
-    const write = new Write(this.#causality, statement)
+  #write(name: string, statement: Statement, call: ResolvedCall, traits: StatementTraits): Promise<Answer> {
+    const runner = this.#runner(call.route, call, traits)
+    const operation = operationOf(name, call, traits)
+    const { readYourWrites } = this.#context
+    if (!readYourWrites.tracksWrites) return this.#runOnce(runner, operation, statement)
+    const write = new TrackedWrite(readYourWrites, statement)
     return run(runner, operation, (connection) => write.run(connection)).catch((thrown: unknown) => {
       if (write.answer === undefined) throw thrown
       return write.answer
     })
   }
 
-  #plain(runner: OperationRunner, operation: Operation, statement: Statement): Promise<Answer> {
+  #runOnce(runner: OperationRunner, operation: Operation, statement: Statement): Promise<Answer> {
     return run(runner, operation, (connection) => connection.run(statement))
   }
 
-  #runner(asked: Call['route'], { timeoutMs }: Call, { classify }: Nature): OperationRunner {
-    return new OperationRunner(this.#ground, { asked, timeoutMs, classify })
+  #runner(
+    target: ResolvedCall['route'],
+    { timeoutMs }: ResolvedCall,
+    { classify }: StatementTraits,
+  ): OperationRunner {
+    return new OperationRunner(this.#context, { target: target, timeoutMs, classify })
   }
 }
 
 function operationOf(
   name: string,
-  { timeoutMs, signal }: Call,
-  { repeatable, effectIfLost }: Nature,
+  { timeoutMs, signal }: ResolvedCall,
+  { repeatable, effectIfLost }: StatementTraits,
 ): Operation {
   return { name, timeoutMs, signal, repeatable, effectIfLost }
 }
 
 /** One statement that may write, and its place among what this client wrote. */
-class Write {
-  readonly #causality: Causality
+class TrackedWrite {
+  readonly #readYourWrites: ReadYourWrites
   readonly #statement: Statement
   #answer: Answer | undefined
 
-  constructor(causality: Causality, statement: Statement) {
-    this.#causality = causality
+  constructor(readYourWrites: ReadYourWrites, statement: Statement) {
+    this.#readYourWrites = readYourWrites
     this.#statement = statement
   }
 
@@ -98,9 +102,67 @@ class Write {
   async run(connection: MariadbConnection): Promise<Answer> {
     if (this.#answer !== undefined) return this.#answer
     const written = connection.run(this.#statement)
-    const noted = this.#causality.note(connection, written)
+    const noted = this.#readYourWrites.noteWrite(connection, written)
     this.#answer = await written
     await noted
     return this.#answer
   }
 }
+
+/** What a statement that commits by itself is to us: what it can do, and what an end without an answer means. */
+interface StatementTraits {
+  readonly readOnly: boolean
+  readonly repeatable: boolean
+  readonly effectIfLost: () => Verdict['effect']
+  readonly classify: (error: unknown) => Verdict
+}
+
+/** The nature of a statement in a call. */
+export function traitsOf({ sql }: Statement, { repeatable }: ResolvedCall): StatementTraits {
+  // What changes nothing has done nothing, however it ended; unless its caller says that twice would do harm.
+  if (isReadOnly(sql)) return repeatable === false ? readOnce : read
+  const several = !isAtomic(sql)
+  if (repeatable === true) return several ? repeatableBlock : repeatableWrite
+  return several ? block : write
+}
+
+/** What a statement outside any transaction may have done when it failed with this error, by how far it came. */
+export function outcomesByStage(statement: Statement, error: unknown): StageOutcomes {
+  if (isReadOnly(statement.sql))
+    return { unsent: 'not-done', answered: 'not-done', unread: 'done', lost: 'not-done' }
+  // A batch is one command for each row where the bulk protocol does not do.
+  const single = statement.kind !== 'batch' && isAtomic(statement.sql)
+  const { effect } = (single ? classifyCommit : classifyMultiStep)(error)
+  return {
+    unsent: 'not-done',
+    answered: effect === 'none' ? 'not-done' : 'unknown',
+    unread: 'done',
+    lost: 'unknown',
+  }
+}
+
+function classifyRepeatableRead(error: unknown): Verdict {
+  return { ...classifyRead(error), effect: 'none' }
+}
+
+// What it had committed before its error, nobody knows.
+function classifyMultiStep(error: unknown): Verdict {
+  const verdict = classifyCommit(error)
+  return verdict.scope === 'call' ? { ...verdict, effect: 'unknown' } : verdict
+}
+
+function makeTraits(
+  readOnly: boolean,
+  repeatable: boolean,
+  effect: Verdict['effect'],
+  classify: StatementTraits['classify'],
+): StatementTraits {
+  return Object.freeze({ readOnly, repeatable, classify, effectIfLost: () => effect })
+}
+
+const read = makeTraits(true, true, 'none', classifyRepeatableRead)
+const readOnce = makeTraits(true, false, 'unknown', classifyRead)
+const write = makeTraits(false, false, 'unknown', classifyCommit)
+const repeatableWrite = makeTraits(false, true, 'unknown', classifyCommit)
+const block = makeTraits(false, false, 'unknown', classifyMultiStep)
+const repeatableBlock = makeTraits(false, true, 'unknown', classifyMultiStep)

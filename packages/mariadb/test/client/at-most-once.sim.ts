@@ -1,12 +1,8 @@
 import type { RequestPosition, Rule } from '@ha/testing/mariadb'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import type { Mariadb } from '../../src/mariadb.ts'
-import { inTime, type MemoryBench, memoryBench } from './memory-bench.ts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import type { Mariadb } from '../../src/client.ts'
+import { inTime, type MemoryHarness, memoryHarness } from './memory-harness.ts'
 import { bytesOf, type Stretch, stretchesOf } from './memory-sweep.ts'
-
-vi.mock('../../src/driver/socket.ts', async () => ({
-  openSocket: (await import('./memory-network.ts')).openSocket,
-}))
 
 // A long value, so that there are many places to cut.
 const value = '7'.padStart(500, '0')
@@ -25,28 +21,28 @@ function casesOf(stretches: readonly Stretch[]): readonly (Stretch & { readonly 
   return Object.keys(writes).flatMap((name) => stretches.map((stretch) => ({ name, ...stretch })))
 }
 
-let bench: MemoryBench
+let harness: MemoryHarness
 let endings: { readonly key: string; readonly outcome: string }[]
 
 beforeEach(async () => {
-  bench = await memoryBench()
+  harness = await memoryHarness()
   // Without a key: nothing but the client is in the way of a second row.
-  await bench.cluster.query('CREATE TABLE w (k VARCHAR(80) NOT NULL, v INT NOT NULL)')
+  await harness.cluster.query('CREATE TABLE w (k VARCHAR(80) NOT NULL, v INT NOT NULL)')
   endings = []
 })
 
 afterEach(async () => {
-  expect(bench.cluster.connections).toBe(0)
-  await bench.cluster.close()
+  expect(harness.cluster.connections).toBe(0)
+  await harness.cluster.close()
 })
 
 /** Does one write while the rule holds, and notes how it ended. */
 async function writeUnder(rule: Rule, db: Mariadb, name: string): Promise<void> {
   const key = `k${endings.length}`
-  const undo = bench.cluster.script(rule)
-  const result = await inTime(bench.clock, writes[name]?.(db, key) ?? Promise.reject(new Error(name)))
+  const undo = harness.cluster.script(rule)
+  const result = await inTime(harness.clock, writes[name]?.(db, key) ?? Promise.reject(new Error(name)))
   undo()
-  bench.cluster.log.clear()
+  harness.cluster.log.clear()
   endings.push({ key, outcome: result.status === 'fulfilled' ? 'acknowledged' : result.reason.outcome })
 }
 
@@ -58,7 +54,7 @@ const possible = new Map([
 
 /** The writes of which the table says otherwise than their callers were told. */
 async function lies(): Promise<readonly string[]> {
-  const keys = (await bench.cluster.query('SELECT k FROM w')).map(({ k }) => String(k))
+  const keys = (await harness.cluster.query('SELECT k FROM w')).map(({ k }) => String(k))
   return endings.flatMap(({ key, outcome }) => {
     const count = keys.filter((each) => each === key).length
     return possible.get(outcome)?.includes(count) ? [] : [`${key}: ${outcome}, and ${count} rows`]
@@ -69,13 +65,13 @@ describe('a write that may not be repeated is done at most once', { timeout: 60_
   it.each(casesOf(inCommand))(
     'wherever its command is cut: $name ($how, $from, bytes $first to $last)',
     async ({ name, how, from, first, last }) => {
-      const db = bench.client({ pool: { minimumIdle: 0 } })
+      const db = harness.client({ pool: { minimumIdle: 0 } })
       const command = name === 'execute' ? 'execute' : 'query'
       for (const byte of bytesOf({ first, last })) {
         const at: RequestPosition = from === 'client' ? { requestByte: byte } : { answerByte: byte }
         await writeUnder({ when: { command, sql: /^INSERT/, times: 1 }, do: 'cut', how, at }, db, name)
       }
-      await inTime(bench.clock, db.close())
+      await inTime(harness.clock, db.close())
       expect(await lies()).toEqual([])
       expect(endings.filter(({ outcome }) => outcome === 'unknown').length).toBeGreaterThan(0)
     },
@@ -84,7 +80,7 @@ describe('a write that may not be repeated is done at most once', { timeout: 60_
   it.each(casesOf(inConnection))(
     'wherever its connection is cut: $name ($how, $from, bytes $first to $last)',
     async ({ name, how, from, first, last }) => {
-      const { cluster, clock, client } = bench
+      const { cluster, clock, client } = harness
       for (const byte of bytesOf({ first, last })) {
         const db = client({ hosts: cluster.addresses.slice(0, 1), pool: { minimumIdle: 0 } })
         // The first connection is the monitor's.

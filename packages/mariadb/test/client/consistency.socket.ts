@@ -1,8 +1,8 @@
 import { until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import type { Mariadb } from '../../src/index.ts'
-import { type Bench, replicationBench, rowsOf } from './bench.ts'
-import { ending } from './ending.ts'
+import { describeEnd } from './describe-end.ts'
+import { type Harness, replicationHarness, rowsOf } from './harness.ts'
 
 const replica = { route: 'replica' } as const
 const read = "SELECT v FROM t WHERE k = 'a'"
@@ -15,17 +15,17 @@ const deafPrimary = {
 } as const
 
 /** A primary and two replicas of which none applies anything any more, and a client that has written a first row. */
-async function stoppedReplicas(consistency: 'eventual' | 'session' | 'strong'): Promise<Bench> {
+async function stoppedReplicas(consistency: 'eventual' | 'session' | 'strong'): Promise<Harness> {
   // The monitor does not look again: it would say that they have stopped, and nobody would read there.
-  const bench = await replicationBench({ consistency, monitor: { intervalMs: 60_000 } })
-  const { cluster, db } = bench
+  const harness = await replicationHarness({ consistency, monitor: { intervalMs: 60_000 } })
+  const { cluster, db } = harness
   await cluster.query("INSERT INTO t VALUES ('a', 0)")
   cluster.script(deafPrimary)
   await db.ready()
   await until('the replicas are known', () => db.health().hosts.every(({ health }) => health === 'up'))
   cluster.node(2).stopApplier()
   cluster.node(3).stopApplier()
-  return bench
+  return harness
 }
 
 async function valueSeen(db: Mariadb, options: object): Promise<unknown> {
@@ -95,9 +95,9 @@ describe('a read of a replica that applies nothing any more', () => {
 
 describe('a write that was acknowledged', () => {
   it('is done, also when its connection is lost before its position is known', async () => {
-    const { db, cluster } = await replicationBench({ consistency: 'session' })
+    const { db, cluster } = await replicationHarness({ consistency: 'session' })
     cluster.script({ when: { sql: /last_gtid/, times: 1 }, do: 'cut', how: 'reset' })
-    expect(await ending(db.query("INSERT INTO t VALUES ('a', 1)"))).toBe('done')
+    expect(await describeEnd(db.query("INSERT INTO t VALUES ('a', 1)"))).toBe('done')
     expect(await rowsOf(cluster)).toEqual({ a: 1 })
   })
 
@@ -109,7 +109,7 @@ describe('a write that was acknowledged', () => {
   })
 
   it('is not sent again for the sake of its position, though twice would be harmless', async () => {
-    const { db, cluster } = await replicationBench({ consistency: 'session' })
+    const { db, cluster } = await replicationHarness({ consistency: 'session' })
     cluster.script({ when: { sql: /last_gtid/, times: 1 }, do: 'cut', how: 'reset' })
     await db.query("INSERT INTO t VALUES ('a', 1)", undefined, { repeatable: true })
     expect(await rowsOf(cluster)).toEqual({ a: 1 })
@@ -118,7 +118,7 @@ describe('a write that was acknowledged', () => {
 
 describe('ten thousand reads of the session', { timeout: 60_000 }, () => {
   it('are not stale once, while the replicas apply late, stop and go on', async () => {
-    const { db, cluster } = await replicationBench({ consistency: 'session' })
+    const { db, cluster } = await replicationHarness({ consistency: 'session' })
     await cluster.query("INSERT INTO t VALUES ('a', 0)")
     await db.ready()
     cluster.node(2).lagMs = 20

@@ -1,26 +1,22 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { inTime, type MemoryBench, memoryBench } from './memory-bench.ts'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { inTime, type MemoryHarness, memoryHarness } from './memory-harness.ts'
 import { bytesOf, stretchesOf } from './memory-sweep.ts'
-
-vi.mock('../../src/driver/socket.ts', async () => ({
-  openSocket: (await import('./memory-network.ts')).openSocket,
-}))
 
 // So many bytes go over a connection up to the answer of COMMIT, and a few more.
 const stretches = stretchesOf({ client: 600, server: 240 })
 
-let bench: MemoryBench
+let harness: MemoryHarness
 
 beforeEach(async () => {
-  bench = await memoryBench()
-  await bench.cluster.query(
+  harness = await memoryHarness()
+  await harness.cluster.query(
     'CREATE TABLE ha_ledger (token VARCHAR(64) PRIMARY KEY, kind VARCHAR(6) NOT NULL)',
   )
 })
 
 afterEach(async () => {
-  expect(bench.cluster.connections).toBe(0)
-  await bench.cluster.close()
+  expect(harness.cluster.connections).toBe(0)
+  await harness.cluster.close()
 })
 
 /** One protected transaction on a new connection that is cut at this byte; what is wrong with its end, if anything. */
@@ -28,8 +24,8 @@ async function wrongWhenCut(
   cut: Pick<(typeof stretches)[number], 'from' | 'how'>,
   byte: number,
 ): Promise<string[]> {
-  const { cluster, clock, client } = bench
-  const db = client({ hosts: cluster.addresses.slice(0, 1), pool: { minimumIdle: 0 }, ledger: true })
+  const { cluster, clock, client } = harness
+  const db = client({ hosts: cluster.addresses.slice(0, 1), pool: { minimumIdle: 0 }, commitLog: true })
   const { from, how } = cut
   // The first connection is the monitor's.
   const undo = cluster.script({ when: { from, byte, connection: cluster.accepted + 2 }, do: 'cut', how })
@@ -54,7 +50,7 @@ describe('a protected transaction is applied exactly once, and its caller sees n
       const wrong: string[] = []
       for (const byte of bytesOf(stretch)) wrong.push(...(await wrongWhenCut(stretch, byte)))
       expect(wrong).toEqual([])
-      const marks = await bench.cluster.query("SELECT token FROM ha_ledger WHERE kind = 'marker'")
+      const marks = await harness.cluster.query("SELECT token FROM ha_ledger WHERE kind = 'marker'")
       expect(marks).toHaveLength(bytesOf(stretch).length)
     },
   )

@@ -2,7 +2,7 @@ import { deferred } from '@ha/core/driver'
 import { until } from '@ha/core/testing'
 import { expect, test } from 'vitest'
 import type { Mariadb, Session } from '../../src/index.ts'
-import { type Bench, galeraBench } from './bench.ts'
+import { galeraHarness, type Harness } from './harness.ts'
 
 const read = "SELECT v FROM t WHERE k = 'a'"
 const write = "UPDATE t SET v = 1 WHERE k = 'a'"
@@ -14,25 +14,25 @@ async function valueSeen(db: Mariadb, options: object): Promise<unknown> {
 }
 
 /** A client that wrote nothing yet, of three nodes that are up and have a row with 0. */
-async function written(options: object = {}): Promise<Bench> {
-  const bench = await galeraBench({ consistency: 'session', ...options })
-  const { cluster, db } = bench
+async function written(options: object = {}): Promise<Harness> {
+  const harness = await galeraHarness({ consistency: 'session', ...options })
+  const { cluster, db } = harness
   await cluster.query("INSERT INTO t VALUES ('a', 0)")
   await cluster.query('CREATE TABLE ha_ledger (token VARCHAR(64) PRIMARY KEY, kind VARCHAR(6) NOT NULL)')
   await db.ready()
   await until('all are up', () => db.health().hosts.every(({ health }) => health === 'up'))
-  return bench
+  return harness
 }
 
 /** What twenty reads see, which go to all nodes. */
-async function seenAnywhere({ db }: Bench): Promise<ReadonlySet<unknown>> {
+async function seenAnywhere({ db }: Harness): Promise<ReadonlySet<unknown>> {
   return new Set(await Promise.all(Array.from({ length: 20 }, () => valueSeen(db, { route: 'any' }))))
 }
 
 /** Does something until it was done on that node. */
 async function untilOn(
   node: number,
-  { cluster }: Bench,
+  { cluster }: Harness,
   sql: string,
   work: () => Promise<unknown>,
 ): Promise<void> {
@@ -43,7 +43,7 @@ async function untilOn(
 }
 
 test('a strong read waits until its node has applied what was committed elsewhere', async () => {
-  const { db, cluster } = await galeraBench()
+  const { db, cluster } = await galeraHarness()
   await cluster.query("INSERT INTO t VALUES ('a', 0)")
   await db.ready()
   cluster.node(1).stopApplier()
@@ -57,7 +57,7 @@ test('a strong read waits until its node has applied what was committed elsewher
 })
 
 test('a read waits also where somebody had a session of his own before', async () => {
-  const { db, cluster } = await galeraBench({ consistency: 'session', pool: { maximumSize: 1 } })
+  const { db, cluster } = await galeraHarness({ consistency: 'session', pool: { maximumSize: 1 } })
   await db.ready()
   await until('all are up', () => db.health().hosts.every(({ health }) => health === 'up'))
   const own = (): Promise<unknown> => db.session((session) => session.query('SET @x = 1'), { route: 'any' })
@@ -71,7 +71,7 @@ test('a read waits also where somebody had a session of his own before', async (
 })
 
 test('a read of the session waits on another node than the one that was written to', async () => {
-  const { db, cluster } = await galeraBench({ consistency: 'session' })
+  const { db, cluster } = await galeraHarness({ consistency: 'session' })
   await db.ready()
   await until('all are up', () => db.health().hosts.every(({ health }) => health === 'up'))
   await db.query("INSERT INTO t VALUES ('a', 1)")
@@ -83,38 +83,38 @@ test('a read of the session waits on another node than the one that was written 
 })
 
 test('a statement elsewhere that wrote nothing does not prove that its node has everything', async () => {
-  const bench = await written()
-  bench.cluster.node(3).stopApplier()
-  await bench.db.query(write)
-  await untilOn(3, bench, writesNothing, () => bench.db.query(writesNothing, undefined, { route: 'any' }))
+  const harness = await written()
+  harness.cluster.node(3).stopApplier()
+  await harness.db.query(write)
+  await untilOn(3, harness, writesNothing, () => harness.db.query(writesNothing, undefined, { route: 'any' }))
 
-  expect(await seenAnywhere(bench)).toEqual(new Set([1]))
+  expect(await seenAnywhere(harness)).toEqual(new Set([1]))
 })
 
 test('a transaction elsewhere that only read does not prove it either', async () => {
-  const bench = await written()
+  const harness = await written()
   const looks = "SELECT v FROM t WHERE k = 'z'"
-  bench.cluster.node(3).stopApplier()
-  await bench.db.query(write)
-  await untilOn(3, bench, looks, () => bench.db.transaction((tx) => tx.query(looks), { route: 'any' }))
+  harness.cluster.node(3).stopApplier()
+  await harness.db.query(write)
+  await untilOn(3, harness, looks, () => harness.db.transaction((tx) => tx.query(looks), { route: 'any' }))
 
-  expect(await seenAnywhere(bench)).toEqual(new Set([1]))
+  expect(await seenAnywhere(harness)).toEqual(new Set([1]))
 })
 
-test('a transaction is seen whose COMMIT was answered by the ledger alone', async () => {
-  const bench = await written({ ledger: true })
-  bench.cluster.node(3).stopApplier()
-  bench.cluster.script({ when: { sql: 'COMMIT', times: 1 }, do: 'cut', how: 'reset', at: 'unanswered' })
-  await bench.db.transaction((tx) => tx.query(write))
+test('a transaction is seen whose COMMIT was answered by the commit log alone', async () => {
+  const harness = await written({ commitLog: true })
+  harness.cluster.node(3).stopApplier()
+  harness.cluster.script({ when: { sql: 'COMMIT', times: 1 }, do: 'cut', how: 'reset', at: 'unanswered' })
+  await harness.db.transaction((tx) => tx.query(write))
 
-  expect(await seenAnywhere(bench)).toEqual(new Set([1]))
+  expect(await seenAnywhere(harness)).toEqual(new Set([1]))
 })
 
 test('a write whose session is over in time is seen', async () => {
-  const bench = await written()
-  bench.cluster.node(3).stopApplier()
+  const harness = await written()
+  harness.cluster.node(3).stopApplier()
   const writesAndStays = async (): Promise<unknown> =>
-    bench.db.session(
+    harness.db.session(
       async (session) => {
         await session.query(write)
         await new Promise((resolve) => setTimeout(resolve, 200))
@@ -123,24 +123,24 @@ test('a write whose session is over in time is seen', async () => {
     )
   await expect(writesAndStays()).rejects.toMatchObject({ code: 'timed-out' })
 
-  expect(await seenAnywhere(bench)).toEqual(new Set([1]))
+  expect(await seenAnywhere(harness)).toEqual(new Set([1]))
 })
 
 test('one wait on a node is enough for as long as nothing is written elsewhere', async () => {
-  const bench = await written()
-  await bench.db.query(write)
-  await untilOn(3, bench, read, () => valueSeen(bench.db, { route: 'any' }))
-  bench.cluster.log.clear()
-  await Promise.all(Array.from({ length: 30 }, () => valueSeen(bench.db, { route: 'any' })))
+  const harness = await written()
+  await harness.db.query(write)
+  await untilOn(3, harness, read, () => valueSeen(harness.db, { route: 'any' }))
+  harness.cluster.log.clear()
+  await Promise.all(Array.from({ length: 30 }, () => valueSeen(harness.db, { route: 'any' })))
 
-  const waits = bench.cluster.log.entries({ sql: /wsrep_sync_wait=1/ })
+  const waits = harness.cluster.log.entries({ sql: /wsrep_sync_wait=1/ })
   expect(waits.filter(({ node }) => node === 3)).toEqual([])
 })
 
 test('where all nodes take writes, one that applies nothing does not take the whole time of a read', async () => {
-  const bench = await written({ mode: 'loadbalance' })
-  const { db, cluster } = bench
-  await untilOn(1, bench, write, () => db.query(write))
+  const harness = await written({ mode: 'loadbalance' })
+  const { db, cluster } = harness
+  await untilOn(1, harness, write, () => db.query(write))
   cluster.node(3).stopApplier()
   await cluster.query("INSERT INTO t VALUES ('b', 0)")
   const seen = await Promise.all(

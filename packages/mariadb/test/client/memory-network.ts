@@ -2,19 +2,9 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Endpoint } from '@ha/core'
 
-type Dial = (endpoint: Endpoint) => Duplex
-
-let dial: Dial | undefined
-
-/** Where every dial leads from now on. */
-export function connectThrough(way: Dial): void {
-  dial = way
-}
-
-/** Takes the place of the driver's own `openSocket`. */
-export function openSocket(endpoint: Endpoint): Socket {
-  if (dial === undefined) throw new Error('there is no cluster to dial')
-  return asSocket(dial(endpoint))
+/** A socket to a server in memory: replaces the TCP socket of the driver. */
+export function memorySocket(dial: (endpoint: Endpoint) => Duplex): (endpoint: Endpoint) => Socket {
+  return (endpoint) => asSocket(dial(endpoint))
 }
 
 // What the driver and we use of a socket beyond a stream: how much it has read, that it keeps no process alive, and

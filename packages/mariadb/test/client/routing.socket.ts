@@ -2,8 +2,8 @@ import { pause, until } from '@ha/core/testing'
 import type { FakeCluster } from '@ha/testing/mariadb'
 import { describe, expect, it } from 'vitest'
 import type { Mariadb } from '../../src/index.ts'
-import { clientOf, countOf, galeraBench, rowsOf } from './bench.ts'
-import { ending } from './ending.ts'
+import { describeEnd } from './describe-end.ts'
+import { clientOf, countOf, galeraHarness, rowsOf } from './harness.ts'
 
 const otherUuid = '22222222-2222-2222-2222-222222222222'
 
@@ -36,7 +36,7 @@ describe('writes leave a node that', () => {
   ]
 
   it.each(ways)('%s, and one failover is told', async (_, leave) => {
-    const { db, cluster, told } = await galeraBench()
+    const { db, cluster, events: told } = await galeraHarness()
     await allUp(db)
     await leave(cluster)
     await until('another one writes', () => isWriter(db, cluster, 2))
@@ -52,7 +52,7 @@ describe('writes leave a node that', () => {
   })
 
   it('belongs to another cluster than most, and that is told', async () => {
-    const { db, cluster, told } = await galeraBench()
+    const { db, cluster, events: told } = await galeraHarness()
     await allUp(db)
     cluster.node(1).set({ wsrep_cluster_state_uuid: otherUuid })
     await until('another one writes', () => isWriter(db, cluster, 2))
@@ -64,7 +64,7 @@ describe('writes leave a node that', () => {
 
 describe('a node that feeds another one', () => {
   it('takes the writes when it is the last', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     await allUp(db)
     cluster.node(1).set({ wsrep_local_state: 2 })
     await cluster.node(2).kill()
@@ -75,7 +75,7 @@ describe('a node that feeds another one', () => {
 
 describe('a survivor that waits for the new view of the group', () => {
   it('stays up, its commits come through late, and one failover is told', async () => {
-    const { db, cluster, told } = await galeraBench({}, { viewChangeMs: 800 })
+    const { db, cluster, events: told } = await galeraHarness({}, { viewChangeMs: 800 })
     await allUp(db)
     await cluster.node(1).kill()
     await until('its death is known', () => db.health().hosts[0]?.health === 'down')
@@ -89,7 +89,7 @@ describe('a survivor that waits for the new view of the group', () => {
 
 describe('the first host of the list', () => {
   it('has the writes again when it was well for `failBack.afterMs`, and not before', async () => {
-    const { db, cluster, told } = await galeraBench({ failBack: { afterMs: 600 } })
+    const { db, cluster, events: told } = await galeraHarness({ failBack: { afterMs: 600 } })
     await allUp(db)
     await cluster.node(1).kill()
     await until('another one writes', () => isWriter(db, cluster, 2))
@@ -103,7 +103,7 @@ describe('the first host of the list', () => {
   })
 
   it('stays away while it comes and goes', async () => {
-    const { db, cluster, told } = await galeraBench({ failBack: { afterMs: 1_500 } })
+    const { db, cluster, events: told } = await galeraHarness({ failBack: { afterMs: 1_500 } })
     await allUp(db)
     for (let i = 0; i < 3; i += 1) {
       cluster.node(1).set({ wsrep_reject_queries: 'ALL' })
@@ -115,7 +115,7 @@ describe('the first host of the list', () => {
   })
 
   it('is a failover, and no return, when the one that took over is drained', async () => {
-    const { db, cluster, told } = await galeraBench({ failBack: { afterMs: 60_000 } })
+    const { db, cluster, events: told } = await galeraHarness({ failBack: { afterMs: 60_000 } })
     await allUp(db)
     cluster.node(1).set({ wsrep_reject_queries: 'ALL' })
     await until('another one writes', () => isWriter(db, cluster, 2))
@@ -129,7 +129,7 @@ describe('the first host of the list', () => {
   })
 
   it('is not returned to in the middle of a transaction', async () => {
-    const { db, cluster } = await galeraBench({ failBack: { afterMs: 200 } })
+    const { db, cluster } = await galeraHarness({ failBack: { afterMs: 200 } })
     await allUp(db)
     await cluster.node(1).kill()
     await until('another one writes', () => isWriter(db, cluster, 2))
@@ -146,7 +146,7 @@ describe('the first host of the list', () => {
 
 describe('two clients with the same list', () => {
   it('agree on the writer through whatever happens', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     const other = clientOf(cluster).db
     await Promise.all([allUp(db), allUp(other)])
     for (const leave of [
@@ -163,11 +163,11 @@ describe('two clients with the same list', () => {
 
 describe('a cluster without a quorum', () => {
   it('is its own error, is hardly asked, and is used again as soon as it has one', async () => {
-    const { db, cluster, told } = await galeraBench({}, { rejoinMs: 0 })
+    const { db, cluster, events: told } = await galeraHarness({}, { rejoinMs: 0 })
     await allUp(db)
     for (const node of cluster.nodes) node.isolate()
     await until('it is told', () => countOf(told, 'quorumLost') === 1)
-    expect(await ending(db.query('SELECT 1', undefined, { timeoutMs: 200 }))).toBe(
+    expect(await describeEnd(db.query('SELECT 1', undefined, { timeoutMs: 200 }))).toBe(
       'no-primary-component not-done 08001',
     )
     await expect(db.query('SELECT 1', undefined, { timeoutMs: 200 })).rejects.toMatchObject({
@@ -187,11 +187,13 @@ describe('a cluster without a quorum', () => {
 
 describe('servers that are all dead', () => {
   it('are dialled once a second each, and used again by themselves', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     await allUp(db)
     await Promise.all(cluster.nodes.map((node) => node.kill()))
     // One read is lost under way, and nothing was done by it either.
-    expect(await ending(db.query('SELECT 1', undefined, { timeoutMs: 300 }))).toBe('timed-out not-done 70100')
+    expect(await describeEnd(db.query('SELECT 1', undefined, { timeoutMs: 300 }))).toBe(
+      'timed-out not-done 70100',
+    )
     const waiting = Promise.all(Array.from({ length: 100 }, () => db.query('SELECT 1')))
     await Promise.all(cluster.nodes.map((node) => node.start()))
     expect(await waiting).toHaveLength(100)
@@ -200,14 +202,14 @@ describe('servers that are all dead', () => {
 
 describe('credentials that every host refuses', () => {
   it('are refused at once, not at the deadline', async () => {
-    const { cluster } = await galeraBench()
+    const { cluster } = await galeraHarness()
     const { db } = clientOf(cluster, { username: 'nobody', password: 'x', timeoutMs: 60_000 })
     const error = await db.query('SELECT 1').catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ code: 'refused', outcome: 'not-done', sqlState: '28000' })
   })
 
   it('are tried elsewhere while one host takes them', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     cluster.script({ when: { command: 'log-in', node: 1 }, do: 'refuse', errno: 1045, sqlState: '28000' })
     expect(await nodeOf(db, cluster)).toBe(2)
   })

@@ -1,8 +1,8 @@
 import { until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import type { Session } from '../../src/index.ts'
-import { galeraBench, replicationBench } from './bench.ts'
-import { ending } from './ending.ts'
+import { describeEnd } from './describe-end.ts'
+import { galeraHarness, replicationHarness } from './harness.ts'
 
 const profile = 'SELECT @@autocommit, @@time_zone, @@tx_isolation, @@sql_mode, DATABASE() AS db, @x AS x'
 
@@ -26,14 +26,14 @@ describe('what a session is lent with', () => {
       pool: { maximumSize: 1 },
       session: { isolation: 'read-committed', timeZone: '+01:00' },
     } as const
-    const { db } = await galeraBench(options, { schemas: ['test', 'other'] })
+    const { db } = await galeraHarness(options, { schemas: ['test', 'other'] })
     const before = await found(db)
     await db.session((session) => session.query(sql))
     expect(await found(db)).toEqual(before)
   })
 
   it('is reset when a session of somebody was on it', async () => {
-    const { db, cluster } = await galeraBench({ pool: { maximumSize: 1 } })
+    const { db, cluster } = await galeraHarness({ pool: { maximumSize: 1 } })
     await db.session(async (session) => {
       await session.query('CREATE TEMPORARY TABLE scratch (k INT PRIMARY KEY)').catch(() => undefined)
       await session.query('START TRANSACTION')
@@ -46,7 +46,7 @@ describe('what a session is lent with', () => {
 
 describe('a session', () => {
   it('keeps what was set, for as long as it is lent', async () => {
-    const { db } = await galeraBench()
+    const { db } = await galeraHarness()
     const rows = await db.session(async (session) => {
       await session.query('SET @x = 7')
       return session.query('SELECT @x AS x')
@@ -55,19 +55,19 @@ describe('a session', () => {
   })
 
   it('takes no statement once it is over', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     let kept: Session | undefined
     await db.session(async (session) => {
       kept = session
     })
-    expect(await ending(kept?.query("INSERT INTO t VALUES ('a', 1)") ?? Promise.resolve())).toBe(
+    expect(await describeEnd(kept?.query("INSERT INTO t VALUES ('a', 1)") ?? Promise.resolve())).toBe(
       'transaction-over not-done 25000',
     )
     expect(cluster.log.count({ sql: /INSERT/ })).toBe(0)
   })
 
   it('that is lost is unknown, and its callback is not run again', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     let runs = 0
     const call = db.session(async (session) => {
       runs += 1
@@ -75,18 +75,18 @@ describe('a session', () => {
       await cluster.node(1).kill()
       await session.query('SELECT 2')
     })
-    expect(await ending(call)).toBe('outcome-unknown unknown 08007')
+    expect(await describeEnd(call)).toBe('outcome-unknown unknown 08007')
     expect(runs).toBe(1)
   })
 
   it('gives back the error of its callback as it is', async () => {
-    const { db } = await galeraBench()
+    const { db } = await galeraHarness()
     const own = new RangeError('mine')
     await expect(db.session(() => Promise.reject(own))).rejects.toBe(own)
   })
 
   it('may be asked for on a replica', async () => {
-    const { db, cluster } = await replicationBench()
+    const { db, cluster } = await replicationHarness()
     await db.ready()
     await until('the replicas are known', () => db.health().hosts.every(({ health }) => health === 'up'))
     const endpoint = await db.session(async (session) => session.endpoint, { route: 'replica' })

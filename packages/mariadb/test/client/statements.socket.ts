@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { galeraBench, replicationBench, rowsOf } from './bench.ts'
-import { ending } from './ending.ts'
+import { describeEnd } from './describe-end.ts'
+import { galeraHarness, replicationHarness, rowsOf } from './harness.ts'
 
 const insert = "INSERT INTO t VALUES ('a', 1)"
 const select = "SELECT v FROM t WHERE k = 'a'"
@@ -9,9 +9,9 @@ describe('a write whose answer was lost', () => {
   it.each(['before', 'unanswered', { requestByte: 9 }, { answerByte: 3 }] as const)(
     'is never sent twice, and is unknown, when it is cut at %j',
     async (at) => {
-      const { db, cluster, told } = await galeraBench()
+      const { db, cluster, events: told } = await galeraHarness()
       cluster.script({ when: { sql: insert, times: 1 }, do: 'cut', how: 'reset', at })
-      expect(await ending(db.query(insert))).toBe('outcome-unknown unknown 08007')
+      expect(await describeEnd(db.query(insert))).toBe('outcome-unknown unknown 08007')
       expect(cluster.log.count({ sql: insert })).toBe(1)
       expect(told.filter(({ name }) => name === 'outcomeUnknown')).toMatchObject([
         { event: { name: 'query', token: undefined, endpoint: cluster.node(1).address } },
@@ -20,22 +20,22 @@ describe('a write whose answer was lost', () => {
   )
 
   it('is sent again elsewhere when the caller says that twice is harmless', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     cluster.script({ when: { sql: insert, times: 1 }, do: 'cut', how: 'reset' })
     await db.query(insert, undefined, { repeatable: true })
     expect(await rowsOf(cluster)).toEqual({ a: 1 })
   })
 
   it('is not sent again though it is a SELECT, when that calls a function of its own', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     const sql = 'SELECT book_order(7) AS booked'
     cluster.script({ when: { sql }, do: 'cut', how: 'reset' })
-    expect(await ending(db.query(sql))).toBe('outcome-unknown unknown 08007')
+    expect(await describeEnd(db.query(sql))).toBe('outcome-unknown unknown 08007')
     expect(cluster.log.count({ sql })).toBe(1)
   })
 
   it('of a batch is not lost: nothing of it was committed, and all of it is run again', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     cluster.script({ when: { command: 'bulk-execute', times: 1 }, do: 'cut', how: 'reset' })
     await db.batch('INSERT INTO t VALUES (?, ?)', [
       ['a', 1],
@@ -47,7 +47,7 @@ describe('a write whose answer was lost', () => {
 
 describe('a read whose answer was lost', () => {
   it.each(['reset', 'end', 'half'] as const)('is sent again (%s)', async (how) => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     await cluster.query(insert)
     cluster.script({ when: { sql: select, times: 1 }, do: 'cut', how })
     expect(await db.query(select)).toEqual([{ v: 1 }])
@@ -55,7 +55,7 @@ describe('a read whose answer was lost', () => {
   })
 
   it('goes to another server when its own is dead', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     await cluster.query(insert)
     await db.ready()
     await cluster.node(1).kill()
@@ -64,9 +64,9 @@ describe('a read whose answer was lost', () => {
   })
 
   it('is unknown when the caller says that twice is not harmless', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     cluster.script({ when: { sql: select, times: 1 }, do: 'cut', how: 'reset' })
-    expect(await ending(db.query(select, undefined, { repeatable: false }))).toBe(
+    expect(await describeEnd(db.query(select, undefined, { repeatable: false }))).toBe(
       'outcome-unknown unknown 08007',
     )
   })
@@ -74,7 +74,7 @@ describe('a read whose answer was lost', () => {
 
 describe('what was provably not done', () => {
   it('is done elsewhere when the server could not even be reached', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     await cluster.node(1).kill()
     await db.query(insert)
     expect(await rowsOf(cluster)).toEqual({ a: 1 })
@@ -82,14 +82,14 @@ describe('what was provably not done', () => {
   })
 
   it.each(['connect', 'log-in'] as const)('is done elsewhere when it is cut at %s', async (command) => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     cluster.script({ when: { command, node: 1 }, do: 'cut', how: 'reset' })
     await db.query(insert)
     expect(await rowsOf(cluster)).toEqual({ a: 1 })
   })
 
   it('is done by another server when its own has become read-only', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     await db.ready()
     cluster.node(1).set({ read_only: 'ON' })
     await db.query(insert)
@@ -99,7 +99,7 @@ describe('what was provably not done', () => {
   })
 
   it('is read from another server when its own has lost its quorum', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     await cluster.query(insert)
     await db.ready()
     cluster.node(1).set({ wsrep_ready: 'OFF' })
@@ -108,14 +108,14 @@ describe('what was provably not done', () => {
   })
 
   it.each([1213, 1020, 1205])('is done again when the server answers %i', async (errno) => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     cluster.script({ when: { sql: insert, times: 2 }, do: 'refuse', errno })
     await db.query(insert)
     expect(cluster.log.count({ sql: insert })).toBe(3)
   })
 
   it('is tried until the deadline and not one try longer', async () => {
-    const { db, cluster } = await replicationBench()
+    const { db, cluster } = await replicationHarness()
     cluster.script({ when: { sql: insert }, do: 'refuse', errno: 1213 })
     const error = await db.query(insert, undefined, { timeoutMs: 300 }).catch((thrown: unknown) => thrown)
     expect(error).toMatchObject({ outcome: 'not-done', errno: 1213, retryable: true })
@@ -127,7 +127,7 @@ describe('what was provably not done', () => {
 
 describe('what the server answers', () => {
   it('is duplicate-key with its number for a key that exists', async () => {
-    const { db, cluster } = await galeraBench()
+    const { db, cluster } = await galeraHarness()
     await cluster.query(insert)
     await expect(db.query(insert)).rejects.toMatchObject({
       code: 'duplicate-key',
@@ -139,7 +139,7 @@ describe('what the server answers', () => {
   })
 
   it('is rejected, with its number, for a statement that is wrong', async () => {
-    const { db } = await galeraBench()
+    const { db } = await galeraHarness()
     await expect(db.query('SELECT * FROM nowhere')).rejects.toMatchObject({
       code: 'rejected',
       errno: 1146,
@@ -149,7 +149,7 @@ describe('what the server answers', () => {
   })
 
   it('reads as a list of rows with what was written beside it', async () => {
-    const { db } = await galeraBench()
+    const { db } = await galeraHarness()
     const written = await db.execute('INSERT INTO t VALUES (?, ?)', ['a', 7])
     expect([written.affectedRows, written.length]).toEqual([1, 0])
     const read = await db.execute<{ v: number }>('SELECT v FROM t WHERE k = :k', { k: 'a' })

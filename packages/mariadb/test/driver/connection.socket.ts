@@ -4,15 +4,15 @@ import { type FakeCluster, startFakeServer } from '@ha/testing/mariadb'
 import { createConnection } from 'mariadb'
 import { afterEach, describe, expect, test } from 'vitest'
 import { MariadbConnection } from '../../src/driver/connection.ts'
+import { dateZone } from '../../src/driver/dates.ts'
 import { mariadbDriver } from '../../src/driver/driver.ts'
-import { DriverError } from '../../src/driver/driver-error.ts'
-import type { Pipelined } from '../../src/driver/statement.ts'
-import { zoneOf } from '../../src/driver/zone.ts'
+import { DriverError } from '../../src/driver/error-classification.ts'
+import type { PipelinedStatement } from '../../src/driver/statement.ts'
 import { driverOptions } from './driver-options.ts'
 
 const never = new AbortController().signal
-const one: Pipelined = { sql: 'SELECT 1', kind: 'text' }
-const slow: Pipelined = { sql: 'SELECT 2', kind: 'text' }
+const one: PipelinedStatement = { sql: 'SELECT 1', kind: 'text' }
+const slow: PipelinedStatement = { sql: 'SELECT 2', kind: 'text' }
 let server: FakeCluster
 
 async function opened(): Promise<MariadbConnection> {
@@ -55,7 +55,7 @@ describe('a connection that ends', () => {
       const connection = await opened()
       server.script({ when: { sql: one.sql }, do: 'cut', how })
       await expect(connection.run(one)).rejects.toMatchObject({ stage: 'lost' })
-      expect(connection.over).toBe(true)
+      expect(connection.ended).toBe(true)
     },
   )
 
@@ -76,7 +76,7 @@ describe('a connection that ends', () => {
       password: '',
       stream: (give) => give(undefined, socket),
     })
-    const rules = { bigint: 'auto', dates: 'date', zone: zoneOf('+00:00') } as const
+    const rules = { bigint: 'auto', dates: 'date', zone: dateZone('+00:00') } as const
     const connection = new MariadbConnection(server.node(1).endpoint, driver, socket as Socket, rules)
     server.script({ when: { sql: slow.sql }, do: 'silence' })
     const waiting = connection.run(slow)
@@ -106,7 +106,7 @@ describe('a statement', () => {
     }
   })
 
-  test.each<[string, Pipelined]>([
+  test.each<[string, PipelinedStatement]>([
     ['whose values cannot be written', { sql: 'SELECT ?', args: [() => 1], kind: 'text' }],
     ['that lacks a value', { sql: 'SELECT ?', args: [], kind: 'text' }],
     ['that lacks a name', { sql: 'SELECT :a', args: { b: 1 }, kind: 'prepared' }],
@@ -143,7 +143,7 @@ describe('a statement', () => {
 })
 
 describe('a transaction', () => {
-  const insert: Pipelined = { sql: 'INSERT INTO t (id, v) VALUES (1, 1)', kind: 'text' }
+  const insert: PipelinedStatement = { sql: 'INSERT INTO t (id, v) VALUES (1, 1)', kind: 'text' }
 
   test('is open from BEGIN to COMMIT, also after an error', async () => {
     const connection = await opened()

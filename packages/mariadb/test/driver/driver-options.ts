@@ -1,6 +1,6 @@
 import type { Endpoint } from '@ha/core'
 import type { MariadbDriverOptions } from '../../src/driver/driver.ts'
-import type { ResultOptions, SessionOptions, TlsChoice } from '../../src/options/resolved.ts'
+import type { ResultOptions, SessionOptions, TlsChoice } from '../../src/options/resolved-options.ts'
 
 /** What a test says otherwise. */
 export interface OwnOptions {

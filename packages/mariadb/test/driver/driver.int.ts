@@ -3,7 +3,7 @@ import { type Lab, openLab } from '@ha/bootstrap'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import type { MariadbConnection } from '../../src/driver/connection.ts'
 import { mariadbDriver } from '../../src/driver/driver.ts'
-import type { Pipelined, Statement } from '../../src/driver/statement.ts'
+import type { PipelinedStatement, Statement } from '../../src/driver/statement.ts'
 import { driverOptions } from './driver-options.ts'
 
 const never = new AbortController().signal
@@ -23,7 +23,7 @@ afterAll(async () => {
   await lab.ready()
 })
 
-const text = (sql: string, ...args: readonly unknown[]): Pipelined => ({ sql, args, kind: 'text' })
+const text = (sql: string, ...args: readonly unknown[]): PipelinedStatement => ({ sql, args, kind: 'text' })
 
 async function rowsOf(statement: Statement): Promise<readonly unknown[]> {
   const answer = await connection.run(statement)

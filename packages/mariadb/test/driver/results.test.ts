@@ -1,9 +1,9 @@
 import type { FieldInfo } from 'mariadb'
 import { describe, expect, test } from 'vitest'
+import { dateZone } from '../../src/driver/dates.ts'
 import { type ResultRules, readResult, rowReader } from '../../src/driver/results.ts'
-import { zoneOf } from '../../src/driver/zone.ts'
 
-const rules: ResultRules = { bigint: 'auto', dates: 'date', zone: zoneOf('+00:00') }
+const rules: ResultRules = { bigint: 'auto', dates: 'date', zone: dateZone('+00:00') }
 
 function column(name: string, type: string, json = false): FieldInfo {
   return { name: () => name, type, isDataTypeFormatJson: () => json } as unknown as FieldInfo

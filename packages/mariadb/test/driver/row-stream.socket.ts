@@ -2,10 +2,10 @@ import { type FakeCluster, startFakeServer } from '@ha/testing/mariadb'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { MariadbConnection } from '../../src/driver/connection.ts'
 import { mariadbDriver } from '../../src/driver/driver.ts'
-import type { Pipelined } from '../../src/driver/statement.ts'
+import type { PipelinedStatement } from '../../src/driver/statement.ts'
 import { driverOptions } from './driver-options.ts'
 
-const all: Pipelined = { sql: 'SELECT id FROM t', kind: 'text' }
+const all: PipelinedStatement = { sql: 'SELECT id FROM t', kind: 'text' }
 const count = 500
 let server: FakeCluster
 let connection: MariadbConnection
@@ -20,7 +20,7 @@ beforeEach(async () => {
 
 afterEach(() => server.close())
 
-async function taken(statement: Pipelined, atMost = Number.POSITIVE_INFINITY): Promise<number> {
+async function taken(statement: PipelinedStatement, atMost = Number.POSITIVE_INFINITY): Promise<number> {
   let rows = 0
   for await (const _row of connection.stream(statement)) {
     rows++
@@ -47,13 +47,13 @@ describe('a stream of rows', () => {
 
   test('that is left before its end ends its connection', async () => {
     expect(await taken(all, 3)).toBe(3)
-    expect(connection.over).toBe(true)
+    expect(connection.ended).toBe(true)
   })
 
   test('fails with the server’s error, and its connection goes on', async () => {
     server.script({ when: { sql: 'SELECT bad FROM t' }, do: 'refuse', errno: 1054, sqlState: '42S22' })
     await expect(taken({ sql: 'SELECT bad FROM t', kind: 'text' })).rejects.toMatchObject({ errno: 1054 })
-    expect(connection.over).toBe(false)
+    expect(connection.ended).toBe(false)
     expect(connection.busy).toBe(false)
   })
 
@@ -68,6 +68,6 @@ describe('a stream of rows', () => {
   test('gives nothing for a write, and ends', async () => {
     await server.query('CREATE TABLE t (id INT PRIMARY KEY)')
     expect(await taken({ sql: 'INSERT INTO t (id) VALUES (1)', kind: 'text' })).toBe(0)
-    expect(connection.over).toBe(false)
+    expect(connection.ended).toBe(false)
   })
 })

@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import type { ForeignOption } from '../../src/options/foreign-option.ts'
-import { hikariOptions } from '../../src/options/hikari/hikari-options.ts'
-import { javaOptions } from '../../src/options/java/read-java-parameters.ts'
-import type { TlsOption } from '../../src/options/java/tls-options.ts'
+import type { ForeignOption } from '../../src/options/foreign-options.ts'
+import { hikariOptions } from '../../src/options/hikari.ts'
+import type { TlsOption } from '../../src/options/java-options.ts'
+import { javaOptions } from '../../src/options/java-url.ts'
 
 const written = readFileSync(new URL('../../../../docs/guides/jdbc-urls.md', import.meta.url), 'utf8')
 // However wide its columns are.

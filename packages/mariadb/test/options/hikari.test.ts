@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { HikariOptions } from '../../src/options/hikari/hikari-options.ts'
+import type { HikariOptions } from '../../src/options/hikari.ts'
 import { resolveMariadbOptions } from '../../src/options/options.ts'
 
 const resolve = (hikari: HikariOptions) => resolveMariadbOptions({ hosts: 'a', hikari })

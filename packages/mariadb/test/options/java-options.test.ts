@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { javaOptions } from '../../src/options/java/read-java-parameters.ts'
+import { javaOptions } from '../../src/options/java-url.ts'
 import { resolveMariadbOptions } from '../../src/options/options.ts'
-import type { ResolvedOptions } from '../../src/options/resolved.ts'
+import type { ResolvedOptions } from '../../src/options/resolved-options.ts'
 
 const resolve = (query: string) => resolveMariadbOptions(`jdbc:mariadb://h?${query}`)
 

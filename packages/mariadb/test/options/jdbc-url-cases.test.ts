@@ -1,7 +1,7 @@
 import { formatEndpoint } from '@ha/core'
 import { describe, expect, it } from 'vitest'
 import { resolveMariadbOptions } from '../../src/options/options.ts'
-import type { ResolvedOptions } from '../../src/options/resolved.ts'
+import type { ResolvedOptions } from '../../src/options/resolved-options.ts'
 
 function hostsOf({ hosts }: ResolvedOptions): readonly string[] {
   return hosts.map(({ endpoint, role, tls }) => `${role} ${formatEndpoint(endpoint)} ${tls.mode}`)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { socketPathOf } from '../../src/options/hosts.ts'
 import { type MariadbOptions, resolveMariadbOptions } from '../../src/options/options.ts'
-import type { ResolvedOptions } from '../../src/options/resolved.ts'
+import type { ResolvedOptions } from '../../src/options/resolved-options.ts'
 
 describe('the options of a client', () => {
   it('are all there when only hosts are given', () => {
@@ -38,13 +38,22 @@ describe('the options of a client', () => {
       retry: { attempts: 5, baseMs: 20, maxMs: 1_000 },
       session: { isolation: undefined, timeZone: '+00:00', variables: {}, initSql: [] },
       results: { bigint: 'auto', dates: 'date' },
-      ledger: undefined,
+      commitLog: undefined,
       warnings: [],
     })
   })
 
+  it('take the former name of commitLog, with a warning', () => {
+    const { commitLog, warnings } = resolveMariadbOptions({ hosts: 'a', ledger: { table: 'x.y' } })
+    expect(commitLog?.table).toBe('x.y')
+    expect(warnings).toEqual([expect.stringContaining('mariadb.ledger: the option is called commitLog now')])
+    expect(() => resolveMariadbOptions({ hosts: 'a', ledger: true, commitLog: true })).toThrow(
+      'write only commitLog',
+    )
+  })
+
   it('are frozen through and through', () => {
-    const resolved = resolveMariadbOptions({ hosts: [{ host: 'a', tls: 'trust' }], ledger: true })
+    const resolved = resolveMariadbOptions({ hosts: [{ host: 'a', tls: 'trust' }], commitLog: true })
     const frozen = (value: unknown): boolean =>
       typeof value !== 'object' ||
       value === null ||
@@ -63,9 +72,12 @@ describe('the options of a client', () => {
       },
     ],
     [{ hosts: 'a', pool: { maximumSize: 1 } }, { pool: expect.objectContaining({ minimumIdle: 1 }) }],
-    [{ hosts: 'a', ledger: true }, { ledger: { table: 'ha_ledger', create: false, keepMs: 604_800_000 } }],
-    [{ hosts: 'a', ledger: { table: 'x.y' } }, { ledger: expect.objectContaining({ table: 'x.y' }) }],
-    [{ hosts: 'a', ledger: false }, { ledger: undefined }],
+    [
+      { hosts: 'a', commitLog: true },
+      { commitLog: { table: 'ha_ledger', create: false, keepMs: 604_800_000 } },
+    ],
+    [{ hosts: 'a', commitLog: { table: 'x.y' } }, { commitLog: expect.objectContaining({ table: 'x.y' }) }],
+    [{ hosts: 'a', commitLog: false }, { commitLog: undefined }],
     [{ hosts: 'a', failBack: { afterMs: Number.POSITIVE_INFINITY } }, { failBack: { afterMs: Infinity } }],
     [
       { hosts: 'a', session: { isolation: 'serializable', timeZone: 'Europe/Berlin' } },
@@ -188,8 +200,8 @@ describe('the options of a client', () => {
     ],
     [{ hosts: 'a', session: { initSql: [' '] } }, 'mariadb.session.initSql: expected a statement'],
     [
-      { hosts: 'a', ledger: { table: 'a; drop' } },
-      'mariadb.ledger.table: expected the plain name of a table',
+      { hosts: 'a', commitLog: { table: 'a; drop' } },
+      'mariadb.commitLog.table: expected the plain name of a table',
     ],
   ])('reject %j and say where', (input, message) => {
     expect(() => resolveMariadbOptions(input as MariadbOptions)).toThrow(

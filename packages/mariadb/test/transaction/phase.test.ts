@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { DriverError, type Stage } from '../../src/driver/driver-error.ts'
-import { commitVerdict, endsTransaction } from '../../src/transaction/phase.ts'
+import { DriverError, type Stage } from '../../src/driver/error-classification.ts'
+import { commitVerdict, endsTransaction } from '../../src/transaction/transaction.ts'
 
 function said(errno: number, stage: Stage = 'answered'): DriverError {
   return new DriverError('db1:3306: no', { stage, errno })

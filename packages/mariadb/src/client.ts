@@ -1,0 +1,351 @@
+import {
+  Budget,
+  type Clock,
+  type Events,
+  formatEndpoint,
+  HaError,
+  type HostHealth,
+  Pool,
+  type PoolDriver,
+  type PoolHealth,
+  type PoolOptions,
+  run,
+  systemClock,
+} from '@ha/core'
+import { asError, Emitter, sameEndpoint } from '@ha/core/driver'
+import { CommitLog, type TransactionOutcome } from './commit-log.ts'
+import type { ClientContext } from './context.ts'
+import type { MariadbConnection } from './driver/connection.ts'
+import { mariadbDriver } from './driver/driver.ts'
+import { classify } from './driver/error-classification.ts'
+import type { MariadbStatus } from './driver/server-status.ts'
+import type { Args, Row } from './driver/statement.ts'
+import { MariadbError, toMariadbError } from './errors.ts'
+import {
+  type CallLimits,
+  type CallOptions,
+  checkToken,
+  defaultCall,
+  limitOptionNames,
+  type ResolvedCall,
+  resolveCall,
+  resolveTransactionOptions,
+  type TransactionOptions,
+  unrepeatableOptionNames,
+} from './options/call-options.ts'
+import { type MariadbOptions, resolveMariadbOptions, type UrlOverrides } from './options/options.ts'
+import type { Mode, ResolvedOptions } from './options/resolved-options.ts'
+import { ReadYourWrites } from './read-your-writes.ts'
+import { preparedStatement, type Result, textStatement } from './result.ts'
+import { routeRules } from './routing/route.ts'
+import { Router } from './routing/router.ts'
+import { runInSession, type Session } from './session.ts'
+import { OperationRunner } from './statement/operation-runner.ts'
+import { Statements } from './statement/statements.ts'
+import { streamRows } from './statement/stream.ts'
+import { CurrentLease } from './transaction/current-lease.ts'
+import { TransactionRunner } from './transaction/runner.ts'
+import type { Transaction } from './transaction/transaction.ts'
+import { type MariadbEvents, type WriterChange, WriterMonitor } from './writer-monitor.ts'
+
+/** How an end went: what came back in time, and what had to be broken off. */
+export interface DrainReport {
+  readonly returned: number
+  readonly left: number
+}
+
+/**
+ * A client of a MariaDB server, of a Galera cluster, or of a primary with its replicas. Takes the JDBC URL of a Java
+ * service as it is, or options; beside a URL, `more` takes what it has no words for. Returns at once; the first call
+ * begins to dial. Throws `config-invalid` when an option cannot be used.
+ */
+export function createMariadb(options: MariadbOptions): Mariadb
+export function createMariadb(url: string, more?: UrlOverrides): Mariadb
+export function createMariadb(options: string | MariadbOptions, more?: UrlOverrides): Mariadb {
+  return new Mariadb(resolveMariadbOptions(options, more), {
+    clock: systemClock,
+    random: Math.random,
+    driver: mariadbDriver,
+  })
+}
+
+/** One client: a pool for each server, and one honest answer for each call. */
+export class Mariadb implements AsyncDisposable {
+  readonly #options: ResolvedOptions
+  readonly #components: ClientComponents
+  // What calls mean that say nothing of their own.
+  readonly #writeDefaults: ResolvedCall
+  readonly #readDefaults: ResolvedCall
+  readonly #lifetime = new AbortController()
+  #started = false
+
+  constructor(options: ResolvedOptions, deps: MariadbDeps) {
+    this.#options = options
+    this.#components = createComponents(options, deps)
+    this.#writeDefaults = defaultCall(options)
+    this.#readDefaults = { ...this.#writeDefaults, route: 'replica' }
+  }
+
+  /** What happens: `failover`, `quorumLost`, `outcomeUnknown`, `leak` and others. */
+  get events(): Events<MariadbEvents> {
+    return this.#components.events
+  }
+
+  /**
+   * Resolves when a statement can be written and, where `commitLog.create` says so, the commit log is there. Rejects by
+   * default after 30 s, with the reason; the client goes on trying either way.
+   */
+  async ready(options: CallLimits = {}): Promise<void> {
+    this.#start()
+    const { timeoutMs, signal } = resolveCall('ready', options, this.#writeDefaults, limitOptionNames)
+    const { context, commitLog } = this.#components
+    const untilMs = context.clock.now() + timeoutMs
+    const runner = new OperationRunner(context, { target: 'primary', timeoutMs, classify })
+    try {
+      await run(runner, { name: 'ready', timeoutMs, signal, repeatable: true }, () => Promise.resolve())
+      await commitLog?.prepare({ timeoutMs: Math.max(1, untilMs - context.clock.now()), signal })
+    } catch (error) {
+      throw toMariadbError(error)
+    }
+  }
+
+  /** Runs one statement in the text protocol. It commits by itself. */
+  query<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>> {
+    this.#start()
+    return this.#components.statements.run('query', textStatement(sql, args), options)
+  }
+
+  /** Runs one prepared statement. It commits by itself. */
+  execute<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>> {
+    this.#start()
+    return this.#components.statements.run('execute', preparedStatement(sql, args), options)
+  }
+
+  /** Runs one statement for many rows, in a transaction of its own: all of them, or none. */
+  batch(sql: string, rows: readonly Args[], options?: TransactionOptions): Promise<Result> {
+    return this.#runTransaction('batch', (transaction) => transaction.batch(sql, rows), options, false)
+  }
+
+  /** Streams the rows of a query as fast as they are taken; never resumed on another server after the first row. */
+  async *stream<T = Row>(sql: string, args?: Args, options?: CallOptions): AsyncGenerator<T, void> {
+    this.#start()
+    const call = resolveCall('stream', options, this.#writeDefaults)
+    const { context } = this.#components
+    yield* streamRows(context, { kind: 'text', sql, args }, call) as AsyncGenerator<T, void>
+  }
+
+  /**
+   * Runs `fn` between BEGIN and COMMIT, and all of it again when a conflict or the loss of the server undid it before
+   * COMMIT. Rejects with `outcome: 'unknown'` when the answer of COMMIT was lost and nobody can say what happened.
+   */
+  transaction<R>(fn: (transaction: Transaction) => Promise<R>, options?: TransactionOptions): Promise<R> {
+    return this.#runTransaction('transaction', fn, options, false)
+  }
+
+  /** As {@link transaction}, for reading one state of the data, on a replica where there is one. */
+  readOnly<R>(fn: (transaction: Transaction) => Promise<R>, options?: TransactionOptions): Promise<R> {
+    return this.#runTransaction('readOnly', fn, options, true)
+  }
+
+  /** Lends one server session to `fn`, for what needs one: locks, temporary tables, variables. Nothing is run again. */
+  async session<R>(
+    fn: (session: Session) => Promise<R>,
+    options?: Omit<CallOptions, 'repeatable'>,
+  ): Promise<R> {
+    this.#start()
+    const call = resolveCall('session', options, this.#writeDefaults, unrepeatableOptionNames)
+    const { context } = this.#components
+    return runInSession(context, call, fn)
+  }
+
+  /**
+   * What became of the transaction with this token, also of one that another process began: `committed`, or
+   * `rolled-back`, and then it can never commit any more. Needs `commitLog`. Rejects when no server can say.
+   */
+  async resolve(token: string, options?: CallLimits): Promise<TransactionOutcome> {
+    this.#start()
+    const { commitLog, writerMonitor } = this.#components
+    const call = resolveCall('resolve', options, this.#writeDefaults, limitOptionNames)
+    checkToken(token, 'resolve')
+    if (commitLog === undefined)
+      throw new MariadbError('config-invalid', 'resolve: needs the option `commitLog`')
+    const fate = await commitLog.resolve(token, call)
+    writerMonitor.reportResolvedOutcome(token, fate)
+    return fate
+  }
+
+  /** What the client believes and does, as plain data. */
+  health(): MariadbHealth {
+    const { pool } = this.#components.context
+    const routing = this.#components.writerMonitor.route()
+    const [first] = routing.kind === 'go' ? routing.endpoints : []
+    return combineHealth(pool.health(), {
+      mode: this.#options.mode,
+      writer: first === undefined ? undefined : formatEndpoint(first),
+      reason: routing.kind === 'none' ? routing.error.message : undefined,
+      lastFailover: this.#components.writerMonitor.lastFailover,
+    })
+  }
+
+  /**
+   * Lends no more connections and waits for those that are lent, up to `timeoutMs` (default 10 000): what has one is
+   * finished, what would need another one is not begun again. Never rejects; idempotent.
+   */
+  drain({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
+    return this.#components.context.pool.drain(timeoutMs)
+  }
+
+  /** Drains and ends all connections, all within `timeoutMs` (default 5 000). Never rejects; idempotent. */
+  async close({ timeoutMs = 5_000 }: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
+    const report = await this.#components.context.pool.close(timeoutMs)
+    this.#lifetime.abort(new HaError('closed', 'the client is closed'))
+    return report
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #runTransaction<R>(
+    name: string,
+    fn: (transaction: Transaction) => Promise<R>,
+    options: TransactionOptions | undefined,
+    readOnly: boolean,
+  ): Promise<R> {
+    this.#start()
+    const request = resolveTransactionOptions(
+      name,
+      options,
+      readOnly ? this.#readDefaults : this.#writeDefaults,
+    )
+    return this.#components.transactions.run({ name, fn, readOnly, ...request })
+  }
+
+  // The first call begins to dial: a client that is made and not used costs nothing.
+  #start(): void {
+    if (this.#started) return
+    this.#started = true
+    this.#components.context.pool.start()
+    // Ends by rejection with the life of the client; anything else is a defect of ours, which must not stay unseen.
+    this.#components.writerMonitor.follow(this.#lifetime.signal).catch((error: unknown) => {
+      if (!this.#lifetime.signal.aborted)
+        this.#components.writerMonitor.warn(`internal: ${asError(error).message}`)
+    })
+    for (const text of this.#options.warnings) this.#components.writerMonitor.warn(text)
+  }
+}
+
+/** Injectable dependencies of a client; replaced in tests. */
+interface MariadbDeps {
+  readonly clock: Clock
+  readonly random: () => number
+  readonly driver: (options: ResolvedOptions) => PoolDriver<MariadbConnection, MariadbStatus>
+}
+
+/** The parts of one client. */
+interface ClientComponents {
+  readonly events: Emitter<MariadbEvents>
+  readonly context: ClientContext
+  readonly commitLog: CommitLog | undefined
+  readonly statements: Statements
+  readonly transactions: TransactionRunner
+  readonly writerMonitor: WriterMonitor
+}
+
+/** Creates the parts of a client. No connection is opened before the pool is started. */
+function createComponents(options: ResolvedOptions, deps: MariadbDeps): ClientComponents {
+  const { clock, random } = deps
+  const events = new Emitter<MariadbEvents>()
+  const pool = new Pool<MariadbConnection, MariadbStatus>(poolOptions(options, deps))
+  const router = new Router({ rules: routeRules(options), afterMs: options.failBack.afterMs, clock, random })
+  const writerMonitor = new WriterMonitor({ pool, router, options, events })
+  const context: ClientContext = {
+    pool,
+    router,
+    clock,
+    random,
+    acquireTimeoutMs: options.pool.acquireTimeoutMs,
+    retryBudget: retryBudget(options),
+    currentLease: new CurrentLease(),
+    readYourWrites: new ReadYourWrites(options.consistency !== 'eventual', clock, (connection) =>
+      isGalera(pool, connection) ? 'galera' : 'replication',
+    ),
+    outcomes: writerMonitor,
+  }
+  const commitLog = options.commitLog === undefined ? undefined : new CommitLog(context, options.commitLog)
+  const statements = new Statements(context, defaultCall(options))
+  const transactions = new TransactionRunner({ context, commitLog, retry: options.retry })
+  return { events, context, commitLog, statements, transactions, writerMonitor }
+}
+
+// When a server dies, every operation that ran on it may be repeated once, and once more after that.
+function retryBudget({ pool, hosts }: ResolvedOptions): Budget {
+  return new Budget({ burst: 2 * pool.maximumSize * hosts.length, refill: 0.1 })
+}
+
+function isGalera(
+  pool: Pool<MariadbConnection, MariadbStatus>,
+  { endpoint }: Pick<MariadbConnection, 'endpoint'>,
+): boolean {
+  const member = pool.view.members.find((each) => sameEndpoint(each.endpoint, endpoint))
+  return member?.reading?.galera !== undefined
+}
+
+/** The options of the connection pool. */
+function poolOptions(
+  options: ResolvedOptions,
+  { clock, random, driver }: MariadbDeps,
+): PoolOptions<MariadbConnection, MariadbStatus> {
+  const { pool, monitor, failBack } = options
+  return {
+    name: options.name,
+    driver: driver(options),
+    endpoints: options.hosts.map(({ endpoint }) => endpoint),
+    clock,
+    random,
+    size: { max: pool.maximumSize, min: pool.minimumIdle, maxWaiting: pool.maxWaiting },
+    connect: { timeoutMs: pool.connectTimeoutMs, parallel: pool.parallelConnects, backoff: connectBackoff },
+    idle: {
+      validateAfterMs,
+      validateTimeoutMs: Math.min(pool.validationTimeoutMs, maxValidationMs),
+      keepaliveMs: pool.keepaliveMs,
+      timeoutMs: pool.idleTimeoutMs,
+      maxLifetimeMs: pool.maxLifetimeMs,
+    },
+    monitor: { ...monitor, probationMs: failBack.afterMs, retryMs },
+    leakAfterMs: pool.leakDetectionMs === 0 ? Number.POSITIVE_INFINITY : pool.leakDetectionMs,
+  }
+}
+
+// HikariCP's bypass window: a connection that answered half a second ago is lent as it is.
+const validateAfterMs = 500
+
+// Whoever waits for a connection waits for its proof as well; a server that needs longer is for the monitor to judge.
+const maxValidationMs = 1_000
+
+const connectBackoff = { baseMs: 100, maxMs: 2_000 }
+
+// While a server is down it is dialled once in a second, half of it at random.
+const retryMs = 1_000
+
+/** What a client believes and does, as plain data without any secret. */
+export interface MariadbHealth {
+  /** `ready` while there is a server to write to; `idle` before the first call. */
+  readonly state: 'idle' | 'ready' | 'waiting' | 'draining' | 'closed'
+  readonly mode: Mode
+  /** The server that takes the writes at this moment, as `host:port`. */
+  readonly writer: string | undefined
+  /** Why there is none. */
+  readonly reason: string | undefined
+  readonly hosts: readonly HostHealth<MariadbStatus>[]
+  readonly lastFailover: Omit<WriterChange, 'error'> | undefined
+}
+
+/** Puts a pool's health and the writer together. */
+function combineHealth(
+  pool: PoolHealth<MariadbStatus>,
+  rest: Pick<MariadbHealth, 'mode' | 'writer' | 'reason' | 'lastFailover'>,
+): MariadbHealth {
+  const state = pool.state !== 'open' ? pool.state : rest.writer === undefined ? 'waiting' : 'ready'
+  return { state, hosts: pool.hosts, ...rest }
+}

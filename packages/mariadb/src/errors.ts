@@ -1,0 +1,181 @@
+import { type CoreCode, HaError, type HaErrorDetails, isHaError, type Outcome } from '@ha/core'
+import { asError } from '@ha/core/driver'
+import { DriverError, type Stage } from './driver/error-classification.ts'
+
+export interface MariadbErrorDetails extends HaErrorDetails {
+  /** The server's number of the error, such as 1062. */
+  readonly errno?: number | undefined
+  /** Of a protected transaction: what `resolve()` is asked with. */
+  readonly token?: string | undefined
+}
+
+/**
+ * An {@link HaError} with what people of MariaDB look for: `errno`, and `sqlState` as a Java driver would give it:
+ * 08001 no server, 08S01 lost and not done, 25S03 transaction rolled back, 40001 conflict, 08007 unknown.
+ */
+export class MariadbError extends HaError<MariadbCode> {
+  readonly errno: number | undefined
+  readonly token: string | undefined
+
+  constructor(code: MariadbCode, message: string, details: MariadbErrorDetails = {}) {
+    super(code, message, details)
+    this.name = 'MariadbError'
+    this.errno = details.errno
+    this.token = details.token
+  }
+
+  /** The SQLSTATE: the server's own where it gave one. */
+  get sqlState(): string {
+    return typeof this.serverCode === 'string' ? this.serverCode : sqlStateOf(this.code, this.outcome)
+  }
+}
+
+const sqlStates: Partial<Record<MariadbCode, string>> = {
+  unreachable: '08001',
+  exhausted: '08001',
+  'no-primary-component': '08001',
+  closed: '08003',
+  lost: '08S01',
+  unresponsive: '08S01',
+  'retry-budget-exhausted': '08S01',
+  'duplicate-key': '23000',
+  'transaction-over': '25000',
+  'read-only': '25006',
+  refused: '28000',
+  conflict: '40001',
+  'commit-log-missing': '42S02',
+  'timed-out': '70100',
+  aborted: '70100',
+}
+
+// What has no word of its own in SQL: a general error.
+const generalErrorState = 'HY000'
+
+function sqlStateOf(code: MariadbCode, outcome: HaError['outcome']): string {
+  if (outcome === 'unknown') return '08007'
+  return sqlStates[code] ?? generalErrorState
+}
+
+/** The codes that only MariaDB has, beside those of the core. */
+export const mariadbCodes = {
+  'no-primary-component': {
+    meaning: 'Every Galera node that answers has lost its quorum, or is not synchronised: none may be used.',
+    action:
+      'Look at `health()`: it says what each node reports. The client goes on by itself when one is Primary again.',
+  },
+  'read-only': {
+    meaning: 'Every server that answers is read-only or a replica: there is nothing to write to.',
+    action: 'Promote a server, or correct the roles in the URL. The client goes on by itself afterwards.',
+  },
+  'duplicate-key': {
+    meaning: 'A row with this primary or unique key exists already (1062).',
+    action: 'Decide in the application: it is the answer to an INSERT, not a failure of the server.',
+  },
+  conflict: {
+    meaning:
+      'The transaction met others on the same rows, was run again as often as `retry.attempts` allows, and met them again.',
+    action: 'Make transactions shorter, let them touch rows in one order, or raise `retry.attempts`.',
+  },
+  'transaction-over': {
+    meaning: 'A statement was begun on a transaction or session that is over.',
+    action: 'Await every statement inside the callback, and use what the callback is given only there.',
+  },
+  'token-used': {
+    meaning:
+      'The transaction’s token is in the commit log already: it was committed, or fenced off, before. `outcome` says which.',
+    action: 'Nothing, when it was you: the work is done. Else give each piece of work a token of its own.',
+  },
+  'commit-log-missing': {
+    meaning: 'The table that `commitLog.table` names does not exist or may not be used.',
+    action: 'Create it (the message holds the statement), or set `commitLog.create: true`.',
+  },
+} as const
+
+export type MariadbCode = CoreCode | keyof typeof mariadbCodes
+
+/** What an operation of the core rejected with, in the words of MariaDB: `errno` and SQLSTATE of the cause kept. */
+export function toMariadbError(thrown: unknown, more: Pick<MariadbErrorDetails, 'token'> = {}): MariadbError {
+  if (thrown instanceof MariadbError && more.token === undefined) return thrown
+  const error = asError(thrown)
+  if (!isHaError(error)) return new MariadbError('internal', error.message, { cause: error })
+  const below = driverCause(error)
+  const code = codeOfCoreError(error, below)
+  return new MariadbError(code, error.message, {
+    ...more,
+    outcome: below?.stage === 'unread' ? 'done' : error.outcome,
+    retryable: error.retryable,
+    endpoint: error.endpoint,
+    // The state of an unknown outcome is ours to say: what the server said last is in the cause.
+    serverCode: error.outcome === 'unknown' ? undefined : (below?.sqlState ?? error.serverCode),
+    errno: below?.errno,
+    attempts: error.attempts,
+    cause: error.cause ?? error,
+  })
+}
+
+// Who waited in vain for a server that can be used is told what they lack, rather than that time went by.
+const missingServerCodes: readonly MariadbCode[] = ['no-primary-component', 'read-only']
+
+function codeOfCoreError(error: HaError, below: DriverError | undefined): MariadbCode {
+  if (error.code === 'rejected' && below !== undefined) return codeOfDriverError(below)
+  const { cause } = error
+  const lacks =
+    error.code === 'timed-out' && cause instanceof MariadbError && missingServerCodes.includes(cause.code)
+  return lacks ? cause.code : (error.code as MariadbCode)
+}
+
+/** Why a signal ended something; a reason that is none of ours is the caller's own, and an abort. */
+export function abortError(reason: unknown, what: string, outcome: Outcome): MariadbError {
+  const cause = asError(reason)
+  const code = isHaError(cause) ? (cause.code as MariadbCode) : 'aborted'
+  const endpoint = isHaError(cause) ? cause.endpoint : undefined
+  const retryable = isHaError(cause) ? cause.retryable : true
+  return new MariadbError(code, `${what}: ${cause.message}`, { outcome, retryable, endpoint, cause })
+}
+
+/** What a statement that failed may have done, by how far it came. */
+export type StageOutcomes = Readonly<Record<Stage, Outcome>>
+
+/** In a transaction nothing is done before its COMMIT. */
+export const notDoneAtAnyStage: StageOutcomes = {
+  unsent: 'not-done',
+  answered: 'not-done',
+  unread: 'not-done',
+  lost: 'not-done',
+}
+
+/** What one statement inside a transaction or session rejected with. */
+export function statementError(
+  thrown: unknown,
+  what: string,
+  endpoint: string,
+  outcomes: StageOutcomes,
+): MariadbError {
+  if (thrown instanceof MariadbError) return thrown
+  const error = asError(thrown)
+  const message = `${what} on ${endpoint}: ${error.message}`
+  if (error instanceof HaError)
+    return toMariadbError(new HaError(error.code, message, { endpoint, cause: error }))
+  if (!(error instanceof DriverError))
+    return new MariadbError('internal', message, { endpoint, cause: error })
+  return new MariadbError(codeOfDriverError(error), message, {
+    outcome: outcomes[error.stage],
+    retryable: error.stage === 'lost',
+    endpoint,
+    serverCode: error.sqlState,
+    errno: error.errno,
+    cause: error,
+  })
+}
+
+// A duplicate of a primary or unique key, and the same with the name of the key.
+const duplicateKeyErrnos: readonly (number | undefined)[] = [1062, 1586]
+
+function codeOfDriverError({ errno, stage }: DriverError): MariadbCode {
+  if (stage === 'lost') return 'lost'
+  return duplicateKeyErrnos.includes(errno) ? 'duplicate-key' : 'rejected'
+}
+
+function driverCause(error: HaError): DriverError | undefined {
+  return error.cause instanceof DriverError ? error.cause : undefined
+}

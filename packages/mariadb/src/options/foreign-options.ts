@@ -1,0 +1,113 @@
+import { Problems } from '@ha/core/driver'
+import { readerOf, type Target } from './option-table.ts'
+import { anyValue, invalidOption, type ValueReader } from './value-readers.ts'
+
+/** An option of another library: it becomes one of ours, means nothing here, or asks for what cannot be. */
+export type ForeignOption = MappedOption | IgnoredOption | RejectedOption
+
+export interface MappedOption {
+  readonly kind: 'mapped'
+  readonly to: Target
+  readonly read: ValueReader
+}
+
+export interface IgnoredOption {
+  readonly kind: 'ignored'
+  readonly why: string
+  readonly read: ValueReader
+  /** Values that ask for what is so anyway: nothing is said of them. */
+  readonly unless: readonly unknown[]
+}
+
+export interface RejectedOption {
+  readonly kind: 'rejected'
+  readonly why: string
+  readonly read: ValueReader
+  /** Values that ask for what is so anyway: they are taken. */
+  readonly unless: readonly unknown[]
+}
+
+export function mapped(to: Target, read: ValueReader): MappedOption {
+  return { kind: 'mapped', to, read }
+}
+
+export function ignored(
+  why: string,
+  read: ValueReader = anyValue,
+  unless: readonly unknown[] = [],
+): IgnoredOption {
+  return { kind: 'ignored', why, read, unless }
+}
+
+export function rejected(
+  why: string,
+  read: ValueReader = anyValue,
+  unless: readonly unknown[] = [],
+): RejectedOption {
+  return { kind: 'rejected', why, read, unless }
+}
+
+/** The same option under several names. */
+export function underNames<T>(option: T, ...names: readonly string[]): Readonly<Record<string, T>> {
+  return Object.fromEntries(names.map((name) => [name, option]))
+}
+
+/** What one foreign option comes to. */
+interface Translation {
+  readonly draft?: Draft
+  readonly warning?: string
+}
+
+/** Reads one foreign option. Throws `config-invalid` that begins with `place` and never repeats text that was given. */
+export function translate(option: ForeignOption, value: unknown, place: string): Translation {
+  const read = option.read(value, place)
+  switch (option.kind) {
+    case 'mapped':
+      return read === undefined
+        ? { warning: `${place}: 0 is ignored: nothing here waits without a limit` }
+        : { draft: checkedDraft(option.to, read, place) }
+    case 'ignored':
+      return option.unless.includes(read) ? {} : { warning: `${place}: ignored: ${option.why}` }
+    case 'rejected':
+      if (option.unless.includes(read)) return {}
+      throw invalidOption(place, option.why)
+  }
+}
+
+function checkedDraft(to: Target, value: unknown, place: string): Draft {
+  const problems = new Problems()
+  readerOf(to).read(value, place, problems)
+  problems.throwIfAny()
+  return draftOf(to, value)
+}
+
+/** What another library's options come to: options of ours, and what was said in vain. */
+export interface TranslatedOptions {
+  readonly draft: Draft
+  readonly warnings: readonly string[]
+}
+
+/** Options as they are given, not checked yet. */
+export type Draft = Readonly<Record<string, unknown>>
+
+/** Both together: where both say something, `above` counts; group by group. What is undefined takes nothing away. */
+export function overlay(below: Draft, above: Draft): Draft {
+  const merged: Record<string, unknown> = { ...below }
+  for (const [key, value] of Object.entries(above)) {
+    if (value === undefined) continue
+    const under = merged[key]
+    merged[key] = isDraft(under) && isDraft(value) ? overlay(under, value) : value
+  }
+  return merged
+}
+
+/** A draft that says one thing: `pool.maximumSize` is 5. */
+function draftOf(path: string, value: unknown): Draft {
+  const [key = '', ...inner] = path.split('.')
+  return { [key]: inner.length === 0 ? value : draftOf(inner.join('.'), value) }
+}
+
+// Certificates, keys and secure contexts are objects too, and stay whole.
+function isDraft(value: unknown): value is Draft {
+  return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
+}

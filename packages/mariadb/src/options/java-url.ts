@@ -1,0 +1,174 @@
+import {
+  didYouMean,
+  type JdbcHost,
+  type JdbcParameter,
+  jdbcUrlSwitches,
+  Problems,
+  parseJdbcUrl,
+} from '@ha/core/driver'
+import { type ForeignOption, overlay, type TranslatedOptions, translate } from './foreign-options.ts'
+import type { HostInput } from './hosts.ts'
+import {
+  ignoredOptions,
+  type JavaTlsSettings,
+  mappedOptions,
+  rejectedOptions,
+  type TlsOption,
+  tlsOf,
+  tlsOptions,
+} from './java-options.ts'
+import { javaSslMode } from './tls.ts'
+import { invalidOption, oneOfWords } from './value-readers.ts'
+
+/** Reads a JDBC URL as Connector/J does. Throws one `config-invalid` that names everything wrong with its column. */
+export function readJavaUrl(text: string): TranslatedOptions {
+  const { mode, hosts, database, parameters } = parseJdbcUrl(text)
+  const problems = new Problems()
+  const inputs = hosts.flatMap((host) => attempt(() => hostInput(host), problems))
+  const { draft, warnings } = readJavaParameters(parameters, problems)
+  problems.throwIfAny()
+  return { draft: overlay({ mode, hosts: inputs, database }, draft), warnings }
+}
+
+function hostInput({ target, role, sslMode }: JdbcHost): HostInput {
+  const tls =
+    sslMode === undefined ? undefined : { mode: javaSslMode(sslMode.text, `url, column ${sslMode.column}`) }
+  const place = target.kind === 'tcp' ? target.endpoint : { socketPath: target.path }
+  return { ...place, role, ...(tls !== undefined && { tls }) }
+}
+
+function attempt<T>(read: () => T, problems: Problems): readonly T[] {
+  try {
+    return [read()]
+  } catch (error) {
+    problems.addError(error)
+    return []
+  }
+}
+
+/** Everything that Connector/J has a name for, and what becomes of it here. */
+export const javaOptions: Readonly<Record<string, ForeignOption | TlsOption>> = {
+  ...mappedOptions,
+  ...tlsOptions,
+  ...ignoredOptions,
+  ...rejectedOptions,
+}
+
+const strictness = 'unknownOptions'
+const names: readonly string[] = [...Object.keys(javaOptions), strictness, ...jdbcUrlSwitches]
+// Connector/J tells names apart without regard to case.
+const byLowerCase = new Map(Object.keys(javaOptions).map((name) => [name.toLowerCase(), name]))
+
+/** Reads the parameters of a JDBC URL. What is wrong goes to `problems`, with the column of the parameter. */
+function readJavaParameters(parameters: readonly JdbcParameter[], problems: Problems): TranslatedOptions {
+  let sofar: ParameterState = { draft: {}, warnings: [], words: {}, origins: new Map() }
+  const onUnknown = readStrictness(parameters, problems)
+  for (const parameter of parameters) {
+    if (isStrictness(parameter)) continue
+    try {
+      sofar = addParameter(sofar, parameter, onUnknown)
+    } catch (error) {
+      problems.addError(error)
+    }
+  }
+  const tls = tlsOf(sofar.words)
+  return {
+    draft: overlay(sofar.draft, { tls }),
+    warnings: tls?.mode === 'off' ? [...sofar.warnings, ...unusedCertificate(sofar)] : sofar.warnings,
+  }
+}
+
+// Java says nothing of it: whoever gave a certificate would believe that it is looked at.
+function unusedCertificate({ origins }: ParameterState): readonly string[] {
+  const certificate = origins.get('ca')
+  return certificate === undefined ? [] : [`${certificate.place}: not looked at: TLS is off without sslMode`]
+}
+
+interface ParameterState extends TranslatedOptions {
+  readonly words: JavaTlsSettings
+  /** Which parameter said something of an option of ours. */
+  readonly origins: ReadonlyMap<string, ParameterOrigin>
+}
+
+interface ParameterOrigin {
+  readonly name: string
+  readonly place: string
+}
+
+type OnUnknown = 'reject' | 'warn' | 'ignore'
+
+function addParameter(sofar: ParameterState, parameter: JdbcParameter, onUnknown: OnUnknown): ParameterState {
+  const name = byLowerCase.get(parameter.name.toLowerCase())
+  const option = name === undefined ? undefined : javaOptions[name]
+  if (name === undefined || option === undefined) return withUnknown(sofar, parameter, onUnknown)
+  const place = `url, column ${parameter.column}, ${name}`
+  const value = parameter.value ?? true
+  if (option.kind === 'tls') return withTls(sofar, option, { value, place, name })
+  const { draft = {}, warning } = translate(option, value, place)
+  const origins = option.kind === 'mapped' ? claim(sofar.origins, option.to, { name, place }) : sofar.origins
+  return {
+    ...sofar,
+    origins,
+    draft: overlay(sofar.draft, draft),
+    warnings: warning === undefined ? sofar.warnings : [...sofar.warnings, warning],
+  }
+}
+
+function withTls(
+  sofar: ParameterState,
+  option: TlsOption,
+  { value, place, name }: ParameterOrigin & { readonly value: unknown },
+): ParameterState {
+  const origins = claim(sofar.origins, option.setting, { name, place })
+  return { ...sofar, origins, words: { ...sofar.words, [option.setting]: option.read(value, place) } }
+}
+
+// Two names for one option must not disagree. Variables are many, and add up.
+function claim(
+  origins: ParameterState['origins'],
+  to: string,
+  named: ParameterOrigin,
+): ParameterState['origins'] {
+  const earlier = origins.get(to)
+  if (earlier !== undefined && to !== 'session.variables') {
+    throw invalidOption(named.place, `${earlier.name} says the same already: write one of them`)
+  }
+  return new Map(origins).set(to, named)
+}
+
+// The name is not repeated: behind an '&' that was not encoded, it is a piece of a password.
+function withUnknown(
+  sofar: ParameterState,
+  { name, column }: JdbcParameter,
+  onUnknown: OnUnknown,
+): ParameterState {
+  const problem = `there is no such option${didYouMean(name, names)}`
+  const place = `url, column ${column}`
+  if (onUnknown === 'reject') throw invalidOption(place, problem)
+  return onUnknown === 'ignore'
+    ? sofar
+    : { ...sofar, warnings: [...sofar.warnings, `${place}: ignored: ${problem}`] }
+}
+
+const readOnUnknown = oneOfWords<OnUnknown>(
+  new Map([
+    ['reject', 'reject'],
+    ['warn', 'warn'],
+    ['ignore', 'ignore'],
+  ]),
+)
+
+function readStrictness(parameters: readonly JdbcParameter[], problems: Problems): OnUnknown {
+  const parameter = parameters.find(isStrictness)
+  if (parameter === undefined) return 'reject'
+  try {
+    return readOnUnknown(parameter.value, `url, column ${parameter.column}, ${strictness}`)
+  } catch (error) {
+    problems.addError(error)
+    return 'reject'
+  }
+}
+
+function isStrictness({ name }: JdbcParameter): boolean {
+  return name.toLowerCase() === strictness.toLowerCase()
+}

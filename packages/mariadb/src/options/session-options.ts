@@ -1,0 +1,160 @@
+import type { Isolation, VariableValue } from './resolved-options.ts'
+import { anyText, invalidOption, type ValueReader } from './value-readers.ts'
+
+/** Variables of a session, each with its value. */
+export type Variables = Readonly<Record<string, VariableValue>>
+
+/** Checks an object of variables. Names are those of the server, without `@@` or `session.`. */
+export const variables: ValueReader<Variables> = (given, place) => {
+  if (given === undefined) return Object.freeze({})
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw invalidOption(place, 'expected an object of names and values')
+  }
+  for (const [name, value] of Object.entries(given)) {
+    checkName(name, place)
+    if (!isValue(value)) {
+      throw invalidOption(`${place}.${name}`, 'expected text, a finite number, true, false or null')
+    }
+  }
+  return Object.freeze({ ...given })
+}
+
+/** Reads Java's `a=1,b='x,y'`, with commas or semicolons between. An expression is refused: it belongs to `initSql`. */
+export const javaVariables: ValueReader<Variables> = (value, place) => {
+  const found: Record<string, VariableValue> = {}
+  let rest = anyText(value, place)
+  while (rest !== '') {
+    const match = assignment.exec(rest)
+    const [all, name = '', single, double, word = ''] = match ?? []
+    if (all === undefined) {
+      throw invalidOption(place, "expected name=value,name='value'; write an expression in session.initSql")
+    }
+    const key = name.toLowerCase()
+    checkName(key, place)
+    found[key] = single ?? double ?? meaningOf(word)
+    rest = rest.slice(all.length)
+  }
+  return found
+}
+
+// A name, '=', and a quoted text without escapes or a bare word; then a separator or the end.
+const assignment =
+  /^\s*(?:@@)?(?:session\.)?([a-z_][a-z0-9_]*)\s*=\s*(?:'([^'\\]*)'|"([^"\\]*)"|([\w.:+-]+))\s*(?:[,;]|$)/i
+
+function meaningOf(word: string): VariableValue {
+  if (/^-?\d+(?:\.\d+)?$/.test(word)) return Number(word)
+  const meanings = new Map<string, VariableValue>([
+    ['true', true],
+    ['false', false],
+    ['null', null],
+  ])
+  const meaning = meanings.get(word.toLowerCase())
+  return meaning === undefined ? word : meaning
+}
+
+function checkName(name: string, place: string): void {
+  if (!/^[a-z_][a-z0-9_]*$/i.test(name)) {
+    throw invalidOption(place, "expected names of session variables, without '@@' or 'session.'")
+  }
+  const why = whyFixed(name)
+  if (why !== undefined) throw invalidOption(place, why)
+}
+
+function isValue(value: unknown): boolean {
+  return value === null || ['string', 'boolean'].includes(typeof value) || Number.isFinite(value)
+}
+
+/** What every session must have, by the variable that would change it: why no session has it otherwise. */
+const fixedVariables: ReadonlyMap<string, string> = new Map([
+  ['autocommit', 'a statement outside transaction() commits by itself'],
+  ['completion_type', 'a COMMIT ends a transaction and begins none'],
+  ['tx_read_only', 'transactions that only read are asked for one by one: readOnly()'],
+  ['transaction_read_only', 'transactions that only read are asked for one by one: readOnly()'],
+  ['sql_log_bin', 'a write that is not logged is on no replica'],
+  ['wsrep_on', 'a write that is not replicated is on no other node'],
+  // Dates are read in the session's zone: two places that name it could disagree.
+  ['time_zone', 'it has an option of its own: session.timeZone'],
+])
+
+/** Why a variable is not to be set; undefined when it may be. */
+function whyFixed(variable: string): string | undefined {
+  const name = variable.toLowerCase()
+  const reason = fixedVariables.get(name)
+  return reason === undefined ? undefined : `${name} cannot be set here: ${reason}`
+}
+
+// What a `SET` assigns to for its session, each behind a comma or the first word.
+const assigned = /(?:^SET\s+|,\s*)(?:(?:SESSION|LOCAL)\s+|@@(?:(?:SESSION|LOCAL)\.)?)?`?(\w+)`?\s*:?=/gi
+
+const stringLiterals = /'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"/gs
+
+/**
+ * Why a statement is none to begin a session with, as far as its text shows it; undefined when it may be. What a
+ * procedure does is not seen.
+ */
+export function whyUnfitForInit(sql: string): string | undefined {
+  const text = sql.trim().replaceAll(stringLiterals, "''")
+  if (/^(?:BEGIN\s*;?$|START\s+TRANSACTION\b)/i.test(text))
+    return 'a transaction that is left open would take the first writes of the session along'
+  if (!/^SET\s/i.test(text)) return undefined
+  for (const [, name = ''] of text.matchAll(assigned)) {
+    const why = whyFixed(name)
+    if (why !== undefined) return why
+  }
+  return undefined
+}
+
+const offset = /^[+-](?:0\d|1[0-4]):[0-5]\d$/
+const named = /^[A-Z][A-Za-z_]+(?:\/[A-Za-z0-9_+-]+)+$/
+
+/** Reads the zone of a session: `server`, an offset such as `+02:00`, or a name such as `Europe/Berlin`. */
+export const timeZone: ValueReader<string> = (value, place) => {
+  if (typeof value === 'string') {
+    if (value === 'server' || offset.test(value) || named.test(value)) return value
+    if (/^(?:utc|gmt|z)$/i.test(value)) return '+00:00'
+  }
+  throw invalidOption(
+    place,
+    "expected 'server', an offset such as '+02:00', or a zone such as 'Europe/Berlin'",
+  )
+}
+
+/** Reads Java's words for a zone: `disabled` and `SERVER` leave the server's; this machine's own is refused. */
+export const javaTimeZone: ValueReader<string> = (value, place) => {
+  const word = String(value).toLowerCase()
+  if (word === 'disabled' || word === 'server') return 'server'
+  if (word === 'local' || word === 'auto') {
+    throw invalidOption(
+      place,
+      "the zone of this machine differs from machine to machine: write one, as '+02:00'",
+    )
+  }
+  return timeZone(value, place)
+}
+
+/** The isolation levels, weakest first. */
+export const isolations: readonly Isolation[] = [
+  'read-uncommitted',
+  'read-committed',
+  'repeatable-read',
+  'serializable',
+]
+
+/** An isolation level in the words of SQL, such as `READ COMMITTED`. */
+export function isolationInSql(isolation: Isolation): string {
+  return isolation.replaceAll('-', ' ').toUpperCase()
+}
+
+/** Reads `READ-COMMITTED`, `READ_COMMITTED` and Java's `TRANSACTION_READ_COMMITTED`. */
+export const javaIsolation: ValueReader<Isolation> = (value, place) => {
+  const word = String(value)
+    .toLowerCase()
+    .replace(/^transaction_/, '')
+    .replaceAll('_', '-')
+  const isolation = isolations.find((candidate) => candidate === word)
+  if (isolation !== undefined) return isolation
+  throw invalidOption(
+    place,
+    `expected one of ${isolations.join(', ')}; TRANSACTION_READ_COMMITTED is fine as well`,
+  )
+}

@@ -1,0 +1,71 @@
+import { HaError } from '@ha/core'
+
+/**
+ * Reads a value as Java spells it: text of a URL, or text, number or flag of a configuration file. Returns undefined
+ * where the value asks for our default; throws `config-invalid` that begins with `place` and never repeats the value.
+ */
+export type ValueReader<T = unknown> = (value: unknown, place: string) => T
+
+/** What is wrong at a place, as `config-invalid`. */
+export function invalidOption(place: string, problem: string, cause?: unknown): HaError {
+  return new HaError('config-invalid', `${place}: ${problem}`, { cause })
+}
+
+/** True, `true`, `1`, or a bare name of a URL; false, `false` or `0`. */
+export const flag: ValueReader<boolean> = (value, place) => {
+  const word = String(value).toLowerCase()
+  if (word === 'true' || word === '1') return true
+  if (word === 'false' || word === '0') return false
+  throw invalidOption(place, 'expected true or false')
+}
+
+/** Text of at least one character. */
+export const nonEmptyText: ValueReader<string> = (value, place) => {
+  if (typeof value === 'string' && value !== '') return value
+  throw invalidOption(place, 'expected text that is not empty')
+}
+
+/** Text that may be empty, such as a password. */
+export const anyText: ValueReader<string> = (value, place) => {
+  if (typeof value === 'string') return value
+  throw invalidOption(place, 'expected text')
+}
+
+/** Anything at all: the value is not looked at. */
+export const anyValue: ValueReader = (value) => value
+
+interface WholeNumberStyle {
+  /** Default: a count. Seconds become milliseconds. */
+  readonly unit?: 'milliseconds' | 'seconds'
+  /** What 0 stands for where it is not a number like others: never, or *as you like*. */
+  readonly zero?: 'never' | 'default'
+  /** Default 0. */
+  readonly min?: number
+}
+
+/** A whole number, or its decimal digits as text. */
+export function wholeNumber(style: WholeNumberStyle = {}): ValueReader<number | undefined> {
+  const { unit, zero, min = 0 } = style
+  const kind = unit === undefined ? 'a whole number' : `a whole number of ${unit}`
+  const range = zero === undefined || min === 0 ? `from ${min}` : `0, or from ${min}`
+  return (value, place) => {
+    const number = numberOf(value)
+    if (number === 0 && zero !== undefined) return zero === 'never' ? Number.POSITIVE_INFINITY : undefined
+    if (number === undefined || number < min) throw invalidOption(place, `expected ${kind}, ${range}`)
+    return unit === 'seconds' ? number * 1_000 : number
+  }
+}
+
+function numberOf(value: unknown): number | undefined {
+  const number = typeof value === 'string' && /^\d+$/.test(value) ? Number(value) : value
+  return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined
+}
+
+/** One of a few words in any case, each with what it means. */
+export function oneOfWords<T>(meanings: ReadonlyMap<string, T>): ValueReader<T> {
+  return (value, place) => {
+    const meaning = meanings.get(String(value).toLowerCase())
+    if (meaning !== undefined) return meaning
+    throw invalidOption(place, `expected one of ${[...meanings.keys()].join(', ')}`)
+  }
+}

@@ -1,0 +1,282 @@
+import {
+  type Endpoint,
+  formatEndpoint,
+  type HaError,
+  type HostLoad,
+  isHaError,
+  type Member,
+  type Routing,
+  type View,
+} from '@ha/core'
+import type { MariadbStatus } from '../driver/server-status.ts'
+import { MariadbError } from '../errors.ts'
+import type { Mode, ResolvedOptions, Role } from '../options/resolved-options.ts'
+import { clusterInUse, type IneligibleReason, readEligibility, writeEligibility } from './eligibility.ts'
+
+/** Where a call wants to go: to the server that takes writes, to a replica, or to any server that may be read. */
+export type RouteTarget = 'primary' | 'replica' | 'any'
+
+/** What one call wants. */
+export interface RouteRequest {
+  readonly target: RouteTarget
+  /** Endpoints that failed this very call, as `host:port`: they come last. */
+  readonly avoid: ReadonlySet<string>
+  /** Whether another server than the single writer will do as well. */
+  readonly allowOtherWriters: boolean
+}
+
+/** What the options say about routing: everything that does not change while a client lives. */
+export interface RouteRules extends Pick<ResolvedOptions, 'mode' | 'galera' | 'donor' | 'maxLagMs'> {
+  readonly mode: Mode
+  roleOf(endpoint: Endpoint): Role
+}
+
+/** The rules of a set of options. */
+export function routeRules(options: ResolvedOptions): RouteRules {
+  const { mode, galera, donor, maxLagMs, hosts } = options
+  const roles = new Map(hosts.map((host) => [formatEndpoint(host.endpoint), host.role]))
+  return {
+    mode,
+    galera,
+    donor,
+    maxLagMs,
+    roleOf: (endpoint) => roles.get(formatEndpoint(endpoint)) ?? 'primary',
+  }
+}
+
+/** What is known at the moment of choosing. */
+interface RouteState {
+  readonly view: View<MariadbStatus>
+  readonly load: (endpoint: Endpoint) => HostLoad
+  /** Whether a server that answers has become fit for use a short while ago. */
+  readonly onProbation: (endpoint: Endpoint) => boolean
+  /**
+   * Who takes the writes, as `host:port`: it stays although it has to prove itself again, until one that stands before
+   * it has done so.
+   */
+  readonly currentWriter: string | undefined
+  readonly random: () => number
+}
+
+/** The servers to try, in order, or why there is none: mode x role x state x what was asked, and nothing else. */
+export function route(rules: RouteRules, request: RouteRequest, state: RouteState): Routing {
+  const cluster = rules.galera === 'off' ? undefined : clusterInUse(state.view)
+  const candidates = state.view.members.map((member) => assess(rules, request, member, cluster, state))
+  const usable = candidates.filter((each): each is UsableCandidate => each.kind === 'usable')
+  if (usable.length === 0 || mustAwaitEarlierServer(rules, request, candidates))
+    return { kind: 'none', ...noRoute(request, candidates) }
+  const sorted = isBalanced(rules, request) ? byLoad(usable, state) : usable
+  const endpoints = [...sorted].sort((a, b) => a.tier - b.tier).map(({ member }) => member.endpoint)
+  return { kind: 'go', endpoints }
+}
+
+// A client that begins writes to the same server as those that run already: it first hears of all that stand before it.
+function mustAwaitEarlierServer(
+  rules: RouteRules,
+  request: RouteRequest,
+  candidates: readonly Candidate[],
+): boolean {
+  if (request.target !== 'primary' || isBalanced(rules, request)) return false
+  const first = candidates.findIndex(({ kind }) => kind === 'usable')
+  return candidates
+    .slice(0, first)
+    .some(({ member }) => member.health === 'unknown' && mayWrite(rules, member))
+}
+
+function mayWrite({ mode, roleOf }: RouteRules, { endpoint }: Member<MariadbStatus>): boolean {
+  return mode === 'aurora' || roleOf(endpoint) === 'primary'
+}
+
+// Weights of what counts against a server; each outweighs all below it together.
+const failedInThisCall = 16
+const lastResort = 8
+const wrongRole = 4
+const onProbationPenalty = 2
+const suspected = 1
+
+function assess(
+  rules: RouteRules,
+  request: RouteRequest,
+  member: Member<MariadbStatus>,
+  cluster: string | undefined,
+  state: RouteState,
+): Candidate {
+  const { health, reading, endpoint } = member
+  if (reading === undefined || health === 'down' || health === 'unknown')
+    return { kind: 'unanswered', member }
+  const writes = request.target === 'primary'
+  const eligibility = writes
+    ? writeEligibility(reading, rules, cluster)
+    : readEligibility(reading, rules, cluster)
+  if (eligibility.kind === 'ineligible') return { kind: 'unusable', member, reason: eligibility.reason }
+  const role = roleMatch(rules, request, member, reading)
+  if (role === 'wrong') return { kind: 'unusable', member, reason: 'wrong-role' }
+  const tier =
+    (role === 'second' ? wrongRole : 0) +
+    (eligibility.kind === 'last-resort' ? lastResort : 0) +
+    uncertaintyPenalty(rules, request, member, state) +
+    (request.avoid.has(formatEndpoint(endpoint)) ? failedInThisCall : 0)
+  return { kind: 'usable', member, tier }
+}
+
+// What stands against a server that was away a short while ago, or owes an answer.
+function uncertaintyPenalty(
+  rules: RouteRules,
+  request: RouteRequest,
+  { endpoint, health }: Member<MariadbStatus>,
+  { onProbation, currentWriter }: RouteState,
+): number {
+  const spread = isBalanced(rules, request)
+  // One missed reading does not move a single writer: only a verdict does.
+  if (health === 'suspect') return spread ? suspected : 0
+  if (health !== 'probation' && !onProbation(endpoint)) return 0
+  return !spread && formatEndpoint(endpoint) === currentWriter ? 0 : onProbationPenalty
+}
+
+// Whether the listed role suits. A listed replica takes no writes even when it could: whether it was promoted, or
+// cut off from a primary that goes on elsewhere, nobody can tell from here.
+function roleMatch(
+  rules: RouteRules,
+  request: RouteRequest,
+  { endpoint }: Member<MariadbStatus>,
+  reading: MariadbStatus,
+): 'first' | 'second' | 'wrong' {
+  const role = rules.mode === 'aurora' ? (reading.readOnly ? 'replica' : 'primary') : rules.roleOf(endpoint)
+  switch (request.target) {
+    case 'any':
+      return 'first'
+    case 'replica':
+      return role === 'replica' || !hasReplicaRole(rules) ? 'first' : 'second'
+    case 'primary':
+      return role === 'primary' ? 'first' : 'wrong'
+  }
+}
+
+function hasReplicaRole({ mode }: RouteRules): boolean {
+  return mode === 'replication' || mode === 'load-balance-read' || mode === 'aurora'
+}
+
+/** Whether calls are spread over the servers in a mode; else the first of the list has them all. */
+export function isBalanced({ mode }: RouteRules, { target }: Pick<RouteRequest, 'target'>): boolean {
+  switch (mode) {
+    case 'none':
+    case 'sequential':
+      return target === 'any'
+    case 'loadbalance':
+      return true
+    case 'load-balance-read':
+    case 'replication':
+    case 'aurora':
+      return target !== 'primary'
+  }
+}
+
+// The least busy first; equals in a random order, so that clients do not march in step.
+function byLoad(
+  usable: readonly UsableCandidate[],
+  { load, random }: RouteState,
+): readonly UsableCandidate[] {
+  return usable
+    .map((each) => ({ each, busy: totalLoad(load(each.member.endpoint)), lot: random() }))
+    .sort((a, b) => a.busy - b.busy || a.lot - b.lot)
+    .map(({ each }) => each)
+}
+
+function totalLoad({ inUse, waiting }: HostLoad): number {
+  return inUse + waiting
+}
+
+/** A server that may be used, and how gladly: the lower tier first. */
+interface UsableCandidate {
+  readonly kind: 'usable'
+  readonly member: Member<MariadbStatus>
+  readonly tier: number
+}
+
+/** One server and whether it may be used. */
+type Candidate =
+  | UsableCandidate
+  | { readonly kind: 'unanswered'; readonly member: Member<MariadbStatus> }
+  | {
+      readonly kind: 'unusable'
+      readonly member: Member<MariadbStatus>
+      readonly reason: IneligibleReason | 'wrong-role'
+    }
+
+/** Why no server may be used, and whether waiting is in vain. */
+function noRoute(
+  request: RouteRequest,
+  candidates: readonly Candidate[],
+): { error: HaError; final: boolean } {
+  const said = candidates.map(describeCandidate).join('; ')
+  const attempts = candidates.flatMap(({ member }) =>
+    member.lastError === undefined
+      ? []
+      : [{ endpoint: formatEndpoint(member.endpoint), error: member.lastError }],
+  )
+  const make = (code: MariadbError['code'], message: string, retryable: boolean): HaError =>
+    new MariadbError(code, `${message}: ${said}`, { attempts, retryable })
+  if (candidates.length > 0 && candidates.every(hasRefusedLogin)) {
+    return { error: make('refused', 'every server refused the login', false), final: true }
+  }
+  if (candidates.some(isUnusableFor('no-galera'))) {
+    return {
+      error: make('refused', '`galera: require`, and a server is no Galera node', false),
+      final: false,
+    }
+  }
+  if (candidates.some(lacksQuorum)) {
+    return { error: make('no-primary-component', 'no Galera node has a quorum', true), final: false }
+  }
+  if (request.target === 'primary' && candidates.some(rejectsWrites)) {
+    return { error: make('read-only', 'no server takes writes', true), final: false }
+  }
+  return { error: make('unreachable', 'no server can be used', true), final: false }
+}
+
+function hasRefusedLogin({ member }: Candidate): boolean {
+  return member.health === 'down' && isHaError(member.lastError) && member.lastError.code === 'refused'
+}
+
+function isUnusableFor(wanted: string): (candidate: Candidate) => boolean {
+  return (candidate) => candidate.kind === 'unusable' && candidate.reason === wanted
+}
+
+function lacksQuorum(candidate: Candidate): boolean {
+  return (
+    isUnusableFor('no-quorum')(candidate) ||
+    isUnusableFor('not-synced')(candidate) ||
+    isUnusableFor('drained')(candidate)
+  )
+}
+
+function rejectsWrites(candidate: Candidate): boolean {
+  return isUnusableFor('read-only')(candidate) || isUnusableFor('wrong-role')(candidate)
+}
+
+function describeCandidate(candidate: Candidate): string {
+  const { endpoint, health, lastError } = candidate.member
+  const name = formatEndpoint(endpoint)
+  switch (candidate.kind) {
+    case 'usable':
+      return `${name} can be used`
+    case 'unusable':
+      return `${name} ${reasonTexts[candidate.reason]}`
+    case 'unanswered':
+      return lastError === undefined
+        ? `${name} has not answered yet`
+        : `${name} is ${health}: ${lastError.message}`
+  }
+}
+
+const reasonTexts: Readonly<Record<Extract<Candidate, { kind: 'unusable' }>['reason'], string>> = {
+  'no-quorum': 'has lost its quorum',
+  'not-synced': 'is not synchronised',
+  drained: 'rejects queries',
+  'read-only': 'is read-only',
+  'other-cluster': 'belongs to another cluster',
+  lags: 'is too far behind',
+  'not-replicating': 'does not replicate',
+  'no-galera': 'is no Galera node',
+  'wrong-role': 'is listed as a replica',
+}

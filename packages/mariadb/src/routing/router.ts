@@ -1,0 +1,182 @@
+import {
+  type Clock,
+  type Endpoint,
+  formatEndpoint,
+  type HaError,
+  type HostLoad,
+  type Routing,
+  type View,
+} from '@ha/core'
+import type { MariadbStatus } from '../driver/server-status.ts'
+import { clusterInUse, readEligibility } from './eligibility.ts'
+import { isBalanced, type RouteRequest, type RouteRules, type RouteTarget, route } from './route.ts'
+
+/** The empty set of endpoints to avoid: the wish of every first try. */
+export const noEndpoints: ReadonlySet<string> = new Set()
+
+interface RouterDeps {
+  readonly rules: RouteRules
+  /** For so long a server must be well again before it is preferred, in milliseconds. */
+  readonly afterMs: number
+  readonly clock: Clock
+  readonly random: () => number
+}
+
+type Load = (endpoint: Endpoint) => HostLoad
+
+/**
+ * Routes with what is remembered beside the view: who has been well for how long, and who takes the writes. A choice
+ * that depends on the view alone is made once for each view.
+ */
+export class Router {
+  readonly #deps: RouterDeps
+  readonly #history: EligibilityHistory
+  readonly #cache = new Map<RouteTarget, Routing>()
+  #currentWriter: CurrentWriter = { kind: 'none' }
+  #view: View<MariadbStatus> | undefined
+
+  constructor(deps: RouterDeps) {
+    this.#deps = deps
+    this.#history = new EligibilityHistory(deps.rules, deps.afterMs)
+  }
+
+  /** Where a wish leads at this moment. */
+  route(request: RouteRequest, view: View<MariadbStatus>, load: Load): Routing {
+    const nowMs = this.#deps.clock.now()
+    if (view !== this.#view) {
+      this.#view = view
+      this.#cache.clear()
+      this.#history.observe(view, nowMs)
+    }
+    if (request.allowOtherWriters || isBalanced(this.#deps.rules, request))
+      return this.#route(request, view, load, nowMs)
+    const made = this.#cache.get(request.target)
+    if (made !== undefined && this.#history.isSettled(nowMs)) return made
+    // One call that lost its connection moves no writer: the view does, a moment later, or nobody.
+    const routing = this.#route({ ...request, avoid: noEndpoints }, view, load, nowMs)
+    const chosen = request.target === 'primary' ? this.#updateWriter(routing, view, nowMs) : routing
+    if (chosen === routing) this.#cache.set(request.target, chosen)
+    return chosen
+  }
+
+  /** Whether calls that ask for this go to one server alone, as long as it is well. */
+  hasSingleServer(target: RouteTarget): boolean {
+    return !isBalanced(this.#deps.rules, { target: target })
+  }
+
+  /** Why a server, as `host:port`, takes no writes; undefined when it could. */
+  ineligibility(view: View<MariadbStatus>, name: string, load: Load): HaError | undefined {
+    const members = view.members.filter(({ endpoint }) => formatEndpoint(endpoint) === name)
+    const request = { target: 'primary', avoid: noEndpoints, allowOtherWriters: true } as const
+    const routing = this.#route(request, { ...view, members }, load, this.#deps.clock.now())
+    return routing.kind === 'none' ? routing.error : undefined
+  }
+
+  #updateWriter(routing: Routing, view: View<MariadbStatus>, nowMs: number): Routing {
+    const isDown = (name: string): boolean =>
+      view.members.every((member) => formatEndpoint(member.endpoint) !== name || member.health === 'down')
+    this.#currentWriter = nextWriter(this.#currentWriter, routing, nowMs, isDown)
+    return this.#currentWriter.kind === 'awaiting-return'
+      ? { kind: 'none', error: this.#currentWriter.error }
+      : routing
+  }
+
+  #route(request: RouteRequest, view: View<MariadbStatus>, load: Load, nowMs: number): Routing {
+    const { rules, random } = this.#deps
+    const currentWriter = this.#currentWriter.kind === 'none' ? undefined : this.#currentWriter.name
+    const onProbation = (endpoint: Endpoint): boolean => this.#history.onProbation(endpoint, nowMs)
+    return route(rules, request, { view, load, onProbation, random, currentWriter })
+  }
+}
+
+/**
+ * Remembers since when each server has been fit for use by its own words. A server that answers all the time, but had
+ * lost its quorum or was drained, has to be well for a while before it is preferred again, as one that was down.
+ */
+class EligibilityHistory {
+  readonly #rules: RouteRules
+  readonly #afterMs: number
+  readonly #states = new Map<string, EligibilityState>()
+  #settledAtMs = Number.NEGATIVE_INFINITY
+
+  constructor(rules: RouteRules, afterMs: number) {
+    this.#rules = rules
+    this.#afterMs = afterMs
+  }
+
+  /** Takes in what a view says. */
+  observe(view: View<MariadbStatus>, nowMs: number): void {
+    const cluster = this.#rules.galera === 'off' ? undefined : clusterInUse(view)
+    for (const { endpoint, reading } of view.members) {
+      if (reading === undefined) continue
+      const fit = readEligibility(reading, this.#rules, cluster).kind !== 'ineligible'
+      const name = formatEndpoint(endpoint)
+      const standing = nextState(this.#states.get(name), fit, nowMs)
+      this.#states.set(name, standing)
+      if (standing.kind === 'eligible-again') {
+        this.#settledAtMs = Math.max(this.#settledAtMs, standing.sinceMs + this.#afterMs)
+      }
+    }
+  }
+
+  /** Whether no server is on probation: then a choice depends on the view alone, and not on the time. */
+  isSettled(nowMs: number): boolean {
+    return nowMs >= this.#settledAtMs
+  }
+
+  /** Whether a server is fit again, and not for long enough. */
+  onProbation(endpoint: Endpoint, nowMs: number): boolean {
+    const standing = this.#states.get(formatEndpoint(endpoint))
+    return standing?.kind === 'eligible-again' && nowMs - standing.sinceMs < this.#afterMs
+  }
+}
+
+type EligibilityState =
+  | { readonly kind: 'eligible' }
+  | { readonly kind: 'ineligible' }
+  | { readonly kind: 'eligible-again'; readonly sinceMs: number }
+
+function nextState(before: EligibilityState | undefined, fit: boolean, nowMs: number): EligibilityState {
+  if (!fit) return { kind: 'ineligible' }
+  if (before?.kind === 'ineligible') return { kind: 'eligible-again', sinceMs: nowMs }
+  return before ?? { kind: 'eligible' }
+}
+
+/** Who takes the writes of a client that has one writer at a time. */
+export type CurrentWriter =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'serving'; readonly name: string }
+  /** Nobody can be used: the one before is the first to come back to. */
+  | { readonly kind: 'unavailable'; readonly name: string; readonly error: HaError }
+  /** Others can be used again, and the one before not yet. */
+  | {
+      readonly kind: 'awaiting-return'
+      readonly name: string
+      readonly error: HaError
+      readonly sinceMs: number
+    }
+
+// Nodes that lost their quorum together find it again within a fraction of a second of each other. Whoever takes the
+// first of them writes to another one than its neighbour, and moves again a moment later.
+const returnPatienceMs = 500
+
+/** Folds a choice into the incumbent. `isDown` says that there is nothing to wait for. */
+export function nextWriter(
+  before: CurrentWriter,
+  routing: Routing,
+  nowMs: number,
+  isDown: (name: string) => boolean,
+): CurrentWriter {
+  if (routing.kind === 'none') return withoutWriter(before, routing.error)
+  const names = routing.endpoints.map(formatEndpoint)
+  const first: CurrentWriter = { kind: 'serving', name: names[0] ?? '' }
+  if (before.kind === 'none' || before.kind === 'serving') return first
+  if (names.includes(before.name) || isDown(before.name)) return first
+  const { name, error } = before
+  const sinceMs = before.kind === 'awaiting-return' ? before.sinceMs : nowMs
+  return nowMs - sinceMs < returnPatienceMs ? { kind: 'awaiting-return', name, error, sinceMs } : first
+}
+
+function withoutWriter(before: CurrentWriter, error: HaError): CurrentWriter {
+  return before.kind === 'none' ? before : { kind: 'unavailable', name: before.name, error }
+}

@@ -1,0 +1,98 @@
+import { lex, memoizeByText, skipLeadingBlanks, type Token } from './lexer.ts'
+
+/**
+ * Whether a statement can be seen to change nothing, so that twice is harmless: a SELECT, SHOW, DESCRIBE or EXPLAIN
+ * that calls built-in functions only. A stored function may write, and so may a sequence: these are not.
+ */
+export const isReadOnly: (sql: string) => boolean = memoizeByText((sql) => onlyReads(lex(sql)))
+
+const readStatements: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'SHOW', 'DESCRIBE', 'DESC', 'EXPLAIN'])
+
+// INTO writes variables and files, a PROCEDURE runs, NEXT, PREVIOUS and the words with VAL belong to sequences, the
+// others write where a statement begins with WITH or EXPLAIN.
+const writeWords: ReadonlySet<string> = new Set([
+  'INTO',
+  'PROCEDURE',
+  'NEXT',
+  'PREVIOUS',
+  'INSERT',
+  'UPDATE',
+  'DELETE',
+  'ANALYZE',
+  'NEXTVAL',
+  'PREVVAL',
+  'LASTVAL',
+  'SETVAL',
+])
+
+function onlyReads(tokens: readonly Token[] | undefined): boolean {
+  const first = tokens?.find((token) => token.text !== '(')
+  if (tokens === undefined || first?.kind !== 'word' || !readStatements.has(first.text)) return false
+  return tokens.every((token, i) => isReadOnlyToken(token, tokens[i - 1], tokens[i + 1]))
+}
+
+function isReadOnlyToken(token: Token, before: Token | undefined, next: Token | undefined): boolean {
+  switch (token.kind) {
+    case 'word':
+      return isReadOnlyWord(token.text, before?.text, next?.text)
+    case 'quoted-name':
+    case 'value':
+      // With `ANSI_QUOTES` a text in double quotes is a name.
+      return next?.text !== '('
+    case 'symbol':
+      return token.text !== ':=' && (token.text !== ';' || next === undefined)
+  }
+}
+
+function isReadOnlyWord(word: string, before: string | undefined, next: string | undefined): boolean {
+  if (word === 'UPDATE' && before === 'FOR') return true
+  if (writeWords.has(word)) return false
+  if (next !== '(') return true
+  // A name behind a point is a function of the user's, whatever it is called.
+  return before !== '.' && (pureFunctions.has(word) || wordsBeforeParentheses.has(word))
+}
+
+/**
+ * Whether a statement commits all that it does in one step, so that an error of the server means that nothing was done.
+ * A procedure, a block or LOAD DATA, which Galera splits, may have committed a part before it failed.
+ */
+export const isAtomic: (sql: string) => boolean = memoizeByText(
+  (sql) => !multiStep.test(skipLeadingBlanks(sql)),
+)
+
+const multiStep = /^(?:CALL|BEGIN|EXECUTE|IF|CASE|LOOP|FOR|WHILE|REPEAT|DECLARE|LOAD|XA|COMMIT|\/\*M?!)\b/i
+
+/** Words that may stand before a parenthesis without being a function. */
+const wordsBeforeParentheses: ReadonlySet<string> = words(`
+  ALL AND ANY AS BETWEEN BINARY BY CASE CHAR CROSS DATETIME DECIMAL DISTINCT DIV DOUBLE ELSE EXCEPT EXISTS FLOAT FOR FROM
+  FULL GROUP HAVING IN INDEX INNER INTERSECT INTERVAL IS JOIN KEY LEFT LIKE LIMIT MOD NCHAR NOT NUMERIC OFFSET ON OR
+  ORDER OUTER OVER PARTITION REGEXP RIGHT RLIKE SELECT SOME STRAIGHT_JOIN TABLE THEN TIME TIMESTAMP UNION UNSIGNED
+  USE USING VALUES VARCHAR WHEN WHERE WITH XOR`)
+
+/**
+ * Built-in functions that change nothing. Left out on purpose: those of locks and sequences, those that wait for a
+ * replica, LAST_INSERT_ID, which may set the session's value, and whatever is not known here.
+ */
+const pureFunctions: ReadonlySet<string> = words(`
+  ABS ACOS ADDDATE ADDTIME ASCII ASIN ATAN ATAN2 AVG BIN BIT_AND BIT_COUNT BIT_LENGTH BIT_OR BIT_XOR CAST CEIL CEILING
+  CHAR CHARACTER_LENGTH CHARSET CHAR_LENGTH COALESCE COLLATION CONCAT CONCAT_WS CONNECTION_ID CONV CONVERT CONVERT_TZ
+  COS COT COUNT CRC32 CUME_DIST CURDATE CURRENT_DATE CURRENT_ROLE CURRENT_TIME CURRENT_TIMESTAMP CURRENT_USER CURTIME
+  DATABASE DATE DATEDIFF DATE_ADD DATE_FORMAT DATE_SUB DAY DAYNAME DAYOFMONTH DAYOFWEEK DAYOFYEAR DEFAULT DEGREES
+  DENSE_RANK ELT EXP EXPORT_SET EXTRACT FIELD FIND_IN_SET FIRST_VALUE FLOOR FORMAT FOUND_ROWS FROM_BASE64 FROM_DAYS
+  FROM_UNIXTIME GET_FORMAT GREATEST GROUP_CONCAT HEX HOUR IF IFNULL INET6_ATON INET6_NTOA INET_ATON INET_NTOA INSERT
+  INSTR ISNULL IS_IPV4 IS_IPV6 JSON_ARRAY JSON_ARRAYAGG JSON_CONTAINS JSON_CONTAINS_PATH JSON_DEPTH JSON_EXISTS
+  JSON_EXTRACT JSON_KEYS JSON_LENGTH JSON_OBJECT JSON_OBJECTAGG JSON_QUERY JSON_QUOTE JSON_SEARCH JSON_TABLE JSON_TYPE
+  JSON_UNQUOTE JSON_VALID JSON_VALUE LAG LAST_DAY LAST_VALUE LCASE LEAD LEAST LEFT LENGTH LN LOCALTIME LOCALTIMESTAMP
+  LOCATE LOG LOG10 LOG2 LOWER LPAD LTRIM MAKEDATE MAKETIME MATCH AGAINST MAX MD5 MEDIAN MICROSECOND MID MIN MINUTE MOD
+  MONTH MONTHNAME NOW NTH_VALUE NTILE NULLIF NVL NVL2 OCT OCTET_LENGTH ORD PERCENTILE_CONT PERCENTILE_DISC PERCENT_RANK
+  PERIOD_ADD PERIOD_DIFF PI POSITION POW POWER QUARTER QUOTE RADIANS RAND RANK REGEXP_INSTR REGEXP_REPLACE
+  REGEXP_SUBSTR REPEAT REPLACE REVERSE RIGHT ROUND ROW_NUMBER RPAD RTRIM SCHEMA SECOND SEC_TO_TIME SESSION_USER SHA SHA1
+  SHA2 SIGN SIN SLEEP SOUNDEX SPACE SQRT STD STDDEV STDDEV_POP STDDEV_SAMP STRCMP STR_TO_DATE ST_ASTEXT ST_CONTAINS
+  ST_DISTANCE ST_GEOMFROMTEXT ST_WITHIN ST_X ST_Y SUBDATE SUBSTR SUBSTRING SUBSTRING_INDEX SUBTIME SUM SYSDATE
+  SYSTEM_USER TAN TIME TIMEDIFF TIMESTAMP TIMESTAMPADD TIMESTAMPDIFF TIME_FORMAT TIME_TO_SEC TO_BASE64 TO_CHAR TO_DAYS
+  TO_SECONDS TRIM TRUNCATE UCASE UNHEX UNIX_TIMESTAMP UPPER USER UTC_DATE UTC_TIME UTC_TIMESTAMP UUID UUID_SHORT
+  VARIANCE VAR_POP VAR_SAMP VERSION WEEK WEEKDAY WEEKOFYEAR YEAR YEARWEEK`)
+
+function words(text: string): ReadonlySet<string> {
+  return new Set(text.trim().split(/\s+/))
+}

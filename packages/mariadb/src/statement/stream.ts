@@ -1,0 +1,123 @@
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
+import { formatEndpoint, run } from '@ha/core'
+import { asError, type Deferred, deferred } from '@ha/core/driver'
+import type { ClientContext } from '../context.ts'
+import type { MariadbConnection } from '../driver/connection.ts'
+import type { PipelinedStatement, Row } from '../driver/statement.ts'
+import { abortError, type MariadbError, statementError, toMariadbError } from '../errors.ts'
+import type { ResolvedCall } from '../options/call-options.ts'
+import { ensureConsistency, readTarget } from '../read-your-writes.ts'
+import { OperationRunner } from './operation-runner.ts'
+import { outcomesByStage, traitsOf } from './statements.ts'
+
+/**
+ * Streams the rows of a query, as fast as they are taken. Until the first row has come it is begun again on another
+ * server like any read; after that never, since nobody knows where another server would go on.
+ */
+export async function* streamRows(
+  context: ClientContext,
+  statement: PipelinedStatement,
+  call: ResolvedCall,
+): AsyncGenerator<Row, void> {
+  const streaming = new StreamOperation(context, statement, call)
+  const whole = streaming.run()
+  try {
+    for await (const row of await streaming.opened) yield row as Row
+  } catch (error) {
+    throw streaming.toError(error)
+  } finally {
+    streaming.stop()
+    await whole
+  }
+}
+
+/** One stream: the operation that holds its connection, from the borrow until the last row was taken. */
+class StreamOperation {
+  readonly #context: ClientContext
+  readonly #statement: PipelinedStatement
+  readonly #call: ResolvedCall
+  readonly #opened: Deferred<Readable> = deferred()
+  #rows: Readable | undefined
+  #endpoint = ''
+  #signal: AbortSignal | undefined
+
+  constructor(context: ClientContext, statement: PipelinedStatement, call: ResolvedCall) {
+    this.#context = context
+    this.#statement = statement
+    this.#call = call
+  }
+
+  /** The rows, when the first has come or there is none. Rejects when there will be none. */
+  get opened(): Promise<Readable> {
+    return this.#opened.promise
+  }
+
+  /** Holds a connection until the rows are taken. Never rejects: what fails is heard by whoever takes them. */
+  async run(): Promise<void> {
+    const { readOnly: harmless, repeatable, effectIfLost, classify } = traitsOf(this.#statement, this.#call)
+    const target = harmless ? readTarget(this.#context.readYourWrites, this.#call) : this.#call.route
+    const { timeoutMs, signal } = this.#call
+    const runner = new OperationRunner(this.#context, { target: target, timeoutMs, classify })
+    const operation = { name: 'stream', timeoutMs, signal, repeatable, effectIfLost }
+    try {
+      await run(runner, operation, (connection, until) =>
+        harmless ? this.#read(runner, connection, until()) : this.#write(connection, until()),
+      )
+    } catch (error) {
+      this.#opened.reject(error)
+      this.#rows?.destroy(asError(error))
+    }
+  }
+
+  /** Nobody takes the rest of the rows. */
+  stop(): void {
+    this.#rows?.destroy()
+  }
+
+  toError(thrown: unknown): MariadbError {
+    const error = this.#rows === undefined ? toMariadbError(thrown) : this.#interrupted(thrown)
+    if (error.outcome === 'unknown') this.#context.outcomes.reportUnknownOutcome('stream', error)
+    return error
+  }
+
+  async #read(runner: OperationRunner, connection: MariadbConnection, signal: AbortSignal): Promise<void> {
+    await ensureConsistency(this.#context.readYourWrites, runner, connection, this.#call)
+    await this.#flow(connection, signal)
+  }
+
+  async #write(connection: MariadbConnection, signal: AbortSignal): Promise<void> {
+    const flowing = this.#flow(connection, signal)
+    await Promise.all([flowing, this.#context.readYourWrites.noteWrite(connection, flowing)])
+  }
+
+  async #flow(connection: MariadbConnection, signal: AbortSignal): Promise<void> {
+    this.#signal = signal
+    const rows = connection.stream(this.#statement)
+    const leave = (): void => void rows.destroy(asError(signal.reason))
+    signal.addEventListener('abort', leave, { once: true })
+    // Fires with the first row, and at the end when there is none.
+    await once(rows, 'readable')
+    this.#rows = rows
+    this.#endpoint = formatEndpoint(connection.endpoint)
+    this.#opened.resolve(rows)
+    await closed(rows)
+    signal.removeEventListener('abort', leave)
+  }
+
+  // After the first row nothing is begun again: how far the statement came says what is known of it.
+  #interrupted(thrown: unknown): MariadbError {
+    const outcomes = outcomesByStage(this.#statement, thrown)
+    if (this.#signal?.aborted) return abortError(this.#signal.reason, 'stream', outcomes.lost)
+    return statementError(thrown, 'stream', this.#endpoint, outcomes)
+  }
+}
+
+async function closed(rows: Readable): Promise<void> {
+  if (rows.closed) return
+  const closed = deferred()
+  rows.once('close', closed.resolve)
+  // Whoever takes the rows hears of it; without a listener here it would be nobody's.
+  rows.on('error', () => undefined)
+  await closed.promise
+}
