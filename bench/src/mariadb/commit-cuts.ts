@@ -34,7 +34,7 @@ export async function commitCutsDrill(argv: readonly string[]): Promise<boolean>
     ])
     await using lines = await layLines(lab)
     const url = jdbcUrl('sequential', [...lines.proxies.keys()])
-    await using mariadb = createMariadb(url, { ledger: { create: true } })
+    await using mariadb = createMariadb(url, { commitLog: { create: true } })
     await mariadb.ready()
     const tables = tablesOf(0, 'commit')
     await createTables(firstOf(lab), tables)

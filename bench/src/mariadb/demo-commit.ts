@@ -27,7 +27,7 @@ export async function loseCommit(lab: Lab): Promise<LostCommit> {
 
 async function pay(lines: Lines): Promise<Omit<LostCommit, 'isExact'>> {
   await using mariadb = createMariadb(jdbcUrl('sequential', [...lines.proxies.keys()]), {
-    ledger: { create: true },
+    commitLog: { create: true },
   })
   await mariadb.ready()
   let first = { endpoint: '', token: '' }

@@ -11,7 +11,7 @@ export const ours: ContestantMaker = {
   async start(setup: ContestantSetup): Promise<Contestant> {
     const { mode, endpoints, connections } = setup
     const mariadb = createMariadb(jdbcUrl(mode, endpoints), {
-      ledger: { create: true },
+      commitLog: { create: true },
       consistency: 'session',
       pool: { maximumSize: connections },
       failBack: { afterMs: 3_000 },

@@ -1,6 +1,6 @@
 import type { Mariadb, Transaction } from '@ha/mariadb'
 
-/** Accounts with balances; what is moved between them is neither lost nor doubled. */
+/** Accounts with balances. Each transfer between them is applied exactly once. */
 export class Accounts {
   readonly #db: Mariadb
 
@@ -8,7 +8,7 @@ export class Accounts {
     this.#db = db
   }
 
-  /** Makes the tables, and `count` accounts with 1 000 each, where they are not there yet. */
+  /** Creates the tables, and `count` accounts with a balance of 1 000 each, unless they exist. */
   async open(count: number): Promise<void> {
     await this.#db.query('CREATE TABLE IF NOT EXISTS accounts (id INT PRIMARY KEY, balance BIGINT NOT NULL)')
     await this.#db.query(
@@ -18,10 +18,10 @@ export class Accounts {
     await this.#db.batch('INSERT IGNORE INTO accounts VALUES (?, 1000)', rows)
   }
 
-  /** Moves money. The callback may run several times; what it does is there once or not at all. */
+  /** Transfers money. The callback may run several times; its effect is committed once or not at all. */
   async transfer(number: number, sender: number, receiver: number, amount: number): Promise<void> {
     await this.#db.transaction(async (transaction) => {
-      // Always in one order: two transfers in opposite directions would else wait for each other.
+      // Accounts are updated in ascending order, so that two opposite transfers cannot deadlock.
       const [low, high] = sender < receiver ? [-amount, amount] : [amount, -amount]
       await add(transaction, Math.min(sender, receiver), low)
       await add(transaction, Math.max(sender, receiver), high)
@@ -29,8 +29,8 @@ export class Accounts {
     })
   }
 
-  /** What lies on all accounts together, and how many transfers there were: one state, on any server that has it. */
-  async sum(): Promise<{ readonly balance: number; readonly transfers: number }> {
+  /** The sum of all balances and the number of transfers, read from one snapshot on any server that is up to date. */
+  async totals(): Promise<{ readonly balance: number; readonly transfers: number }> {
     return this.#db.readOnly(
       async (transaction) => {
         const [balances] = await transaction.query<{ sum: string }>(

@@ -12,7 +12,7 @@ it('moves every amount once while its database server is killed', async () => {
   const lab = openLab(inject('lab'))
   const child = spawn(process.execPath, [service], { env: { ...process.env, MARIADB_URL: lab.url } })
   const lines: string[] = []
-  await hear(child, lines)
+  await readLines(child, lines)
   await setTimeout(1_000)
   await lab.kill('db1')
   await setTimeout(5_000)
@@ -28,8 +28,8 @@ it('moves every amount once while its database server is killed', async () => {
   expect(last['moved']).toBeGreaterThan(100)
 })
 
-// Collects what the service prints; resolves with its first line, which says that it is ready.
-async function hear(child: ChildProcess, lines: string[]): Promise<void> {
+// Collects the output of the service; resolves once the service reports that it is ready.
+async function readLines(child: ChildProcess, lines: string[]): Promise<void> {
   const { stdout } = child
   if (stdout === null) throw new Error('the service has no output')
   const output = createInterface({ input: stdout })
