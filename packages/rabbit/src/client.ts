@@ -33,6 +33,7 @@ import {
 import type { Publisher } from './publisher/publisher.ts'
 import { Publishers } from './publisher/publishers.ts'
 import { type DrainReport, Shutdown } from './shutdown.ts'
+import { DeclaredTopology } from './topology/declare.ts'
 
 /** A limit for one wait. */
 export interface WaitLimit {
@@ -41,7 +42,7 @@ export interface WaitLimit {
   readonly signal?: AbortSignal
 }
 
-/** What the world gives to a client; a test gives other things. */
+/** Injectable dependencies; replaced in tests. */
 interface RabbitDeps {
   readonly clock: Clock
   readonly random: () => number
@@ -49,9 +50,9 @@ interface RabbitDeps {
 }
 
 /**
- * A client of a RabbitMQ cluster. Returns at once; the first publisher, consumer or declaration begins to dial.
- * Beside a URL, `more` takes what it has no words for, such as the topology. Throws `config-invalid` when an option
- * cannot be used.
+ * Creates a client of a RabbitMQ cluster. Returns at once; the first publisher, consumer or declaration starts to
+ * connect. `more` takes the options that a URL cannot express, such as the topology. Throws `config-invalid` for an
+ * invalid option.
  */
 export function createRabbit(options: RabbitOptions): Rabbit
 export function createRabbit(url: string, more?: BesideUrl): Rabbit
@@ -75,10 +76,10 @@ function createDriver({
   return amqpDriver({ username, password, vhost, tls, heartbeatSec, connectionName: name })
 }
 
-// How long a planned move waits for the confirms of what was sent on the old connection.
+// How long a planned move waits for the confirms of messages that were sent on the old connection.
 const maxDrainBeforeMoveMs = 2_000
 
-/** One client of a cluster: a connection for publishing and one for consuming, each kept alive on its own. */
+/** A client of a cluster: one connection for publishing and one for consuming, each with its own failover. */
 export class Rabbit implements AsyncDisposable {
   readonly #options: ResolvedOptions
   readonly #deps: RabbitDeps
@@ -86,32 +87,36 @@ export class Rabbit implements AsyncDisposable {
   readonly #events = new Emitter<RabbitEvents>()
   readonly #runner: Runner<AmqpConnection>
   readonly #links: Links
+  readonly #topology: DeclaredTopology
   readonly #consumers: Consumers
   readonly #publishers: Publishers
   readonly #shutdown: Shutdown
   #lastFailover: RabbitFailover | undefined
 
-  constructor(options: ResolvedOptions, parts: RabbitDeps) {
-    const { clock, random } = parts
+  constructor(options: ResolvedOptions, deps: RabbitDeps) {
+    const { clock, random } = deps
     this.#options = options
-    this.#deps = parts
-    this.#driver = parts.driver(options)
+    this.#deps = deps
+    this.#driver = deps.driver(options)
     this.#links = createLinks(options, {
       clock,
       random,
       driver: this.#driver,
       addresses: options.addresses,
-      // A planned move costs nobody a duplicate when the old connection first confirms what was sent on it.
+      // A planned move causes no duplicates when the old connection first confirms what was sent on it.
       beforeMove: async (role) => {
         if (role === 'publish') await this.#publishers.drainBeforeMove(maxDrainBeforeMoveMs)
       },
     })
-    this.#consumers = new Consumers({ clock, options, link: this.#links.consume, events: this.#events })
+    const { consume: link } = this.#links
+    const { topology, declareTimeoutMs: timeoutMs } = options
+    this.#topology = new DeclaredTopology({ clock, topology, link, timeoutMs })
+    this.#consumers = new Consumers({ clock, options, link, topology: this.#topology, events: this.#events })
     this.#publishers = new Publishers({
       clock,
       options,
       link: this.#links.publish,
-      routes: this.#consumers,
+      topology: this.#topology,
       idPrefix: randomUUID().slice(0, 18),
       onStalled: (unconfirmed, forMs) => this.#events.emit('stalled', { unconfirmed, forMs }),
     })
@@ -129,31 +134,31 @@ export class Rabbit implements AsyncDisposable {
     this.#events.on('failover', (failover) => {
       this.#lastFailover = failover
     })
-    this.#consumers.start()
+    this.#topology.start()
   }
 
-  /** What happens: `failover`, `blocked`, `stalled`, `consumerLost`, `topologyConflict` and others. */
+  /** Events of the client: `failover`, `blocked`, `stalled`, `consumerLost`, `topologyConflict` and others. */
   get events(): Events<RabbitEvents> {
     return this.#events
   }
 
   /**
-   * Resolves when every connection in use is up and everything declared so far is in place. Rejects with `refused`,
+   * Resolves when every connection in use is ready and everything declared so far exists. Rejects with `refused`,
    * `topology-conflict`, with `closed` when the client ends or, by default after 30 s, with `timed-out` and the
-   * reason. The client goes on trying either way.
+   * reason. The client continues to connect either way.
    */
   ready({ timeoutMs = 30_000, signal }: WaitLimit = {}): Promise<void> {
-    const { started: begun } = this.#shutdown
-    return waitUntilReady(this.#deps.clock, this.#links, { timeoutMs, signal, closing: begun })
+    const { started: closing } = this.#shutdown
+    return waitUntilReady(this.#deps.clock, this.#links, { timeoutMs, signal, closing })
   }
 
-  /** A publisher with a confirm channel of its own. Without an exchange of its own it publishes to the default one. */
+  /** Creates a publisher with its own confirm channel. Without `exchange` it publishes to the default exchange. */
   publisher<T = unknown>(options: PublisherOptions<T> = {}): Publisher<T> {
     this.#shutdown.checkOpen()
-    return this.#publishers.publisher(resolvePublisherOptions(options))
+    return this.#publishers.createPublisher(resolvePublisherOptions(options))
   }
 
-  /** Consumes a queue from now on, on every connection. */
+  /** Consumes a queue until the consumer is stopped; subscribes again after each failover. */
   consume<T = unknown>(
     queue: string,
     handler: DeliveryHandler<T>,
@@ -164,9 +169,9 @@ export class Rabbit implements AsyncDisposable {
   }
 
   /**
-   * Runs `work` on a channel of its own, for what this package has no word for. Settles by `timeoutMs` (default
-   * 10 000), and the channel ends with it. Tried again only where nothing was done, or, with `repeatable: true`, where
-   * that is not known. What `work` itself throws while its channel stands is thrown as it is.
+   * Runs `work` on a channel of its own, for features that this package does not have. Settles within `timeoutMs`
+   * (default 10 000), and then closes the channel. Repeats `work` only when it had no effect, or, with
+   * `repeatable: true`, when that is unknown. An error of `work` while its channel is open is thrown unchanged.
    */
   withChannel<T>(
     work: (channel: Channel) => Promise<T>,
@@ -175,28 +180,28 @@ export class Rabbit implements AsyncDisposable {
     return runWithChannel(this.#runner, { name: 'withChannel', timeoutMs, signal, repeatable }, work)
   }
 
-  /** What a queue of the topology is called on the broker now: of an `ephemeral()` one, the server's name for it. */
+  /** The current name of a queue on the broker. The server chooses the name of an `ephemeral()` queue. */
   nameOf(queue: string): string {
-    return this.#consumers.nameOf(queue)
+    return this.#topology.queueName(queue)
   }
 
-  /** What the client believes and does, as plain data. */
+  /** The state of the client, as plain data. */
   health(): RabbitHealth {
     const publish = this.#links.publish.health()
     const consume = this.#links.consume.health()
-    const { buffer: space, unconfirmed } = this.#publishers
+    const { buffer, unconfirmed } = this.#publishers
     const { error: _, ...lastFailover } = this.#lastFailover ?? { error: undefined }
     return {
       state: worstState(publish.state, consume.state),
       publish,
       consume,
-      outbox: { messages: space.messages, bytes: space.bytes, unconfirmed, waiting: space.waiting },
-      consumers: this.#consumers.consumers,
+      outbox: { messages: buffer.messages, bytes: buffer.bytes, unconfirmed, waiting: buffer.waiting },
+      consumers: this.#consumers.health,
       lastFailover: 'role' in lastFailover ? lastFailover : undefined,
     }
   }
 
-  /** The driver's own connections, for what only it can do. Gone with the next failover. */
+  /** The connections of the driver, for what only it can do. Valid until the next failover. */
   unwrap(): Readonly<Partial<Record<Role, ChannelModel>>> {
     const publish = leaseOf(this.#links.publish.state)?.connection.model
     const consume = leaseOf(this.#links.consume.state)?.connection.model
@@ -204,15 +209,15 @@ export class Rabbit implements AsyncDisposable {
   }
 
   /**
-   * Stops consuming and publishing and waits for what is under way, up to `timeoutMs` (default 10 000). Never
-   * rejects; the promises of what was left say what is known. Called again, also by `close`, it can only become
-   * shorter.
+   * Stops consuming and publishing, and waits for running handlers and unconfirmed messages, up to `timeoutMs` (default
+   * 10 000). Never rejects; the promises of the remaining messages reject with their outcome. A later call, also of
+   * `close`, can only shorten the time.
    */
   drain({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
     return this.#shutdown.drain(timeoutMs)
   }
 
-  /** Drains and ends the connections, all within `timeoutMs` (default 5 000). Never rejects; idempotent. */
+  /** Drains and closes the connections, all within `timeoutMs` (default 5 000). Never rejects; idempotent. */
   close({ timeoutMs = 5_000 }: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
     return this.#shutdown.close(timeoutMs)
   }
@@ -235,17 +240,17 @@ export class Rabbit implements AsyncDisposable {
 }
 
 /**
- * Runs `work` on a channel of its own, which ends with the work, and at the latest with the operation. What the work
- * throws while its channel stands is its own affair: neither judged nor tried again, and thrown as it is.
+ * Runs `work` on a channel of its own, which is closed after the work, at the latest at the end of the operation. An error
+ * of the work while its channel is open is an error of the application: it is neither classified nor retried.
  */
 async function runWithChannel<T>(
   runner: Runner<AmqpConnection>,
   operation: Operation,
   work: (channel: Channel) => Promise<T>,
 ): Promise<T> {
-  const worked = await run(runner, operation, (connection, until) => runWork(connection, until(), work))
-  if (worked.kind === 'threw') throw worked.thrown
-  return worked.value
+  const result = await run(runner, operation, (connection, until) => runWork(connection, until(), work))
+  if (result.kind === 'threw') throw result.thrown
+  return result.value
 }
 
 type WorkResult<T> =
@@ -257,13 +262,13 @@ async function runWork<T>(
   signal: AbortSignal,
   work: (channel: Channel) => Promise<T>,
 ): Promise<WorkResult<T>> {
-  const { channel, closed: over, discard } = await openChannel(connection, signal)
-  // Work that goes on behind its deadline must not keep the channel.
+  const { channel, closed, discard } = await openChannel(connection, signal)
+  // Work that continues after its deadline must not keep the channel.
   signal.addEventListener('abort', discard, { once: true })
   try {
     return { kind: 'done', value: await work(channel) }
   } catch (thrown) {
-    if (over.aborted) throw thrown
+    if (closed.aborted) throw thrown
     return { kind: 'threw', thrown }
   } finally {
     signal.removeEventListener('abort', discard)
@@ -271,9 +276,9 @@ async function runWork<T>(
   }
 }
 
-/** What a client believes and does, as plain data without any secret. */
+/** The state of a client, as plain data without secrets. */
 export interface RabbitHealth {
-  /** `ready` when every connection in use is; else what the worst of them does. */
+  /** `ready` when every connection in use is ready; otherwise the worst state of them. */
   readonly state: LinkHealth['state']
   readonly publish: LinkHealth
   readonly consume: LinkHealth
@@ -283,16 +288,15 @@ export interface RabbitHealth {
 }
 
 export interface PublishBufferHealth {
-  /** Accepted and not settled. */
+  /** Number of messages that are accepted and not settled. */
   readonly messages: number
   readonly bytes: number
-  /** Sent and not confirmed. */
+  /** Number of messages that were sent and not confirmed. */
   readonly unconfirmed: number
-  /** Publishes that wait for room. */
+  /** Number of publishes that wait for space. */
   readonly waiting: number
 }
 
-// From what is best to what is worst for those who wait.
 const statesFromBestToWorst: readonly LinkHealth['state'][] = [
   'ready',
   'suspended',
@@ -302,7 +306,7 @@ const statesFromBestToWorst: readonly LinkHealth['state'][] = [
   'closed',
 ]
 
-/** The worse of two connections; one that was never used does not count. */
+/** The worse of two states. An unused connection (`idle`) does not count. */
 function worstState(a: LinkHealth['state'], b: LinkHealth['state']): LinkHealth['state'] {
   return statesFromBestToWorst.indexOf(a) > statesFromBestToWorst.indexOf(b) ? a : b
 }

@@ -28,7 +28,7 @@ import { type Codec, json } from './codec.ts'
 import type { ConsumeSettings } from './consumer/consumer.ts'
 import type { DeliveryHandler } from './consumer/delivery.ts'
 import type { PublishBufferOptions } from './publisher/publish-buffer.ts'
-import type { PublishingSettings } from './publisher/publishers.ts'
+import type { PublisherSettings } from './publisher/publisher.ts'
 import type { Topology } from './topology/topology.ts'
 import { validateTopology } from './topology/validate.ts'
 
@@ -218,7 +218,7 @@ export interface ConsumeOptions<T> {
 }
 
 /** A publisher's options, checked and completed. */
-export function resolvePublisherOptions<T>(options: PublisherOptions<T>): PublishingSettings<T> {
+export function resolvePublisherOptions<T>(options: PublisherOptions<T>): PublisherSettings<T> {
   const table = {
     exchange: amqpName(),
     key: amqpName(),
@@ -226,7 +226,7 @@ export function resolvePublisherOptions<T>(options: PublisherOptions<T>): Publis
     // More does not help a broker, and the driver's own book-keeping slows down with thousands.
     maxInFlight: count({ default: 512, min: 1, max: 4_096 }),
   }
-  return resolveOptions<PublishingSettings<T>>(table, options, 'publisher')
+  return resolveOptions<PublisherSettings<T>>(table, options, 'publisher')
 }
 
 /** A consumer's options, checked and completed. */

@@ -30,29 +30,29 @@ export interface ConsumeSettings<T> {
   readonly arguments: Readonly<Record<string, unknown>>
 }
 
-/** What a consumer tells its client. */
+/** The events of a consumer. */
 export interface ConsumerCallbacks {
-  /** The broker took the subscription away, though the connection stands. */
+  /** The broker ended the subscription while the connection stays open. */
   readonly onLost: (error: Error) => void
-  /** The queue does not exist (any more). */
+  /** The queue does not exist. */
   readonly onQueueMissing: () => void
-  /** A message was answered for a handler that had finished earlier. */
+  /** A redelivered message was answered with the result of a handler that had finished earlier. */
   readonly onAckReplayed: (messageId: string) => void
-  /** A handler finished when its channel was gone, and nothing names the message: it will run again. */
+  /** A handler finished after its channel was closed, and the message has no id: the handler will run again. */
   readonly onAckLost: () => void
   readonly onHandlerFailed: (messageId: string | undefined, error: Error) => void
 }
 
-interface ConsumerDeps {
+export interface ConsumerDeps {
   readonly clock: Clock
-  /** Shared by all consumers of the queue: the broker hands out again to any of them. */
+  /** Shared by all consumers of the queue: the broker redelivers to any of them. */
   readonly redeliveries: RedeliveryCache
   readonly callbacks: ConsumerCallbacks
-  /** Begins the consumer tag that `rabbitmqctl list_consumers` shows. */
+  /** Prefix of the consumer tag that `rabbitmqctl list_consumers` shows. */
   readonly tagPrefix: string
-  /** What the queue is called on the broker now. */
+  /** The current name of the queue on the broker. */
   readonly queueName: () => string
-  /** What a consumer of this queue has to say on a broker of that version. */
+  /** The arguments that a consumer of this queue needs on a broker of that version. */
   readonly argumentsFor: (version: string) => Readonly<Record<string, unknown>>
 }
 
@@ -63,27 +63,27 @@ type ConsumerState =
 
 /** How a consumer ended. */
 export interface StopReport {
-  /** Handlers that were still at work when the time was up; their messages go back to the queue. */
+  /** Handlers still running at the deadline; their messages return to the queue. */
   readonly abandoned: number
 }
 
-/** One subscription, kept on every connection: each has a channel of its own. */
+/** A consumer of one queue: subscribes on every connection, on a channel of its own. */
 export class QueueConsumer<T> {
   readonly #settings: ConsumeSettings<T>
   readonly #deps: ConsumerDeps
   readonly #finished = new Notifier()
-  /** Fires when the time is up of anybody who wants it stopped. */
+  /** Fires at the earliest deadline of all calls of {@link stop}. */
   readonly #deadline = linkedController()
   #state: ConsumerState = { kind: 'none' }
   #subscriptions = 0
   #running = 0
 
-  constructor(settings: ConsumeSettings<T>, parts: ConsumerDeps) {
+  constructor(settings: ConsumeSettings<T>, deps: ConsumerDeps) {
     this.#settings = settings
-    this.#deps = parts
+    this.#deps = deps
   }
 
-  /** How many handlers are at work. */
+  /** Number of running handlers. */
   get running(): number {
     return this.#running
   }
@@ -95,18 +95,18 @@ export class QueueConsumer<T> {
   }
 
   /**
-   * Takes no more messages, and lets the handlers at work finish until the signal fires. Of all who ask, the first
-   * signal counts; the report is the same for all.
+   * Takes no more messages, and lets running handlers finish until the signal fires. With several calls, the first
+   * signal to fire counts; all of them get the same report.
    */
   async stop(signal: AbortSignal): Promise<StopReport> {
-    const hurry = (): void => this.#deadline.abort(signal.reason)
-    if (signal.aborted) hurry()
-    else signal.addEventListener('abort', hurry, { once: true })
+    const onDeadline = (): void => this.#deadline.abort(signal.reason)
+    if (signal.aborted) onDeadline()
+    else signal.addEventListener('abort', onDeadline, { once: true })
     try {
       if (this.#state.kind !== 'stopped') this.#state = { kind: 'stopped', report: this.#stop() }
       return await this.#state.report
     } finally {
-      signal.removeEventListener('abort', hurry)
+      signal.removeEventListener('abort', onDeadline)
     }
   }
 
@@ -116,10 +116,10 @@ export class QueueConsumer<T> {
     try {
       await open?.cancel(signal)
       while (this.#running > 0) await this.#finished.wait(signal)
-      // The broker closes a channel after everything that was said on it: the last acks have arrived.
+      // The broker processes the frames of a channel in order: after close-ok, it has the last acks.
       await open?.close(signal)
     } catch (error) {
-      // Out of time: what is unanswered goes back to the queue with its channel.
+      // The deadline has passed: closing the channel returns unanswered messages to the queue.
       open?.discard(asError(error))
     }
     return { abandoned: this.#running }
@@ -130,7 +130,7 @@ export class QueueConsumer<T> {
     const { queueName, argumentsFor, tagPrefix } = this.#deps
     this.#discardPrevious()
     this.#subscriptions += 1
-    const asked = {
+    const request = {
       queue: queueName(),
       tag: `${tagPrefix}-${this.#subscriptions}`,
       prefetch,
@@ -138,7 +138,7 @@ export class QueueConsumer<T> {
       arguments: { ...argumentsFor(connection.version), ...given },
       onMessage: (from: Subscription, message: ConsumeMessage | null) => this.#onMessage(from, message),
     }
-    const subscription = await subscribe(connection, asked, signal).catch((thrown: unknown) => {
+    const subscription = await subscribe(connection, request, signal).catch((thrown: unknown) => {
       throw this.#missingQueueError(thrown)
     })
     if (this.#state.kind === 'stopped') {
@@ -151,15 +151,16 @@ export class QueueConsumer<T> {
     })
   }
 
-  // With its queue made anew, the consumer is put back though nobody has told it of an end: one subscription at a time.
+  // When its queue was declared again, the consumer subscribes again though its old subscription has not ended. There is
+  // one subscription at a time.
   #discardPrevious(): void {
     if (this.#state.kind !== 'open') return
     const { subscription } = this.#state
     this.#state = { kind: 'none' }
-    subscription.discard(rabbitError('lost', 'subscribed anew', { retryable: true }))
+    subscription.discard(rabbitError('lost', 'replaced by a new subscription', { retryable: true }))
   }
 
-  // Never throws: the driver would close the channel, and on the notice of a cancel the whole connection.
+  // Never throws: the driver would close the channel, or, for a cancel notification, the whole connection.
   #onMessage(from: Subscription, message: ConsumeMessage | null): void {
     if (message === null) {
       const text = `the broker cancelled the consumer of '${this.#settings.queue}'`
@@ -170,58 +171,58 @@ export class QueueConsumer<T> {
     }
     if (this.#state.kind === 'stopped') return
     const messageId = idOf(message)
-    const handout = { message, channel: from.channel, closed: from.closed }
-    const arrival = this.#deps.redeliveries.onDelivery(messageId, handout)
-    if (arrival.kind === 'run') void this.#run(arrival.run, messageId)
-    if (arrival.kind !== 'answered') return
-    sendDisposition(handout, arrival.disposition)
-    this.#deps.callbacks.onAckReplayed(arrival.messageId)
+    const delivery = { message, channel: from.channel, closed: from.closed }
+    const decision = this.#deps.redeliveries.onDelivery(messageId, delivery)
+    if (decision.kind === 'run') void this.#run(decision.run, messageId)
+    if (decision.kind !== 'answered') return
+    sendDisposition(delivery, decision.disposition)
+    this.#deps.callbacks.onAckReplayed(decision.messageId)
   }
 
   async #run(run: HandlerRun, messageId: string | undefined): Promise<void> {
     this.#running += 1
-    let handout = run.latest
-    let disposition = await this.#call(handout, messageId)
-    // The handler gave up because its channel went, and the message has come again meanwhile: it runs once more.
-    while (disposition === 'again' && run.latest !== handout) {
-      handout = run.latest
-      disposition = await this.#call(handout, messageId)
+    let delivery = run.latest
+    let disposition = await this.#call(delivery, messageId)
+    // The handler failed because its channel was closed, and the message was redelivered meanwhile: run it again.
+    while (disposition === 'again' && run.latest !== delivery) {
+      delivery = run.latest
+      disposition = await this.#call(delivery, messageId)
     }
     this.#finish(run, messageId, disposition)
     this.#running -= 1
     this.#finished.notifyAll()
   }
 
-  async #call(handout: ChannelDelivery, messageId: string | undefined): Promise<Disposition | 'again'> {
+  async #call(received: ChannelDelivery, messageId: string | undefined): Promise<Disposition | 'again'> {
     const { queue, handler, codec, onError, requeueDelayMs } = this.#settings
-    const { message, closed: over } = handout
+    const { message, closed } = received
     try {
-      const delivery: Delivery<T> = deliveryOf(message, queue, codec, over)
+      const delivery: Delivery<T> = deliveryOf(message, queue, codec, closed)
       return dispositionOf(await handler(delivery), queue)
     } catch (thrown) {
-      if (over.aborted) return 'again'
+      if (closed.aborted) return 'again'
       this.#deps.callbacks.onHandlerFailed(messageId, asError(thrown))
-      // At once it would come straight back: a message that always fails must not spin.
-      if (onError === 'requeue') await this.#deps.clock.sleep(requeueDelayMs, over).catch(() => undefined)
+      // The broker redelivers a requeued message immediately: without the delay, a message that always fails would loop.
+      if (onError === 'requeue') await this.#deps.clock.sleep(requeueDelayMs, closed).catch(() => undefined)
       return onError
     }
   }
 
-  // Nobody confirms an ack: one that was written to a dying connection looks like any other. So every answer is
-  // remembered, not only those that had no channel left.
+  // The broker does not confirm acks: one written to a failing connection looks like any other. So every answer is
+  // cached, not only those whose channel was closed.
   #finish(run: HandlerRun, messageId: string | undefined, disposition: Disposition | 'again'): void {
-    const { redeliveries: replay, callbacks: reports } = this.#deps
+    const { redeliveries, callbacks } = this.#deps
     if (disposition === 'again') {
-      replay.onHandled(messageId, run, undefined)
+      redeliveries.onHandled(messageId, run, undefined)
       return
     }
-    const isSaid = sendDisposition(run.latest, disposition)
-    const isRemembered = replay.onHandled(messageId, run, disposition)
-    if (!isSaid && !isRemembered && disposition !== 'requeue') reports.onAckLost()
+    const isSent = sendDisposition(run.latest, disposition)
+    const isCached = redeliveries.onHandled(messageId, run, disposition)
+    if (!isSent && !isCached && disposition !== 'requeue') callbacks.onAckLost()
   }
 
   #onClosed(subscription: Subscription, connection: AmqpConnection): void {
-    // With its connection gone, the link puts everything back by itself.
+    // After the loss of a connection, the link repeats all declarations.
     if (!connection.closed.aborted) this.#reportLost(subscription, asError(subscription.closed.reason))
   }
 
@@ -239,27 +240,27 @@ export class QueueConsumer<T> {
   }
 }
 
-/** What a subscription asks of the broker. */
+/** The parameters of a subscription. */
 interface SubscribeRequest {
   readonly queue: string
-  /** Never used before: a tag that the broker knows already ends the whole connection. */
+  /** Unique: the broker closes the connection when a consumer tag is already in use. */
   readonly tag: string
   readonly prefetch: number
   readonly exclusive: boolean
   readonly arguments: Readonly<Record<string, unknown>>
-  /** Hears every message, and null when the broker takes the subscription away. Never throws. */
+  /** Called with every message, and with null when the broker cancels the subscription. Must not throw. */
   readonly onMessage: (subscription: Subscription, message: ConsumeMessage | null) => void
 }
 
 /** Subscribes to a queue on a channel of its own. */
 async function subscribe(
   connection: AmqpConnection,
-  asked: SubscribeRequest,
+  request: SubscribeRequest,
   signal: AbortSignal,
 ): Promise<Subscription> {
   const guard = await openChannel(connection, signal)
-  const subscription = new Subscription(guard, asked.tag)
-  const { queue, tag, prefetch, exclusive, arguments: args, onMessage } = asked
+  const subscription = new Subscription(guard, request.tag)
+  const { queue, tag, prefetch, exclusive, arguments: args, onMessage } = request
   const { channel } = guard
   try {
     await raceAbort(channel.prefetch(prefetch), signal, () => undefined)
@@ -290,32 +291,32 @@ class Subscription {
     return this.#guard.channel
   }
 
-  /** Fires when nothing that came on it can be answered any more: the broker hands it out again. */
+  /** Fires when its messages can no longer be answered: the broker redelivers them. */
   get closed(): AbortSignal {
     return this.#scope.signal
   }
 
-  /** Ends it without waiting: what is unanswered goes back to the queue. */
+  /** Closes its channel without waiting: unanswered messages return to the queue. */
   discard(reason: Error): void {
     this.#scope.abort(reason)
     this.#guard.discard()
   }
 
-  /** Asks for no more messages, and waits for the broker's word on it. */
+  /** Cancels the consumer and waits for cancel-ok. */
   cancel(signal: AbortSignal): Promise<void> {
     return this.#request(() => this.channel.cancel(this.#tag), signal)
   }
 
-  /** Ends its channel, and waits for the broker's word on it: everything that was said before has arrived. */
+  /** Closes its channel and waits for close-ok: by then the broker has processed all acks. */
   close(signal: AbortSignal): Promise<void> {
     return this.#request(() => this.channel.close(), signal)
   }
 
-  // A channel that is gone is told nothing.
-  async #request(tell: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
+  // A closed channel takes no request.
+  async #request(send: () => Promise<unknown>, signal: AbortSignal): Promise<void> {
     const either = linkedController(signal, this.closed)
     try {
-      if (!this.closed.aborted) await raceAbort(tell(), either.signal, () => undefined)
+      if (!this.closed.aborted) await raceAbort(send(), either.signal, () => undefined)
     } catch (error) {
       if (signal.aborted) throw error
     } finally {

@@ -2,13 +2,13 @@ import type { Codec } from '../codec.ts'
 import type { Channel, ConsumeMessage } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
 
-/** What becomes of a delivery: done with, back into the queue, or away (to the dead-letter exchange, if there is one). */
+/** The answer to a delivery: acknowledge it, requeue it, or reject it (to the dead-letter exchange, if there is one). */
 export type Disposition = 'ack' | 'requeue' | 'reject'
 
-/** One message on its way through a handler. */
+/** One message, as its handler receives it. */
 export interface Delivery<T> {
   readonly body: T
-  /** The bytes as they came. */
+  /** The encoded body. */
   readonly content: Buffer
   readonly queue: string
   readonly exchange: string
@@ -18,35 +18,35 @@ export interface Delivery<T> {
   readonly correlationId: string | undefined
   readonly replyTo: string | undefined
   readonly type: string | undefined
-  /** Whether the broker has handed it out before. */
+  /** Whether the broker has delivered it before. */
   readonly redelivered: boolean
-  /** How often it was handed out before, as a quorum queue counts it; undefined elsewhere. */
+  /** Number of earlier deliveries, as a quorum queue counts them; undefined for other queues. */
   readonly deliveryCount: number | undefined
-  /** Fires when its channel is gone: the broker will hand the message out again. */
+  /** Fires when its channel is closed: the broker will redeliver the message. */
   readonly signal: AbortSignal
 }
 
 /**
- * Handles one delivery. Returning nothing means `ack`, and so does whatever is no text; what it throws, or a word
- * that means nothing, is handled as the consumer's `onError` says.
+ * Handles one delivery. A result that is not a string means `ack`, and so does none. An error, or a string that is no
+ * disposition, is handled according to `onError` of the consumer.
  */
 export type DeliveryHandler<T> = (delivery: Delivery<T>) => Handled | Promise<Handled>
 
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing is the usual one.
 type Handled = Disposition | void
 
-/** What a handler's result means. Throws at a text that is none of the words. */
+/** The disposition that a handler's result means. Throws for a string that is no disposition. */
 export function dispositionOf(result: unknown, queue: string): Disposition {
   if (typeof result !== 'string') return 'ack'
-  const word = words.find((known) => known === result)
-  if (word !== undefined) return word
-  const expected = `expected ${words.join(', ')} or nothing`
+  const disposition = dispositions.find((known) => known === result)
+  if (disposition !== undefined) return disposition
+  const expected = `expected ${dispositions.join(', ')} or nothing`
   throw rabbitError('config-invalid', `the handler of '${queue}' returned '${result}': ${expected}`)
 }
 
-const words: readonly Disposition[] = ['ack', 'requeue', 'reject']
+const dispositions: readonly Disposition[] = ['ack', 'requeue', 'reject']
 
-/** The delivery that a handler sees; throws what the codec throws. */
+/** Decodes a message; throws what the codec throws. */
 export function deliveryOf<T>(
   message: ConsumeMessage,
   queue: string,
@@ -73,7 +73,7 @@ export function deliveryOf<T>(
   }
 }
 
-/** The name that the publisher gave to a message. */
+/** The message id that the publisher has set. */
 export function idOf(message: ConsumeMessage): string | undefined {
   return textOf(message.properties.messageId)
 }
@@ -82,32 +82,32 @@ function textOf(value: unknown): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** A message and the channel that it came on: the only one on which it can be answered. */
+/** A message with the channel that delivered it: only on this channel can it be answered. */
 export interface ChannelDelivery {
   readonly message: ConsumeMessage
   readonly channel: Channel
-  /** Fires when it can no longer be answered: the broker hands the message out again. */
+  /** Fires when it can no longer be answered: the broker redelivers the message. */
   readonly closed: AbortSignal
 }
 
-/** A handler at work. */
+/** A running handler. */
 export interface HandlerRun {
-  /** What its answer goes to: what came last of its message. */
+  /** The latest delivery of its message: its answer is sent there. */
   latest: ChannelDelivery
 }
 
-/** Answers a handout on its own channel. False when that channel is gone: nothing was said. */
+/** Sends the answer to a delivery. False when its channel is closed: nothing was sent. */
 export function sendDisposition(
-  { message, channel, closed: over }: ChannelDelivery,
+  { message, channel, closed }: ChannelDelivery,
   disposition: Disposition,
 ): boolean {
-  if (over.aborted) return false
+  if (closed.aborted) return false
   try {
     if (disposition === 'ack') channel.ack(message)
     else channel.nack(message, false, disposition === 'requeue')
     return true
   } catch {
-    // The driver knows of the end before its event has come: the same as gone.
+    // The driver throws on a closed channel even before its `close` event.
     return false
   }
 }

@@ -1,13 +1,13 @@
 import type { Clock } from '@ha/core'
 import type { ChannelDelivery, Disposition, HandlerRun } from './delivery.ts'
 
-/** What is to be done about a message that has come. */
+/** What to do with a delivered message. */
 export type DeliveryDecision =
-  /** Its handler is to run. */
+  /** Run its handler. */
   | { readonly kind: 'run'; readonly run: HandlerRun }
-  /** Its handler is at work, and its answer will go to what came now. */
+  /** Its handler is running; the answer will be sent on this delivery. */
   | { readonly kind: 'joined' }
-  /** Its handler finished earlier; the answer did not arrive and is given again. */
+  /** Its handler finished earlier; the broker did not receive the answer, which is sent again. */
   | { readonly kind: 'answered'; readonly messageId: string; readonly disposition: Disposition }
 
 type CacheEntry =
@@ -15,23 +15,23 @@ type CacheEntry =
   | {
       readonly kind: 'settled'
       readonly disposition: Disposition
-      /** Fires when the channel is gone on which it was answered. */
-      readonly over: AbortSignal
+      /** Fires when the channel is closed on which it was answered. */
+      readonly closed: AbortSignal
       readonly atMs: number
     }
-  /** Two messages of that id were at work at once: it names neither. */
+  /** Handlers of two messages with this id ran at once: the id identifies neither. */
   | { readonly kind: 'shared'; readonly atMs: number }
 
-// Ids of some 40 bytes: ten thousand are under two megabytes. The broker hands out again within seconds; ten minutes
-// also cover a node that was away.
+// With ids of about 40 bytes, ten thousand entries take less than 2 MB. The broker redelivers within seconds; ten
+// minutes also cover the restart of a node.
 const maxEntries = 10_000
 const maxAgeMs = 600_000
 
 /**
- * Knows by their ids the messages of a queue that handlers are at work on, or have decided about, so that a message
- * whose answer did not arrive is answered without running its handler a second time in this process. It recognises
- * only what the broker marks as handed out before, and whose earlier channel is gone: anything else under a known id
- * is another message, and its handler runs.
+ * Remembers, by message id, the messages of a queue whose handlers are running or have finished. A redelivered message
+ * whose answer did not reach the broker is answered without a second run of its handler in this process. A message
+ * counts as redelivered only when the broker marks it so and its earlier channel is closed: anything else with a known
+ * id is another message, and its handler runs.
  */
 export class RedeliveryCache {
   readonly #clock: Clock
@@ -41,18 +41,18 @@ export class RedeliveryCache {
     this.#clock = clock
   }
 
-  /** Decides about a message that has come. */
-  onDelivery(messageId: string | undefined, handout: ChannelDelivery): DeliveryDecision {
-    const run: HandlerRun = { latest: handout }
+  /** Decides what to do with a delivered message. */
+  onDelivery(messageId: string | undefined, delivery: ChannelDelivery): DeliveryDecision {
+    const run: HandlerRun = { latest: delivery }
     if (messageId === undefined) return { kind: 'run', run }
     const known = this.#find(messageId)
-    const again = known !== undefined && isRedelivery(known, handout)
+    const again = known !== undefined && isRedelivery(known, delivery)
     if (again && known.kind === 'running') {
-      known.run.latest = handout
+      known.run.latest = delivery
       return { kind: 'joined' }
     }
     if (again && known.kind === 'settled') {
-      this.#keep(messageId, { ...known, over: handout.closed })
+      this.#keep(messageId, { ...known, closed: delivery.closed })
       return { kind: 'answered', messageId, disposition: known.disposition }
     }
     const isShared = known !== undefined && known.kind !== 'settled'
@@ -61,19 +61,19 @@ export class RedeliveryCache {
   }
 
   /**
-   * Notes how a run ended: with its answer, or without one when its message is to come again. True when the answer is
-   * remembered.
+   * Records the end of a run: with its answer, or without one when its message will be redelivered. True when the
+   * answer is cached.
    */
   onHandled(messageId: string | undefined, run: HandlerRun, disposition: Disposition | undefined): boolean {
     if (messageId === undefined) return false
     const known = this.#entries.get(messageId)
     if (known?.kind !== 'running' || known.run !== run) return false
-    // What was to be requeued is requeued by the loss of its channel as well.
+    // Closing the channel requeues as well: `requeue` needs no cache entry.
     const isFinal = disposition !== undefined && disposition !== 'requeue'
     if (!isFinal) this.#entries.delete(messageId)
     else {
-      const { closed: over } = run.latest
-      this.#keep(messageId, { kind: 'settled', disposition, over, atMs: this.#clock.now() })
+      const { closed } = run.latest
+      this.#keep(messageId, { kind: 'settled', disposition, closed, atMs: this.#clock.now() })
     }
     return isFinal
   }
@@ -84,7 +84,7 @@ export class RedeliveryCache {
     return this.#clock.now() - known.atMs < maxAgeMs ? known : undefined
   }
 
-  // The oldest goes first. Whatever is forgotten is handled once more.
+  // Removes the oldest entry first. The handler of a message without an entry runs again.
   #keep(messageId: string, known: CacheEntry): void {
     this.#entries.delete(messageId)
     this.#entries.set(messageId, known)
@@ -94,14 +94,14 @@ export class RedeliveryCache {
   }
 }
 
-// The broker does not hand out again what an open channel still holds, or has answered.
+// The broker does not redeliver a message while the channel that received it is open.
 function isRedelivery(known: CacheEntry, { message }: ChannelDelivery): boolean {
   if (!message.fields.redelivered) return false
   switch (known.kind) {
     case 'running':
       return known.run.latest.closed.aborted
     case 'settled':
-      return known.over.aborted
+      return known.closed.aborted
     case 'shared':
       return false
   }

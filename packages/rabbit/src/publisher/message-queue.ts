@@ -1,14 +1,14 @@
 import type { HaError, Outcome } from '@ha/core'
 import type { Options } from '../driver/types.ts'
 
-/** What the broker has said about a message that was published. */
+/** The broker's confirm of a published message. */
 export interface Receipt {
   readonly messageId: string
-  /** How often it was sent until the broker confirmed it. */
+  /** How often the message was sent until the broker confirmed it. */
   readonly attempts: number
   /**
-   * True when it was sent more than once, so that the broker may hold it more than once, under the same `messageId`.
-   * A message whose receipt says false is in the queue once.
+   * True when the message was sent more than once: the broker may hold several copies with the same `messageId`. When
+   * false, the queue holds the message once.
    */
   readonly maybeDuplicate: boolean
   /** The node that confirmed it, as `host:port`. */
@@ -17,9 +17,9 @@ export interface Receipt {
   readonly latencyMs: number
 }
 
-/** One accepted message, until it is settled. */
+/** An accepted message, until it is settled. */
 export interface PublishEntry {
-  /** Its place in the order of acceptance. */
+  /** Its number in the order of acceptance. */
   readonly sequence: number
   readonly messageId: string
   readonly exchange: string
@@ -27,24 +27,24 @@ export interface PublishEntry {
   readonly content: Buffer
   readonly properties: Options.Publish
   readonly acceptedAtMs: number
-  /** Clock time after which its promise must be settled. */
+  /** Clock time at which the publish times out. */
   readonly deadlineMs: number
-  /** Whether it may be sent again when nobody knows whether it arrived. */
+  /** Whether it may be sent again when it is unknown whether the broker has it. */
   readonly repeatable: boolean
-  /** How often it was sent. */
+  /** Number of times it was sent. */
   attempts: number
-  /** Sent on the current channel, and the broker has not answered for it yet. */
+  /** Sent on the current channel and not answered. */
   inFlight: boolean
-  /** The broker gave it back: no queue wanted it. The confirm that follows is then no success. */
+  /** Set by basic.return: no queue matched. The ack that follows means `unroutable`. */
   returned: string | undefined
   settled: boolean
-  /** What it counts for in the outbox. */
+  /** Its size in the publish buffer. */
   readonly bytes: number
   readonly resolve: (receipt: Receipt) => void
   readonly reject: (error: HaError) => void
-  /** Lets go of the caller's signal; undefined when there is none. */
+  /** Removes the listener from the caller's signal; undefined without a signal. */
   readonly unlisten: (() => void) | undefined
-  /** Told when it is settled: gives its room in the outbox back. */
+  /** Called when it is settled; releases its space in the publish buffer. */
   readonly onSettled: (entry: PublishEntry, confirmed: boolean) => void
 }
 
@@ -65,7 +65,7 @@ export function fail(entry: PublishEntry, error: HaError): void {
   if (settle(entry, false)) entry.reject(error)
 }
 
-/** What is known of an entry that is given up now: what was sent may have arrived. */
+/** The outcome of an entry that fails now: a message that was sent may have arrived. */
 export function outcomeOf(entry: PublishEntry): Outcome {
   return entry.attempts > 0 ? 'unknown' : 'not-done'
 }
@@ -78,23 +78,23 @@ function settle(entry: PublishEntry, confirmed: boolean): boolean {
   return true
 }
 
-/** How many messages were given up, by what is known of them. */
+/** Numbers of messages that were not confirmed, by outcome. */
 export interface UnconfirmedCounts {
   readonly unknown: number
   readonly notSent: number
 }
 
-/** Everything that a lane has accepted and not settled: waiting, in flight, or nacked. */
+/** The accepted messages of one publisher that are not settled: waiting, in flight, or nacked. */
 export class MessageQueue {
   readonly waiting: SendQueue = new SendQueue()
   /** Sent on the current channel. */
   inFlight: InFlight = new InFlight()
   /** Nacked on the current channel, to be sent again on the next one. */
   nacked: PublishEntry[] = []
-  /** How many were put back to be sent again. */
+  /** Number of messages that were queued again. */
   replayed = 0
 
-  /** Takes everything off a channel that is over: first what it did not answer, then what it refused. */
+  /** Takes the messages of a closed channel: first the unanswered ones, then the nacked ones. */
   takeUnconfirmed(): readonly PublishEntry[] {
     const taken = [...this.inFlight.takeAll(), ...this.nacked]
     this.nacked = []
@@ -102,14 +102,14 @@ export class MessageQueue {
     return taken
   }
 
-  /** Puts back to the front what may be sent again, in order; fails the rest. */
+  /** Returns repeatable messages to the front of the queue, in order; fails the others. */
   putBack(entries: readonly PublishEntry[], errorOf: (entry: PublishEntry) => HaError): void {
     for (const entry of entries) if (!entry.repeatable) fail(entry, errorOf(entry))
     this.replayed += entries.filter((entry) => !entry.settled).length
     this.waiting.putBack(entries)
   }
 
-  /** Fails everything that is over its deadline at `nowMs`; returns the next deadline. */
+  /** Fails the messages whose deadline is before `nowMs`; returns the next deadline. */
   expire(nowMs: number, errorOf: (entry: PublishEntry) => HaError): number | undefined {
     let next: number | undefined
     for (const entry of this.#unsettled()) {
@@ -120,15 +120,15 @@ export class MessageQueue {
     return next
   }
 
-  /** Fails everything that is left, with what is known of each. */
+  /** Fails all messages and counts them by outcome. */
   failAll(errorOf: (entry: PublishEntry) => HaError): UnconfirmedCounts {
-    const left = { unknown: 0, notSent: 0 }
+    const counts = { unknown: 0, notSent: 0 }
     for (const entry of this.#unsettled()) {
-      left[outcomeOf(entry) === 'unknown' ? 'unknown' : 'notSent'] += 1
+      counts[outcomeOf(entry) === 'unknown' ? 'unknown' : 'notSent'] += 1
       fail(entry, errorOf(entry))
     }
     this.waiting.prune()
-    return left
+    return counts
   }
 
   *#unsettled(): Generator<PublishEntry> {
@@ -138,12 +138,12 @@ export class MessageQueue {
   }
 }
 
-// Below this it is not worth looking for what is settled.
+// Shorter queues are not pruned.
 const minPruneLength = 1_024
 
-/** What is accepted and still, or again, to be sent: in the order of acceptance. */
+/** The messages to be sent, in the order of acceptance. */
 export class SendQueue {
-  /** Sent before: it goes first. */
+  /** Messages that were sent before; they go first. */
   #again = new Deque<PublishEntry>()
   #fresh = new Deque<PublishEntry>()
   #pruneAt = minPruneLength
@@ -156,11 +156,11 @@ export class SendQueue {
     this.#fresh.pushBack(entry)
     if (this.length < this.#pruneAt) return
     this.prune()
-    // So that the look at all of them is paid by as many that came.
+    // Doubling the threshold makes the cost of pruning constant per message.
     this.#pruneAt = Math.max(minPruneLength, 2 * this.length)
   }
 
-  /** Puts back what was sent before, ahead of everything that was not. */
+  /** Returns messages that were sent before, ahead of all others. */
   putBack(entries: readonly PublishEntry[]): void {
     const ordered = entries.filter((entry) => !entry.settled).sort((a, b) => a.sequence - b.sequence)
     for (const entry of ordered.reverse()) {
@@ -169,7 +169,7 @@ export class SendQueue {
     }
   }
 
-  /** The next one to send, or undefined. It stays until {@link take}. */
+  /** The next message to send, or undefined. It stays in the queue until {@link take}. */
   peek(): PublishEntry | undefined {
     return first(this.#again) ?? first(this.#fresh)
   }
@@ -179,12 +179,12 @@ export class SendQueue {
     line.popFront()
   }
 
-  /** The oldest one that was never sent, or undefined. */
+  /** The oldest message that was never sent, or undefined. */
   peekUnsent(): PublishEntry | undefined {
     return first(this.#fresh)
   }
 
-  /** Forgets what is settled, so that a long outage does not keep what nobody waits for. */
+  /** Removes settled messages, so that they do not stay in memory during a long outage. */
   prune(): void {
     this.#again = unsettled(this.#again)
     this.#fresh = unsettled(this.#fresh)
@@ -209,7 +209,7 @@ function unsettled(line: Deque<PublishEntry>): Deque<PublishEntry> {
   return pruned
 }
 
-/** What was sent on one channel and is not answered: delivery tags count from 1 in the order of sending. */
+/** The unanswered messages of one channel. Delivery tags count from 1 in the order of sending. */
 export class InFlight {
   readonly #entries = new Deque<PublishEntry>()
   #lowTag = 1
@@ -218,15 +218,15 @@ export class InFlight {
     return this.#entries.length
   }
 
-  /** Notes that an entry was handed to the driver. */
+  /** Records that a message was sent. */
   add(entry: PublishEntry): void {
     entry.attempts += 1
     entry.inFlight = true
     this.#entries.pushBack(entry)
   }
 
-  /** The entries that an answer is about, in the order of sending; an answer that comes twice is about none. */
-  settled(deliveryTag: number, multiple: boolean): readonly PublishEntry[] {
+  /** Takes the messages of an ack or nack, in the order of sending. A repeated answer yields none. */
+  takeAnswered(deliveryTag: number, multiple: boolean): readonly PublishEntry[] {
     const first = multiple ? 0 : deliveryTag - this.#lowTag
     const answered: PublishEntry[] = []
     for (let i = first; i <= deliveryTag - this.#lowTag; i++) {
@@ -239,7 +239,7 @@ export class InFlight {
     return answered
   }
 
-  /** The entry that the broker gives back: the oldest unanswered one with that id that went the same way. */
+  /** The message of a basic.return: the oldest unanswered one with this id, exchange and key. */
   find({
     messageId,
     exchange,
@@ -256,7 +256,7 @@ export class InFlight {
     return undefined
   }
 
-  /** Takes everything unanswered, in the order of sending. */
+  /** Takes all unanswered messages, in the order of sending. */
   takeAll(): readonly PublishEntry[] {
     const unanswered = this.#entries.drain().filter((entry) => entry.inFlight)
     for (const entry of unanswered) entry.inFlight = false
@@ -275,7 +275,7 @@ export class InFlight {
   }
 }
 
-/** A queue that takes and gives at both ends in constant time; a ring that grows by doubling. */
+/** A double-ended queue with constant-time operations: a ring that grows by doubling. */
 export class Deque<T> {
   #ring: (T | undefined)[] = new Array(16)
   #first = 0
@@ -285,7 +285,7 @@ export class Deque<T> {
     return this.#length
   }
 
-  /** The item at a place from the front, or undefined beyond the end. */
+  /** The item at an index from the front, or undefined beyond the end. */
   at(index: number): T | undefined {
     return index < 0 || index >= this.#length ? undefined : this.#ring[this.#slot(index)]
   }
@@ -306,14 +306,14 @@ export class Deque<T> {
   popFront(): T | undefined {
     if (this.#length === 0) return undefined
     const item = this.#ring[this.#first]
-    // Nothing that has left may be kept alive by its old place.
+    // The ring must not keep a removed item alive.
     this.#ring[this.#first] = undefined
     this.#first = this.#slot(1)
     this.#length -= 1
     return item
   }
 
-  /** Takes everything, front first. */
+  /** Takes all items, front first. */
   drain(): T[] {
     const items: T[] = []
     for (let item = this.popFront(); item !== undefined; item = this.popFront()) items.push(item)
@@ -327,7 +327,7 @@ export class Deque<T> {
     }
   }
 
-  // The ring's length is a power of two, so that the remainder is a mask.
+  // The length of the ring is a power of two: a mask replaces the remainder.
   #slot(index: number): number {
     return (this.#first + index) & (this.#ring.length - 1)
   }

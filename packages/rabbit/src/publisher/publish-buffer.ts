@@ -3,34 +3,45 @@ import { deferred } from '@ha/core/driver'
 import { rabbitError } from '../errors.ts'
 
 export interface PublishBufferOptions {
-  /** How many messages may be accepted and not yet settled. Default 50 000. */
+  /** Maximum number of messages that are accepted and not settled. Default 50 000. */
   readonly maxMessages: number
-  /** How many bytes of content and properties they may hold together. Default 64 MiB. */
+  /** Maximum size of these messages together, content and properties, in bytes. Default 64 MiB. */
   readonly maxBytes: number
-  /** How long a message may stay before its promise is rejected, in milliseconds. Default 5 minutes. */
+  /** How long a message may stay before its promise rejects, in milliseconds. Default 5 minutes. */
   readonly maxAgeMs: number
-  /** What a publish does when the outbox is full. Default `wait`. */
+  /** What `publish` does when the buffer is full. Default `wait`. */
   readonly onFull: 'wait' | 'reject' | 'drop-oldest'
-  /** With `wait`: how many publishes may wait for room. Default 1 000. */
+  /** With `wait`: maximum number of publishes that wait for space. Default 1 000. */
   readonly maxWaiting: number
 }
 
 interface SpaceWaiter {
   readonly bytes: number
   readonly grant: () => void
-  readonly refuse: (error: unknown) => void
+  readonly reject: (error: unknown) => void
 }
 
-/** The room that all publishers of a client share: bounded in messages and bytes, and so is the queue at its door. */
+/**
+ * Accounts for the accepted messages of all publishers of a client. The buffer is bounded in messages and bytes, and so
+ * are the publishes that wait for space.
+ */
 export class PublishBuffer {
   readonly #options: PublishBufferOptions
-  readonly #waiting = new Set<SpaceWaiter>()
+  readonly #waiters = new Set<SpaceWaiter>()
   #messages = 0
   #bytes = 0
   #waitingBytes = 0
 
   constructor(options: PublishBufferOptions) {
     this.#options = options
+  }
+
+  get onFull(): PublishBufferOptions['onFull'] {
+    return this.#options.onFull
+  }
+
+  get maxAgeMs(): number {
+    return this.#options.maxAgeMs
   }
 
   get messages(): number {
@@ -42,82 +53,86 @@ export class PublishBuffer {
   }
 
   get waiting(): number {
-    return this.#waiting.size
+    return this.#waiters.size
   }
 
-  /** Takes room for one message at once, when there is some and nobody came before. */
+  /** Reserves space for one message; false when there is none, or when earlier publishes wait for it. */
   reserve(bytes: number): boolean {
-    if (this.#waiting.size > 0 || !this.#fits(bytes)) return false
+    if (this.#waiters.size > 0 || !this.#fits(bytes)) return false
     this.#add(bytes)
     return true
   }
 
-  /** Gives the room of one message back, and lets in whoever waits. */
+  /** Releases the space of one message, and grants it to the waiting publishes in their order. */
   release(bytes: number): void {
     this.#messages -= 1
     this.#bytes -= bytes
-    for (const waiting of this.#waiting) {
-      if (!this.#fits(waiting.bytes)) return
-      this.#removeWaiter(waiting)
-      this.#add(waiting.bytes)
-      waiting.grant()
+    if (this.#waiters.size === 0) return
+    for (const waiter of this.#waiters) {
+      if (!this.#fits(waiter.bytes)) return
+      this.#removeWaiter(waiter)
+      this.#add(waiter.bytes)
+      waiter.grant()
     }
   }
 
-  /** Throws `too-large` when a message could never have room. */
+  /** Throws `too-large` for a message that is larger than the whole buffer. */
   checkSize(bytes: number): void {
     const { maxBytes } = this.#options
     if (bytes > maxBytes) {
-      throw rabbitError('too-large', `a message of ${bytes} bytes cannot pass an outbox of ${maxBytes} bytes`)
+      throw rabbitError(
+        'too-large',
+        `a message of ${bytes} bytes does not fit into a publish buffer of ${maxBytes} bytes`,
+      )
     }
   }
 
-  /** Throws `buffer-full` when too many wait for room already. */
+  /** Throws `buffer-full` when too many publishes wait for space. */
   checkWaiting(bytes: number): void {
     const { maxWaiting, maxBytes } = this.#options
-    // A quarter of the bound: the content of those who wait is held in memory, too.
-    const tooMuch = this.#waiting.size > 0 && this.#waitingBytes + bytes > maxBytes / 4
-    if (this.#waiting.size >= maxWaiting || tooMuch) {
-      throw this.fullError(`${this.#waiting.size} publishes wait for room already`)
+    // A quarter of the bound, because the content of waiting publishes is in memory as well.
+    const tooMuch = this.#waiters.size > 0 && this.#waitingBytes + bytes > maxBytes / 4
+    if (this.#waiters.size >= maxWaiting || tooMuch) {
+      throw this.fullError(`${this.#waiters.size} publishes wait for space already`)
     }
   }
 
-  /** Waits in turn for room; `onRoom` is called in the turn in which there is some. Rejects with the signal's reason. */
-  async waitForSpace(bytes: number, onRoom: () => void, signal: AbortSignal): Promise<void> {
-    const admitted = deferred()
-    const admit = (): void => {
-      onRoom()
-      admitted.resolve()
+  /** Waits for space, first in, first out; `onSpace` is called in the same turn. Rejects with the signal's reason. */
+  async waitForSpace(bytes: number, onSpace: () => void, signal: AbortSignal): Promise<void> {
+    const granted = deferred()
+    const grant = (): void => {
+      onSpace()
+      granted.resolve()
     }
-    const waiting: SpaceWaiter = { bytes, grant: admit, refuse: admitted.reject }
+    const waiter: SpaceWaiter = { bytes, grant, reject: granted.reject }
     const onAbort = (): void => {
-      this.#removeWaiter(waiting)
-      waiting.refuse(signal.reason)
+      this.#removeWaiter(waiter)
+      waiter.reject(signal.reason)
     }
     signal.throwIfAborted()
     signal.addEventListener('abort', onAbort, { once: true })
-    this.#waiting.add(waiting)
+    this.#waiters.add(waiter)
     this.#waitingBytes += bytes
     try {
-      await admitted.promise
+      await granted.promise
     } finally {
       signal.removeEventListener('abort', onAbort)
     }
   }
 
-  /** Turns everybody away who waits for room. */
+  /** Rejects all publishes that wait for space. */
   close(error: HaError): void {
-    for (const waiting of [...this.#waiting]) {
-      this.#removeWaiter(waiting)
-      waiting.refuse(error)
+    for (const waiter of [...this.#waiters]) {
+      this.#removeWaiter(waiter)
+      waiter.reject(error)
     }
   }
 
-  /** The error of a publish that finds no room. */
-  fullError(why: string): HaError {
+  /** The error of a publish that finds no space. */
+  fullError(reason: string): HaError {
     const { maxMessages, maxBytes } = this.#options
     const held = `${this.#messages} of ${maxMessages} messages, ${this.#bytes} of ${maxBytes} bytes`
-    return rabbitError('buffer-full', `the outbox holds ${held}: ${why}`, { retryable: true })
+    return rabbitError('buffer-full', `the publish buffer holds ${held}: ${reason}`, { retryable: true })
   }
 
   #fits(bytes: number): boolean {
@@ -129,7 +144,7 @@ export class PublishBuffer {
     this.#bytes += bytes
   }
 
-  #removeWaiter(waiting: SpaceWaiter): void {
-    if (this.#waiting.delete(waiting)) this.#waitingBytes -= waiting.bytes
+  #removeWaiter(waiter: SpaceWaiter): void {
+    if (this.#waiters.delete(waiter)) this.#waitingBytes -= waiter.bytes
   }
 }

@@ -4,6 +4,7 @@ import { type GuardedChannel, openConfirmChannel } from '../driver/channel.ts'
 import type { AmqpConnection } from '../driver/connection.ts'
 import type { ConfirmChannel, Message } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
+import type { DeclaredTopology } from '../topology/declare.ts'
 import { confirm, fail, MessageQueue, type PublishEntry, type UnconfirmedCounts } from './message-queue.ts'
 import {
   clientClosed,
@@ -15,69 +16,71 @@ import {
   unroutable,
 } from './publish-errors.ts'
 
-/** Why a lane sends nothing for now. */
+/** Why a publish channel sends nothing for now. */
 type PauseReason = 'blocked' | 'buffer-full' | 'moving' | 'topology'
 
 interface PublishChannelDeps {
+  /** The key of its declaration. */
+  readonly key: string
   readonly clock: Clock
-  /** How many messages may be unconfirmed at once. */
+  /** Maximum number of unconfirmed messages. */
   readonly maxInFlight: number
-  /** True when what the entry is published to is known to be there, or nothing more can be done about it. */
-  readonly routeReady: (entry: PublishEntry) => boolean
-  /** Called when the broker found no queue for a message. */
-  readonly onUnroutable: (entry: PublishEntry) => void
-  /** Called when the broker says that an exchange is missing; true when it will be declared again. */
-  readonly onExchangeMissing: (exchange: string) => boolean
+  readonly topology: DeclaredTopology
 }
 
-// Until a channel has confirmed something, it gets no more than this. A channel that hangs in RabbitMQ with 400 messages
-// before it stops the whole connection ("flow"), so that no other channel can be opened on it.
+// The window of a channel before its first confirm. With 400 messages in a channel that hangs, RabbitMQ puts the whole
+// connection into flow control, and no other channel can be opened on it.
 const unprovenWindow = 64
 
-// A channel that refused for good is kept for so long: full queues are no reason to open one for each message, and a
-// channel that refuses for no good reason is not kept for ever.
+// Minimum age of a channel before it is replaced because a route stays refused. Opening a channel for each message to a
+// full queue would be costly, and a channel that nacks without such a reason is to be replaced eventually.
 const minRefusingChannelAgeMs = 1_000
 
-/** The messages of one publisher on their way through one confirm channel after the other, in order. */
+/**
+ * Sends the messages of one publisher, in order, on a confirm channel. When that channel is lost, the messages without a
+ * confirm are sent again on the next one.
+ */
 export class PublishChannel {
+  readonly key: string
   readonly #deps: PublishChannelDeps
-  readonly #entries = new MessageQueue()
+  readonly #messages = new MessageQueue()
   readonly #pauses = new Set<PauseReason>()
   readonly #nackBackoff: NackBackoff
   readonly #refusedRoutes = new RefusedRoutes()
   #channel: ConfirmChannelHandle | undefined
   #openedAtMs = 0
-  /** The channel has confirmed something. */
+  /** Whether the current channel has confirmed a message. */
   #hasConfirmed = false
-  /** The channel has nacked: it gets nothing more, and is left when it has answered for what it was sent. */
+  /** The current channel has nacked: nothing more is sent on it, and it is closed after the answers to the rest. */
   #isRefusing = false
-  /** How many are still to be sent one by one, to find out which of them the broker refuses. */
+  /** Number of messages to be sent one by one, to find the one that the broker closes the channel for. */
   #suspects = 0
-  /** Counts the broker's answers: how a stall is told from a refusal. */
-  confirms = 0
+  /** Number of answers, acks and nacks: this distinguishes a stall from refusals. */
+  answers = 0
 
-  constructor(options: PublishChannelDeps) {
-    this.#deps = options
-    this.#nackBackoff = new NackBackoff(options.clock)
+  constructor(deps: PublishChannelDeps) {
+    this.key = deps.key
+    this.#deps = deps
+    this.#nackBackoff = new NackBackoff(deps.clock)
   }
 
-  /** Sent and not confirmed. */
+  /** Number of messages that were sent and not confirmed. */
   get unconfirmed(): number {
-    const { inFlight, nacked: refused, waiting } = this.#entries
-    return inFlight.length + refused.length + (this.#nackBackoff.active ? waiting.length : 0)
+    const { inFlight, nacked: nackedEntries, waiting } = this.#messages
+    return inFlight.length + nackedEntries.length + (this.#nackBackoff.active ? waiting.length : 0)
   }
 
-  /** How many messages were put back to be sent again. */
+  /** Number of messages that were queued again. */
   get replayed(): number {
-    return this.#entries.replayed
+    return this.#messages.replayed
   }
 
   accept(entry: PublishEntry): void {
-    this.#entries.waiting.add(entry)
-    this.sendReady()
+    this.#messages.waiting.add(entry)
+    this.#sendReady()
   }
 
-  /** Goes on with a channel that has just been opened. */
+  /** Continues with a channel that has just been opened. */
   open(channel: ConfirmChannelHandle): void {
     this.#channel = channel
     this.#openedAtMs = this.#deps.clock.now()
@@ -91,48 +94,48 @@ export class PublishChannel {
       onDrain: () => this.resume('buffer-full'),
       onClosed: (reason) => this.#onDone(reason, 'over'),
     })
-    this.sendReady()
+    this.#sendReady()
   }
 
-  /** Stops sending for a reason. */
-  pause(hold: PauseReason): void {
-    this.#pauses.add(hold)
+  /** Stops sending. */
+  pause(reason: PauseReason): void {
+    this.#pauses.add(reason)
   }
 
-  /** Takes a reason away. */
-  resume(hold: PauseReason): void {
-    if (this.#pauses.delete(hold)) this.sendReady()
+  /** Removes a reason to pause; without any, sending continues. */
+  resume(reason: PauseReason): void {
+    if (this.#pauses.delete(reason)) this.#sendReady()
   }
 
-  /** Fails everything that is over its deadline at `nowMs`; returns the next deadline. */
+  /** Fails the messages whose deadline is before `nowMs`; returns the next deadline. */
   expire(nowMs: number): number | undefined {
-    return this.#entries.expire(nowMs, (entry) => deadlineExceeded(entry, nowMs, this.#pauseDescription()))
+    return this.#messages.expire(nowMs, (entry) => deadlineExceeded(entry, nowMs, this.#pauseDescription()))
   }
 
-  /** Fails everything that is left, with what is known of each, and lets its channel go. */
+  /** Fails the remaining messages, with the outcome of each, and closes the channel. */
   end(): UnconfirmedCounts {
     this.#nackBackoff.reset()
     const guard = this.#channel?.guard
-    // First: its end is no loss that somebody should mend.
+    // Before the discard, so that the end of the channel does not count as a loss.
     this.#channel = undefined
     guard?.discard()
-    return this.#entries.failAll(clientClosed)
+    return this.#messages.failAll(clientClosed)
   }
 
   /** The oldest message that was never sent, or undefined. */
   get oldestUnsent(): PublishEntry | undefined {
-    return this.#entries.waiting.peekUnsent()
+    return this.#messages.waiting.peekUnsent()
   }
 
-  /** Sends as much as may be sent. */
-  sendReady(): void {
-    const { waiting, inFlight } = this.#entries
+  // Sends messages until the window is full.
+  #sendReady(): void {
+    const { waiting, inFlight } = this.#messages
     if (this.#channel === undefined || this.#pauses.size > 0 || this.#isRefusing) return
     const window = this.#window()
     while (inFlight.length < window) {
       const entry = waiting.peek()
       if (entry === undefined) return
-      if (!this.#deps.routeReady(entry)) {
+      if (!this.#deps.topology.isRouteReady(entry.exchange, entry.key)) {
         this.pause('topology')
         return
       }
@@ -146,20 +149,20 @@ export class PublishChannel {
     return this.#hasConfirmed ? this.#deps.maxInFlight : Math.min(unprovenWindow, this.#deps.maxInFlight)
   }
 
-  // False when the channel takes no more for now.
-  #send(entry: PublishEntry, { channel, closed: over }: GuardedChannel<ConfirmChannel>): boolean {
+  // False when the channel accepts no more messages for now.
+  #send(entry: PublishEntry, { channel, closed }: GuardedChannel<ConfirmChannel>): boolean {
     try {
-      const goOn = channel.publish(entry.exchange, entry.key, entry.content, entry.properties)
-      this.#entries.inFlight.add(entry)
+      const hasRoom = channel.publish(entry.exchange, entry.key, entry.content, entry.properties)
+      this.#messages.inFlight.add(entry)
       this.#nackBackoff.awaitConfirm(() => this.#discard('hanging'))
-      if (!goOn) this.pause('buffer-full')
-      return goOn
+      if (!hasRoom) this.pause('buffer-full')
+      return hasRoom
     } catch (cause) {
-      if (isClosed(cause) || over.aborted) {
-        this.#entries.waiting.putBack([entry])
+      if (isClosedError(cause) || closed.aborted) {
+        this.#messages.waiting.putBack([entry])
         return false
       }
-      // The driver encodes before it writes: nothing of this message is on its way.
+      // The driver encodes before it writes: nothing of this message was sent.
       fail(entry, notEncodable(entry, cause))
       return true
     }
@@ -168,53 +171,53 @@ export class PublishChannel {
   #onAck(deliveryTag: number, multiple: boolean): void {
     const nowMs = this.#deps.clock.now()
     const endpoint = this.#channel?.endpoint ?? ''
-    this.confirms += 1
+    this.answers += 1
     this.#hasConfirmed = true
-    for (const entry of this.#takeSettled(deliveryTag, multiple)) {
+    for (const entry of this.#takeAnswered(deliveryTag, multiple)) {
       this.#refusedRoutes.onAck(entry)
       if (entry.returned === undefined) confirm(entry, endpoint, nowMs)
       else {
         fail(entry, unroutable(entry))
-        this.#deps.onUnroutable(entry)
+        this.#deps.topology.recheck(entry.exchange, entry.key)
       }
     }
-    this.#afterConfirm()
+    this.#afterAnswer()
   }
 
   #onNack(deliveryTag: number, multiple: boolean): void {
     const nowMs = this.#deps.clock.now()
-    let mayPass = false
-    for (const entry of this.#takeSettled(deliveryTag, multiple)) {
-      const forGood = this.#refusedRoutes.onNack(entry, nowMs)
-      if (entry.repeatable && !forGood) this.#entries.nacked.push(entry)
+    let isTransient = false
+    for (const entry of this.#takeAnswered(deliveryTag, multiple)) {
+      const isPermanent = this.#refusedRoutes.onNack(entry, nowMs)
+      if (entry.repeatable && !isPermanent) this.#messages.nacked.push(entry)
       else fail(entry, nacked(entry))
-      mayPass ||= !forGood
+      isTransient ||= !isPermanent
     }
-    this.confirms += 1
-    if (mayPass) this.#nackBackoff.start()
-    this.#isRefusing ||= mayPass || nowMs - this.#openedAtMs >= minRefusingChannelAgeMs
+    this.answers += 1
+    if (isTransient) this.#nackBackoff.start()
+    this.#isRefusing ||= isTransient || nowMs - this.#openedAtMs >= minRefusingChannelAgeMs
     if (this.#isRefusing) this.#nackBackoff.awaitConfirm(() => this.#discard('refusing'))
-    this.#afterConfirm()
+    this.#afterAnswer()
   }
 
-  #takeSettled(deliveryTag: number, multiple: boolean): readonly PublishEntry[] {
-    const answered = this.#entries.inFlight.settled(deliveryTag, multiple)
+  #takeAnswered(deliveryTag: number, multiple: boolean): readonly PublishEntry[] {
+    const answered = this.#messages.inFlight.takeAnswered(deliveryTag, multiple)
     this.#suspects = Math.max(0, this.#suspects - answered.length)
     return answered
   }
 
-  #afterConfirm(): void {
+  #afterAnswer(): void {
     if (this.#isRefusing) {
-      if (this.#entries.inFlight.length === 0) this.#discard('refusing')
+      if (this.#messages.inFlight.length === 0) this.#discard('refusing')
       return
     }
     this.#nackBackoff.reset()
-    this.sendReady()
+    this.#sendReady()
   }
 
   #onReturn({ fields, properties }: Message): void {
     const { exchange, routingKey, replyCode, replyText } = fields as ReturnFields
-    const entry = this.#entries.inFlight.find({ exchange, key: routingKey, messageId: properties.messageId })
+    const entry = this.#messages.inFlight.find({ exchange, key: routingKey, messageId: properties.messageId })
     if (entry !== undefined) entry.returned = `${String(replyCode)} ${String(replyText)}`
   }
 
@@ -225,43 +228,45 @@ export class PublishChannel {
     guard?.discard()
   }
 
-  // The channel is of no more use: what it did not confirm goes back to the front, in order.
+  // Moves the unconfirmed messages of the channel back to the front of the queue, in order.
   #onDone(error: Error, how: ChannelEnd): void {
     const channel = this.#channel
     if (channel === undefined) return
     this.#channel = undefined
     this.#isRefusing = false
     this.#nackBackoff.stopWaiting()
-    const taken = this.#entries.takeUnconfirmed()
-    // An exchange of the topology is declared again, and what was published to it goes again.
-    this.#suspects = rejectOffending(taken, error, this.#deps.onExchangeMissing)
-    this.#entries.putBack(taken, connectionLost)
+    const unconfirmed = this.#messages.takeUnconfirmed()
+    // A missing exchange of the topology is declared again, and its messages are sent again.
+    this.#suspects = rejectOffending(unconfirmed, error, (exchange) =>
+      this.#deps.topology.redeclareExchange(exchange),
+    )
+    this.#messages.putBack(unconfirmed, connectionLost)
     channel.onDone(error, how)
   }
 
   #pauseDescription(): string {
     if (this.#channel === undefined) return ' (no channel)'
-    return this.#pauses.size === 0 ? '' : ` (held: ${[...this.#pauses].join(', ')})`
+    return this.#pauses.size === 0 ? '' : ` (paused: ${[...this.#pauses].join(', ')})`
   }
 }
 
-function isClosed(error: unknown): boolean {
+function isClosedError(error: unknown): boolean {
   return (error as { name?: unknown }).name === 'IllegalOperationError'
 }
 
-/** Why a lane has no more use for a channel. */
+/** Why a publish channel replaces its confirm channel: it is closed, it nacks, or it does not answer. */
 type ChannelEnd = 'over' | 'refusing' | 'hanging'
 
-/** A confirm channel as a lane uses it. */
+/** An open confirm channel. */
 interface ConfirmChannelHandle {
   readonly guard: GuardedChannel<ConfirmChannel>
   /** The node, as `host:port`. */
   readonly endpoint: string
-  /** Called once, when the lane has no more use for it: it is over, it refuses messages, or it hangs. */
+  /** Called once, when the publish channel needs another one. */
   readonly onDone: (error: Error, how: ChannelEnd) => void
 }
 
-/** What a channel says, to whom it belongs. */
+/** The events of a confirm channel. */
 interface ChannelListener {
   readonly onAck: (deliveryTag: number, multiple: boolean) => void
   readonly onNack: (deliveryTag: number, multiple: boolean) => void
@@ -270,7 +275,7 @@ interface ChannelListener {
   readonly onClosed: (reason: Error) => void
 }
 
-/** What the broker says of a message that it gives back. */
+/** The fields of basic.return. */
 interface ReturnFields {
   readonly exchange: string
   readonly routingKey: string
@@ -278,9 +283,9 @@ interface ReturnFields {
   readonly replyText?: unknown
 }
 
-/** Passes on what a channel says while `isCurrent`: afterwards it is about messages that go another way. */
+// Forwards the events of a channel while it is the current one. Later events concern messages that are sent elsewhere.
 function listenToChannel(
-  { channel, closed: over }: GuardedChannel<ConfirmChannel>,
+  { channel, closed }: GuardedChannel<ConfirmChannel>,
   isCurrent: () => boolean,
   listener: ChannelListener,
 ): void {
@@ -296,55 +301,57 @@ function listenToChannel(
   channel.on('drain', () => {
     if (isCurrent()) listener.onDrain()
   })
-  const onOver = (): void => {
-    if (isCurrent()) listener.onClosed(over.reason)
+  const onClosed = (): void => {
+    if (isCurrent()) listener.onClosed(closed.reason)
   }
-  over.addEventListener('abort', onOver, { once: true })
+  closed.addEventListener('abort', onClosed, { once: true })
 }
 
-/** A confirm channel for a lane, opened on every connection, and again whenever the lane has no more use for it. */
+/** Opens a confirm channel for a publish channel on every connection, and again whenever it needs another one. */
 export function publishChannelDeclaration(
-  key: string,
-  lane: PublishChannel,
+  publishChannel: PublishChannel,
   link: Link<AmqpConnection>,
   timeoutMs: number,
 ): Declaration<AmqpConnection> {
+  const { key } = publishChannel
   const apply = async (connection: AmqpConnection, signal: AbortSignal): Promise<void> => {
     const guard = await openConfirmChannel(connection, signal)
     guard.closed.throwIfAborted()
     const onDone: ConfirmChannelHandle['onDone'] = (error, how) => {
-      const over = connection.closed.aborted
+      const connectionOver = connection.closed.aborted
       if (rabbitChannels.laneLost.hasSubscribers)
-        rabbitChannels.laneLost.publish({ lane: key, how, error, connectionOver: over })
-      // With its connection gone, the link puts everything back by itself. What hangs was waited for already.
-      if (!over) link.lapse(key, error, { paced: how === 'hanging' })
+        rabbitChannels.laneLost.publish({ lane: key, how, error, connectionOver })
+      // After the loss of a connection, the link repeats all declarations. A channel that hangs has already had its time
+      // to answer, so it is replaced without the usual delay.
+      if (!connectionOver) link.lapse(key, error, { paced: how === 'hanging' })
     }
-    lane.open({ guard, endpoint: formatEndpoint(connection.endpoint), onDone })
+    publishChannel.open({ guard, endpoint: formatEndpoint(connection.endpoint), onDone })
   }
   return { key, needs: [], gates: false, survives: false, timeoutMs, apply }
 }
 
-// The first confirm of a healthy cluster takes a few milliseconds, an election a second or two, a failed one five more.
-// So tries are frequent at first and then about one a second; in the end a broker that is merely slow gets its time.
+// The first confirm of a healthy cluster takes a few milliseconds; the election of a leader takes one to two seconds,
+// after a failed election five more. So the first timeouts are short, then about one second, and a slow broker finally
+// gets longer ones.
 const firstTimeoutMs = 100
 const electionTimeoutMs = 1_000
 const electionTries = 15
 const maxTimeoutMs = 60_000
 
-/** How long the answer on try number `tries` (from 0) is waited for, in milliseconds. */
+/** The timeout of the answer on try number `tries` (from 0), in milliseconds. */
 function confirmTimeoutMs(tries: number): number {
-  const eager = Math.min(firstTimeoutMs * 1.5 ** tries, electionTimeoutMs)
-  return Math.min(eager * 1.5 ** Math.max(0, tries - electionTries), maxTimeoutMs)
+  const electionPaceMs = Math.min(firstTimeoutMs * 1.5 ** tries, electionTimeoutMs)
+  return Math.min(electionPaceMs * 1.5 ** Math.max(0, tries - electionTries), maxTimeoutMs)
 }
 
 /**
- * How a lane behaves after a nack. A channel that begins while a quorum queue elects its leader either nacks
- * everything for as long as it lives or hangs for seven seconds (RabbitMQ 3.10), though a new channel would do a moment
- * later. So one message at a time goes out, on one fresh channel after the other, until one is taken.
+ * The state after a nack. A channel opened while a quorum queue elects its leader nacks everything for its lifetime, or
+ * hangs for seven seconds (RabbitMQ 3.10); a channel opened a moment later works. So one message at a time is sent, each
+ * on a new channel, until the broker confirms one.
  */
 class NackBackoff {
   readonly #clock: Clock
-  /** Undefined: no reason for caution. */
+  /** Undefined while there is no back-off. */
   #tries: number | undefined
   #cancel: () => void = () => undefined
 
@@ -356,41 +363,41 @@ class NackBackoff {
     return this.#tries !== undefined
   }
 
-  /** A message was nacked. */
+  /** Starts after a nack. */
   start(): void {
     this.#cancel()
     this.#tries ??= 0
   }
 
-  /** One message is on its way; `onHung` is called when its answer takes too long. */
-  awaitConfirm(onHung: () => void): void {
+  /** Waits for the answer to one message; `onTimeout` is called when it takes too long. */
+  awaitConfirm(onTimeout: () => void): void {
     const tries = this.#tries
     if (tries === undefined) return
     this.#cancel()
     this.#cancel = this.#clock.after(confirmTimeoutMs(tries), () => {
       this.#tries = tries + 1
-      onHung()
+      onTimeout()
     })
   }
 
-  /** The channel is over: nothing on it is waited for. */
+  /** Stops waiting: the channel is closed. */
   stopWaiting(): void {
     this.#cancel()
   }
 
-  /** The broker has taken a message. */
+  /** Ends the back-off: the broker has confirmed a message. */
   reset(): void {
     this.#cancel()
     this.#tries = undefined
   }
 }
 
-// A nack means either that a queue has no leader for the moment or that it wants no more (`reject-publish`). An
-// election is over after a second or two, and a failed one is held again after five. It stays below `confirmStallMs`:
-// no node is left because a queue is full.
+// A nack means that a queue has no leader for the moment, or that it is full (`reject-publish`). An election takes one to
+// two seconds; a failed one is repeated after five. The limit is below the default of `confirmStallMs`: a full queue is no
+// reason to change the node.
 const electionMs = 7_000
 
-// Routes come from the application and may be made up for each message.
+// Bounds the map: an application may use another routing key for each message.
 const maxRoutes = 1_000
 
 interface RouteTarget {
@@ -398,11 +405,11 @@ interface RouteTarget {
   readonly key: string
 }
 
-/** Routes whose messages the broker nacks, and since when: an election passes, a full queue does not. */
+/** Routes whose messages the broker nacks, with the time of the first nack: an election ends, a full queue may not. */
 export class RefusedRoutes {
   readonly #sinceMs = new Map<string, number>()
 
-  /** Notes a nack; true when the route has been refused for longer than an election takes. */
+  /** Records a nack; true when the route has been refused for longer than an election takes. */
   onNack(target: RouteTarget, nowMs: number): boolean {
     const route = routeOf(target)
     const sinceMs = this.#sinceMs.get(route)
@@ -413,7 +420,7 @@ export class RefusedRoutes {
     return false
   }
 
-  /** Notes that the broker took a message. */
+  /** Records an ack. */
   onAck(target: RouteTarget): void {
     if (this.#sinceMs.size > 0) this.#sinceMs.delete(routeOf(target))
   }

@@ -3,9 +3,7 @@ import { replyCode } from '../driver/error-classification.ts'
 import { type RabbitCode, rabbitError } from '../errors.ts'
 import { fail, outcomeOf, type PublishEntry } from './message-queue.ts'
 
-// Every way in which a publish can fail, in one place, so that they speak alike.
-
-/** The broker refused it, or one of several of which nobody knows which. */
+/** The broker refused this message, or one of several without naming it. */
 function rejectedByBroker(code: RabbitCode, entry: PublishEntry, cause: unknown, outcome: Outcome): HaError {
   const { message } = cause as { message?: unknown }
   return rabbitError(code, `${entry.messageId} ${target(entry)}: ${String(message)}`, {
@@ -15,37 +13,37 @@ function rejectedByBroker(code: RabbitCode, entry: PublishEntry, cause: unknown,
   })
 }
 
-/** The broker gave it back and confirmed that it did. */
+/** The broker returned the message: no queue matched. */
 export function unroutable(entry: PublishEntry): HaError {
-  const message = `${entry.messageId} ${target(entry)}: no queue wanted it (${entry.returned})`
-  // Of an earlier try nobody knows.
+  const message = `${entry.messageId} ${target(entry)}: no queue matched (${entry.returned})`
+  // The outcome of an earlier attempt is unknown.
   return rabbitError('unroutable', message, { outcome: entry.attempts > 1 ? 'unknown' : 'not-done' })
 }
 
-/** The broker could not take it, and the caller wants it sent once at the most. */
+/** The broker nacked the message, and it may not be sent again, or its route stays refused. */
 export function nacked(entry: PublishEntry): HaError {
-  const message = `${entry.messageId} ${target(entry)}: the broker could not take it`
+  const message = `${entry.messageId} ${target(entry)}: the broker did not accept the message`
   return rabbitError('nacked', message, { outcome: 'unknown', retryable: true })
 }
 
-/** It was sent, its connection is gone, and the caller wants it sent once at the most. */
+/** The connection was lost after sending, and the caller does not want the message sent twice. */
 export function connectionLost(entry: PublishEntry): HaError {
-  const message = `${entry.messageId} ${target(entry)}: sent, and the connection was lost before a confirm`
+  const message = `${entry.messageId} ${target(entry)}: the connection was lost after sending and before a confirm`
   return rabbitError('outcome-unknown', message, { outcome: 'unknown' })
 }
 
-/** Its deadline has passed. */
-export function deadlineExceeded(entry: PublishEntry, nowMs: number, why: string): HaError {
+/** The deadline of the publish has passed. */
+export function deadlineExceeded(entry: PublishEntry, nowMs: number, reason: string): HaError {
   const outcome = outcomeOf(entry)
-  const how = outcome === 'unknown' ? 'sent, but not confirmed' : 'not sent'
+  const state = outcome === 'unknown' ? 'sent, but not confirmed' : 'not sent'
   const waitedMs = Math.round(nowMs - entry.acceptedAtMs)
-  const message = `${entry.messageId} ${target(entry)}: ${how} within ${waitedMs} ms${why}`
+  const message = `${entry.messageId} ${target(entry)}: ${state} within ${waitedMs} ms${reason}`
   return rabbitError('timed-out', message, { outcome, retryable: true })
 }
 
 /** The caller's signal has fired. */
 export function abortedByCaller(entry: PublishEntry, cause: unknown): HaError {
-  const message = `${entry.messageId} ${target(entry)}: ended by the caller’s signal`
+  const message = `${entry.messageId} ${target(entry)}: aborted by the caller’s signal`
   return rabbitError('aborted', message, { outcome: outcomeOf(entry), cause })
 }
 
@@ -55,12 +53,12 @@ export function clientClosed(entry: PublishEntry): HaError {
   return rabbitError('closed', message, { outcome: outcomeOf(entry) })
 }
 
-/** It had to make room for a newer one. */
+/** The message was dropped from the full publish buffer (`drop-oldest`). */
 export function droppedForNewer(entry: PublishEntry): HaError {
   return rabbitError('buffer-full', `${entry.messageId} ${target(entry)}: dropped for a newer message`)
 }
 
-/** The driver cannot put it into frames. */
+/** The driver cannot encode the message. */
 export function notEncodable(entry: PublishEntry, cause: unknown): HaError {
   const { message } = cause as { message?: unknown }
   return rabbitError('config-invalid', `${entry.messageId} cannot be encoded: ${String(message)}`, { cause })
@@ -70,19 +68,19 @@ function target({ exchange, key }: PublishEntry): string {
   return `to exchange '${exchange}' with key '${key}'`
 }
 
-/** Who brought a channel down: named by the broker, not named though somebody did, or nobody who published. */
+/** Which messages a channel error is about: named by the broker, unnamed, or none. */
 type ChannelErrorAnalysis =
-  | { readonly kind: 'named'; readonly code: RabbitCode; readonly is: (entry: PublishEntry) => boolean }
+  | { readonly kind: 'named'; readonly code: RabbitCode; readonly matches: (entry: PublishEntry) => boolean }
   | { readonly kind: 'unnamed'; readonly code: RabbitCode }
   | { readonly kind: 'none' }
 
-// The method of AMQP 0-9-1 whose refusal closes a publisher's channel: class 60 (basic), method 40 (publish).
+// AMQP 0-9-1: class 60 (basic), method 40 (publish).
 const basicClass = 60
 const publishMethod = 40
 
 /**
- * Reads from the error that closed a channel which of the messages in flight is to blame. The broker has only one
- * text to say it in; where that text is strange, the guilty one has to be found by sending them one by one.
+ * Finds out which messages in flight a channel error is about. The broker names the exchange or the size limit in the
+ * reply text only. When that text is not recognised, the messages have to be sent one by one.
  */
 function analyzeChannelError(error: unknown): ChannelErrorAnalysis {
   const { classId, methodId, message } = (error ?? {}) as {
@@ -105,59 +103,61 @@ function analyzeChannelError(error: unknown): ChannelErrorAnalysis {
   }
 }
 
-// An exchange of the topology that vanishes again and again is somebody else's decision.
+// When another client deletes an exchange of the topology repeatedly, its messages fail in the end.
 const maxMissingExchangeAttempts = 3
 
 /**
- * Fails those that brought a channel down. What went to a missing exchange comes back, when `restore` says that the
- * exchange will be declared again. Returns how many are under suspicion: they have to be sent one by one to find out.
+ * Rejects the messages named by the channel error. Messages to a missing exchange are kept when `redeclare` says that it
+ * will be declared again. Returns the number of messages that have to be sent one by one to find the offending one.
  */
 export function rejectOffending(
   unanswered: readonly PublishEntry[],
   error: unknown,
-  restore: (exchange: string) => boolean,
+  redeclare: (exchange: string) => boolean,
 ): number {
-  const guilt = analyzeChannelError(error)
-  if (guilt.kind === 'none') return 0
-  const guilty = guilt.kind === 'named' ? unanswered.filter(guilt.is) : []
+  const analysis = analyzeChannelError(error)
+  if (analysis.kind === 'none') return 0
+  const offending = analysis.kind === 'named' ? unanswered.filter(analysis.matches) : []
   const [only] = unanswered
-  // Not named, or nobody here has sent what the broker speaks of.
-  if (guilty.length === 0) {
+  // Unnamed, or no message in flight matches.
+  if (offending.length === 0) {
     if (only === undefined || unanswered.length > 1) return unanswered.length
-    fail(only, rejectedByBroker(guilt.code, only, error, 'not-done'))
+    fail(only, rejectedByBroker(analysis.code, only, error, 'not-done'))
     return 0
   }
-  const comeBack = guilt.code === 'exchange-missing' ? republishable(guilty, restore) : []
-  for (const entry of guilty.filter((one) => !comeBack.includes(one))) {
-    const outcome = outcomeOfRefusal(guilt.code, entry, guilty.length)
-    fail(entry, rejectedByBroker(guilt.code, entry, error, outcome))
+  const kept = analysis.code === 'exchange-missing' ? republishable(offending, redeclare) : []
+  for (const entry of offending.filter((one) => !kept.includes(one))) {
+    const outcome = outcomeOfRejection(analysis.code, entry, offending.length)
+    fail(entry, rejectedByBroker(analysis.code, entry, error, outcome))
   }
   return 0
 }
 
-// A message that is too large was so on every try. But an exchange may have been there a moment ago: for an earlier
-// try, or for the first of several.
-function outcomeOfRefusal(code: RabbitCode, { attempts }: PublishEntry, guilty: number): Outcome {
-  return code === 'too-large' || (guilty === 1 && attempts <= 1) ? 'not-done' : 'unknown'
+// A message that is too large was refused on every attempt. A missing exchange may have existed for an earlier attempt,
+// or for the first of several messages.
+function outcomeOfRejection(code: RabbitCode, { attempts }: PublishEntry, offendingCount: number): Outcome {
+  return code === 'too-large' || (offendingCount === 1 && attempts <= 1) ? 'not-done' : 'unknown'
 }
 
 function republishable(
-  guilty: readonly PublishEntry[],
-  restore: (exchange: string) => boolean,
+  offending: readonly PublishEntry[],
+  redeclare: (exchange: string) => boolean,
 ): readonly PublishEntry[] {
-  const may = guilty.filter(({ repeatable, attempts }) => repeatable && attempts < maxMissingExchangeAttempts)
-  const [first] = may
-  return first !== undefined && restore(first.exchange) ? may : []
+  const candidates = offending.filter(
+    ({ repeatable, attempts }) => repeatable && attempts < maxMissingExchangeAttempts,
+  )
+  const [first] = candidates
+  return first !== undefined && redeclare(first.exchange) ? candidates : []
 }
 
 function byExchange(code: RabbitCode, match: RegExpExecArray | null): ChannelErrorAnalysis {
   if (match === null) return { kind: 'unnamed', code }
   const [, exchange] = match
-  return { kind: 'named', code, is: (entry) => entry.exchange === exchange }
+  return { kind: 'named', code, matches: (entry) => entry.exchange === exchange }
 }
 
 function bySize(match: RegExpExecArray | null): ChannelErrorAnalysis {
   if (match === null) return { kind: 'unnamed', code: 'rejected' }
   const limit = Number(match[1])
-  return { kind: 'named', code: 'too-large', is: (entry) => entry.content.length > limit }
+  return { kind: 'named', code: 'too-large', matches: (entry) => entry.content.length > limit }
 }

@@ -4,10 +4,9 @@ import type { Codec } from '../codec.ts'
 import type { Options } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
 import { fail, type PublishEntry, type Receipt, type UnconfirmedCounts } from './message-queue.ts'
-import type { PublishBuffer, PublishBufferOptions } from './publish-buffer.ts'
+import type { PublishBuffer } from './publish-buffer.ts'
 import type { PublishChannel } from './publish-channel.ts'
 import { abortedByCaller } from './publish-errors.ts'
-import type { DeadlineTimer } from './publishers.ts'
 
 /** Sends messages to RabbitMQ; each promise is the broker's confirm. */
 export interface Publisher<T> extends AsyncDisposable {
@@ -17,62 +16,101 @@ export interface Publisher<T> extends AsyncDisposable {
    * `nacked`, `aborted`, `closed`. Messages of one publisher are sent in the order in which they were accepted.
    */
   publish(body: T, options?: PublishOptions): Promise<Receipt>
-  /** Accepted and not settled. */
+  /** Number of messages that are accepted and not settled. */
   readonly pending: number
   /**
-   * Takes no more messages, waits up to `timeoutMs` (default 5 000) for those that it has, fails the rest with what is
-   * known of each, and gives its channel back. Never rejects; idempotent. A publisher lives as long as its client
-   * unless it is closed: make one for each purpose, not for each message.
+   * Takes no more messages, waits up to `timeoutMs` (default 5 000) for those that it has, fails the rest with the
+   * outcome of each, and closes its channel. Never rejects; idempotent. A publisher lives as long as its client unless
+   * it is closed: create one for each purpose, not for each message.
    */
   close(limit?: { readonly timeoutMs?: number }): Promise<UnconfirmedCounts>
+}
+
+/** The options of one message. */
+export interface PublishOptions {
+  /** Default: the publisher's. */
+  readonly exchange?: string
+  /** Routing key. Default: the publisher's. */
+  readonly key?: string
+  readonly headers?: Readonly<Record<string, unknown>>
+  /** Identifies the message for those who have to recognise a duplicate. Default: a unique id from the publisher. */
+  readonly messageId?: string
+  readonly correlationId?: string
+  readonly replyTo?: string
+  /** The kind of message, for the application. */
+  readonly type?: string
+  readonly priority?: number
+  /** How long the message may stay in a queue, in milliseconds. */
+  readonly expirationMs?: number
+  /** Seconds since 1970, for the application. */
+  readonly timestamp?: number
+  /** Whether the message survives a restart of the broker. Default true. */
+  readonly persistent?: boolean
+  /** Whether a message that matches no queue is an error. Default true. */
+  readonly mandatory?: boolean
+  /** How long the promise may take, in milliseconds. Default: `outbox.maxAgeMs`. */
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+  /**
+   * Whether the message may be sent again when the connection was lost before the confirm. Default true: the receipt
+   * then says `maybeDuplicate`, and `messageId` identifies the duplicate. With false it rejects as `outcome-unknown`.
+   */
+  readonly repeatable?: boolean
 }
 
 export interface PublisherSettings<T> {
   readonly exchange: string
   readonly key: string
   readonly codec: Codec<T>
+  /** Maximum number of unconfirmed messages. */
+  readonly maxInFlight: number
 }
 
-/** What a publisher shares with the rest of its client. */
+/** What a publisher needs of the publishers of its client. */
+export interface PublisherOwner {
+  /** Throws `closed` once the client takes no more messages. */
+  checkOpen(): void
+  scheduleDeadline(deadlineMs: number): void
+  /** Called when a message is settled and its space in the buffer is released. */
+  onSettled(confirmed: boolean): void
+  /** Fails the oldest message of all publishers that was never sent; false when there is none. */
+  dropOldest(): boolean
+  /** Waits until `isIdle`, up to `timeoutMs`, and ends the channel. */
+  closeChannel(channel: PublishChannel, isIdle: () => boolean, timeoutMs: number): Promise<UnconfirmedCounts>
+}
+
 interface PublisherDeps {
   readonly clock: Clock
-  readonly lane: PublishChannel
-  readonly space: PublishBuffer
-  readonly sweep: DeadlineTimer
-  readonly outbox: PublishBufferOptions
-  /** Makes room by failing the oldest message of all publishers that was never sent; false when there is none. */
-  readonly dropOldest: () => boolean
-  /** A prefix that no other process has. */
+  readonly channel: PublishChannel
+  readonly buffer: PublishBuffer
+  /** Prefix of message ids, unique to this publisher. */
   readonly idPrefix: string
-  /** Throws `closed` once the client takes no more messages. */
-  readonly checkOpen: () => void
-  /** Called when a message is settled and its room is given back. */
-  readonly onSettled: (confirmed: boolean) => void
-  /** Waits until `isIdle`, up to `timeoutMs`, and ends the lane. */
-  readonly end: (isIdle: () => boolean, timeoutMs: number) => Promise<UnconfirmedCounts>
+  readonly owner: PublisherOwner
 }
 
-// What a message costs beside its content: entry, promise, properties, ids. Measured at about 900 bytes of heap.
+// Memory of a message beside its content: entry, promise, properties, ids. Measured at about 900 bytes of heap.
 const messageOverheadBytes = 900
+
+const noOptions: PublishOptions = {}
 
 export class ConfirmedPublisher<T> implements Publisher<T> {
   readonly #settings: PublisherSettings<T>
   readonly #deps: PublisherDeps
-  // One for all entries: a closure for each would be most of what an entry costs.
+  // One function for all entries: a closure for each would be most of the memory of an entry.
   readonly #onSettled: PublishEntry['onSettled']
   #sequence = 0
   #pending = 0
   #waitingForSpace = 0
   #closing: Promise<UnconfirmedCounts> | undefined
 
-  constructor(settings: PublisherSettings<T>, parts: PublisherDeps) {
+  constructor(settings: PublisherSettings<T>, deps: PublisherDeps) {
     this.#settings = settings
-    this.#deps = parts
-    const { space, onSettled } = parts
+    this.#deps = deps
+    const { buffer, owner } = deps
     this.#onSettled = ({ bytes }, confirmed) => {
       this.#pending -= 1
-      space.release(bytes)
-      onSettled(confirmed)
+      buffer.release(bytes)
+      owner.onSettled(confirmed)
     }
   }
 
@@ -80,8 +118,34 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
     return this.#pending
   }
 
+  publish(body: T, options: PublishOptions = noOptions): Promise<Receipt> {
+    const { buffer, owner, clock } = this.#deps
+    let content: Buffer
+    let bytes: number
+    try {
+      owner.checkOpen()
+      if (this.#closing !== undefined) throw rabbitError('closed', 'the publisher is closed')
+      if (options !== noOptions) checkPublishOptions(options)
+      options.signal?.throwIfAborted()
+      content = this.#encode(body)
+      bytes = content.length + messageOverheadBytes
+      buffer.checkSize(bytes)
+      if (buffer.reserve(bytes)) return this.#accept(content, bytes, options, clock.now())
+      // Checked before the wait is set up: rejecting a producer that ignores back-pressure is cheap.
+      if (buffer.onFull === 'wait') buffer.checkWaiting(bytes)
+    } catch (thrown) {
+      return Promise.reject(publishErrorOf(thrown))
+    }
+    return this.#acceptWhenSpace(content, bytes, options)
+  }
+
   close({ timeoutMs = 5_000 }: { readonly timeoutMs?: number } = {}): Promise<UnconfirmedCounts> {
-    this.#closing ??= this.#deps.end(() => this.#pending + this.#waitingForSpace === 0, timeoutMs)
+    const { owner, channel } = this.#deps
+    this.#closing ??= owner.closeChannel(
+      channel,
+      () => this.#pending + this.#waitingForSpace === 0,
+      timeoutMs,
+    )
     return this.#closing
   }
 
@@ -89,81 +153,13 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
     await this.close()
   }
 
-  publish(body: T, options: PublishOptions = {}): Promise<Receipt> {
-    const { space, checkOpen } = this.#deps
-    let content: Buffer
-    let bytes: number
-    try {
-      checkOpen()
-      if (this.#closing !== undefined) throw rabbitError('closed', 'the publisher is closed')
-      checkPublishOptions(options)
-      options.signal?.throwIfAborted()
-      content = this.#encode(body)
-      bytes = content.length + messageOverheadBytes
-      space.checkSize(bytes)
-      if (space.reserve(bytes)) return this.#accept(content, bytes, options, this.#deps.clock.now())
-      // Turned away before anything is set up for a wait: a producer that does not listen costs little.
-      if (this.#deps.outbox.onFull === 'wait') space.checkWaiting(bytes)
-    } catch (thrown) {
-      return Promise.reject(publishErrorOf(thrown))
-    }
-    return this.#acceptWhenSpace(content, bytes, options)
-  }
-
-  async #acceptWhenSpace(content: Buffer, bytes: number, options: PublishOptions): Promise<Receipt> {
-    const { space, outbox, dropOldest, clock } = this.#deps
-    const calledAtMs = clock.now()
-    const accept = (): Promise<Receipt> => this.#accept(content, bytes, options, calledAtMs)
-    switch (outbox.onFull) {
-      case 'reject':
-        throw space.fullError('onFull is reject')
-      case 'drop-oldest':
-        while (dropOldest()) if (space.reserve(bytes)) return accept()
-        throw space.fullError('nothing is left to drop')
-      case 'wait':
-        return this.#waitForSpace(bytes, options, accept)
-    }
-  }
-
-  // Accepted in the turn in which there is room: nobody who publishes later may come first.
-  async #waitForSpace(
-    bytes: number,
-    options: PublishOptions,
-    accept: () => Promise<Receipt>,
-  ): Promise<Receipt> {
-    const { space, outbox, clock } = this.#deps
-    let receipt: Promise<Receipt> | undefined
-    const onRoom = (): void => {
-      receipt = accept()
-    }
-    const timeoutMs = options.timeoutMs ?? outbox.maxAgeMs
-    const expired = (): HaError => {
-      const message = `no room in the outbox within ${timeoutMs} ms`
-      return rabbitError('timed-out', message, {
-        retryable: true,
-        cause: space.fullError('the wait was too long'),
-      })
-    }
-    const limit = { timeoutMs, signal: options.signal, expired }
-    this.#waitingForSpace += 1
-    try {
-      await withDeadline(clock, limit, (inner) => space.waitForSpace(bytes, onRoom, inner))
-    } catch (thrown) {
-      // With room in the same turn as the end of the wait, it is accepted and has its own deadline.
-      if (receipt === undefined) throw publishErrorOf(thrown)
-    } finally {
-      this.#waitingForSpace -= 1
-    }
-    return receipt ?? Promise.reject(space.fullError('the wait ended without room'))
-  }
-
   #accept(content: Buffer, bytes: number, options: PublishOptions, calledAtMs: number): Promise<Receipt> {
-    const { lane, sweep } = this.#deps
+    const { channel, owner } = this.#deps
     return new Promise((resolve, reject) => {
       const entry = this.#entry(content, bytes, options, calledAtMs, { resolve, reject })
       this.#pending += 1
-      sweep.schedule(entry.deadlineMs)
-      lane.accept(entry)
+      owner.scheduleDeadline(entry.deadlineMs)
+      channel.accept(entry)
     })
   }
 
@@ -172,10 +168,10 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
     bytes: number,
     options: PublishOptions,
     calledAtMs: number,
-    settle: Pick<PublishEntry, 'resolve' | 'reject'>,
+    { resolve, reject }: Pick<PublishEntry, 'resolve' | 'reject'>,
   ): PublishEntry {
     const { exchange, key, codec } = this.#settings
-    const { outbox, idPrefix } = this.#deps
+    const { buffer, idPrefix } = this.#deps
     this.#sequence += 1
     const messageId = options.messageId ?? `${idPrefix}-${this.#sequence.toString(36)}`
     const entry: PublishEntry = {
@@ -186,15 +182,15 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
       content,
       properties: propertiesOf(options, codec.contentType, messageId),
       acceptedAtMs: calledAtMs,
-      deadlineMs: calledAtMs + (options.timeoutMs ?? outbox.maxAgeMs),
+      deadlineMs: calledAtMs + (options.timeoutMs ?? buffer.maxAgeMs),
       repeatable: options.repeatable ?? true,
       attempts: 0,
       inFlight: false,
       returned: undefined,
       settled: false,
       bytes,
-      resolve: settle.resolve,
-      reject: settle.reject,
+      resolve,
+      reject,
       unlisten:
         options.signal && onceAborted(options.signal, (cause) => fail(entry, abortedByCaller(entry, cause))),
       onSettled: this.#onSettled,
@@ -212,6 +208,51 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
     if (Buffer.isBuffer(content)) return content
     throw rabbitError('config-invalid', `the codec returned no Buffer but ${typeof content}`)
   }
+
+  async #acceptWhenSpace(content: Buffer, bytes: number, options: PublishOptions): Promise<Receipt> {
+    const { buffer, owner, clock } = this.#deps
+    const calledAtMs = clock.now()
+    const accept = (): Promise<Receipt> => this.#accept(content, bytes, options, calledAtMs)
+    switch (buffer.onFull) {
+      case 'reject':
+        throw buffer.fullError('onFull is reject')
+      case 'drop-oldest':
+        while (owner.dropOldest()) if (buffer.reserve(bytes)) return accept()
+        throw buffer.fullError('there is no unsent message to drop')
+      case 'wait':
+        return this.#waitForSpace(bytes, options, accept)
+    }
+  }
+
+  // Accepts the message in the same turn in which there is space, so that no later publish overtakes it.
+  async #waitForSpace(
+    bytes: number,
+    options: PublishOptions,
+    accept: () => Promise<Receipt>,
+  ): Promise<Receipt> {
+    const { buffer, clock } = this.#deps
+    let receipt: Promise<Receipt> | undefined
+    const onSpace = (): void => {
+      receipt = accept()
+    }
+    const timeoutMs = options.timeoutMs ?? buffer.maxAgeMs
+    const expired = (): HaError => {
+      const cause = buffer.fullError('the wait took too long')
+      const message = `no space in the publish buffer within ${timeoutMs} ms`
+      return rabbitError('timed-out', message, { retryable: true, cause })
+    }
+    const limit = { timeoutMs, signal: options.signal, expired }
+    this.#waitingForSpace += 1
+    try {
+      await withDeadline(clock, limit, (inner) => buffer.waitForSpace(bytes, onSpace, inner))
+    } catch (thrown) {
+      // When space and the deadline come in the same turn, the message is accepted and has its own deadline.
+      if (receipt === undefined) throw publishErrorOf(thrown)
+    } finally {
+      this.#waitingForSpace -= 1
+    }
+    return receipt ?? Promise.reject(buffer.fullError('the wait ended without space'))
+  }
 }
 
 function onceAborted(signal: AbortSignal, act: (reason: unknown) => void): () => void {
@@ -222,44 +263,12 @@ function onceAborted(signal: AbortSignal, act: (reason: unknown) => void): () =>
 
 function publishErrorOf(thrown: unknown): HaError {
   if (isHaError(thrown)) return thrown
-  return rabbitError('aborted', `ended by the caller’s signal: ${asError(thrown).message}`, { cause: thrown })
-}
-
-/** What is said of one message. */
-export interface PublishOptions {
-  /** Default: the publisher's. */
-  readonly exchange?: string
-  /** Routing key. Default: the publisher's. */
-  readonly key?: string
-  readonly headers?: Readonly<Record<string, unknown>>
-  /** Names the message for those who must recognise a duplicate. Default: made by the publisher, unique. */
-  readonly messageId?: string
-  readonly correlationId?: string
-  readonly replyTo?: string
-  /** The kind of message, for the application. */
-  readonly type?: string
-  readonly priority?: number
-  /** How long it may wait in a queue, in milliseconds. */
-  readonly expirationMs?: number
-  /** Seconds since 1970, for the application. */
-  readonly timestamp?: number
-  /** Whether it survives a restart of the broker. Default true. */
-  readonly persistent?: boolean
-  /** Whether a message that no queue wants is an error. Default true. */
-  readonly mandatory?: boolean
-  /** How long the promise may take, in milliseconds. Default: `outbox.maxAgeMs`. */
-  readonly timeoutMs?: number
-  readonly signal?: AbortSignal
-  /**
-   * Whether it may be sent again when the connection was lost before the confirm. Default true: the receipt then says
-   * `maybeDuplicate`, and `messageId` tells the duplicate. With false it is rejected as `outcome-unknown`.
-   */
-  readonly repeatable?: boolean
+  const message = `aborted by the caller’s signal: ${asError(thrown).message}`
+  return rabbitError('aborted', message, { cause: thrown })
 }
 
 type OptionKind = 'string' | 'number' | 'boolean' | 'object'
 
-// The whole check costs a loop over the few keys that are there: it is made for each message.
 const optionKinds: Readonly<Record<keyof PublishOptions, OptionKind>> = {
   exchange: 'string',
   key: 'string',
@@ -278,7 +287,7 @@ const optionKinds: Readonly<Record<keyof PublishOptions, OptionKind>> = {
   repeatable: 'boolean',
 }
 
-// Words of amqplib, and of people who know amqplib.
+// Option names of amqplib and other clients, with the name of the option here.
 const amqplibNames: Readonly<Record<string, string>> = {
   routingKey: 'key',
   expiration: 'expirationMs',
@@ -286,9 +295,9 @@ const amqplibNames: Readonly<Record<string, string>> = {
   timeout: 'timeoutMs',
 }
 
-/** Throws `config-invalid` for an option that does not exist or cannot be meant. */
+/** Throws `config-invalid` for an option that does not exist or has an invalid value. */
 export function checkPublishOptions(options: PublishOptions): void {
-  // Each message comes by here: no array is made of its options.
+  // Runs for each message: no array of the options is allocated.
   for (const name in options) {
     const kind = optionKinds[name as keyof PublishOptions]
     if (kind === undefined) throw unknownOptionError(name)
@@ -303,19 +312,6 @@ export function checkPublishOptions(options: PublishOptions): void {
     throw rabbitError('config-invalid', 'publish.signal: expected an AbortSignal')
 }
 
-// What goes to the driver under the name that it has here.
-const forwardedOptions = ['headers', 'correlationId', 'replyTo', 'type', 'priority', 'timestamp'] as const
-
-/** A message's options in the driver's words. */
-function propertiesOf(options: PublishOptions, contentType: string, messageId: string): Options.Publish {
-  const { persistent = true, mandatory = true, expirationMs } = options
-  const properties: Options.Publish = { messageId, contentType, persistent, mandatory }
-  for (const name of forwardedOptions)
-    if (options[name] !== undefined) Object.assign(properties, { [name]: options[name] })
-  if (expirationMs !== undefined) properties.expiration = expirationMs
-  return properties
-}
-
 function unknownOptionError(name: string): HaError {
   const other = amqplibNames[name]
   const hint =
@@ -323,11 +319,29 @@ function unknownOptionError(name: string): HaError {
   return rabbitError('config-invalid', `publish.${name}: there is no such option${hint}`)
 }
 
-function wrongKindError(name: string, kind: OptionKind, value: unknown): HaError {
+function wrongKindError(name: string, kind: string, value: unknown): HaError {
   const got = value === null ? 'null' : withArticle(typeof value)
   return rabbitError('config-invalid', `publish.${name}: expected ${withArticle(kind)}, got ${got}`)
 }
 
-function withArticle(word: string): string {
-  return word === 'object' ? 'an object' : `a ${word}`
+function withArticle(kind: string): string {
+  return kind === 'object' ? 'an object' : `a ${kind}`
+}
+
+// Options that the driver takes under the same name.
+const forwardedOptions = ['headers', 'correlationId', 'replyTo', 'type', 'priority', 'timestamp'] as const
+
+/** The properties of a message, as options of the driver. */
+export function propertiesOf(
+  options: PublishOptions,
+  contentType: string,
+  messageId: string,
+): Options.Publish {
+  const { persistent = true, mandatory = true, expirationMs } = options
+  const properties: Options.Publish = { messageId, contentType, persistent, mandatory }
+  if (options === noOptions) return properties
+  for (const name of forwardedOptions)
+    if (options[name] !== undefined) Object.assign(properties, { [name]: options[name] })
+  if (expirationMs !== undefined) properties.expiration = expirationMs
+  return properties
 }

@@ -3,40 +3,30 @@ import { ActiveTime, leaseOf, linkedController, Notifier, withDeadline } from '@
 import type { AmqpConnection } from '../driver/connection.ts'
 import { rabbitError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
-import { fail, type PublishEntry, type UnconfirmedCounts } from './message-queue.ts'
+import type { DeclaredTopology } from '../topology/declare.ts'
+import { fail, type UnconfirmedCounts } from './message-queue.ts'
 import { PublishBuffer } from './publish-buffer.ts'
 import { PublishChannel, publishChannelDeclaration } from './publish-channel.ts'
 import { droppedForNewer } from './publish-errors.ts'
-import { ConfirmedPublisher, type Publisher, type PublisherSettings } from './publisher.ts'
-
-/** The topology as publishers see it. */
-export interface Routes {
-  /** Whether what a message is published to is known to be there, or nothing more can be done about it. */
-  isRouteReady(exchange: string, key: string): boolean
-  /** Hears that the broker found no queue for what was published there: what is bound may have vanished unannounced. */
-  recheck(exchange: string, key: string): void
-  /** Declares an exchange again that the broker does not know; false when it is not ours. */
-  redeclareExchange(exchange: string): boolean
-  /** Waits for a change. */
-  changed(signal: AbortSignal): Promise<void>
-}
+import {
+  ConfirmedPublisher,
+  type Publisher,
+  type PublisherOwner,
+  type PublisherSettings,
+} from './publisher.ts'
 
 interface PublishersDeps {
   readonly clock: Clock
   readonly options: ResolvedOptions
   readonly link: Link<AmqpConnection>
-  readonly routes: Routes
+  readonly topology: DeclaredTopology
+  /** Prefix of message ids, unique to this client. */
   readonly idPrefix: string
   readonly onStalled: (unconfirmed: number, forMs: number) => void
 }
 
-export interface PublishingSettings<T> extends PublisherSettings<T> {
-  /** How many messages may be unconfirmed at once. */
-  readonly maxInFlight: number
-}
-
-/** Everything that publishes: one connection, and on it one confirm channel for each publisher. */
-export class Publishers {
+/** All publishers of a client: they share one connection, and each has a confirm channel of its own. */
+export class Publishers implements PublisherOwner {
   readonly #deps: PublishersDeps
   readonly #scope = linkedController()
   readonly #channels: PublishChannel[] = []
@@ -46,121 +36,62 @@ export class Publishers {
   #isOpen = true
   #created = 0
   #confirmed = 0
-  /** What lanes that are closed had sent again. */
   #replayedByClosed = 0
 
-  constructor(parts: PublishersDeps) {
-    this.#deps = parts
-    this.buffer = new PublishBuffer(parts.options.outbox)
-    this.#deadlines = new DeadlineTimer(parts.clock, (nowMs) => this.#expire(nowMs))
-    parts.link.events.on('state', ({ kind }) => this.#onState(kind === 'suspended'))
-    background(this.#followRoutes())
-    background(this.#detectStalls())
+  constructor(deps: PublishersDeps) {
+    this.#deps = deps
+    this.buffer = new PublishBuffer(deps.options.outbox)
+    this.#deadlines = new DeadlineTimer(deps.clock, (nowMs) => this.#expire(nowMs))
+    deps.link.events.on('state', ({ kind }) => this.#onState(kind === 'suspended'))
+    runInBackground(this.#followTopology())
+    runInBackground(this.#detectStalls())
   }
 
-  /** How many messages were put back to be sent again, so far. */
+  /** Number of messages that were queued again after a loss or a nack, so far. */
   get replayed(): number {
-    return this.#replayedByClosed + sum(this.#channels, (lane) => lane.replayed)
+    return this.#replayedByClosed + sum(this.#channels, (channel) => channel.replayed)
   }
 
-  /** Sent and not confirmed. */
+  /** Number of messages that were sent and not confirmed. */
   get unconfirmed(): number {
-    return sum(this.#channels, (lane) => lane.unconfirmed)
+    return sum(this.#channels, (channel) => channel.unconfirmed)
   }
 
   get confirmed(): number {
     return this.#confirmed
   }
 
-  publisher<T>(settings: PublishingSettings<T>): Publisher<T> {
-    const { clock, options: resolved, link, idPrefix } = this.#deps
+  createPublisher<T>(settings: PublisherSettings<T>): Publisher<T> {
+    const { clock, link, idPrefix } = this.#deps
     this.#created += 1
-    const key = `lane ${this.#created}`
-    const lane = this.#openChannel(key, settings.maxInFlight)
+    const channel = this.#openChannel(`publisher ${this.#created}`, settings.maxInFlight)
     link.start()
     return new ConfirmedPublisher(settings, {
       clock,
-      lane,
-      space: this.buffer,
-      sweep: this.#deadlines,
-      outbox: resolved.outbox,
-      dropOldest: () => this.#dropOldest(),
+      channel,
+      buffer: this.buffer,
       idPrefix: `${idPrefix}-${this.#created}`,
-      checkOpen: () => this.#checkOpen(),
-      onSettled: (ok) => this.#onSettled(ok),
-      end: (isIdle, timeoutMs) => this.#closeChannel(key, lane, { isIdle, timeoutMs }),
+      owner: this,
     })
   }
 
-  /** Sends nothing more on this connection, and waits for what is unconfirmed on it, up to `timeoutMs`. */
-  async drainBeforeMove(timeoutMs: number): Promise<void> {
-    for (const lane of this.#channels) lane.pause('moving')
-    await this.#waitUntil(() => this.unconfirmed === 0, timeoutMs)
+  checkOpen(): void {
+    if (!this.#isOpen) throw closedError()
   }
 
-  /**
-   * Takes no more messages and waits until all are settled, up to `timeoutMs` or until the signal fires; fails the
-   * rest, and counts. Who waited for room before is still let in.
-   */
-  async drain(timeoutMs: number, signal: AbortSignal): Promise<UnconfirmedCounts> {
-    this.#isOpen = false
-    await this.#waitUntil(() => this.buffer.messages === 0 && this.buffer.waiting === 0, timeoutMs, signal)
-    this.buffer.close(closedError())
-    const left = { unknown: 0, notSent: 0 }
-    for (const lane of this.#channels) {
-      const { unknown, notSent } = lane.end()
-      left.unknown += unknown
-      left.notSent += notSent
-    }
-    this.#deadlines.stop()
-    this.#scope.abort(closedError())
-    return left
+  scheduleDeadline(deadlineMs: number): void {
+    this.#deadlines.schedule(deadlineMs)
   }
 
-  async #closeChannel(
-    key: string,
-    lane: PublishChannel,
-    { isIdle, timeoutMs }: { readonly isIdle: () => boolean; readonly timeoutMs: number },
-  ): Promise<UnconfirmedCounts> {
-    await this.#waitUntil(isIdle, timeoutMs)
-    this.#deps.link.desiredState.forget(key)
-    const left = lane.end()
-    const place = this.#channels.indexOf(lane)
-    if (place >= 0) this.#channels.splice(place, 1)
-    this.#replayedByClosed += lane.replayed
-    return left
+  onSettled(confirmed: boolean): void {
+    if (confirmed) this.#confirmed += 1
+    this.#settled.notifyAll()
   }
 
-  async #waitUntil(settled: () => boolean, timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    const expired = (): HaError => rabbitError('timed-out', 'messages are still unconfirmed')
-    try {
-      await withDeadline(this.#deps.clock, { timeoutMs, signal, expired }, async (inner) => {
-        while (!settled()) await this.#settled.wait(inner)
-      })
-    } catch {
-      // Out of time: the caller looks at what is left.
-    }
-  }
-
-  #openChannel(key: string, maxInFlight: number): PublishChannel {
-    const { clock, link, routes, options } = this.#deps
-    const lane = new PublishChannel({
-      clock,
-      maxInFlight,
-      routeReady: (entry: PublishEntry) => routes.isRouteReady(entry.exchange, entry.key),
-      onUnroutable: ({ exchange, key: routingKey }) => routes.recheck(exchange, routingKey),
-      onExchangeMissing: (exchange) => routes.redeclareExchange(exchange),
-    })
-    this.#channels.push(lane)
-    if (link.state.kind === 'suspended') lane.pause('blocked')
-    link.desiredState.declare(publishChannelDeclaration(key, lane, link, options.declareTimeoutMs))
-    return lane
-  }
-
-  // The outbox is shared, and so is the loss.
-  #dropOldest(): boolean {
+  // All publishers share the buffer, so the oldest message of all of them makes room.
+  dropOldest(): boolean {
     const oldest = this.#channels
-      .map((lane) => lane.oldestUnsent)
+      .map((channel) => channel.oldestUnsent)
       .filter((entry) => entry !== undefined)
       .sort((a, b) => a.acceptedAtMs - b.acceptedAtMs)[0]
     if (oldest === undefined) return false
@@ -168,24 +99,83 @@ export class Publishers {
     return true
   }
 
-  #onState(blocked: boolean): void {
-    for (const lane of this.#channels) {
-      if (blocked) lane.pause('blocked')
-      else lane.resume('blocked')
+  async closeChannel(
+    channel: PublishChannel,
+    isIdle: () => boolean,
+    timeoutMs: number,
+  ): Promise<UnconfirmedCounts> {
+    await this.#waitUntil(isIdle, timeoutMs)
+    this.#deps.link.desiredState.forget(channel.key)
+    const unconfirmed = channel.end()
+    const index = this.#channels.indexOf(channel)
+    if (index >= 0) this.#channels.splice(index, 1)
+    this.#replayedByClosed += channel.replayed
+    return unconfirmed
+  }
+
+  /** Sends nothing more on this connection, and waits up to `timeoutMs` for the confirms of what was sent. */
+  async drainBeforeMove(timeoutMs: number): Promise<void> {
+    for (const channel of this.#channels) channel.pause('moving')
+    await this.#waitUntil(() => this.unconfirmed === 0, timeoutMs)
+  }
+
+  /**
+   * Takes no more messages and waits until all are settled, up to `timeoutMs` or until the signal fires; then fails
+   * and counts the rest. A publish that already waits for room is still accepted.
+   */
+  async drain(timeoutMs: number, signal: AbortSignal): Promise<UnconfirmedCounts> {
+    this.#isOpen = false
+    await this.#waitUntil(() => this.buffer.messages === 0 && this.buffer.waiting === 0, timeoutMs, signal)
+    this.buffer.close(closedError())
+    const total = { unknown: 0, notSent: 0 }
+    for (const channel of this.#channels) {
+      const { unknown, notSent } = channel.end()
+      total.unknown += unknown
+      total.notSent += notSent
+    }
+    this.#deadlines.stop()
+    this.#scope.abort(closedError())
+    return total
+  }
+
+  async #waitUntil(isDone: () => boolean, timeoutMs: number, signal?: AbortSignal): Promise<void> {
+    const expired = (): HaError => rabbitError('timed-out', 'messages are still unconfirmed')
+    try {
+      await withDeadline(this.#deps.clock, { timeoutMs, signal, expired }, async (inner) => {
+        while (!isDone()) await this.#settled.wait(inner)
+      })
+    } catch {
+      // The deadline has passed: the caller handles the remaining messages.
+    }
+  }
+
+  #openChannel(key: string, maxInFlight: number): PublishChannel {
+    const { clock, link, topology, options } = this.#deps
+    const channel = new PublishChannel({ key, clock, maxInFlight, topology })
+    this.#channels.push(channel)
+    if (link.state.kind === 'suspended') channel.pause('blocked')
+    link.desiredState.declare(publishChannelDeclaration(channel, link, options.declareTimeoutMs))
+    return channel
+  }
+
+  #onState(isBlocked: boolean): void {
+    for (const channel of this.#channels) {
+      if (isBlocked) channel.pause('blocked')
+      else channel.resume('blocked')
     }
   }
 
   #expire(nowMs: number): number | undefined {
     const deadlines = this.#channels
-      .map((lane) => lane.expire(nowMs))
+      .map((channel) => channel.expire(nowMs))
       .filter((deadline) => deadline !== undefined)
     return deadlines.length === 0 ? undefined : Math.min(...deadlines)
   }
 
-  async #followRoutes(): Promise<void> {
+  async #followTopology(): Promise<void> {
     for (;;) {
-      await this.#deps.routes.changed(this.#scope.signal)
-      for (const lane of this.#channels) lane.resume('topology')
+      await this.#deps.topology.changed(this.#scope.signal)
+      for (const channel of this.#channels) channel.resume('topology')
     }
   }
 
@@ -193,7 +183,7 @@ export class Publishers {
     const { clock, link, options, onStalled } = this.#deps
     const progress = (): Omit<ConfirmProgress, 'activeMs'> | undefined => {
       if (link.state.kind !== 'ready') return undefined
-      return { confirms: sum(this.#channels, (lane) => lane.confirms), unconfirmed: this.unconfirmed }
+      return { answers: sum(this.#channels, (channel) => channel.answers), unconfirmed: this.unconfirmed }
     }
     const onStall = (unconfirmed: number, forMs: number): void => {
       onStalled(unconfirmed, forMs)
@@ -203,24 +193,15 @@ export class Publishers {
     const { confirmStallMs } = options.liveness
     return detectStalls({ clock, confirmStallMs, progress, onStall }, this.#scope.signal)
   }
-
-  #onSettled(confirmed: boolean): void {
-    if (confirmed) this.#confirmed += 1
-    this.#settled.notifyAll()
-  }
-
-  #checkOpen(): void {
-    if (!this.#isOpen) throw closedError()
-  }
 }
 
-// Each loop ends by rejection when the client is closed; that is no failure.
-function background(loop: Promise<unknown>): void {
+// Both loops reject when the client is closed; that is not an error.
+function runInBackground(loop: Promise<unknown>): void {
   loop.catch(() => undefined)
 }
 
-function sum(lanes: readonly PublishChannel[], of: (lane: PublishChannel) => number): number {
-  return lanes.reduce((total, lane) => total + of(lane), 0)
+function sum(channels: readonly PublishChannel[], of: (channel: PublishChannel) => number): number {
+  return channels.reduce((total, channel) => total + of(channel), 0)
 }
 
 function stalledError(endpoint: string, forMs: number): HaError {
@@ -232,44 +213,40 @@ function closedError(): HaError {
   return rabbitError('closed', 'the client takes no more messages')
 }
 
-/** How long nothing was confirmed, and how long that will be borne. */
+/** How long the broker has answered no publish, and the limit for that. */
 interface StallState {
-  readonly confirms: number
+  readonly answers: number
   readonly forMs: number
   readonly limitMs: number
 }
 
 interface ConfirmProgress {
-  readonly confirms: number
+  readonly answers: number
   readonly unconfirmed: number
   readonly activeMs: number
 }
 
-// A cluster in which no node can confirm is not helped by clients that run from one to the next.
+// When no node of the cluster can confirm, frequent moves between nodes only add load.
 const maxLimitMs = 60_000
 
 /** No stall yet. */
-export function noStall(confirms: number, patienceMs: number): StallState {
-  return { confirms: confirms, forMs: 0, limitMs: patienceMs }
+export function noStall(answers: number, limitMs: number): StallState {
+  return { answers, forMs: 0, limitMs }
 }
 
-/** Folds a tick: any answer, or nothing to confirm, ends the stall. */
-export function observeProgress(
-  stall: StallState,
-  progress: ConfirmProgress,
-  patienceMs: number,
-): StallState {
-  if (progress.confirms !== stall.confirms || progress.unconfirmed === 0)
-    return noStall(progress.confirms, patienceMs)
+/** Folds one tick: any answer ends the stall, and so does an empty channel. */
+export function observeProgress(stall: StallState, progress: ConfirmProgress, limitMs: number): StallState {
+  if (progress.answers !== stall.answers || progress.unconfirmed === 0)
+    return noStall(progress.answers, limitMs)
   return { ...stall, forMs: stall.forMs + progress.activeMs }
 }
 
-/** True when it is time to try another node. */
+/** Whether to try another node. */
 export function isStalled(stall: StallState): boolean {
   return stall.forMs >= stall.limitMs
 }
 
-/** After a move: the next one is borne twice as long. */
+/** After a move, the limit is doubled. */
 function afterMove(stall: StallState): StallState {
   return { ...stall, forMs: 0, limitMs: Math.min(stall.limitMs * 2, maxLimitMs) }
 }
@@ -277,47 +254,47 @@ function afterMove(stall: StallState): StallState {
 interface StallDetectorDeps {
   readonly clock: Clock
   readonly confirmStallMs: number
-  /** The progress of all publishers together; undefined while there is no connection that could make any. */
+  /** The progress of all publishers together; undefined without a connection. */
   readonly progress: () => Omit<ConfirmProgress, 'activeMs'> | undefined
   readonly onStall: (unconfirmed: number, forMs: number) => void
 }
 
-/** Watches for a node that confirms pings and confirms nothing, until the signal fires. */
+/** Detects a node that answers probes and no publishes, until the signal fires. */
 export async function detectStalls(watch: StallDetectorDeps, signal: AbortSignal): Promise<void> {
   const { clock, confirmStallMs, progress, onStall } = watch
   if (confirmStallMs === Number.POSITIVE_INFINITY) return
   const tickMs = confirmStallMs / 16
-  const attention = new ActiveTime(clock, tickMs)
+  const activeTime = new ActiveTime(clock, tickMs)
   let stall = noStall(0, confirmStallMs)
   for (;;) {
     await clock.sleep(tickMs, signal)
-    const activeMs = attention.tick()
+    const activeMs = activeTime.tick()
     const now = progress()
     if (now === undefined) continue
-    stall = observeProgress(stall, { ...now, activeMs: activeMs }, confirmStallMs)
+    stall = observeProgress(stall, { ...now, activeMs }, confirmStallMs)
     if (!isStalled(stall)) continue
     onStall(now.unconfirmed, Math.round(stall.forMs))
     stall = afterMove(stall)
   }
 }
 
-// Deadlines are kept to within this: one timer for all messages instead of one for each.
+// Precision of deadlines. There is one timer for all messages instead of one for each.
 const deadlineGrainMs = 50
 
-/** One timer for the deadlines of many. */
-export class DeadlineTimer {
+/** One timer for the deadlines of all messages. */
+class DeadlineTimer {
   readonly #clock: Clock
-  /** Ends what is due and returns the next deadline. */
-  readonly #due: (nowMs: number) => number | undefined
+  /** Fails the messages that are due and returns the next deadline. */
+  readonly #onDue: (nowMs: number) => number | undefined
   #atMs = Number.POSITIVE_INFINITY
   #cancel: () => void = () => undefined
 
-  constructor(clock: Clock, due: (nowMs: number) => number | undefined) {
+  constructor(clock: Clock, onDue: (nowMs: number) => number | undefined) {
     this.#clock = clock
-    this.#due = due
+    this.#onDue = onDue
   }
 
-  /** Sees to it that {@link due} is called soon after this deadline. */
+  /** Makes sure that `onDue` is called soon after this deadline. */
   schedule(deadlineMs: number): void {
     if (deadlineMs >= this.#atMs) return
     this.#cancel()
@@ -332,7 +309,7 @@ export class DeadlineTimer {
 
   #fire(): void {
     this.#atMs = Number.POSITIVE_INFINITY
-    const next = this.#due(this.#clock.now())
+    const next = this.#onDue(this.#clock.now())
     if (next !== undefined) this.schedule(next)
   }
 }

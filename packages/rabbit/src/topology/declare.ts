@@ -7,73 +7,171 @@ import type { Channel } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
 import {
   type BindingSpec,
+  exchangeKey,
   needsOf,
+  queueKey,
   queueOptions,
+  routeKeys,
   survives,
   type Topology,
   type TopologyStep,
   topologySteps,
 } from './topology.ts'
 
-interface DeclareDeps {
-  readonly names: QueueNames
+interface DeclaredTopologyDeps {
   readonly clock: Clock
+  readonly topology: Topology
+  readonly link: Link<AmqpConnection>
   /** How long one declaration may take. */
   readonly timeoutMs: number
-  readonly onMissing: (missing: MissingEnd) => void
 }
 
-/** A binding that found one of its ends missing. */
-export interface MissingEnd {
-  readonly binding: string
-  readonly needs: readonly string[]
-  readonly triedAtMs: number
-  readonly error: HaError
+/** The declarations that a message waits for. */
+interface Route {
+  readonly keys: readonly string[]
+  isReady: boolean
 }
 
-/** The declarations of a topology: each on a channel of its own, so that one that fails or hangs is alone with it. */
-export function topologyDeclarations(
-  topology: Topology,
-  restoring: DeclareDeps,
-): readonly Declaration<AmqpConnection>[] {
-  return topologySteps(topology).map((step) => ({
-    key: step.key,
-    needs: needsOf(step),
-    gates: false,
-    survives: survives(step, topology),
-    timeoutMs: restoring.timeoutMs,
-    apply: (connection, signal) => applyStep(step, connection, restoring, signal),
-  }))
-}
+// A declaration that succeeded so recently is not repeated for an unroutable message.
+const minRecheckIntervalMs = 5_000
 
-async function applyStep(
-  step: TopologyStep,
-  connection: AmqpConnection,
-  { names, clock, onMissing }: DeclareDeps,
-  signal: AbortSignal,
-): Promise<void> {
-  const triedAtMs = clock.now()
-  const guard = await openChannel(connection, signal)
-  try {
-    await raceAbort(declare(step, guard.channel, connection.version, names), signal, () => undefined)
-  } catch (thrown) {
-    const cause = asError(thrown)
-    if (signal.aborted || step.kind !== 'binding' || !isMissing(cause)) throw cause
-    const error = missingEndError(cause)
-    onMissing({ binding: step.key, needs: needsOf(step), triedAtMs, error })
-    throw error
-  } finally {
-    guard.discard()
+/** The topology of a client, declared on every connection of its link, and what is known of it on the broker. */
+export class DeclaredTopology {
+  readonly #deps: DeclaredTopologyDeps
+  /** Names of queues on the broker. A server-named queue has another name on each connection. */
+  readonly #queueNames = new Map<string, string>()
+  readonly #exchangeRoutes: ReadonlyMap<string, Route>
+  readonly #queueRoutes: ReadonlyMap<string, Route>
+
+  constructor(deps: DeclaredTopologyDeps) {
+    this.#deps = deps
+    const { topology, link } = deps
+    const { exchanges = {}, queues = {} } = topology
+    this.#exchangeRoutes = routesOf(exchanges, (exchange) => routeKeys(topology, exchange, ''))
+    this.#queueRoutes = routesOf(queues, (queue) => routeKeys(topology, '', queue))
+    for (const step of topologySteps(topology)) link.desiredState.declare(this.#declaration(step))
+  }
+
+  /** Starts the link when there is something to declare. */
+  start(): void {
+    const { topology, link } = this.#deps
+    if (topologySteps(topology).length > 0) link.start()
+  }
+
+  /** The broker's name of a queue; a queue outside the topology keeps its own name. */
+  queueName(queue: string): string {
+    return this.#queueNames.get(queue) ?? queue
+  }
+
+  /** Whether everything a message needs is known to exist, or was refused for good. */
+  isRouteReady(exchange: string, key: string): boolean {
+    const route = this.#routeOf(exchange, key)
+    if (route === undefined || route.isReady) return true
+    const { desiredState } = this.#deps.link
+    route.isReady = route.keys.every((needed) => desiredState.isSettled(needed))
+    return route.isReady
+  }
+
+  /**
+   * Declares the bindings of a route again after an unroutable message: the broker does not report a binding that was
+   * removed. Where no binding matches the key, this costs one request for each binding per interval.
+   */
+  recheck(exchange: string, key: string): void {
+    const { clock, link } = this.#deps
+    for (const needed of this.#routeOf(exchange, key)?.keys ?? []) {
+      if (needed === exchangeKey(exchange)) continue
+      const status = link.desiredState.standing(needed)
+      if (status?.kind !== 'held' || clock.now() - status.sinceMs < minRecheckIntervalMs) continue
+      this.invalidate(needed, rabbitError('unroutable', `no message was routed to ${needed}`))
+    }
+  }
+
+  /** Declares an exchange again that the broker does not know; false when it is not in the topology. */
+  redeclareExchange(exchange: string): boolean {
+    if (!this.#exchangeRoutes.has(exchange)) return false
+    const error = rabbitError('exchange-missing', `exchange '${exchange}' no longer exists`)
+    this.invalidate(exchangeKey(exchange), error)
+    return true
+  }
+
+  /** Declares a queue again that the broker does not know. */
+  redeclareQueue(queue: string): void {
+    this.invalidate(queueKey(queue), rabbitError('queue-missing', `queue '${queue}' no longer exists`))
+  }
+
+  /** A declaration no longer holds. Messages that need it wait until it does. */
+  invalidate(key: string, error: Error): void {
+    for (const routes of [this.#exchangeRoutes, this.#queueRoutes])
+      for (const route of routes.values()) route.isReady = false
+    this.#deps.link.lapse(key, error)
+  }
+
+  /** Waits for the next change of any declaration. */
+  changed(signal: AbortSignal): Promise<void> {
+    return this.#deps.link.desiredState.changed.wait(signal)
+  }
+
+  #routeOf(exchange: string, key: string): Route | undefined {
+    return exchange === '' ? this.#queueRoutes.get(key) : this.#exchangeRoutes.get(exchange)
+  }
+
+  // Each step has a channel of its own: a declaration that fails or hangs does not affect the others.
+  #declaration(step: TopologyStep): Declaration<AmqpConnection> {
+    const { topology, timeoutMs } = this.#deps
+    return {
+      key: step.key,
+      needs: needsOf(step),
+      gates: false,
+      survives: survives(step, topology),
+      timeoutMs,
+      apply: (connection, signal) => this.#apply(step, connection, signal),
+    }
+  }
+
+  async #apply(step: TopologyStep, connection: AmqpConnection, signal: AbortSignal): Promise<void> {
+    const triedAtMs = this.#deps.clock.now()
+    const guard = await openChannel(connection, signal)
+    try {
+      const declared = declare(step, guard.channel, connection.version, this.#queueNames)
+      await raceAbort(declared, signal, () => undefined)
+    } catch (thrown) {
+      const cause = asError(thrown)
+      if (signal.aborted || step.kind !== 'binding' || !isMissing(cause)) throw cause
+      const error = missingEndError(cause)
+      this.#redeclareEnds(step, triedAtMs, error)
+      throw error
+    } finally {
+      guard.discard()
+    }
+  }
+
+  // The exchange or queue of a binding was believed to exist when the binding was tried, and does not. Declare it
+  // again, then the binding. An end that was declared after the attempt has begun is left as it is.
+  #redeclareEnds(binding: TopologyStep, triedAtMs: number, error: HaError): void {
+    const { desiredState } = this.#deps.link
+    for (const key of needsOf(binding)) {
+      const status = desiredState.standing(key)
+      const isNewer = status?.kind === 'held' && status.sinceMs >= triedAtMs
+      if (!isNewer && desiredState.isSettled(key)) this.invalidate(key, error)
+    }
+    this.invalidate(binding.key, error)
   }
 }
 
-// A queue whose node is away is a 404 as well, which passes by itself.
+function routesOf(
+  named: Readonly<Record<string, unknown>>,
+  keysOf: (name: string) => readonly string[],
+): ReadonlyMap<string, Route> {
+  return new Map(Object.keys(named).map((name) => [name, { keys: keysOf(name), isReady: false }]))
+}
+
+// A queue whose home node is down is also a 404; that one is transient.
 function isMissing(cause: Error): boolean {
   return replyCode(cause) === 404 && !classify(cause).transient
 }
 
-// Known to be there from an earlier connection, both ends are declared beside their binding. A broker that has lost one
-// of them hears of the binding first: it is no conflict, but something to do again.
+// Both ends are known from an earlier connection, so they are declared in parallel with their binding. When the broker
+// has lost one of them, the binding may be refused first: this is no conflict, it is to be repeated.
 function missingEndError(cause: Error): HaError {
   const code = cause.message.includes('no exchange') ? 'exchange-missing' : 'queue-missing'
   return rabbitError(code, cause.message, { cause, serverCode: 404, retryable: true })
@@ -83,7 +181,7 @@ async function declare(
   step: TopologyStep,
   channel: Channel,
   version: string,
-  names: QueueNames,
+  queueNames: Map<string, string>,
 ): Promise<void> {
   switch (step.kind) {
     case 'exchange': {
@@ -92,54 +190,47 @@ async function declare(
       return
     }
     case 'queue': {
-      const asked = step.spec.kind === 'ephemeral' ? '' : step.name
-      const { queue } = await channel.assertQueue(asked, queueOptions(step.spec, version))
-      names.set(step.name, queue)
+      const requestedName = step.spec.kind === 'ephemeral' ? '' : step.name
+      const { queue } = await channel.assertQueue(requestedName, queueOptions(step.spec, version))
+      queueNames.set(step.name, queue)
       return
     }
     case 'binding':
-      return bind(step.spec, channel, names)
+      return bind(step.spec, channel, queueNames)
   }
 }
 
-async function bind(spec: BindingSpec, channel: Channel, names: QueueNames): Promise<void> {
+async function bind(
+  spec: BindingSpec,
+  channel: Channel,
+  queueNames: ReadonlyMap<string, string>,
+): Promise<void> {
   const { exchange, key = '', arguments: args = {} } = spec
   if (spec.queue === undefined) await channel.bindExchange(spec.toExchange, exchange, key, args)
-  else await channel.bindQueue(names.get(spec.queue), exchange, key, args)
+  else await channel.bindQueue(queueNames.get(spec.queue) ?? spec.queue, exchange, key, args)
 }
 
-/** What the queues of the topology are called on the broker: a server-named one has a new name on each connection. */
-export class QueueNames {
-  readonly #names = new Map<string, string>()
+type DesiredState = Link<AmqpConnection>['desiredState']
 
-  set(name: string, onBroker: string): void {
-    this.#names.set(name, onBroker)
-  }
-
-  /** The broker's name of a queue; a queue that is not in the topology is called what it is called. */
-  get(name: string): string {
-    return this.#names.get(name) ?? name
-  }
-}
-
-type Ledger = Link<AmqpConnection>['desiredState']
-
-/** Waits until a declaration is settled; `onWait` is called before each wait. Rejects when it was refused for good. */
+/**
+ * Waits until a declaration is settled; `onWait` is called before each wait. Rejects when the broker refused it for
+ * good.
+ */
 export async function whenSettled(
-  ledger: Ledger,
+  desiredState: DesiredState,
   key: string,
   signal: AbortSignal,
   onWait: () => void,
 ): Promise<void> {
-  while (!ledger.isSettled(key)) {
+  while (!desiredState.isSettled(key)) {
     onWait()
-    await ledger.changed.wait(signal)
+    await desiredState.changed.wait(signal)
   }
-  await ledger.whenSettled(key, signal)
+  await desiredState.whenSettled(key, signal)
 }
 
-/** What the last try of a declaration failed with, or undefined when none did, or when another try is under way. */
-export function lastFailure(ledger: Ledger, key: string): Error | undefined {
-  const standing = ledger.standing(key)
-  return standing?.kind === 'retrying' ? standing.error : undefined
+/** The error of the last attempt, or undefined when there was none or another attempt is under way. */
+export function lastFailure(desiredState: DesiredState, key: string): Error | undefined {
+  const status = desiredState.standing(key)
+  return status?.kind === 'retrying' ? status.error : undefined
 }

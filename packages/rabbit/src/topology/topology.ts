@@ -1,39 +1,39 @@
 import type { Options } from '../driver/types.ts'
 
-/** Arguments that RabbitMQ understands and this package has no word for, such as `x-max-priority`. */
+/** Arguments of RabbitMQ for which this package has no option, such as `x-max-priority`. */
 export type Arguments = Readonly<Record<string, unknown>>
 
-/** An exchange as it must be. */
+/** The declaration of an exchange. */
 export interface ExchangeSpec {
-  /** One of the four, or a type that a plugin of the broker knows, such as `x-consistent-hash`. */
+  /** One of the four standard types, or the type of a plugin, such as `x-consistent-hash`. */
   readonly type: 'direct' | 'topic' | 'fanout' | 'headers' | `x-${string}`
-  /** Whether it outlives a restart of the broker. Default true. */
+  /** Whether it survives a restart of the broker. Default true. */
   readonly durable?: boolean
-  /** Whether it goes when its last binding goes. Default false. */
+  /** Whether the broker deletes it with its last binding. Default false. */
   readonly autoDelete?: boolean
   /** Whether only other exchanges may publish to it. Default false. */
   readonly internal?: boolean
-  /** Where messages go that it finds no queue for. */
+  /** Exchange for messages that match no binding. */
   readonly alternateExchange?: string
   readonly arguments?: Arguments
 }
 
 export interface QueueSettings {
-  /** Where messages go that are rejected, expired or too many. */
+  /** Exchange for messages that are rejected, expired, or dropped because the queue is full. */
   readonly deadLetterExchange?: string
-  /** The routing key they go with. Default: the one they came with. */
+  /** Routing key of dead-lettered messages. Default: their own. */
   readonly deadLetterKey?: string
-  /** How long a message may wait in the queue, in milliseconds. */
+  /** How long a message may stay in the queue, in milliseconds. */
   readonly messageTtlMs?: number
-  /** How many messages it may hold. */
+  /** Maximum number of messages. */
   readonly maxMessages?: number
-  /** How many bytes of content it may hold. */
+  /** Maximum size of all message bodies together, in bytes. */
   readonly maxBytes?: number
-  /** What a full queue does. Default `drop-head`: the oldest message goes. */
+  /** What a full queue does. Default `drop-head`: it drops the oldest message. */
   readonly overflow?: 'drop-head' | 'reject-publish'
   /**
-   * Whether one consumer at a time gets messages, and the next one only when the first is gone. Default false. With
-   * it, order survives the loss of a consumer: what the lost one held comes before what comes next.
+   * Whether only one consumer at a time receives messages; another one takes over when it is gone. Default false. With
+   * it, the order of messages survives the loss of a consumer: its unacknowledged messages are delivered first.
    */
   readonly singleActiveConsumer?: boolean
   readonly arguments?: Arguments
@@ -44,12 +44,12 @@ export interface QuorumSettings extends QueueSettings {
   readonly deliveryLimit?: number
 }
 
-/** A queue as it must be. Made by {@link quorum}, {@link mirrored}, {@link classic} or {@link ephemeral}. */
+/** The declaration of a queue. Created by {@link quorum}, {@link mirrored}, {@link classic} or {@link ephemeral}. */
 export type QueueSpec =
   | { readonly kind: 'quorum'; readonly settings: QuorumSettings }
   | { readonly kind: 'mirrored' | 'classic' | 'ephemeral'; readonly settings: QueueSettings }
 
-/** What flows from an exchange to a queue, or to another exchange. */
+/** A binding from an exchange to a queue or to another exchange. */
 export type BindingSpec = {
   readonly exchange: string
   /** Routing key or pattern. Default: empty. */
@@ -60,7 +60,7 @@ export type BindingSpec = {
   | { readonly toExchange: string; readonly queue?: never }
 )
 
-/** Everything that must exist for this service, put back on every connection. */
+/** Everything that must exist on the broker for this service; declared on every connection. */
 export interface Topology {
   readonly exchanges?: Readonly<Record<string, ExchangeSpec>>
   readonly queues?: Readonly<Record<string, QueueSpec>>
@@ -89,33 +89,33 @@ export function headers(settings: ExchangeSettings = {}): ExchangeSpec {
   return { ...settings, type: 'headers' }
 }
 
-/** A durable queue replicated by Raft. The choice for everything that must not be lost. */
+/** A durable queue replicated by Raft. Use it for everything that must not be lost. */
 export function quorum(settings: QuorumSettings = {}): QueueSpec {
   return { kind: 'quorum', settings }
 }
 
 /**
- * A durable queue on all nodes that a policy names (`ha-mode`), as RabbitMQ up to 3.13 knows it; its consumers are
- * told when it moves. Mirroring left RabbitMQ in 4.0: there this declares a quorum queue.
+ * A durable queue mirrored to the nodes that a policy names (`ha-mode`), for RabbitMQ up to 3.13; its consumers are
+ * cancelled when it moves, and subscribe again. RabbitMQ 4.0 removed mirroring: there this declares a quorum queue.
  */
 export function mirrored(settings: QueueSettings = {}): QueueSpec {
   return { kind: 'mirrored', settings }
 }
 
-/** A durable queue on one node. While that node is away, so is the queue. */
+/** A durable queue on one node. While that node is down, the queue is unavailable. */
 export function classic(settings: QueueSettings = {}): QueueSpec {
   return { kind: 'classic', settings }
 }
 
 /**
- * A queue of this connection alone: the server names it, and it is gone with the connection. Each new connection gets
- * a new one under a new name; bindings and consumers follow by the name it has in the topology.
+ * An exclusive, server-named queue that the broker deletes with the connection. Each new connection gets a new one
+ * under a new name; bindings and consumers refer to it by its name in the topology.
  */
 export function ephemeral(settings: QueueSettings = {}): QueueSpec {
   return { kind: 'ephemeral', settings }
 }
 
-/** One thing to declare, as data. */
+/** One declaration, as data. */
 export type TopologyStep =
   | { readonly kind: 'exchange'; readonly key: string; readonly name: string; readonly spec: ExchangeSpec }
   | { readonly kind: 'queue'; readonly key: string; readonly name: string; readonly spec: QueueSpec }
@@ -124,7 +124,7 @@ export type TopologyStep =
 export const exchangeKey = (name: string): string => `exchange ${name}`
 export const queueKey = (name: string): string => `queue ${name}`
 
-/** The steps of a topology. What needs what is in {@link needsOf}, so their order does not matter. */
+/** The steps of a topology. Their order does not matter: {@link needsOf} holds the dependencies. */
 export function topologySteps(topology: Topology): readonly TopologyStep[] {
   const exchanges = Object.entries(topology.exchanges ?? {}).map(
     ([name, spec]): TopologyStep => ({ kind: 'exchange', key: exchangeKey(name), name, spec }),
@@ -138,14 +138,14 @@ export function topologySteps(topology: Topology): readonly TopologyStep[] {
   return [...exchanges, ...queues, ...bindings]
 }
 
-/** What must be there before a step can be done. */
+/** The keys of the steps that must be done before this one. */
 export function needsOf(step: TopologyStep): readonly string[] {
   if (step.kind !== 'binding') return []
   const { exchange, queue, toExchange } = step.spec
   return [exchangeKey(exchange), queue === undefined ? exchangeKey(toExchange) : queueKey(queue)]
 }
 
-/** Whether the broker keeps it when the connection ends. */
+/** Whether the broker keeps the result of a step when the connection ends. */
 export function survives(step: TopologyStep, topology: Topology): boolean {
   switch (step.kind) {
     case 'exchange':
@@ -157,14 +157,17 @@ export function survives(step: TopologyStep, topology: Topology): boolean {
   }
 }
 
-// A binding goes with either of its ends.
+// The broker deletes a binding together with either of its ends.
 function bindingSurvives({ exchange, queue, toExchange }: BindingSpec, topology: Topology): boolean {
   const exchanges = toExchange === undefined ? [exchange] : [exchange, toExchange]
   const kept = exchanges.every((name) => topology.exchanges?.[name]?.autoDelete !== true)
   return kept && (queue === undefined || topology.queues?.[queue]?.kind !== 'ephemeral')
 }
 
-/** What a message published there waits for, the first time: its exchange and the bindings out of it, or its queue. */
+/**
+ * The declarations that a message waits for: its exchange and the bindings from it, or, through the default exchange,
+ * its queue. Empty for what is not in the topology.
+ */
 export function routeKeys(topology: Topology, exchange: string, routingKey: string): readonly string[] {
   if (exchange === '') return topology.queues?.[routingKey] === undefined ? [] : [queueKey(routingKey)]
   if (topology.exchanges?.[exchange] === undefined) return []
@@ -172,7 +175,7 @@ export function routeKeys(topology: Topology, exchange: string, routingKey: stri
   return [exchangeKey(exchange), ...bindings.map(bindingKey)]
 }
 
-/** The declaration of a queue for a broker of that version. */
+/** The driver's options to declare a queue on a broker of that version. */
 export function queueOptions({ kind, settings }: QueueSpec, version: string): Options.AssertQueue {
   const common = settingsOf(settings)
   if (kind === 'ephemeral') return { ...common, exclusive: true, autoDelete: true, durable: false }
@@ -187,7 +190,7 @@ export function queueOptions({ kind, settings }: QueueSpec, version: string): Op
   return { ...common, durable: true }
 }
 
-/** What a consumer of that queue says when it subscribes: a mirrored queue that moves is to cancel it, not to hide it. */
+/** Arguments of a consumer. A mirrored queue that moves shall cancel its consumers instead of staying silent. */
 export function consumeArguments(
   spec: QueueSpec | undefined,
   version: string,

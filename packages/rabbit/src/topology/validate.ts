@@ -20,7 +20,7 @@ import type {
   Topology,
 } from './topology.ts'
 
-/** A topology whose parts fit together; throws one `config-invalid` with the path of everything that does not. */
+/** Checks a topology; throws one `config-invalid` error that names the path of each problem. */
 export function validateTopology(value: unknown, path: string): Topology {
   if (value === undefined) return {}
   if (!isObject(value))
@@ -31,8 +31,8 @@ export function validateTopology(value: unknown, path: string): Topology {
   return value
 }
 
-// Declarations are kept as they were written: what is not given is for the broker to decide. So these readers only
-// check, and read as `undefined` whatever is not there.
+// Declarations are passed on as written: the broker has the defaults. These readers only check, and read an absent
+// option as `undefined`.
 const sections: OptionTable<{ exchanges: unknown; queues: unknown; bindings: unknown }> = {
   exchanges: byName((value, path, problems) => group(exchangeTable).read(value, path, problems)),
   queues: byName(readQueue),
@@ -50,7 +50,7 @@ const exchangeTable: OptionTable<{ [K in keyof ExchangeSpec]: unknown }> = {
   arguments: checked(readArguments, {}),
 }
 
-// What RabbitMQ takes: 32 bits.
+// RabbitMQ takes unsigned 32-bit numbers here.
 const maxUint32 = 4_294_967_295
 
 const queueTable: OptionTable<{ [K in keyof QueueSettings]: unknown }> = {
@@ -66,7 +66,7 @@ const queueTable: OptionTable<{ [K in keyof QueueSettings]: unknown }> = {
 
 const quorumTable: OptionTable<{ [K in keyof QuorumSettings]: unknown }> = {
   ...queueTable,
-  // From RabbitMQ 4.0 on, -1 is no limit.
+  // Since RabbitMQ 4.0, -1 means no limit.
   deliveryLimit: optional(count({ default: 0, min: -1, max: maxUint32 })),
 }
 
@@ -89,7 +89,7 @@ const bindingTable: OptionTable<{ [K in keyof BindingSpec]: unknown }> = {
   arguments: checked(readArguments, {}),
 }
 
-// What a binding names need not be declared here: another service may do that.
+// A binding may name an exchange or queue that another service declares.
 function readBindings(value: unknown, path: string, problems: Problems): void {
   if (value === undefined) return
   if (!Array.isArray(value)) {
@@ -136,7 +136,7 @@ function readName(value: unknown, path: string): string {
   throw invalid(path, 'expected a name of at most 255 bytes')
 }
 
-// The empty text is a name in AMQP: the default exchange, the empty routing key.
+// The empty string is valid in AMQP: it names the default exchange and is a routing key.
 function readText(value: unknown, path: string): string {
   if (typeof value === 'string' && fits(value)) return value
   throw invalid(path, 'expected text of at most 255 bytes')

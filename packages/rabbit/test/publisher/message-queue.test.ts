@@ -84,7 +84,7 @@ describe('what is in flight', () => {
     ['what was never sent', [[9, false]], []],
   ])('is answered: %s', (_, answers, expected) => {
     const { inFlight } = sent(4)
-    const answered = answers.flatMap(([tag, multiple]) => [...inFlight.settled(tag, multiple)])
+    const answered = answers.flatMap(([tag, multiple]) => [...inFlight.takeAnswered(tag, multiple)])
     expect(ids(answered)).toEqual(expected)
   })
 
@@ -96,7 +96,7 @@ describe('what is in flight', () => {
     fc.assert(
       fc.property(order, fc.array(fc.boolean(), { minLength: 12, maxLength: 12 }), (tags, multiples) => {
         const { inFlight } = sent(12)
-        const answered = tags.flatMap((tag, i) => [...inFlight.settled(tag, multiples[i] ?? false)])
+        const answered = tags.flatMap((tag, i) => [...inFlight.takeAnswered(tag, multiples[i] ?? false)])
         expect(ids(answered).sort()).toEqual(ids(sent(12).entries).sort())
         expect(inFlight.length).toBe(0)
       }),
@@ -105,7 +105,7 @@ describe('what is in flight', () => {
 
   it('knows what is left when its channel is lost, in the order of sending', () => {
     const { inFlight } = sent(4)
-    inFlight.settled(2, false)
+    inFlight.takeAnswered(2, false)
     expect(ids(inFlight.takeAll())).toEqual(['m1', 'm3', 'm4'])
     expect(inFlight.length).toBe(0)
   })
@@ -119,7 +119,7 @@ describe('what is in flight', () => {
 
   it('finds what the broker gives back by its id and the way that it went', () => {
     const { inFlight } = sent(3)
-    inFlight.settled(1, false)
+    inFlight.takeAnswered(1, false)
     const way = { exchange: 'orders', key: 'order.new' }
     expect(inFlight.find({ ...way, messageId: 'm2' })?.messageId).toBe('m2')
     expect(inFlight.find({ ...way, messageId: 'm1' })).toBeUndefined()
