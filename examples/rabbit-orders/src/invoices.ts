@@ -1,4 +1,4 @@
-/** Bills, each written once. A real service has a table with a unique key for this. */
+/** One invoice for each message id. A real service uses a table with a unique key. */
 export class Invoices {
   readonly #byMessage = new Map<string, number>()
 

@@ -1,13 +1,13 @@
 import { fanout, quorum, type Topology, topic } from '@ha/rabbit'
 
-/** Everything that this service needs on the broker. It is declared at the start, and again after each failover. */
+/** Everything that this service needs on the broker. It is declared at start-up and after each failover. */
 export const topology: Topology = {
   exchanges: {
     orders: topic(),
     'orders.failed': fanout(),
   },
   queues: {
-    // What fails five times goes to the queue beside, where somebody can look at it.
+    // An order that fails five times moves to `billing.failed`, for inspection.
     billing: quorum({ deadLetterExchange: 'orders.failed', deliveryLimit: 5 }),
     'billing.failed': quorum(),
   },

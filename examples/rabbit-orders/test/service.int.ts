@@ -9,11 +9,11 @@ import { expect, inject, it } from 'vitest'
 
 const service = fileURLToPath(new URL('../dist/service.js', import.meta.url))
 
-it('takes and bills every order while its broker is killed', async () => {
+it('takes and invoices every order while its broker is killed', async () => {
   const lab = openLab(inject('lab'))
   const child = spawn(process.execPath, [service], { env: { ...process.env, RABBITMQ_URL: lab.url } })
   const lines: string[] = []
-  await hear(child, lines)
+  await collectOutput(child, lines)
   for (const { name } of lab.nodes) {
     await lab.kill(name)
     await setTimeout(1_500)
@@ -23,23 +23,23 @@ it('takes and bills every order while its broker is killed', async () => {
   child.kill('SIGTERM')
   const [code] = await once(child, 'exit')
 
-  const last = JSON.parse(lines.at(-1) ?? '{}') as { taken: number; billed: number; atTheEnd: unknown }
+  const last = JSON.parse(lines.at(-1) ?? '{}') as { taken: number; invoiced: number; atShutdown: unknown }
   expect(code).toBe(0)
-  expect(lines.filter((line) => line.includes('on with')).length).toBeGreaterThan(0)
+  expect(lines.filter((line) => line.includes('failover from')).length).toBeGreaterThan(0)
   expect(lines.filter((line) => /not-done|unknown \(/.test(line))).toEqual([])
   expect(last.taken).toBeGreaterThan(100)
-  expect(last.billed + (await waiting(lab.url))).toBe(last.taken)
+  expect(last.invoiced + (await waitingOrders(lab.url))).toBe(last.taken)
 })
 
-// Orders that came after the service had stopped to bill.
-async function waiting(url: string): Promise<number> {
+// Number of orders without an invoice when the service stopped.
+async function waitingOrders(url: string): Promise<number> {
   await using rabbit = createRabbit(url)
   const { messageCount } = await rabbit.withChannel((channel) => channel.checkQueue('billing'))
   return messageCount
 }
 
-// Collects what the service prints; resolves with its first line, which says that it is ready.
-async function hear(child: ChildProcess, lines: string[]): Promise<void> {
+// Collects the output of the service; resolves with its first line, which reports that it is ready.
+async function collectOutput(child: ChildProcess, lines: string[]): Promise<void> {
   const { stdout } = child
   if (stdout === null) throw new Error('the service has no output')
   const output = createInterface({ input: stdout })

@@ -15,7 +15,7 @@ export function readAmqpUrl(url: string): RabbitOptions {
     throw new HaError('config-invalid', 'url: expected amqp://user:password@host:port,host:port/vhost')
   }
   const [, scheme, userinfo, hosts = '', vhost, query] = match
-  // An '@', '/' or '?' that was not encoded leaves a piece of the password where a host is expected: name nothing of it.
+  // With an '@', '/' or '?' that is not encoded, a part of the password is where a host is expected: quote nothing here.
   if ([hosts, vhost, query].some((part) => part?.includes('@'))) {
     throw new HaError(
       'config-invalid',
@@ -45,7 +45,7 @@ function readQuery(query: string | undefined): Partial<RabbitOptions> {
   for (const key of given.keys()) {
     if (!parameters.includes(key)) {
       const hint = didYouMean(key, parameters)
-      // What is not like any of them may be a piece of a password with a '?' in it.
+      // A name that resembles no parameter may be a part of a password with a '?' in it: do not quote it.
       const where = hint === '' ? 'url' : `url?${key}`
       const problem = `there is no such parameter, only ${parameters.join(' and ')}${hint}`
       throw new HaError('config-invalid', `${where}: ${problem}`)

@@ -1,40 +1,37 @@
-import { channel } from 'node:diagnostics_channel'
 import {
   type Clock,
   type DiagnosticsChannel,
-  type Failover,
   formatEndpoint,
   type HaError,
-  isHaError,
   type Link,
   type LinkStateKind,
 } from '@ha/core'
-import { type Emitter, leaseOf, withDeadline } from '@ha/core/driver'
+import { channels, type Emitter, failoverEvents, leaseOf, withDeadline } from '@ha/core/driver'
 import type { AmqpConnection } from './driver/connection.ts'
 import { topologyConflict } from './errors.ts'
 
 /** The two connections of a client. */
 export type Role = 'publish' | 'consume'
 
-/** From one node to the next. */
+/** A failover from one node to another. */
 export interface RabbitFailover {
   readonly role: Role
   readonly from: string
   readonly to: string
-  /** The code of what happened: `lost`, `unresponsive`, `stalled`, `failed-back`, or `internal` for a defect of ours. */
+  /** The code of the error that ended the connection: `lost`, `unresponsive`, `stalled`, `failed-back` or `internal`. */
   readonly cause: string
   readonly error: Error
-  /** How long the node had been quiet before it was given up; 0 when the end was announced. */
+  /** How long the node had been unresponsive before the client left it, in milliseconds; 0 when it reported its end. */
   readonly detectMs: number
-  /** From the loss to the next completed handshake. */
+  /** From the loss to the next completed handshake, in milliseconds. */
   readonly dialMs: number
-  /** From the handshake until channels, topology and consumers were back. */
+  /** From the handshake until channels, topology and consumers were restored, in milliseconds. */
   readonly restoreMs: number
-  /** How many unconfirmed messages are sent again. */
+  /** Number of unconfirmed messages that are sent again. */
   readonly replayed: number
 }
 
-/** What a client tells. A listener that throws hurts only itself. */
+/** The events of a client. An error of a listener does not affect the client. */
 export type RabbitEvents = {
   readonly state: {
     readonly role: Role
@@ -42,18 +39,18 @@ export type RabbitEvents = {
     readonly endpoint: string | undefined
   }
   readonly failover: RabbitFailover
-  /** The broker asks publishers to wait: memory or disk is low. Messages stay in the outbox. */
+  /** The broker blocks publishers: it is low on memory or disk. Messages stay in the publish buffer. */
   readonly blocked: { readonly reason: string }
   readonly unblocked: Readonly<Record<never, never>>
-  /** The node answers and confirms nothing; another one is tried. */
+  /** The node is alive but confirms no messages; the client tries another node. */
   readonly stalled: { readonly unconfirmed: number; readonly forMs: number }
-  /** An exchange, queue, binding or consumer was refused for good. Everything else goes on. */
+  /** The broker refused an exchange, queue, binding or consumer for good. Everything else continues. */
   readonly topologyConflict: { readonly key: string; readonly error: HaError }
-  /** The broker took a consumer away; it is put back. */
+  /** The broker cancelled a consumer, which subscribes again. */
   readonly consumerLost: { readonly queue: string; readonly error: Error }
-  /** A message that came again was answered without its handler, which had finished before. */
+  /** A redelivered message was answered without running its handler, which had finished before. */
   readonly ackReplayed: { readonly queue: string; readonly messageId: string }
-  /** A handler finished after its channel was gone, and the message has no id of its own: it will be handled twice. */
+  /** A handler finished after its channel was closed, and the message has no id: it will be handled twice. */
   readonly ackLost: { readonly queue: string }
   readonly handlerFailed: {
     readonly queue: string
@@ -62,30 +59,36 @@ export type RabbitEvents = {
   }
 }
 
+/** The diagnostics channels of this package, in addition to those of core. */
+export const rabbitChannels: Readonly<Record<'laneLost', DiagnosticsChannel>> = channels('ha:rabbit', {
+  /** `{ lane, how, error, connectionOver }` when a publisher needs another channel: it is closed, nacks or hangs. */
+  laneLost: 'lane-lost',
+})
+
 interface LinkEventsDeps {
   readonly role: Role
   readonly link: Link<AmqpConnection>
   readonly clock: Clock
   readonly events: Emitter<RabbitEvents>
-  /** How many messages were put back so far; a failover tells the difference. */
+  /** Number of messages that were queued again so far; a failover reports the difference. */
   readonly replayed: () => number
-  /** How long one declaration may take: by then all of them have been tried. */
+  /** The timeout of one declaration: after this time all of them have been tried. */
   readonly declareTimeoutMs: number
 }
 
-/** Tells the user what happens to one link, in the words of RabbitMQ. */
-export function emitLinkEvents(parts: LinkEventsDeps): void {
-  emitStates(parts)
-  emitFailovers(parts)
-  parts.link.events.on('refused', ({ key, error }) => {
-    parts.events.emit('topologyConflict', { key, error: topologyConflict(key, error) })
+/** Emits the events of one link as events of the client. */
+export function emitLinkEvents(deps: LinkEventsDeps): void {
+  emitStates(deps)
+  emitFailovers(deps)
+  deps.link.events.on('refused', ({ key, error }) => {
+    deps.events.emit('topologyConflict', { key, error: topologyConflict(key, error) })
   })
 }
 
 function emitStates({ role, link, events }: LinkEventsDeps): void {
   let before: LinkStateKind = 'idle'
   link.events.on('state', (state) => {
-    // Another round of dials is no other state.
+    // Another round of dials is not another state.
     if (state.kind === before) return
     const endpoint = leaseOf(state)?.endpoint
     events.emit('state', { role, state: state.kind, endpoint: endpoint && formatEndpoint(endpoint) })
@@ -95,59 +98,48 @@ function emitStates({ role, link, events }: LinkEventsDeps): void {
   })
 }
 
-// A failover is over when everything that was declared has been put back, or has had its time.
-function emitFailovers(parts: LinkEventsDeps): void {
-  let watched = 0
+// A failover has ended when every declaration has succeeded, was refused, or has had its time.
+function emitFailovers(deps: LinkEventsDeps): void {
+  const { role, link, events } = deps
+  let watchedGeneration = 0
   let replayedBefore: number | undefined
-  // What is put back while the connection stands is no part of a failover. Its end is heard here first: the state is
-  // told before anything is put on the connection.
-  parts.link.events.on('state', (state) => {
+  // Messages that are queued again while the connection is open do not belong to a failover. This listener is the first
+  // one on the end of a connection, because the state is emitted before anything uses the connection.
+  link.events.on('state', (state) => {
     const lease = leaseOf(state)
-    if (lease === undefined || lease.generation === watched) return
-    watched = lease.generation
-    const onOver = (): void => {
-      replayedBefore ??= parts.replayed()
+    if (lease === undefined || lease.generation === watchedGeneration) return
+    watchedGeneration = lease.generation
+    const onClosed = (): void => {
+      replayedBefore ??= deps.replayed()
     }
-    lease.connection.closed.addEventListener('abort', onOver, { once: true })
+    lease.connection.closed.addEventListener('abort', onClosed, { once: true })
   })
-  parts.link.events.on('failover', async (failover) => {
-    const replayedNow = parts.replayed()
+  failoverEvents(link, async (failover) => {
+    const replayedNow = deps.replayed()
     const replayed = replayedNow - (replayedBefore ?? replayedNow)
     replayedBefore = undefined
-    const extraMs = await waitUntilRestored(parts)
-    const restoreMs = failover.restoreMs + extraMs
-    parts.events.emit('failover', { ...failoverFields(parts.role, failover), restoreMs, replayed })
+    const restoreMs = failover.restoreMs + (await waitUntilRestored(deps))
+    events.emit('failover', { role, ...failover, restoreMs, replayed })
   })
-}
-
-function failoverFields(role: Role, failover: Failover): Omit<RabbitFailover, 'replayed' | 'restoreMs'> {
-  const { endpoint, to, error, detectMs, dialMs } = failover
-  return { role, from: endpoint, to, cause: isHaError(error) ? error.code : 'lost', error, detectMs, dialMs }
 }
 
 async function waitUntilRestored({ link, clock, declareTimeoutMs }: LinkEventsDeps): Promise<number> {
-  const fromMs = clock.now()
-  const { desiredState: ledger } = link
-  const expired = (): Error => new Error('not everything is back yet')
+  const startedAtMs = clock.now()
+  const { desiredState } = link
+  const expired = (): Error => new Error('not all declarations are restored')
   const limit = { timeoutMs: declareTimeoutMs, signal: leaseOf(link.state)?.signal, expired }
   try {
     await withDeadline(clock, limit, async (signal) => {
-      for (const key of ledger.keys()) {
-        while (!isFinished(ledger.standing(key)?.kind)) await ledger.changed.wait(signal)
+      for (const key of desiredState.keys()) {
+        while (!isFinished(desiredState.standing(key)?.kind)) await desiredState.changed.wait(signal)
       }
     })
   } catch {
-    // What is not back by now shows in the health, and the next loss is told on its own.
+    // The health shows declarations that are still missing, and another loss is a failover of its own.
   }
-  return clock.now() - fromMs
+  return clock.now() - startedAtMs
 }
 
-function isFinished(standing: string | undefined): boolean {
-  return standing === undefined || standing === 'held' || standing === 'refused'
-}
-
-/** The diagnostics channels of this package, beside those of the core. Free while nobody subscribes. */
-export const rabbitChannels: Readonly<Record<'laneLost', DiagnosticsChannel>> = {
-  /** `{ lane, how, error, connectionOver }` when a publisher's channel is over, refuses messages or hangs. */
-  laneLost: channel('ha:rabbit:lane-lost'),
+function isFinished(declaration: string | undefined): boolean {
+  return declaration === undefined || declaration === 'held' || declaration === 'refused'
 }

@@ -11,7 +11,7 @@ import {
   run,
   systemClock,
 } from '@ha/core'
-import { Emitter, leaseOf } from '@ha/core/driver'
+import { Emitter, type Lifecycle, leaseOf } from '@ha/core/driver'
 import { emitLinkEvents, type RabbitEvents, type RabbitFailover, type Role } from './client-events.ts'
 import { type Consumer, type ConsumerHealth, Consumers } from './consumer/consumers.ts'
 import type { DeliveryHandler } from './consumer/delivery.ts'
@@ -32,7 +32,7 @@ import {
 } from './options.ts'
 import type { Publisher } from './publisher/publisher.ts'
 import { Publishers } from './publisher/publishers.ts'
-import { type DrainReport, Shutdown } from './shutdown.ts'
+import { createLifecycle, type DrainReport } from './shutdown.ts'
 import { DeclaredTopology } from './topology/declare.ts'
 
 /** A limit for one wait. */
@@ -90,7 +90,7 @@ export class Rabbit implements AsyncDisposable {
   readonly #topology: DeclaredTopology
   readonly #consumers: Consumers
   readonly #publishers: Publishers
-  readonly #shutdown: Shutdown
+  readonly #lifecycle: Lifecycle<DrainReport>
   #lastFailover: RabbitFailover | undefined
 
   constructor(options: ResolvedOptions, deps: RabbitDeps) {
@@ -120,7 +120,12 @@ export class Rabbit implements AsyncDisposable {
       idPrefix: randomUUID().slice(0, 18),
       onStalled: (unconfirmed, forMs) => this.#events.emit('stalled', { unconfirmed, forMs }),
     })
-    this.#shutdown = new Shutdown(clock, this.#links, this.#publishers, this.#consumers)
+    this.#lifecycle = createLifecycle({
+      clock,
+      links: this.#links,
+      publishers: this.#publishers,
+      consumers: this.#consumers,
+    })
     this.#runner = {
       source: this.#links.consume,
       driver: this.#driver,
@@ -148,13 +153,13 @@ export class Rabbit implements AsyncDisposable {
    * reason. The client continues to connect either way.
    */
   ready({ timeoutMs = 30_000, signal }: WaitLimit = {}): Promise<void> {
-    const { started: closing } = this.#shutdown
+    const { closing } = this.#lifecycle
     return waitUntilReady(this.#deps.clock, this.#links, { timeoutMs, signal, closing })
   }
 
   /** Creates a publisher with its own confirm channel. Without `exchange` it publishes to the default exchange. */
   publisher<T = unknown>(options: PublisherOptions<T> = {}): Publisher<T> {
-    this.#shutdown.checkOpen()
+    this.#lifecycle.checkOpen()
     return this.#publishers.createPublisher(resolvePublisherOptions(options))
   }
 
@@ -164,7 +169,7 @@ export class Rabbit implements AsyncDisposable {
     handler: DeliveryHandler<T>,
     options: ConsumeOptions<T> = {},
   ): Consumer {
-    this.#shutdown.checkOpen()
+    this.#lifecycle.checkOpen()
     return this.#consumers.consume(resolveConsumeOptions(queue, handler, options))
   }
 
@@ -214,12 +219,12 @@ export class Rabbit implements AsyncDisposable {
    * `close`, can only shorten the time.
    */
   drain({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
-    return this.#shutdown.drain(timeoutMs)
+    return this.#lifecycle.drain(timeoutMs)
   }
 
   /** Drains and closes the connections, all within `timeoutMs` (default 5 000). Never rejects; idempotent. */
   close({ timeoutMs = 5_000 }: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
-    return this.#shutdown.close(timeoutMs)
+    return this.#lifecycle.close(timeoutMs)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,4 +1,4 @@
-/** How a message's body becomes bytes, and bytes become a body. */
+/** Encodes and decodes the body of a message. */
 export interface Codec<T> {
   readonly contentType: string
   encode(body: T): Buffer
@@ -11,7 +11,7 @@ export function json<T = unknown>(): Codec<T> {
     contentType: 'application/json',
     encode(body) {
       const text = JSON.stringify(body)
-      if (text === undefined) throw new TypeError('the body has no JSON form')
+      if (text === undefined) throw new TypeError('the body cannot be written as JSON')
       return Buffer.from(text)
     },
     decode: (content) => JSON.parse(content.toString()) as T,
@@ -27,7 +27,7 @@ export function text(): Codec<string> {
   }
 }
 
-/** Bytes as they are, without a copy: do not change a buffer that you have published. */
+/** Raw bytes, without a copy: do not change a buffer after `publish`. */
 export function bytes(): Codec<Uint8Array> {
   return {
     contentType: 'application/octet-stream',

@@ -1,54 +1,59 @@
 import { type CoreCode, HaError, type HaErrorDetails } from '@ha/core'
 import { replyCode } from './driver/error-classification.ts'
 
-/** The codes that only RabbitMQ has, beside those of the core. */
+/** The codes of this package, in addition to those of core. */
 export const rabbitCodes = {
   unroutable: {
-    meaning: 'The broker took the message and found no queue for it.',
+    meaning: 'The broker accepted the message, and no queue matched.',
     action:
       'Check exchange, routing key and bindings, or publish with `mandatory: false` where that is fine.',
   },
   'exchange-missing': {
     meaning:
-      'The exchange does not exist. With `unknown` as outcome, the message may have arrived while it still did.',
+      'The exchange does not exist. With the outcome `unknown`, an earlier attempt may have arrived while it existed.',
     action: 'Declare it in `topology`, or correct the name.',
   },
   'access-refused': {
-    meaning: 'The user may not do this to that exchange or queue.',
+    meaning: 'The user has no permission for this exchange or queue.',
     action: 'Give the user the permission (`rabbitmqctl set_permissions`), or correct the name.',
   },
   'too-large': {
-    meaning: 'The message is larger than the broker, or the outbox, takes. Nothing was stored.',
-    action: 'Send a reference instead of the content, or raise the limit that the message names.',
+    meaning:
+      'The message is larger than the limit of the broker or of the publish buffer. Nothing was stored.',
+    action: 'Send a reference instead of the content, or raise the limit that the error message names.',
   },
   nacked: {
     meaning:
       'The broker has refused the route for longer than an election takes: its queue is full (`reject-publish`).',
-    action: 'See who consumes the queue, and publish again later. Another queue of the route may hold it.',
+    action:
+      'Check the consumers of the queue, and publish again later. Another queue of the route may hold the message.',
   },
   'buffer-full': {
-    meaning: 'The broker takes messages more slowly than they are published, and the outbox is at its bound.',
+    meaning:
+      'The broker accepts messages more slowly than they are published, and the publish buffer is full.',
     action: 'Await `publish()`, publish less, or raise `outbox.maxMessages` and `outbox.maxBytes`.',
   },
   'queue-missing': {
-    meaning: 'The queue does not exist (any more).',
+    meaning: 'The queue does not exist.',
     action:
-      'Declare it in `topology`, or see who deletes it. The consumer begins by itself when it is there.',
+      'Declare it in `topology`, or find the client that deletes it. The consumer starts as soon as the queue exists.',
   },
   'topology-conflict': {
-    meaning: 'An exchange, queue or binding exists with other properties (406), or may not be made (403).',
-    action: 'Make the declaration equal to what exists, or delete what exists. Everything else goes on.',
+    meaning:
+      'An exchange, queue or binding exists with other properties (406), or the user may not declare it (403).',
+    action:
+      'Change the declaration to match the broker, or delete the object on the broker. Everything else continues.',
   },
   stalled: {
     meaning:
-      'The node answers, yet nothing published is confirmed: cut off from its cluster, or its queues have no leader.',
-    action: 'Nothing: the client tries another node, once per back-off. Look at the cluster.',
+      'The node is alive but confirms no messages: it is cut off from its cluster, or its queues have no leader.',
+    action: 'Nothing: the client tries another node, with a back-off. Check the cluster.',
   },
 } as const
 
 export type RabbitCode = CoreCode | keyof typeof rabbitCodes
 
-/** An error of `@ha/rabbit`. */
+/** Creates an error of `@ha/rabbit`. */
 export function rabbitError(
   code: RabbitCode,
   message: string,
@@ -57,7 +62,7 @@ export function rabbitError(
   return new HaError(code, message, details)
 }
 
-/** The error of a declaration that the broker refused for good. */
+/** Creates the error of a declaration that the broker refused for good. */
 export function topologyConflict(key: string, refused: HaError): HaError {
   const { cause } = refused
   const serverCode = replyCode(cause)

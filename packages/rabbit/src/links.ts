@@ -7,14 +7,14 @@ import {
   isHaError,
   Link,
 } from '@ha/core'
-import { EndpointRegistry, linkedController } from '@ha/core/driver'
+import { EndpointRegistry, runWithin, type WaitFailure } from '@ha/core/driver'
 import type { Role } from './client-events.ts'
 import type { AmqpConnection } from './driver/connection.ts'
 import { topologyConflict } from './errors.ts'
 import type { ResolvedOptions } from './options.ts'
 import { lastFailure, whenSettled } from './topology/declare.ts'
 
-/** The two connections of a client, each kept alive on its own; what one learns of a node, the other knows. */
+/** The two connections of a client. Each has its own failover; both share what is known of the nodes. */
 export type Links = Readonly<Record<Role, Link<AmqpConnection>>>
 
 interface LinksDeps {
@@ -22,38 +22,38 @@ interface LinksDeps {
   readonly random: () => number
   readonly driver: Driver<AmqpConnection>
   readonly addresses: EndpointSource
-  /** Finishes what is under way before a planned move. */
+  /** Waits for unfinished work before a planned move. */
   readonly beforeMove: (role: Role) => Promise<void>
 }
 
-// A queue that is usable again is to be consumed again within a second.
+// A queue that is available again is consumed again within a second.
 const restoreBackoff: FullJitter = { baseMs: 50, maxMs: 1_000 }
 
-// A node that failed stands behind the others for as long as a restart takes.
+// After a failure, a node is tried after the others for as long as a restart takes.
 const penaltyMs = 30_000
 
-/** Makes both links; they dial when they are first needed. */
-export function createLinks(options: ResolvedOptions, parts: LinksDeps): Links {
-  const roster = new EndpointRegistry(parts.clock, parts.addresses)
+/** Creates both links. Each connects when it is first needed. */
+export function createLinks(options: ResolvedOptions, deps: LinksDeps): Links {
+  const registry = new EndpointRegistry(deps.clock, deps.addresses)
   return {
-    publish: createLink('publish', options, parts, roster),
-    consume: createLink('consume', options, parts, roster),
+    publish: createLink('publish', options, deps, registry),
+    consume: createLink('consume', options, deps, registry),
   }
 }
 
 function createLink(
   role: Role,
   options: ResolvedOptions,
-  parts: LinksDeps,
-  roster: EndpointRegistry,
+  deps: LinksDeps,
+  registry: EndpointRegistry,
 ): Link<AmqpConnection> {
   const { strategy, dial, backoff, failBackAfterMs, liveness } = options
-  const { clock, random, driver, beforeMove } = parts
+  const { clock, random, driver, beforeMove } = deps
   const { heartbeatMs, probeAfterMs, probeTimeoutMs } = liveness
   return new Link({
     name: role,
     driver,
-    roster,
+    roster: registry,
     clock,
     random,
     strategy,
@@ -61,48 +61,41 @@ function createLink(
     backoff,
     restoreBackoff,
     penaltyMs,
-    // A broker with nothing to say sends a heartbeat after half the time: more than two of them have to be missing.
+    // An idle broker sends a heartbeat after half of the interval: more than two of them have to be missing.
     liveness: { probeAfterMs, probeTimeoutMs, quietMs: heartbeatMs * 1.25 },
     failBackAfterMs,
     beforeMove: () => beforeMove(role),
   })
 }
 
-interface ReadyWait {
+interface ReadyLimit {
   readonly timeoutMs: number
-  /** The caller's own. */
+  /** The caller's signal. */
   readonly signal: AbortSignal | undefined
   /** Fires with `closed` when the client ends. */
   readonly closing: AbortSignal
 }
 
-/** Waits until every link in use is up and everything declared on it is settled; the first refusal rejects. */
+/** Waits until every link in use is ready and all its declarations are settled; the first refusal rejects. */
 export async function waitUntilReady(
   clock: Clock,
   links: Links,
-  { timeoutMs, signal, closing: begun }: ReadyWait,
+  { timeoutMs, signal, closing }: ReadyLimit,
 ): Promise<void> {
-  begun.throwIfAborted()
   const inUse = [links.publish, links.consume].filter((link) => link.state.kind !== 'idle')
-  // Nothing is in use yet: a client that is asked whether it is ready shows that it can connect.
+  // An unused client proves with one connection that it can connect.
   const waitFor = inUse.length > 0 ? inUse : [links.publish]
-  const scope = linkedController(begun, signal)
-  let cause: Error | undefined
+  let lastError: Error | undefined
   const onFailure = (error: Error): void => {
-    cause = error
+    lastError = error
   }
-  const cancel = clock.after(timeoutMs, () => scope.abort(notReadyError(links, timeoutMs, cause)))
-  try {
-    await Promise.all(waitFor.map((link) => waitUntilSettledOn(link, scope.signal, onFailure)))
-  } catch (error) {
-    scope.abort(error)
-    throw isHaError(error)
-      ? error
-      : new HaError('aborted', 'ready() was ended by its signal', { cause: error })
-  } finally {
-    cancel()
-    scope.unlink()
+  const reason = (_: WaitFailure, cause: Error | undefined): HaError => {
+    if (cause === undefined) return notReadyError(links, timeoutMs, lastError)
+    return isHaError(cause) ? cause : new HaError('aborted', 'ready() was aborted by its signal', { cause })
   }
+  await runWithin({ clock, limit: { timeoutMs, signal }, closed: closing, reason }, (inner) =>
+    Promise.all(waitFor.map((link) => waitUntilSettledOn(link, inner, onFailure))),
+  )
 }
 
 async function waitUntilSettledOn(

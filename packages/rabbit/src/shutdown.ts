@@ -1,93 +1,56 @@
 import type { Clock } from '@ha/core'
-import { linkedController } from '@ha/core/driver'
+import { Lifecycle } from '@ha/core/driver'
 import type { Consumers } from './consumer/consumers.ts'
 import { rabbitError } from './errors.ts'
 import type { Links } from './links.ts'
 import type { Publishers } from './publisher/publishers.ts'
 
-/** What became of everything that was under way. */
+/** What happened to the messages and handlers of a client that was drained. */
 export interface DrainReport {
   /** Messages that the broker confirmed during the drain. */
   readonly confirmed: number
-  /** Messages that were sent and not confirmed in time: nobody knows. Their promises say `unknown`. */
+  /** Messages that were sent and not confirmed in time. Their promises reject with the outcome `unknown`. */
   readonly unknown: number
-  /** Messages that were never sent. Their promises say `not-done`. */
+  /** Messages that were never sent. Their promises reject with the outcome `not-done`. */
   readonly notSent: number
-  /** Handlers that were still at work; their messages go back to the queue. */
+  /** Handlers that were still running; their messages return to the queue. */
   readonly abandoned: number
 }
 
-type ShutdownState =
-  | { readonly kind: 'open' }
-  | { readonly kind: 'draining'; readonly report: Promise<DrainReport> }
+interface ShutdownDeps {
+  readonly clock: Clock
+  readonly links: Links
+  readonly publishers: Publishers
+  readonly consumers: Consumers
+}
 
-// How much of close()'s time is kept for telling the broker goodbye, and never more than half of it.
-const closeHandshakeMs = 500
+// The part of the time of close() that is kept for the close handshake: at most half of it.
+const maxCloseHandshakeMs = 500
 
-/** The end of a client: finite, counted, and the same for everybody who asks. */
-export class Shutdown {
-  readonly #clock: Clock
-  readonly #links: Links
-  readonly #publishers: Publishers
-  readonly #consumers: Consumers
-  /** Fires when the end begins. */
-  readonly #started = linkedController()
-  /** Fires when the time is up of anybody who asked for the end. */
-  readonly #deadline = linkedController()
-  #state: ShutdownState = { kind: 'open' }
-  #closing: Promise<DrainReport> | undefined
+/** The life of a client: `drain` and `close` run once, and later calls can only shorten the time. */
+export function createLifecycle(deps: ShutdownDeps): Lifecycle<DrainReport> {
+  const { clock, links } = deps
+  return new Lifecycle({
+    clock,
+    closedError: () => rabbitError('closed', 'the client is closed'),
+    drain: (timeoutMs, expired) => drain(deps, timeoutMs, expired),
+    end: async (timeoutMs) => {
+      await Promise.all([links.publish.close(timeoutMs), links.consume.close(timeoutMs)])
+    },
+    endMs: (timeoutMs) => Math.min(maxCloseHandshakeMs, timeoutMs / 2),
+  })
+}
 
-  constructor(clock: Clock, links: Links, publishing: Publishers, consuming: Consumers) {
-    this.#clock = clock
-    this.#links = links
-    this.#publishers = publishing
-    this.#consumers = consuming
-  }
-
-  /** Fires with `closed` when the end begins. */
-  get started(): AbortSignal {
-    return this.#started.signal
-  }
-
-  /** Throws `closed` once the end has begun. */
-  checkOpen(): void {
-    if (this.#state.kind !== 'open') throw rabbitError('closed', 'the client is closed')
-  }
-
-  /** Lets what is under way finish, up to `timeoutMs`. Asked for again, also by a close, it only becomes shorter. */
-  async drain(timeoutMs: number): Promise<DrainReport> {
-    const expired = (): Error => rabbitError('timed-out', `not all was done within ${timeoutMs} ms`)
-    const cancel = this.#clock.after(timeoutMs, () => this.#deadline.abort(expired()))
-    try {
-      if (this.#state.kind === 'open') this.#state = { kind: 'draining', report: this.#drain(timeoutMs) }
-      return await this.#state.report
-    } finally {
-      cancel()
-    }
-  }
-
-  /** Drains, then ends the connections, all within `timeoutMs`. */
-  close(timeoutMs: number): Promise<DrainReport> {
-    this.#closing ??= this.#close(timeoutMs)
-    return this.#closing
-  }
-
-  // Consumers first: their handlers may still publish what they have made of their last messages.
-  async #drain(timeoutMs: number): Promise<DrainReport> {
-    this.#started.abort(rabbitError('closed', 'the client is closed'))
-    const { signal } = this.#deadline
-    const untilMs = this.#clock.now() + timeoutMs
-    const confirmedBefore = this.#publishers.confirmed
-    const { abandoned } = await this.#consumers.stop(signal)
-    const leftMs = Math.max(0, untilMs - this.#clock.now())
-    const { unknown, notSent } = await this.#publishers.drain(leftMs, signal)
-    return { confirmed: this.#publishers.confirmed - confirmedBefore, unknown, notSent, abandoned }
-  }
-
-  async #close(timeoutMs: number): Promise<DrainReport> {
-    const keptMs = Math.min(closeHandshakeMs, timeoutMs / 2)
-    const report = await this.drain(timeoutMs - keptMs)
-    await Promise.all([this.#links.publish.close(keptMs), this.#links.consume.close(keptMs)])
-    return report
-  }
+// Consumers first: their handlers may publish the results of their last messages.
+async function drain(
+  { clock, publishers, consumers }: ShutdownDeps,
+  timeoutMs: number,
+  expired: AbortSignal,
+): Promise<DrainReport> {
+  const deadlineMs = clock.now() + timeoutMs
+  const confirmedBefore = publishers.confirmed
+  const { abandoned } = await consumers.stop(expired)
+  const remainingMs = Math.max(0, deadlineMs - clock.now())
+  const { unknown, notSent } = await publishers.drain(remainingMs, expired)
+  return { confirmed: publishers.confirmed - confirmedBefore, unknown, notSent, abandoned }
 }

@@ -3,16 +3,16 @@ import { asError, detachStack, raceAbort } from '@ha/core/driver'
 import type { Channel, ConfirmChannel } from 'amqplib'
 import type { AmqpConnection } from './connection.ts'
 
-/** A channel whose end is told exactly once, with its reason, and never ends anything else. */
+/** A channel that reports its end exactly once, with the reason. Its errors never end the connection. */
 export interface GuardedChannel<Ch extends Channel> {
   readonly channel: Ch
-  /** Fires when the channel is over. Its reason is the broker's error, or the connection's end. */
+  /** Fires when the channel is closed. Its reason is the broker's error, or the end of the connection. */
   readonly closed: AbortSignal
-  /** Ends it without waiting; what the broker says to that concerns nobody. */
+  /** Closes the channel without waiting for the broker. */
   discard(): void
 }
 
-/** Opens a channel; one that is open too late is discarded. */
+/** Opens a channel; a channel that opens after the signal has fired is discarded. */
 export function openChannel(
   connection: AmqpConnection,
   signal: AbortSignal,
@@ -43,27 +43,27 @@ async function openGuarded<Ch extends Channel>(
 }
 
 function guardChannel<Ch extends Channel>(connection: AmqpConnection, channel: Ch): GuardedChannel<Ch> {
-  const over = new AbortController()
-  // Every delivery's handler may hang something on it.
-  setMaxListeners(0, over.signal)
+  const closed = new AbortController()
+  // Every running handler may add a listener.
+  setMaxListeners(0, closed.signal)
   let error: Error | undefined
   const end = (): void => {
     connection.closed.removeEventListener('abort', end)
-    if (!over.signal.aborted)
-      over.abort(error ?? connection.closed.reason ?? detachStack(new Error('the channel was closed')))
+    if (!closed.signal.aborted)
+      closed.abort(error ?? connection.closed.reason ?? detachStack(new Error('the channel was closed')))
   }
-  // An `error` of a channel that nobody listens to would end the whole connection with every other channel on it.
+  // Without a listener, an `error` event of a channel would end the connection with all its channels.
   channel.on('error', (thrown) => {
     error = detachStack(asError(thrown))
   })
-  // Closed without an error: by us, or with its connection, which the driver tells of in the same turn, but later. It
-  // is to be known first, so that nobody takes its end for the channel's own.
+  // Closed without an error: by this client, or with the connection, whose event the driver emits later in the same turn.
+  // The connection's event has to come first: otherwise its loss would look like the end of the channel alone.
   channel.on('close', () => (error === undefined ? queueMicrotask(end) : end()))
-  // The connection knows of its end before the driver has told its channels.
+  // The connection may report its end before the driver has closed its channels.
   if (connection.closed.aborted) end()
   else connection.closed.addEventListener('abort', end, { once: true })
   const discard = (): void => {
     channel.close().catch(() => undefined)
   }
-  return { channel, closed: over.signal, discard }
+  return { channel, closed: closed.signal, discard }
 }

@@ -5,34 +5,34 @@ import { detachStack } from '@ha/core/driver'
 import type { Channel, ChannelModel } from 'amqplib'
 import { replyCode } from './error-classification.ts'
 
-/** A handshaken AMQP connection: the driver's model, what it hides, and the story of its end. */
+/** An open AMQP connection: the driver's model, its socket, and one report of its end. */
 export class AmqpConnection {
   readonly endpoint: Endpoint
   readonly model: ChannelModel
   readonly #closed = new AbortController()
   #report: ((signal: ConnectionSignal) => void) | undefined
   #closeError: HaError | undefined
-  /** A private channel for no-op requests. Set once the handshake is complete. */
+  /** A channel for liveness probes. Set when the handshake is complete. */
   probeChannel: Channel | undefined
 
   constructor(endpoint: Endpoint, model: ChannelModel) {
     this.endpoint = endpoint
     this.model = model
-    // Every channel hangs its own end on it.
+    // Every channel adds a listener.
     setMaxListeners(0, this.#closed.signal)
-    // Without a listener, an `error` event of the driver ends the process. After a frame that it cannot place, the
-    // driver sends nothing more and waits for a `close` that a broker may never answer: so it ends here.
+    // Without a listener, an `error` event of the driver ends the process. After an unexpected frame, the driver waits for
+    // a close-ok that the broker may never send, so the socket is destroyed here.
     model.on('error', (error) => {
       this.#end(error)
       this.stream.destroy(error)
     })
-    // A node that stops politely (320) is announced by `close` alone.
+    // A regular stop of the node (320) emits `close` only.
     model.on('close', (error) => this.#end(error))
     model.on('blocked', (reason) => this.#report?.({ kind: 'suspended', reason }))
     model.on('unblocked', () => this.#report?.({ kind: 'resumed' }))
   }
 
-  /** The socket below. The driver's types do not show it. */
+  /** The socket. The driver's types do not include it. */
   get stream(): Socket {
     return (this.model.connection as unknown as { readonly stream: Socket }).stream
   }
@@ -42,7 +42,7 @@ export class AmqpConnection {
     return this.model.connection.serverProperties.version
   }
 
-  /** Fires when the connection is over, before the driver's own events do. */
+  /** Fires when the connection is closed, before the events of the driver. */
   get closed(): AbortSignal {
     return this.#closed.signal
   }
@@ -56,11 +56,11 @@ export class AmqpConnection {
   }
 
   /**
-   * Ends it at once. The driver hears of a socket's end only when it is destroyed with an error; without one, no
-   * event comes and every pending call hangs. After a heartbeat timeout the driver itself only half-closes.
+   * Closes the connection immediately. The driver notices only a socket that is destroyed with an error; otherwise it
+   * emits no event and every pending call hangs. After a heartbeat timeout, the driver itself only half-closes the socket.
    */
   destroy(): void {
-    const message = `the connection to ${formatEndpoint(this.endpoint)} was ended`
+    const message = `the connection to ${formatEndpoint(this.endpoint)} was closed`
     const error = detachStack(new HaError('lost', message, { outcome: 'unknown' }))
     this.#end(error)
     this.stream.destroy(error)
@@ -69,10 +69,10 @@ export class AmqpConnection {
   #end(cause: unknown): void {
     if (this.#closeError !== undefined) return
     const endpoint = formatEndpoint(this.endpoint)
-    const said = cause instanceof Error ? detachStack(cause).message : 'closed'
+    const text = cause instanceof Error ? detachStack(cause).message : 'closed'
     const serverCode = replyCode(cause)
     const details = { outcome: 'unknown', retryable: true, endpoint, serverCode, cause } as const
-    this.#closeError = detachStack(new HaError('lost', `${endpoint}: ${said}`, details))
+    this.#closeError = detachStack(new HaError('lost', `${endpoint}: ${text}`, details))
     this.#closed.abort(this.#closeError)
     this.#report?.({ kind: 'lost', error: this.#closeError })
   }

@@ -1,9 +1,9 @@
 import { type ConnectionSignal, type Driver, type Endpoint, formatEndpoint, HaError } from '@ha/core'
-import { asError, detachStack, isCertificateError, raceAbort } from '@ha/core/driver'
+import { asError, detachStack, isCertificateError, probeEndpoint, raceAbort } from '@ha/core/driver'
 import { type ChannelModel, connect, type SocketOptions } from 'amqplib'
 import { AmqpConnection } from './connection.ts'
 import { classify } from './error-classification.ts'
-import { type CloseReason, type Login, queryCloseReason, rawHandshake } from './raw-handshake.ts'
+import { type CloseReason, type Login, protocolHeader, queryCloseReason } from './raw-handshake.ts'
 
 export interface AmqpDriverOptions extends Login {
   /** Seconds; 0 switches heartbeats off. */
@@ -12,7 +12,7 @@ export interface AmqpDriverOptions extends Login {
   readonly connectionName: string
 }
 
-/** A {@link Driver} on amqplib's bare `connect`; its own recovery is never used. */
+/** A {@link Driver} based on `connect` of amqplib. */
 export function amqpDriver(options: AmqpDriverOptions): Driver<AmqpConnection> {
   return {
     protocol: 'amqp',
@@ -24,7 +24,8 @@ export function amqpDriver(options: AmqpDriverOptions): Driver<AmqpConnection> {
     watch: (connection, report: (signal: ConnectionSignal) => void) => connection.watch(report),
     received: ({ stream }) => stream.bytesRead,
     probe,
-    probeEndpoint: (endpoint, signal) => probeEndpoint(options, endpoint, signal),
+    probeEndpoint: (endpoint, signal) =>
+      probeEndpoint(endpoint, { tls: options.tls, request: protocolHeader, endIsAnswer: false }, signal),
     classify,
   }
 }
@@ -34,7 +35,7 @@ async function open(
   endpoint: Endpoint,
   signal: AbortSignal,
 ): Promise<AmqpConnection> {
-  // The socket keeps this signal for its whole life; the dial's own may fire later for other reasons.
+  // The socket keeps this signal for its lifetime; the signal of the dial may fire later for another reason.
   const socketEnd = new AbortController()
   const onAbort = (): void => socketEnd.abort(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
@@ -56,7 +57,7 @@ async function openProbeChannel(connection: AmqpConnection): Promise<AmqpConnect
     connection.probeChannel = pings
     return connection
   } catch (error) {
-    // Nobody else knows of it yet.
+    // The caller does not have the connection yet, and cannot destroy it.
     connection.destroy()
     throw error
   }
@@ -77,19 +78,19 @@ function dial(
     vhost: encodeURIComponent(vhost),
     heartbeat: heartbeatSec,
   }
-  // The driver's default leaves Nagle on: a message of 2 KiB goes out in two writes, the second waits for an ACK.
+  // Without noDelay, Nagle's algorithm delays the second write of a message of 2 KiB until the ACK of the first.
   const socket = { ...tls, noDelay: true, signal, clientProperties: { connection_name: connectionName } }
   return connect(target, socket as SocketOptions)
 }
 
-// The `close` event that follows tells the story; this keeps it from ending the whole connection.
+// Without a listener, an `error` event of the channel would end the connection. The `close` event follows.
 function ignoreChannelError(): void {}
 
-// Two ends of a handshake that the driver tells by text alone, the second without its code.
+// The driver reports these two ends of a handshake by text only, the second without the reply code.
 const terminatedByServer = /^Handshake terminated by server: (\d+)/
 const vhostRefused = /^Expected ConnectionOpenOk; got <ConnectionClose/
 
-// No such virtual host, no access, not allowed: what waiting does not cure.
+// invalid-path, access-refused, not-allowed: permanent errors.
 const finalCodes: readonly number[] = [402, 403, 530]
 
 async function closeReasonOf(
@@ -98,10 +99,10 @@ async function closeReasonOf(
   endpoint: Endpoint,
   signal: AbortSignal,
 ): Promise<CloseReason | undefined> {
-  const told = terminatedByServer.exec(cause.message)
-  if (told !== null) return { code: Number(told[1]), text: cause.message }
+  const match = terminatedByServer.exec(cause.message)
+  if (match !== null) return { code: Number(match[1]), text: cause.message }
   if (!vhostRefused.test(cause.message)) return undefined
-  // Who cannot be asked once more is asked again with the next dial.
+  // When the query fails, the next dial will ask again.
   return queryCloseReason(options, endpoint, signal).catch(() => undefined)
 }
 
@@ -114,17 +115,12 @@ function dialError(cause: Error, refusal: CloseReason | undefined, endpoint: End
     : new HaError('unreachable', text, { ...details, retryable: true })
 }
 
-// Setting the prefetch of a channel that never consumes changes nothing, and goes through the broker's reader,
-// a channel process and back.
+// Setting the prefetch of a channel without consumers has no effect, and passes the broker's reader and a channel
+// process.
 async function probe(
   { probeChannel: pings, closed: over }: AmqpConnection,
   signal: AbortSignal,
 ): Promise<void> {
   if (pings === undefined || over.aborted) throw over.reason
   await raceAbort(pings.prefetch(0), signal, () => undefined)
-}
-
-// A living broker answers the protocol header with connection.start; the first byte is enough.
-function probeEndpoint({ tls }: AmqpDriverOptions, endpoint: Endpoint, signal: AbortSignal): Promise<void> {
-  return rawHandshake(endpoint, tls, (_, { finish: end }) => end(), signal)
 }

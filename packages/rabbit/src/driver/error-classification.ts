@@ -1,78 +1,64 @@
-import { isHaError, type Verdict } from '@ha/core'
-import { verdictTable } from '@ha/core/driver'
-
-const endpointFailure: Verdict = { scope: 'endpoint', effect: 'none', transient: true }
-const connectionFailure: Verdict = { scope: 'connection', effect: 'unknown', transient: true }
-const permanent: Verdict = { scope: 'call', effect: 'none', transient: false }
-const retryable: Verdict = { scope: 'call', effect: 'none', transient: true }
-const clusterFailure: Verdict = { scope: 'cluster', effect: 'none', transient: false }
+import type { Verdict } from '@ha/core'
+import { classifier, verdicts, verdictTable } from '@ha/core/driver'
 
 // AMQP 0-9-1 reply codes, as RabbitMQ uses them.
 const byReplyCode = verdictTable(
   {
-    311: permanent, // content-too-large
-    312: permanent, // no-route
-    320: { ...endpointFailure, effect: 'unknown' }, // connection-forced: the node is stopping
-    402: clusterFailure, // invalid-path: no such virtual host
-    403: permanent, // access-refused
-    404: permanent, // not-found
-    405: retryable, // resource-locked: the old owner of an exclusive queue is not reaped yet
-    406: permanent, // precondition-failed
-    501: connectionFailure, // frame-error
-    502: connectionFailure, // syntax-error
-    503: connectionFailure, // command-invalid
-    504: connectionFailure, // channel-error
-    505: connectionFailure, // unexpected-frame
-    506: retryable, // resource-error
-    530: clusterFailure, // not-allowed
-    540: permanent, // not-implemented
-    541: connectionFailure, // internal-error: among others, a consumer on a queue without a leader
+    311: verdicts.final, // content-too-large
+    312: verdicts.final, // no-route
+    320: verdicts.endpointLost, // connection-forced: the node is stopping
+    402: verdicts.everywhere, // invalid-path: no such virtual host
+    403: verdicts.final, // access-refused
+    404: verdicts.final, // not-found
+    405: verdicts.later, // resource-locked: the previous owner of an exclusive queue is not cleaned up yet
+    406: verdicts.final, // precondition-failed
+    501: verdicts.connectionLost, // frame-error
+    502: verdicts.connectionLost, // syntax-error
+    503: verdicts.connectionLost, // command-invalid
+    504: verdicts.connectionLost, // channel-error
+    505: verdicts.connectionLost, // unexpected-frame
+    506: verdicts.later, // resource-error
+    530: verdicts.everywhere, // not-allowed
+    540: verdicts.final, // not-implemented
+    541: verdicts.connectionLost, // internal-error: for example, a consumer of a queue without a leader
   },
-  { scope: 'call', effect: 'unknown', transient: true },
+  verdicts.uncertain,
+  [
+    // The home node of the queue is down; the queue itself exists.
+    {
+      code: 404,
+      text: /home node .* is down or inaccessible|due to timeout|process is stopped/,
+      verdict: verdicts.later,
+    },
+    // The consumer of a connection that is not cleaned up yet; not a missing permission.
+    { code: 403, text: /in exclusive use/, verdict: verdicts.later },
+  ],
 )
 
-// Where one code has two meanings, only the text tells them apart.
-const transientTexts: readonly { readonly code: number; readonly text: RegExp }[] = [
-  // A queue whose home node is away, not a queue that does not exist.
-  { code: 404, text: /home node .* is down or inaccessible|due to timeout|process is stopped/ },
-  // The consumer of a connection that is not reaped yet, not a missing permission.
-  { code: 403, text: /in exclusive use/ },
-]
-
-const byClientCode = verdictTable(
-  {
-    unresponsive: { ...endpointFailure, effect: 'unknown' },
-    stalled: { ...endpointFailure, effect: 'unknown' },
-    lost: { ...endpointFailure, effect: 'unknown' },
-    unreachable: endpointFailure,
-    refused: clusterFailure,
-    'queue-missing': retryable,
-    'exchange-missing': retryable,
-    'timed-out': { scope: 'call', effect: 'unknown', transient: true },
-    aborted: { scope: 'call', effect: 'unknown', transient: false },
-    'config-invalid': permanent,
-    'access-refused': permanent,
-    'topology-conflict': permanent,
+/** Classifies an error of the driver, of the broker or of this package. */
+export const classify: (error: unknown) => Verdict = classifier({
+  codes: {
+    stalled: verdicts.endpointLost,
+    'queue-missing': verdicts.later,
+    'exchange-missing': verdicts.later,
+    'access-refused': verdicts.final,
+    'topology-conflict': verdicts.final,
   },
-  { scope: 'call', effect: 'unknown', transient: true },
-)
-
-/** What an error of the driver, of the broker or of this package means. */
-export function classify(error: unknown): Verdict {
-  if (isHaError(error)) {
-    // A connection that the broker closed with a reply code was closed for what was said on it, not for the node.
-    return error.code === 'lost' && error.serverCode !== undefined
-      ? { ...byReplyCode(error.serverCode), effect: 'unknown' }
-      : byClientCode(error.code)
-  }
-  const { code, message, classId } = (error ?? {}) as { code?: unknown; message?: unknown; classId?: unknown }
-  // Only the driver's own errors name the method that was refused: others have numbers too, such as those of HTTP.
-  if (typeof code !== 'number' || typeof classId !== 'number') return byReplyCode(undefined)
-  const text = String(message)
-  return transientTexts.some((other) => other.code === code && other.text.test(text))
-    ? retryable
-    : byReplyCode(code)
-}
+  // The broker closes a connection with a reply code because of a frame that it received, not because of the node.
+  serverCode: (serverCode, error) =>
+    error.code === 'lost' ? { ...byReplyCode(serverCode), effect: 'unknown' } : undefined,
+  foreign: (error) => {
+    const { code, message, classId } = (error ?? {}) as {
+      code?: unknown
+      message?: unknown
+      classId?: unknown
+    }
+    // Only errors of the driver carry the class of the refused method. Other errors, such as those of HTTP, may have a
+    // numeric code of another meaning.
+    if (typeof code !== 'number' || typeof classId !== 'number') return undefined
+    return byReplyCode(code, String(message))
+  },
+})
 
 /** The AMQP reply code of an error, or undefined when it has none. */
 export function replyCode(error: unknown): number | undefined {

@@ -1,53 +1,9 @@
-import { connect as connectPlain, isIP, type Socket } from 'node:net'
-import { connect as connectTls, type ConnectionOptions as TlsOptions } from 'node:tls'
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Endpoint, formatEndpoint, HaError } from '@ha/core'
-import { deferred, raceAbort } from '@ha/core/driver'
+import { connectSocket, deferred, raceAbort } from '@ha/core/driver'
 
-const protocolHeader = Buffer.from('AMQP\0\0\x09\x01', 'latin1')
-
-/** What one who hears the broker may do. */
-interface RawHandshake<T> {
-  readonly send: (bytes: Buffer) => void
-  readonly finish: (result: T) => void
-}
-
-/**
- * Says the protocol header to a broker on a socket of its own, without the driver, and lets `onData` go on from there.
- * Leaves nothing open.
- */
-export async function rawHandshake<T>(
-  { host, port }: Endpoint,
-  tls: TlsOptions | undefined,
-  onData: (data: Buffer, talk: RawHandshake<T>) => void,
-  signal: AbortSignal,
-): Promise<T> {
-  const socket: Socket =
-    tls === undefined ? connectPlain({ host, port }) : connectTls({ ...serverName(host), ...tls, host, port })
-  const answered = deferred<T>()
-  const talk: RawHandshake<T> = { send: (bytes) => socket.write(bytes), finish: answered.resolve }
-  socket.once(tls === undefined ? 'connect' : 'secureConnect', () => socket.write(protocolHeader))
-  socket.on('data', (data) => {
-    try {
-      onData(data, talk)
-    } catch (error) {
-      answered.reject(error)
-    }
-  })
-  socket.once('close', () =>
-    answered.reject(new HaError('lost', `${formatEndpoint({ host, port })} hung up`)),
-  )
-  socket.on('error', answered.reject)
-  try {
-    return await raceAbort(answered.promise, signal, () => undefined)
-  } finally {
-    socket.destroy()
-  }
-}
-
-// As the driver does: what tells its servers apart by the name that a client asks for hangs up on who asks for none.
-function serverName(host: string): { readonly servername?: string } {
-  return isIP(host) === 0 ? { servername: host } : {}
-}
+/** The first bytes of a client. A broker answers with connection.start. */
+export const protocolHeader: Buffer = Buffer.from('AMQP\0\0\x09\x01', 'latin1')
 
 export interface Login {
   readonly username: string
@@ -56,38 +12,64 @@ export interface Login {
   readonly tls: TlsOptions | undefined
 }
 
-/** How the broker refused a virtual host. */
+/** Reply code and text of connection.close. */
 export interface CloseReason {
   readonly code: number
   readonly text: string
 }
 
+interface Conversation {
+  readonly send: (bytes: Buffer) => void
+  readonly finish: (result: CloseReason | undefined) => void
+}
+
 /**
- * Asks a broker once more for the virtual host that it has just refused: the driver does not say with which code, and
- * one that is still starting is another matter than one that does not exist. Undefined when it is let in now.
+ * Opens a virtual host that the broker has just refused once more, without the driver: amqplib does not report the reply
+ * code, and a virtual host that is still starting has to be told from one that does not exist. Undefined when the broker
+ * accepts the connection now. No connection stays open.
  */
-export function queryCloseReason(
+export async function queryCloseReason(
   login: Login,
   endpoint: Endpoint,
   signal: AbortSignal,
 ): Promise<CloseReason | undefined> {
+  const socket = await connectSocket(endpoint, login.tls, signal)
+  const answer = deferred<CloseReason | undefined>()
+  const conversation = { send: (bytes: Buffer) => socket.write(bytes), finish: answer.resolve }
   let unread: Buffer = Buffer.alloc(0)
-  const onData = (data: Buffer, talk: RawHandshake<CloseReason | undefined>): void => {
-    unread = Buffer.concat([unread, data])
-    for (let frame = firstFrame(unread); frame !== undefined; frame = firstFrame(unread)) {
-      unread = unread.subarray(frame.length + frameOverhead)
-      replyTo(frame, login, talk)
+  socket.on('data', (data) => {
+    try {
+      unread = replyToAll(Buffer.concat([unread, data]), login, conversation)
+    } catch (error) {
+      answer.reject(error)
     }
+  })
+  socket.once('close', () => answer.reject(new HaError('lost', `${formatEndpoint(endpoint)} hung up`)))
+  socket.on('error', answer.reject)
+  socket.write(protocolHeader)
+  try {
+    return await raceAbort(answer.promise, signal, () => undefined)
+  } finally {
+    socket.destroy()
   }
-  return rawHandshake(endpoint, login.tls, onData, signal)
 }
 
-// Type, channel and size before the payload, and the end mark after it.
+// Replies to every complete frame and returns the rest.
+function replyToAll(bytes: Buffer, login: Login, conversation: Conversation): Buffer {
+  let unread = bytes
+  for (let frame = firstFrame(unread); frame !== undefined; frame = firstFrame(unread)) {
+    unread = unread.subarray(frame.length + frameOverhead)
+    replyTo(frame, login, conversation)
+  }
+  return unread
+}
+
+// A frame has its type, channel and size before the payload, and an end mark after it.
 const headerBytes = 7
 const frameOverhead = headerBytes + 1
 const endMark = 0xce
 
-// The methods of class 10, `connection`.
+// Methods of class 10, `connection`.
 const start = 10
 const startOk = 11
 const tune = 30
@@ -102,28 +84,25 @@ function firstFrame(bytes: Buffer): Buffer | undefined {
   return bytes.length < size + frameOverhead ? undefined : bytes.subarray(headerBytes, headerBytes + size)
 }
 
-function replyTo(
-  payload: Buffer,
-  login: Login,
-  { send: say, finish: end }: RawHandshake<CloseReason | undefined>,
-): void {
+// Answers one method of the broker like a client does, up to the broker's decision on the virtual host.
+function replyTo(payload: Buffer, login: Login, { send, finish }: Conversation): void {
   if (payload.length < 4) return
   const args = payload.subarray(4)
   switch (payload.readUInt16BE(2)) {
     case start: {
       const response = `\0${login.username}\0${login.password}`
-      say(method(startOk, long(0), shortText('PLAIN'), longText(response), shortText('en_US')))
+      send(method(startOk, long(0), shortText('PLAIN'), longText(response), shortText('en_US')))
       return
     }
     case tune:
-      say(method(tuneOk, args))
-      say(method(open, shortText(login.vhost), shortText(''), Buffer.of(0)))
+      send(method(tuneOk, args))
+      send(method(open, shortText(login.vhost), shortText(''), Buffer.of(0)))
       return
     case openOk:
-      end(undefined)
+      finish(undefined)
       return
     case close:
-      end({ code: args.readUInt16BE(0), text: args.subarray(3, 3 + args.readUInt8(2)).toString() })
+      finish({ code: args.readUInt16BE(0), text: args.subarray(3, 3 + args.readUInt8(2)).toString() })
       return
     default:
   }

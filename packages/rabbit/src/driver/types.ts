@@ -1,2 +1,2 @@
-// The driver's own types, for those who may not import the driver.
+// Types of the driver, for modules that may not import it.
 export type { Channel, ChannelModel, ConfirmChannel, ConsumeMessage, Message, Options } from 'amqplib'

@@ -1,5 +1,5 @@
 import { type Clock, type HaError, isHaError } from '@ha/core'
-import { asError, didYouMean, withDeadline } from '@ha/core/driver'
+import { asError, callOptions, invalidOption, optionChecks, withDeadline } from '@ha/core/driver'
 import type { Codec } from '../codec.ts'
 import type { Options } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
@@ -267,65 +267,40 @@ function publishErrorOf(thrown: unknown): HaError {
   return rabbitError('aborted', message, { cause: thrown })
 }
 
-type OptionKind = 'string' | 'number' | 'boolean' | 'object'
-
-const optionKinds: Readonly<Record<keyof PublishOptions, OptionKind>> = {
-  exchange: 'string',
-  key: 'string',
-  headers: 'object',
-  messageId: 'string',
-  correlationId: 'string',
-  replyTo: 'string',
-  type: 'string',
-  priority: 'number',
-  expirationMs: 'number',
-  timestamp: 'number',
-  persistent: 'boolean',
-  mandatory: 'boolean',
-  timeoutMs: 'number',
-  signal: 'object',
-  repeatable: 'boolean',
-}
-
-// Option names of amqplib and other clients, with the name of the option here.
-const amqplibNames: Readonly<Record<string, string>> = {
+// Each name of amqplib and of other clients, with the name of the option here.
+const otherNames: Readonly<Record<string, string>> = {
   routingKey: 'key',
   expiration: 'expirationMs',
   deliveryMode: 'persistent',
   timeout: 'timeoutMs',
 }
 
+const checkOptions = callOptions<PublishOptions>({
+  table: {
+    exchange: optionChecks.text,
+    key: optionChecks.text,
+    headers: optionChecks.object,
+    messageId: optionChecks.text,
+    correlationId: optionChecks.text,
+    replyTo: optionChecks.text,
+    type: optionChecks.text,
+    priority: optionChecks.number,
+    expirationMs: optionChecks.number,
+    timestamp: optionChecks.number,
+    persistent: optionChecks.flag,
+    mandatory: optionChecks.flag,
+    timeoutMs: (value) =>
+      typeof value === 'number' && value > 0 ? undefined : 'expected milliseconds above 0',
+    signal: optionChecks.signal,
+    repeatable: optionChecks.flag,
+  },
+  otherNames,
+  invalid: invalidOption,
+})
+
 /** Throws `config-invalid` for an option that does not exist or has an invalid value. */
 export function checkPublishOptions(options: PublishOptions): void {
-  // Runs for each message: no array of the options is allocated.
-  for (const name in options) {
-    const kind = optionKinds[name as keyof PublishOptions]
-    if (kind === undefined) throw unknownOptionError(name)
-    const value: unknown = options[name as keyof PublishOptions]
-    if (value !== undefined && (typeof value !== kind || value === null))
-      throw wrongKindError(name, kind, value)
-  }
-  const { timeoutMs = 1, signal } = options
-  if (!(timeoutMs > 0))
-    throw rabbitError('config-invalid', 'publish.timeoutMs: expected milliseconds above 0')
-  if (signal !== undefined && typeof signal.addEventListener !== 'function')
-    throw rabbitError('config-invalid', 'publish.signal: expected an AbortSignal')
-}
-
-function unknownOptionError(name: string): HaError {
-  const other = amqplibNames[name]
-  const hint =
-    other === undefined ? didYouMean(name, Object.keys(optionKinds)) : `; it is called '${other}' here`
-  return rabbitError('config-invalid', `publish.${name}: there is no such option${hint}`)
-}
-
-function wrongKindError(name: string, kind: string, value: unknown): HaError {
-  const got = value === null ? 'null' : withArticle(typeof value)
-  return rabbitError('config-invalid', `publish.${name}: expected ${withArticle(kind)}, got ${got}`)
-}
-
-function withArticle(kind: string): string {
-  return kind === 'object' ? 'an object' : `a ${kind}`
+  checkOptions('publish', options)
 }
 
 // Options that the driver takes under the same name.

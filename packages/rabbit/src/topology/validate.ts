@@ -5,10 +5,12 @@ import {
   didYouMean,
   flag,
   group,
+  invalidOption,
   milliseconds,
   type OptionReader,
   type OptionTable,
   oneOf,
+  optional,
   Problems,
 } from '@ha/core/driver'
 import type {
@@ -119,27 +121,21 @@ function byName(read: OptionReader<unknown>['read']): OptionReader<unknown> {
   }
 }
 
-function optional<T>(reader: OptionReader<T>): OptionReader<T | undefined> {
-  return {
-    read: (value, path, problems) => (value === undefined ? undefined : reader.read(value, path, problems)),
-  }
-}
-
 function readType(value: unknown, path: string): string {
   if (typeof value === 'string' && (exchangeTypes.includes(value) || value.startsWith('x-'))) return value
   const hint = typeof value === 'string' ? didYouMean(value, exchangeTypes) : ''
-  throw invalid(path, `expected one of ${exchangeTypes.join(', ')}, or x-…${hint}`)
+  throw invalidOption(path, `expected one of ${exchangeTypes.join(', ')}, or x-…${hint}`)
 }
 
 function readName(value: unknown, path: string): string {
   if (typeof value === 'string' && value !== '' && fits(value)) return value
-  throw invalid(path, 'expected a name of at most 255 bytes')
+  throw invalidOption(path, 'expected a name of at most 255 bytes')
 }
 
 // The empty string is valid in AMQP: it names the default exchange and is a routing key.
 function readText(value: unknown, path: string): string {
   if (typeof value === 'string' && fits(value)) return value
-  throw invalid(path, 'expected text of at most 255 bytes')
+  throw invalidOption(path, 'expected text of at most 255 bytes')
 }
 
 function fits(text: string): boolean {
@@ -149,13 +145,9 @@ function fits(text: string): boolean {
 function readArguments(value: unknown, path: string): Arguments {
   if (value === undefined) return {}
   if (isObject(value)) return value
-  throw invalid(path, 'expected an object')
+  throw invalidOption(path, 'expected an object')
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function invalid(path: string, problem: string): HaError {
-  return new HaError('config-invalid', `${path}: ${problem}`)
 }
