@@ -12,12 +12,15 @@ type Fixture = readonly [path: string, source: string, rules: readonly string[]]
 
 const fixtures: readonly Fixture[] = [
   // Layers
-  ['packages/core/src/model/up.ts', "export { x } from '../link/x.ts'", ['noRestrictedImports']],
+  ['packages/core/src/cluster/up.ts', "export { x } from '../link/x.ts'", ['noRestrictedImports']],
+  ['packages/core/src/errors/up.ts', "export { x } from '../cluster/x.ts'", ['noRestrictedImports']],
   ['packages/core/src/address/up.ts', "export { x } from '../pool/x.ts'", ['noRestrictedImports']],
-  ['packages/core/src/policy/up.ts', "export { x } from '../run/x.ts'", ['noRestrictedImports']],
-  ['packages/core/src/session/up.ts', "export { x } from '../pool/x.ts'", ['noRestrictedImports']],
-  ['packages/core/src/policy/down.ts', "export { x } from '../model/x.ts'", []],
-  ['packages/core/src/runtime/up.ts', "export { x } from '../model/x.ts'", ['noRestrictedImports']],
+  ['packages/core/src/policy/up.ts', "export { x } from '../run.ts'", ['noRestrictedImports']],
+  ['packages/core/src/client/up.ts', "export { x } from '../pool/x.ts'", ['noRestrictedImports']],
+  ['packages/core/src/link/across.ts', "export { x } from '../pool/x.ts'", ['noRestrictedImports']],
+  ['packages/core/src/pool/across.ts', "export { x } from '../link/x.ts'", ['noRestrictedImports']],
+  ['packages/core/src/policy/down.ts', "export { x } from '../cluster/x.ts'", []],
+  ['packages/core/src/util/up.ts', "export { x } from '../errors/x.ts'", ['noRestrictedImports']],
   ['packages/rabbit/src/publisher/driver.ts', "export { connect } from 'amqplib'", ['noRestrictedImports']],
   ['packages/rabbit/src/driver/driver.ts', "export { connect } from 'amqplib'", []],
   ['packages/rabbit/src/up.ts', "export { startLab } from '@ha/bootstrap'", ['noRestrictedImports']],
@@ -29,7 +32,7 @@ const fixtures: readonly Fixture[] = [
   // Time and chance
   ['packages/core/src/link/timer.ts', 'setTimeout(() => 1, 1)', ['noRestrictedGlobals']],
   ['packages/core/src/link/now.ts', 'export const now: number = Date.now()', ['plugin']],
-  ['packages/core/src/runtime/now.ts', 'export const now: number = Date.now()', []],
+  ['packages/core/src/util/now.ts', 'export const now: number = Date.now()', []],
   // Habits
   ['packages/core/src/link/long.ts', 'export {}\n'.repeat(501), ['noExcessiveLinesPerFile']],
   [

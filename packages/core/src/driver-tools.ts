@@ -7,13 +7,18 @@
 export { type ConnectString, parseConnectString } from './address/connect-string.ts'
 export { sameEndpoint } from './address/endpoint.ts'
 export { checkEndpoint, type HostListStyle, parseHostList } from './address/host-list.ts'
-export { type JdbcUrl, jdbcUrlSwitches, parseJdbcUrl } from './address/jdbc-url.ts'
-export type { JdbcAddress, JdbcTarget } from './address/jdbc-url-address.ts'
-export type { JdbcHost } from './address/jdbc-url-hosts.ts'
-export { defaultRole, type JdbcMode, type JdbcRole, lacksPrimary } from './address/jdbc-url-mode.ts'
-export type { JdbcParameter } from './address/jdbc-url-parameters.ts'
-export type { TextSpan } from './address/jdbc-url-piece.ts'
-export { didYouMean, nearestWord } from './address/nearest.ts'
+export {
+  defaultRole,
+  type JdbcAddress,
+  type JdbcHost,
+  type JdbcMode,
+  type JdbcRole,
+  type JdbcTarget,
+  lacksPrimary,
+} from './address/jdbc-hosts.ts'
+export type { TextSpan } from './address/jdbc-text.ts'
+export { type JdbcParameter, type JdbcUrl, jdbcUrlSwitches, parseJdbcUrl } from './address/jdbc-url.ts'
+export { didYouMean, nearestWord } from './address/nearest-word.ts'
 export { Lifecycle, type LifecycleOptions } from './client/lifecycle.ts'
 export {
   addresses,
@@ -23,11 +28,24 @@ export {
   type CallOptionCheck,
   type CallOptionRules,
   callOptions,
+  checked,
+  count,
   credentials,
+  flag,
+  group,
   invalidOption,
+  milliseconds,
+  type NumberRange,
   type OptionCheck,
+  type OptionReader,
+  type OptionTable,
+  oneOf,
+  optional,
   optionChecks,
+  Problems,
+  resolveOptions,
   secret,
+  text,
   tls,
 } from './client/options.ts'
 export {
@@ -47,6 +65,9 @@ export {
   type WaitLimits,
   waitUntil,
 } from './client/wait.ts'
+export { type Fact, memberAt, type Observation } from './cluster/cluster-view.ts'
+export { EndpointRegistry } from './cluster/endpoint-registry.ts'
+export { type DeclarationStatus, DesiredState } from './desired-state.ts'
 export {
   type ClassificationRules,
   classifier,
@@ -63,35 +84,19 @@ export {
   type ErrorMapping,
   wrapError,
 } from './errors/ha-error.ts'
-export { type FailoverEvent, failoverEvents } from './link/link-events.ts'
-export { leaseOf } from './link/link-state.ts'
-export type { Observation } from './model/member.ts'
-export { EndpointRegistry } from './model/roster.ts'
-export { type Fact, memberAt } from './model/view.ts'
-export {
-  checked,
-  count,
-  flag,
-  group,
-  milliseconds,
-  type NumberRange,
-  type OptionReader,
-  type OptionTable,
-  oneOf,
-  optional,
-  Problems,
-  resolveOptions,
-  text,
-} from './options/options.ts'
+export { type FailoverEvent, failoverEvents, leaseOf } from './link/link-report.ts'
 export { type SelectionCriteria, type SelectionOrder, type StrategyAlias, select } from './policy/select.ts'
-export type { AcquireRequest } from './pool/route.ts'
-export { channels } from './report/channels.ts'
-export { ActiveTime } from './runtime/attention.ts'
-export { clockOf, timerGrainMs } from './runtime/clock.ts'
-export { type DeadlineOptions, withDeadline } from './runtime/deadline.ts'
-export { Emitter, type EventMap } from './runtime/emitter.ts'
-export { type Deferred, deferred } from './runtime/gate.ts'
-export { listenerFailed } from './runtime/listener-failed.ts'
-export { Notifier } from './runtime/pulse.ts'
-export { type LinkedController, linkedController, raceAbort } from './runtime/scope.ts'
-export { type DeclarationStatus, DesiredState } from './session/ledger.ts'
+export type { AcquireRequest } from './pool/routing.ts'
+export {
+  type DeadlineOptions,
+  type LinkedController,
+  linkedController,
+  raceAbort,
+  withDeadline,
+} from './util/abort.ts'
+export { ActiveTime } from './util/active-time.ts'
+export { channels } from './util/channels.ts'
+export { clockOf, timerGrainMs } from './util/clock.ts'
+export { type Deferred, deferred } from './util/deferred.ts'
+export { Emitter, type EventMap, listenerFailed } from './util/emitter.ts'
+export { Notifier } from './util/notifier.ts'

@@ -6,7 +6,10 @@
  */
 
 export { type Endpoint, formatEndpoint } from './address/endpoint.ts'
-export type { ConnectionSignal, Driver } from './driver.ts'
+export type { Health, HealthRules, Member, MemberHealth, View } from './cluster/cluster-view.ts'
+export type { EndpointSource } from './cluster/endpoint-registry.ts'
+export type { Declaration } from './desired-state.ts'
+export type { ConnectionSignal, Driver, PoolDriver } from './driver.ts'
 export type { Verdict } from './errors/classification.ts'
 export {
   type CoreCode,
@@ -17,31 +20,24 @@ export {
   isHaError,
   type Outcome,
 } from './errors/ha-error.ts'
-export type { DialOptions } from './link/dial.ts'
+export type { Lease, Source } from './lease.ts'
+export type { DialOptions } from './link/dialer.ts'
 export { Link } from './link/link.ts'
-export type { Failover, LinkEvents, Loss } from './link/link-events.ts'
-export type { DeclarationHealth, LinkHealth } from './link/link-health.ts'
-export type { LinkState, LinkStateKind } from './link/link-state.ts'
-export type { LinkOptions } from './link/options.ts'
-export type { Liveness } from './link/silence.ts'
-export type { Health, HealthRules, Member } from './model/member.ts'
-export type { MemberHealth } from './model/member-health.ts'
-export type { EndpointSource } from './model/roster.ts'
-export type { View } from './model/view.ts'
+export type { LinkOptions } from './link/link-options.ts'
+export type {
+  DeclarationHealth,
+  Failover,
+  LinkEvents,
+  LinkHealth,
+  LinkState,
+  LinkStateKind,
+  Loss,
+} from './link/link-report.ts'
+export type { Liveness } from './link/liveness.ts'
 export { type Backoff, type FullJitter, fullJitter } from './policy/backoff.ts'
-export { Budget, type BudgetOptions } from './policy/budget.ts'
+export { Budget, type BudgetOptions } from './policy/retry.ts'
 export type { PoolStrategy, Strategy } from './policy/select.ts'
 export { type DrainResult, Pool } from './pool/pool.ts'
-export type { PoolDriver } from './pool/pool-driver.ts'
-export type {
-  Exhaustion,
-  GenerationOver,
-  HostChange,
-  Leak,
-  NestedAcquire,
-  PoolEvents,
-} from './pool/pool-events.ts'
-export type { HostHealth, PoolHealth, PoolStateKind } from './pool/pool-health.ts'
 export type {
   ConnectOptions,
   IdleOptions,
@@ -49,11 +45,19 @@ export type {
   PoolOptions,
   PoolSize,
 } from './pool/pool-options.ts'
-export type { HostLoad, Route, Routing } from './pool/route.ts'
-export { coreChannels, type DiagnosticsChannel } from './report/channels.ts'
-export type { Operation } from './run/operation.ts'
-export { type Runner, run, type Work } from './run/run.ts'
-export { type Clock, systemClock } from './runtime/clock.ts'
-export type { Events, Listener } from './runtime/emitter.ts'
-export type { Declaration } from './session/ledger.ts'
-export type { Lease, Source } from './source.ts'
+export type {
+  Exhaustion,
+  GenerationOver,
+  HostChange,
+  HostHealth,
+  Leak,
+  NestedAcquire,
+  PoolEvents,
+  PoolHealth,
+  PoolStateKind,
+} from './pool/pool-report.ts'
+export type { HostLoad, Route, Routing } from './pool/routing.ts'
+export { type Operation, type Runner, run, type Work } from './run.ts'
+export { coreChannels, type DiagnosticsChannel } from './util/channels.ts'
+export { type Clock, systemClock } from './util/clock.ts'
+export type { Events, Listener } from './util/emitter.ts'

@@ -131,7 +131,7 @@ async function waitUntilRestored({ link, clock, declareTimeoutMs }: LinkEventsDe
   try {
     await withDeadline(clock, limit, async (signal) => {
       for (const key of desiredState.keys()) {
-        while (!isFinished(desiredState.standing(key)?.kind)) await desiredState.changed.wait(signal)
+        while (!isFinished(desiredState.status(key)?.kind)) await desiredState.changed.wait(signal)
       }
     })
   } catch {

@@ -53,7 +53,7 @@ function createLink(
   return new Link({
     name: role,
     driver,
-    roster: registry,
+    registry,
     clock,
     random,
     strategy,
@@ -121,7 +121,7 @@ function notReadyError(links: Links, timeoutMs: number, cause: Error | undefined
     .map((link) => link.health())
     .filter(({ state }) => state !== 'idle')
     .map(({ name, state, reason, declarations }) => {
-      const open = declarations.filter(({ standing }) => standing !== 'held').map(({ key }) => key)
+      const open = declarations.filter(({ status }) => status !== 'held').map(({ key }) => key)
       const missing = state === 'ready' ? `, waits for ${open.join(', ')}` : ''
       return `${name} is ${state}${reason === undefined ? '' : ` (${reason})`}${missing}`
     })
@@ -133,5 +133,5 @@ function notReadyError(links: Links, timeoutMs: number, cause: Error | undefined
 
 function dialErrorOf({ state }: Link<AmqpConnection>): HaError | undefined {
   if (state.kind === 'waiting') return state.error
-  return state.kind === 'dialing' ? state.trouble : undefined
+  return state.kind === 'dialing' ? state.lastError : undefined
 }

@@ -87,7 +87,7 @@ export class Zookeeper implements Operations, AsyncDisposable {
     const call = resolveCall('ready', options, readyMs)
     const { sessions, link, context } = this.#components
     const expired = (): ZookeeperError => {
-      const trouble = link.trouble()
+      const trouble = link.unavailableReason()
       const why = trouble === undefined ? '' : `: ${trouble.message}`
       const message = `not ready within ${call.timeoutMs} ms${why}`
       return new ZookeeperError('timed-out', message, { retryable: true, cause: trouble })

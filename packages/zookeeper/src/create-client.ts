@@ -155,7 +155,7 @@ function createLink(
   return new Link({
     name: 'session',
     driver,
-    roster,
+    registry: roster,
     clock,
     random,
     strategy: 'random',

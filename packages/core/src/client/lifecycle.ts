@@ -1,6 +1,6 @@
 import { HaError } from '../errors/ha-error.ts'
-import type { Clock } from '../runtime/clock.ts'
-import { linkedController } from '../runtime/scope.ts'
+import { linkedController } from '../util/abort.ts'
+import type { Clock } from '../util/clock.ts'
 
 export interface LifecycleOptions<R> {
   readonly clock: Clock

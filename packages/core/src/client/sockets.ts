@@ -4,8 +4,8 @@ import type { Duplex } from 'node:stream'
 import { type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls'
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
 import { asError, HaError } from '../errors/ha-error.ts'
-import { deferred } from '../runtime/gate.ts'
-import { linkedController, raceAbort } from '../runtime/scope.ts'
+import { linkedController, raceAbort } from '../util/abort.ts'
+import { deferred } from '../util/deferred.ts'
 
 /** Opens a stream to a server, ready to be written to. When the signal fires, nothing stays open. */
 export type Connect = (endpoint: Endpoint, signal: AbortSignal) => Promise<Duplex>

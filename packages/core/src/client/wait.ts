@@ -1,8 +1,8 @@
 import { asError, isHaError } from '../errors/ha-error.ts'
 import type { Backoff } from '../policy/backoff.ts'
-import type { Clock } from '../runtime/clock.ts'
-import type { Notifier } from '../runtime/pulse.ts'
-import { linkedController, raceAbort } from '../runtime/scope.ts'
+import { linkedController, raceAbort } from '../util/abort.ts'
+import type { Clock } from '../util/clock.ts'
+import type { Notifier } from '../util/notifier.ts'
 
 /** The limits of one call. */
 export interface CallLimit {

@@ -1,22 +1,28 @@
 import { formatEndpoint } from '../address/endpoint.ts'
-import { endPolitely } from '../connection.ts'
-import { detachStack, HaError } from '../errors/ha-error.ts'
+import { DesiredState } from '../desired-state.ts'
+import { type ConnectionSignal, closeGracefully } from '../driver.ts'
+import { asError, detachStack, HaError } from '../errors/ha-error.ts'
+import { type Lease, leaseEnded, type Source } from '../lease.ts'
 import { fullJitter } from '../policy/backoff.ts'
-import type { Events } from '../runtime/emitter.ts'
-import { deferred } from '../runtime/gate.ts'
-import { Notifier } from '../runtime/pulse.ts'
-import { linkedController, raceAbort } from '../runtime/scope.ts'
-import { DesiredState } from '../session/ledger.ts'
-import { type Lease, leaseOver, type Source } from '../source.ts'
-import type { Dialed } from './dial.ts'
-import { dialUntilConnected } from './dial-rounds.ts'
-import { type Current, type Ending, flapsAfter, lossOf, noFlaps } from './ending.ts'
-import type { LinkEvents, Loss } from './link-events.ts'
-import { type LinkHealth, linkHealth } from './link-health.ts'
-import { firstRound, type LinkState, moved, troubleOf } from './link-state.ts'
-import type { LinkOptions } from './options.ts'
-import { serve } from './serve.ts'
-import { Telling } from './telling.ts'
+import { linkedController, raceAbort } from '../util/abort.ts'
+import { deferred } from '../util/deferred.ts'
+import type { Events } from '../util/emitter.ts'
+import { Notifier } from '../util/notifier.ts'
+import { type Dialed, dialBetterEndpoint, dialUntilConnected } from './dialer.ts'
+import type { LinkOptions } from './link-options.ts'
+import {
+  firstDial,
+  type LinkEvents,
+  type LinkHealth,
+  LinkReporter,
+  type LinkState,
+  type Loss,
+  linkHealth,
+  transition,
+  unavailableReasonOf,
+} from './link-report.ts'
+import { watchLiveness } from './liveness.ts'
+import { reconcile } from './reconciler.ts'
 
 /**
  * One connection kept alive: dialled, restored, watched, and made again elsewhere when it is lost. At most one lease
@@ -24,13 +30,13 @@ import { Telling } from './telling.ts'
  */
 export class Link<C> implements Source<C> {
   readonly #options: LinkOptions<C>
-  readonly #telling: Telling<C>
+  readonly #reporter: LinkReporter<C>
   readonly #changed = new Notifier()
   readonly #scope = linkedController()
   /** What must hold on every connection. */
   readonly desiredState: DesiredState<C> = new DesiredState<C>()
   #state: LinkState<C> = { kind: 'idle' }
-  #current: Current<C> | undefined
+  #current: CurrentLease<C> | undefined
   #generation = 0
   #flaps = noFlaps
   #running: Promise<unknown> = Promise.resolve()
@@ -39,7 +45,7 @@ export class Link<C> implements Source<C> {
 
   constructor(options: LinkOptions<C>) {
     this.#options = options
-    this.#telling = new Telling(options.name)
+    this.#reporter = new LinkReporter(options.name)
   }
 
   get state(): LinkState<C> {
@@ -47,21 +53,27 @@ export class Link<C> implements Source<C> {
   }
 
   get events(): Events<LinkEvents<C>> {
-    return this.#telling.events
+    return this.#reporter.events
   }
 
   /** What the link believes and does, as plain data. */
   health(): LinkHealth {
-    const { name, roster, clock } = this.#options
-    const { view } = roster
-    const facts = { name, state: this.#state, generation: this.#generation, view, ledger: this.desiredState }
+    const { name, registry, clock } = this.#options
+    const { view } = registry
+    const facts = {
+      name,
+      state: this.#state,
+      generation: this.#generation,
+      view,
+      desiredState: this.desiredState,
+    }
     return linkHealth(facts, clock.now())
   }
 
   /** Begins to dial. Without it, the first {@link acquire} does. */
   start(): void {
     if (this.#state.kind !== 'idle') return
-    this.#enter(firstRound)
+    this.#enter(firstDial)
     this.#running = this.#run().catch((error: unknown) => this.#onRunEnded(error))
   }
 
@@ -94,15 +106,15 @@ export class Link<C> implements Source<C> {
   }
 
   /** Why the last round of dials failed, while there is no connection. */
-  trouble(): HaError | undefined {
-    return troubleOf(this.#state)
+  unavailableReason(): HaError | undefined {
+    return unavailableReasonOf(this.#state)
   }
 
   /**
    * Says that a declaration no longer holds though the connection stands: it is put back, with back-off; without,
    * when whoever says it keeps the pace.
    */
-  lapse(key: string, error: Error, { paced = false }: { readonly paced?: boolean } = {}): void {
+  invalidate(key: string, error: Error, { paced = false }: { readonly paced?: boolean } = {}): void {
     const { clock, restoreBackoff, random } = this.#options
     const backoff = fullJitter(restoreBackoff)
     const delayMs = (failures: number): number => (paced ? 0 : backoff(failures, random))
@@ -121,7 +133,7 @@ export class Link<C> implements Source<C> {
   async #close(timeoutMs: number): Promise<void> {
     const connection = this.#finish()
     await this.#running
-    if (connection !== undefined) await endPolitely(this.#options, connection, { timeoutMs })
+    if (connection !== undefined) await closeGracefully(this.#options, connection, { timeoutMs })
   }
 
   // The end of the link, once: state and signal, then the news. Hands over the connection that it still had.
@@ -131,15 +143,15 @@ export class Link<C> implements Source<C> {
     if (this.#state.kind === 'closed') return connection
     this.#state = { kind: 'closed' }
     this.#scope.abort(detachStack(this.#closedError()))
-    this.#tell(this.#state)
+    this.#report(this.#state)
     return connection
   }
 
   async #run(): Promise<never> {
     let dialed = await this.#dial()
-    let before: Lost | undefined
+    let before: LastLoss | undefined
     for (;;) {
-      this.#takeUnlessOver(dialed)
+      this.#destroyIfClosed(dialed)
       const { ending, loss } = await this.#serve(dialed, before)
       before = { loss, atMs: this.#options.clock.now() }
       dialed = ending.kind === 'moved' ? ending.next : await this.#dial()
@@ -147,7 +159,7 @@ export class Link<C> implements Source<C> {
   }
 
   // Several turns of the microtask queue lie between a handshake and this line: the link may be over by now.
-  #takeUnlessOver({ connection }: Dialed<C>): void {
+  #destroyIfClosed({ connection }: Dialed<C>): void {
     const { signal } = this.#scope
     if (signal.aborted) this.#options.driver.destroy(connection)
     signal.throwIfAborted()
@@ -160,24 +172,24 @@ export class Link<C> implements Source<C> {
   }
 
   // One lease from its first moment to its last. Its end is synchronous: nobody is lent a connection known to be lost.
-  #serve(dialed: Dialed<C>, before: Lost | undefined): Promise<Ended<C>> {
+  #serve(dialed: Dialed<C>, before: LastLoss | undefined): Promise<LeaseResult<C>> {
     const options = this.#options
     const { clock, driver } = options
     const scope = linkedController(this.#scope.signal)
     this.#generation += 1
     const lease = { ...dialed, generation: this.#generation, signal: scope.signal }
     const dialedAtMs = clock.now()
-    const over = deferred<Ended<C>>()
-    const end = (ending: Ending<C>): void => {
+    const over = deferred<LeaseResult<C>>()
+    const end = (ending: LeaseEnd<C>): void => {
       if (scope.signal.aborted) return
       const loss = lossOf(lease, ending)
       this.#current = undefined
-      this.#state = moved(this.#state, firstRound)
-      scope.abort(leaseOver(loss.endpoint, loss.error))
+      this.#state = transition(this.#state, firstDial)
+      scope.abort(leaseEnded(loss.endpoint, loss.error))
       driver.destroy(lease.connection)
       this.#flaps = flapsAfter(this.#flaps, ending, clock.now() - dialedAtMs)
       if (ending.kind === 'lost') this.#onLost(lease, loss)
-      else this.#enter(firstRound)
+      else this.#enter(firstDial)
       over.resolve({ ending, loss })
     }
     const enter = (state: LinkState<C>): void => {
@@ -187,39 +199,39 @@ export class Link<C> implements Source<C> {
         before = undefined
       }
     }
-    const onRefused = (key: string, error: HaError): void => this.#telling.refused(key, error)
+    const onRefused = (key: string, error: HaError): void => this.#reporter.refused(key, error)
     this.#current = { lease, end }
-    serve({ options, ledger: this.desiredState, lease, end, enter, onRefused })
+    serveLease({ options, desiredState: this.desiredState, lease, end, enter, onRefused })
     return raceAbort(over.promise, this.#scope.signal, ({ ending }) => {
       if (ending.kind === 'moved') driver.destroy(ending.next.connection)
     })
   }
 
   #onLost(lease: Lease<C>, loss: Loss): void {
-    const { driver, roster, clock } = this.#options
+    const { driver, registry, clock } = this.#options
     if (driver.classify(loss.error).scope === 'endpoint') {
-      roster.observe({ kind: 'failed', endpoint: lease.endpoint, atMs: clock.now(), error: loss.error })
+      registry.observe({ kind: 'failed', endpoint: lease.endpoint, atMs: clock.now(), error: loss.error })
     }
-    this.#enter(firstRound)
-    this.#telling.lost(loss)
+    this.#enter(firstDial)
+    this.#reporter.lost(loss)
   }
 
-  #onFailover({ loss, atMs }: Lost, lease: Lease<C>, dialedAtMs: number): void {
+  #onFailover({ loss, atMs }: LastLoss, lease: Lease<C>, dialedAtMs: number): void {
     const restoreMs = this.#options.clock.now() - dialedAtMs
     const to = formatEndpoint(lease.endpoint)
-    this.#telling.failover({ ...loss, to, dialMs: dialedAtMs - atMs, restoreMs })
+    this.#reporter.failover({ ...loss, to, dialMs: dialedAtMs - atMs, restoreMs })
   }
 
   // A listener may close the link at any time; what was about to happen then does not.
   #enter(next: LinkState<C>): void {
     if (this.#state.kind === 'closed') return
-    this.#state = moved(this.#state, next)
-    this.#tell(next)
+    this.#state = transition(this.#state, next)
+    this.#report(next)
   }
 
-  #tell(next: LinkState<C>): void {
+  #report(next: LinkState<C>): void {
     this.#changed.notifyAll()
-    this.#telling.state(next, this.#generation)
+    this.#reporter.state(next, this.#generation)
   }
 
   // The loop ends by rejection: when the link is closed, or by a defect, which must not look like an outage.
@@ -235,12 +247,183 @@ export class Link<C> implements Source<C> {
   }
 }
 
-interface Lost {
+interface LastLoss {
   readonly loss: Loss
   readonly atMs: number
 }
 
-interface Ended<C> {
-  readonly ending: Ending<C>
+interface LeaseResult<C> {
+  readonly ending: LeaseEnd<C>
   readonly loss: Loss
+}
+
+interface ServeDeps<C> {
+  readonly options: LinkOptions<C>
+  readonly desiredState: DesiredState<C>
+  readonly lease: Lease<C>
+  readonly enter: (state: LinkState<C>) => void
+  readonly onRefused: (key: string, error: HaError) => void
+  /** Ends the lease: at once, the first call counts. */
+  readonly end: (ending: LeaseEnd<C>) => void
+}
+
+/**
+ * Starts the life of one lease: everything declared is put on the connection and kept there, the connection is
+ * watched, and the state follows. All of it ends when the lease's own signal fires. A defect in any of it ends the
+ * lease as `internal`: the next one begins all of it anew.
+ */
+function serveLease<C>(deps: ServeDeps<C>): void {
+  const { options, desiredState, lease } = deps
+  const state = new LeaseState(deps)
+  desiredState.renew(options.clock.now())
+  const unwatch = options.driver.watch(lease.connection, (signal) => state.onSignal(signal))
+  // A connection can be over before it is watched.
+  if (lease.signal.aborted) {
+    unwatch()
+    return
+  }
+  lease.signal.addEventListener('abort', unwatch, { once: true })
+  state.follow().catch(onDefectIn('state', deps))
+  reconcileLease(deps).catch(onDefectIn('ledger', deps))
+  watchLease(deps, state).catch(onDefectIn('watchdog', deps))
+  failBack(deps).catch(onDefectIn('fail-back', deps))
+}
+
+// Each loop ends by rejection when the lease's signal fires, which ends nothing any more; before that, it is a defect.
+function onDefectIn<C>(part: string, { options, end }: ServeDeps<C>): (thrown: unknown) => void {
+  return (thrown) => {
+    const cause = asError(thrown)
+    const message = `the ${part} of the ${options.name} link failed: ${cause.message}`
+    end({ kind: 'lost', error: new HaError('internal', message, { cause, retryable: true }), detectMs: 0 })
+  }
+}
+
+function reconcileLease<C>(deps: ServeDeps<C>): Promise<void> {
+  const { desiredState, lease, end, onRefused, options } = deps
+  const { driver, clock, random } = options
+  const backoff = fullJitter(options.restoreBackoff)
+  const onLost = (error: Error): void => end({ kind: 'lost', error, detectMs: 0 })
+  const onDefect = onDefectIn('ledger', deps)
+  const keeping = { driver, clock, desiredState, lease, random, backoff, onLost, onRefused, onDefect }
+  return reconcile(keeping, lease.signal)
+}
+
+async function watchLease<C>({ options, lease, end }: ServeDeps<C>, state: LeaseState<C>): Promise<void> {
+  const { driver, clock, liveness } = options
+  const suspended = (): boolean => state.suspended
+  const { error, quietMs } = await watchLiveness({ driver, clock, liveness, lease, suspended }, lease.signal)
+  end({ kind: 'lost', error, detectMs: quietMs })
+}
+
+async function failBack<C>({ options, lease, end }: ServeDeps<C>): Promise<void> {
+  if (options.strategy !== 'sequential' || options.failBackAfterMs === Number.POSITIVE_INFINITY) return
+  const next = await dialBetterEndpoint(options, lease, lease.signal)
+  try {
+    await raceAbort(options.beforeMove(lease), lease.signal, () => undefined)
+    lease.signal.throwIfAborted()
+  } catch (error) {
+    // Whoever ended the lease meanwhile has gone another way: nobody takes this connection.
+    options.driver.destroy(next.connection)
+    throw error
+  }
+  end({ kind: 'moved', next })
+}
+
+/** Derives the link's state from the ledger and from what the server says; the only one who enters it while serving. */
+class LeaseState<C> {
+  readonly #deps: ServeDeps<C>
+  #reason: string | undefined
+  #last: LinkState<C>['kind'] | undefined
+
+  constructor(deps: ServeDeps<C>) {
+    this.#deps = deps
+  }
+
+  get suspended(): boolean {
+    return this.#reason !== undefined
+  }
+
+  onSignal(signal: ConnectionSignal): void {
+    switch (signal.kind) {
+      case 'lost':
+        this.#deps.end({ kind: 'lost', error: signal.error, detectMs: 0 })
+        return
+      case 'suspended':
+        this.#reason = signal.reason
+        break
+      case 'resumed':
+        this.#reason = undefined
+        break
+    }
+    this.#derive()
+  }
+
+  async follow(): Promise<void> {
+    const { desiredState, lease } = this.#deps
+    while (!lease.signal.aborted) {
+      this.#derive()
+      await desiredState.changed.wait(lease.signal)
+    }
+  }
+
+  #derive(): void {
+    const next = this.#next()
+    if (this.#deps.lease.signal.aborted || next.kind === this.#last) return
+    this.#last = next.kind
+    this.#deps.enter(next)
+  }
+
+  #next(): LinkState<C> {
+    const { desiredState, lease } = this.#deps
+    if (this.#reason !== undefined) return { kind: 'suspended', lease, reason: this.#reason }
+    return desiredState.open ? { kind: 'ready', lease } : { kind: 'restoring', lease }
+  }
+}
+
+/** How a lease ended: its connection was lost, or it was left for a better one that is dialled already. */
+type LeaseEnd<C> =
+  | {
+      readonly kind: 'lost'
+      readonly error: Error
+      /** How long the server had been quiet before it was given up; 0 when the end was announced. */
+      readonly detectMs: number
+    }
+  | { readonly kind: 'moved'; readonly next: Dialed<C> }
+
+/** How many connections in a row ended soon after they were made, and why the last one did. */
+export interface Flaps {
+  readonly count: number
+  readonly error: Error | undefined
+}
+
+// A connection that was lost sooner than this after it was made did not prove its endpoint: the next dial backs off.
+const stableMs = 5_000
+
+/** Nothing has flapped yet. */
+const noFlaps: Flaps = { count: 0, error: undefined }
+
+/** Folds one ending into the flaps: a connection that lived ends the row, and one that was left adds nothing to it. */
+function flapsAfter(flaps: Flaps, ending: LeaseEnd<unknown>, livedMs: number): Flaps {
+  if (livedMs >= stableMs) return noFlaps
+  return ending.kind === 'lost' ? { count: flaps.count + 1, error: ending.error } : flaps
+}
+
+/** What is told of an ending. */
+function lossOf(lease: Lease<unknown>, ending: LeaseEnd<unknown>): Loss {
+  const at = { endpoint: formatEndpoint(lease.endpoint), generation: lease.generation }
+  return ending.kind === 'lost'
+    ? { ...at, error: detachStack(ending.error), detectMs: ending.detectMs }
+    : { ...at, error: failedBack(ending.next), detectMs: 0 }
+}
+
+function failedBack(next: Dialed<unknown>): HaError {
+  return detachStack(
+    new HaError('failed-back', `moved back to ${formatEndpoint(next.endpoint)}`, { retryable: true }),
+  )
+}
+
+/** The connection that there is, and what ends it. */
+interface CurrentLease<C> {
+  readonly lease: Lease<C>
+  readonly end: (ending: LeaseEnd<C>) => void
 }

@@ -1,4 +1,4 @@
-import { timerGrainMs } from '../runtime/clock.ts'
+import { timerGrainMs } from '../util/clock.ts'
 import type { Backoff } from './backoff.ts'
 
 /** Whether an endpoint that was dialled in vain may be dialled again. */

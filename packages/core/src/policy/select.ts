@@ -1,7 +1,6 @@
 import type { Endpoint } from '../address/endpoint.ts'
 import { sameEndpoint } from '../address/endpoint.ts'
-import type { Member } from '../model/member.ts'
-import type { View } from '../model/view.ts'
+import type { Member, View } from '../cluster/cluster-view.ts'
 
 /** The order in which endpoints are dialled: `sequential` as listed, `random` a new order each time. */
 export type Strategy = 'random' | 'sequential' | 'round-robin'

@@ -1,7 +1,7 @@
-import type { EndpointSource } from '../model/roster.ts'
+import type { EndpointSource } from '../cluster/endpoint-registry.ts'
+import type { PoolDriver } from '../driver.ts'
 import type { FullJitter } from '../policy/backoff.ts'
-import type { Clock } from '../runtime/clock.ts'
-import type { PoolDriver } from './pool-driver.ts'
+import type { Clock } from '../util/clock.ts'
 
 /** Everything a pool needs to know, resolved: no optionals inside. All times in milliseconds. */
 export interface PoolOptions<C, R> {

@@ -1,19 +1,22 @@
+import type { View } from '../cluster/cluster-view.ts'
 import { detachStack, HaError } from '../errors/ha-error.ts'
-import type { View } from '../model/view.ts'
-import { withDeadline } from '../runtime/deadline.ts'
-import type { Events } from '../runtime/emitter.ts'
-import { Notifier } from '../runtime/pulse.ts'
-import { linkedController } from '../runtime/scope.ts'
-import type { Lease, Source } from '../source.ts'
-import { Attendance } from './attendance.ts'
-import { Hosts } from './hosts.ts'
-import type { PoolEvents } from './pool-events.ts'
-import { type PoolHealth, type PoolStateKind, poolHealth } from './pool-health.ts'
+import type { Lease, Source } from '../lease.ts'
+import { linkedController, withDeadline } from '../util/abort.ts'
+import type { Events } from '../util/emitter.ts'
+import { Notifier } from '../util/notifier.ts'
+import { PoolSource, type PoolSourceDeps } from './acquire.ts'
+import { LeakDetector } from './checkout.ts'
+import { EndpointPools } from './endpoint-pools.ts'
+import { refreshEndpoints, runHousekeeping } from './housekeeper.ts'
 import type { PoolOptions } from './pool-options.ts'
-import { type Lender, PoolSource } from './pool-source.ts'
-import { PoolTelling } from './pool-telling.ts'
-import { keepUp, relist } from './rounds.ts'
-import type { AcquireRequest } from './route.ts'
+import {
+  type PoolEvents,
+  type PoolHealth,
+  PoolReporter,
+  type PoolStateKind,
+  poolHealth,
+} from './pool-report.ts'
+import type { AcquireRequest } from './routing.ts'
 
 /** How a pool was drained. */
 export interface DrainResult {
@@ -29,64 +32,64 @@ export interface DrainResult {
  */
 export class Pool<C, R> {
   readonly #options: PoolOptions<C, R>
-  readonly #telling: PoolTelling
-  readonly #hosts: Hosts<C, R>
-  readonly #attendance: Attendance<C>
+  readonly #reporter: PoolReporter
+  readonly #pools: EndpointPools<C, R>
+  readonly #leakDetector: LeakDetector<C>
   readonly #returned = new Notifier()
   readonly #scope = linkedController()
-  readonly #lender: Lender<C, R>
+  readonly #sourceDeps: PoolSourceDeps<C, R>
   #state: PoolStateKind = 'idle'
   #draining: Promise<DrainResult> | undefined
   #closing: Promise<DrainResult> | undefined
 
   constructor(options: PoolOptions<C, R>) {
     this.#options = options
-    this.#telling = new PoolTelling(options.name)
-    this.#hosts = new Hosts({
+    this.#reporter = new PoolReporter(options.name)
+    this.#pools = new EndpointPools({
       options,
-      telling: this.#telling,
-      onLent: () => this.#attendance.begin(this.#scope.signal),
+      reporter: this.#reporter,
+      onCheckedOut: () => this.#leakDetector.start(this.#scope.signal),
       onReturned: () => this.#returned.notifyAll(),
     })
-    this.#attendance = new Attendance({
+    this.#leakDetector = new LeakDetector({
       options,
-      telling: this.#telling,
-      hosts: () => this.#hosts.all(),
-      onQuiet: (host) => this.#hosts.wake(host.endpoint),
+      reporter: this.#reporter,
+      pools: () => this.#pools.all(),
+      onQuiet: (pool) => this.#pools.checkNow(pool.endpoint),
     })
-    this.#lender = this.#asLender()
+    this.#sourceDeps = this.#makeSourceDeps()
   }
 
   /** What is believed of the cluster. */
   get view(): View<R> {
-    return this.#hosts.roster.view
+    return this.#pools.registry.view
   }
 
   /** Fires when the view has changed. */
   get changed(): Notifier {
-    return this.#hosts.changed
+    return this.#pools.changed
   }
 
   get events(): Events<PoolEvents> {
-    return this.#telling.events
+    return this.#reporter.events
   }
 
   /** Begins to watch the endpoints and to keep `size.min` connections. Without it, the first acquire does. */
   start(): void {
     if (this.#state !== 'idle') return
     this.#state = 'open'
-    this.#hosts.start()
+    this.#pools.start()
     const { clock, connect, endpoints } = this.#options
     const { signal } = this.#scope
     // Both end by rejection when the pool does.
-    keepUp(clock, () => this.#hosts.all(), signal).catch(() => undefined)
+    runHousekeeping(clock, () => this.#pools.all(), signal).catch(() => undefined)
     if (typeof endpoints === 'function')
-      relist(clock, this.#hosts.roster, connect.timeoutMs, signal).catch(() => undefined)
+      refreshEndpoints(clock, this.#pools.registry, connect.timeoutMs, signal).catch(() => undefined)
   }
 
   /** A source that lends what is wanted. */
-  source(want: AcquireRequest<C, R>): Source<C> {
-    return new PoolSource(this.#lender, want)
+  source(request: AcquireRequest<C, R>): Source<C> {
+    return new PoolSource(this.#sourceDeps, request)
   }
 
   /**
@@ -94,14 +97,14 @@ export class Pool<C, R> {
    * believed before it has. Ignored when it is of an older generation.
    */
   report({ endpoint, generation }: Pick<Lease<C>, 'endpoint' | 'generation'>, error?: Error): void {
-    const host = this.#hosts.get(endpoint)
-    if (host?.generation !== generation) return
+    const pool = this.#pools.get(endpoint)
+    if (pool?.generation !== generation) return
     if (error !== undefined) {
       // Of an endpoint that is down an error is no news, and it is not dialled more often for it.
-      if (!host.usable) return
-      this.#hosts.roster.observe({ kind: 'blamed', endpoint, error, atMs: this.#options.clock.now() })
+      if (!pool.usable) return
+      this.#pools.registry.observe({ kind: 'reported', endpoint, error, atMs: this.#options.clock.now() })
     }
-    this.#hosts.wake(endpoint)
+    this.#pools.checkNow(endpoint)
   }
 
   /** What the pool believes and does, as plain data. */
@@ -109,7 +112,7 @@ export class Pool<C, R> {
     const { name, clock } = this.#options
     const { view } = this
     return poolHealth(
-      { name, state: this.#state, view, host: (endpoint) => this.#hosts.get(endpoint) },
+      { name, state: this.#state, view, pool: (endpoint) => this.#pools.get(endpoint) },
       clock.now(),
     )
   }
@@ -132,7 +135,7 @@ export class Pool<C, R> {
     return this.#closing
   }
 
-  #asLender(): Lender<C, R> {
+  #makeSourceDeps(): PoolSourceDeps<C, R> {
     const pool = this
     return {
       name: this.#options.name,
@@ -145,29 +148,29 @@ export class Pool<C, R> {
       get closed() {
         return pool.#state === 'idle' || pool.#state === 'open' ? undefined : pool.#closedError()
       },
-      host: (endpoint) => this.#hosts.get(endpoint),
+      pool: (endpoint) => this.#pools.get(endpoint),
       start: () => this.start(),
-      release: (lease) => this.#hosts.get(lease.endpoint)?.giveBack(lease),
+      release: (lease) => this.#pools.get(lease.endpoint)?.release(lease),
       fail: (lease, error) => this.#fail(lease, error),
     }
   }
 
   async #drain(timeoutMs: number): Promise<DrainResult> {
-    const lent = this.#lent()
+    const checkedOutCount = this.#checkedOutCount()
     this.#state = 'draining'
-    for (const host of this.#hosts.all()) host.review()
+    for (const pool of this.#pools.all()) pool.reviewQueue()
     this.changed.notifyAll()
     const limit = { timeoutMs, signal: this.#scope.signal, expired: () => this.#closedError() }
     // Whoever still holds a lease when the time is over is counted.
     await withDeadline(this.#options.clock, limit, (signal) => this.#allReturned(signal)).catch(
       () => undefined,
     )
-    const left = this.#lent()
-    return { returned: lent - left, left }
+    const left = this.#checkedOutCount()
+    return { returned: checkedOutCount - left, left }
   }
 
   async #allReturned(signal: AbortSignal): Promise<void> {
-    while (this.#lent() > 0) await this.#returned.wait(signal)
+    while (this.#checkedOutCount() > 0) await this.#returned.wait(signal)
   }
 
   async #close(timeoutMs: number): Promise<DrainResult> {
@@ -180,20 +183,20 @@ export class Pool<C, R> {
     cancel()
     this.#state = 'closed'
     this.#scope.abort(error)
-    await this.#hosts.close(Math.max(0, endsAtMs - clock.now()), error)
+    await this.#pools.close(Math.max(0, endsAtMs - clock.now()), error)
     return drained
   }
 
-  #lent(): number {
-    let lent = 0
-    for (const host of this.#hosts.all()) lent += host.load().inUse
-    return lent
+  #checkedOutCount(): number {
+    let checkedOutCount = 0
+    for (const pool of this.#pools.all()) checkedOutCount += pool.load().inUse
+    return checkedOutCount
   }
 
   #fail(lease: Lease<C>, error: Error): void {
     const { scope } = this.#options.driver.classify(error)
     // False for a lease of an older generation, and for one whose connection is known to be over.
-    if (scope === 'call' || this.#hosts.get(lease.endpoint)?.drop(lease, error) !== true) return
+    if (scope === 'call' || this.#pools.get(lease.endpoint)?.evict(lease, error) !== true) return
     if (scope === 'endpoint') this.report(lease, error)
   }
 

@@ -1,9 +1,8 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
-import type { ConnectionSignal } from '../driver.ts'
+import type { ConnectionSignal, PoolDriver } from '../driver.ts'
 import { type Verdict, verdictTable } from '../errors/classification.ts'
 import { asError } from '../errors/ha-error.ts'
-import type { PoolDriver } from '../pool/pool-driver.ts'
-import type { Clock } from '../runtime/clock.ts'
+import type { Clock } from '../util/clock.ts'
 
 /**
  * How a {@link FakeServer} treats those who come: `frozen` takes them and answers nothing, `full` has no room for one

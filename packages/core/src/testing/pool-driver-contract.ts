@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import type { PoolDriver } from '../pool/pool-driver.ts'
+import type { PoolDriver } from '../driver.ts'
 import {
   type Clauses,
   type DriverHarness,
@@ -9,7 +9,7 @@ import {
   outcome,
   type Register,
   register,
-} from './driver-harness.ts'
+} from './driver-contract.ts'
 
 /** A server under the driver of a pool, and what a test can do to a connection. */
 export interface PoolDriverHarness<C, R> extends DriverHarness<C> {

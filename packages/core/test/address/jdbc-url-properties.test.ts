@@ -1,8 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
+import type { JdbcHost, JdbcTarget } from '../../src/address/jdbc-hosts.ts'
 import { type JdbcUrl, parseJdbcUrl } from '../../src/address/jdbc-url.ts'
-import type { JdbcTarget } from '../../src/address/jdbc-url-address.ts'
-import type { JdbcHost } from '../../src/address/jdbc-url-hosts.ts'
 
 const runs = { numRuns: 1_000 }
 

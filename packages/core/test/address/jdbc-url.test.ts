@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { formatEndpoint } from '../../src/address/endpoint.ts'
-import { type JdbcUrl, parseJdbcUrl } from '../../src/address/jdbc-url.ts'
-import { readJdbcFlag } from '../../src/address/jdbc-url-parameters.ts'
+import { type JdbcUrl, parseJdbcUrl, readJdbcFlag } from '../../src/address/jdbc-url.ts'
 
 function hostsOf({ hosts }: JdbcUrl): readonly string[] {
   return hosts.map(({ target, role, column }) => {

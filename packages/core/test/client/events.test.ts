@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { channels, Emitter, type FailoverEvent, failoverEvents } from '@ha/core/driver'
 import { expect, it } from 'vitest'
 import { HaError } from '../../src/errors/ha-error.ts'
-import type { LinkEvents } from '../../src/link/link-events.ts'
+import type { LinkEvents } from '../../src/link/link-report.ts'
 
 it('makes diagnostics channels with a prefix', () => {
   const { laneLost } = channels('ha:test', { laneLost: 'lane-lost' })

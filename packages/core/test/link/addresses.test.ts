@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { Endpoint } from '../../src/address/endpoint.ts'
 import { fullJitter } from '../../src/policy/backoff.ts'
-import { Budget } from '../../src/policy/budget.ts'
-import { run } from '../../src/run/run.ts'
+import { Budget } from '../../src/policy/retry.ts'
+import { run } from '../../src/run.ts'
 import { linkBench } from './link-bench.ts'
 
 const both: readonly Endpoint[] = [
@@ -39,7 +39,7 @@ describe('an address function that fails with a list in hand', () => {
     const { link } = await stranded()
     const why = 'no fake endpoint could be reached: n1:1: refused; n2:1: refused; addresses: no DNS today'
     expect(link.health().reason).toBe(why)
-    expect(link.trouble()).toMatchObject({
+    expect(link.unavailableReason()).toMatchObject({
       code: 'unreachable',
       message: why,
       attempts: [{ endpoint: 'n1:1' }, { endpoint: 'n2:1' }, { endpoint: 'addresses' }],
@@ -72,7 +72,7 @@ describe('an address function that fails with a list in hand', () => {
     const { clock, link, servers } = await stranded()
     for (const server of servers) server.mode = 'denying'
     await clock.advance(10_000)
-    expect(link.trouble()).toMatchObject({ code: 'refused' })
+    expect(link.unavailableReason()).toMatchObject({ code: 'refused' })
   })
 })
 
@@ -81,7 +81,7 @@ describe('a link without any address', () => {
     const { clock, link } = linkBench({ addresses: () => Promise.resolve([]) })
     link.start()
     await clock.advance(5)
-    expect(link.trouble()).toMatchObject({
+    expect(link.unavailableReason()).toMatchObject({
       code: 'unreachable',
       message: 'the addresses could not be found: the address function gave an empty list',
       attempts: [{ endpoint: 'addresses' }],

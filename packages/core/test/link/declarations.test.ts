@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import type { Declaration } from '../../src/desired-state.ts'
 import { HaError } from '../../src/errors/ha-error.ts'
-import type { Declaration } from '../../src/session/ledger.ts'
 import { type FakeConnection, FakeError } from '../../src/testing/fake-driver.ts'
 import { linkBench } from './link-bench.ts'
 
@@ -32,15 +32,15 @@ describe('what is declared on a link', () => {
     )
     const lease = await ready(clock, acquire())
     await clock.advance(10)
-    link.lapse('queue', new Error('deleted'))
+    link.invalidate('queue', new Error('deleted'))
     await clock.advance(10)
     // The first try is answered all the same: it was made on the queue that is gone.
     answers[0]?.()
     await clock.advance(10)
-    expect(link.desiredState.standing('binding')?.kind).toBe('applying')
+    expect(link.desiredState.status('binding')?.kind).toBe('applying')
     answers[1]?.()
     await clock.advance(10)
-    expect(link.desiredState.standing('binding')?.kind).toBe('held')
+    expect(link.desiredState.status('binding')?.kind).toBe('held')
     expect(abandoned).toEqual(['deleted'])
     expect(lease.connection.applied.filter((key) => key === 'queue')).toHaveLength(2)
   })
@@ -155,7 +155,7 @@ describe('what is declared on a link', () => {
     await clock.advance(10_000)
     busy = false
     await clock.advance(20_000)
-    expect(link.desiredState.standing('slow')?.kind).toBe('held')
+    expect(link.desiredState.status('slow')?.kind).toBe('held')
     generation = 2
     busy = true
     servers[0]?.kill()
@@ -171,7 +171,7 @@ describe('what is declared on a link', () => {
     link.desiredState.declare(declaration('consumer', { needs: ['queue'] }))
     const { connection } = await ready(clock, acquire())
     for (let flap = 0; flap < 20; flap++) {
-      link.lapse('queue', new Error('deleted'))
+      link.invalidate('queue', new Error('deleted'))
       await clock.advance(50)
     }
     expect(connection.applied.length).toBeGreaterThan(4)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { fullJitter } from '../../src/policy/backoff.ts'
-import { Budget } from '../../src/policy/budget.ts'
-import { run } from '../../src/run/run.ts'
+import { Budget } from '../../src/policy/retry.ts'
+import { run } from '../../src/run.ts'
 import { FakeError } from '../../src/testing/fake-driver.ts'
 import { linkBench } from './link-bench.ts'
 
@@ -38,8 +38,8 @@ describe('what is kept of an error holds nothing else in memory', () => {
   it('in the view of the cluster', async () => {
     const { options } = await connected()
     const { error, read } = watched()
-    const { endpoint } = options.roster.view.members[0]!
-    options.roster.observe({ kind: 'failed', endpoint, atMs: 0, error })
+    const { endpoint } = options.registry.view.members[0]!
+    options.registry.observe({ kind: 'failed', endpoint, atMs: 0, error })
     expect(read()).toBe(true)
   })
 
@@ -55,7 +55,7 @@ describe('what is kept of an error holds nothing else in memory', () => {
   it('in a declaration that lapsed', async () => {
     const { link } = await connected()
     const { error, read } = watched()
-    link.lapse('queue', error)
+    link.invalidate('queue', error)
     expect(read()).toBe(true)
   })
 

@@ -1,10 +1,9 @@
+import { EndpointRegistry, type EndpointSource } from '../../src/cluster/endpoint-registry.ts'
+import type { Lease } from '../../src/lease.ts'
 import { Link } from '../../src/link/link.ts'
-import type { LinkOptions } from '../../src/link/options.ts'
-import { EndpointRegistry, type EndpointSource } from '../../src/model/roster.ts'
-import type { Lease } from '../../src/source.ts'
-import { FakeClock } from '../../src/testing/fake-clock.ts'
+import type { LinkOptions } from '../../src/link/link-options.ts'
+import { FakeClock, seededRandom } from '../../src/testing/fake-clock.ts'
 import { type FakeConnection, FakeDriver, FakeServer } from '../../src/testing/fake-driver.ts'
-import { seededRandom } from '../../src/testing/random.ts'
 
 export interface LinkBench {
   readonly clock: FakeClock
@@ -28,7 +27,7 @@ export function linkBench({ addresses, seed = 1, ...change }: Change = {}): Link
   const options: LinkOptions<FakeConnection> = {
     name: 'test',
     driver,
-    roster: new EndpointRegistry(clock, addresses ?? servers.map((server) => server.endpoint)),
+    registry: new EndpointRegistry(clock, addresses ?? servers.map((server) => server.endpoint)),
     clock,
     random: seededRandom(seed),
     strategy: 'sequential',

@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, it } from 'vitest'
-import type { Failover } from '../../src/link/link-events.ts'
+import type { Failover } from '../../src/link/link-report.ts'
 import type { FakeConnection, FakeDriver } from '../../src/testing/fake-driver.ts'
 import { linkBench } from './link-bench.ts'
 import { microtasks } from './microtasks.ts'

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import type { Lease } from '../../src/lease.ts'
 import type { Strategy } from '../../src/policy/select.ts'
-import type { Lease } from '../../src/source.ts'
+import { seededRandom, simulationSeeds } from '../../src/testing/fake-clock.ts'
 import { type FakeConnection, FakeError, type FakeServer } from '../../src/testing/fake-driver.ts'
-import { seededRandom, simulationSeeds } from '../../src/testing/random.ts'
 import { type LinkBench, linkBench } from './link-bench.ts'
 import { microtasks } from './microtasks.ts'
 
@@ -113,7 +113,7 @@ const faults: readonly ((world: World) => void)[] = [
     link.fail(lease, new FakeError('broken'))
     if (stale) expect(link.state).toBe(state)
   },
-  ({ link, random }) => link.lapse(pick(random, ['exchange', 'queue', 'consumer']), new Error('lapsed')),
+  ({ link, random }) => link.invalidate(pick(random, ['exchange', 'queue', 'consumer']), new Error('lapsed')),
   ({ clock, random }) => void clock.block(random() * 5_000),
   ({ leases, random }) => {
     const kind = random() < 0.5 ? 'suspended' : 'resumed'

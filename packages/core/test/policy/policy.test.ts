@@ -1,11 +1,10 @@
 import { describe, expect, it } from 'vitest'
+import { emptyView, observe } from '../../src/cluster/cluster-view.ts'
 import { type Verdict, verdictTable } from '../../src/errors/classification.ts'
-import { emptyView, observe } from '../../src/model/view.ts'
 import { fullJitter } from '../../src/policy/backoff.ts'
-import { Budget } from '../../src/policy/budget.ts'
-import { type Decision, decide } from '../../src/policy/decide.ts'
+import { Budget, type Decision, decide } from '../../src/policy/retry.ts'
 import { type Strategy, select } from '../../src/policy/select.ts'
-import { seededRandom } from '../../src/testing/random.ts'
+import { seededRandom } from '../../src/testing/fake-clock.ts'
 
 describe('the order in which endpoints are dialled', () => {
   const endpoints = [1, 2, 3].map((number) => ({ host: `n${number}`, port: 1 }))
@@ -79,12 +78,12 @@ describe('the retry rule', () => {
   it.each(cases)(
     '%j and %j makes %s',
     (given, { repeatable = false, expired = false, poor = false }, expected) => {
-      expect(decide(given, { repeatable, expired, affordable: () => !poor })).toBe(expected)
+      expect(decide(given, { repeatable, expired, spendBudget: () => !poor })).toBe(expected)
     },
   )
 
   it('spends nothing on what is not retried anyway', () => {
-    const attempt = { repeatable: true, expired: false, affordable: () => expect.unreachable() }
+    const attempt = { repeatable: true, expired: false, spendBudget: () => expect.unreachable() }
     expect(decide(verdict('none', false), attempt)).toBe('rejected')
   })
 })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { emptyView, type Fact, observe, type View } from '../../src/model/view.ts'
+import { emptyView, type Fact, observe, type View } from '../../src/cluster/cluster-view.ts'
 import { type SelectionOrder, select } from '../../src/policy/select.ts'
-import { seededRandom } from '../../src/testing/random.ts'
+import { seededRandom } from '../../src/testing/fake-clock.ts'
 
 const [n1, n2, n3] = [1, 2, 3].map((number) => ({ host: `n${number}`, port: 1 })) as [E, E, E]
 type E = { readonly host: string; readonly port: number }
@@ -25,12 +25,12 @@ describe('the order in which the endpoints of a pool are tried', () => {
   })
 
   it('leaves the one that was used last when it has just failed', () => {
-    const blamed: Fact = { kind: 'blamed', endpoint: n2, atMs: 9_500, error }
+    const blamed: Fact = { kind: 'reported', endpoint: n2, atMs: 9_500, error }
     expect(order({ strategy: 'sticky', last: n2 }, [blamed])).toBe('n1 n3 n2')
   })
 
   it('comes back to it when that is forgiven', () => {
-    const blamed: Fact = { kind: 'blamed', endpoint: n2, atMs: 8_000, error }
+    const blamed: Fact = { kind: 'reported', endpoint: n2, atMs: 8_000, error }
     expect(order({ strategy: 'sticky', last: n2 }, [blamed])).toBe('n2 n1 n3')
   })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Lease } from '../../src/source.ts'
+import type { Lease } from '../../src/lease.ts'
 import type { FakeConnection } from '../../src/testing/fake-driver.ts'
 import { healths, type PoolBench, poolBench } from './pool-bench.ts'
 
@@ -117,7 +117,7 @@ describe('a pool whose connections are all in use', () => {
     const bench = poolBench({ nodes: 1 })
     await allLent(bench)
     void bench.acquire()
-    expect(bench.source.trouble()).toMatchObject({ code: 'exhausted' })
+    expect(bench.source.unavailableReason()).toMatchObject({ code: 'exhausted' })
   })
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Generation } from '../../src/pool/generation.ts'
+import { Generation } from '../../src/pool/connections.ts'
 import { FakeError } from '../../src/testing/fake-driver.ts'
 import { microtasks } from '../link/microtasks.ts'
 import { healths, type PoolBench, poolBench } from './pool-bench.ts'
@@ -127,7 +127,7 @@ describe('a connection that is made while its endpoint goes down', () => {
         onLost: () => undefined,
       })
       server!.onAccept = () => void microtasks(distance).then(() => generation.end(new Error('down')))
-      void generation.ask()
+      void generation.acquire()
       await clock.advance(50)
       expect(server!.connections.size, `after ${distance} microtasks`).toBe(0)
     }

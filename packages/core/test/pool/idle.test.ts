@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { Lease } from '../../src/source.ts'
+import type { Lease } from '../../src/lease.ts'
 import type { FakeConnection } from '../../src/testing/fake-driver.ts'
 import { type PoolBench, poolBench } from './pool-bench.ts'
 

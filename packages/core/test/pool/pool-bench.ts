@@ -1,12 +1,11 @@
+import type { EndpointSource } from '../../src/cluster/endpoint-registry.ts'
 import { HaError } from '../../src/errors/ha-error.ts'
-import type { EndpointSource } from '../../src/model/roster.ts'
+import type { Lease, Source } from '../../src/lease.ts'
 import { Pool } from '../../src/pool/pool.ts'
 import type { PoolOptions } from '../../src/pool/pool-options.ts'
-import type { AcquireRequest, Route } from '../../src/pool/route.ts'
-import type { Lease, Source } from '../../src/source.ts'
-import { FakeClock } from '../../src/testing/fake-clock.ts'
+import type { AcquireRequest, Route } from '../../src/pool/routing.ts'
+import { FakeClock, seededRandom } from '../../src/testing/fake-clock.ts'
 import { type FakeConnection, FakeDriver, FakeServer } from '../../src/testing/fake-driver.ts'
-import { seededRandom } from '../../src/testing/random.ts'
 
 type Options = PoolOptions<FakeConnection, string>
 

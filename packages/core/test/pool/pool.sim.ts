@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { HaError } from '../../src/errors/ha-error.ts'
+import type { Lease, Source } from '../../src/lease.ts'
 import { type SelectionOrder, select } from '../../src/policy/select.ts'
-import type { Route } from '../../src/pool/route.ts'
-import type { Lease, Source } from '../../src/source.ts'
+import type { Route } from '../../src/pool/routing.ts'
+import { seededRandom, simulationSeeds } from '../../src/testing/fake-clock.ts'
 import { type FakeConnection, FakeError, type FakeMode } from '../../src/testing/fake-driver.ts'
-import { seededRandom, simulationSeeds } from '../../src/testing/random.ts'
 import { microtasks } from '../link/microtasks.ts'
 import { type PoolBench, poolBench } from './pool-bench.ts'
 

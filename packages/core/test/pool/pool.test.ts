@@ -1,7 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { describe, expect, it } from 'vitest'
 import { HaError } from '../../src/errors/ha-error.ts'
-import { deferred } from '../../src/runtime/gate.ts'
+import { deferred } from '../../src/util/deferred.ts'
 import { healths, poolBench } from './pool-bench.ts'
 
 const never = new AbortController().signal

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { pause, until } from '../../src/testing/waiting.ts'
+import { pause, until } from '../../src/testing/fake-clock.ts'
 
 it('goes on when what it waits for is so', async () => {
   let looks = 0

@@ -148,8 +148,8 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     this.#target = 'primary'
   }
 
-  trouble(): Error | undefined {
-    return this.#source.trouble()
+  unavailableReason(): Error | undefined {
+    return this.#source.unavailableReason()
   }
 
   classify(error: unknown): Verdict {

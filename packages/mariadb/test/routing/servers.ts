@@ -60,7 +60,7 @@ export function viewOf(servers: readonly Server[]): View<MariadbStatus> {
       failures: 0,
       failedAtMs: Number.NEGATIVE_INFINITY,
       lastError,
-      proven: true,
+      wasUp: true,
       reading,
       readAtMs: 0,
     }),

@@ -121,7 +121,7 @@ export class Consumers {
     return {
       onLost: (error) => {
         events.emit('consumerLost', { queue, error })
-        link.lapse(key, error)
+        link.invalidate(key, error)
       },
       onQueueMissing: () => topology.redeclareQueue(queue),
       onAckReplayed: (messageId) => events.emit('ackReplayed', { queue, messageId }),
@@ -153,7 +153,7 @@ function createConsumerHandle(deps: ConsumerHandleDeps): Consumer {
   return {
     queue,
     get status() {
-      return statusOf(desiredState.standing(key)?.kind)
+      return statusOf(desiredState.status(key)?.kind)
     },
     ready: ({ timeoutMs = 30_000, signal } = {}) => waitUntilConsuming(deps, timeoutMs, signal),
     stop: async ({ timeoutMs = 5_000 } = {}) => {
@@ -182,7 +182,7 @@ async function waitUntilConsuming(
   await withDeadline(clock, { timeoutMs, signal, expired }, (inner) =>
     whenSettled(desiredState, key, inner, onWait),
   )
-  if (desiredState.standing(key) === undefined)
+  if (desiredState.status(key) === undefined)
     throw rabbitError('closed', `the consumer of '${queue}' is stopped`)
 }
 

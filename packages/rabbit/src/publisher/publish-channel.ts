@@ -323,7 +323,7 @@ export function publishChannelDeclaration(
         rabbitChannels.laneLost.publish({ lane: key, how, error, connectionOver })
       // After the loss of a connection, the link repeats all declarations. A channel that hangs has already had its time
       // to answer, so it is replaced without the usual delay.
-      if (!connectionOver) link.lapse(key, error, { paced: how === 'hanging' })
+      if (!connectionOver) link.invalidate(key, error, { paced: how === 'hanging' })
     }
     publishChannel.open({ guard, endpoint: formatEndpoint(connection.endpoint), onDone })
   }

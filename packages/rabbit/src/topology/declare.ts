@@ -80,7 +80,7 @@ export class DeclaredTopology {
     const { clock, link } = this.#deps
     for (const needed of this.#routeOf(exchange, key)?.keys ?? []) {
       if (needed === exchangeKey(exchange)) continue
-      const status = link.desiredState.standing(needed)
+      const status = link.desiredState.status(needed)
       if (status?.kind !== 'held' || clock.now() - status.sinceMs < minRecheckIntervalMs) continue
       this.invalidate(needed, rabbitError('unroutable', `no message was routed to ${needed}`))
     }
@@ -103,7 +103,7 @@ export class DeclaredTopology {
   invalidate(key: string, error: Error): void {
     for (const routes of [this.#exchangeRoutes, this.#queueRoutes])
       for (const route of routes.values()) route.isReady = false
-    this.#deps.link.lapse(key, error)
+    this.#deps.link.invalidate(key, error)
   }
 
   /** Waits for the next change of any declaration. */
@@ -150,7 +150,7 @@ export class DeclaredTopology {
   #redeclareEnds(binding: TopologyStep, triedAtMs: number, error: HaError): void {
     const { desiredState } = this.#deps.link
     for (const key of needsOf(binding)) {
-      const status = desiredState.standing(key)
+      const status = desiredState.status(key)
       const isNewer = status?.kind === 'held' && status.sinceMs >= triedAtMs
       if (!isNewer && desiredState.isSettled(key)) this.invalidate(key, error)
     }
@@ -231,6 +231,6 @@ export async function whenSettled(
 
 /** The error of the last attempt, or undefined when there was none or another attempt is under way. */
 export function lastFailure(desiredState: DesiredState, key: string): Error | undefined {
-  const status = desiredState.standing(key)
+  const status = desiredState.status(key)
   return status?.kind === 'retrying' ? status.error : undefined
 }

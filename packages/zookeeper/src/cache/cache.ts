@@ -296,7 +296,7 @@ class LiveCache implements Cache<unknown> {
 
   #timedOut(timeoutMs: number): ZookeeperError {
     const [first] = this.problems
-    const cause = first?.[1] ?? this.#ground.link.trouble()
+    const cause = first?.[1] ?? this.#ground.link.unavailableReason()
     const why = cause === undefined ? '' : `: ${cause.message}`
     const message = `cache ${this.path} not read within ${timeoutMs} ms${why}`
     return new ZookeeperError('timed-out', message, { path: this.path, retryable: true, cause })

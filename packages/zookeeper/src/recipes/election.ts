@@ -106,7 +106,7 @@ class Campaign {
   /** What keeps it from standing, or its place in the line from being looked at. */
   get trouble(): Error | undefined {
     if (this.#state.kind !== 'standing') return undefined
-    return this.#ground.link.trouble() ?? this.#state.failure
+    return this.#ground.link.unavailableReason() ?? this.#state.failure
   }
 
   async run(fn: (lease: Lease) => Promise<void>, signal: AbortSignal | undefined): Promise<void> {

@@ -101,7 +101,7 @@ export class EphemeralReconciler {
   get failure(): Error | undefined {
     const { ground, key } = this.#deps
     if (this.#refusal !== undefined) return this.#refusal
-    const standing = ground.link.desiredState.standing(key)
+    const standing = ground.link.desiredState.status(key)
     return standing !== undefined && 'error' in standing ? standing.error : undefined
   }
 
@@ -206,7 +206,7 @@ export class EphemeralReconciler {
     const error = isDeleted ? deletedError(path) : modifiedError(path)
     if (isDeleted) this.#owner.missing(path, error)
     // The end of a stranger's node is what was waited for. What happens to ours time and again backs off.
-    ground.link.lapse(key, error, { paced: isDeleted && this.#isTaken })
+    ground.link.invalidate(key, error, { paced: isDeleted && this.#isTaken })
   }
 
   #stopWatching(): void {

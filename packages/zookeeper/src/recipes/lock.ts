@@ -78,7 +78,7 @@ export async function acquire(ground: ClientContext, line: LockQueue, call: Call
   const onTurn = (turn: QueuePosition): void => {
     last = turn
   }
-  const expired = (): Error => timedOut(line, call, last, ground.link.trouble())
+  const expired = (): Error => timedOut(line, call, last, ground.link.unavailableReason())
   const wait = async (signal: AbortSignal): Promise<LockNode> => {
     for (;;) {
       const place = await createLockNode(ground, line, signal)
@@ -98,7 +98,7 @@ async function tryAcquire(
   line: LockQueue,
   call: CallLimits,
 ): Promise<LockNode | undefined> {
-  const expired = (): Error => timedOut(line, call, undefined, ground.link.trouble())
+  const expired = (): Error => timedOut(line, call, undefined, ground.link.unavailableReason())
   const look = async (signal: AbortSignal): Promise<LockNode | undefined> => {
     const place = await createLockNode(ground, line, signal)
     const turn = await releaseOnFailure(place, () => readPosition(ground, line, place, signal))

@@ -1,0 +1,197 @@
+import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
+import { type MemberHealth, memberHealth, type View } from '../cluster/cluster-view.ts'
+import type { DeclarationStatus, DesiredState } from '../desired-state.ts'
+import { HaError, isHaError } from '../errors/ha-error.ts'
+import type { Lease } from '../lease.ts'
+import { coreChannels } from '../util/channels.ts'
+import { Emitter, type Events } from '../util/emitter.ts'
+
+/** Where a link is in its life. Only {@link transition} makes the next one. */
+export type LinkState<C> =
+  | { readonly kind: 'idle' }
+  /** Dialling one endpoint after the other; `trouble` says why the round before failed. */
+  | { readonly kind: 'dialing'; readonly round: number; readonly lastError: HaError | undefined }
+  /** Connected; what traffic waits for is being put back. */
+  | { readonly kind: 'restoring'; readonly lease: Lease<C> }
+  | { readonly kind: 'ready'; readonly lease: Lease<C> }
+  /** Connected, but the server asks us to wait. */
+  | { readonly kind: 'suspended'; readonly lease: Lease<C>; readonly reason: string }
+  /** Every endpoint failed; the next round begins after `delayMs`. */
+  | { readonly kind: 'waiting'; readonly round: number; readonly delayMs: number; readonly error: HaError }
+  | { readonly kind: 'closed' }
+
+export type LinkStateKind = LinkState<unknown>['kind']
+
+const transitions: Readonly<Record<LinkStateKind, readonly LinkStateKind[]>> = {
+  idle: ['dialing', 'closed'],
+  dialing: ['dialing', 'restoring', 'ready', 'suspended', 'waiting', 'closed'],
+  restoring: ['ready', 'suspended', 'dialing', 'closed'],
+  ready: ['suspended', 'restoring', 'dialing', 'closed'],
+  suspended: ['restoring', 'ready', 'dialing', 'closed'],
+  waiting: ['dialing', 'closed'],
+  closed: [],
+}
+
+/** The next state; throws `internal` on a move that the table does not know. */
+export function transition<C>(from: LinkState<C>, to: LinkState<C>): LinkState<C> {
+  if (transitions[from.kind].includes(to.kind)) return to
+  throw new HaError('internal', `a link cannot go from ${from.kind} to ${to.kind}`)
+}
+
+/** Why a state has no connection, as far as that is known. */
+export function unavailableReasonOf(state: LinkState<unknown>): HaError | undefined {
+  if (state.kind === 'waiting') return state.error
+  return state.kind === 'dialing' ? state.lastError : undefined
+}
+
+/** The endpoint that a state is connected to, if it is. */
+function endpointOf(state: LinkState<unknown>): Endpoint | undefined {
+  return leaseOf(state)?.endpoint
+}
+
+/** The lease of a state that has one. */
+export function leaseOf<C>(state: LinkState<C>): Lease<C> | undefined {
+  return 'lease' in state ? state.lease : undefined
+}
+
+/** How a link begins to dial. */
+export const firstDial = { kind: 'dialing', round: 0, lastError: undefined } as const
+
+/** How a connection ended. */
+export interface Loss {
+  readonly endpoint: string
+  readonly generation: number
+  /** Why: `failed-back` when the move was planned, `internal` when a defect of ours made an end of it. */
+  readonly error: Error
+  /** How long the server had been quiet before it was given up; 0 when the end was announced. */
+  readonly detectMs: number
+}
+
+/** From one connection to the next. */
+export interface Failover extends Loss {
+  readonly to: string
+  /** From the loss to the next completed handshake. */
+  readonly dialMs: number
+  /** From the handshake until everything that traffic waits for was put back. */
+  readonly restoreMs: number
+}
+
+export type LinkEvents<C> = {
+  readonly state: LinkState<C>
+  /** A connection was lost. A planned move is no loss: only its failover is told. */
+  readonly lost: Loss
+  readonly failover: Failover
+  /**
+   * The server refused a declaration for good: it is asked again on the next connection only. Told once, until it has
+   * held.
+   */
+  readonly refused: { readonly key: string; readonly error: HaError }
+}
+
+/** A failover of a link, as the clients report it. */
+export interface FailoverEvent extends Pick<Failover, 'to' | 'error' | 'detectMs' | 'dialMs' | 'restoreMs'> {
+  /** The endpoint of the connection before, as `host:port`. */
+  readonly from: string
+  /** The code of the error that ended that connection. */
+  readonly cause: string
+}
+
+/** Calls `listener` for each failover of a link; the returned function ends that. */
+export function failoverEvents<C>(
+  link: { readonly events: Events<LinkEvents<C>> },
+  listener: (event: FailoverEvent) => void,
+): () => void {
+  return link.events.on('failover', ({ endpoint, to, error, detectMs, dialMs, restoreMs }) => {
+    const cause = isHaError(error) ? error.code : 'lost'
+    return listener({ from: endpoint, to, cause, error, detectMs, dialMs, restoreMs })
+  })
+}
+
+/** What a link believes and does, as plain data: for health pages, logs and tests. */
+export interface LinkHealth {
+  readonly name: string
+  readonly state: LinkStateKind
+  readonly endpoint: string | undefined
+  readonly generation: number
+  /** Why it has no connection, or why it is suspended, as far as that is known. */
+  readonly reason: string | undefined
+  readonly members: readonly MemberHealth[]
+  /** Why the addresses could not be had when they were last asked for; the last good list is used meanwhile. */
+  readonly addressesError: string | undefined
+  readonly declarations: readonly DeclarationHealth[]
+}
+
+export interface DeclarationHealth {
+  readonly key: string
+  readonly status: DeclarationStatus['kind']
+  readonly error: string | undefined
+}
+
+interface LinkFacts {
+  readonly name: string
+  readonly state: LinkState<unknown>
+  readonly generation: number
+  readonly view: View
+  readonly desiredState: Pick<DesiredState<never>, 'keys' | 'status'>
+}
+
+/** The snapshot of a link at `nowMs`. */
+export function linkHealth(
+  { name, state, generation, view, desiredState }: LinkFacts,
+  nowMs: number,
+): LinkHealth {
+  const endpoint = endpointOf(state)
+  return {
+    name,
+    state: state.kind,
+    endpoint: endpoint && formatEndpoint(endpoint),
+    generation,
+    reason: reasonOf(state),
+    members: view.members.map((member) => memberHealth(member, nowMs)),
+    addressesError: view.addressesError?.message,
+    declarations: desiredState.keys().map((key) => declarationHealth(key, desiredState.status(key))),
+  }
+}
+
+function reasonOf(state: LinkState<unknown>): string | undefined {
+  return state.kind === 'suspended' ? state.reason : unavailableReasonOf(state)?.message
+}
+
+function declarationHealth(key: string, status: DeclarationStatus | undefined): DeclarationHealth {
+  const error = status && 'error' in status ? status.error.message : undefined
+  return { key, status: status?.kind ?? 'due', error }
+}
+
+/** Tells what happens to a link: as its events, and on the diagnostics channels while somebody listens there. */
+export class LinkReporter<C> {
+  readonly #link: string
+  readonly events: Emitter<LinkEvents<C>> = new Emitter<LinkEvents<C>>()
+
+  constructor(link: string) {
+    this.#link = link
+  }
+
+  state(state: LinkState<C>, generation: number): void {
+    if (coreChannels.linkState.hasSubscribers) {
+      const at = endpointOf(state)
+      const endpoint = at === undefined ? undefined : formatEndpoint(at)
+      coreChannels.linkState.publish({ link: this.#link, state: state.kind, endpoint, generation })
+    }
+    this.events.emit('state', state)
+  }
+
+  lost(loss: Loss): void {
+    if (coreChannels.linkLost.hasSubscribers) coreChannels.linkLost.publish({ link: this.#link, ...loss })
+    this.events.emit('lost', loss)
+  }
+
+  failover(failover: Failover): void {
+    if (coreChannels.linkFailover.hasSubscribers)
+      coreChannels.linkFailover.publish({ link: this.#link, ...failover })
+    this.events.emit('failover', failover)
+  }
+
+  refused(key: string, error: HaError): void {
+    this.events.emit('refused', { key, error })
+  }
+}

@@ -1,0 +1,64 @@
+import { channel } from 'node:diagnostics_channel'
+import { EventEmitter } from 'eventemitter3'
+
+/** Event names and what each carries. */
+export type EventMap = Readonly<Record<string, unknown>>
+
+export type Listener<T> = (event: T) => void | Promise<void>
+
+/** The half of an emitter that users see. */
+export interface Events<M extends EventMap> {
+  /** Adds a listener; the returned function removes it. A listener that throws or rejects hurts only itself. */
+  on<K extends keyof M & string>(name: K, listener: Listener<M[K]>): () => void
+  /** Like `on`, for the next event only. */
+  once<K extends keyof M & string>(name: K, listener: Listener<M[K]>): () => void
+}
+
+/** Typed events whose listeners are isolated: from each other, from the emitter, and from the process. */
+export class Emitter<M extends EventMap> implements Events<M> {
+  readonly #inner = new EventEmitter()
+
+  on<K extends keyof M & string>(name: K, listener: Listener<M[K]>): () => void {
+    const isolated = isolate(name, listener)
+    this.#inner.on(name, isolated)
+    return () => this.#inner.off(name, isolated)
+  }
+
+  once<K extends keyof M & string>(name: K, listener: Listener<M[K]>): () => void {
+    const off = this.on(name, (event) => {
+      off()
+      return listener(event)
+    })
+    return off
+  }
+
+  emit<K extends keyof M & string>(name: K, event: M[K]): void {
+    this.#inner.emit(name, event)
+  }
+}
+
+function isolate<T>(name: string, listener: Listener<T>): (event: T) => void {
+  return (event) => {
+    try {
+      const result = listener(event)
+      if (result instanceof Promise) result.catch((error: unknown) => listenerFailed(name, error))
+    } catch (error) {
+      listenerFailed(name, error)
+    }
+  }
+}
+
+const failures = channel('ha:listener-failed')
+
+/**
+ * Says that a listener or callback of the user threw: on the diagnostics channel `ha:listener-failed` when somebody
+ * listens there, else as a process warning. It never throws and never ends the process.
+ */
+export function listenerFailed(name: string, error: unknown): void {
+  if (failures.hasSubscribers) {
+    failures.publish({ event: name, error })
+    return
+  }
+  const detail = error instanceof Error ? (error.stack ?? error.message) : String(error)
+  process.emitWarning(`a listener of '${name}' failed: ${detail}`, { code: 'HA_LISTENER_FAILED' })
+}

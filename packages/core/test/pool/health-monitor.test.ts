@@ -1,0 +1,174 @@
+import { describe, expect, it } from 'vitest'
+import { HealthMonitor } from '../../src/pool/health-monitor.ts'
+import { microtasks } from '../link/microtasks.ts'
+import { healths, type PoolBench, poolBench } from './pool-bench.ts'
+
+async function started(change: Parameters<typeof poolBench>[0] = {}): Promise<PoolBench> {
+  const bench = poolBench(change)
+  bench.pool.start()
+  await bench.clock.advance(100)
+  return bench
+}
+
+async function msUntil({ clock }: PoolBench, holds: () => boolean, mostMs = 10_000): Promise<number> {
+  const startedAtMs = clock.now()
+  while (!holds() && clock.now() - startedAtMs < mostMs) await clock.advance(1)
+  return clock.now() - startedAtMs
+}
+
+describe('the monitor of an endpoint', () => {
+  it('reads what each server says of itself', async () => {
+    const { pool, servers, clock } = await started()
+    servers[1]!.reading = 'tired'
+    await clock.advance(1_000)
+    expect(pool.view.members.map(({ reading }) => reading)).toEqual(['fine', 'tired', 'fine'])
+  })
+
+  it('holds a frozen server for dead within two seconds, though nobody uses it', async () => {
+    const bench = await started()
+    bench.servers[0]!.freeze()
+    expect(await msUntil(bench, () => healths(bench)[0] === 'down')).toBeLessThanOrEqual(2_000)
+  })
+
+  it('holds a frozen server for dead within 1.25 seconds when somebody waits for it', async () => {
+    const bench = await started()
+    const lease = bench.acquire()
+    await bench.clock.advance(50)
+    bench.servers[0]!.freeze()
+    expect(await msUntil(bench, () => healths(bench)[0] === 'down')).toBeLessThanOrEqual(1_250)
+    expect((await lease).signal.aborted).toBe(true)
+  })
+
+  it('makes it suspect first', async () => {
+    const bench = await started()
+    bench.servers[0]!.freeze()
+    await msUntil(bench, () => healths(bench)[0] === 'suspect')
+    expect(healths(bench)).toEqual(['suspect', 'up', 'up'])
+  })
+
+  it('knows at once that a server refuses', async () => {
+    const bench = await started()
+    bench.servers[0]!.kill()
+    await bench.clock.advance(1)
+    expect(healths(bench)).toEqual(['down', 'up', 'up'])
+  })
+
+  it('does not give up a server that ended one connection only', async () => {
+    const bench = await started()
+    for (const connection of [...bench.servers[0]!.connections]) connection.lose()
+    await bench.clock.advance(50)
+    expect(healths(bench)).toEqual(['up', 'up', 'up'])
+    expect(bench.servers[0]!.connections.size).toBe(1)
+  })
+
+  it('keeps a server up that holds back readings and answers everything else', async () => {
+    const bench = await started()
+    bench.servers[0]!.mode = 'waiting'
+    const seen = new Set<string>()
+    for (let second = 0; second < 6; second++) {
+      await bench.clock.advance(1_000)
+      seen.add(healths(bench)[0]!)
+    }
+    expect([...seen]).toEqual(['up'])
+    expect(bench.pool.view.members[0]!.reading).toBe('fine')
+  })
+
+  it('does not blame a server for our own pause', async () => {
+    const bench = await started()
+    const told: string[] = []
+    bench.pool.events.on('host', ({ to }) => void told.push(to))
+    for (const server of bench.servers) server.answerMs = 120
+    await bench.clock.advance(950)
+    await bench.clock.block(5_000)
+    await bench.clock.advance(200)
+    expect(told).toEqual([])
+  })
+
+  it('does not hold a server for dead that is full', async () => {
+    const bench = poolBench()
+    bench.servers[0]!.mode = 'full'
+    bench.pool.start()
+    await bench.clock.advance(5_000)
+    expect(healths(bench)[0]).toBe('up')
+  })
+
+  it('dials a dead server at most once a second, and knows soon that it is back', async () => {
+    const bench = await started()
+    const [server] = bench.servers
+    server!.kill()
+    await bench.clock.advance(60_000)
+    const dials = server!.dialledAtMs.length
+    expect(dials).toBeGreaterThan(48)
+    expect(dials).toBeLessThanOrEqual(62)
+    server!.start()
+    expect(await msUntil(bench, () => healths(bench)[0] !== 'down')).toBeLessThanOrEqual(1_270)
+  })
+
+  it('asks a server that said no for good only now and then', async () => {
+    const bench = poolBench({ connect: { backoff: { baseMs: 100, maxMs: 10_000 } } })
+    bench.servers[0]!.mode = 'denying'
+    bench.pool.start()
+    await bench.clock.advance(60_000)
+    expect(bench.servers[0]!.dialledAtMs.length).toBeLessThanOrEqual(7)
+    expect(healths(bench)[0]).toBe('down')
+  })
+
+  it('looks at a dead server at once when somebody got through to it', async () => {
+    const bench = await started({ monitor: { retryMs: 20_000 } })
+    bench.servers[0]!.kill()
+    await bench.clock.advance(100)
+    bench.servers[0]!.start()
+    bench.pool.report({ endpoint: bench.servers[0]!.endpoint, generation: 1 })
+    await bench.clock.advance(60)
+    expect(healths(bench)[0]).toBe('probation')
+  })
+
+  it('does not dial a dead server more often because its borrowers complain', async () => {
+    const bench = await started()
+    const [server] = bench.servers
+    server!.kill()
+    await bench.clock.advance(10)
+    const dials = server!.dialledAtMs.length
+    for (let i = 0; i < 90; i++) {
+      bench.pool.report({ endpoint: server!.endpoint, generation: 1 }, new Error('no'))
+      await bench.clock.advance(10)
+    }
+    expect(server!.dialledAtMs.length).toBe(dials)
+  })
+
+  it('leaves no connection behind, at whichever step after a handshake it ends', async () => {
+    for (let distance = 0; distance < 20; distance++) {
+      const { clock, servers, options } = poolBench({ nodes: 1 })
+      const [server] = servers
+      const { endpoint } = server!
+      const monitor = new HealthMonitor({ endpoint, options, health: () => 'up', observe: () => undefined })
+      const controller = new AbortController()
+      server!.onAccept = () => void microtasks(distance).then(() => controller.abort(new Error('over')))
+      const closed = monitor.run(controller.signal).catch(() => monitor.close(0))
+      await clock.advance(50)
+      await closed
+      expect(server!.connections.size, `after ${distance} microtasks`).toBe(0)
+    }
+  })
+
+  it('trusts a server that was down only when it has been well for a while', async () => {
+    const bench = await started({ monitor: { probationMs: 5_000 } })
+    bench.servers[0]!.kill()
+    await bench.clock.advance(100)
+    bench.servers[0]!.start()
+    await bench.clock.advance(3_000)
+    expect(healths(bench)[0]).toBe('probation')
+    await bench.clock.advance(5_000)
+    expect(healths(bench)[0]).toBe('up')
+  })
+
+  it('reads a thawed server again over a new connection', async () => {
+    const bench = await started()
+    bench.servers[0]!.freeze()
+    await bench.clock.advance(10_000)
+    bench.servers[0]!.start()
+    await bench.clock.advance(4_000)
+    expect(healths(bench)[0]).toBe('up')
+    expect(bench.servers[0]!.connections.size).toBe(1)
+  })
+})
