@@ -4,7 +4,7 @@ import type { ClientContext } from './context.ts'
 import type { MariadbConnection } from './driver/connection.ts'
 import { classify, DriverError } from './driver/error-classification.ts'
 import type { Statement } from './driver/statement.ts'
-import { MariadbError, toMariadbError } from './errors.ts'
+import { MariadbError, toMariadbError, withDetails } from './errors.ts'
 import type { ResolvedCall } from './options/call-options.ts'
 import type { CommitLogOptions } from './options/resolved-options.ts'
 import { OperationRunner } from './statement/operation-runner.ts'
@@ -41,7 +41,8 @@ export class CommitLog {
         decideOutcome(connection, this.table, token),
       )
     } catch (thrown) {
-      throw unknownOutcomeError(toMariadbError(thrown), token)
+      const cause = toMariadbError(thrown)
+      throw withDetails(cause, { outcome: 'unknown', token, cause })
     }
   }
 
@@ -120,10 +121,6 @@ export class CommitLog {
     const { outcome, cause, endpoint, errno, token } = error
     return new MariadbError('commit-log-missing', message, { outcome, cause, endpoint, errno, token })
   }
-}
-
-function unknownOutcomeError(cause: MariadbError, token: string): MariadbError {
-  return new MariadbError(cause.code, cause.message, { ...cause, outcome: 'unknown', token, cause })
 }
 
 // By primary key: a range over the times would lock the gap in which new marks are written.

@@ -1,5 +1,5 @@
 import { type CoreCode, HaError, type HaErrorDetails, isHaError, type Outcome } from '@ha/core'
-import { asError } from '@ha/core/driver'
+import { asError, type ErrorMapping, wrapError } from '@ha/core/driver'
 import { DriverError, type Stage } from './driver/error-classification.ts'
 
 export interface MariadbErrorDetails extends HaErrorDetails {
@@ -93,24 +93,30 @@ export const mariadbCodes = {
 
 export type MariadbCode = CoreCode | keyof typeof mariadbCodes
 
-/** What an operation of the core rejected with, in the words of MariaDB: `errno` and SQLSTATE of the cause kept. */
-export function toMariadbError(thrown: unknown, more: Pick<MariadbErrorDetails, 'token'> = {}): MariadbError {
-  if (thrown instanceof MariadbError && more.token === undefined) return thrown
-  const error = asError(thrown)
-  if (!isHaError(error)) return new MariadbError('internal', error.message, { cause: error })
-  const below = driverCause(error)
-  const code = codeOfCoreError(error, below)
-  return new MariadbError(code, error.message, {
-    ...more,
-    outcome: below?.stage === 'unread' ? 'done' : error.outcome,
-    retryable: error.retryable,
-    endpoint: error.endpoint,
-    // The state of an unknown outcome is ours to say: what the server said last is in the cause.
-    serverCode: error.outcome === 'unknown' ? undefined : (below?.sqlState ?? error.serverCode),
-    errno: below?.errno,
-    attempts: error.attempts,
-    cause: error.cause ?? error,
-  })
+/** The error of an operation of the core as a {@link MariadbError}, with the `errno` and the SQLSTATE of its cause. */
+export function toMariadbError(thrown: unknown, token?: string): MariadbError {
+  const error = wrapError(thrown, mapping)
+  return token === undefined || error.token === token ? error : withDetails(error, { token })
+}
+
+/** Copies an error with some fields replaced. */
+export function withDetails(error: MariadbError, details: Partial<MariadbErrorDetails>): MariadbError {
+  return new MariadbError(error.code, error.message, { ...error, cause: error.cause, ...details })
+}
+
+const mapping: ErrorMapping<MariadbError> = {
+  type: MariadbError,
+  fromCore(error, details) {
+    const cause = driverCause(error)
+    return new MariadbError(codeOfCoreError(error, cause), error.message, {
+      ...details,
+      outcome: cause?.stage === 'unread' ? 'done' : error.outcome,
+      // The SQLSTATE of an unknown outcome is 08007; the last answer of the server is in the cause.
+      serverCode: error.outcome === 'unknown' ? undefined : (cause?.sqlState ?? error.serverCode),
+      errno: cause?.errno,
+    })
+  },
+  fromForeign: (error) => new MariadbError('internal', error.message, { cause: error }),
 }
 
 // Who waited in vain for a server that can be used is told what they lack, rather than that time went by.

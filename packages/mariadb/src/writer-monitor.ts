@@ -1,4 +1,3 @@
-import { channel } from 'node:diagnostics_channel'
 import {
   type DiagnosticsChannel,
   type Exhaustion,
@@ -9,7 +8,7 @@ import {
   type NestedAcquire,
   type Routing,
 } from '@ha/core'
-import type { Emitter } from '@ha/core/driver'
+import { channels, type Emitter } from '@ha/core/driver'
 import type { TransactionOutcome } from './commit-log.ts'
 import type { ClientContext, OutcomeReporter } from './context.ts'
 import type { MariadbError } from './errors.ts'
@@ -190,9 +189,12 @@ export type MariadbEvents = {
 }
 
 /** The diagnostics channels of this package, beside those of the core. Free while nobody subscribes. */
-export const mariadbChannels: Readonly<Record<'writer' | 'outcome', DiagnosticsChannel>> = {
-  /** `{ client, from, to, error, back }` when writes go to another server; `back` is true for a planned return. */
-  writer: channel('ha:mariadb:writer'),
-  /** `{ client, name, endpoint, token, fate }`: `fate` is `unknown`, `committed` or `rolled-back`. */
-  outcome: channel('ha:mariadb:outcome'),
-}
+export const mariadbChannels: Readonly<Record<'writer' | 'outcome', DiagnosticsChannel>> = channels(
+  'ha:mariadb',
+  {
+    /** `{ client, from, to, error, back }` when writes go to another server; `back` is true for a planned return. */
+    writer: 'writer',
+    /** `{ client, name, endpoint, token, fate }`: `fate` is `unknown`, `committed` or `rolled-back`. */
+    outcome: 'outcome',
+  },
+)

@@ -1,9 +1,9 @@
 import { type Endpoint, formatEndpoint, HaError, type PoolDriver } from '@ha/core'
-import { raceAbort, sameEndpoint } from '@ha/core/driver'
+import { openSocket, raceAbort, sameEndpoint } from '@ha/core/driver'
 import type { HostOptions, ResolvedOptions } from '../options/resolved-options.ts'
 import type { MariadbConnection } from './connection.ts'
 import { classify, DriverError } from './error-classification.ts'
-import { dial, type LoginOptions, type LoginTarget, openSocket, type SocketFactory } from './login.ts'
+import { dial, type LoginOptions, type LoginTarget, type SocketFactory } from './login.ts'
 import { type MariadbStatus, readServerStatus } from './server-status.ts'
 import { initializeSession, resetSession, type SessionProfile } from './session-reset.ts'
 

@@ -1,34 +1,27 @@
 import { isHaError, type Verdict } from '@ha/core'
-import { asError, verdictTable } from '@ha/core/driver'
+import { asError, classifier, verdicts, verdictTable } from '@ha/core/driver'
 import { SqlError } from 'mariadb'
-
-const finalCall: Verdict = { scope: 'call', effect: 'none', transient: false }
-const transientCall: Verdict = { scope: 'call', effect: 'none', transient: true }
-const otherEndpoint: Verdict = { scope: 'endpoint', effect: 'none', transient: true }
-const connectionBroken: Verdict = { scope: 'connection', effect: 'unknown', transient: true }
-const endpointGone: Verdict = { scope: 'endpoint', effect: 'unknown', transient: true }
-const wholeCluster: Verdict = { scope: 'cluster', effect: 'none', transient: false }
 
 // What the server answers to a statement. What is not here is an ordinary error of the statement.
 const byErrno = verdictTable(
   {
-    1020: transientCall, // ER_CHECKREAD: the row changed since the snapshot
-    1040: transientCall, // ER_CON_COUNT_ERROR: no free connection
-    1047: otherEndpoint, // ER_UNKNOWN_COM_ERROR: the Galera node has no quorum, or rejects queries
-    1053: { ...otherEndpoint, effect: 'unknown' }, // ER_SERVER_SHUTDOWN
-    1105: { ...finalCall, effect: 'unknown' }, // ER_UNKNOWN_ERROR
-    1129: otherEndpoint, // ER_HOST_IS_BLOCKED: too many broken handshakes from here
-    1180: { ...transientCall, effect: 'unknown' }, // ER_ERROR_DURING_COMMIT
-    1203: transientCall, // ER_TOO_MANY_USER_CONNECTIONS
-    1205: transientCall, // ER_LOCK_WAIT_TIMEOUT: only the statement is undone
-    1213: transientCall, // ER_LOCK_DEADLOCK: also a failed certification
-    1226: transientCall, // ER_USER_LIMIT_REACHED
-    1290: otherEndpoint, // ER_OPTION_PREVENTS_STATEMENT: read_only
-    1317: transientCall, // ER_QUERY_INTERRUPTED: killed, or aborted by a transaction of another node
-    1836: otherEndpoint, // ER_READ_ONLY_MODE
-    1927: connectionBroken, // ER_CONNECTION_KILLED
+    1020: verdicts.later, // ER_CHECKREAD: the row changed since the snapshot
+    1040: verdicts.later, // ER_CON_COUNT_ERROR: no free connection
+    1047: verdicts.elsewhere, // ER_UNKNOWN_COM_ERROR: the Galera node has no quorum, or rejects queries
+    1053: { ...verdicts.elsewhere, effect: 'unknown' }, // ER_SERVER_SHUTDOWN
+    1105: { ...verdicts.final, effect: 'unknown' }, // ER_UNKNOWN_ERROR
+    1129: verdicts.elsewhere, // ER_HOST_IS_BLOCKED: too many broken handshakes from here
+    1180: { ...verdicts.later, effect: 'unknown' }, // ER_ERROR_DURING_COMMIT
+    1203: verdicts.later, // ER_TOO_MANY_USER_CONNECTIONS
+    1205: verdicts.later, // ER_LOCK_WAIT_TIMEOUT: only the statement is undone
+    1213: verdicts.later, // ER_LOCK_DEADLOCK: also a failed certification
+    1226: verdicts.later, // ER_USER_LIMIT_REACHED
+    1290: verdicts.elsewhere, // ER_OPTION_PREVENTS_STATEMENT: read_only
+    1317: verdicts.later, // ER_QUERY_INTERRUPTED: killed, or aborted by a transaction of another node
+    1836: verdicts.elsewhere, // ER_READ_ONLY_MODE
+    1927: verdicts.connectionLost, // ER_CONNECTION_KILLED
   },
-  finalCall,
+  verdicts.final,
 )
 
 // A server that says so is full, not dead.
@@ -43,32 +36,19 @@ const ambiguousAtCommit: readonly number[] = [1053, 1180, 1317, 1927, 1969]
 // No login of these credentials, on no server: what waiting does not cure.
 const refusedLoginErrnos: readonly number[] = [1044, 1045, 1049, 1130, 1251, 1524, 1698, 1820, 1862]
 
-const byOwnCode = verdictTable(
-  {
-    unresponsive: endpointGone,
-    stalled: endpointGone,
-    lost: endpointGone,
-    unreachable: otherEndpoint,
-    refused: wholeCluster,
-    exhausted: transientCall,
-    'timed-out': { scope: 'call', effect: 'unknown', transient: true },
-    aborted: { scope: 'call', effect: 'unknown', transient: false },
-    'config-invalid': finalCall,
+/**
+ * The verdict on an error of the driver, of the server or of this package. The answer to a COMMIT is classified by
+ * {@link classifyCommit}.
+ */
+export const classify: (error: unknown) => Verdict = classifier({
+  serverCode(serverCode, { code }) {
+    // A server that is full refuses before the login; it is not down.
+    if (serverFullErrnos.some((errno) => errno === serverCode)) return verdicts.later
+    // The end of one session says nothing about its server, except when the server shuts down.
+    return code === 'lost' ? { ...byErrno(serverCode), effect: 'unknown', transient: true } : undefined
   },
-  { scope: 'call', effect: 'unknown', transient: true },
-)
-
-/** What an error of the driver, of the server or of this package means. A COMMIT is judged by {@link classifyCommit}. */
-export function classify(error: unknown): Verdict {
-  if (error instanceof DriverError) return classifyDriverError(error)
-  if (!isHaError(error)) return byOwnCode(undefined)
-  // Said before the login.
-  if (serverFullErrnos.includes(errnoOf(error) ?? 0)) return transientCall
-  // A session that was killed or timed out says nothing of its server; one that shuts down does.
-  if (error.code === 'lost' && error.serverCode !== undefined)
-    return { ...byErrno(error.serverCode), effect: 'unknown', transient: true }
-  return byOwnCode(error.code)
-}
+  foreign: (error) => (error instanceof DriverError ? classifyDriverError(error) : undefined),
+})
 
 /** As {@link classify}, for the answer to a COMMIT, or to a write that commits by itself. */
 export function classifyCommit(error: unknown): Verdict {
@@ -88,13 +68,15 @@ function classifyDriverError(error: DriverError): Verdict {
   switch (error.stage) {
     case 'unsent':
       // Either the connection was over, or the arguments can be written on none.
-      return isHaError(error.cause) || error.errno === connectionClosedErrno ? otherEndpoint : finalCall
+      return isHaError(error.cause) || error.errno === connectionClosedErrno
+        ? verdicts.elsewhere
+        : verdicts.final
     case 'answered':
       return byErrno(error.errno)
     case 'unread':
-      return { ...finalCall, effect: 'unknown' }
+      return { ...verdicts.final, effect: 'unknown' }
     case 'lost':
-      return isHaError(error.cause) ? classify(error.cause) : endpointGone
+      return isHaError(error.cause) ? classify(error.cause) : verdicts.endpointLost
   }
 }
 

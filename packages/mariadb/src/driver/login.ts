@@ -1,4 +1,4 @@
-import { connect, isIP, type Socket } from 'node:net'
+import { isIP, type Socket } from 'node:net'
 import { type Endpoint, formatEndpoint, HaError } from '@ha/core'
 import { asError, type Deferred, deferred, detachStack, isCertificateError, raceAbort } from '@ha/core/driver'
 import { type Connection, type ConnectionConfig, createConnection, SqlError } from 'mariadb'
@@ -129,16 +129,6 @@ type DriverTls = Exclude<ConnectionConfig['ssl'], undefined>
 function driverTls(host: string, { options }: TlsChoice): DriverTls {
   const name = isIP(host) === 0 ? { host, servername: host } : { host }
   return { ...name, ...options } as DriverTls
-}
-
-// TCP's own, for a peer that vanished without a word while nothing was asked of it.
-const keepAliveMs = 10_000
-
-/** A socket on its way to a server. The driver sets neither of its options on one that it did not make. */
-export function openSocket({ host, port }: Endpoint): Socket {
-  // A local socket is written as its path and port 0.
-  if (port === 0) return connect({ path: host })
-  return connect({ host, port, noDelay: true, keepAlive: true, keepAliveInitialDelay: keepAliveMs })
 }
 
 /** Why a server could not be logged in to: `unreachable`, or `refused` when no server would say otherwise. */

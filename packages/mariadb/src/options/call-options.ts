@@ -1,7 +1,8 @@
-import { didYouMean } from '@ha/core/driver'
+import { callOptions, optionChecks } from '@ha/core/driver'
 import { MariadbError } from '../errors.ts'
 import type { RouteTarget } from '../routing/route.ts'
 import type { Isolation, ResolvedOptions } from './resolved-options.ts'
+import { isolations } from './session-options.ts'
 
 /** What a read must have seen: anything, everything that this client wrote, or everything that anybody wrote. */
 export type Consistency = ResolvedOptions['consistency']
@@ -44,66 +45,42 @@ export function defaultCall({
 export type CallLimits = Pick<CallOptions, 'timeoutMs' | 'signal'>
 
 /** The names of {@link CallLimits}. */
-export const limitOptionNames: readonly (keyof CallOptions)[] = ['timeoutMs', 'signal']
+export const limitOptionNames: readonly (keyof CallLimits)[] = ['timeoutMs', 'signal']
 
 /** The options of a call that runs once, whatever becomes of it. */
-export const unrepeatableOptionNames: readonly (keyof CallOptions)[] = [
+export const unrepeatableOptionNames: readonly Exclude<keyof CallOptions, 'repeatable'>[] = [
   ...limitOptionNames,
   'route',
   'consistency',
 ]
 
-/** Checks the options of a call; what it does not say is in `defaults`. `name` is what the call is called in errors. */
+/** Checks the options of a call and completes them from `defaults`. `name` is the name of the call in errors. */
 export function resolveCall(
   name: string,
   given: CallOptions | undefined,
   defaults: ResolvedCall,
-  known: readonly string[] = optionNames,
+  names?: readonly (keyof CallOptions)[],
 ): ResolvedCall {
   if (given === undefined) return defaults
-  for (const key of Object.keys(given)) {
-    if (!known.includes(key))
-      throw invalidCallOption(`${name}.${key}`, `there is no such option${didYouMean(key, known)}`)
-  }
+  checkCallOptions(name, given, names)
   return {
-    timeoutMs: readTimeout(name, given.timeoutMs) ?? defaults.timeoutMs,
-    signal: readSignal(name, given.signal),
-    route: readWord(`${name}.route`, given.route, routes) ?? defaults.route,
-    repeatable: readFlag(`${name}.repeatable`, given.repeatable),
-    consistency: readWord(`${name}.consistency`, given.consistency, consistencies) ?? defaults.consistency,
+    timeoutMs: given.timeoutMs ?? defaults.timeoutMs,
+    signal: given.signal,
+    route: given.route ?? defaults.route,
+    repeatable: given.repeatable,
+    consistency: given.consistency ?? defaults.consistency,
   }
 }
 
-const optionNames: readonly string[] = [...unrepeatableOptionNames, 'repeatable']
-const routes: readonly RouteTarget[] = ['primary', 'replica', 'any']
-const consistencies: readonly Consistency[] = ['eventual', 'session', 'strong']
-
-// A little under 25 days: the longest timer that Node knows.
-const maxTimeoutMs = 2_147_483_647
-
-function readTimeout(name: string, value: unknown): number | undefined {
-  if (value === undefined) return undefined
-  if (typeof value === 'number' && value >= 1 && value <= maxTimeoutMs) return value
-  throw invalidCallOption(`${name}.timeoutMs`, `expected a number of milliseconds from 1 to ${maxTimeoutMs}`)
+const callOptionTable = {
+  timeoutMs: optionChecks.timeoutMs,
+  signal: optionChecks.signal,
+  route: optionChecks.oneOf(['primary', 'replica', 'any']),
+  repeatable: optionChecks.flag,
+  consistency: optionChecks.oneOf(['eventual', 'session', 'strong']),
 }
 
-function readWord<W extends string>(path: string, value: unknown, words: readonly W[]): W | undefined {
-  if (value === undefined) return undefined
-  const word = words.find((each) => each === value)
-  if (word !== undefined) return word
-  const hint = typeof value === 'string' ? didYouMean(value, words) : ''
-  throw invalidCallOption(path, `expected one of ${words.join(', ')}${hint}`)
-}
-
-function readSignal(name: string, value: unknown): AbortSignal | undefined {
-  if (value === undefined || value instanceof AbortSignal) return value
-  throw invalidCallOption(`${name}.signal`, 'expected an AbortSignal')
-}
-
-function readFlag(path: string, value: unknown): boolean | undefined {
-  if (value === undefined || typeof value === 'boolean') return value
-  throw invalidCallOption(path, 'expected true or false')
-}
+const checkCallOptions = callOptions<CallOptions>({ table: callOptionTable, invalid: invalidCallOption })
 
 function invalidCallOption(path: string, problem: string): MariadbError {
   return new MariadbError('config-invalid', `${path}: ${problem}`)
@@ -126,36 +103,37 @@ interface ResolvedTransactionCall {
   readonly token: string | undefined
 }
 
-const isolations: readonly Isolation[] = [
-  'read-uncommitted',
-  'read-committed',
-  'repeatable-read',
-  'serializable',
-]
-
 /** Checks the options of a transaction. */
 export function resolveTransactionOptions(
   name: string,
   given: TransactionOptions | undefined,
   defaults: ResolvedCall,
 ): ResolvedTransactionCall {
-  const { isolation, token, ...call } = given ?? {}
-  if (isolation !== undefined && !isolations.includes(isolation)) {
-    const hint = didYouMean(String(isolation), isolations)
-    throw new MariadbError(
-      'config-invalid',
-      `${name}.isolation: expected one of ${isolations.join(', ')}${hint}`,
-    )
-  }
-  if (token !== undefined) checkToken(token, `${name}.token`)
-  return { call: resolveCall(name, call, defaults, unrepeatableOptionNames), isolation, token }
+  if (given === undefined) return { call: defaults, isolation: undefined, token: undefined }
+  checkTransactionOptions(name, given, transactionOptionNames)
+  const { timeoutMs = defaults.timeoutMs, signal, route = defaults.route, isolation, token } = given
+  const { consistency = defaults.consistency } = given
+  return { call: { timeoutMs, signal, route, consistency, repeatable: undefined }, isolation, token }
 }
 
-/** Refuses what cannot name a row of the ledger; returns it as it is. */
-export function checkToken(token: unknown, path: string): string {
-  if (typeof token === 'string' && /^[\x21-\x7e]{1,64}$/.test(token)) return token
-  throw new MariadbError(
-    'config-invalid',
-    `${path}: expected 1 to 64 printable ASCII characters without blanks`,
-  )
+const transactionOptionNames: readonly (keyof TransactionOptions)[] = [
+  ...unrepeatableOptionNames,
+  'isolation',
+  'token',
+]
+
+const checkTransactionOptions = callOptions<TransactionOptions>({
+  table: { ...callOptionTable, isolation: optionChecks.oneOf(isolations), token: checkTokenValue },
+  invalid: invalidCallOption,
+})
+
+/** Throws for a value that cannot be the token of a row in the commit log. */
+export function checkToken(token: unknown, path: string): void {
+  const problem = checkTokenValue(token)
+  if (problem !== undefined) throw invalidCallOption(path, problem)
+}
+
+function checkTokenValue(token: unknown): string | undefined {
+  if (typeof token === 'string' && /^[\x21-\x7e]{1,64}$/.test(token)) return undefined
+  return 'expected 1 to 64 printable ASCII characters without blanks'
 }

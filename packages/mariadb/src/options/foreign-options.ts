@@ -1,6 +1,6 @@
-import { Problems } from '@ha/core/driver'
+import { invalidOption, Problems } from '@ha/core/driver'
 import { readerOf, type Target } from './option-table.ts'
-import { anyValue, invalidOption, type ValueReader } from './value-readers.ts'
+import { anyValue, type ValueReader } from './value-readers.ts'
 
 /** An option of another library: it becomes one of ours, means nothing here, or asks for what cannot be. */
 export type ForeignOption = MappedOption | IgnoredOption | RejectedOption

@@ -1,4 +1,4 @@
-import { didYouMean, Problems } from '@ha/core/driver'
+import { didYouMean, invalidOption, Problems } from '@ha/core/driver'
 import {
   type ForeignOption,
   ignored,
@@ -9,7 +9,7 @@ import {
   translate,
 } from './foreign-options.ts'
 import { javaIsolation } from './session-options.ts'
-import { anyText, flag, invalidOption, nonEmptyText, wholeNumber } from './value-readers.ts'
+import { anyText, flag, nonEmptyText, wholeNumber } from './value-readers.ts'
 
 const milliseconds = 'milliseconds'
 const javaClass = ignored('the class belongs to Java')

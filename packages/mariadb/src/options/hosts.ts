@@ -1,8 +1,7 @@
 import { type Endpoint, formatEndpoint } from '@ha/core'
-import { checkEndpoint, defaultRole, lacksPrimary, parseHostList } from '@ha/core/driver'
+import { checkEndpoint, defaultRole, invalidOption, lacksPrimary, parseHostList } from '@ha/core/driver'
 import type { HostOptions, Mode, Role, TlsChoice } from './resolved-options.ts'
 import { frozenTls, readTls, type TlsInput } from './tls.ts'
-import { invalidOption } from './value-readers.ts'
 
 /** One host as it is given: `host`, `host:port`, `[IPv6]:port`, or an object; a local socket by its path. */
 export type HostInput =

@@ -1,3 +1,4 @@
+import { invalidOption } from '@ha/core/driver'
 import {
   type IgnoredOption,
   ignored,
@@ -14,7 +15,6 @@ import {
   anyText,
   anyValue,
   flag,
-  invalidOption,
   nonEmptyText,
   oneOfWords,
   type ValueReader,

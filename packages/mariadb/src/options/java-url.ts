@@ -1,5 +1,6 @@
 import {
   didYouMean,
+  invalidOption,
   type JdbcHost,
   type JdbcParameter,
   jdbcUrlSwitches,
@@ -18,7 +19,7 @@ import {
   tlsOptions,
 } from './java-options.ts'
 import { javaSslMode } from './tls.ts'
-import { invalidOption, oneOfWords } from './value-readers.ts'
+import { oneOfWords } from './value-readers.ts'
 
 /** Reads a JDBC URL as Connector/J does. Throws one `config-invalid` that names everything wrong with its column. */
 export function readJavaUrl(text: string): TranslatedOptions {

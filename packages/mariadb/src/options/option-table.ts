@@ -1,13 +1,16 @@
-import { HaError } from '@ha/core'
 import {
+  backoffOptions,
   checked,
   count,
+  credentials,
   flag,
   group,
+  invalidOption,
   milliseconds,
   type OptionReader,
   type OptionTable,
   oneOf,
+  optional,
   text,
 } from '@ha/core/driver'
 import { type GivenHost, readHosts } from './hosts.ts'
@@ -20,7 +23,6 @@ import type {
 } from './resolved-options.ts'
 import { isolations, timeZone, variables, whyUnfitForInit } from './session-options.ts'
 import { readTls } from './tls.ts'
-import { invalidOption } from './value-readers.ts'
 
 /** The options one by one, each checked; what depends on two of them is still open. */
 interface CheckedOptions extends Omit<ResolvedOptions, 'hosts' | 'pool' | 'warnings'> {
@@ -39,11 +41,11 @@ const day = 86_400_000
 const pool: OptionTable<CheckedPool> = {
   // The defaults of minimumIdle and validationTimeoutMs depend on others: complete-pool.ts has them.
   maximumSize: count({ default: 10, min: 1, max: 10_000 }),
-  minimumIdle: whenGiven(count({ default: 0, min: 0, max: 10_000 })),
+  minimumIdle: optional(count({ default: 0, min: 0, max: 10_000 })),
   idleTimeoutMs: milliseconds({ default: 600_000, min: 1, max: day, orNever: true }),
   maxLifetimeMs: milliseconds({ default: 1_800_000, min: 1, max: 7 * day, orNever: true }),
   keepaliveMs: milliseconds({ default: 120_000, min: 1, max: day, orNever: true }),
-  validationTimeoutMs: whenGiven(milliseconds({ default: 5_000, min: 10, max: 600_000 })),
+  validationTimeoutMs: optional(milliseconds({ default: 5_000, min: 10, max: 600_000 })),
   leakDetectionMs: milliseconds({ default: 0, min: 0, max: day }),
   connectTimeoutMs: milliseconds({ default: 2_000, min: 10, max: 600_000 }),
   parallelConnects: count({ default: 2, min: 1, max: 100 }),
@@ -52,7 +54,7 @@ const pool: OptionTable<CheckedPool> = {
 }
 
 const session: OptionTable<SessionOptions> = {
-  isolation: whenGiven(oneOf(isolations, 'repeatable-read')),
+  isolation: optional(oneOf(isolations, 'repeatable-read')),
   timeZone: checked((value, path) => timeZone(value ?? '+00:00', path), '+00:00'),
   variables: checked(variables, {}),
   initSql: checked(readStatements, []),
@@ -73,9 +75,9 @@ export const optionTable: OptionTable<CheckedOptions> = {
     'sequential',
   ),
   hosts: checked(readHosts, []),
-  database: whenGiven(text('')),
+  database: optional(text('')),
   username: text('root'),
-  password: checked(readPassword, async () => ''),
+  password: credentials(''),
   tls: checked((value, path) => readTls(value, path) ?? noTls, noTls),
   name: text('@ha/mariadb'),
   timeoutMs: milliseconds({ default: 30_000, min: 1, max: day }),
@@ -93,8 +95,7 @@ export const optionTable: OptionTable<CheckedOptions> = {
   consistency: oneOf(['eventual', 'session', 'strong'], 'eventual'),
   retry: group({
     attempts: count({ default: 5, min: 0, max: 1_000 }),
-    baseMs: milliseconds({ default: 20, min: 1, max: 60_000 }),
-    maxMs: milliseconds({ default: 1_000, min: 1, max: 600_000 }),
+    ...backoffOptions({ baseMs: 20, maxMs: 1_000 }),
   }),
   session: group(session),
   results: group({
@@ -125,13 +126,6 @@ export function readerOf(target: Target): OptionReader<unknown> {
   return reader
 }
 
-// The default depends on another option, or on the server.
-function whenGiven<T>(reader: OptionReader<T>): OptionReader<T | undefined> {
-  return {
-    read: (value, path, problems) => (value === undefined ? undefined : reader.read(value, path, problems)),
-  }
-}
-
 function orOff<T>(reader: OptionReader<T>): OptionReader<T | undefined> {
   return {
     read(value, path, problems) {
@@ -157,17 +151,4 @@ function readTable(value: unknown, path: string): string {
   if (value === undefined) return 'ha_ledger'
   if (typeof value === 'string' && /^[a-z_][\w$]{0,63}(?:\.[a-z_][\w$]{0,63})?$/i.test(value)) return value
   throw invalidOption(path, 'expected the plain name of a table, or database.table')
-}
-
-/** Reads a password: text, or a function that is asked for it before each connection. Never names what was given. */
-function readPassword(value: unknown, path: string): () => Promise<string> {
-  if (value === undefined) return async () => ''
-  if (typeof value === 'string') return async () => value
-  if (typeof value === 'function') return async () => checkAnswer(await value(), path)
-  throw invalidOption(path, `expected text or a function, got a ${typeof value}`)
-}
-
-function checkAnswer(answer: unknown, path: string): string {
-  if (typeof answer === 'string') return answer
-  throw new HaError('config-invalid', `${path}(): expected text, got a ${typeof answer}`)
 }

@@ -1,4 +1,4 @@
-import { resolveOptions } from '@ha/core/driver'
+import { invalidOption, resolveOptions } from '@ha/core/driver'
 import { type Draft, overlay, type TranslatedOptions } from './foreign-options.ts'
 import { type HikariOptions, readHikari, type TranslatedHikari } from './hikari.ts'
 import { completeHosts, type HostInput } from './hosts.ts'
@@ -6,7 +6,6 @@ import { readJavaUrl } from './java-url.ts'
 import { type CheckedPool, optionTable } from './option-table.ts'
 import type { CommitLogOptions, Mode, PoolOptions, ResolvedOptions } from './resolved-options.ts'
 import type { TlsInput } from './tls.ts'
-import { invalidOption } from './value-readers.ts'
 
 type Groups = 'pool' | 'monitor' | 'failBack' | 'retry' | 'session' | 'results'
 type Plain = 'name' | 'username' | 'timeoutMs' | 'galera' | 'donor' | 'maxLagMs' | 'consistency'

@@ -1,5 +1,6 @@
+import { invalidOption } from '@ha/core/driver'
 import type { Isolation, VariableValue } from './resolved-options.ts'
-import { anyText, invalidOption, type ValueReader } from './value-readers.ts'
+import { anyText, type ValueReader } from './value-readers.ts'
 
 /** Variables of a session, each with its value. */
 export type Variables = Readonly<Record<string, VariableValue>>

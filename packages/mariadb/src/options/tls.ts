@@ -1,8 +1,9 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
+import { invalidOption } from '@ha/core/driver'
 import type { TlsChoice, TlsMode } from './resolved-options.ts'
-import { invalidOption, nonEmptyText, oneOfWords, type ValueReader } from './value-readers.ts'
+import { nonEmptyText, oneOfWords, type ValueReader } from './value-readers.ts'
 
 /** TLS as it is given: false, true (`verify-full`), a mode, or a mode with options of `node:tls`. */
 export type TlsInput =

@@ -1,15 +1,10 @@
-import { HaError } from '@ha/core'
+import { invalidOption } from '@ha/core/driver'
 
 /**
  * Reads a value as Java spells it: text of a URL, or text, number or flag of a configuration file. Returns undefined
  * where the value asks for our default; throws `config-invalid` that begins with `place` and never repeats the value.
  */
 export type ValueReader<T = unknown> = (value: unknown, place: string) => T
-
-/** What is wrong at a place, as `config-invalid`. */
-export function invalidOption(place: string, problem: string, cause?: unknown): HaError {
-  return new HaError('config-invalid', `${place}: ${problem}`, { cause })
-}
 
 /** True, `true`, `1`, or a bare name of a URL; false, `false` or `0`. */
 export const flag: ValueReader<boolean> = (value, place) => {

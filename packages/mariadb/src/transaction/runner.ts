@@ -4,7 +4,7 @@ import type { CommitLog } from '../commit-log.ts'
 import type { ClientContext } from '../context.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import type { Statement } from '../driver/statement.ts'
-import { MariadbError, type MariadbErrorDetails, toMariadbError } from '../errors.ts'
+import { MariadbError, type MariadbErrorDetails, toMariadbError, withDetails } from '../errors.ts'
 import type { ResolvedCall } from '../options/call-options.ts'
 import type { Isolation, RetryOptions } from '../options/resolved-options.ts'
 import { isolationInSql } from '../options/session-options.ts'
@@ -106,7 +106,7 @@ class TransactionExecution<R> {
         this.#runAttempt(runner, connection, until()),
       )
     } catch (error) {
-      return await this.#resolveFailure(toMariadbError(error, { token: this.#attempt?.token }))
+      return await this.#resolveFailure(toMariadbError(error, this.#attempt?.token))
     }
   }
 
@@ -219,7 +219,7 @@ class TransactionExecution<R> {
 
   #describe(error: MariadbError): MariadbError {
     if (error.code === 'lost' || (error.code === 'retry-budget-exhausted' && !isConflict(error)))
-      return withSqlState(error, rolledBack)
+      return withDetails(error, { serverCode: rolledBack })
     if (error.code !== 'retry-budget-exhausted') return error
     const message = `${this.#request.name}: in conflict with others ${this.#attempts} times: ${error.message}`
     const { attempts, cause, endpoint, errno } = error
@@ -233,10 +233,6 @@ class TransactionExecution<R> {
 
 // SQLSTATE: the server undid the transaction, and it can be begun again.
 const rolledBack = '25S03'
-
-function withSqlState(error: MariadbError, serverCode: string): MariadbError {
-  return new MariadbError(error.code, error.message, { ...error, serverCode, cause: error.cause })
-}
 
 // The row changed since the snapshot, a lock was waited for in vain, a deadlock or a failed certification.
 const conflicts: readonly (number | undefined)[] = [1020, 1205, 1213]
