@@ -1,9 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ByteReader } from '../../src/mariadb/wire/byte-reader.ts'
-import { ByteWriter } from '../../src/mariadb/wire/byte-writer.ts'
-import { decodeDatetime, encodeDatetime } from '../../src/mariadb/wire/datetime.ts'
-import { encodePackets, PacketReader } from '../../src/mariadb/wire/packet.ts'
+import { ByteReader, ByteWriter, encodePackets, PacketReader } from '../../src/mariadb/wire/packets.ts'
+import { decodeDatetime, encodeDatetime } from '../../src/mariadb/wire/values.ts'
 import { MalformedMessage } from '../../src/server/byte-cursor.ts'
 
 const payload = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes))

@@ -7,7 +7,7 @@ import {
   type OptionTable,
   resolveOptions,
 } from '@ha/core/driver'
-import type { Users } from '../conversation/users.ts'
+import type { Users } from '../connection/connection.ts'
 import type { Values } from '../engine/membership.ts'
 
 /** How to set up fake servers. Everything has a default. */

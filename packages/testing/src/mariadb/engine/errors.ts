@@ -1,4 +1,4 @@
-import type { ErrorAnswer } from '../wire/answer.ts'
+import type { ErrorAnswer } from '../wire/answers.ts'
 
 /** An error of the server, with its number, its SQLSTATE and its text. */
 export class ServerError extends Error {

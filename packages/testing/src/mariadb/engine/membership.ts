@@ -1,4 +1,4 @@
-import type { Value } from '../wire/value.ts'
+import type { Value } from '../wire/values.ts'
 import type { Server } from './server.ts'
 import type { Changes } from './store.ts'
 import type { Transaction } from './transaction.ts'
@@ -22,4 +22,29 @@ export interface Membership {
 export interface Committer {
   readonly server: Server
   readonly transaction: Transaction
+}
+
+/** What a bond may ask of a node. */
+export interface Peer {
+  readonly number: number
+  /** The server of the node while it is up. */
+  readonly server: Server | undefined
+}
+
+/** What binds the nodes of a cluster together. It is told what happens to each of them. */
+export interface ReplicationGroup {
+  /** What the node may do. */
+  membershipOf(peer: Peer): Membership
+  /** The node has come up. */
+  started(peer: Peer): void
+  /** The node stops in good order and says so to the others. */
+  left(peer: Peer): void
+  /** The others hear nothing of the node any more: it was killed, stands still, or is cut off. */
+  lost(peer: Peer): void
+  /** A node that was lost is heard again, with all that it knew. */
+  returned(peer: Peer): void
+  /** Somebody from outside has committed this. */
+  published(seqno: number): void
+  /** Forgets what is under way. */
+  end(): void
 }

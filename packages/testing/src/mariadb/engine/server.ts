@@ -1,6 +1,6 @@
 import type { Clock } from '@ha/core'
 import { type Deferred, deferred, withDeadline } from '@ha/core/driver'
-import type { Value } from '../wire/value.ts'
+import type { Value } from '../wire/values.ts'
 import { LockManager } from './locks.ts'
 import type { Membership, Values } from './membership.ts'
 import type { Session } from './session.ts'

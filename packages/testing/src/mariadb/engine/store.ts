@@ -1,5 +1,5 @@
-import type { ColumnType } from '../wire/column.ts'
-import type { Row, Value } from '../wire/value.ts'
+import type { ColumnType } from '../wire/answers.ts'
+import type { Row, Value } from '../wire/values.ts'
 import type { Session } from './session.ts'
 import { keyOf } from './values.ts'
 

@@ -1,4 +1,4 @@
-import type { Row } from '../wire/value.ts'
+import type { Row } from '../wire/values.ts'
 import { ServerError, serverError } from './errors.ts'
 import type { Session } from './session.ts'
 import type { Changes, Table } from './store.ts'

@@ -1,5 +1,5 @@
-import type { ColumnType } from '../wire/column.ts'
-import { type Row, textOf, type Value } from '../wire/value.ts'
+import type { ColumnType } from '../wire/answers.ts'
+import { type Row, textOf, type Value } from '../wire/values.ts'
 
 /** The order of two values: below, equal to or above zero; undefined when one of them is NULL. */
 export function compare(left: Value, right: Value): number | undefined {

@@ -3,31 +3,21 @@ import type { Execution, Session } from '../engine/session.ts'
 import type { ColumnDefinition, Table } from '../engine/store.ts'
 import { inTransaction } from '../engine/transaction.ts'
 import { add, coerced, compare } from '../engine/values.ts'
-import { type OkAnswer, okAnswer } from '../wire/answer.ts'
-import type { Row, Value } from '../wire/value.ts'
-import type { Assignment, Condition, TableName } from './clauses.ts'
+import { type OkAnswer, okAnswer } from '../wire/answers.ts'
+import type { Row, Value } from '../wire/values.ts'
+import type { Assignment, Clauses } from './clauses.ts'
 import type { Operand } from './operands.ts'
 import { columnIn, type LockTarget, lockRow, lockRows, tableOf } from './table-access.ts'
 
-/** An `INSERT`. */
-export interface Insert {
-  readonly table: TableName
-  /** Undefined: all columns, in order. */
-  readonly columns: readonly string[] | undefined
-  readonly rows: readonly (readonly Operand[])[]
-  /** What happens to a row whose key exists: it fails, it is left out, or it changes the present row. */
-  readonly onDuplicate: 'fail' | 'ignore' | readonly Assignment[]
-}
-
-/** Inserts rows, one after the other. */
-export function insert(execution: Execution, statement: Insert): Promise<OkAnswer> {
+/** `INSERT`: inserts rows, one after the other. */
+export function insert(execution: Execution, clauses: Clauses): Promise<OkAnswer> {
   const { session } = execution
-  return change(execution, statement.table, async (target) => {
+  return change(execution, clauses, async (target) => {
     let [affectedRows, insertId, warnings] = [0, 0, 0]
-    for (const [i, operands] of statement.rows.entries()) {
-      const positions = valuePositions(target.table, statement, i)
+    for (const [i, operands] of clauses.rows.entries()) {
+      const positions = valuePositions(target.table, clauses, i)
       const { row, isGenerated } = newRow(execution, target.table, positions, operands)
-      const result = await put(execution, target, statement.onDuplicate, row)
+      const result = await put(execution, target, clauses, row)
       affectedRows += result.affectedRows
       warnings += result.warnings
       if (insertId === 0 && result.affectedRows > 0) insertId = idIn(target.table, result.row)
@@ -37,14 +27,10 @@ export function insert(execution: Execution, statement: Insert): Promise<OkAnswe
   })
 }
 
-/** Changes the rows that fit. */
-export function update(
-  execution: Execution,
-  name: TableName,
-  assignments: readonly Assignment[],
-  conditions: readonly Condition[],
-): Promise<OkAnswer> {
-  return change(execution, name, async (target) => {
+/** `UPDATE`: changes the rows that fit. */
+export function update(execution: Execution, clauses: Clauses): Promise<OkAnswer> {
+  const { assignments, conditions } = clauses
+  return change(execution, clauses, async (target) => {
     for (const { column } of assignments) columnIn(target.table.columns, column, 'SET')
     const rows = await lockRows(execution, target, conditions)
     let changed = 0
@@ -55,14 +41,10 @@ export function update(
   })
 }
 
-/** Deletes the rows that fit. */
-export function remove(
-  execution: Execution,
-  name: TableName,
-  conditions: readonly Condition[],
-): Promise<OkAnswer> {
-  return change(execution, name, async (target) => {
-    const rows = await lockRows(execution, target, conditions)
+/** `DELETE`: deletes the rows that fit. */
+export function remove(execution: Execution, clauses: Clauses): Promise<OkAnswer> {
+  return change(execution, clauses, async (target) => {
+    const rows = await lockRows(execution, target, clauses.conditions)
     for (const [key] of rows) target.transaction.put(target.table, key, undefined)
     return { affectedRows: rows.length }
   })
@@ -70,7 +52,7 @@ export function remove(
 
 async function change(
   { session }: Execution,
-  name: TableName,
+  { table: name }: Clauses,
   work: (target: LockTarget) => Promise<Partial<OkAnswer>>,
 ): Promise<OkAnswer> {
   const table = tableOf(session, name)
@@ -82,8 +64,9 @@ async function change(
 }
 
 // Which value of an inserted row belongs to a column, by the index of the column.
-function valuePositions(table: Table, { columns, rows }: Insert, i: number): ReadonlyMap<number, number> {
-  const names = columns ?? table.columns.map((column) => column.name)
+function valuePositions(table: Table, { text, rows }: Clauses, i: number): ReadonlyMap<number, number> {
+  const listed = text('names')
+  const names = listed === '' ? table.columns.map((column) => column.name) : listed.split(',')
   const indexes = names.map((name) => columnIn(table.columns, name, 'INSERT INTO'))
   if (rows[i]?.length !== names.length) throw serverError('wrongValueCount', i + 1)
   return new Map(indexes.map((index, position) => [index, position]))
@@ -141,7 +124,7 @@ interface Inserted {
 async function put(
   execution: Execution,
   target: LockTarget,
-  onDuplicate: Insert['onDuplicate'],
+  { assignments, has }: Clauses,
   row: Row,
 ): Promise<Inserted> {
   const { table, transaction } = target
@@ -152,9 +135,9 @@ async function put(
     transaction.put(table, key, row)
     return { affectedRows: 1, row, warnings: 0 }
   }
-  if (onDuplicate === 'fail') throw duplicateKey(table, row)
-  if (onDuplicate === 'ignore') return { affectedRows: 0, row, warnings: 1 }
-  const rewriting = { key, row: present, assignments: onDuplicate, inserted: row }
+  if (assignments.length === 0 && has('IGNORE')) return { affectedRows: 0, row, warnings: 1 }
+  if (assignments.length === 0) throw duplicateKey(table, row)
+  const rewriting = { key, row: present, assignments, inserted: row }
   // The server counts a present row that changes twice, and one that does not only for a client that counts found rows.
   if (await rewrite(execution, target, rewriting)) return { affectedRows: 2, row: present, warnings: 0 }
   return { affectedRows: execution.session.countsFound ? 1 : 0, row: [], warnings: 0 }

@@ -1,5 +1,5 @@
 import type { ColumnDefinition, TableDefinition } from '../engine/store.ts'
-import type { ColumnType } from '../wire/column.ts'
+import type { ColumnType } from '../wire/answers.ts'
 import {
   type AwaitedOperand,
   awaitedOperandOf,
@@ -53,15 +53,48 @@ export interface Setting {
   readonly operand: Operand | undefined
 }
 
-/** Reads `t` or `s.t`. */
-export function tableNameOf(text: string): TableName {
-  const [first = '', second] = text.split('.')
-  return second === undefined ? { schema: undefined, name: first } : { schema: first, name: second }
+/** The clauses of a statement, by the names that its pattern gives them; empty when the statement has none. */
+export interface Clauses {
+  readonly table: TableName
+  readonly items: readonly Item[]
+  readonly conditions: readonly Condition[]
+  readonly assignments: readonly Assignment[]
+  readonly settings: readonly Setting[]
+  readonly rows: readonly (readonly Operand[])[]
+  readonly definition: TableDefinition
+  readonly value: Operand | undefined
+  /** A clause that is a name, or a list of names. */
+  readonly text: (name: string) => string
+  /** Whether an optional keyword is present. */
+  readonly has: (keyword: string) => boolean
 }
 
-/** Reads what a `SELECT` shows. */
-export function itemsOf(text: string, template: Template): readonly Item[] {
-  return partsOf(text).map((part) => itemOf(part, template))
+/** Reads the clauses that a pattern has captured; throws {@link NoShape} at one that the fake server does not know. */
+export function readClauses(
+  template: Template,
+  captured: Readonly<Record<string, string | undefined>>,
+): Clauses {
+  const text = (name: string): string => captured[name] ?? ''
+  const list = <T>(name: string, read: (part: string, template: Template) => T): readonly T[] =>
+    text(name) === '' ? [] : partsOf(text(name)).map((part) => read(part, template))
+  const conditions = text('conditions') === '' ? [] : text('conditions').split(/ AND /i)
+  return {
+    table: tableNameOf(text('table')),
+    items: list('items', itemOf),
+    conditions: conditions.map((part) => conditionOf(part, template)),
+    assignments: list('assignments', assignmentOf),
+    settings: list('settings', settingOf),
+    rows: list('rows', rowOf),
+    definition: tableDefinitionOf(list('definitions', definitionOf)),
+    value: text('value') === '' ? undefined : required(text('value'), template),
+    text,
+    has: (keyword) => captured[keyword.replaceAll(' ', '_')] !== undefined,
+  }
+}
+
+function tableNameOf(text: string): TableName {
+  const [first = '', second] = text.split('.')
+  return second === undefined ? { schema: undefined, name: first } : { schema: first, name: second }
 }
 
 function itemOf(text: string, template: Template): Item {
@@ -90,11 +123,6 @@ function aggregateOf(text: string): AggregateFunction {
   return name === 'count' || name === 'sum' || name === 'min' ? name : 'max'
 }
 
-/** Reads the conditions of a `WHERE`, which are joined by `AND`. */
-export function conditionsOf(text: string, template: Template): readonly Condition[] {
-  return text === '' ? [] : text.split(/ AND /i).map((part) => conditionOf(part, template))
-}
-
 const operators = ['=', '<>', '!=', '<', '<=', '>', '>='] as const
 
 function conditionOf(text: string, template: Template): Condition {
@@ -106,11 +134,6 @@ function conditionOf(text: string, template: Template): Condition {
   const operator = operators.find((each) => each === sign)
   if (column === undefined || operator === undefined || value === undefined) throw new NoShape(text)
   return { column, operator, values: [required(value, template)] }
-}
-
-/** Reads the assignments of `UPDATE` and of `ON DUPLICATE KEY UPDATE`. */
-export function assignmentsOf(text: string, template: Template): readonly Assignment[] {
-  return partsOf(text).map((part) => assignmentOf(part, template))
 }
 
 function assignmentOf(text: string, template: Template): Assignment {
@@ -130,18 +153,10 @@ function assignmentOf(text: string, template: Template): Assignment {
   }
 }
 
-/** Reads the rows of an `INSERT`: lists of values in parentheses. */
-export function rowsOf(text: string, template: Template): readonly (readonly Operand[])[] {
-  return partsOf(text).map((part) => {
-    const [, values] = /^\((.+)\)$/.exec(part) ?? []
-    if (values === undefined) throw new NoShape(part)
-    return partsOf(values).map((value) => required(value, template))
-  })
-}
-
-/** Reads the assignments of a `SET`. */
-export function settingsOf(text: string, template: Template): readonly Setting[] {
-  return partsOf(text).map((part) => settingOf(part, template))
+function rowOf(text: string, template: Template): readonly Operand[] {
+  const [, values] = /^\((.+)\)$/.exec(text) ?? []
+  if (values === undefined) throw new NoShape(text)
+  return partsOf(values).map((value) => required(value, template))
 }
 
 const settingPattern = /^(?:(GLOBAL|SESSION|LOCAL) |@@(?:(GLOBAL|SESSION|LOCAL)\.)?|(@))?([\w$]+)=(.+)$/i
@@ -164,19 +179,25 @@ function settingValue(value: string, template: Template): Operand {
   return constant(value)
 }
 
-/** Reads the columns and keys of a `CREATE TABLE`. Keys other than the primary one have no effect. */
-export function tableDefinitionOf(text: string, template: Template): TableDefinition {
-  const columns: ColumnDefinition[] = []
-  let primaryKey: readonly string[] = []
-  for (const part of partsOf(text)) {
-    const [, isPrimary, names] = /^(?:(PRIMARY KEY)|KEY|INDEX)(?: \w+)?\(([\w,]+)\)$/i.exec(part) ?? []
-    if (names === undefined) {
-      const column = columnOf(part, template)
-      columns.push(column)
-      if (/ PRIMARY KEY\b/i.test(part)) primaryKey = [column.name]
-    } else if (isPrimary !== undefined) primaryKey = names.split(',')
+/** A column, or the names of the primary key; keys other than the primary one have no effect. */
+interface DefinitionPart {
+  readonly column: ColumnDefinition | undefined
+  readonly primaryKey: readonly string[]
+}
+
+function tableDefinitionOf(parts: readonly DefinitionPart[]): TableDefinition {
+  return {
+    columns: parts.flatMap(({ column }) => column ?? []),
+    primaryKey: parts.flatMap(({ primaryKey }) => primaryKey),
   }
-  return { columns, primaryKey }
+}
+
+function definitionOf(text: string, template: Template): DefinitionPart {
+  const [, isPrimary, names] = /^(?:(PRIMARY KEY)|KEY|INDEX)(?: \w+)?\(([\w,]+)\)$/i.exec(text) ?? []
+  if (names !== undefined)
+    return { column: undefined, primaryKey: isPrimary === undefined ? [] : names.split(',') }
+  const column = columnOf(text, template)
+  return { column, primaryKey: / PRIMARY KEY\b/i.test(text) ? [column.name] : [] }
 }
 
 const defaultPattern = / DEFAULT (-?:\d+|NULL|TRUE|FALSE|CURRENT_TIMESTAMP(?:\(:\d+\))?)/i
@@ -200,27 +221,15 @@ function columnOf(text: string, template: Template): ColumnDefinition {
 }
 
 const columnTypes: Readonly<Record<string, ColumnType>> = {
-  tinyint: 'int',
-  smallint: 'int',
-  int: 'int',
-  integer: 'int',
-  boolean: 'int',
-  bigint: 'bigint',
-  double: 'double',
-  float: 'double',
-  decimal: 'decimal',
-  char: 'text',
-  varchar: 'text',
-  text: 'text',
-  longtext: 'text',
-  json: 'text',
-  enum: 'text',
-  uuid: 'text',
-  binary: 'blob',
-  varbinary: 'blob',
-  blob: 'blob',
-  longblob: 'blob',
-  date: 'datetime',
-  datetime: 'datetime',
-  timestamp: 'datetime',
+  ...named('int', 'tinyint smallint int integer boolean'),
+  ...named('bigint', 'bigint'),
+  ...named('double', 'double float'),
+  ...named('decimal', 'decimal'),
+  ...named('text', 'char varchar text longtext json enum uuid'),
+  ...named('blob', 'binary varbinary blob longblob'),
+  ...named('datetime', 'date datetime timestamp'),
+}
+
+function named(type: ColumnType, names: string): Readonly<Record<string, ColumnType>> {
+  return Object.fromEntries(names.split(' ').map((name) => [name, type]))
 }

@@ -1,7 +1,7 @@
 import { ServerError, serverError } from '../engine/errors.ts'
 import type { Session } from '../engine/session.ts'
-import type { Answer } from '../wire/answer.ts'
-import type { Row } from '../wire/value.ts'
+import type { Answer } from '../wire/answers.ts'
+import type { Row } from '../wire/values.ts'
 import { statementVariables } from './session-statements.ts'
 import { type ShapedStatement, shapedStatement } from './shapes.ts'
 import { templateOf } from './template.ts'
@@ -11,13 +11,13 @@ export async function execute(session: Session, sql: string, parameters: Row): P
   try {
     const statement = shapedStatement(templateOf(sql))
     if (statement === undefined) throw serverError('noShape', ruleFor(sql))
-    const { settings, work } = statement
+    const { settings, run } = statement
     return await session.run(
       parameters,
       (execution) => statementVariables(execution, settings),
       async (execution) => {
         admit(session, statement)
-        return work(execution)
+        return run(execution)
       },
     )
   } catch (error) {

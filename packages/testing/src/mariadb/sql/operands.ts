@@ -3,8 +3,8 @@ import type { Execution, Session } from '../engine/session.ts'
 import { gtidOf, seqnoOf } from '../engine/store.ts'
 import { add, datetimeText, earlierDatetime, numberOf } from '../engine/values.ts'
 import { globalOnly } from '../engine/variables.ts'
-import type { ColumnType } from '../wire/column.ts'
-import type { Value } from '../wire/value.ts'
+import type { ColumnType } from '../wire/answers.ts'
+import type { Value } from '../wire/values.ts'
 import { literalAt, NoShape, partsOf, type Template } from './template.ts'
 
 /** Something in a statement that has a value outside any row. */

@@ -1,43 +1,31 @@
 import { serverError } from '../engine/errors.ts'
-import type { LockMode } from '../engine/locks.ts'
 import type { Execution } from '../engine/session.ts'
 import type { Table } from '../engine/store.ts'
 import { inTransaction, snapshotOf, type Transaction } from '../engine/transaction.ts'
 import { add, compare } from '../engine/values.ts'
-import type { RowsAnswer } from '../wire/answer.ts'
-import type { Column, ColumnType } from '../wire/column.ts'
-import type { Row, Value } from '../wire/value.ts'
-import type { AggregateFunction, Condition, Item, TableName } from './clauses.ts'
-import type { Operand } from './operands.ts'
+import type { Column, ColumnType, RowsAnswer } from '../wire/answers.ts'
+import type { Row, Value } from '../wire/values.ts'
+import type { AggregateFunction, Clauses, Item, TableName } from './clauses.ts'
 import { columnIn, fittingRows, lockRows, snapshotView, tableOf, uncommittedView } from './table-access.ts'
 
-/** A `SELECT`. */
-export interface Select {
-  readonly items: readonly Item[]
-  /** Undefined: it computes values and reads no table. */
-  readonly table: TableName | undefined
-  readonly conditions: readonly Condition[]
-  readonly orderBy: { readonly column: string; readonly isDescending: boolean } | undefined
-  readonly limit: Operand | undefined
-  /** `FOR UPDATE` or `LOCK IN SHARE MODE`: the locks of its rows that it takes. */
-  readonly lock: LockMode | undefined
-}
-
-/** Runs a `SELECT`. */
-export async function select(execution: Execution, statement: Select): Promise<RowsAnswer> {
+/** `SELECT`: reads a table, or computes values when there is none. */
+export async function select(
+  execution: Execution,
+  clauses: Clauses,
+  name: TableName | undefined,
+): Promise<RowsAnswer> {
   await waitForCluster(execution)
   const values = new Map<Item, Value>()
-  for (const item of statement.items) {
+  for (const item of clauses.items) {
     if (item.kind === 'value') values.set(item, await item.operand.value(execution))
   }
-  if (statement.table === undefined) return answerOf(outputsOf(statement.items, values, undefined), [[]])
-  const table = tableOf(execution.session, statement.table)
-  const outputs = outputsOf(statement.items, values, table)
+  if (name === undefined) return answerOf(outputsOf(clauses.items, values, undefined), [[]])
+  const table = tableOf(execution.session, name)
+  const outputs = outputsOf(clauses.items, values, table)
   return inTransaction(execution.session, async (transaction) => {
-    const rows = await readRows(execution, { table, transaction }, statement)
-    const sorted = sortedRows(rows, table, statement.orderBy)
-    const limit = statement.limit?.value(execution)
-    return answerOf(outputs, limit === undefined ? sorted : sorted.slice(0, Number(limit)))
+    const rows = sortedRows(await readRows(execution, { table, transaction }, clauses), table, clauses)
+    const limit = clauses.value?.value(execution)
+    return answerOf(outputs, limit === undefined ? rows : rows.slice(0, Number(limit)))
   })
 }
 
@@ -52,11 +40,12 @@ async function waitForCluster({ session, signal }: Execution): Promise<void> {
 async function readRows(
   execution: Execution,
   { table, transaction }: { readonly table: Table; readonly transaction: Transaction },
-  { conditions, lock }: Select,
+  { conditions, has }: Clauses,
 ): Promise<readonly Row[]> {
   const { session } = execution
-  if (lock !== undefined) {
-    const locked = await lockRows(execution, { table, transaction, mode: lock }, conditions)
+  if (has('FOR UPDATE') || has('LOCK IN SHARE MODE')) {
+    const mode = has('FOR UPDATE') ? 'update' : 'share'
+    const locked = await lockRows(execution, { table, transaction, mode }, conditions)
     return locked.map(([, row]) => row)
   }
   const view =
@@ -66,10 +55,10 @@ async function readRows(
   return fittingRows(execution, { table, view }, conditions).map(([, row]) => row)
 }
 
-function sortedRows(rows: readonly Row[], table: Table, orderBy: Select['orderBy']): readonly Row[] {
-  if (orderBy === undefined) return rows
-  const index = columnIn(table.columns, orderBy.column, 'ORDER BY')
-  const sign = orderBy.isDescending ? -1 : 1
+function sortedRows(rows: readonly Row[], table: Table, { text, has }: Clauses): readonly Row[] {
+  if (text('column') === '') return rows
+  const index = columnIn(table.columns, text('column'), 'ORDER BY')
+  const sign = has('DESC') ? -1 : 1
   return rows.toSorted((a, b) => sign * (compare(a[index] ?? null, b[index] ?? null) ?? 0))
 }
 

@@ -1,13 +1,11 @@
 import { serverError } from '../engine/errors.ts'
 import type { Values } from '../engine/membership.ts'
 import type { Execution, Session } from '../engine/session.ts'
-import type { TableDefinition } from '../engine/store.ts'
 import { type Access, commit } from '../engine/transaction.ts'
 import { isLike } from '../engine/values.ts'
-import { type OkAnswer, okAnswer, type RowsAnswer } from '../wire/answer.ts'
-import type { Column } from '../wire/column.ts'
-import type { Row, Value } from '../wire/value.ts'
-import type { Condition, Setting, TableName } from './clauses.ts'
+import { type Column, type OkAnswer, okAnswer, type RowsAnswer } from '../wire/answers.ts'
+import type { Row, Value } from '../wire/values.ts'
+import type { Clauses, Setting, TableName } from './clauses.ts'
 import type { Operand } from './operands.ts'
 import { filterOf, tableOf } from './table-access.ts'
 
@@ -17,41 +15,31 @@ function done(session: Session, result: Partial<OkAnswer> = {}): OkAnswer {
 }
 
 /** `CREATE TABLE`. Like every definition it commits the open transaction first, as the server does. */
-export async function createTable(
-  { session }: Execution,
-  name: TableName,
-  { definition, isLenient }: { readonly definition: TableDefinition; readonly isLenient: boolean },
-): Promise<OkAnswer> {
+export async function createTable({ session }: Execution, clauses: Clauses): Promise<OkAnswer> {
   await commit(session)
-  const schema = schemaOf(session, name)
-  if (session.server.store.table(schema, name.name) === undefined) {
-    session.server.store.create(schema, name.name, definition)
-    return done(session)
-  }
-  if (isLenient) return done(session, { warnings: 1 })
-  throw serverError('tableExists', name.name)
+  const [{ store }, { name }] = [session.server, clauses.table]
+  const schema = schemaOf(session, clauses.table)
+  const exists = store.table(schema, name) !== undefined
+  if (exists && !clauses.has('IF NOT EXISTS')) throw serverError('tableExists', name)
+  if (!exists) store.create(schema, name, clauses.definition)
+  return done(session, { warnings: exists ? 1 : 0 })
 }
 
 /** `DROP TABLE`. */
-export async function dropTable(
-  { session }: Execution,
-  name: TableName,
-  isLenient: boolean,
-): Promise<OkAnswer> {
+export async function dropTable({ session }: Execution, clauses: Clauses): Promise<OkAnswer> {
   await commit(session)
-  const schema = schemaOf(session, name)
-  if (session.server.store.table(schema, name.name) !== undefined) {
-    session.server.store.drop(schema, name.name)
-    return done(session)
-  }
-  if (isLenient) return done(session, { warnings: 1 })
-  throw serverError('unknownTable', `${schema}.${name.name}`)
+  const [{ store }, { name }] = [session.server, clauses.table]
+  const schema = schemaOf(session, clauses.table)
+  const exists = store.table(schema, name) !== undefined
+  if (!exists && !clauses.has('IF EXISTS')) throw serverError('unknownTable', `${schema}.${name}`)
+  store.drop(schema, name)
+  return done(session, { warnings: exists ? 0 : 1 })
 }
 
 /** `TRUNCATE TABLE`. */
-export async function truncateTable({ session }: Execution, name: TableName): Promise<OkAnswer> {
+export async function truncateTable({ session }: Execution, clauses: Clauses): Promise<OkAnswer> {
   await commit(session)
-  const table = tableOf(session, name)
+  const table = tableOf(session, clauses.table)
   const transaction = session.begin('read-write')
   for (const key of table.keys()) transaction.put(table, key, undefined)
   await commit(session)
@@ -140,8 +128,8 @@ function settingValue(execution: Execution, name: string, operand: Operand | und
 }
 
 /** `KILL`: ends the statement or the connection of a session. */
-export function kill(execution: Execution, what: 'query' | 'connection', id: Operand): OkAnswer {
-  const wanted = Number(id.value(execution))
+export function kill(execution: Execution, what: 'query' | 'connection', id: Operand | undefined): OkAnswer {
+  const wanted = Number(id?.value(execution))
   const victim = [...execution.session.server.sessions].find((session) => session.id === wanted)
   if (victim === undefined) throw serverError('unknownThread', wanted)
   if (what === 'query') victim.interrupt(serverError('interrupted'))
@@ -153,7 +141,7 @@ export function kill(execution: Execution, what: 'query' | 'connection', id: Ope
 export function showValues(
   execution: Execution,
   what: 'status' | 'variables',
-  { like, conditions }: { readonly like: Operand | undefined; readonly conditions: readonly Condition[] },
+  { value: like, conditions }: Clauses,
 ): RowsAnswer {
   const { session } = execution
   const values = what === 'status' ? session.server.statusValues : variablesOf(session)

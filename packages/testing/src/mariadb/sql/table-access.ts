@@ -5,7 +5,7 @@ import type { Execution, Session } from '../engine/session.ts'
 import { indexOfColumn, type Table } from '../engine/store.ts'
 import type { Transaction } from '../engine/transaction.ts'
 import { coerced, compare, keyOf, numberOf } from '../engine/values.ts'
-import type { Row } from '../wire/value.ts'
+import type { Row } from '../wire/values.ts'
 import type { Condition, TableName } from './clauses.ts'
 
 /** The part of a statement that a message about a column names, in the words of the server. */

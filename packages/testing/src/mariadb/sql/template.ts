@@ -1,5 +1,5 @@
 import { exactNumber } from '../engine/values.ts'
-import type { Row, Value } from '../wire/value.ts'
+import type { Row, Value } from '../wire/values.ts'
 
 /** A statement whose literals are replaced by `:0`, `:1` and so on: what is left are words, names and punctuation. */
 export interface Template {

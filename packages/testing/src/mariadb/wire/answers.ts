@@ -1,18 +1,9 @@
-import {
-  type Answer,
-  type ErrorAnswer,
-  type OkAnswer,
-  okAnswer,
-  type RowsAnswer,
-  type Tracked,
-} from './answer.ts'
-import { ByteWriter } from './byte-writer.ts'
-import { encodeColumn } from './column.ts'
-import { capability, statusFlag } from './flags.ts'
-import { encodeBinaryRow, encodeTextRow } from './rows.ts'
+import { capability, statusFlag } from './handshake.ts'
+import { ByteWriter } from './packets.ts'
+import { encodeDatetime, type Row, textOf, type Value } from './values.ts'
 
 /** How an answer is put into packets. */
-export interface Encoding {
+interface Encoding {
   /** What client and server have agreed on. */
   readonly capabilities: bigint
   /** The bits of {@link statusFlag} that go with it. */
@@ -43,7 +34,7 @@ export function encodeError({ errno, sqlState, message }: ErrorAnswer): Buffer {
 }
 
 /** The end of a list of columns for clients that still expect one. */
-export function encodeEof(status: number): Buffer {
+function encodeEof(status: number): Buffer {
   return new ByteWriter().octet(eofMark).short(0).short(status).take()
 }
 
@@ -78,4 +69,194 @@ function encodeRows({ columns, rows }: RowsAnswer, encoding: Encoding): readonly
     ...rows.map((row) => (encoding.rows === 'text' ? encodeTextRow(row) : encodeBinaryRow(row, columns))),
     end,
   ]
+}
+
+/** What a server says to a command: it is done, here is what you asked for, or no. */
+export type Answer = OkAnswer | RowsAnswer | ErrorAnswer
+
+/** The command is done. */
+export interface OkAnswer {
+  readonly kind: 'ok'
+  readonly affectedRows: number
+  /** The first value that an `AUTO_INCREMENT` gave, or 0. */
+  readonly insertId: number
+  /** How many warnings the server would list. */
+  readonly warnings: number
+  /** What has changed in the session, told to clients that asked for it. */
+  readonly tracked: readonly Tracked[]
+}
+
+/** A result. */
+export interface RowsAnswer {
+  readonly kind: 'rows'
+  readonly columns: readonly Column[]
+  readonly rows: readonly Row[]
+}
+
+/** A refusal, in the words of the server. */
+export interface ErrorAnswer {
+  readonly kind: 'error'
+  readonly errno: number
+  /** Undefined: the error has none, as one that comes before the greeting. */
+  readonly sqlState: string | undefined
+  readonly message: string
+}
+
+/** A change of the session that an answer carries along. */
+export type Tracked =
+  | { readonly kind: 'variable'; readonly name: string; readonly value: string }
+  | { readonly kind: 'schema'; readonly name: string }
+
+/** The answer to a command that changed nothing. */
+export const okAnswer: OkAnswer = { kind: 'ok', affectedRows: 0, insertId: 0, warnings: 0, tracked: [] }
+
+const nullMark = 0xfb
+
+/** A row as the answer to `COM_QUERY` carries it: every value as text. */
+function encodeTextRow(row: Row): Buffer {
+  const writer = new ByteWriter()
+  for (const value of row) {
+    if (value === null) writer.octet(nullMark)
+    else writer.sized(textOf(value))
+  }
+  return writer.take()
+}
+
+// The null bitmap of a row begins with two bits that are not used.
+const bitmapOffset = 2
+
+/** A row as the answer to `COM_STMT_EXECUTE` carries it: a bitmap of nulls, and the others in binary. */
+function encodeBinaryRow(row: Row, columns: readonly Column[]): Buffer {
+  const bitmap = Buffer.alloc(Math.floor((columns.length + 7 + bitmapOffset) / 8))
+  const writer = new ByteWriter().octet(0).raw(bitmap)
+  for (const [i, column] of columns.entries()) {
+    const value = row[i] ?? null
+    const bit = i + bitmapOffset
+    if (value === null) bitmap[bit >> 3] = (bitmap[bit >> 3] ?? 0) | (1 << (bit & 7))
+    else writeBinary(writer, value, column)
+  }
+  return writer.take()
+}
+
+function writeBinary(writer: ByteWriter, value: Exclude<Value, null>, { type }: Column): void {
+  switch (type) {
+    case 'int':
+      writer.long(Number(value))
+      return
+    case 'bigint':
+      writer.longlong(BigInt(String(value)))
+      return
+    case 'double':
+      writer.double(Number(value))
+      return
+    case 'datetime':
+      writer.sized(encodeDatetime(String(value)))
+      return
+    case 'null':
+    case 'decimal':
+    case 'text':
+    case 'blob':
+    case 'binary':
+    case 'char':
+      writer.sized(textOf(value))
+  }
+}
+
+/** What a client is told of a statement that was prepared. */
+interface PreparedAnswer {
+  readonly statement: number
+  readonly parameters: number
+  readonly columns: readonly Column[]
+}
+
+/** The payloads of the answer to `COM_STMT_PREPARE`. */
+export function encodePrepared(answer: PreparedAnswer, encoding: Encoding): readonly Buffer[] {
+  const { statement, parameters, columns } = answer
+  const head = new ByteWriter()
+    .octet(0)
+    .long(statement)
+    .short(columns.length)
+    .short(parameters)
+    .zeros(3)
+    .take()
+  const unknown: Column = { name: '?', type: 'text' }
+  return [
+    head,
+    ...encodeColumns(
+      Array.from({ length: parameters }, () => unknown),
+      encoding,
+    ),
+    ...encodeColumns(columns, encoding),
+  ]
+}
+
+function encodeColumns(columns: readonly Column[], { capabilities, status }: Encoding): readonly Buffer[] {
+  if (columns.length === 0) return []
+  const hasExtendedMetadata = (capabilities & capability.extendedMetadata) !== 0n
+  const definitions = columns.map((column) => encodeColumn(column, hasExtendedMetadata))
+  return (capabilities & capability.deprecateEof) === 0n ? [...definitions, encodeEof(status)] : definitions
+}
+
+/** What a column of a result holds, as far as a client can tell. */
+export type ColumnType =
+  | 'int'
+  | 'bigint'
+  | 'double'
+  | 'decimal'
+  | 'datetime'
+  | 'null'
+  | 'text'
+  | 'blob'
+  | 'binary'
+  | 'char'
+
+/** One column of a result. */
+export interface Column {
+  readonly name: string
+  readonly type: ColumnType
+  /** The table that it is read from. Default: none, it is computed. */
+  readonly table?: string
+}
+
+const utf8mb4 = 45
+const binary = 63
+
+// The protocol's numbers of the types, their character sets and how many characters a client may reserve.
+const columnTypes: Readonly<Record<ColumnType, { code: number; charset: number; length: number }>> = {
+  int: { code: 3, charset: binary, length: 11 },
+  bigint: { code: 8, charset: binary, length: 21 },
+  double: { code: 5, charset: binary, length: 23 },
+  decimal: { code: 246, charset: binary, length: 33 },
+  datetime: { code: 12, charset: binary, length: 19 },
+  null: { code: 6, charset: binary, length: 0 },
+  text: { code: 253, charset: utf8mb4, length: 1_020 },
+  char: { code: 254, charset: utf8mb4, length: 4 },
+  binary: { code: 253, charset: binary, length: 64 },
+  blob: { code: 252, charset: binary, length: 65_535 },
+}
+
+// The decimals of a double whose number of digits is not fixed.
+const anyDecimals = 31
+const fixedFieldsBytes = 12
+
+/** The definition of a column as a payload. */
+function encodeColumn(column: Column, hasExtendedMetadata: boolean): Buffer {
+  const { code, charset, length } = columnTypes[column.type]
+  const writer = new ByteWriter()
+    .sized('def')
+    .sized('')
+    .sized(column.table ?? '')
+    .sized(column.table ?? '')
+  writer.sized(column.name).sized(column.table === undefined ? '' : column.name)
+  if (hasExtendedMetadata) writer.length(0)
+  writer
+    .length(fixedFieldsBytes)
+    .short(charset)
+    .long(length)
+    .octet(code)
+    .short(charset === binary ? 128 : 0)
+  return writer
+    .octet(column.type === 'double' ? anyDecimals : 0)
+    .zeros(2)
+    .take()
 }

@@ -1,25 +1,28 @@
-import type { Duplex } from 'node:stream'
+import { Duplex } from 'node:stream'
 import type { Clock, Endpoint } from '@ha/core'
 import { type Deferred, deferred } from '@ha/core/driver'
-import { ListeningPort, memorySocketPair, type ServerSocket } from '../../server/sockets.ts'
-import { refusedSocket } from '../conversation/refused-socket.ts'
-import type { Users } from '../conversation/users.ts'
-import type { Values } from '../engine/membership.ts'
+import {
+  connectionRefused,
+  ListeningPort,
+  memorySocketPair,
+  type ServerSocket,
+} from '../../server/sockets.ts'
+import type { CommandLog } from '../command-log.ts'
+import type { Users } from '../connection/connection.ts'
+import { ServerConnection } from '../connection/connection.ts'
+import type { Peer, ReplicationGroup, Values } from '../engine/membership.ts'
 import { Server } from '../engine/server.ts'
 import type { Store } from '../engine/store.ts'
-import type { CommandScript } from '../script/plan.ts'
-import type { Bond, Peer } from './bond.ts'
-import type { CommandLog } from './command-log.ts'
-import { Line } from './line.ts'
+import type { CommandScript } from '../rules.ts'
 
 /** How a node is. */
 export type NodeState = State['kind']
 
 /** What a node needs from its cluster. */
-export interface NodeEnds {
+export interface NodeDeps {
   readonly clock: Clock
   readonly store: Store
-  readonly bond: Bond
+  readonly bond: ReplicationGroup
   readonly users: Users
   readonly script: CommandScript
   readonly log: CommandLog
@@ -46,16 +49,16 @@ export class FakeNode {
   readonly host = '127.0.0.1'
   /** How much later than the primary a replica gets what is committed. */
   lagMs = 0
-  readonly #ends: NodeEnds
+  readonly #ends: NodeDeps
   readonly #peer: Peer
   readonly #port: ListeningPort | undefined
-  readonly #lines = new Set<Line>()
+  readonly #lines = new Set<ServerConnection>()
   #accepted = 0
   #values: Values = {}
   #isIsolated = false
   #state: State = { kind: 'down' }
 
-  constructor(number: number, ends: NodeEnds) {
+  constructor(number: number, ends: NodeDeps) {
     this.number = number
     this.#ends = ends
     this.#port = ends.listens ? new ListeningPort(this.host, (socket) => this.#accept(socket)) : undefined
@@ -140,7 +143,7 @@ export class FakeNode {
     const state = this.#state
     if (state.kind !== 'paused') return
     this.#state = { kind: 'running', server: state.server }
-    if (!this.#isIsolated) this.#ends.bond.back(this.#peer)
+    if (!this.#isIsolated) this.#ends.bond.returned(this.#peer)
     this.#forEachLine((line) => line.thaw())
     state.resumed.resolve()
   }
@@ -156,7 +159,7 @@ export class FakeNode {
   recover(): void {
     if (!this.#isIsolated) return
     this.#isIsolated = false
-    if (this.#state.kind === 'running') this.#ends.bond.back(this.#peer)
+    if (this.#state.kind === 'running') this.#ends.bond.returned(this.#peer)
   }
 
   /** Lets `SHOW STATUS`, `SHOW VARIABLES` and `@@` say something else, and the node act by it; names in lower case. */
@@ -205,7 +208,7 @@ export class FakeNode {
     const connection = nextConnection()
     const connectionId = ++this.#accepted
     const onClosed = (): boolean => this.#lines.delete(line)
-    const line: Line = new Line(socket, {
+    const line: ServerConnection = new ServerConnection(socket, {
       node: this.number,
       connection,
       connectionId,
@@ -226,7 +229,7 @@ export class FakeNode {
     while (this.#state.kind === 'paused') await this.#state.resumed.promise
   }
 
-  #forEachLine(act: (line: Line) => void): void {
+  #forEachLine(act: (line: ServerConnection) => void): void {
     for (const line of [...this.#lines]) act(line)
   }
 
@@ -241,4 +244,12 @@ export class FakeNode {
     leave()
     await closed
   }
+}
+
+/** The client's end of a connection that nobody accepts. */
+function refusedSocket(address: string): Duplex {
+  const stream = new Duplex({ read: () => undefined })
+  const error = connectionRefused(address)
+  setImmediate(() => stream.destroy(error))
+  return stream
 }

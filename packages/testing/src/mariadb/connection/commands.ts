@@ -1,26 +1,22 @@
 import { ServerError, serverError } from '../engine/errors.ts'
 import type { Session } from '../engine/session.ts'
-import { execute } from '../sql/execute.ts'
+import { execute, parameterCount } from '../sql/execute.ts'
 import { useSchema } from '../sql/session-statements.ts'
-import { type Answer, okAnswer } from '../wire/answer.ts'
-import { encodeAnswer } from '../wire/answers.ts'
-import type { Command } from '../wire/command.ts'
-import { decodeBulk, decodeParameters } from '../wire/parameters.ts'
-import { encodePrepared } from '../wire/prepared.ts'
-import type { Row } from '../wire/value.ts'
-import { expectedBy, type Statements } from './statements.ts'
+import { type Answer, encodeAnswer, encodePrepared, okAnswer } from '../wire/answers.ts'
+import { type Command, decodeBulk, decodeParameters, type Expected } from '../wire/commands.ts'
+import type { Row } from '../wire/values.ts'
 
 /** Whose command it is. */
-export interface Performer {
+export interface CommandContext {
   readonly session: Session
-  readonly statements: Statements
+  readonly statements: PreparedStatements
   readonly capabilities: bigint
   /** Lets the connection be another user; refuses one whose proof is wrong. */
   readonly changeUser: (body: Buffer) => void
 }
 
 /** What is said to a command, as payloads; nothing for one that is not answered. */
-export async function perform(by: Performer, command: Command): Promise<readonly Buffer[]> {
+export async function runCommand(by: CommandContext, command: Command): Promise<readonly Buffer[]> {
   try {
     return await dispatch(by, command)
   } catch (error) {
@@ -31,14 +27,14 @@ export async function perform(by: Performer, command: Command): Promise<readonly
 
 /** An answer as the client of this command reads it. */
 export function encoded(
-  { session, capabilities }: Pick<Performer, 'session' | 'capabilities'>,
+  { session, capabilities }: Pick<CommandContext, 'session' | 'capabilities'>,
   answer: Answer,
   rows: 'text' | 'binary',
 ): readonly Buffer[] {
   return encodeAnswer(answer, { capabilities, status: session.status, rows })
 }
 
-async function dispatch(by: Performer, command: Command): Promise<readonly Buffer[]> {
+async function dispatch(by: CommandContext, command: Command): Promise<readonly Buffer[]> {
   const { session, statements } = by
   switch (command.name) {
     case 'query':
@@ -81,7 +77,7 @@ async function dispatch(by: Performer, command: Command): Promise<readonly Buffe
   }
 }
 
-function prepare(by: Performer, sql: string): readonly Buffer[] {
+function prepare(by: CommandContext, sql: string): readonly Buffer[] {
   const { id, parameters } = by.statements.add(sql)
   // The columns come with each result: a server may say none here, as it does for what returns none.
   const answer = { statement: id, parameters, columns: [] }
@@ -90,7 +86,10 @@ function prepare(by: Performer, sql: string): readonly Buffer[] {
 
 type Execution = Extract<Command, { readonly statement: number; readonly body: Buffer }>
 
-async function executePrepared(by: Performer, { statement, body }: Execution): Promise<readonly Buffer[]> {
+async function executePrepared(
+  by: CommandContext,
+  { statement, body }: Execution,
+): Promise<readonly Buffer[]> {
   const prepared = by.statements.get(statement)
   const { values, types } = decodeParameters(body, expectedBy(prepared))
   prepared.types = types
@@ -98,7 +97,7 @@ async function executePrepared(by: Performer, { statement, body }: Execution): P
   return encoded(by, await execute(by.session, prepared.sql, values), 'binary')
 }
 
-async function executeBulk(by: Performer, { statement, body }: Execution): Promise<readonly Buffer[]> {
+async function executeBulk(by: CommandContext, { statement, body }: Execution): Promise<readonly Buffer[]> {
   const prepared = by.statements.get(statement)
   const answer = await executeAll(by.session, prepared.sql, decodeBulk(body, prepared.parameters))
   return encoded(by, answer, 'binary')
@@ -120,8 +119,61 @@ async function executeAll(session: Session, sql: string, rows: readonly Row[]): 
   return committed.kind === 'error' ? committed : all
 }
 
-function keepLongData(by: Performer, command: Extract<Command, { name: 'send-long-data' }>): void {
+function keepLongData(by: CommandContext, command: Extract<Command, { name: 'send-long-data' }>): void {
   const longData = by.statements.find(command.statement)?.longData
   const before = longData?.get(command.index) ?? Buffer.alloc(0)
   longData?.set(command.index, Buffer.concat([before, command.bytes]))
+}
+
+/** A statement that was prepared. */
+interface PreparedStatement {
+  readonly id: number
+  readonly sql: string
+  readonly parameters: number
+  types: readonly number[]
+  longData: Map<number, Buffer>
+}
+
+// The client means whatever it has prepared last, before it knows its number.
+const lastPrepared = 0xffff_ffff
+
+/** The prepared statements of one connection. */
+export class PreparedStatements {
+  readonly #prepared = new Map<number, PreparedStatement>()
+  #lastId = 0
+  #last: number | undefined
+
+  /** Keeps a statement, also one that fits no shape: a rule may answer it. */
+  add(sql: string): PreparedStatement {
+    const id = ++this.#lastId
+    const prepared = { id, sql, parameters: parameterCount(sql), types: [], longData: new Map() }
+    this.#prepared.set(id, prepared)
+    this.#last = id
+    return prepared
+  }
+
+  /** The statement of that number; refuses when there is none. */
+  get(id: number): PreparedStatement {
+    const prepared = this.find(id)
+    if (prepared !== undefined) return prepared
+    throw serverError('unknownPrepared', id)
+  }
+
+  find(id: number): PreparedStatement | undefined {
+    return this.#prepared.get(id === lastPrepared ? (this.#last ?? 0) : id)
+  }
+
+  remove(id: number): void {
+    this.#prepared.delete(id)
+  }
+
+  clear(): void {
+    this.#prepared.clear()
+    this.#last = undefined
+  }
+}
+
+/** What an execution of a statement is read against. */
+function expectedBy({ parameters, types, longData }: PreparedStatement): Expected {
+  return { count: parameters, types, longData }
 }

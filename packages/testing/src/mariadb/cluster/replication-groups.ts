@@ -1,12 +1,11 @@
 import type { Clock } from '@ha/core'
 import { type Deferred, deferred } from '@ha/core/driver'
 import { serverError } from '../engine/errors.ts'
-import type { Committer, Membership, Values } from '../engine/membership.ts'
+import type { Committer, Membership, Peer, ReplicationGroup, Values } from '../engine/membership.ts'
 import type { Changes, Store } from '../engine/store.ts'
-import type { Bond, Peer } from './bond.ts'
 
-/** What a {@link Galera} is made of. */
-export interface GaleraEnds {
+/** What a {@link GaleraGroup} is made of. */
+interface GaleraDeps {
   readonly clock: Clock
   readonly store: Store
   /** From the loss of a node to the view without it: commits on the others hang so long. */
@@ -15,7 +14,7 @@ export interface GaleraEnds {
   readonly rejoinMs: number
 }
 
-type Reach =
+type PeerState =
   | 'heard'
   /** Nothing comes from it. */
   | 'lost'
@@ -28,9 +27,9 @@ type Reach =
 const stateUuid = '6b1f0000-0000-11f1-8000-000000000001'
 
 /** The group of a Galera cluster: who belongs to it, whether it has quorum, and who wins when two change the same row. */
-export class Galera implements Bond {
-  readonly #ends: GaleraEnds
-  readonly #peers = new Map<Peer, Reach>()
+export class GaleraGroup implements ReplicationGroup {
+  readonly #ends: GaleraDeps
+  readonly #peers = new Map<Peer, PeerState>()
   // The members of the last view that had quorum, whether they are heard or not.
   #primary: ReadonlySet<Peer> = new Set()
   #hasQuorum = true
@@ -41,7 +40,7 @@ export class Galera implements Bond {
   readonly #rejoins: (() => void)[] = []
   #changed: Deferred<void> = deferred()
 
-  constructor(ends: GaleraEnds) {
+  constructor(ends: GaleraDeps) {
     this.#ends = ends
   }
 
@@ -72,7 +71,7 @@ export class Galera implements Bond {
     else this.#change ??= clock.after(viewChangeMs, () => this.#installView())
   }
 
-  back(peer: Peer): void {
+  returned(peer: Peer): void {
     if (this.#primary.has(peer)) {
       this.#peers.set(peer, 'heard')
       if (this.#change === undefined) this.#installView()
@@ -95,7 +94,7 @@ export class Galera implements Bond {
   }
 
   // Its clients and their transactions stay: only a node that takes a whole copy of the data drops them.
-  #become(peer: Peer, from: Reach, to: Reach): void {
+  #become(peer: Peer, from: PeerState, to: PeerState): void {
     if (this.#peers.get(peer) !== from) return
     this.#peers.set(peer, to)
     if (to === 'heard' && this.#change === undefined) this.#installView()
@@ -190,4 +189,90 @@ function memberState(isDesynced: boolean): Values {
   return isDesynced
     ? { wsrep_local_state: 2, wsrep_local_state_comment: 'Donor/Desynced' }
     : { wsrep_local_state: 4, wsrep_local_state_comment: 'Synced' }
+}
+
+/** What a {@link PrimaryWithReplicas} is made of. */
+interface ReplicationDeps {
+  readonly clock: Clock
+  readonly store: Store
+  /** How late a node is, in milliseconds. */
+  readonly lagMsOf: (peer: Peer) => number
+}
+
+/** A primary and its replicas: who is not `read_only` writes, and the others follow, each with its own lag. */
+export class PrimaryWithReplicas implements ReplicationGroup {
+  readonly #ends: ReplicationDeps
+  readonly #up = new Set<Peer>()
+  // Cancel what is still on its way.
+  readonly #deliveries: (() => void)[] = []
+  readonly #commits: { readonly seqno: number; readonly atMs: number }[] = []
+
+  constructor(ends: ReplicationDeps) {
+    this.#ends = ends
+  }
+
+  membershipOf(peer: Peer): Membership {
+    return {
+      commit: (changes) => Promise.resolve(this.#commit(peer, changes)),
+      status: () => ({}),
+      variables: () => ({}),
+      replica: () => this.#replica(peer),
+    }
+  }
+
+  started(peer: Peer): void {
+    this.returned(peer)
+  }
+
+  left(peer: Peer): void {
+    this.#up.delete(peer)
+  }
+
+  lost(peer: Peer): void {
+    this.#up.delete(peer)
+  }
+
+  returned(peer: Peer): void {
+    this.#up.add(peer)
+    peer.server?.applier.receive(this.#ends.store.seqno)
+  }
+
+  published(seqno: number): void {
+    for (const peer of this.#up) peer.server?.applier.receive(seqno)
+  }
+
+  end(): void {
+    for (const cancel of this.#deliveries) cancel()
+  }
+
+  #commit(by: Peer, changes: Changes): number {
+    const { clock, store, lagMsOf } = this.#ends
+    const seqno = store.commit(changes)
+    this.#commits.push({ seqno, atMs: clock.now() })
+    for (const peer of this.#up) {
+      const lagMs = peer === by ? 0 : lagMsOf(peer)
+      if (lagMs === 0) peer.server?.applier.receive(seqno)
+      else this.#deliveries.push(clock.after(lagMs, () => this.#deliver(peer, seqno)))
+    }
+    return seqno
+  }
+
+  #deliver(peer: Peer, seqno: number): void {
+    if (this.#up.has(peer)) peer.server?.applier.receive(seqno)
+  }
+
+  #replica({ server }: Peer): Values | undefined {
+    if (server?.variable('read_only') !== 'ON') return undefined
+    const { applied, isStopped } = server.applier
+    const missed = this.#commits.find((commit) => commit.seqno > applied)
+    const behindMs = missed === undefined ? 0 : this.#ends.clock.now() - missed.atMs
+    return {
+      Slave_IO_State: 'Waiting for master to send event',
+      Slave_IO_Running: 'Yes',
+      Slave_SQL_Running: isStopped ? 'No' : 'Yes',
+      Seconds_Behind_Master: isStopped ? null : Math.ceil(behindMs / 1_000),
+      Using_Gtid: 'Slave_Pos',
+      Gtid_IO_Pos: String(server.variable('gtid_current_pos')),
+    }
+  }
 }

@@ -1,5 +1,15 @@
-import { ByteReader } from './byte-reader.ts'
-import { ByteWriter } from './byte-writer.ts'
+import { ByteReader, ByteWriter } from './packets.ts'
+
+/** A value as a table holds it and a client sees it. Dates are text, such as `2026-01-31 12:00:00`. */
+export type Value = null | number | bigint | string | Buffer
+
+/** One row of a result, in the order of its columns. */
+export type Row = readonly Value[]
+
+/** The text of a value, as the text protocol sends it. */
+export function textOf(value: Exclude<Value, null>): string | Buffer {
+  return Buffer.isBuffer(value) ? value : String(value)
+}
 
 const pattern = /^(\d{1,4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6}))?)?$/
 

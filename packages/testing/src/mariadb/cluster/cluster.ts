@@ -3,26 +3,66 @@ import { type Clock, type Endpoint, HaError } from '@ha/core'
 import { sameEndpoint } from '@ha/core/driver'
 import { nodeByNumber } from '../../server/node-by-number.ts'
 import { Script } from '../../server/script.ts'
-import type { Membership } from '../engine/membership.ts'
+import { type CommandLog, commandLog } from '../command-log.ts'
+import type { Membership, ReplicationGroup } from '../engine/membership.ts'
 import { Server } from '../engine/server.ts'
 import { Session } from '../engine/session.ts'
 import { Store } from '../engine/store.ts'
-import { type CommandScript, commandGrammar } from '../script/plan.ts'
-import type { Rule } from '../script/rule.ts'
+import { type CommandScript, commandInterpreter, type Rule } from '../rules.ts'
 import { execute, isKnown } from '../sql/execute.ts'
-import type { Value } from '../wire/value.ts'
-import type { Bond } from './bond.ts'
-import { type CommandLog, commandLog } from './command-log.ts'
-import { FakeNode, type NodeEnds } from './fake-node.ts'
-import type { FakeServerOptions } from './options.ts'
+import type { Value } from '../wire/values.ts'
+import { FakeNode, type NodeDeps } from './node.ts'
+import {
+  type FakeGaleraOptions,
+  type FakeReplicationOptions,
+  type FakeServerOptions,
+  galeraOptions,
+  replicationOptions,
+  serverOptions,
+} from './options.ts'
+import { GaleraGroup, PrimaryWithReplicas } from './replication-groups.ts'
+
+/** Starts one fake MariaDB server in this process. */
+export function startFakeServer(options: FakeServerOptions = {}): Promise<FakeCluster> {
+  const resolved = serverOptions(options)
+  return startCluster({
+    nodes: 1,
+    options: resolved,
+    bond: (ends) => new PrimaryWithReplicas({ ...ends, lagMsOf: () => 0 }),
+    variables: () => ({}),
+  })
+}
+
+/** Starts fake servers that form a Galera cluster: each of them writes, and what one commits all have. */
+export function startFakeGalera(options: FakeGaleraOptions = {}): Promise<FakeCluster> {
+  const { nodes, viewChangeMs, rejoinMs, ...resolved } = galeraOptions(options)
+  return startCluster({
+    nodes,
+    options: resolved,
+    bond: (ends) => new GaleraGroup({ ...ends, viewChangeMs, rejoinMs }),
+    variables: () => ({ wsrep_on: 'ON', wsrep_cluster_name: 'fake' }),
+  })
+}
+
+/** Starts a fake primary, node 1, and its replicas, which are `read_only` and follow with the lag that they are given. */
+export async function startFakeReplication(options: FakeReplicationOptions = {}): Promise<FakeCluster> {
+  const { replicas, ...resolved } = replicationOptions(options)
+  const cluster: FakeCluster = await startCluster({
+    nodes: replicas + 1,
+    options: resolved,
+    bond: (ends) => new PrimaryWithReplicas({ ...ends, lagMsOf: (peer) => cluster.node(peer.number).lagMs }),
+    variables: (node) => ({ read_only: node === 1 ? 'OFF' : 'ON' }),
+  })
+  return cluster
+}
 
 /** What a cluster is made of. */
-export interface ClusterPlan {
+interface ClusterPlan {
   readonly nodes: number
   readonly options: Required<FakeServerOptions>
-  readonly bond: (ends: { readonly clock: Clock; readonly store: Store }) => Bond
+  readonly bond: (ends: { readonly clock: Clock; readonly store: Store }) => ReplicationGroup
   /** What makes this kind of node different. */
-  readonly variables: (node: number) => NodeEnds['variables']
+  readonly variables: (node: number) => NodeDeps['variables']
 }
 
 /** A row as a test looks at it. */
@@ -34,8 +74,8 @@ export class FakeCluster {
   readonly log: CommandLog
   readonly nodes: readonly FakeNode[]
   readonly #store: Store
-  readonly #bond: Bond
-  readonly #script: CommandScript = new Script(commandGrammar)
+  readonly #bond: ReplicationGroup
+  readonly #script: CommandScript = new Script(commandInterpreter)
   readonly #observer: Session
   #accepted = 0
 
@@ -134,7 +174,7 @@ export class FakeCluster {
 }
 
 /** Makes a cluster and starts its nodes, the first one first. */
-export async function startCluster(plan: ClusterPlan): Promise<FakeCluster> {
+async function startCluster(plan: ClusterPlan): Promise<FakeCluster> {
   const cluster = new FakeCluster(plan)
   for (const node of cluster.nodes) await node.start()
   return cluster
@@ -143,7 +183,7 @@ export async function startCluster(plan: ClusterPlan): Promise<FakeCluster> {
 function observerOf(
   clock: Clock,
   store: Store,
-  { bond, schema }: { readonly bond: Bond; readonly schema: string | undefined },
+  { bond, schema }: { readonly bond: ReplicationGroup; readonly schema: string | undefined },
 ): Session {
   const membership: Membership = {
     commit: (changes) => {

@@ -1,7 +1,7 @@
 import type { Clock } from '@ha/core'
-import { matchesText, type RequestOutcome, type TextPattern } from '../../server/rules.ts'
-import { type LogFormat, type Logged, TrafficLog } from '../../server/traffic-log.ts'
-import type { Deed } from '../script/rule.ts'
+import { matchesText, type RequestOutcome, type TextPattern } from '../server/rules.ts'
+import { type LogFormat, type Logged, TrafficLog } from '../server/traffic-log.ts'
+import type { ClientAction } from './rules.ts'
 
 /** One thing that a client did and that arrived wholly, or was cut short by a rule. */
 export interface LogEntry extends Logged {
@@ -9,7 +9,7 @@ export interface LogEntry extends Logged {
   readonly node: number
   /** The number of the connection, from 1, in the order in which the nodes together accepted them. */
   readonly connection: number
-  readonly command: Deed
+  readonly command: ClientAction
   /** The statement; of one that was prepared, when it is prepared and when it is executed. */
   readonly sql: string | undefined
   /** Whether the server did it, a rule answered it, or it was lost before the server looked at it. */
@@ -22,7 +22,7 @@ export type LogPattern = Partial<Pick<LogEntry, 'node' | 'connection' | 'command
 }
 
 /** What all clients did, in the order in which the nodes saw it. */
-export type CommandLog = TrafficLog<Sent, LogPattern, Deed>
+export type CommandLog = TrafficLog<Sent, LogPattern, ClientAction>
 
 /** A log in which nothing is noted yet. */
 export function commandLog(clock: Clock): CommandLog {
@@ -31,7 +31,7 @@ export function commandLog(clock: Clock): CommandLog {
 
 type Sent = Omit<LogEntry, keyof Logged>
 
-const reading: LogFormat<Sent, LogPattern, Deed> = {
+const reading: LogFormat<Sent, LogPattern, ClientAction> = {
   name: 'commands',
   operationOf: ({ command }) => command,
   isMatch: (pattern, sent) =>
