@@ -5,7 +5,7 @@
  */
 
 export { localhostCertificate } from '../server/localhost-certificate.ts'
-export type { ConnectionFilter, Side } from '../server/rules.ts'
+export type { ConnectionFilter, CutHow, Injection, Side } from '../server/rules.ts'
 export type { WhenByte } from '../server/script.ts'
 export type { Alarm } from './broker/broker.ts'
 export type { FakePermissions, FakeUser } from './broker/users.ts'
@@ -22,12 +22,10 @@ export type {
   ByteAct,
   ByteRule,
   ConfirmBatch,
-  CutHow,
   Ending,
   FrameAct,
   FramePosition,
   FrameRule,
-  Injection,
   PublishAct,
   Rule,
   WhenFrame,

@@ -1,10 +1,14 @@
 import { didYouMean } from '@ha/core/driver'
 import {
+  type ConnectionEnding,
   type ConnectionFilter,
   type ConnectionOrigin,
+  type CutHow,
   checkWhole,
+  type Injection,
   invalidRule,
   type Side,
+  type Wait,
 } from '../server/rules.ts'
 import type { MatchWindow, RuleInterpreter, Script, WhenByte } from '../server/script.ts'
 import { type Frame, type FrameName, frameName, plainFrameNames } from './wire/frames.ts'
@@ -30,10 +34,8 @@ export interface WhenFrame extends ConnectionFilter, MatchWindow {
 
 /** What a rule about frames does. Everything on the same channel waits behind a frame that waits. */
 export type FrameAct =
-  /** The frame is handled or sent so much later. */
-  | { readonly do: 'delay'; readonly delayMs: number }
-  /** The frame waits until the test says `cluster.release(name)`. */
-  | { readonly do: 'hold'; readonly until: string }
+  /** The frame is handled or sent later; of `hold`, when the test calls `cluster.release(until)`. */
+  | Wait
   /** The frame, with the message that it announces, is lost: never handled, never sent. */
   | { readonly do: 'drop' }
   /** The server refuses the channel instead of handling the frame. */
@@ -52,21 +54,8 @@ export interface FramePosition {
   readonly at?: 'before' | 'after'
 }
 
-/** The end of what a connection says. */
-export type Ending =
-  /** From here on the server reads nothing and says nothing, and the socket stays open. */
-  | { readonly do: 'silence' }
-  /** The socket ends: with an RST, or with a FIN. */
-  | { readonly do: 'cut'; readonly how: CutHow }
-
-/** How a socket is cut. */
-export type CutHow = 'reset' | 'end'
-
-/** Bytes that the server sends though the protocol does not ask for them. */
-export interface Injection {
-  readonly do: 'inject'
-  readonly bytes: Uint8Array
-}
+/** How a rule ends a connection. */
+export type Ending = ConnectionEnding<CutHow>
 
 /** What a rule about the client's `basic.publish` does with the message. */
 export type PublishAct =

@@ -66,6 +66,18 @@ export type ConnectionEnding<How extends CutKind> =
   /** The connection ends. */
   | { readonly do: 'cut'; readonly how: How }
 
+/** How a protocol's rules cut a connection that has no half-closed state: by an RST or by a FIN. */
+export type CutHow = Exclude<CutKind, 'half'>
+
+/** Bytes that the server sends although the protocol does not ask for them. */
+export interface Injection {
+  readonly do: 'inject'
+  readonly bytes: Uint8Array
+}
+
+/** What a rule about bytes can do; each protocol's rules have some of these. */
+export type ByteAct = ConnectionEnding<CutKind> | Injection
+
 /** A text as it is, or a pattern of texts. */
 export type TextPattern = string | RegExp
 
@@ -80,12 +92,16 @@ export function checkTextPattern(path: string, pattern: TextPattern | undefined)
     throw invalidRule(path, 'without the flags g and y')
 }
 
-/** What a rule does that lets something wait. Everything on the same connection waits behind it. */
-export type WaitAct =
-  /** The request is looked at, or its answer sent, so much later. */
-  | { readonly do: 'delay'; readonly delayMs: number; readonly at?: 'before' | 'answer' }
-  /** It waits until the test says `release(name)`. */
-  | { readonly do: 'hold'; readonly until: string; readonly at?: 'before' | 'answer' }
+/** A wait of so many milliseconds, or until the test calls `release(until)`. */
+export type Wait =
+  | { readonly do: 'delay'; readonly delayMs: number }
+  | { readonly do: 'hold'; readonly until: string }
+
+/**
+ * A rule's wait: before the server looks at the request, or before it sends the answer. Everything on the same
+ * connection waits behind it.
+ */
+export type WaitAct = Wait & { readonly at?: 'before' | 'answer' }
 
 /** What a plan waits for. */
 export interface PlannedWaits {

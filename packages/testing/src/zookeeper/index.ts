@@ -5,7 +5,7 @@
  */
 
 export { localhostCertificate } from '../server/localhost-certificate.ts'
-export type { ConnectionFilter, RequestOutcome, RequestPosition, Side } from '../server/rules.ts'
+export type { ConnectionFilter, CutHow, RequestOutcome, RequestPosition, Side } from '../server/rules.ts'
 export type { WhenByte } from '../server/script.ts'
 export type { Session } from './ensemble/consensus.ts'
 export { type FakeEnsemble, startFakeEnsemble, type ZnodeSnapshot } from './ensemble/ensemble.ts'
@@ -14,7 +14,6 @@ export type { FakeEnsembleOptions } from './ensemble/options.ts'
 export type { LogEntry, LogPattern, RequestLog } from './ensemble/request-log.ts'
 export type {
   ByteRule,
-  CutHow,
   Ending,
   Operation,
   RequestAct,

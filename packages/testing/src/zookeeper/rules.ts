@@ -3,7 +3,7 @@ import {
   type ConnectionEnding,
   type ConnectionFilter,
   type ConnectionOrigin,
-  type CutKind,
+  type CutHow,
   checkBytePosition,
   checkTextPattern,
   checkWhole,
@@ -56,8 +56,6 @@ export type RequestAct =
 /** The end of what a connection says. */
 export type Ending = ConnectionEnding<CutHow>
 
-/** How a connection is cut: by an RST or by a FIN. */
-export type CutHow = Exclude<CutKind, 'half'>
 
 /** What happens when a client does something. */
 export interface RequestPlan extends PlannedWaits {

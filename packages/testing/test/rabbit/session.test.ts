@@ -89,13 +89,16 @@ it('whatever a client says, a session answers or refuses and never falls over, a
       const broker = new Broker(new Map([['guest', { password: 'guest' }]]), ['/'], clock)
       const answers: MethodName[] = []
       const session: Session = new Session({
-        ...deaf,
         clock,
         broker,
-        send: (sent) => {
-          if (sent.kind === 'method') answers.push(sent.method.name)
-          if (sent.kind === 'method' && sent.method.name === 'channel.close')
-            left.unshift(reopening(sent.channel))
+        settings,
+        transport: {
+          ...deaf,
+          send: (sent) => {
+            if (sent.kind === 'method') answers.push(sent.method.name)
+            if (sent.kind === 'method' && sent.method.name === 'channel.close')
+              left.unshift(reopening(sent.channel))
+          },
         },
       })
       for (const greeting of greetings) session.accept(greeting, undefined)
@@ -124,14 +127,13 @@ const greetings: readonly Frame[] = [
 
 // Everything that a session needs and this test does not look at.
 const deaf = {
-  settings,
   allow: () => undefined,
   sentBytes: () => 0,
   receivedBytes: () => 0,
   pauseReading: () => undefined,
   resumeReading: () => undefined,
   end: () => undefined,
-  cut: () => undefined,
+  reset: () => undefined,
 }
 
 function opening(on: number): Frame {

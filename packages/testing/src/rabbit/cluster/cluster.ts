@@ -4,7 +4,7 @@ import { type Alarm, Broker } from '../broker/broker.ts'
 import { connectionException } from '../broker/exceptions.ts'
 import { type FrameScript, frameInterpreter, type Rule } from '../rules.ts'
 import type { Session } from '../session/session.ts'
-import { FrameLog } from './frame-log.ts'
+import { type FrameLog, frameLog } from './frame-log.ts'
 import { FakeNode } from './node.ts'
 import { type ClusterSettings, type FakeClusterOptions, resolveOptions } from './options.ts'
 
@@ -48,7 +48,7 @@ export class FakeCluster {
   constructor(settings: ClusterSettings) {
     const { clock, users, vhosts, downAfterMs, server } = settings
     this.#broker = new Broker(users, vhosts, clock)
-    this.log = new FrameLog(clock, settings.logEntries)
+    this.log = frameLog(clock, settings.logEntries)
     const deps = {
       clock,
       downAfterMs,

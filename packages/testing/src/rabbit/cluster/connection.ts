@@ -1,17 +1,17 @@
-import type { Socket } from 'node:net'
 import type { Clock } from '@ha/core'
 import { MalformedMessage } from '../../server/byte-cursor.ts'
 import type { Side } from '../../server/rules.ts'
+import { ScriptedPipe } from '../../server/scripted-pipe.ts'
+import type { ServerSocket } from '../../server/sockets.ts'
 import type { Broker } from '../broker/broker.ts'
 import { AmqpException, connectionException } from '../broker/exceptions.ts'
 import type { FramePlan, FrameScript, PlanStep, PublishAct } from '../rules.ts'
 import type { ServerSettings } from '../session/handshake.ts'
 import { Session } from '../session/session.ts'
 import { encodeFrame, type Frame, FrameReader } from '../wire/frames.ts'
-import type { FrameLog } from './frame-log.ts'
-import { Pipe } from './pipe.ts'
+import { type FrameLog, loggedFrame } from './frame-log.ts'
 
-/** What a line needs from its node. */
+/** What a connection needs from its node. */
 export interface BrokerConnectionDeps {
   readonly node: number
   readonly connection: number
@@ -27,52 +27,52 @@ export interface BrokerConnectionDeps {
 export class BrokerConnection {
   readonly session: Session
   readonly #deps: BrokerConnectionDeps
-  readonly #pipe: Pipe
-  readonly #reader = new FrameReader()
-  readonly #lanes = new Map<string, FrameQueue>()
-  // What a frozen node would have done: it does it when it thaws. Undefined while it is not frozen.
+  readonly #pipe: ScriptedPipe<Frame>
+  readonly #queues = new Map<string, FrameQueue>()
+  // What a frozen node would have done and does when it thaws; undefined while it is not frozen.
   #postponed: (() => void)[] | undefined
   #isGarbled = false
 
-  constructor(socket: Socket, deps: BrokerConnectionDeps) {
+  constructor(socket: ServerSocket, deps: BrokerConnectionDeps) {
     this.#deps = deps
     const { clock, broker, settings, script, node, connection } = deps
-    this.#pipe = new Pipe(socket, {
+    const reader = new FrameReader()
+    this.#pipe = new ScriptedPipe(socket, {
+      reader,
       stopIn: (from, position, length) => script.stopIn({ from, position, length, node, connection }),
-      onBytes: (bytes) => {
-        this.#reader.push(bytes)
-        this.#pull()
-      },
-      onReading: () => this.#pull(),
-      onGone: () => this.#gone(),
+      onInput: () => this.#takeFrames(),
+      onGone: () => this.#onGone(),
       onClosed: deps.onClosed,
+      lingers: true,
     })
     this.session = new Session({
       clock,
       broker,
       settings,
-      send: (frame) => this.#send(frame),
-      allow: (maxFrameBytes) => this.#reader.allow(maxFrameBytes),
-      sentBytes: () => (this.#postponed === undefined ? this.#pipe.sentBytes : undefined),
-      receivedBytes: () => (this.#pipe.isReading ? this.#pipe.receivedBytes : undefined),
-      pauseReading: () => this.#pipe.pause('alarm'),
-      resumeReading: () => this.#pipe.resume('alarm'),
-      end: () => this.#pipe.end(),
-      cut: () => this.#pipe.cut('reset'),
+      transport: {
+        send: (frame) => this.#route('server', frame),
+        allow: (maxFrameBytes) => reader.allow(maxFrameBytes),
+        sentBytes: () => (this.#postponed === undefined ? this.#pipe.sentBytes : undefined),
+        receivedBytes: () => (this.#pipe.isReading ? this.#pipe.receivedBytes : undefined),
+        pauseReading: () => this.#pipe.block(),
+        resumeReading: () => this.#pipe.unblock(),
+        end: () => this.#pipe.finish(),
+        reset: () => this.#pipe.end({ do: 'cut', how: 'reset' }),
+      },
     })
   }
 
-  /** From here on nothing is read and nothing is said, until {@link thaw}. */
+  /** Nothing is read and nothing is sent until {@link thaw}. */
   freeze(): void {
     this.#postponed = []
-    this.#pipe.pause('frozen')
+    this.#pipe.freeze()
   }
 
   thaw(): void {
     const postponed = this.#postponed ?? []
     this.#postponed = undefined
     for (const act of postponed) act()
-    this.#pipe.resume('frozen')
+    this.#pipe.thaw()
   }
 
   /** Ends the connection with an RST. */
@@ -80,53 +80,58 @@ export class BrokerConnection {
     this.#pipe.reset()
   }
 
-  #pull(): void {
-    while (this.#pipe.isReading && !this.#isGarbled) {
+  /** The network between client and node carries nothing until {@link heal}. */
+  partition(): void {
+    this.#pipe.partition()
+  }
+
+  heal(): void {
+    this.#pipe.heal()
+  }
+
+  #takeFrames(): void {
+    while (!this.#isGarbled) {
       const frame = this.#nextFrame()
       if (frame === undefined) return
-      this.#note('client', frame)
-      this.#through('client', frame)
+      this.#log('client', frame)
+      this.#route('client', frame)
     }
   }
 
   #nextFrame(): Frame | undefined {
     try {
-      return this.#reader.next()
+      return this.#pipe.take()
     } catch (error) {
       if (!(error instanceof MalformedMessage)) throw error
-      // Nobody knows where the next frame begins: what follows is not looked at.
+      // Where the next frame begins is unknown: what follows is not read.
       this.#isGarbled = true
       this.session.closeWith(connectionException('FRAME_ERROR', error.message), undefined)
       return undefined
     }
   }
 
-  #send(frame: Frame): void {
-    this.#through('server', frame)
+  #route(from: Side, frame: Frame): void {
+    const queue = this.#queueOf(from, frame.channel)
+    if (queue === undefined) this.#pass(from, frame, undefined)
+    else queue.push(frame)
   }
 
-  #through(from: Side, frame: Frame): void {
-    const lane = this.#laneOf(from, frame.channel)
-    if (lane === undefined) this.#pass(from, frame, undefined)
-    else lane.push(frame)
-  }
-
-  // Lanes are made when there is a script, and stay: a frame may not overtake one that waits.
-  #laneOf(from: Side, channel: number): FrameQueue | undefined {
+  // Queues are made when there is a script, and stay: a frame may not overtake one that waits.
+  #queueOf(from: Side, channel: number): FrameQueue | undefined {
     const { clock, script, node, connection } = this.#deps
-    if (script.isEmpty && this.#lanes.size === 0) return undefined
+    if (script.isEmpty && this.#queues.size === 0) return undefined
     const key = `${from} ${channel}`
-    const made = this.#lanes.get(key)
+    const made = this.#queues.get(key)
     if (made !== undefined || script.isEmpty) return made
-    const lane = new FrameQueue({
+    const queue = new FrameQueue({
       clock,
       planOf: (frame) => script.planOf({ from, frame, node, connection }),
       released: (name) => script.released(name),
       pass: (frame, publish) => this.#pass(from, frame, publish),
       act: (step, frame) => this.#act(step, frame),
     })
-    this.#lanes.set(key, lane)
-    return lane
+    this.#queues.set(key, queue)
+    return queue
   }
 
   #pass(from: Side, frame: Frame, publish: PublishAct | undefined): void {
@@ -143,13 +148,14 @@ export class BrokerConnection {
           this.session.closeWith(new AmqpException(step.scope, step.replyCode, step.replyText), frame)
           return
         case 'inject':
+          this.#pipe.cork()
           this.#pipe.inject(step.bytes)
           return
         case 'silence':
-          this.#pipe.silence()
+          this.#pipe.end({ do: 'silence' })
           return
         case 'cut':
-          this.#pipe.cut(step.how)
+          this.#pipe.end({ do: 'cut', how: step.how })
       }
     })
   }
@@ -161,17 +167,17 @@ export class BrokerConnection {
 
   #emit(frame: Frame): void {
     if (!this.#pipe.isOpen) return
-    this.#note('server', frame)
+    this.#log('server', frame)
+    this.#pipe.cork()
     for (const bytes of encodeFrame(frame)) this.#pipe.write(bytes)
   }
 
-  #note(from: Side, frame: Frame): void {
-    const { log, node, connection } = this.#deps
-    log.add({ from, node, connection }, frame)
+  #log(from: Side, frame: Frame): void {
+    this.#deps.log.add(loggedFrame(from, this.#deps, frame))
   }
 
-  #gone(): void {
-    for (const lane of this.#lanes.values()) lane.close()
+  #onGone(): void {
+    for (const queue of this.#queues.values()) queue.close()
     this.session.connectionLost()
   }
 }

@@ -1,5 +1,6 @@
-import { once } from 'node:events'
-import { createServer, type Server, type Socket } from 'node:net'
+import { formatEndpoint } from '@ha/core'
+import { Acceptor } from '../../server/acceptor.ts'
+import type { ServerSocket } from '../../server/sockets.ts'
 import { connectionException } from '../broker/exceptions.ts'
 import type { Session } from '../session/session.ts'
 import { BrokerConnection, type BrokerConnectionDeps } from './connection.ts'
@@ -20,16 +21,18 @@ export interface NodeDeps extends Omit<BrokerConnectionDeps, 'node' | 'connectio
 
 type State =
   | { readonly kind: 'down' }
-  | { readonly kind: 'running'; readonly server: Server }
+  | { readonly kind: 'running' }
   | {
       readonly kind: 'frozen'
-      readonly server: Server
       readonly cancelGiveUp: () => void
-      /** Whether the others take it for dead. */
+      /** Whether the other nodes consider it dead. */
       readonly isGivenUp: boolean
     }
 
-// How long a node that stops waits for its clients to say that they know.
+// The default port of AMQP.
+const memoryPort = 5_672
+
+// How long a node that stops waits for its clients to acknowledge the close.
 const stopGraceMs = 1_000
 
 /** One node of a {@link FakeCluster}: a listening socket on 127.0.0.1 that keeps its port for life. */
@@ -37,13 +40,17 @@ export class FakeNode {
   /** Its number, from 1. */
   readonly number: number
   readonly #deps: NodeDeps
-  readonly #lines = new Set<BrokerConnection>()
-  #port = 0
+  readonly #acceptor: Acceptor<BrokerConnection>
   #state: State = { kind: 'down' }
 
   constructor(number: number, deps: NodeDeps) {
     this.number = number
     this.#deps = deps
+    this.#acceptor = new Acceptor({
+      memoryPort,
+      listens: true,
+      newConnection: (socket, onClosed) => this.#newConnection(socket, onClosed),
+    })
   }
 
   /** How it is now. */
@@ -53,12 +60,12 @@ export class FakeNode {
 
   /** Its port, the same for life. */
   get port(): number {
-    return this.#port
+    return this.#acceptor.endpoint.port
   }
 
   /** Its address, such as `127.0.0.1:40001`. */
   get address(): string {
-    return `127.0.0.1:${this.#port}`
+    return formatEndpoint(this.#acceptor.endpoint)
   }
 
   /** Its address as a URL without a user, such as `amqp://127.0.0.1:40001`. */
@@ -69,18 +76,14 @@ export class FakeNode {
   /** Comes up on its old port. Does nothing when it is up. */
   async start(): Promise<void> {
     if (this.#state.kind !== 'down') return
-    const server = createServer((socket) => this.#accept(socket))
-    this.#state = { kind: 'running', server }
-    server.listen(this.#port, '127.0.0.1')
-    await once(server, 'listening')
-    const address = server.address()
-    if (address !== null && typeof address === 'object') this.#port = address.port
+    this.#state = { kind: 'running' }
+    await this.#acceptor.open()
   }
 
   /** Dies as a killed process does: every connection ends with an RST, and new ones are refused. */
   async kill(): Promise<void> {
     await this.#goDown(() => {
-      for (const line of this.#lines) line.reset()
+      for (const connection of this.#acceptor.connections) connection.reset()
     })
   }
 
@@ -91,12 +94,12 @@ export class FakeNode {
       'CONNECTION_FORCED',
       "broker forced connection closure with reason 'shutdown'",
     )
-    const lines = [...this.#lines]
+    const { connections } = this.#acceptor
     const cancel = this.#deps.clock.after(stopGraceMs, () => {
-      for (const line of lines) line.reset()
+      for (const connection of connections) connection.reset()
     })
     await this.#goDown(() => {
-      for (const line of lines) line.session.closeWith(stopping, undefined)
+      for (const connection of connections) connection.session.closeWith(stopping, undefined)
     })
     cancel()
   }
@@ -104,9 +107,9 @@ export class FakeNode {
   /** Falls silent as a stopped process does: connections open and stay open, nothing is read and nothing is said. */
   freeze(): void {
     if (this.#state.kind !== 'running') return
-    for (const line of this.#lines) line.freeze()
+    for (const connection of this.#acceptor.connections) connection.freeze()
     const cancelGiveUp = this.#deps.clock.after(this.#deps.downAfterMs, () => this.#giveUp())
-    this.#state = { ...this.#state, kind: 'frozen', cancelGiveUp, isGivenUp: false }
+    this.#state = { kind: 'frozen', cancelGiveUp, isGivenUp: false }
   }
 
   /** Goes on where it stopped; when the others have taken it for dead meanwhile, its connections end with an RST. */
@@ -114,43 +117,42 @@ export class FakeNode {
     const state = this.#state
     if (state.kind !== 'frozen') return
     state.cancelGiveUp()
-    this.#state = { kind: 'running', server: state.server }
-    for (const line of this.#lines) {
-      if (state.isGivenUp) line.reset()
-      else line.thaw()
+    this.#state = { kind: 'running' }
+    for (const connection of this.#acceptor.connections) {
+      if (state.isGivenUp) connection.reset()
+      else connection.thaw()
     }
   }
 
-  #accept(socket: Socket): void {
-    const connection = this.#deps.nextConnection()
-    const line: BrokerConnection = new BrokerConnection(socket, {
+  #newConnection(socket: ServerSocket, onClosed: () => void): BrokerConnection {
+    const number = this.#deps.nextConnection()
+    const connection = new BrokerConnection(socket, {
       ...this.#deps,
       node: this.number,
-      connection,
+      connection: number,
       onClosed: () => {
-        this.#lines.delete(line)
-        this.#deps.onClosed(connection)
+        onClosed()
+        this.#deps.onClosed(number)
       },
     })
-    this.#lines.add(line)
-    this.#deps.onOpened(connection, this.number, line.session)
-    if (this.#state.kind === 'frozen') line.freeze()
+    this.#deps.onOpened(number, this.number, connection.session)
+    if (this.#state.kind === 'frozen') connection.freeze()
+    return connection
   }
 
   #giveUp(): void {
     if (this.#state.kind !== 'frozen') return
     this.#state = { ...this.#state, isGivenUp: true }
-    for (const line of this.#lines) line.session.connectionLost()
+    for (const connection of this.#acceptor.connections) connection.session.connectionLost()
   }
 
-  // Nobody new comes in, those who are here leave, and what they held is back in its queues when the node is down.
+  // Refuses new connections, ends the open ones, and requeues what they held before the node counts as down.
   async #goDown(leave: () => void): Promise<void> {
     const state = this.#state
     if (state.kind === 'down') return
     if (state.kind === 'frozen') state.cancelGiveUp()
     this.#state = { kind: 'down' }
-    const closed = once(state.server, 'close')
-    state.server.close()
+    const closed = this.#acceptor.drain()
     leave()
     this.#deps.onDown()
     await closed

@@ -76,7 +76,7 @@ export class Session {
     if (state.kind !== 'running' || !state.isBlocked) return
     this.#state = { ...state, isBlocked: false }
     if (state.client.wantsBlockedNotify) this.#send({ name: 'connection.unblocked', fields: {} })
-    this.#deps.resumeReading()
+    this.#deps.transport.resumeReading()
   }
 
   /** The connection is gone: what it owned goes, what it held comes back. */
@@ -116,7 +116,7 @@ export class Session {
         return
       case 'foreign':
         // The answer to any other protocol is the one that would do.
-        this.#deps.send({ kind: 'protocol-header', channel: 0, bytes: protocolHeader })
+        this.#deps.transport.send({ kind: 'protocol-header', channel: 0, bytes: protocolHeader })
         this.#endAfter(0)
         return
       case 'failed':
@@ -126,9 +126,9 @@ export class Session {
   }
 
   #run({ client, vhost, agreed }: Extract<HandshakeResult, { kind: 'opened' }>): void {
-    const { clock, broker, settings, send } = this.#deps
+    const { clock, broker, settings, transport } = this.#deps
     const { channelMax, frameMax, heartbeat } = agreed
-    this.#deps.allow(frameMax)
+    transport.allow(frameMax)
     if (heartbeat > 0) this.#startHeartbeat(heartbeat * 1000)
     const channels = new Channels({
       context: {
@@ -142,7 +142,7 @@ export class Session {
       },
       channelMax,
       send: (channel, method, content) => {
-        for (const frame of framesOf(channel, method, content, frameMax)) send(frame)
+        for (const frame of framesOf(channel, method, content, frameMax)) transport.send(frame)
       },
       closeConnection: (exception, failingMethod) => this.#closeConnection(exception, failingMethod),
     })
@@ -179,14 +179,14 @@ export class Session {
     const state = this.#state
     if (state.kind !== 'running') return
     this.#state = { ...state, isBlocked: true }
-    this.#deps.pauseReading()
+    this.#deps.transport.pauseReading()
     if (state.client.wantsBlockedNotify)
       this.#send({ name: 'connection.blocked', fields: { reason: `low on ${alarm}` } })
   }
 
   #whileClosing(frame: Frame): void {
     const name = frame.kind === 'method' ? frame.method.name : undefined
-    if (name === 'connection.close-ok') this.#deps.end()
+    if (name === 'connection.close-ok') this.#deps.transport.end()
     if (name === 'connection.close') this.#send({ name: 'connection.close-ok', fields: {} })
   }
 
@@ -212,18 +212,18 @@ export class Session {
   #endAfter(ms: number): void {
     this.#state = { kind: 'closing' }
     this.#cancelEnd()
-    this.#cancelEnd = this.#deps.clock.after(ms, () => this.#deps.end())
+    this.#cancelEnd = this.#deps.clock.after(ms, () => this.#deps.transport.end())
   }
 
   #startHeartbeat(intervalMs: number): void {
-    const { clock, sentBytes, receivedBytes, cut, send } = this.#deps
+    const { clock, transport } = this.#deps
     this.#heartbeat = new Heartbeat({
       clock,
       intervalMs,
-      sentBytes,
-      receivedBytes,
-      sendHeartbeat: () => send({ kind: 'heartbeat', channel: 0 }),
-      onDead: cut,
+      sentBytes: transport.sentBytes,
+      receivedBytes: transport.receivedBytes,
+      sendHeartbeat: () => transport.send({ kind: 'heartbeat', channel: 0 }),
+      onDead: transport.reset,
     })
     this.#heartbeat.start()
   }
@@ -236,7 +236,7 @@ export class Session {
   }
 
   #send(method: Method): void {
-    this.#deps.send({ kind: 'method', channel: 0, method })
+    this.#deps.transport.send({ kind: 'method', channel: 0, method })
   }
 }
 
@@ -244,24 +244,29 @@ function checkHeartbeatChannel(channel: number): void {
   if (channel !== 0) throw connectionException('UNEXPECTED_FRAME', 'type 8, all octets = <<>>')
 }
 
-/** What a session needs from the socket below it. */
-interface SessionDeps {
+/** What a session needs from its connection. */
+export interface SessionDeps {
   readonly clock: Clock
   readonly broker: Broker
   readonly settings: ServerSettings
+  readonly transport: SessionTransport
+}
+
+/** The socket below a session, as far as the session uses it. */
+export interface SessionTransport {
   readonly send: (frame: Frame) => void
-  /** From here on frames may be so long. */
+  /** Sets the largest frame that the client may send. */
   readonly allow: (maxFrameBytes: number) => void
   /** How many bytes were sent so far; undefined while the node is frozen. */
   readonly sentBytes: () => number | undefined
-  /** How many bytes were received so far; undefined while nothing is read. */
+  /** How many bytes were received so far; undefined while the socket is not read. */
   readonly receivedBytes: () => number | undefined
   readonly pauseReading: () => void
   readonly resumeReading: () => void
-  /** Ends the socket after what was sent. */
+  /** Ends the socket behind what was sent. */
   readonly end: () => void
-  /** Cuts the socket. */
-  readonly cut: () => void
+  /** Resets the socket. */
+  readonly reset: () => void
 }
 
 /** What a {@link Heartbeat} needs from its connection. */

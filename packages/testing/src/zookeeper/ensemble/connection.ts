@@ -41,7 +41,7 @@ export class KeeperConnection {
       pipe: this.#pipe,
       planOf: ({ op, paths, session }) => script.planOf({ op, paths, session, node, connection }),
       released: (name) => script.released(name),
-      record: (said, fate) => log.add({ ...said, outcome: fate, node, connection }),
+      record: (operation, outcome) => log.add({ ...operation, outcome, node, connection }),
     })
   }
 
@@ -70,11 +70,11 @@ export class KeeperConnection {
   }
 
   /** The network carries nothing. */
-  sever(): void {
+  partition(): void {
     this.#pipe.partition()
   }
 
-  mend(): void {
+  heal(): void {
     this.#pipe.heal()
   }
 

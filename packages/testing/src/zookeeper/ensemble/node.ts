@@ -1,12 +1,12 @@
 import type { Duplex } from 'node:stream'
 import type { Clock, Endpoint } from '@ha/core'
 import { type Deferred, deferred } from '@ha/core/driver'
+import { Acceptor } from '../../server/acceptor.ts'
 import type { ServerSocket } from '../../server/sockets.ts'
 import type { KeeperServer } from '../protocol/server.ts'
 import type { Txn } from '../tree/data-tree.ts'
 import type { WatchKind } from '../tree/watches.ts'
 import { KeeperConnection } from './connection.ts'
-import { Entrance } from './entrance.ts'
 import type { NodeDeps } from './node-deps.ts'
 import { Peers } from './peers.ts'
 import { Replica } from './replica.ts'
@@ -18,6 +18,9 @@ export type Role = 'leader' | 'follower' | 'looking'
 /** What a node believes of itself: who stands still learns only afterwards that the others have given it up. */
 type ServingState = 'looking' | 'serving' | 'given-up'
 
+// The default port of ZooKeeper's clients; in memory the next nodes have the next ports.
+const firstPort = 2_181
+
 /** One node of a fake ensemble. It keeps its address for life. */
 export class FakeNode {
   /** Its number, from 1. */
@@ -26,7 +29,7 @@ export class FakeNode {
   readonly #process: Process
   readonly #peers: Peers
   readonly #replica: Replica
-  readonly #entrance: Entrance
+  readonly #acceptor: Acceptor<KeeperConnection>
   readonly #server: KeeperServer
   #serving: ServingState = 'looking'
 
@@ -42,10 +45,10 @@ export class FakeNode {
       isFollowing: () => this.#peers.isFollowing,
       onApplied: (txn) => this.#applied(txn),
     })
-    this.#entrance = new Entrance({
-      number,
+    this.#acceptor = new Acceptor({
+      memoryPort: firstPort + number - 1,
       listens: options.listens,
-      newLine: (socket, onClosed) => this.#newLine(socket, onClosed),
+      newConnection: (socket, onClosed) => this.#newConnection(socket, onClosed),
     })
     this.#server = createServer({
       ...deps,
@@ -53,7 +56,7 @@ export class FakeNode {
       replica: this.#replica,
       isServing: () => this.#serving !== 'looking',
       touch: (session) => this.#peers.touch(session),
-      lines: () => this.#entrance.lines,
+      connections: () => this.#acceptor.connections,
     })
   }
 
@@ -69,7 +72,7 @@ export class FakeNode {
   }
 
   get endpoint(): Endpoint {
-    return this.#entrance.endpoint
+    return this.#acceptor.endpoint
   }
 
   /** The connections that are open. */
@@ -77,7 +80,7 @@ export class FakeNode {
     KeeperConnection,
     'connection' | 'session' | 'inject' | 'reset' | 'drop'
   >[] {
-    return this.#entrance.lines
+    return this.#acceptor.connections
   }
 
   /** The transaction that it has applied last. */
@@ -109,25 +112,25 @@ export class FakeNode {
   /** Comes up, and does not look for the others yet. */
   async open(): Promise<void> {
     this.#process.start()
-    await this.#entrance.open()
+    await this.#acceptor.open()
   }
 
   /** Dies as a killed process does: every connection ends with an RST, and new ones are refused. */
   kill(): Promise<void> {
-    return this.#goDown((line) => line.reset())
+    return this.#goDown((connection) => connection.reset())
   }
 
   /** Stops in good order: every connection ends with a FIN, and new ones are refused. */
   stop(): Promise<void> {
     this.thaw()
-    return this.#goDown((line) => line.drop())
+    return this.#goDown((connection) => connection.drop())
   }
 
   /** Stands still as a process does on SIGSTOP: TCP connects, nothing is read and nothing is said. */
   freeze(): void {
     if (this.#process.kind !== 'running') return
     this.#process.freeze()
-    for (const line of this.#entrance.lines) line.freeze()
+    for (const connection of this.#acceptor.connections) connection.freeze()
     this.#peers.goSilent()
   }
 
@@ -135,29 +138,29 @@ export class FakeNode {
   thaw(): void {
     if (this.#process.kind !== 'frozen') return
     this.#process.thaw()
-    for (const line of this.#entrance.lines) line.thaw()
+    for (const connection of this.#acceptor.connections) connection.thaw()
     // A leader who was not given up goes on leading at once.
     if (this.#deps.quorum.leader === this.number) this.#peers.announce()
   }
 
   /** The network between it and its clients carries nothing, and nobody is told; sockets stay. */
   cut(): void {
-    this.#entrance.sever()
+    this.#acceptor.partition()
   }
 
   /** The network carries again after {@link cut}, first of all what it owes. */
   heal(): void {
-    this.#entrance.mend()
+    this.#acceptor.heal()
   }
 
   /** Accepts nobody; who is connected stays. */
   refuse(): Promise<void> {
-    return this.#entrance.refuse()
+    return this.#acceptor.refuse()
   }
 
   /** Accepts again after {@link refuse}. */
   admit(): Promise<void> {
-    return this.#entrance.admit()
+    return this.#acceptor.admit()
   }
 
   /**
@@ -175,7 +178,7 @@ export class FakeNode {
 
   /** Connects without a port: the client's end. Rejects with ECONNREFUSED, and with the signal's reason. */
   dial(signal: AbortSignal): Promise<Duplex> {
-    return this.#entrance.dial(signal)
+    return this.#acceptor.dial(signal)
   }
 
   /** There may be something new, or it may hear the leader again. */
@@ -202,8 +205,8 @@ export class FakeNode {
     this.#process.end()
     this.#replica.end()
     this.#peers.standDown()
-    for (const line of this.#entrance.lines) line.destroy()
-    await this.#entrance.close()
+    for (const connection of this.#acceptor.connections) connection.destroy()
+    await this.#acceptor.close()
   }
 
   #resumed(): void {
@@ -212,17 +215,17 @@ export class FakeNode {
   }
 
   #leaveClients(): void {
-    for (const line of this.#entrance.lines) line.drop()
+    for (const connection of this.#acceptor.connections) connection.drop()
     this.#serving = this.#deps.quorum.isMember(this.number) ? 'serving' : 'looking'
   }
 
   #applied({ ended }: Txn): void {
     if (ended === undefined) return
-    for (const line of this.#entrance.lines) if (line.session === ended) line.leave()
+    for (const connection of this.#acceptor.connections) if (connection.session === ended) connection.leave()
   }
 
-  #newLine(socket: ServerSocket, onClosed: () => void): KeeperConnection {
-    const line = new KeeperConnection(socket, {
+  #newConnection(socket: ServerSocket, onClosed: () => void): KeeperConnection {
+    const connection = new KeeperConnection(socket, {
       ...this.#deps,
       node: this.number,
       connection: this.#deps.nextConnection(),
@@ -230,17 +233,17 @@ export class FakeNode {
       awake: () => this.#process.awake(),
       onClosed,
     })
-    if (this.#process.kind === 'frozen') line.freeze()
-    void this.#process.awake().then(() => line.run())
-    return line
+    if (this.#process.kind === 'frozen') connection.freeze()
+    void this.#process.awake().then(() => connection.run())
+    return connection
   }
 
-  // Nobody new comes in, and those who are here leave.
-  async #goDown(leave: (line: KeeperConnection) => void): Promise<void> {
+  // Refuses new connections and ends the open ones.
+  async #goDown(leave: (connection: KeeperConnection) => void): Promise<void> {
     if (this.#process.kind === 'down') return
     this.#replica.end()
-    const closed = this.#entrance.close()
-    for (const line of this.#entrance.lines) leave(line)
+    const closed = this.#acceptor.close()
+    for (const connection of this.#acceptor.connections) leave(connection)
     this.#process.end()
     this.#peers.leave()
     this.#serving = 'looking'

@@ -13,7 +13,7 @@ interface ServerDeps extends Pick<NodeDeps, 'options' | 'consensus' | 'quorum'> 
   /** A client of a session was heard. */
   readonly touch: (session: bigint) => void
   /** The connections of its clients. */
-  readonly lines: () => readonly Pick<KeeperConnection, 'connection' | 'session' | 'drop'>[]
+  readonly connections: () => readonly Pick<KeeperConnection, 'connection' | 'session' | 'drop'>[]
 }
 
 /** What a node does for those who are connected to it. */
@@ -43,14 +43,14 @@ export function createServer(parts: ServerDeps): KeeperServer {
     word: (word) =>
       answerWord(word, {
         mode: !parts.isServing() ? undefined : quorum.leader === number ? 'leader' : 'follower',
-        connections: parts.lines().length,
+        connections: parts.connections().length,
         tree: replica.tree,
       }),
   }
 }
 
 async function admit(
-  { number, consensus, replica, lines }: ServerDeps,
+  { number, consensus, replica, connections }: ServerDeps,
   request: ConnectRequest,
   connection: number,
 ): Promise<ConnectResponse | undefined> {
@@ -58,8 +58,8 @@ async function admit(
   // Whoever has seen more than this node would go back in time here.
   if (lastZxidSeen > replica.tree.lastZxid) return undefined
   if (sessionId !== 0n) {
-    const others = lines().filter((line) => line.session === sessionId && line.connection !== connection)
-    for (const line of others) line.drop()
+    const others = connections().filter((other) => other.session === sessionId && other.connection !== connection)
+    for (const other of others) other.drop()
   }
   if (!(await consensus.waitForQuorum(number))) return undefined
   const at = { node: number, connection }
