@@ -90,7 +90,8 @@ export class Acceptor<C extends AcceptedConnection> {
   /** Connects in memory; rejects with ECONNREFUSED, and with the signal's reason. */
   async dial(signal: AbortSignal): Promise<Duplex> {
     signal.throwIfAborted()
-    while (this.#partitioned !== undefined) await raceAbort(this.#partitioned.promise, signal, () => undefined)
+    while (this.#partitioned !== undefined)
+      await raceAbort(this.#partitioned.promise, signal, () => undefined)
     if (!this.#isOpen || this.#isRefusing) throw connectionRefused(formatEndpoint(this.endpoint))
     const { client, server } = memorySocketPair()
     this.#accept(server)

@@ -56,7 +56,6 @@ export type RequestAct =
 /** The end of what a connection says. */
 export type Ending = ConnectionEnding<CutHow>
 
-
 /** What happens when a client does something. */
 export interface RequestPlan extends PlannedWaits {
   /** The code that is answered instead of doing it. */

@@ -4,21 +4,21 @@ import { client } from './client.ts'
 
 describe('the options of a fake cluster', () => {
   const wrong: readonly { options: object; says: string }[] = [
-    { options: { node: 3 }, says: "fake cluster: there is no option 'node'; did you mean 'nodes'?" },
-    { options: { nodes: 0 }, says: 'fake cluster: nodes must be a whole number from 1 to 64, not 0' },
+    { options: { node: 3 }, says: "fakeCluster.node: there is no such option; did you mean 'nodes'?" },
+    { options: { nodes: 0 }, says: 'fakeCluster.nodes: expected a whole number from 1 to 64, got 0' },
     {
       options: { heartbeatSec: 1.5 },
-      says: 'fake cluster: heartbeatSec must be a whole number from 0 to 65535, not 1.5',
+      says: 'fakeCluster.heartbeatSec: expected a whole number from 0 to 65535, got 1.5',
     },
     {
       options: { frameMaxBytes: 100 },
-      says: 'fake cluster: frameMaxBytes must be a whole number from 4096 to 2147483648, not 100',
+      says: 'fakeCluster.frameMaxBytes: expected a whole number from 4096 to 2147483648, got 100',
     },
     {
       options: {
         users: { bob: { password: '', permissions: { '/': { configure: '(', write: '', read: '' } } } },
       },
-      says: "fake cluster: users.bob.permissions['/'].configure must be a regular expression, not '('",
+      says: "fakeCluster.users.bob.permissions['/'].configure: expected a regular expression, got '('",
     },
   ]
   it.each(wrong)('refuse $options: $says', async ({ options, says }) => {

@@ -6,7 +6,7 @@ import { type FrameScript, frameInterpreter, type Rule } from '../rules.ts'
 import type { Session } from '../session/session.ts'
 import { type FrameLog, frameLog } from './frame-log.ts'
 import { FakeNode } from './node.ts'
-import { type ClusterSettings, type FakeClusterOptions, resolveOptions } from './options.ts'
+import { type ClusterSettings, clusterSettings, type FakeClusterOptions } from './options.ts'
 
 /** A queue as it is now. */
 export interface QueueSnapshot {
@@ -30,7 +30,7 @@ export interface ConnectionSnapshot {
 
 /** Starts a cluster of fake RabbitMQ nodes in this process, each on its own port of 127.0.0.1. */
 export async function startFakeCluster(options: FakeClusterOptions = {}): Promise<FakeCluster> {
-  const cluster = new FakeCluster(resolveOptions(options))
+  const cluster = new FakeCluster(clusterSettings(options))
   for (const node of cluster.nodes) await node.start()
   return cluster
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '@ha/core'
 import type { ConnectionOrigin, Side } from '../../server/rules.ts'
-import { type Logged, type LogFormat, TrafficLog } from '../../server/traffic-log.ts'
+import { type LogFormat, type Logged, TrafficLog } from '../../server/traffic-log.ts'
 import { plainTable } from '../wire/field-tables.ts'
 import { type Frame, type FrameName, frameName } from '../wire/frames.ts'
 

@@ -1,5 +1,5 @@
 import { type Clock, HaError, systemClock } from '@ha/core'
-import { didYouMean } from '@ha/core/driver'
+import { checked, count, milliseconds, type OptionTable, resolveOptions, text } from '@ha/core/driver'
 import type { FakeUser } from '../broker/users.ts'
 import type { ServerSettings } from '../session/handshake.ts'
 
@@ -42,102 +42,64 @@ export interface ClusterSettings {
   readonly server: ServerSettings
 }
 
-const defaults = {
-  nodes: 1,
-  version: '3.10.8',
-  users: { guest: { password: 'guest' } },
-  vhosts: ['/'],
-  heartbeatSec: 60,
-  frameMaxBytes: 131_072,
-  channelMax: 2_047,
-  maxMessageBytes: 134_217_728,
-  consumerTimeoutMs: 1_800_000,
-  downAfterMs: 60_000,
-  logEntries: 10_000,
-  clock: systemClock,
-} satisfies Required<FakeClusterOptions>
+const longestMs = 2 ** 31 - 1
+const largestBytes = 2 ** 31
 
-// What these numbers may be: the protocol has 16 bits for the first three, and no frame may be under 4096 bytes.
-const ranges = {
-  heartbeatSec: [0, 65_535],
-  channelMax: [1, 65_535],
-  nodes: [1, 64],
-  frameMaxBytes: [4_096, 2 ** 31],
-  maxMessageBytes: [0, 2 ** 31],
-  consumerTimeoutMs: [1, 2 ** 31 - 1],
-  downAfterMs: [1, 2 ** 31 - 1],
-  logEntries: [0, 2 ** 31],
-} as const
+// The protocol has 16 bits for a heartbeat and for the number of a channel, and no frame may be under 4096 bytes.
+const table: OptionTable<Required<FakeClusterOptions>> = {
+  nodes: count({ default: 1, min: 1, max: 64 }),
+  version: text('3.10.8'),
+  users: checked(checkUsers, { guest: { password: 'guest' } }),
+  vhosts: checked((value) => (value ?? ['/']) as readonly string[], ['/']),
+  heartbeatSec: count({ default: 60, min: 0, max: 65_535 }),
+  frameMaxBytes: count({ default: 131_072, min: 4_096, max: largestBytes }),
+  channelMax: count({ default: 2_047, min: 1, max: 65_535 }),
+  maxMessageBytes: count({ default: 134_217_728, min: 0, max: largestBytes }),
+  consumerTimeoutMs: milliseconds({ default: 1_800_000, min: 1, max: longestMs }),
+  downAfterMs: milliseconds({ default: 60_000, min: 1, max: longestMs }),
+  logEntries: count({ default: 10_000, min: 0, max: 2 ** 31 }),
+  clock: checked((value) => (value ?? systemClock) as Clock, systemClock),
+}
 
 /** Fills in the defaults; throws `config-invalid` at an option that is unknown or out of range. */
-export function resolveOptions(options: FakeClusterOptions): ClusterSettings {
-  checkNames(options)
-  const full = { ...defaults, ...options }
-  for (const [name, [from, to]] of Object.entries(ranges) as RangeList) checkRange(name, full[name], from, to)
-  for (const [name, user] of Object.entries(full.users)) checkPatterns(name, user)
-  const { nodes, vhosts, downAfterMs, logEntries, clock } = full
-  const { version, heartbeatSec, frameMaxBytes, channelMax, maxMessageBytes, consumerTimeoutMs } = full
+export function clusterSettings(options: FakeClusterOptions): ClusterSettings {
+  const resolved = resolveOptions(table, options, 'fakeCluster')
+  const { nodes, users, vhosts, downAfterMs, logEntries, clock, ...server } = resolved
   return {
     nodes,
-    users: new Map(Object.entries(full.users)),
+    users: new Map(Object.entries(users)),
     vhosts,
     downAfterMs,
     logEntries,
     clock,
-    server: {
-      version,
-      clusterName: 'fake',
-      heartbeatSec,
-      frameMaxBytes,
-      channelMax,
-      maxMessageBytes,
-      consumerTimeoutMs,
-    },
+    server: { ...server, clusterName: 'fake' },
   }
 }
 
-type RangeList = readonly [keyof typeof ranges, readonly [number, number]][]
+type UserTable = Readonly<Record<string, FakeUser>>
 
-function checkNames(options: FakeClusterOptions): void {
-  const known = Object.keys(defaults)
-  const unknown = Object.keys(options).find((name) => !known.includes(name))
-  if (unknown === undefined) return
-  throw new HaError(
-    'config-invalid',
-    `fake cluster: there is no option '${unknown}'${didYouMean(unknown, known)}`,
-  )
-}
-
-function checkPatterns(name: string, { permissions = {} }: FakeUser): void {
-  for (const [vhost, deeds] of Object.entries(permissions)) {
-    for (const [deed, pattern] of Object.entries(deeds))
-      checkPattern(`users.${name}.permissions['${vhost}'].${deed}`, pattern)
+function checkUsers(value: unknown, path: string): UserTable {
+  const users = (value ?? { guest: { password: 'guest' } }) as UserTable
+  for (const [name, { permissions = {} }] of Object.entries(users)) {
+    for (const [vhost, patterns] of Object.entries(permissions)) {
+      for (const [permission, pattern] of Object.entries(patterns))
+        checkPattern(`${path}.${name}.permissions['${vhost}'].${permission}`, pattern)
+    }
   }
+  return users
 }
 
 function checkPattern(path: string, pattern: string): void {
-  const cause = faultIn(pattern)
+  const cause = regExpError(pattern)
   if (cause === undefined) return
-  throw new HaError(
-    'config-invalid',
-    `fake cluster: ${path} must be a regular expression, not '${pattern}'`,
-    { cause },
-  )
+  throw new HaError('config-invalid', `${path}: expected a regular expression, got '${pattern}'`, { cause })
 }
 
-function faultIn(pattern: string): unknown {
+function regExpError(pattern: string): unknown {
   try {
     new RegExp(pattern, 'u')
     return undefined
   } catch (error) {
     return error
   }
-}
-
-function checkRange(name: string, value: number, from: number, to: number): void {
-  if (Number.isInteger(value) && value >= from && value <= to) return
-  throw new HaError(
-    'config-invalid',
-    `fake cluster: ${name} must be a whole number from ${from} to ${to}, not ${value}`,
-  )
 }

@@ -1,12 +1,5 @@
 import { type Clock, systemClock } from '@ha/core'
-import {
-  count,
-  flag,
-  milliseconds,
-  type OptionReader,
-  type OptionTable,
-  resolveOptions,
-} from '@ha/core/driver'
+import { checked, count, flag, milliseconds, type OptionTable, resolveOptions } from '@ha/core/driver'
 
 /** How to set up a fake ensemble. Everything has a default. */
 export interface FakeEnsembleOptions {
@@ -50,7 +43,7 @@ const table: OptionTable<Required<FakeEnsembleOptions>> = {
   // One byte less than a megabyte, as `jute.maxbuffer` has it.
   maxFrameBytes: count({ default: 0xf_ffff, min: 1, max: 2 ** 31 - 1 }),
   listens: flag(true),
-  clock: anyOf<Clock>(systemClock),
+  clock: checked((value) => (value ?? systemClock) as Clock, systemClock),
 }
 
 /** Fills in the defaults; throws `config-invalid` at an option that is unknown or out of range. */
@@ -64,8 +57,4 @@ export function ensembleOptions(options: FakeEnsembleOptions): Required<FakeEnse
     maxSessionTimeoutMs: orTicks(resolved.maxSessionTimeoutMs, 20),
     detectMs: orTicks(resolved.detectMs, 5),
   }
-}
-
-function anyOf<T>(fallback: T): OptionReader<T> {
-  return { read: (value) => (value === undefined ? fallback : (value as T)) }
 }

@@ -58,7 +58,9 @@ async function admit(
   // Whoever has seen more than this node would go back in time here.
   if (lastZxidSeen > replica.tree.lastZxid) return undefined
   if (sessionId !== 0n) {
-    const others = connections().filter((other) => other.session === sessionId && other.connection !== connection)
+    const others = connections().filter(
+      (other) => other.session === sessionId && other.connection !== connection,
+    )
     for (const other of others) other.drop()
   }
   if (!(await consensus.waitForQuorum(number))) return undefined
