@@ -1,6 +1,5 @@
-import { channel } from 'node:diagnostics_channel'
 import { type DiagnosticsChannel, formatEndpoint, isHaError, type Link } from '@ha/core'
-import { asError, Emitter, leaseOf } from '@ha/core/driver'
+import { asError, channels, Emitter, failoverEvents, leaseOf } from '@ha/core/driver'
 import type { ZookeeperConnection } from './connection/connection.ts'
 import type { ZookeeperError } from './errors.ts'
 import { formatSessionId } from './protocol/packets.ts'
@@ -30,21 +29,11 @@ export class StateTracker {
     this.#sessions = sessions
     link.events.on('state', () => this.update())
     link.events.on('refused', ({ key, error }) => this.reportDefect(key, error))
-    link.events.on('failover', ({ endpoint, to, error, detectMs, dialMs, restoreMs }) => {
+    failoverEvents(link, (failover) => {
       const epoch = sessions.current?.epoch ?? 0
       const sameSession = epoch === this.#epoch
       this.#epoch = epoch
-      const cause = isHaError(error) ? error.code : 'lost'
-      this.events.emit('failover', {
-        from: endpoint,
-        to,
-        cause,
-        error,
-        detectMs,
-        dialMs,
-        restoreMs,
-        sameSession,
-      })
+      this.events.emit('failover', { ...failover, sameSession })
     })
   }
 
@@ -65,18 +54,18 @@ export class StateTracker {
   }
 
   sessionStarted(session: LiveSession): void {
-    const told = sessionInfo(session)
-    if (zookeeperChannels.session.hasSubscribers) zookeeperChannels.session.publish(told)
-    this.events.emit('sessionBegun', { ...told, askedMs: this.#askedMs })
+    const info = sessionInfo(session)
+    if (zookeeperChannels.session.hasSubscribers) zookeeperChannels.session.publish(info)
+    this.events.emit('sessionBegun', { ...info, askedMs: this.#askedMs })
   }
 
   sessionEnded(session: LiveSession, error: Error): void {
     // The client ends its session itself when it is closed: that is no loss.
     if (isHaError(error) && error.code === 'closed') return
-    const told = { ...sessionInfo(session), error }
-    if (zookeeperChannels.session.hasSubscribers) zookeeperChannels.session.publish(told)
+    const info = { ...sessionInfo(session), error }
+    if (zookeeperChannels.session.hasSubscribers) zookeeperChannels.session.publish(info)
     this.update()
-    this.events.emit('sessionLost', told)
+    this.events.emit('sessionLost', info)
   }
 
   outcomeUnknown(name: string, error: ZookeeperError): void {
@@ -160,10 +149,13 @@ export type ZookeeperEvents = {
   readonly defect: { readonly where: string; readonly error: Error }
 }
 
-/** The diagnostics channels of this package, beside those of the core. Free while nobody subscribes. */
-export const zookeeperChannels: Readonly<Record<'session' | 'outcome', DiagnosticsChannel>> = {
-  /** `{ id, epoch, timeoutMs, error }`: a session has begun, or is over when there is an `error`. */
-  session: channel('ha:zookeeper:session'),
-  /** `{ name, path, endpoint, error }`: an operation ended with `outcome: 'unknown'`. */
-  outcome: channel('ha:zookeeper:outcome'),
-}
+/** The diagnostics channels of this package, beside those of core. */
+export const zookeeperChannels: Readonly<Record<'session' | 'outcome', DiagnosticsChannel>> = channels(
+  'ha:zookeeper',
+  {
+    /** `{ id, epoch, timeoutMs, error }`: a session has begun, or has ended when there is an `error`. */
+    session: 'session',
+    /** `{ name, path, endpoint, error }`: an operation ended with `outcome: 'unknown'`. */
+    outcome: 'outcome',
+  },
+)

@@ -1,8 +1,8 @@
 import { type Events, type LinkHealth, systemClock } from '@ha/core'
+import { type Connect, connectSocket } from '@ha/core/driver'
 import { type Cache, type CacheOptions, openCache } from './cache/cache.ts'
 import type { ZookeeperEvents, ZookeeperState } from './client-state.ts'
-import { socketDial } from './connection/socket.ts'
-import { withinLimits } from './context.ts'
+import { type ClientContext, runWithinCall } from './context.ts'
 import { assembleClient, type ClientComponents, type ClientDeps } from './create-client.ts'
 import { Discovery, type DiscoveryOptions } from './discovery/discovery.ts'
 import type { CacheDecoder } from './discovery/discovery-context.ts'
@@ -29,7 +29,6 @@ import { type RwLock, rwLock } from './recipes/read-write-lock.ts'
 import { type Semaphore, semaphore } from './recipes/semaphore.ts'
 import { fetchServerStatus, type ServerHealth } from './server-status.ts'
 import type { LiveSession } from './session/session.ts'
-import { closeSession } from './session/sessions.ts'
 import {
   type RecursiveWatchEvent,
   type WatchOptions,
@@ -56,13 +55,16 @@ export class Zookeeper implements Operations, AsyncDisposable {
   readonly #options: ResolvedOptions
   readonly #deps: ClientDeps
   readonly #components: ClientComponents
-  #closing: Promise<void> | undefined
+  readonly #context: ClientContext
+  readonly #operations: Operations
 
   /** Use {@link createZookeeper}; tests give deps of their own. */
   constructor(options: ResolvedOptions, deps: ClientDeps) {
     this.#options = options
     this.#deps = deps
     this.#components = assembleClient(options, deps)
+    this.#context = this.#components.context
+    this.#operations = this.#context.operations
   }
 
   /** What happens: `state`, `failover`, `sessionLost`, `outcomeUnknown` and others. */
@@ -85,7 +87,7 @@ export class Zookeeper implements Operations, AsyncDisposable {
    */
   async ready(options?: CallOptions): Promise<LiveSession> {
     const call = resolveCall('ready', options, readyMs)
-    const { sessions, link, context } = this.#components
+    const { sessions, link } = this.#context
     const expired = (): ZookeeperError => {
       const trouble = link.unavailableReason()
       const why = trouble === undefined ? '' : `: ${trouble.message}`
@@ -93,52 +95,52 @@ export class Zookeeper implements Operations, AsyncDisposable {
       return new ZookeeperError('timed-out', message, { retryable: true, cause: trouble })
     }
     const limits = { what: 'ready', path: '/', call, expired }
-    return withinLimits(context, limits, (signal) => sessions.waitForSession(signal))
+    return runWithinCall(this.#context, limits, (signal) => sessions.waitForSession(signal))
   }
 
   create(path: string, data?: Bytes, options?: CreateOptions): Promise<Created> {
-    return this.#components.operations.create(path, data, options)
+    return this.#operations.create(path, data, options)
   }
 
   get(path: string, options?: CallOptions): Promise<Node | undefined> {
-    return this.#components.operations.get(path, options)
+    return this.#operations.get(path, options)
   }
 
   exists(path: string, options?: CallOptions): Promise<Stat | undefined> {
-    return this.#components.operations.exists(path, options)
+    return this.#operations.exists(path, options)
   }
 
   children(path: string, options?: CallOptions): Promise<Children | undefined> {
-    return this.#components.operations.children(path, options)
+    return this.#operations.children(path, options)
   }
 
   set(path: string, data: Bytes, options?: WriteOptions): Promise<Stat> {
-    return this.#components.operations.set(path, data, options)
+    return this.#operations.set(path, data, options)
   }
 
   delete(path: string, options?: DeleteOptions): Promise<boolean> {
-    return this.#components.operations.delete(path, options)
+    return this.#operations.delete(path, options)
   }
 
   multi(changes: readonly Change[], options?: CallOptions): Promise<readonly Changed[]> {
-    return this.#components.operations.multi(changes, options)
+    return this.#operations.multi(changes, options)
   }
 
   sync(path?: string, options?: CallOptions): Promise<void> {
-    return this.#components.operations.sync(path, options)
+    return this.#operations.sync(path, options)
   }
 
   acl(path: string, options?: CallOptions): Promise<readonly Acl[] | undefined> {
-    return this.#components.operations.acl(path, options)
+    return this.#operations.acl(path, options)
   }
 
   setAcl(path: string, acl: readonly Acl[], options?: VersionOptions): Promise<Stat> {
-    return this.#components.operations.setAcl(path, acl, options)
+    return this.#operations.setAcl(path, acl, options)
   }
 
   /** Tells that a node has changed, for as long as it is iterated: read it after each event. */
   watch(path: string, options: WatchOptions): AsyncGenerator<WatchEvent, void> {
-    return watchNode(this.#components.context, path, options)
+    return watchNode(this.#context, path, options)
   }
 
   /**
@@ -146,14 +148,14 @@ export class Zookeeper implements Operations, AsyncDisposable {
    * that all is to be read.
    */
   watchBelow(path: string, options?: Pick<CallOptions, 'signal'>): AsyncGenerator<RecursiveWatchEvent, void> {
-    return watchRecursive(this.#components.context, this.#components.watches, path, options)
+    return watchRecursive(this.#context, this.#components.watches, path, options)
   }
 
   /** Follows a node, its children, or everything below it: what is known is always there to be read. */
   cache(path: string, options?: CacheOptions<Buffer>): Cache<Buffer>
   cache<T>(path: string, options: CacheOptions<T> & CacheDecoder<T>): Cache<T>
   cache(path: string, options?: CacheOptions<unknown>): Cache<unknown> {
-    return openCache(this.#components.context, path, options as CacheOptions<unknown> & CacheDecoder<unknown>)
+    return openCache(this.#context, path, options as CacheOptions<unknown> & CacheDecoder<unknown>)
   }
 
   /** Keeps a node that is there while this client is: made again in each session, and never a stranger’s. */
@@ -162,27 +164,27 @@ export class Zookeeper implements Operations, AsyncDisposable {
   }
 
   lock(path: string, options?: LockOptions): Lock {
-    return lock(this.#components.context, path, options)
+    return lock(this.#context, path, options)
   }
 
   rwLock(path: string, options?: LockOptions): RwLock {
-    return rwLock(this.#components.context, path, options)
+    return rwLock(this.#context, path, options)
   }
 
   semaphore(path: string, seats: number, options?: LockOptions): Semaphore {
-    return semaphore(this.#components.context, path, seats, options)
+    return semaphore(this.#context, path, seats, options)
   }
 
   election(path: string, options: ElectionOptions): Election {
-    return election(this.#components.context, path, options)
+    return election(this.#context, path, options)
   }
 
   counter(path: string): Counter {
-    return counter(this.#components.context, path)
+    return counter(this.#context, path)
   }
 
   barrier(path: string, size: number): Barrier {
-    return barrier(this.#components.context, path, size)
+    return barrier(this.#context, path, size)
   }
 
   /** Registers instances of services and finds those of others, readable by Curator and Spring Cloud. */
@@ -201,10 +203,12 @@ export class Zookeeper implements Operations, AsyncDisposable {
   /** Asks each server what it says of itself, side by side. Rejects for nothing that a server does. */
   async probe(options: Pick<CallOptions, 'timeoutMs'> = {}): Promise<readonly ServerHealth[]> {
     const timeoutMs = resolveTimeout('probe', options, this.#options.connectTimeoutMs)
-    const dial = this.#deps.dial ?? socketDial(this.#options.tls)
-    const { clock } = this.#deps
-    const { endpoints } = this.#options.servers
-    return Promise.all(endpoints.map((endpoint) => fetchServerStatus(dial, clock, endpoint, timeoutMs)))
+    const { servers, tls } = this.#options
+    const { clock, dial } = this.#deps
+    const connect: Connect = dial ?? ((endpoint, signal) => connectSocket(endpoint, tls, signal))
+    return Promise.all(
+      servers.endpoints.map((endpoint) => fetchServerStatus(connect, clock, endpoint, timeoutMs)),
+    )
   }
 
   /** What the client believes and does, as plain data. */
@@ -217,8 +221,7 @@ export class Zookeeper implements Operations, AsyncDisposable {
    * 2 s. Idempotent; never rejects.
    */
   close(): Promise<void> {
-    this.#closing ??= closeClient(this.#components, closeMs)
-    return this.#closing
+    return this.#components.lifecycle.close(closeMs)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -230,24 +233,6 @@ export class Zookeeper implements Operations, AsyncDisposable {
 export interface DeleteOptions extends WriteOptions {
   /** With everything below it, from the leaves up. Default false. */
   readonly recursive?: boolean | undefined
-}
-
-/**
- * Ends a client: first what it holds, by its signal, then the session on the servers and the connection. A session that
- * could not be ended over the connection that there was is ended over another one.
- */
-export async function closeClient(
-  { context, scope, sessions, link, closeDeps }: ClientComponents,
-  timeoutMs: number,
-): Promise<void> {
-  const { clock } = context
-  const untilMs = clock.now() + timeoutMs
-  scope.abort(new ZookeeperError('closed', 'the client is closed'))
-  // Whoever holds a lease hears of it before the servers let somebody else have it.
-  sessions.close()
-  // A server that says nothing leaves half of the time for the others.
-  await link.close(timeoutMs / 2)
-  await closeSession(closeDeps, Math.max(1, untilMs - clock.now()))
 }
 
 /** What a client believes and does, as plain data: the same that the admin page shows. */
@@ -273,7 +258,7 @@ export interface ZookeeperHealth {
 }
 
 function clientHealth(components: ClientComponents, { sessionTimeoutMs }: ResolvedOptions): ZookeeperHealth {
-  const { tracker, sessions, link, watches, executor, context } = components
+  const { tracker, sessions, watches, executor, context } = components
   const { current } = sessions
   return {
     state: tracker.state,
@@ -284,7 +269,7 @@ function clientHealth(components: ClientComponents, { sessionTimeoutMs }: Resolv
       timeoutMs: current.timeoutMs,
       certainForMs: Math.max(0, current.certainUntilMs - context.clock.now()),
     },
-    connection: link.health(),
+    connection: context.link.health(),
     watches: watches.size,
     operations: executor.active,
   }

@@ -1,13 +1,12 @@
 import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { type Clock, type Driver, type Endpoint, type EndpointSource, Link } from '@ha/core'
-import { EndpointRegistry, type LinkedController, linkedController, select } from '@ha/core/driver'
+import { type Connect, EndpointRegistry, Lifecycle, select } from '@ha/core/driver'
 import { Chroot, chrootDeclaration } from './chroot.ts'
 import { StateTracker } from './client-state.ts'
 import type { ZookeeperConnection } from './connection/connection.ts'
 import { zookeeperDriver } from './connection/driver.ts'
 import { defaultLimits } from './connection/in-flight.ts'
-import type { Dial } from './connection/socket.ts'
 import type { ClientContext } from './context.ts'
 import { NodeCreator } from './operations/create.ts'
 import type { Operations } from './operations/operations.ts'
@@ -18,44 +17,39 @@ import { Writes } from './operations/writes.ts'
 import type { ResolvedOptions } from './options.ts'
 import { EphemeralRegistry } from './recipes/ephemeral-registry.ts'
 import type { LiveSession } from './session/session.ts'
-import { type CloseSessionDeps, SessionManager } from './session/sessions.ts'
+import { type CloseSessionDeps, clientClosedError, closeSession, SessionManager } from './session/sessions.ts'
 import { Watches } from './watches/watches.ts'
 
-/** What the world gives to a client; a test gives other things. */
+/** Injectable dependencies; replaced in tests. */
 export interface ClientDeps {
   readonly clock: Clock
   /** A number from 0 up to 1. */
   readonly random: () => number
-  /** How a stream to a server is opened. Default: TCP, or TLS. */
-  readonly dial?: Dial
+  /** Opens a stream to a server. Default: TCP, or TLS. */
+  readonly dial?: Connect
 }
 
-/** What a client is made of. */
+/** The parts of a client. */
 export interface ClientComponents {
-  readonly link: Link<ZookeeperConnection>
+  readonly context: ClientContext
   readonly sessions: SessionManager
   readonly watches: Watches
   readonly tracker: StateTracker
   readonly executor: RequestExecutor
-  readonly operations: Operations
   readonly ephemerals: EphemeralRegistry
-  readonly context: ClientContext
-  /** What the session of a closed client is ended with. */
-  readonly closeDeps: CloseSessionDeps
-  /** Fires the signal of the context: everything that stands on it ends. */
-  readonly scope: LinkedController
+  readonly lifecycle: Lifecycle<void>
 }
 
-// A server that failed stands behind the others for as long as a restart takes.
+// A server that failed is tried after the others for 30 s, about as long as a restart takes.
 const penaltyMs = 30_000
 
-// What was registered is to be registered again within a second of the connection.
+// Declarations are applied again within a second of the connection.
 const restoreBackoff = { baseMs: 50, maxMs: 1_000 }
 
-/** Puts a client together. Nothing is dialled yet. */
+/** Makes the parts of a client and connects them. Nothing is dialled yet. */
 export function assembleClient(options: ResolvedOptions, deps: ClientDeps): ClientComponents {
   const { clock, random } = deps
-  const { servers, aclOf, operationTimeoutMs: timeoutMs } = options
+  const { servers, aclOf, operationTimeoutMs: timeoutMs, maxOperations } = options
   const tracker = new StateTracker(options.sessionTimeoutMs)
   const reportDefect = (where: string, thrown: unknown): void => tracker.reportDefect(where, thrown)
   const sessions = new SessionManager({
@@ -67,22 +61,22 @@ export function assembleClient(options: ResolvedOptions, deps: ClientDeps): Clie
   const chroot = new Chroot(servers.chroot)
   const watches = new Watches({ chroot, lastZxid: () => sessions.lastZxid, reportDefect })
   const driver = createDriver(options, deps, sessions, watches)
-  const roster = new EndpointRegistry(clock, resolveAddresses(servers.endpoints, options.tls !== undefined))
-  const link = createLink(options, deps, driver, roster)
+  const registry = new EndpointRegistry(clock, resolveAddresses(servers.endpoints, options.tls !== undefined))
+  const link = createLink(options, deps, driver, registry)
   sessions.attach(link)
   tracker.attach(link, sessions)
   watches.attach(link)
   if (options.ensureChroot && servers.chroot !== '')
     link.desiredState.declare(chrootDeclaration(servers.chroot, aclOf))
   link.desiredState.declare(watches)
-  const { maxOperations } = options
-  const scope = linkedController()
-  const closed = scope.signal
+  const plan = (): readonly Endpoint[] =>
+    select(registry.view, { strategy: 'random', turn: 0, nowMs: clock.now(), penaltyMs, random })
+  const lifecycle = createLifecycle(link, { driver, sessions, clock, random, plan })
+  const closed = lifecycle.closing
   const executor = new RequestExecutor({ link, driver, clock, random, chroot, maxOperations, closed })
   const reads = new Reads({ executor, watches, timeoutMs })
-  const operations = createOperations({ executor, reads, sessions, tracker, options })
   const context: ClientContext = {
-    operations,
+    operations: createOperations({ executor, reads, sessions, tracker, options }),
     watchedReads: reads,
     sessions,
     link,
@@ -93,24 +87,28 @@ export function assembleClient(options: ResolvedOptions, deps: ClientDeps): Clie
     reportDefect,
   }
   const ephemerals = new EphemeralRegistry(context, (id) => sessions.isFormerSession(id))
-  const plan = (): readonly Endpoint[] =>
-    select(roster.view, { strategy: 'random', turn: 0, nowMs: clock.now(), penaltyMs, random })
-  const closeDeps = { driver, sessions, clock, random, plan }
-  return {
-    link,
-    sessions,
-    watches,
-    tracker,
-    executor,
-    operations,
-    ephemerals,
-    context,
-    closeDeps,
-    scope,
-  }
+  return { context, sessions, watches, tracker, executor, ephemerals, lifecycle }
 }
 
-// The driver, with what each connection carries: the session, and what the servers tell of watched nodes.
+// Closing ends the session for the application first, so that a holder of a lease learns of the end before the servers
+// let another client have it; then the session on the servers, over the connection that there is or over a new one.
+function createLifecycle(link: Link<ZookeeperConnection>, deps: CloseSessionDeps): Lifecycle<void> {
+  const { clock, sessions } = deps
+  return new Lifecycle<void>({
+    clock,
+    closedError: clientClosedError,
+    drain: async () => sessions.close(),
+    end: async (timeoutMs) => {
+      const untilMs = clock.now() + timeoutMs
+      // A server that does not answer leaves half of the time for the others.
+      await link.close(timeoutMs / 2)
+      await closeSession(deps, Math.max(1, untilMs - clock.now()))
+    },
+    endMs: (timeoutMs) => timeoutMs,
+  })
+}
+
+// The driver, whose connections carry the session and deliver the events of watched nodes.
 function createDriver(
   { auth, tls, maxOperations }: ResolvedOptions,
   { clock, dial }: ClientDeps,
@@ -132,7 +130,7 @@ function createDriver(
     open: async (endpoint, signal) => {
       const connection = await driver.open(endpoint, signal)
       try {
-        // Before anything is asked over it: each answer tells of later transactions.
+        // Before the first request: each reply contains a later zxid.
         watches.connectionStarted()
         sessions.attachConnection(connection)
       } catch (error) {
@@ -149,22 +147,22 @@ function createLink(
   options: ResolvedOptions,
   { clock, random }: ClientDeps,
   driver: Driver<ZookeeperConnection>,
-  roster: EndpointRegistry,
+  registry: EndpointRegistry,
 ): Link<ZookeeperConnection> {
   const { sessionTimeoutMs, connectTimeoutMs, backoff, liveness } = options
   return new Link({
     name: 'session',
     driver,
-    registry: roster,
+    registry,
     clock,
     random,
     strategy: 'random',
-    // One at a time: a second handshake with the same session would take it away from the first.
+    // One at a time: a second handshake with the same session would move the session to that connection.
     dial: { attemptMs: connectTimeoutMs, staggerMs: connectTimeoutMs, parallel: 1 },
     backoff,
     restoreBackoff,
     penaltyMs,
-    // Two thirds of the session, of which the last is for finding another server.
+    // Two thirds of the session timeout; the last third is for finding another server.
     liveness: { ...liveness, quietMs: (sessionTimeoutMs * 2) / 3 },
     failBackAfterMs: Number.POSITIVE_INFINITY,
     beforeMove: () => Promise.resolve(),
@@ -182,7 +180,7 @@ interface OperationsDeps {
 function createOperations({ executor, reads, sessions, tracker, options }: OperationsDeps): Operations {
   const { aclOf, operationTimeoutMs: timeoutMs } = options
   const session = (): LiveSession | undefined => sessions.current
-  const creating = new NodeCreator({ executor, reads, timeoutMs, aclOf, session })
+  const creator = new NodeCreator({ executor, reads, timeoutMs, aclOf, session })
   const writes = new Writes({
     executor,
     reads,
@@ -191,7 +189,7 @@ function createOperations({ executor, reads, sessions, tracker, options }: Opera
     session,
     lastZxid: () => sessions.lastZxid,
   })
-  const told = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+  const reporting = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
     try {
       return await work()
     } catch (error) {
@@ -202,18 +200,16 @@ function createOperations({ executor, reads, sessions, tracker, options }: Opera
   return {
     ...reads.plain,
     sync: (path = '/', call) => reads.sync(path, call),
-    create: (path, data, call) => told('create', () => creating.create(path, data, call)),
-    set: (path, data, call) => told('set', () => writes.set(path, data, call)),
-    delete: (path, call) => told('delete', () => writes.delete(path, call)),
-    multi: (changes, call) => told('multi', () => writes.multi(changes, call)),
-    setAcl: (path, acl, call) => told('setAcl', () => writes.setAcl(path, acl, call)),
+    create: (path, data, call) => reporting('create', () => creator.create(path, data, call)),
+    set: (path, data, call) => reporting('set', () => writes.set(path, data, call)),
+    delete: (path, call) => reporting('delete', () => writes.delete(path, call)),
+    multi: (changes, call) => reporting('multi', () => writes.multi(changes, call)),
+    setAcl: (path, acl, call) => reporting('setAcl', () => writes.setAcl(path, acl, call)),
   }
 }
 
-/**
- * The servers' addresses. A name may have several, and they may change: it is asked for before each round of dials, and
- * one that cannot be found takes nothing away from the others. Under TLS names stay names, which certificates are for.
- */
+// A name may have several addresses, which may change: it is resolved before each round of dials. A name that cannot be
+// resolved does not affect the others. With TLS, names are kept: certificates are issued for names.
 function resolveAddresses(endpoints: readonly Endpoint[], usesTls: boolean): EndpointSource {
   if (usesTls || endpoints.every(({ host }) => isIP(host) !== 0)) return endpoints
   return async () => {

@@ -1,7 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { type Clock, type Endpoint, formatEndpoint, HaError } from '@ha/core'
-import { asError, deferred, raceAbort, withDeadline } from '@ha/core/driver'
-import type { Dial } from './connection/socket.ts'
+import { asError, type Connect, deferred, raceAbort, withDeadline } from '@ha/core/driver'
 
 /** What one server says of itself, or why it says nothing. */
 export interface ServerHealth {
@@ -20,7 +19,7 @@ export interface ServerHealth {
 
 /** Asks one server, on a connection of its own. Never rejects. */
 export async function fetchServerStatus(
-  dial: Dial,
+  connect: Connect,
   clock: Clock,
   endpoint: Endpoint,
   timeoutMs: number,
@@ -31,7 +30,7 @@ export async function fetchServerStatus(
     new HaError('timed-out', `${name}: no answer within ${timeoutMs} ms`, { endpoint: name })
   try {
     const said = await withDeadline(clock, { timeoutMs, expired }, (signal) =>
-      exchange(dial, endpoint, signal),
+      exchange(connect, endpoint, signal),
     )
     return { endpoint: name, ...parseServerStatus(said), tookMs: clock.now() - fromMs, error: undefined }
   } catch (thrown) {
@@ -39,8 +38,8 @@ export async function fetchServerStatus(
   }
 }
 
-async function exchange(dial: Dial, endpoint: Endpoint, signal: AbortSignal): Promise<string> {
-  const stream = await dial(endpoint, signal)
+async function exchange(connect: Connect, endpoint: Endpoint, signal: AbortSignal): Promise<string> {
+  const stream = await connect(endpoint, signal)
   try {
     return await raceAbort(readAll(stream), signal, () => undefined)
   } finally {

@@ -1,8 +1,8 @@
 import { Duplex } from 'node:stream'
 import type { Clock, Endpoint } from '@ha/core'
+import type { Connect } from '@ha/core/driver'
 import { clockOf } from '@ha/core/driver'
 import type { FakeClock } from '@ha/core/testing'
-import type { Dial } from '../src/connection/socket.ts'
 
 /**
  * One process of a test, in the time of all: it can stand still while time goes on, as on SIGSTOP, and its network can
@@ -11,7 +11,7 @@ import type { Dial } from '../src/connection/socket.ts'
 export class TestProcess {
   /** Its own: timers that come due while it stands still fire when it goes on. */
   readonly clock: Clock
-  readonly dial: Dial
+  readonly dial: Connect
   readonly #world: FakeClock
   // What waits for it to go on, or for its network to carry again.
   readonly #overdue: (() => void)[] = []
@@ -20,7 +20,7 @@ export class TestProcess {
   #isFrozen = false
   #isCut = false
 
-  constructor(world: FakeClock, dial: Dial) {
+  constructor(world: FakeClock, dial: Connect) {
     this.#world = world
     this.clock = clockOf(
       () => world.now(),

@@ -9,7 +9,7 @@ import {
   Notifier,
 } from '@ha/core/driver'
 import type { ClientContext } from '../context.ts'
-import { withinLimits } from '../context.ts'
+import { runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Node } from '../node.ts'
 import { resolveCall, resolveOptions } from '../operations/call-options.ts'
@@ -196,7 +196,7 @@ class LiveCache implements Cache<unknown> {
     const call = resolveCall('ready', limit, operationTimeoutMs)
     const expired = (): Error => this.#timedOut(call.timeoutMs)
     const limits = { what: `cache ${this.path}`, path: this.path, call, expired }
-    await withinLimits({ clock, signal: this.#scope.signal }, limits, (signal) => this.#untilRead(signal))
+    await runWithinCall({ clock, signal: this.#scope.signal }, limits, (signal) => this.#untilRead(signal))
   }
 
   async *changes({ signal }: Pick<CallOptions, 'signal'> = {}): AsyncGenerator<CacheChange<unknown>, void> {

@@ -44,17 +44,17 @@ export class ZookeeperConnection {
   readonly #clock: Clock
   readonly #limits: ConnectionLimits
   readonly #inFlight = new InFlight()
-  readonly #news = new Emitter<{ event: WatchEvent; end: HaError }>()
-  readonly #agreement: LeaderContact
+  readonly #events = new Emitter<{ event: WatchEvent; end: HaError }>()
+  readonly #leaderContact: LeaderContact
   readonly #heartbeat: Heartbeat
-  #over: HaError | undefined
+  #endError: HaError | undefined
   #xid = 0
   #lastZxid: bigint
   #confirmedAtMs: number
   // When something was last sent that the leader has to answer.
   #askedLeaderAtMs: number
   #keepsLeaderContact = false
-  #otherEvents = 0
+  #ignoredEvents = 0
 
   constructor({ endpoint, wire, clock, grant, lastZxid, limits }: ConnectionDeps) {
     this.endpoint = endpoint
@@ -65,17 +65,17 @@ export class ZookeeperConnection {
     this.#lastZxid = lastZxid
     this.#confirmedAtMs = grant.askedAtMs
     this.#askedLeaderAtMs = grant.askedAtMs
-    this.#agreement = new LeaderContact(grant.askedAtMs, grant.timeoutMs)
-    this.#heartbeat = this.#beat(grant.timeoutMs)
+    this.#leaderContact = new LeaderContact(grant.askedAtMs, grant.timeoutMs)
+    this.#heartbeat = this.#startHeartbeat(grant.timeoutMs)
     wire.listen({
-      frame: ({ bytes, wholeBytes }) => this.#take(decodeReply(bytes), wholeBytes),
+      frame: ({ bytes, wholeBytes }) => this.#receive(decodeReply(bytes), wholeBytes),
       end: (cause) => this.#end(connectionLost(cause, endpoint)),
     })
   }
 
   /** What the connection ended with, or undefined while it stands. */
   get endError(): HaError | undefined {
-    return this.#over
+    return this.#endError
   }
 
   /** How many bytes came from the server. */
@@ -101,14 +101,14 @@ export class ZookeeperConnection {
    * granted time nobody can have ended the session, even where the server that we are connected to was cut off.
    */
   get leaderContactAtMs(): number {
-    return this.#agreement.contactAtMs
+    return this.#leaderContact.contactAtMs
   }
 
   /** Asks the leader regularly, or leaves it at the server: every read waits behind such a question. */
   set keepsLeaderContact(keeps: boolean) {
     if (keeps === this.#keepsLeaderContact) return
     this.#keepsLeaderContact = keeps
-    if (this.#over === undefined) this.#heartbeat.checkNow()
+    if (this.#endError === undefined) this.#heartbeat.checkNow()
   }
 
   get keepsLeaderContact(): boolean {
@@ -117,7 +117,7 @@ export class ZookeeperConnection {
 
   /** How many events came that tell nothing of a node: of the session, of removed watches, and unknown ones. */
   get ignoredEvents(): number {
-    return this.#otherEvents
+    return this.#ignoredEvents
   }
 
   /** How many requests wait for their answers. */
@@ -147,13 +147,13 @@ export class ZookeeperConnection {
 
   /** Calls the listener with what happens to watched nodes, until the returned function is called. */
   onEvent(listener: (event: WatchEvent) => void): () => void {
-    return this.#news.on('event', listener)
+    return this.#events.on('event', listener)
   }
 
   /** Calls the listener once when the connection is over, or at once when it is already. */
   onEnd(listener: (error: HaError) => void): () => void {
-    if (this.#over === undefined) return this.#news.once('end', listener)
-    listener(this.#over)
+    if (this.#endError === undefined) return this.#events.once('end', listener)
+    listener(this.#endError)
     return () => undefined
   }
 
@@ -171,8 +171,8 @@ export class ZookeeperConnection {
   }
 
   #post<T>(request: Request<T>, bounded: boolean): Promise<T> {
-    if (this.#over !== undefined) {
-      return Promise.reject(new ConnectionError('over', request.name, this.#over))
+    if (this.#endError !== undefined) {
+      return Promise.reject(new ConnectionError('over', request.name, this.#endError))
     }
     const answer = deferred<T>()
     const xid = request.fixedXid ?? nextXid(this.#xid)
@@ -195,9 +195,9 @@ export class ZookeeperConnection {
     return answer.promise
   }
 
-  #take(reply: Reply, wholeBytes: number): void {
+  #receive(reply: Reply, wholeBytes: number): void {
     if (reply.xid === xids.event) {
-      this.#tell(decodeEvent(reply.body))
+      this.#emitEvent(decodeEvent(reply.body))
       return
     }
     const pending = this.#inFlight.take(reply.xid)
@@ -218,10 +218,10 @@ export class ZookeeperConnection {
   #confirm({ sentAtMs, request }: PendingRequest, err: number): void {
     this.#confirmedAtMs = Math.max(this.#confirmedAtMs, sentAtMs)
     const mark = { sentAtMs, answeredAtMs: this.#clock.now() }
-    this.#agreement.responseReceived(mark, isLeaderResponse(request.opcode, err))
+    this.#leaderContact.responseReceived(mark, isLeaderResponse(request.opcode, err))
   }
 
-  #beat(timeoutMs: number): Heartbeat {
+  #startHeartbeat(timeoutMs: number): Heartbeat {
     const activity = (): ConnectionActivity => ({
       sentAtMs: this.#keepsLeaderContact ? this.#askedLeaderAtMs : this.#wire.sentAtMs,
       receivedAtMs: this.#wire.receivedAtMs,
@@ -234,20 +234,20 @@ export class ZookeeperConnection {
     return startHeartbeat({ clock: this.#clock, activity, timeoutMs, ping: sign, unresponsive })
   }
 
-  #tell(event: WatchEvent | undefined): void {
-    if (event === undefined) this.#otherEvents += 1
-    else this.#news.emit('event', event)
+  #emitEvent(event: WatchEvent | undefined): void {
+    if (event === undefined) this.#ignoredEvents += 1
+    else this.#events.emit('event', event)
   }
 
   // The end is known before anybody hears of it: who asks again at once is told `over`.
   #end(error: HaError): void {
-    if (this.#over !== undefined) return
-    this.#over = detachStack(error)
+    if (this.#endError !== undefined) return
+    this.#endError = detachStack(error)
     this.#heartbeat.stop()
     this.#wire.destroy(error)
     for (const { request, reject } of this.#inFlight.drain()) {
       reject(new ConnectionError('lost', request.name, error))
     }
-    this.#news.emit('end', error)
+    this.#events.emit('end', error)
   }
 }

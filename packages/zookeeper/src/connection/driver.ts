@@ -1,14 +1,13 @@
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Clock, type Driver, type Endpoint, formatEndpoint } from '@ha/core'
-import { asError, detachStack, raceAbort } from '@ha/core/driver'
+import { asError, type Connect, connectSocket, detachStack, probeEndpoint, raceAbort } from '@ha/core/driver'
 import type { ConnectRequest } from '../protocol/packets.ts'
 import type { AuthInfo } from '../protocol/requests.ts'
 import { ZookeeperConnection } from './connection.ts'
 import { ConnectionError, classify, dialError, expiredError } from './error-classification.ts'
 import { performHandshake, type SessionGrant } from './handshake.ts'
 import { type ConnectionLimits, defaultLimits } from './in-flight.ts'
-import { type Dial, probeEndpoint, socketDial } from './socket.ts'
 import { Wire } from './wire.ts'
 
 /** What the driver needs to know: whose sessions they are, and how servers are reached. */
@@ -28,16 +27,17 @@ export interface ZookeeperDriverDeps {
   /** TLS to every server. Default: none. */
   readonly tls?: TlsOptions | undefined
   /** How a stream is opened. Default: TCP, or TLS. */
-  readonly dial?: Dial | undefined
+  readonly dial?: Connect | undefined
   readonly limits?: ConnectionLimits | undefined
 }
 
 /** A {@link Driver} whose connections take turns in carrying one session. */
 export function zookeeperDriver(deps: ZookeeperDriverDeps): Driver<ZookeeperConnection> {
-  const dial = deps.dial ?? socketDial(deps.tls)
+  const { tls, dial } = deps
+  const connect: Connect = dial ?? ((endpoint, signal) => connectSocket(endpoint, tls, signal))
   return {
     protocol: 'zookeeper',
-    open: (endpoint, signal) => openConnection(deps, dial, endpoint, signal),
+    open: (endpoint, signal) => openConnection(deps, connect, endpoint, signal),
     close: async (connection) => {
       if (await connection.closeSession()) deps.onExpired(connection.grant.sessionId)
     },
@@ -45,20 +45,23 @@ export function zookeeperDriver(deps: ZookeeperDriverDeps): Driver<ZookeeperConn
     watch: (connection, report) => connection.onEnd((error) => report({ kind: 'lost', error })),
     received: (connection) => connection.receivedBytes,
     probe: (connection, signal) => raceAbort(connection.ping(), signal, ignore),
-    probeEndpoint: (endpoint, signal) => probeEndpoint(dial, endpoint, signal),
+    // A server that does not allow `srvr` says so, and one over its `maxClientCnxns` ends the connection without a byte
+    // (seen on 3.8): both are alive.
+    probeEndpoint: (endpoint, signal) =>
+      probeEndpoint(endpoint, { tls, request: 'srvr', endIsAnswer: true, connect: dial }, signal),
     classify,
   }
 }
 
 async function openConnection(
   deps: ZookeeperDriverDeps,
-  dial: Dial,
+  connect: Connect,
   endpoint: Endpoint,
   signal: AbortSignal,
 ): Promise<ZookeeperConnection> {
   let stream: Duplex | undefined
   try {
-    stream = await dial(endpoint, signal)
+    stream = await connect(endpoint, signal)
     return await startConnection(deps, endpoint, stream, signal)
   } catch (thrown) {
     stream?.destroy()

@@ -1,136 +1,127 @@
 import { type Endpoint, formatEndpoint, HaError, isHaError, type Verdict } from '@ha/core'
-import { asError, isCertificateError, verdictTable } from '@ha/core/driver'
+import { asError, classifier, isCertificateError, verdicts, verdictTable, wrapError } from '@ha/core/driver'
 import { Chroot } from '../chroot.ts'
 import { type ZookeeperCode, ZookeeperError } from '../errors.ts'
 import { MalformedError, ReplyError } from '../protocol/error-codes.ts'
 import { formatSessionId } from '../protocol/packets.ts'
 
-const permanent: Verdict = { scope: 'call', effect: 'none', transient: false }
-const retryLater: Verdict = { scope: 'call', effect: 'none', transient: true }
-const unknownRetryable: Verdict = { scope: 'call', effect: 'unknown', transient: true }
-const unknownPermanent: Verdict = { scope: 'call', effect: 'unknown', transient: false }
-const sameServerAgain: Verdict = { scope: 'connection', effect: 'none', transient: true }
-const otherServer: Verdict = { scope: 'endpoint', effect: 'none', transient: true }
-const serverLost: Verdict = { scope: 'endpoint', effect: 'unknown', transient: true }
-const wholeCluster: Verdict = { scope: 'cluster', effect: 'none', transient: false }
+const { final, later, uncertain, uncertainFinal, reconnect, elsewhere, endpointLost } = verdicts
 
-// What a server answers to a request. What is not here is an ordinary no.
+/** What the link and the retries make of an error of a server, of a connection or of this package. */
+export const classify: (error: unknown) => Verdict = classifier({
+  codes: {
+    'auth-failed': { ...elsewhere, transient: false },
+    'read-only': elsewhere,
+    'session-lost': reconnect,
+    throttled: later,
+    'no-node': final,
+    'node-exists': final,
+    'bad-version': final,
+    'not-empty': final,
+    'no-children-for-ephemerals': final,
+    'no-auth': final,
+    'invalid-acl': final,
+    'quota-exceeded': final,
+    'lease-over': final,
+    'too-large': final,
+    unsupported: final,
+    'invalid-path': final,
+    'instance-taken': later,
+  },
+  foreign: (error) => {
+    if (error instanceof ReplyError) return byReplyCode(error.code)
+    if (error instanceof ConnectionError) return byUnansweredReason[error.kind]
+    if (error instanceof TooLargeError) return byTooLarge[error.what]
+    if (error instanceof MalformedError) return uncertainFinal
+    const { code } = (error ?? {}) as { readonly code?: unknown }
+    return byNodeCode(typeof code === 'string' ? code : undefined)
+  },
+})
+
+// The codes of replies. A code that is not listed is an ordinary refusal of the request.
 const byReplyCode = verdictTable(
   {
-    '-1': unknownPermanent, // SYSTEMERROR
-    '-2': unknownPermanent, // RUNTIMEINCONSISTENCY
-    '-3': unknownPermanent, // DATAINCONSISTENCY
-    '-4': sameServerAgain, // CONNECTIONLOSS
-    '-7': unknownRetryable, // OPERATIONTIMEOUT
-    '-12': sameServerAgain, // UNKNOWNSESSION
-    '-112': sameServerAgain, // SESSIONEXPIRED
-    '-115': { ...otherServer, transient: false }, // AUTHFAILED
-    '-118': sameServerAgain, // SESSIONMOVED
-    '-119': otherServer, // NOTREADONLY: the server has lost its quorum
-    '-122': unknownRetryable, // REQUESTTIMEOUT
-    '-124': { ...otherServer, transient: false }, // SESSIONCLOSEDREQUIRESASLAUTH
-    '-127': retryLater, // THROTTLEDOP: turned away before anything was done
+    '-1': uncertainFinal, // SYSTEMERROR
+    '-2': uncertainFinal, // RUNTIMEINCONSISTENCY
+    '-3': uncertainFinal, // DATAINCONSISTENCY
+    '-4': reconnect, // CONNECTIONLOSS
+    '-7': uncertain, // OPERATIONTIMEOUT
+    '-12': reconnect, // UNKNOWNSESSION
+    '-112': reconnect, // SESSIONEXPIRED
+    '-115': { ...elsewhere, transient: false }, // AUTHFAILED
+    '-118': reconnect, // SESSIONMOVED
+    '-119': elsewhere, // NOTREADONLY: the server has lost its quorum
+    '-122': uncertain, // REQUESTTIMEOUT
+    '-124': { ...elsewhere, transient: false }, // SESSIONCLOSEDREQUIRESASLAUTH
+    '-127': later, // THROTTLEDOP: the server rejected the request before processing it
   },
-  permanent,
+  final,
 )
 
-const byUnanswered: Readonly<Record<ConnectionError['kind'], Verdict>> = {
-  lost: serverLost,
-  over: sameServerAgain,
-  full: retryLater,
+const byUnansweredReason: Readonly<Record<UnansweredReason, Verdict>> = {
+  lost: endpointLost,
+  over: reconnect,
+  full: later,
 }
 
 const byTooLarge: Readonly<Record<TooLargeError['what'], Verdict>> = {
-  request: permanent,
-  answer: unknownPermanent,
+  request: final,
+  answer: uncertainFinal,
 }
 
-const byOwnCode = verdictTable(
-  {
-    unresponsive: serverLost,
-    lost: serverLost,
-    unreachable: otherServer,
-    refused: wholeCluster,
-    'auth-failed': { ...otherServer, transient: false },
-    'read-only': otherServer,
-    'session-lost': sameServerAgain,
-    throttled: retryLater,
-    'timed-out': unknownRetryable,
-    aborted: { ...unknownRetryable, transient: false },
-    'config-invalid': permanent,
-    'no-node': permanent,
-    'node-exists': permanent,
-    'bad-version': permanent,
-    'not-empty': permanent,
-    'no-children-for-ephemerals': permanent,
-    'no-auth': permanent,
-    'invalid-acl': permanent,
-    'quota-exceeded': permanent,
-    'lease-over': permanent,
-    'too-large': permanent,
-    unsupported: permanent,
-    'invalid-path': permanent,
-    'instance-taken': retryLater,
-  },
-  unknownRetryable,
-)
-
-// Node's own, of a stream that was dialled elsewhere.
+// Node's own codes, of a stream that the application's `dial` opened.
 const byNodeCode = verdictTable(
   {
-    ECONNREFUSED: otherServer,
-    EHOSTUNREACH: otherServer,
-    ENETUNREACH: otherServer,
-    ENOTFOUND: otherServer,
-    EAI_AGAIN: otherServer,
-    ECONNRESET: serverLost,
-    EPIPE: serverLost,
-    ETIMEDOUT: serverLost,
+    ECONNREFUSED: elsewhere,
+    EHOSTUNREACH: elsewhere,
+    ENETUNREACH: elsewhere,
+    ENOTFOUND: elsewhere,
+    EAI_AGAIN: elsewhere,
+    ECONNRESET: endpointLost,
+    EPIPE: endpointLost,
+    ETIMEDOUT: endpointLost,
   },
-  unknownRetryable,
+  uncertain,
 )
 
-/** What an error of a server, of a connection or of this package means. */
-export function classify(error: unknown): Verdict {
-  if (error instanceof ReplyError) return byReplyCode(error.code)
-  if (error instanceof ConnectionError) return byUnanswered[error.kind]
-  if (error instanceof TooLargeError) return byTooLarge[error.what]
-  if (error instanceof MalformedError) return unknownPermanent
-  if (isHaError(error)) return byOwnCode(error.code)
-  const { code } = (error ?? {}) as { readonly code?: unknown }
-  return byNodeCode(typeof code === 'string' ? code : undefined)
-}
-
 /**
- * What an operation of the core rejected with, in the words of ZooKeeper: the server’s code kept as `serverCode`, and
- * paths below the chroot.
+ * Wraps what an operation rejected with: the reply code of the server becomes `serverCode`, and paths are those of the
+ * caller, below the chroot.
  */
-export function wrapError(thrown: unknown, path: string, chroot: Chroot = new Chroot('')): ZookeeperError {
-  const error = asError(thrown)
-  if (!isHaError(error)) return wrapConnectionError(error, path)
-  if (error instanceof ZookeeperError) return error
-  const reply = error.cause instanceof ReplyError ? error.cause : undefined
-  return new ZookeeperError(codeOf(error), messageOf(error, reply, chroot), {
-    path: changedPath(reply, chroot) ?? path,
-    outcome: error.outcome,
-    retryable: error.retryable,
-    endpoint: error.endpoint,
-    serverCode: reply?.code ?? error.serverCode,
-    attempts: error.attempts,
-    cause: error.cause ?? error,
+export function toZookeeperError(
+  thrown: unknown,
+  path: string,
+  chroot: Chroot = new Chroot(''),
+): ZookeeperError {
+  return wrapError(thrown, {
+    type: ZookeeperError,
+    fromCore: (error, details) => {
+      const reply = error.cause instanceof ReplyError ? error.cause : undefined
+      return new ZookeeperError(codeOf(error), messageOf(error, reply, chroot), {
+        ...details,
+        serverCode: reply?.code ?? details.serverCode,
+        path: changedPath(reply, chroot) ?? path,
+      })
+    },
+    fromForeign: (error) => fromDriverError(error, path),
   })
 }
 
-function wrapConnectionError(thrown: Error, path: string): ZookeeperError {
+function fromDriverError(thrown: Error, path: string): ZookeeperError {
   if (thrown instanceof ReplyError) {
     const { code, message } = thrown
     const details = { path, serverCode: code, retryable: classify(thrown).transient, cause: thrown }
-    return new ZookeeperError(codes[code] ?? 'rejected', message, details)
+    return new ZookeeperError(replyErrorCodes[code] ?? 'rejected', message, details)
   }
   if (thrown instanceof ConnectionError) {
     const { kind, message, sent } = thrown
     const outcome = sent ? 'unknown' : 'not-done'
-    return new ZookeeperError(unanswered[kind], message, { path, outcome, retryable: true, cause: thrown })
+    return new ZookeeperError(unansweredCodes[kind], message, {
+      path,
+      outcome,
+      retryable: true,
+      cause: thrown,
+    })
   }
   if (thrown instanceof TooLargeError) {
     const outcome = thrown.what === 'request' ? 'not-done' : 'unknown'
@@ -151,13 +142,13 @@ function changedPath(reply: ReplyError | undefined, chroot: Chroot): string | un
   return reply?.index === undefined || reply.path === undefined ? undefined : chroot.toClient(reply.path)
 }
 
-const unanswered: Readonly<Record<UnansweredReason, ZookeeperCode>> = {
+const unansweredCodes: Readonly<Record<UnansweredReason, ZookeeperCode>> = {
   lost: 'lost',
   over: 'lost',
   full: 'exhausted',
 }
 
-const codes: Readonly<Record<number, ZookeeperCode>> = {
+const replyErrorCodes: Readonly<Record<number, ZookeeperCode>> = {
   [-4]: 'lost',
   [-6]: 'unsupported',
   [-8]: 'rejected',
@@ -178,7 +169,7 @@ const codes: Readonly<Record<number, ZookeeperCode>> = {
 function codeOf({ code, cause }: HaError): ZookeeperCode {
   if (code !== 'rejected' && code !== 'retry-budget-exhausted') return code as ZookeeperCode
   if (cause instanceof TooLargeError) return 'too-large'
-  return cause instanceof ReplyError ? (codes[cause.code] ?? 'rejected') : code
+  return cause instanceof ReplyError ? (replyErrorCodes[cause.code] ?? 'rejected') : code
 }
 
 /** What became of a request that the server did not answer. */

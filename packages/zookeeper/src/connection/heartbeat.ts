@@ -108,39 +108,39 @@ const handOverShare = 4
 export class LeaderContact {
   readonly #timeoutMs: number
   // Requests that were answered, the oldest first, and not too close to each other.
-  readonly #marks: AnsweredRequest[] = []
-  #agreedAtMs: number
+  readonly #answered: AnsweredRequest[] = []
+  #contactAtMs: number
 
   /** The handshake is the leader's own word. */
   constructor(askedAtMs: number, timeoutMs: number) {
-    this.#agreedAtMs = askedAtMs
+    this.#contactAtMs = askedAtMs
     this.#timeoutMs = timeoutMs
   }
 
   /** When the latest request was sent of which the leader must have known. */
   get contactAtMs(): number {
-    return this.#agreedAtMs
+    return this.#contactAtMs
   }
 
   /** A request that was sent then is answered now; `byLeader`, when no server answers it so without the leader. */
   responseReceived({ sentAtMs, answeredAtMs }: AnsweredRequest, byLeader: boolean): void {
     if (byLeader) this.#prove(sentAtMs - this.#timeoutMs / handOverShare)
-    const last = this.#marks.at(-1)?.sentAtMs ?? this.#agreedAtMs
+    const last = this.#answered.at(-1)?.sentAtMs ?? this.#contactAtMs
     if (sentAtMs - last < this.#timeoutMs / requestsPerTimeout) return
-    this.#marks.push({ sentAtMs, answeredAtMs })
+    this.#answered.push({ sentAtMs, answeredAtMs })
     // Answers without the leader's word, for longer than the session lives: none of them will ever count.
-    if (this.#marks.length > 2 * requestsPerTimeout) this.#marks.shift()
+    if (this.#answered.length > 2 * requestsPerTimeout) this.#answered.shift()
   }
 
   #prove(handedOverMs: number): void {
     // The server had it at the latest when it answered; when it was sent says nothing of that.
     for (
-      let first = this.#marks[0];
+      let first = this.#answered[0];
       first !== undefined && first.answeredAtMs <= handedOverMs;
-      first = this.#marks[0]
+      first = this.#answered[0]
     ) {
-      this.#agreedAtMs = first.sentAtMs
-      this.#marks.shift()
+      this.#contactAtMs = first.sentAtMs
+      this.#answered.shift()
     }
   }
 }

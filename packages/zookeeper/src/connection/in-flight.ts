@@ -26,7 +26,7 @@ const countedQueue = 0
  * that the protocol sets aside has its order only among its kind.
  */
 export class InFlight {
-  readonly #lanes = new Map<number, RequestQueue<PendingRequest>>()
+  readonly #queues = new Map<number, RequestQueue<PendingRequest>>()
   #count = 0
   #bytes = 0
 
@@ -41,28 +41,28 @@ export class InFlight {
   }
 
   add(pending: PendingRequest): void {
-    this.#lane(pending.xid).push(pending)
+    this.#queueOf(pending.xid).push(pending)
     this.#count += 1
     this.#bytes += pending.bytes
   }
 
   /** Takes out the one that an answer with this number belongs to; undefined when it is not its turn, or nobody asked. */
   take(xid: number): PendingRequest | undefined {
-    const lane = this.#lane(xid)
+    const lane = this.#queueOf(xid)
     if (lane.first?.xid !== xid) return undefined
-    return this.#leave(lane)
+    return this.#remove(lane)
   }
 
   /** Takes all out. */
   drain(): readonly PendingRequest[] {
     const all: PendingRequest[] = []
-    for (const lane of this.#lanes.values()) {
-      for (let next = this.#leave(lane); next !== undefined; next = this.#leave(lane)) all.push(next)
+    for (const lane of this.#queues.values()) {
+      for (let next = this.#remove(lane); next !== undefined; next = this.#remove(lane)) all.push(next)
     }
     return all
   }
 
-  #leave(lane: RequestQueue<PendingRequest>): PendingRequest | undefined {
+  #remove(lane: RequestQueue<PendingRequest>): PendingRequest | undefined {
     const pending = lane.shift()
     if (pending === undefined) return undefined
     this.#count -= 1
@@ -70,10 +70,10 @@ export class InFlight {
     return pending
   }
 
-  #lane(xid: number): RequestQueue<PendingRequest> {
+  #queueOf(xid: number): RequestQueue<PendingRequest> {
     const key = xid > 0 ? countedQueue : xid
-    const lane = this.#lanes.get(key) ?? new RequestQueue<PendingRequest>()
-    this.#lanes.set(key, lane)
+    const lane = this.#queues.get(key) ?? new RequestQueue<PendingRequest>()
+    this.#queues.set(key, lane)
     return lane
   }
 }

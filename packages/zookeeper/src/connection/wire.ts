@@ -19,9 +19,9 @@ export class Wire {
   readonly #stream: Duplex
   readonly #clock: Clock
   readonly #frames: FrameReader
-  #hearer: WireListener | undefined
+  #listener: WireListener | undefined
   // What came while nobody heard: between the handshake and the connection.
-  #unheard: Frame[] = []
+  #undelivered: Frame[] = []
   // What is being read, and what came meanwhile: a stream in memory may answer within the turn that it is asked in.
   readonly #chunks: Buffer[] = []
   #ended: Error | undefined
@@ -67,17 +67,17 @@ export class Wire {
       hearer.end(this.#ended)
       return
     }
-    this.#hearer = hearer
-    const unheard = this.#unheard
-    this.#unheard = []
+    this.#listener = hearer
+    const unheard = this.#undelivered
+    this.#undelivered = []
     this.#safely(() => {
-      for (const frame of unheard) this.#give(frame)
+      for (const frame of unheard) this.#deliver(frame)
     })
   }
 
   /** Lets what comes wait for the next hearer. */
   pause(): void {
-    this.#hearer = undefined
+    this.#listener = undefined
   }
 
   /** Sends a frame, which has its length already. Does nothing when the wire is over. */
@@ -92,7 +92,7 @@ export class Wire {
     if (this.#ended !== undefined) return
     this.#ended = cause
     this.#stream.destroy()
-    this.#hearer?.end(cause)
+    this.#listener?.end(cause)
   }
 
   #read(chunk: Buffer): void {
@@ -104,15 +104,15 @@ export class Wire {
 
   #readChunks(): void {
     for (let next = this.#chunks[0]; next !== undefined; next = this.#chunks[0]) {
-      for (const frame of this.#frames.read(next)) this.#give(frame)
+      for (const frame of this.#frames.read(next)) this.#deliver(frame)
       this.#chunks.shift()
     }
   }
 
-  #give(frame: Frame): void {
+  #deliver(frame: Frame): void {
     if (this.#ended !== undefined) return
-    if (this.#hearer === undefined) this.#unheard.push(frame)
-    else this.#hearer.frame(frame)
+    if (this.#listener === undefined) this.#undelivered.push(frame)
+    else this.#listener.frame(frame)
   }
 
   #safely(act: () => void): void {

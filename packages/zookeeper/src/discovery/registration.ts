@@ -10,7 +10,7 @@ import {
   type OptionTable,
   oneOf,
 } from '@ha/core/driver'
-import { withinLimits } from '../context.ts'
+import { runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import { resolveCall, resolveOptions } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
@@ -92,7 +92,7 @@ export class Registration implements AsyncDisposable {
     const call = resolveCall('ready', limit, ground.operationTimeoutMs)
     const expired = (): ZookeeperError => this.#notRegistered(call.timeoutMs)
     const limits = { what: `the registration ${this.path}`, path: this.path, call, expired }
-    await withinLimits(ground, limits, async (signal) => {
+    await runWithinCall(ground, limits, async (signal) => {
       for (let { kind } = this.state; kind !== 'registered'; { kind } = this.state) {
         if (kind === 'closed') throw this.#closedError()
         await this.#changed.wait(signal)

@@ -10,7 +10,7 @@ import {
   type OptionTable,
   oneOf,
 } from '@ha/core/driver'
-import { withinLimits } from '../context.ts'
+import { runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import { resolveCall, resolveOptions } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
@@ -140,7 +140,7 @@ export class ServiceView implements AsyncDisposable {
     const call = resolveCall('ready', limit, ground.operationTimeoutMs)
     const expired = (): ZookeeperError => this.#notRead(call.timeoutMs)
     const limits = { what: `the list of '${this.name}'`, path: listing.path, call, expired }
-    await withinLimits({ clock: ground.clock, signal: this.#scope.signal }, limits, async (signal) => {
+    await runWithinCall({ clock: ground.clock, signal: this.#scope.signal }, limits, async (signal) => {
       while (this.#served.kind === 'unread') await this.#changed.wait(signal)
     })
   }

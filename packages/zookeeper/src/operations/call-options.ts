@@ -1,7 +1,14 @@
-import { asError, didYouMean, type OptionTable, resolveOptions as resolve } from '@ha/core/driver'
+import {
+  asError,
+  callOptions,
+  didYouMean,
+  type OptionTable,
+  optionChecks,
+  resolveOptions as resolve,
+} from '@ha/core/driver'
 import { ZookeeperError } from '../errors.ts'
 import type { Bytes } from '../node.ts'
-import type { CallOptions } from './operations.ts'
+import type { CallOptions, CreateOptions, WriteOptions } from './operations.ts'
 
 /** The limits of one call, checked and completed. */
 export interface CallLimits {
@@ -9,59 +16,64 @@ export interface CallLimits {
   readonly signal: AbortSignal | undefined
 }
 
-// A little under 25 days: the longest timer that Node knows.
-const maxTimeoutMs = 2_147_483_647
+/** The options of all calls; each call takes some of them. */
+interface AllCallOptions
+  extends CallOptions,
+    Pick<CreateOptions, 'kind' | 'sequential' | 'ttlMs' | 'parents' | 'protect' | 'acl'>,
+    Pick<WriteOptions, 'version' | 'repeatable'> {
+  readonly recursive?: boolean | undefined
+}
 
-/** Checks what a call was given; `more` names what it takes beside its limits. `name` is what it is called in errors. */
+type CallOptionName = keyof AllCallOptions
+
+const checkCall = callOptions<AllCallOptions>({
+  invalid: invalidOption,
+  table: {
+    timeoutMs: optionChecks.timeoutMs,
+    signal: optionChecks.signal,
+    // The operations check these themselves.
+    kind: optionChecks.any,
+    sequential: optionChecks.any,
+    ttlMs: optionChecks.any,
+    parents: optionChecks.any,
+    protect: optionChecks.any,
+    acl: optionChecks.any,
+    version: optionChecks.any,
+    repeatable: optionChecks.any,
+    recursive: optionChecks.any,
+  },
+})
+
+const limitNames: readonly CallOptionName[] = ['timeoutMs', 'signal']
+
+/** Checks the options of a call. `name` is the name of the call in errors; `names` are the options that it takes. */
 export function resolveCall(
   name: string,
   given: CallOptions | undefined,
   defaultTimeoutMs: number,
-  more: readonly string[] = [],
+  names: readonly CallOptionName[] = limitNames,
 ): CallLimits {
-  if (given === undefined) return { timeoutMs: defaultTimeoutMs, signal: undefined }
-  checkKeys(name, given, ['timeoutMs', 'signal', ...more])
-  return {
-    timeoutMs: readTimeout(name, given.timeoutMs) ?? defaultTimeoutMs,
-    signal: readSignal(name, given.signal),
-  }
+  checkCall(name, given, names)
+  return { timeoutMs: given?.timeoutMs ?? defaultTimeoutMs, signal: given?.signal }
 }
 
-/** Checks what takes a timeout alone. */
+/** Checks the options of a call that takes a timeout alone. */
 export function resolveTimeout(
   name: string,
   given: Pick<CallOptions, 'timeoutMs'>,
   defaultTimeoutMs: number,
 ): number {
-  checkKeys(name, given, ['timeoutMs'])
-  return readTimeout(name, given.timeoutMs) ?? defaultTimeoutMs
+  checkCall(name, given, ['timeoutMs'])
+  return given.timeoutMs ?? defaultTimeoutMs
 }
 
-/** Checks what takes a signal alone: it ends by nothing else. */
+/** Checks the options of a call that only its signal ends. */
 export function resolveSignal(
   name: string,
-  given: Pick<CallOptions, 'signal'> = {},
+  given: Pick<CallOptions, 'signal'> | undefined,
 ): AbortSignal | undefined {
-  checkKeys(name, given, ['signal'])
-  return readSignal(name, given.signal)
-}
-
-function checkKeys(name: string, given: object, known: readonly string[]): void {
-  for (const key of Object.keys(given)) {
-    if (!known.includes(key))
-      throw invalidOption(`${name}.${key}`, `there is no such option${didYouMean(key, known)}`)
-  }
-}
-
-function readTimeout(name: string, value: unknown): number | undefined {
-  if (value === undefined) return undefined
-  if (typeof value === 'number' && value >= 1 && value <= maxTimeoutMs) return value
-  throw invalidOption(`${name}.timeoutMs`, `expected a number of milliseconds from 1 to ${maxTimeoutMs}`)
-}
-
-function readSignal(name: string, value: unknown): AbortSignal | undefined {
-  if (value === undefined || value instanceof AbortSignal) return value
-  throw invalidOption(`${name}.signal`, 'expected an AbortSignal')
+  checkCall(name, given, ['signal'])
+  return given?.signal
 }
 
 /** Checks the version that a node must have; undefined stands for any. */

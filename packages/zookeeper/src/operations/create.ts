@@ -54,43 +54,43 @@ export class NodeCreator {
     for (;;) {
       try {
         return wanted.protect
-          ? await this.#protected(wanted, remaining)
-          : await this.#once(wanted, remaining.remaining)
+          ? await this.#createProtected(wanted, remaining)
+          : await this.#send(wanted, remaining.remaining)
       } catch (error) {
         const isOrphan = error instanceof ZookeeperError && error.code === 'no-node'
         if (!wanted.parents || !isOrphan || remaining.isOver || parentOf(wanted.path) === '/') throw error
-        await this.#parentsOf(wanted.path, remaining)
+        await this.#createParents(wanted.path, remaining)
       }
     }
   }
 
   /** Makes the nodes above a path, from the top down; those that are there already stay as they are. */
-  async #parentsOf(path: string, remaining: CallDeadline): Promise<void> {
+  async #createParents(path: string, remaining: CallDeadline): Promise<void> {
     const above = parentOf(path)
     if (above === '/') return
     if ((await this.#deps.reads.plain.exists(above, remaining.remaining)) !== undefined) return
-    await this.#parentsOf(above, remaining)
-    await this.#parent(above, remaining)
+    await this.#createParents(above, remaining)
+    await this.#createParent(above, remaining)
   }
 
   // Servers before 3.5 know no containers: there a parent stays.
-  async #parent(path: string, remaining: CallDeadline): Promise<void> {
+  async #createParent(path: string, remaining: CallDeadline): Promise<void> {
     const plain: CreateSpec = { ...parentSpec, path }
     try {
-      await this.#once({ ...plain, kind: 'container' }, remaining.remaining, 'again')
+      await this.#send({ ...plain, kind: 'container' }, remaining.remaining, 'again')
     } catch (error) {
       if (!(error instanceof ZookeeperError)) throw error
       if (error.code === 'unsupported')
-        await this.#once(plain, remaining.remaining, 'again').catch(ignoreNodeExists)
+        await this.#send(plain, remaining.remaining, 'again').catch(ignoreNodeExists)
       else ignoreNodeExists(error)
     }
   }
 
-  async #protected(wanted: CreateSpec, remaining: CallDeadline): Promise<Created> {
+  async #createProtected(wanted: CreateSpec, remaining: CallDeadline): Promise<Created> {
     for (let round = 0; ; round++) {
       const session = this.#deps.session()
       try {
-        return await this.#once(wanted, remaining.remaining)
+        return await this.#send(wanted, remaining.remaining)
       } catch (error) {
         const made = await this.#afterLoss(wanted, remaining, error, session)
         if (made !== undefined) return made
@@ -108,7 +108,7 @@ export class NodeCreator {
   ): Promise<Created | undefined> {
     if (!isOutcomeUnknown(error) || remaining.isOver) throw error
     const made = await resolveOutcome(this.#deps.executor, remaining, error, () =>
-      this.#find(wanted, remaining),
+      this.#findCreated(wanted, remaining),
     )
     // A request of a session that was given up may still come late, and what it made would stay.
     if (made === undefined && this.#deps.session() !== before && wanted.kind !== 'ephemeral') throw error
@@ -116,7 +116,7 @@ export class NodeCreator {
   }
 
   // Undefined when it was not made, or is going with an older session.
-  async #find(wanted: CreateSpec, remaining: CallDeadline): Promise<Created | undefined> {
+  async #findCreated(wanted: CreateSpec, remaining: CallDeadline): Promise<Created | undefined> {
     const { reads, session } = this.#deps
     const parentPath = parentOf(wanted.path)
     // This server may lag behind the one that made it.
@@ -131,7 +131,7 @@ export class NodeCreator {
     return isOurs ? { path, stat } : undefined
   }
 
-  async #once(
+  async #send(
     wanted: CreateSpec,
     call: CallLimits,
     effect: RequestDetails['effect'] = 'once',
@@ -151,7 +151,16 @@ export class NodeCreator {
 
 const createKinds: readonly CreateSpec['kind'][] = ['persistent', 'ephemeral', 'container']
 
-const createOptionNames: readonly string[] = ['kind', 'sequential', 'ttlMs', 'parents', 'protect', 'acl']
+const createOptionNames = [
+  'timeoutMs',
+  'signal',
+  'kind',
+  'sequential',
+  'ttlMs',
+  'parents',
+  'protect',
+  'acl',
+] as const
 
 const parentSpec: Omit<CreateSpec, 'path'> = {
   data: Buffer.alloc(0),

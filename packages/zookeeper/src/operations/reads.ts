@@ -47,7 +47,7 @@ export class Reads implements WatchedReads {
   }
 
   async get(path: string, onEvent: WatchListener, options?: CallOptions): Promise<Watched<Node | undefined>> {
-    return this.#watching('get', 'data', path, onEvent, options, getData)
+    return this.#readAndWatch('get', 'data', path, onEvent, options, getData)
   }
 
   async exists(
@@ -56,7 +56,7 @@ export class Reads implements WatchedReads {
     options?: CallOptions,
   ): Promise<Watched<Stat | undefined>> {
     const call = this.#call('exists', path, options)
-    return this.#existing('exists', path, onEvent, call)
+    return this.#existsAndWatch('exists', path, onEvent, call)
   }
 
   async children(
@@ -64,12 +64,12 @@ export class Reads implements WatchedReads {
     onEvent: WatchListener,
     options?: CallOptions,
   ): Promise<Watched<Children | undefined>> {
-    return this.#watching('children', 'children', path, onEvent, options, getChildren)
+    return this.#readAndWatch('children', 'children', path, onEvent, options, getChildren)
   }
 
   // A server keeps no watch for a node that it does not have: its making is watched instead, and when it was made in
   // between, everything begins anew.
-  async #watching<T>(
+  async #readAndWatch<T>(
     name: string,
     kind: WatchKind,
     path: string,
@@ -80,29 +80,29 @@ export class Reads implements WatchedReads {
     const { executor } = this.#deps
     const remaining = new CallDeadline(this.#call(name, path, options), () => executor.clock.now())
     for (;;) {
-      const read = await this.#leaving(kind, path, onEvent, () =>
+      const read = await this.#withWatch(kind, path, onEvent, () =>
         this.#read(name, path, remaining.remaining, request, true),
       )
       if (read.value !== undefined) return read
       read.unwatch()
-      const made = await this.#existing(name, path, onEvent, remaining.remaining)
+      const made = await this.#existsAndWatch(name, path, onEvent, remaining.remaining)
       if (made.value === undefined) return { value: undefined, unwatch: made.unwatch }
       made.unwatch()
       remaining.check(`${name} ${path}`, path)
     }
   }
 
-  #existing(
+  #existsAndWatch(
     name: string,
     path: string,
     onEvent: WatchListener,
     call: CallLimits,
   ): Promise<Watched<Stat | undefined>> {
-    return this.#leaving('exists', path, onEvent, () => this.#read(name, path, call, existsAt, true))
+    return this.#withWatch('exists', path, onEvent, () => this.#read(name, path, call, existsAt, true))
   }
 
   // The listener is there before the answer is: an event may come in one piece with it.
-  async #leaving<T>(
+  async #withWatch<T>(
     kind: WatchKind,
     path: string,
     onEvent: WatchListener,

@@ -12,7 +12,7 @@ import {
 import { linkedController } from '@ha/core/driver'
 import type { Chroot } from '../chroot.ts'
 import type { ZookeeperConnection } from '../connection/connection.ts'
-import { wrapError } from '../connection/error-classification.ts'
+import { toZookeeperError } from '../connection/error-classification.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Request } from '../protocol/requests.ts'
 import type { CallLimits } from './call-options.ts'
@@ -97,7 +97,7 @@ export class RequestExecutor {
         return connection.send(request)
       })
     } catch (thrown) {
-      const error = wrapError(thrown, asked.path, this.chroot)
+      const error = toZookeeperError(thrown, asked.path, this.chroot)
       throw closed.aborted ? closedError(error, asked) : error
     } finally {
       either.unlink()

@@ -1,5 +1,5 @@
 import { fullJitter } from '@ha/core'
-import { linkedController } from '@ha/core/driver'
+import { linkedController, retry } from '@ha/core/driver'
 import { isPermanent } from '../context.ts'
 import { withDetails, ZookeeperError } from '../errors.ts'
 import type { CallDeadline } from './call-options.ts'
@@ -11,57 +11,52 @@ type PauseDeps = Pick<RequestExecutor, 'clock' | 'random' | 'closed'>
 const lookUpBackoff = fullJitter({ baseMs: 50, maxMs: 1_000 })
 
 /**
- * Finds out what became of a write without an answer: asks again, for a look is harmless, until there is an answer.
- * Rejects after a lasting error, or when no time is left, with the error of the write: that stays unknown, and both
- * reasons are kept.
+ * Finds out what became of a write without an answer: repeats `look`, which has no effect, until it succeeds. After a
+ * permanent error, or when no time is left, the outcome stays unknown: rejects with the error of the write, whose
+ * cause holds both errors.
  */
 export async function resolveOutcome<T>(
-  waiting: PauseDeps,
-  remaining: CallDeadline,
+  { clock, random, closed }: PauseDeps,
+  deadline: CallDeadline,
   error: ZookeeperError,
   look: () => Promise<T>,
 ): Promise<T> {
+  const scope = linkedController(deadline.remaining.signal, closed)
+  const options = {
+    clock,
+    random,
+    backoff: (round: number, rnd: () => number) =>
+      Math.min(lookUpBackoff(round, rnd), deadline.remaining.timeoutMs),
+    isFinal: (thrown: unknown) => deadline.isOver || isPermanent(thrown),
+    signal: scope.signal,
+  }
   try {
-    for (let round = 0; ; round++) {
-      try {
-        return await look()
-      } catch (thrown) {
-        if (remaining.isOver || isPermanent(thrown)) throw thrown
-      }
-      await pause(waiting, remaining, round)
-    }
+    return await retry(options, look)
   } catch (cause) {
     throw withDetails(error, { cause: new AggregateError([error, cause], 'it could not be looked up') })
-  }
-}
-
-/** Waits before something is asked once more, at most as long as there is time. Rejects when nobody waits for it any more. */
-async function pause(
-  { clock, random, closed }: PauseDeps,
-  { remaining: call }: CallDeadline,
-  round: number,
-): Promise<void> {
-  const either = linkedController(call.signal, closed)
-  try {
-    await clock.sleep(Math.min(lookUpBackoff(round, random), call.timeoutMs), either.signal)
   } finally {
-    either.unlink()
+    scope.unlink()
   }
 }
 
 /**
- * Waits before a write that was looked up, and not found, is tried again: who is asked at the speed of the wire does not
- * get well. Throws `timed-out` when there is no time left, as it was not done.
+ * Waits before a write that was looked up and not found is sent again, so that a server in trouble is not asked at the
+ * speed of the network. Throws `timed-out` when no time is left: the write was not done.
  */
 export async function pauseBeforeRetry(
-  waiting: PauseDeps,
-  remaining: CallDeadline,
+  { clock, random, closed }: PauseDeps,
+  deadline: CallDeadline,
   round: number,
   { name, path }: Pick<RequestDetails, 'name' | 'path'>,
 ): Promise<void> {
-  // What nobody waits for any more says so itself when it is tried.
-  await pause(waiting, remaining, round).catch(() => undefined)
-  remaining.check(`${name} ${path}`, path)
+  const { timeoutMs, signal } = deadline.remaining
+  const scope = linkedController(signal, closed)
+  // A call that was aborted in the pause rejects when it sends the write again.
+  await clock
+    .sleep(Math.min(lookUpBackoff(round, random), timeoutMs), scope.signal)
+    .catch(() => undefined)
+    .finally(scope.unlink)
+  deadline.check(`${name} ${path}`, path)
 }
 
 /** A write with a version whose answer was lost. */

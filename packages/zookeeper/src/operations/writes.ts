@@ -46,7 +46,7 @@ export class Writes {
       encodeData(data, 'set', path),
       checkVersion('set', path, version),
     )
-    return this.#resolved(request, version, { name: 'set', path, call, effect: effectOf(options) })
+    return this.#resolveLostWrite(request, version, { name: 'set', path, call, effect: effectOf(options) })
   }
 
   async delete(
@@ -94,7 +94,12 @@ export class Writes {
     const { version } = options
     const request = remove(executor.chroot.toServer(path), checkVersion('delete', path, version))
     try {
-      await this.#resolved(request, version, { name: 'delete', path, call, effect: effectOf(options) })
+      await this.#resolveLostWrite(request, version, {
+        name: 'delete',
+        path,
+        call,
+        effect: effectOf(options),
+      })
       return true
     } catch (error) {
       if (error instanceof ZookeeperError && error.code === 'no-node') return false
@@ -103,7 +108,7 @@ export class Writes {
   }
 
   // A write with a version whose answer was lost: while the node has that version, it was not done, and is tried again.
-  async #resolved<T>(
+  async #resolveLostWrite<T>(
     request: Request<T>,
     version: number | undefined,
     { call, ...asked }: RequestDetails,
@@ -127,9 +132,11 @@ export class Writes {
 
   #call(name: string, path: string, options: WriteOptions | undefined): CallLimits {
     checkPath(path)
-    return resolveCall(name, options, this.#deps.timeoutMs, ['version', 'repeatable', 'recursive'])
+    return resolveCall(name, options, this.#deps.timeoutMs, writeOptionNames)
   }
 }
+
+const writeOptionNames = ['timeoutMs', 'signal', 'version', 'repeatable', 'recursive'] as const
 
 // Whether it was a create, and nothing else, that a multi was refused for.
 function isCreateError(error: unknown, changes: readonly Change[]): boolean {
@@ -185,7 +192,7 @@ interface RecursiveDeleteDeps {
 class RecursiveDelete {
   readonly #deps: RecursiveDeleteDeps
   readonly #path: string
-  #gone = 0
+  #deleted = 0
 
   constructor(path: string, deps: RecursiveDeleteDeps) {
     this.#deps = deps
@@ -195,26 +202,26 @@ class RecursiveDelete {
   /** False when there was no such node. Rejects as unknown once anything of it is gone. */
   async run(): Promise<boolean> {
     try {
-      return await this.#all(this.#path)
+      return await this.#deleteTree(this.#path)
     } catch (error) {
-      throw this.#gone > 0 && error instanceof ZookeeperError ? this.#halfDone(error) : error
+      throw this.#deleted > 0 && error instanceof ZookeeperError ? this.#partialError(error) : error
     }
   }
 
   // What is made below it meanwhile is deleted as well.
-  async #all(path: string): Promise<boolean> {
+  async #deleteTree(path: string): Promise<boolean> {
     const { reads, remaining } = this.#deps
     for (let wasThere = false; ; wasThere = true) {
       this.#check()
       const children = await reads.plain.children(path, remaining.remaining)
       if (children === undefined) return wasThere
-      for (const name of children.names) await this.#all(childOf(path, name))
-      if (await this.#one(path)) return true
+      for (const name of children.names) await this.#deleteTree(childOf(path, name))
+      if (await this.#deleteNode(path)) return true
     }
   }
 
   // False when somebody has made another child meanwhile.
-  async #one(path: string): Promise<boolean> {
+  async #deleteNode(path: string): Promise<boolean> {
     const { deleteOne, remaining } = this.#deps
     this.#check()
     try {
@@ -223,7 +230,7 @@ class RecursiveDelete {
       if (error instanceof ZookeeperError && error.code === 'not-empty') return false
       throw error
     }
-    this.#gone += 1
+    this.#deleted += 1
     return true
   }
 
@@ -231,8 +238,8 @@ class RecursiveDelete {
     this.#deps.remaining.check(`delete ${this.#path}`, this.#path)
   }
 
-  #halfDone(cause: ZookeeperError): ZookeeperError {
-    const message = `delete ${this.#path}: ${this.#gone} below it are gone, and then: ${cause.message}`
+  #partialError(cause: ZookeeperError): ZookeeperError {
+    const message = `delete ${this.#path}: ${this.#deleted} below it are gone, and then: ${cause.message}`
     return withDetails(cause, { message, outcome: 'unknown', cause })
   }
 }

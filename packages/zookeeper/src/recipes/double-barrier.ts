@@ -1,7 +1,7 @@
 import { isHaError } from '@ha/core'
 import { deferred, linkedController, raceAbort } from '@ha/core/driver'
 import type { ClientContext } from '../context.ts'
-import { retryUntilAborted, withinLimits } from '../context.ts'
+import { retryUntilAborted, runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Node } from '../node.ts'
 import { resolveCall } from '../operations/call-options.ts'
@@ -60,7 +60,7 @@ class DoubleBarrier implements Barrier {
     try {
       const expired = (): Error => this.#notInTime('come', call.timeoutMs)
       const limits = { what: `the barrier ${path}`, path, call, expired }
-      const part = await withinLimits(
+      const part = await runWithinCall(
         this.#ground,
         limits,
         (signal) => enterBarrier(this.#ground, path, this.#size, signal),
@@ -81,7 +81,7 @@ class DoubleBarrier implements Barrier {
     try {
       const expired = (): Error => this.#notInTime('gone', call.timeoutMs)
       const limits = { what: `the barrier ${path}`, path, call, expired }
-      await withinLimits(this.#ground, limits, (signal) => part.leave(signal))
+      await runWithinCall(this.#ground, limits, (signal) => part.leave(signal))
     } catch (thrown) {
       part.abandon()
       throw thrown

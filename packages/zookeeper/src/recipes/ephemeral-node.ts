@@ -7,7 +7,7 @@ import {
   Notifier,
   withDeadline,
 } from '@ha/core/driver'
-import { withinLimits } from '../context.ts'
+import { runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Bytes } from '../node.ts'
 import { type CallLimits, callUserFunction, encodeData, resolveCall } from '../operations/call-options.ts'
@@ -194,7 +194,7 @@ export class EphemeralNode implements Ephemeral {
   #within(call: CallLimits, goal: string, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const expired = (): Error => this.#timedOut(goal, call.timeoutMs)
     const waited = { what: `ephemeral ${this.#path}`, path: this.#path }
-    return withinLimits(this.#deps.ground, { ...waited, call, expired }, wait)
+    return runWithinCall(this.#deps.ground, { ...waited, call, expired }, wait)
   }
 
   #timedOut(goal: string, timeoutMs: number): ZookeeperError {

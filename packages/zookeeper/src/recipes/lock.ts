@@ -1,6 +1,6 @@
 import { linkedController } from '@ha/core/driver'
 import type { ClientContext } from '../context.ts'
-import { retryUntilAborted, type WaitLimits, withinLimits } from '../context.ts'
+import { type CallWait, retryUntilAborted, runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import { type CallLimits, resolveCall, resolveTimeout } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
@@ -89,7 +89,7 @@ export async function acquire(ground: ClientContext, line: LockQueue, call: Call
       await place.release()
     }
   }
-  return withinLimits(ground, waitLimits(line, call, expired), wait, releaseLate)
+  return runWithinCall(ground, waitLimits(line, call, expired), wait, releaseLate)
 }
 
 /** Stands in line, and leaves it when it is not our turn at once. */
@@ -106,10 +106,10 @@ async function tryAcquire(
     await place.release()
     return undefined
   }
-  return withinLimits(ground, waitLimits(line, call, expired), look, releaseLate)
+  return runWithinCall(ground, waitLimits(line, call, expired), look, releaseLate)
 }
 
-function waitLimits({ what, folder }: LockQueue, call: CallLimits, expired: () => Error): WaitLimits {
+function waitLimits({ what, folder }: LockQueue, call: CallLimits, expired: () => Error): CallWait {
   return { what, path: folder, call, expired }
 }
 

@@ -1,5 +1,5 @@
 import type { Clock, HaError } from '@ha/core'
-import { type LinkedController, linkedController } from '@ha/core/driver'
+import { type LinkedController, linkedController, type Notifier } from '@ha/core/driver'
 import type { ZookeeperConnection } from '../connection/connection.ts'
 import type { SessionGrant } from '../connection/handshake.ts'
 import { ZookeeperError } from '../errors.ts'
@@ -26,12 +26,24 @@ export interface LiveSession {
   keepCertain(): () => void
 }
 
+/** The sessions of a client, one after the other. */
+export interface Sessions {
+  /** The session that has been granted and has not ended; also while its connection is lost. */
+  readonly current: LiveSession | undefined
+  /** Whether operations can run now. */
+  readonly connected: boolean
+  /** Notifies when {@link current} or {@link connected} has changed. */
+  readonly changed: Notifier
+  /** Waits until operations can run, and returns their session. Rejects with the signal's reason, or `closed`. */
+  waitForSession(signal: AbortSignal): Promise<LiveSession>
+}
+
 interface SessionDeps {
   readonly granted: SessionGrant
   readonly epoch: number
   readonly clock: Clock
   /** Called when no server has answered for the whole timeout. */
-  readonly onUncertain: (error: HaError) => void
+  readonly onExpired: (error: HaError) => void
 }
 
 /** The session that a client has now, and how long it is certain. */
@@ -43,10 +55,10 @@ export class Session implements LiveSession {
   #timeoutMs: number
   // What handshakes and earlier connections have confirmed: some server, and the leader.
   #confirmedAtMs: number
-  #agreedAtMs: number
+  #leaderContactAtMs: number
   #connection: ZookeeperConnection | undefined
   // Those who need it to be certain.
-  readonly #needing = new Set<object>()
+  readonly #certaintyHolders = new Set<object>()
   #cancel: () => void
 
   constructor(deps: SessionDeps) {
@@ -56,8 +68,8 @@ export class Session implements LiveSession {
     this.epoch = epoch
     this.#timeoutMs = granted.timeoutMs
     this.#confirmedAtMs = granted.askedAtMs
-    this.#agreedAtMs = granted.askedAtMs
-    this.#cancel = this.#lookAgain()
+    this.#leaderContactAtMs = granted.askedAtMs
+    this.#cancel = this.#scheduleExpiry()
   }
 
   /** Proves on the next connection that the session is ours. No property of its own: what prints a session does not show it. */
@@ -75,7 +87,7 @@ export class Session implements LiveSession {
 
   get certainUntilMs(): number {
     if (this.signal.aborted) return Number.NEGATIVE_INFINITY
-    return Math.max(this.#agreedAtMs, this.#connection?.leaderContactAtMs ?? 0) + this.#timeoutMs
+    return Math.max(this.#leaderContactAtMs, this.#connection?.leaderContactAtMs ?? 0) + this.#timeoutMs
   }
 
   get confirmedAtMs(): number {
@@ -83,40 +95,40 @@ export class Session implements LiveSession {
   }
 
   // The whole timeout after the latest request that any server answered was sent.
-  get #givenUpAtMs(): number {
+  get #expiresAtMs(): number {
     return this.confirmedAtMs + this.#timeoutMs
   }
 
   /** Another server has taken the session over. */
   renewGrant({ askedAtMs, timeoutMs }: SessionGrant): void {
     this.#confirmedAtMs = Math.max(this.#confirmedAtMs, askedAtMs)
-    this.#agreedAtMs = Math.max(this.#agreedAtMs, askedAtMs)
+    this.#leaderContactAtMs = Math.max(this.#leaderContactAtMs, askedAtMs)
     this.#timeoutMs = timeoutMs
     // It may be for less than before.
     this.#cancel()
-    this.#cancel = this.#lookAgain()
+    this.#cancel = this.#scheduleExpiry()
   }
 
   /** The session goes on over this connection. */
   attachConnection(connection: ZookeeperConnection): void {
     this.#confirmedAtMs = this.confirmedAtMs
-    this.#agreedAtMs = Math.max(this.#agreedAtMs, this.#connection?.leaderContactAtMs ?? 0)
+    this.#leaderContactAtMs = Math.max(this.#leaderContactAtMs, this.#connection?.leaderContactAtMs ?? 0)
     this.#connection = connection
-    connection.keepsLeaderContact = this.#needing.size > 0
+    connection.keepsLeaderContact = this.#certaintyHolders.size > 0
   }
 
   keepCertain(): () => void {
     const need = {}
-    this.#needing.add(need)
-    this.#ask()
+    this.#certaintyHolders.add(need)
+    this.#updateLeaderContact()
     return () => {
-      this.#needing.delete(need)
-      this.#ask()
+      this.#certaintyHolders.delete(need)
+      this.#updateLeaderContact()
     }
   }
 
-  #ask(): void {
-    if (this.#connection !== undefined) this.#connection.keepsLeaderContact = this.#needing.size > 0
+  #updateLeaderContact(): void {
+    if (this.#connection !== undefined) this.#connection.keepsLeaderContact = this.#certaintyHolders.size > 0
   }
 
   end(error: HaError): void {
@@ -124,15 +136,15 @@ export class Session implements LiveSession {
     this.#scope.abort(error)
   }
 
-  #lookAgain(): () => void {
+  #scheduleExpiry(): () => void {
     const { clock } = this.#deps
-    return clock.after(Math.max(1, this.#givenUpAtMs - clock.now()), () => {
-      if (clock.now() >= this.#givenUpAtMs) this.#deps.onUncertain(this.#uncertain())
-      else this.#cancel = this.#lookAgain()
+    return clock.after(Math.max(1, this.#expiresAtMs - clock.now()), () => {
+      if (clock.now() >= this.#expiresAtMs) this.#deps.onExpired(this.#expiredError())
+      else this.#cancel = this.#scheduleExpiry()
     })
   }
 
-  #uncertain(): HaError {
+  #expiredError(): HaError {
     const message = `no server has answered for ${this.#timeoutMs} ms: the session may be over`
     return new ZookeeperError('session-lost', message, { retryable: true })
   }

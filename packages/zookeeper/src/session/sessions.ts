@@ -1,11 +1,10 @@
 import { type Clock, type Driver, type Endpoint, fullJitter, HaError, type Link } from '@ha/core'
-import { detachStack, leaseOf, Notifier, raceAbort, withDeadline } from '@ha/core/driver'
+import { detachStack, leaseOf, Notifier, raceAbort, retry, withDeadline } from '@ha/core/driver'
 import type { ZookeeperConnection } from '../connection/connection.ts'
 import type { SessionGrant } from '../connection/handshake.ts'
-import type { Sessions } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import { type ConnectRequest, formatSessionId } from '../protocol/packets.ts'
-import { type LiveSession, Session } from './session.ts'
+import { type LiveSession, Session, type Sessions } from './session.ts'
 
 interface SessionManagerDeps {
   readonly clock: Clock
@@ -32,8 +31,8 @@ export class SessionManager implements Sessions {
   readonly changed: Notifier = new Notifier()
   readonly #deps: SessionManagerDeps
   // What was ours is taken over, and never mistaken for a stranger's. The latest ones, in their order.
-  readonly #earlier = new Set<bigint>()
-  #standing: SessionState = { kind: 'none' }
+  readonly #former = new Set<bigint>()
+  #state: SessionState = { kind: 'none' }
   #epoch = 0
   #lastZxid = 0n
   #connection: ZookeeperConnection | undefined
@@ -44,12 +43,12 @@ export class SessionManager implements Sessions {
   }
 
   get current(): LiveSession | undefined {
-    return this.#standing.kind === 'live' ? this.#standing.current : undefined
+    return this.#state.kind === 'live' ? this.#state.current : undefined
   }
 
   /** The session of a closed client, until the servers have ended it. */
   get unclosed(): LiveSession | undefined {
-    return this.#standing.kind === 'closed' ? this.#standing.left : undefined
+    return this.#state.kind === 'closed' ? this.#state.left : undefined
   }
 
   get connected(): boolean {
@@ -65,7 +64,7 @@ export class SessionManager implements Sessions {
 
   /** True of a session that was this client's and is over. */
   isFormerSession(id: bigint): boolean {
-    return this.#earlier.has(id)
+    return this.#former.has(id)
   }
 
   /** Binds them to the connection that they live on. */
@@ -77,21 +76,21 @@ export class SessionManager implements Sessions {
   /** What the next handshake says. */
   connectRequest(): ConnectRequest {
     const { timeoutMs } = this.#deps
-    const wanted = this.#wanted()
+    const wanted = this.#requestedSession()
     const sessionId = wanted?.id ?? 0n
     const password = wanted?.password ?? emptyPassword
     return { sessionId, password, lastZxid: this.lastZxid, timeoutMs }
   }
 
   // Also that of a closed client: it is taken over once more, to be ended.
-  #wanted(): Session | undefined {
-    switch (this.#standing.kind) {
+  #requestedSession(): Session | undefined {
+    switch (this.#state.kind) {
       case 'none':
         return undefined
       case 'live':
-        return this.#standing.current
+        return this.#state.current
       case 'closed':
-        return this.#standing.left
+        return this.#state.left
     }
   }
 
@@ -100,13 +99,13 @@ export class SessionManager implements Sessions {
    * over.
    */
   sessionGranted(granted: SessionGrant): void {
-    if (this.#standing.kind === 'closed') {
+    if (this.#state.kind === 'closed') {
       if (this.unclosed?.id !== granted.sessionId) throw clientClosedError()
       return
     }
-    if (this.#earlier.has(granted.sessionId)) throw sessionAbandonedError(granted.sessionId)
-    if (this.#standing.kind === 'live' && this.#standing.current.id === granted.sessionId) {
-      this.#standing.current.renewGrant(granted)
+    if (this.#former.has(granted.sessionId)) throw sessionAbandonedError(granted.sessionId)
+    if (this.#state.kind === 'live' && this.#state.current.id === granted.sessionId) {
+      this.#state.current.renewGrant(granted)
       return
     }
     this.endSession(sessionReplacedError())
@@ -119,18 +118,18 @@ export class SessionManager implements Sessions {
    */
   attachConnection(connection: ZookeeperConnection): void {
     const { sessionId } = connection.grant
-    if (this.#wanted()?.id !== sessionId) throw sessionAbandonedError(sessionId)
+    if (this.#requestedSession()?.id !== sessionId) throw sessionAbandonedError(sessionId)
     this.#lastZxid = this.lastZxid
     this.#connection = connection
-    if (this.#standing.kind === 'live') this.#standing.current.attachConnection(connection)
+    if (this.#state.kind === 'live') this.#state.current.attachConnection(connection)
   }
 
   #begin(granted: SessionGrant): void {
     this.#epoch += 1
     const { clock, onStarted: onBegun } = this.#deps
-    const onUncertain = (error: HaError): void => this.#lose(current, error)
-    const current = new Session({ granted, epoch: this.#epoch, clock, onUncertain })
-    this.#standing = { kind: 'live', current }
+    const onUncertain = (error: HaError): void => this.#giveUp(current, error)
+    const current = new Session({ granted, epoch: this.#epoch, clock, onExpired: onUncertain })
+    this.#state = { kind: 'live', current }
     onBegun(current)
     this.changed.notifyAll()
   }
@@ -138,14 +137,14 @@ export class SessionManager implements Sessions {
   /** The servers do not have the session any more: a server said so, or has ended it for us. */
   sessionExpired(sessionId: bigint): void {
     if (this.current?.id === sessionId) this.endSession(sessionExpiredError())
-    if (this.unclosed?.id === sessionId) this.#standing = { kind: 'closed', left: undefined }
+    if (this.unclosed?.id === sessionId) this.#state = { kind: 'closed', left: undefined }
   }
 
   /** Ends the current session for us: its signal fires in this turn. */
   endSession(error: HaError): void {
-    if (this.#standing.kind !== 'live') return
-    const { current } = this.#standing
-    this.#standing = { kind: 'none' }
+    if (this.#state.kind !== 'live') return
+    const { current } = this.#state
+    this.#state = { kind: 'none' }
     this.#remember(current.id)
     // A new session may begin anywhere, also on an ensemble that was made anew and counts from the beginning.
     this.#lastZxid = 0n
@@ -157,22 +156,22 @@ export class SessionManager implements Sessions {
   }
 
   #remember(id: bigint): void {
-    this.#earlier.add(id)
-    const [oldest] = this.#earlier
-    if (this.#earlier.size > maxFormerSessions && oldest !== undefined) this.#earlier.delete(oldest)
+    this.#former.add(id)
+    const [oldest] = this.#former
+    if (this.#former.size > maxFormerSessions && oldest !== undefined) this.#former.delete(oldest)
   }
 
   /** Ends the session for us; there will be no other. */
   close(): void {
-    const left = this.#standing.kind === 'live' ? this.#standing.current : undefined
+    const left = this.#state.kind === 'live' ? this.#state.current : undefined
     this.endSession(clientClosedError())
-    this.#standing = { kind: 'closed', left }
+    this.#state = { kind: 'closed', left }
     this.changed.notifyAll()
   }
 
   async waitForSession(signal: AbortSignal): Promise<LiveSession> {
     for (;;) {
-      if (this.#standing.kind === 'closed' || this.#link === undefined) throw clientClosedError()
+      if (this.#state.kind === 'closed' || this.#link === undefined) throw clientClosedError()
       await this.#link.acquire(signal)
       const { current } = this
       if (current !== undefined && this.connected) return current
@@ -181,7 +180,7 @@ export class SessionManager implements Sessions {
   }
 
   // Nothing proves any more that the servers still have it. A connection that it may still be on ends with it.
-  #lose(current: Session, error: HaError): void {
+  #giveUp(current: Session, error: HaError): void {
     if (this.current !== current) return
     this.endSession(error)
     const link = this.#link
@@ -210,7 +209,8 @@ function sessionAbandonedError(id: bigint): ZookeeperError {
   return new ZookeeperError('session-lost', message, { retryable: true })
 }
 
-function clientClosedError(): ZookeeperError {
+/** The error of calls to a closed client. */
+export function clientClosedError(): ZookeeperError {
   return new ZookeeperError('closed', 'the client is closed')
 }
 
@@ -219,42 +219,38 @@ export interface CloseSessionDeps {
   readonly sessions: SessionManager
   readonly clock: Clock
   readonly random: () => number
-  /** The servers, in the order in which to ask them; another one each time. */
+  /** The servers in the order in which to try them; a new order with each call. */
   readonly plan: () => readonly Endpoint[]
 }
 
 const closeBackoff = fullJitter({ baseMs: 50, maxMs: 250 })
 
 /**
- * Ends on the servers the session that a closed client left there: asks one after the other, over a connection made for
- * it, until one has ended it or says that it is over, at the latest after `timeoutMs`. Never rejects: what nobody ends
- * in time ends by its timeout.
+ * Closes the session that a closed client has left on the servers: asks one server after the other, each over a new
+ * connection, until one has closed it or reports that it has ended, at the latest after `timeoutMs`. Never rejects: a
+ * session that could not be closed ends by its timeout.
  */
 export async function closeSession(deps: CloseSessionDeps, timeoutMs: number): Promise<void> {
-  const { clock, sessions } = deps
+  const { clock, random, sessions } = deps
   if (sessions.unclosed === undefined) return
   const expired = (): HaError => closeTimeoutError('the session', timeoutMs)
-  await withDeadline(clock, { timeoutMs, expired }, (signal) =>
-    tryServersInRounds(deps, timeoutMs, signal),
-  ).catch(() => undefined)
+  const closing = withDeadline(clock, { timeoutMs, expired }, (signal) =>
+    retry({ clock, random, backoff: closeBackoff, isFinal: () => false, signal }, () =>
+      closeAtAny(deps, timeoutMs, signal),
+    ),
+  )
+  await closing.catch(() => undefined)
 }
 
-async function tryServersInRounds(
-  deps: CloseSessionDeps,
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const { clock, random, plan, sessions } = deps
-  for (let round = 0; ; round++) {
-    const endpoints = plan()
-    // Each gets its share: one that takes the connection and says nothing must leave time for the others.
-    const shareMs = Math.max(1, timeoutMs / endpoints.length)
-    for (const endpoint of endpoints) {
-      await closeAt(deps, endpoint, shareMs, signal)
-      if (sessions.unclosed === undefined) return
-    }
-    await clock.sleep(closeBackoff(round, random), signal)
+// Each server gets its share of the time: one that accepts the connection and does not answer leaves time for the others.
+async function closeAtAny(deps: CloseSessionDeps, timeoutMs: number, signal: AbortSignal): Promise<void> {
+  const endpoints = deps.plan()
+  const shareMs = Math.max(1, timeoutMs / endpoints.length)
+  for (const endpoint of endpoints) {
+    await closeAt(deps, endpoint, shareMs, signal)
+    if (deps.sessions.unclosed === undefined) return
   }
+  throw closeTimeoutError('the session', timeoutMs)
 }
 
 async function closeAt(
@@ -270,11 +266,11 @@ async function closeAt(
       driver.destroy(connection),
     )
   })
-  // The next one is asked, whatever it was.
+  // Whatever the error: the next server is tried.
   await closing.catch(() => undefined)
   signal.throwIfAborted()
 }
 
 function closeTimeoutError(what: string, timeoutMs: number): HaError {
-  return new HaError('timed-out', `${what}: not ended within ${timeoutMs} ms`)
+  return new HaError('timed-out', `${what}: not closed within ${timeoutMs} ms`)
 }

@@ -1,5 +1,5 @@
 import { deferred, leaseOf, linkedController, Notifier, raceAbort } from '@ha/core/driver'
-import { wrapError } from '../connection/error-classification.ts'
+import { toZookeeperError } from '../connection/error-classification.ts'
 import { type ClientContext, retryUntilAborted, waitError } from '../context.ts'
 import type { WatchEvent } from '../node.ts'
 import type { CallOptions, Watched } from '../operations/operations.ts'
@@ -37,7 +37,7 @@ export async function* watchNode(
   } catch (thrown) {
     throw scope.signal.aborted
       ? waitError(context, { what: `watch ${path}`, path }, scope.signal.reason)
-      : wrapError(thrown, path)
+      : toZookeeperError(thrown, path)
   } finally {
     armed?.unwatch()
     scope.unlink()
@@ -128,7 +128,7 @@ export async function* watchRecursive(
   } catch (thrown) {
     throw scope.signal.aborted
       ? waitError(context, { what: `watchBelow ${path}`, path }, scope.signal.reason)
-      : wrapError(thrown, path)
+      : toZookeeperError(thrown, path)
   } finally {
     for (const stop of stops) stop()
   }
@@ -152,7 +152,7 @@ async function addRecursiveListener(
     const adding = watches.addRecursive(path, push, connection)
     return { generation, stop: await raceAbort(adding, signal, (stop) => stop()) }
   } catch (thrown) {
-    throw wrapError(thrown, path)
+    throw toZookeeperError(thrown, path)
   }
 }
 

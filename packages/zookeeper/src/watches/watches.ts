@@ -94,7 +94,7 @@ export class Watches implements Declaration<ZookeeperConnection> {
         if (isOver) return
         isOver = true
         this.#table.remove(kept, above, own)
-        this.#drop(above, kept)
+        this.#removeFromServer(above, kept)
       },
     }
   }
@@ -109,7 +109,7 @@ export class Watches implements Declaration<ZookeeperConnection> {
     const own: WatchListener = (event) => listener(event)
     const end = (): void => {
       this.#table.removeRecursive(above, own)
-      this.#drop(above, 'recursive')
+      this.#removeFromServer(above, 'recursive')
     }
     this.#table.addRecursive(above, own)
     try {
@@ -138,7 +138,7 @@ export class Watches implements Declaration<ZookeeperConnection> {
   }
 
   // A watch that is left on a server is told once and heard by nobody: nothing is lost when this fails.
-  #drop(path: string, kind: WatchKind | 'recursive'): void {
+  #removeFromServer(path: string, kind: WatchKind | 'recursive'): void {
     const type = this.#table.removableType(kind, path)
     if (type === undefined) return
     const lease = this.#link === undefined ? undefined : leaseOf(this.#link.state)

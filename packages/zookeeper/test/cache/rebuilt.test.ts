@@ -1,8 +1,8 @@
+import type { Connect } from '@ha/core/driver'
 import { FakeClock, seededRandom } from '@ha/core/testing'
 import { startFakeEnsemble } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
 import { Zookeeper } from '../../src/client.ts'
-import type { Dial } from '../../src/connection/socket.ts'
 import { resolveZookeeperOptions } from '../../src/options.ts'
 import { after, bench } from '../client/virtual.ts'
 
@@ -13,7 +13,7 @@ describe('a cache in a new session', () => {
     await using old = await startFakeEnsemble(options)
     await using anew = await startFakeEnsemble(options)
     let ensemble = old
-    const dial: Dial = ({ port }, signal) => {
+    const dial: Connect = ({ port }, signal) => {
       const index = old.endpoints.findIndex((endpoint) => endpoint.port === port)
       return ensemble.dial(ensemble.endpoints[index]!, signal)
     }

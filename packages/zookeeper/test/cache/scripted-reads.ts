@@ -1,10 +1,10 @@
 import { HaError } from '@ha/core'
 import { Notifier } from '@ha/core/driver'
 import { FakeClock, settle } from '@ha/core/testing'
-import type { ClientContext, Sessions } from '../../src/context.ts'
+import type { ClientContext } from '../../src/context.ts'
 import type { Children, Node, Stat, WatchEvent } from '../../src/node.ts'
 import type { Watched, WatchedReads } from '../../src/operations/operations.ts'
-import type { LiveSession } from '../../src/session/session.ts'
+import type { LiveSession, Sessions } from '../../src/session/session.ts'
 import { nodeOf, statOf } from './node-of.ts'
 
 /** One read that a test answers. */

@@ -1,11 +1,11 @@
 import type { Duplex } from 'node:stream'
 import { systemClock } from '@ha/core'
+import { connectSocket } from '@ha/core/driver'
 import { driverContract } from '@ha/core/testing'
 import { startFakeEnsemble } from '@ha/testing/zookeeper'
 import { describe, it } from 'vitest'
 import type { ZookeeperConnection } from '../../src/connection/connection.ts'
 import { zookeeperDriver } from '../../src/connection/driver.ts'
-import { socketDial } from '../../src/connection/socket.ts'
 import { newSession } from './opened.ts'
 
 describe('the ZooKeeper driver', () => {
@@ -16,7 +16,6 @@ describe('the ZooKeeper driver', () => {
       const node = ensemble.node(1)
       // Counted here: a server that is frozen does not hear that we have hung up.
       const sockets: Duplex[] = []
-      const dial = socketDial(undefined)
       return {
         driver: zookeeperDriver({
           clock: systemClock,
@@ -24,7 +23,7 @@ describe('the ZooKeeper driver', () => {
           onGranted: () => undefined,
           onExpired: () => undefined,
           dial: async (endpoint, signal) => {
-            const socket = await dial(endpoint, signal)
+            const socket = await connectSocket(endpoint, undefined, signal)
             sockets.push(socket)
             return socket
           },

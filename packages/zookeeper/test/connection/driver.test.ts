@@ -149,6 +149,7 @@ describe('a knock', () => {
 
   it('is not heard by a server that says nothing, and leaves nothing open when it is given up', async () => {
     const { knocking, stream, abort } = knock()
+    await settle()
     abort.abort(new Error('given up'))
     await expect(knocking).rejects.toThrow('given up')
     expect(stream.destroyed).toBe(true)

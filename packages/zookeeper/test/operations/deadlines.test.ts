@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
-import { closeClient } from '../../src/client.ts'
 import { assembleClient } from '../../src/create-client.ts'
 import { resolveZookeeperOptions } from '../../src/options.ts'
 import { type Harness, openHarness } from '../harness.ts'
@@ -67,7 +66,7 @@ async function watchedLook(path: string, timeoutMs: number): Promise<unknown> {
   try {
     return await made.context.watchedReads.get(path, () => undefined, { timeoutMs })
   } finally {
-    void closeClient(made, 100)
+    void made.lifecycle.close(100)
   }
 }
 
