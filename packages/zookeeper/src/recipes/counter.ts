@@ -1,37 +1,35 @@
 import { randomUUID } from 'node:crypto'
 import { fullJitter, isHaError } from '@ha/core'
 import { asError } from '@ha/core/driver'
-import type { ClientContext } from '../context.ts'
-import { waitError } from '../context.ts'
-import type { ZookeeperCode } from '../errors.ts'
-import { ZookeeperError } from '../errors.ts'
+import { type ClientContext, waitError } from '../context.ts'
+import { type ZookeeperCode, ZookeeperError } from '../errors.ts'
 import { CallDeadline, type CallLimits, resolveCall } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath } from '../operations/paths.ts'
 
-/** A whole number that many add to. */
+/** A whole number that many clients add to. */
 export interface Counter {
   readonly path: string
-  /** What it is now; 0 when nobody has added anything. */
+  /** The current value; 0 before the first addition. */
   get(options?: CallOptions): Promise<number>
   /**
-   * Adds `n`, once or not at all, and gives the sum. When it rejects, `outcome` says which; it is unknown when the
-   * answer was lost and others have added so much since that it cannot be told any more.
+   * Adds `n` exactly once or not at all, and returns the sum. When it rejects, `outcome` of the error says which. The
+   * outcome is unknown when the answer was lost and later writes have replaced what this addition could be found by.
    */
   add(n: number, options?: CallOptions): Promise<number>
 }
 
-/** The counter in the node `path`, which is made by the first addition. */
-export function counter(ground: ClientContext, path: string): Counter {
+/** The counter in the node `path`, which is created by the first addition. */
+export function counter(context: ClientContext, path: string): Counter {
   checkPath(path, 'counter')
   const resolve = (name: string, options: CallOptions | undefined): CallLimits =>
-    resolveCall(name, options, ground.operationTimeoutMs)
+    resolveCall(name, options, context.operationTimeoutMs)
   return {
     path,
-    get: async (options) => (await readCounter(ground, path, resolve('get', options)))?.value ?? 0,
+    get: async (options) => (await readCounter(context, path, resolve('get', options)))?.value ?? 0,
     add: async (n, options) => {
       checkSummand(path, n)
-      return new Addition(ground, path, n, resolve('add', options)).run()
+      return new Addition(context, path, n, resolve('add', options)).run()
     },
   }
 }
@@ -41,7 +39,7 @@ function checkSummand(path: string, n: unknown): void {
   throw new ZookeeperError('config-invalid', `counter ${path}: expected a whole number to add`, { path })
 }
 
-/** Reads a counter; undefined when there is none yet. */
+/** Reads a counter; undefined when its node does not exist. */
 async function readCounter(
   { operations }: ClientContext,
   path: string,
@@ -51,78 +49,79 @@ async function readCounter(
   if (node === undefined) return undefined
   const content = parseContent(node.data.toString())
   if (content === undefined) {
-    throw new ZookeeperError('config-invalid', `counter ${path}: the node holds no whole number`, { path })
+    const message = `counter ${path}: the node does not contain a whole number`
+    throw new ZookeeperError('config-invalid', message, { path })
   }
   const { czxid, version } = node.stat
   return { ...content, czxid, version }
 }
 
-/** What one try to write came to: the sum, or why it has to be looked at again. */
+/** The result of one write: the sum, or why the counter must be read again. */
 type WriteAttempt =
   | { readonly kind: 'done'; readonly sum: number }
-  | { readonly kind: 'overtaken' }
+  | { readonly kind: 'conflict' }
   | { readonly kind: 'lost' }
 
-// Among a crowd that adds to one counter somebody wins each round, so waits stay short.
-const pace = fullJitter({ baseMs: 5, maxMs: 200 })
+// Of many clients that add to one counter, one succeeds in each round, so the pauses stay short.
+const backoff = fullJitter({ baseMs: 5, maxMs: 200 })
 
-/** One addition to a counter: reads, writes onto what was read, and begins again when somebody was faster. */
+/** One addition: reads the counter, writes to the version that was read, and starts again after a conflict. */
 class Addition {
-  readonly #ground: ClientContext
+  readonly #context: ClientContext
   readonly #path: string
   readonly #n: number
   readonly #call: CallLimits
-  readonly #remaining: CallDeadline
-  // The same for all its tries: whichever of them the servers have seen, it is this addition, once.
+  readonly #deadline: CallDeadline
+  // All attempts write the same mark, so that any one of them that the servers applied is recognized.
   readonly #mark = randomUUID()
   #lost: LostWrite | undefined
 
-  constructor(ground: ClientContext, path: string, n: number, call: CallLimits) {
-    this.#ground = ground
+  constructor(context: ClientContext, path: string, n: number, call: CallLimits) {
+    this.#context = context
     this.#path = path
     this.#n = n
     this.#call = call
-    this.#remaining = new CallDeadline(call, () => ground.clock.now())
+    this.#deadline = new CallDeadline(call, () => context.clock.now())
   }
 
-  /** Gives the sum. */
+  /** Returns the sum. */
   async run(): Promise<number> {
     try {
       for (let round = 0; ; round++) {
-        const now = await readCounter(this.#ground, this.#path, this.#remaining.remaining)
+        const now = await readCounter(this.#context, this.#path, this.#deadline.remaining)
         if (this.#isApplied(now)) return now?.value ?? 0
-        const written = await this.#write(now)
-        if (written.kind === 'done') return written.sum
-        if (written.kind === 'lost') this.#lost = now ?? 'creation'
+        const attempt = await this.#write(now)
+        if (attempt.kind === 'done') return attempt.sum
+        if (attempt.kind === 'lost') this.#lost = now ?? 'creation'
         await this.#pause(round)
-        this.#remaining.check(this.#description, this.#path)
+        this.#deadline.check(this.#description, this.#path)
       }
     } catch (thrown) {
       throw this.#failed(thrown)
     }
   }
 
-  // Whether a try whose answer was lost has brought about what was read.
+  // Whether a write whose answer was lost has produced the current content.
   #isApplied(now: CounterReading | undefined): boolean {
     if (this.#lost === undefined) return false
-    const fate = lostWriteOutcome(this.#lost, this.#mark, now)
-    if (fate === 'refused') this.#lost = undefined
-    if (fate === 'unknown') throw this.#error('outcome-unknown', 'others have written since', undefined)
-    return fate === 'done'
+    const outcome = lostWriteOutcome(this.#lost, this.#mark, now)
+    if (outcome === 'refused') this.#lost = undefined
+    if (outcome === 'unknown') throw this.#error('outcome-unknown', 'the node was written since', undefined)
+    return outcome === 'done'
   }
 
   async #write(now: CounterReading | undefined): Promise<WriteAttempt> {
     const sum = this.#sum(now)
     const text = formatContent({ value: sum, mark: this.#mark })
-    const { operations } = this.#ground
-    const { remaining: call } = this.#remaining
+    const { operations } = this.#context
+    const { remaining } = this.#deadline
     try {
-      if (now === undefined) await operations.create(this.#path, text, { ...call, parents: true })
-      else await operations.set(this.#path, text, { ...call, version: now.version })
+      if (now === undefined) await operations.create(this.#path, text, { ...remaining, parents: true })
+      else await operations.set(this.#path, text, { ...remaining, version: now.version })
       return { kind: 'done', sum }
     } catch (thrown) {
       if (!isHaError(thrown)) throw thrown
-      if (conflictCodes.includes(thrown.code)) return { kind: 'overtaken' }
+      if (conflictCodes.includes(thrown.code)) return { kind: 'conflict' }
       if (thrown.outcome === 'unknown') return { kind: 'lost' }
       throw thrown
     }
@@ -132,20 +131,21 @@ class Addition {
     const before = now?.value ?? 0
     const sum = before + this.#n
     if (Number.isSafeInteger(sum)) return sum
-    throw this.#error('config-invalid', `${before} and ${this.#n} are more than a number can hold`, undefined)
+    const problem = `the sum of ${before} and ${this.#n} is not a safe integer`
+    throw this.#error('config-invalid', problem, undefined)
   }
 
   async #pause(round: number): Promise<void> {
-    const { clock, random } = this.#ground
-    const pauseMs = Math.min(pace(round, random), this.#remaining.remaining.timeoutMs)
+    const { clock, random } = this.#context
+    const pauseMs = Math.min(backoff(round, random), this.#deadline.remaining.timeoutMs)
     try {
       await clock.sleep(pauseMs, this.#call.signal)
     } catch (reason) {
-      throw waitError(this.#ground, { what: `counter ${this.#path}`, path: this.#path }, reason)
+      throw waitError(this.#context, { what: `counter ${this.#path}`, path: this.#path }, reason)
     }
   }
 
-  // Whatever it was in the end: a write that was never answered may have happened.
+  // After a write without an answer, the outcome is unknown, whatever failed later.
   #failed(thrown: unknown): ZookeeperError {
     const error = asError(thrown)
     if (error instanceof ZookeeperError && (this.#lost === undefined || error.outcome === 'unknown'))
@@ -156,12 +156,9 @@ class Addition {
 
   #error(code: ZookeeperCode, why: string, cause: Error | undefined): ZookeeperError {
     const outcome = this.#lost === undefined ? 'not-done' : 'unknown'
-    const said = outcome === 'unknown' ? '; a write was not answered' : ''
-    return new ZookeeperError(code, `${this.#description}${said}: ${why}`, {
-      path: this.#path,
-      outcome,
-      cause,
-    })
+    const lost = outcome === 'unknown' ? '; the answer to a write was lost' : ''
+    const message = `${this.#description}${lost}: ${why}`
+    return new ZookeeperError(code, message, { path: this.#path, outcome, cause })
   }
 
   get #description(): string {
@@ -169,10 +166,10 @@ class Addition {
   }
 }
 
-// Somebody wrote it, made it or deleted it since it was read.
+// Another client wrote, created or deleted the node since it was read.
 const conflictCodes: readonly string[] = ['bad-version', 'node-exists', 'no-node']
 
-/** What a counter's node holds: a number, and the mark of the addition that wrote it. */
+/** The content of a counter's node: a number, and the mark of the addition that wrote it. */
 interface CounterContent {
   readonly value: number
   readonly mark: string | undefined
@@ -180,43 +177,44 @@ interface CounterContent {
 
 /** A counter as it was read. */
 export interface CounterReading extends CounterContent {
-  /** The transaction that made the node. */
+  /** The transaction that created the node. */
   readonly czxid: bigint
   readonly version: number
 }
 
-/** A write whose answer was lost: it was to bring the node, as it was read, to the next version. */
+/** A write whose answer was lost: the node as it was read before, or its creation. */
 export type LostWrite = Pick<CounterReading, 'czxid' | 'version'> | 'creation'
 
 /**
- * What became of it. `open`: it has not happened, and still may; with the same mark again, the one or the other
- * happens, not both. `refused`: somebody else was faster, and it cannot happen any more.
+ * The outcome of a lost write. `pending`: it has not been applied, and may still be; a repetition with the same mark
+ * conflicts with it, so that only one of the two is applied. `refused`: another write was first, and it cannot be
+ * applied any more.
  */
-type LostWriteOutcome = 'done' | 'open' | 'refused' | 'unknown'
+export type LostWriteOutcome = 'done' | 'pending' | 'refused' | 'unknown'
 
-/** What a lost write of the addition `mark` has come to, when the counter now looks like this. */
+/** The outcome of a lost write with this mark, by the current content of the counter. */
 export function lostWriteOutcome(
   lost: LostWrite,
   mark: string,
   now: CounterReading | undefined,
 ): LostWriteOutcome {
-  if (now === undefined) return lost === 'creation' ? 'open' : 'unknown'
+  if (now === undefined) return lost === 'creation' ? 'pending' : 'unknown'
   if (now.mark === mark) return 'done'
   if (lost === 'creation') return now.version === 0 ? 'refused' : 'unknown'
   if (now.czxid !== lost.czxid) return 'unknown'
-  if (now.version === lost.version) return 'open'
-  // Of those who wrote onto the version that we had read, one won. Whoever wrote onto that hides who it was.
+  if (now.version === lost.version) return 'pending'
+  // One write to the version that was read has won. A still later write hides which one that was.
   return now.version === lost.version + 1 ? 'refused' : 'unknown'
 }
 
-/** Reads what is written in the node; undefined when that is no number. Other writers need no mark. */
+/** Parses the content of the node; undefined when it is not a number. Other writers may omit the mark. */
 export function parseContent(text: string): CounterContent | undefined {
   const [, digits, mark] = /^(-?\d+)(?: (\S+))?$/.exec(text) ?? []
   const value = Number(digits)
   return digits !== undefined && Number.isSafeInteger(value) ? { value, mark } : undefined
 }
 
-/** Writes it: the number first, so that any tool shows it. */
+/** Formats the content: the number comes first, so that it is visible in any tool. */
 export function formatContent({ value, mark }: CounterContent): string {
   return mark === undefined ? String(value) : `${value} ${mark}`
 }

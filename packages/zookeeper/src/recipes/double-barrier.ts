@@ -1,7 +1,6 @@
 import { isHaError } from '@ha/core'
 import { deferred, linkedController, raceAbort } from '@ha/core/driver'
-import type { ClientContext } from '../context.ts'
-import { retryUntilAborted, runWithinCall } from '../context.ts'
+import { type ClientContext, retryUntilAborted, runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Node } from '../node.ts'
 import { resolveCall } from '../operations/call-options.ts'
@@ -10,172 +9,171 @@ import { checkPath, childOf } from '../operations/paths.ts'
 import { createLockNode, deleteOwnNode, type LockNode, leaseOver, waitForPredecessor } from './lock-node.ts'
 import { contendersIn } from './lock-order.ts'
 
-/** A double barrier: nobody begins before all have come, and nobody goes on before all have gone. */
+/** A double barrier: no member starts before all have entered, and none continues before all have left. */
 export interface Barrier {
   readonly path: string
-  /** Comes, and waits for the others. Rejects with `timed-out` when not all have come in time, and goes again. */
+  /** Enters and waits for the others. Rejects with `timed-out` when not all enter in time, and leaves again. */
   enter(options?: CallOptions): Promise<void>
   /**
-   * Goes, and waits for the others. Rejects with `lease-over` when our session was lost in between: then the others
-   * do not wait for us any more.
+   * Leaves and waits for the others. Rejects with `lease-over` when the session was lost since `enter`: the others then
+   * do not wait for this member.
    */
   leave(options?: CallOptions): Promise<void>
 }
 
-/** A barrier on the node `path` for so many. One that is left can be entered again. */
-export function barrier(ground: ClientContext, path: string, size: number): Barrier {
+/** A barrier on the node `path` for `size` members. It can be entered again after it was left. */
+export function barrier(context: ClientContext, path: string, size: number): Barrier {
   checkPath(path, 'barrier')
   if (!Number.isSafeInteger(size) || size < 1) {
-    throw new ZookeeperError('config-invalid', `barrier ${path}: expected how many come, at least 1`, {
-      path,
-    })
+    const message = `barrier ${path}: expected the number of members, at least 1`
+    throw new ZookeeperError('config-invalid', message, { path })
   }
-  return new DoubleBarrier(ground, path, size)
+  return new DoubleBarrier(context, path, size)
 }
 
 type State =
   | { readonly kind: 'outside' }
-  | { readonly kind: 'inside'; readonly part: BarrierMember }
-  /** On its way in or out. */
+  | { readonly kind: 'inside'; readonly member: BarrierMember }
+  /** Entering or leaving. */
   | { readonly kind: 'moving' }
 
 class DoubleBarrier implements Barrier {
   readonly path: string
-  readonly #ground: ClientContext
+  readonly #context: ClientContext
   readonly #size: number
   #state: State = { kind: 'outside' }
 
-  constructor(ground: ClientContext, path: string, size: number) {
+  constructor(context: ClientContext, path: string, size: number) {
     this.path = path
-    this.#ground = ground
+    this.#context = context
     this.#size = size
   }
 
   async enter(options?: CallOptions): Promise<void> {
-    const call = resolveCall('enter', options, this.#ground.operationTimeoutMs)
+    const call = resolveCall('enter', options, this.#context.operationTimeoutMs)
     const { path } = this
-    if (this.#state.kind !== 'outside') throw this.#wrong('it is entered already')
+    if (this.#state.kind !== 'outside') throw this.#wrongState('it is entered already')
     this.#state = { kind: 'moving' }
     let next: State = { kind: 'outside' }
     try {
-      const expired = (): Error => this.#notInTime('come', call.timeoutMs)
+      const expired = (): Error => this.#timedOut('entered', call.timeoutMs)
       const limits = { what: `the barrier ${path}`, path, call, expired }
-      const part = await runWithinCall(
-        this.#ground,
+      const member = await runWithinCall(
+        this.#context,
         limits,
-        (signal) => enterBarrier(this.#ground, path, this.#size, signal),
+        (signal) => enterBarrier(this.#context, path, this.#size, signal),
         (late) => late.abandon(),
       )
-      next = { kind: 'inside', part }
+      next = { kind: 'inside', member }
     } finally {
       this.#state = next
     }
   }
 
   async leave(options?: CallOptions): Promise<void> {
-    const call = resolveCall('leave', options, this.#ground.operationTimeoutMs)
+    const call = resolveCall('leave', options, this.#context.operationTimeoutMs)
     const { path } = this
-    if (this.#state.kind !== 'inside') throw this.#wrong('it was not entered')
-    const { part } = this.#state
+    if (this.#state.kind !== 'inside') throw this.#wrongState('it was not entered')
+    const { member } = this.#state
     this.#state = { kind: 'moving' }
     try {
-      const expired = (): Error => this.#notInTime('gone', call.timeoutMs)
+      const expired = (): Error => this.#timedOut('left', call.timeoutMs)
       const limits = { what: `the barrier ${path}`, path, call, expired }
-      await runWithinCall(this.#ground, limits, (signal) => part.leave(signal))
+      await runWithinCall(this.#context, limits, (signal) => member.leave(signal))
     } catch (thrown) {
-      part.abandon()
+      member.abandon()
       throw thrown
     } finally {
       this.#state = { kind: 'outside' }
     }
   }
 
-  #wrong(why: string): ZookeeperError {
+  #wrongState(why: string): ZookeeperError {
     return new ZookeeperError('config-invalid', `barrier ${this.path}: ${why}`, { path: this.path })
   }
 
-  #notInTime(what: 'come' | 'gone', timeoutMs: number): ZookeeperError {
-    const message = `barrier ${this.path}: not all ${this.#size} have ${what} within ${timeoutMs} ms`
+  #timedOut(what: 'entered' | 'left', timeoutMs: number): ZookeeperError {
+    const message = `barrier ${this.path}: not all ${this.#size} members ${what} within ${timeoutMs} ms`
     return new ZookeeperError('timed-out', message, { path: this.path, retryable: true })
   }
 }
 
-/** Comes, and waits until `size` have come. Whoever gives up goes again. */
+/** Enters, and waits until `size` members have entered. When the wait fails, the member leaves again. */
 async function enterBarrier(
-  ground: ClientContext,
-  folder: string,
+  context: ClientContext,
+  path: string,
   size: number,
   signal: AbortSignal,
 ): Promise<BarrierMember> {
-  const gathering = new BarrierFolder(ground, folder)
+  const folder = new BarrierFolder(context, path)
   for (;;) {
-    const place = await createLockNode(ground, { folder, kind: 'part', data: '' }, signal)
-    const opening = await untilOpen(gathering, place, size, signal)
-    if (opening !== undefined) return new BarrierMember(gathering, place, opening)
-    await place.release()
+    const node = await createLockNode(context, { folder: path, kind: 'part', data: '' }, signal)
+    const open = await untilOpen(folder, node, size, signal)
+    if (open !== undefined) return new BarrierMember(folder, node, open)
+    await node.release()
   }
 }
 
-// Undefined when our part has gone. Whoever gives up goes again, and does not wait for that.
+// Undefined when the member's node was deleted. A failed wait does not wait for the deletion of the node.
 async function untilOpen(
-  gathering: BarrierFolder,
-  place: LockNode,
+  folder: BarrierFolder,
+  node: LockNode,
   size: number,
   signal: AbortSignal,
 ): Promise<OpenNode | undefined> {
-  const either = linkedController(signal, place.signal)
+  const scope = linkedController(signal, node.signal)
   try {
-    return await takeEnterSteps(gathering, place, size, either.signal)
+    return await takeEnterSteps(folder, node, size, scope.signal)
   } catch (thrown) {
-    if (!signal.aborted && place.signal.aborted) return undefined
-    void gathering.abandon(place)
+    if (!signal.aborted && node.signal.aborted) return undefined
+    void folder.abandon(node)
     throw thrown
   } finally {
-    either.unlink()
+    scope.unlink()
   }
 }
 
 async function takeEnterSteps(
-  gathering: BarrierFolder,
-  place: LockNode,
+  folder: BarrierFolder,
+  node: LockNode,
   size: number,
   signal: AbortSignal,
 ): Promise<OpenNode | undefined> {
   for (;;) {
-    const step = enterStep(await gathering.read(signal), place.name, size)
+    const step = enterStep(await folder.read(signal), node.name, size)
     switch (step.kind) {
-      case 'in':
-        return step.opening
-      case 'gone':
+      case 'entered':
+        return step.open
+      case 'missing':
         return undefined
       case 'open':
-        await gathering.open(place, signal)
+        await folder.open(node, signal)
         break
       case 'wait':
-        await gathering.whenOpen(signal)
+        await folder.whenOpen(signal)
     }
   }
 }
 
-/** What one participant has in a barrier: from when all have come, to its going. */
+/** A member of a barrier, from when all have entered until it has left. */
 class BarrierMember {
   readonly #folder: BarrierFolder
   readonly #node: LockNode
-  readonly #opening: OpenNode
+  readonly #open: OpenNode
 
-  constructor(gathering: BarrierFolder, place: LockNode, opening: OpenNode) {
-    this.#folder = gathering
-    this.#node = place
-    this.#opening = opening
+  constructor(folder: BarrierFolder, node: LockNode, open: OpenNode) {
+    this.#folder = folder
+    this.#node = node
+    this.#open = open
   }
 
-  /** Goes, and waits for the others. */
+  /** Leaves, and waits for the others. */
   async leave(signal: AbortSignal): Promise<void> {
-    const place = this.#node
-    if (place.signal.aborted) throw leaseOver(place.path, place.signal.reason)
+    const node = this.#node
+    if (node.signal.aborted) throw leaseOver(node.path, node.signal.reason)
     const { names } = await this.#folder.read(signal)
-    const others = names.filter((name) => name !== place.name)
-    const round = { own: place.name, others, opening: this.#opening }
+    const others = names.filter((name) => name !== node.name)
+    const round = { own: node.name, others, open: this.#open }
     for (;;) {
       const step = leaveStep(round, await this.#folder.read(signal))
       if (step.kind === 'left') return
@@ -184,98 +182,99 @@ class BarrierMember {
   }
 
   async #take(step: Exclude<LeaveStep, { readonly kind: 'left' }>, signal: AbortSignal): Promise<void> {
-    const place = this.#node
+    const node = this.#node
     switch (step.kind) {
-      case 'go':
-        void place.release()
-        return this.#folder.whenDeleted(place.name, signal)
+      case 'delete-own':
+        void node.release()
+        return this.#folder.whenDeleted(node.name, signal)
       case 'close':
-        if (place.signal.aborted) throw leaseOver(place.path, place.signal.reason)
-        return this.#folder.close(place, signal)
+        if (node.signal.aborted) throw leaseOver(node.path, node.signal.reason)
+        return this.#folder.close(node, signal)
       case 'wait':
         return this.#folder.whenDeleted(step.name, signal)
     }
   }
 
-  /** Goes without waiting for anybody. */
+  /** Leaves without waiting for the others. */
   abandon(): void {
     void this.#folder.abandon(this.#node)
   }
 }
 
-/** The folder of a barrier: what is read and written there. */
+/** The reads and writes in the folder of a barrier. */
 class BarrierFolder {
-  readonly folder: string
-  readonly #ground: ClientContext
+  readonly path: string
+  readonly #context: ClientContext
   readonly #openPath: string
 
-  constructor(ground: ClientContext, folder: string) {
-    this.#ground = ground
-    this.folder = folder
-    this.#openPath = childOf(folder, openName)
+  constructor(context: ClientContext, path: string) {
+    this.#context = context
+    this.path = path
+    this.#openPath = childOf(path, openName)
   }
 
-  /** What stands there now. */
+  /** Reads the current content. */
   async read(signal: AbortSignal): Promise<BarrierView> {
-    const { operations } = this.#ground
+    const { operations } = this.#context
     const [node, children] = await Promise.all([
-      retryUntilAborted(this.#ground, signal, (options) => operations.get(this.#openPath, options)),
-      retryUntilAborted(this.#ground, signal, (options) => operations.children(this.folder, options)),
+      retryUntilAborted(this.#context, signal, (options) => operations.get(this.#openPath, options)),
+      retryUntilAborted(this.#context, signal, (options) => operations.children(this.path, options)),
     ])
     const names = contendersIn(children?.names ?? []).map(({ name }) => name)
     return { names, open: node === undefined ? undefined : openNodeOf(node) }
   }
 
-  /** Makes the node that says that all have come; whoever was faster has made the same. */
+  /** Creates the `open` node. When another member was faster, it has created the same node. */
   async open({ name }: LockNode, signal: AbortSignal): Promise<void> {
-    const { operations } = this.#ground
-    const creating = retryUntilAborted(this.#ground, signal, (options) =>
+    const { operations } = this.#context
+    const creating = retryUntilAborted(this.#context, signal, (options) =>
       operations.create(this.#openPath, name, { ...options, kind: 'ephemeral' }),
     )
     await ignoreIf(creating, 'node-exists')
   }
 
-  /** Waits until all have come. */
+  /** Waits until all members have entered. */
   async whenOpen(signal: AbortSignal): Promise<void> {
-    const { watchedReads } = this.#ground
+    const { watchedReads } = this.#context
     const { promise, resolve } = deferred()
-    const { value, unwatch } = await retryUntilAborted(this.#ground, signal, (options) =>
+    const { value, unwatch } = await retryUntilAborted(this.#context, signal, (options) =>
       watchedReads.exists(this.#openPath, () => resolve(), options),
     )
     if (value !== undefined) resolve()
     await raceAbort(promise, signal, () => undefined).finally(unwatch)
   }
 
-  /** Waits until the node of this name has gone. */
+  /** Waits until the node of this name is deleted. */
   whenDeleted(name: string, signal: AbortSignal): Promise<void> {
-    return waitForPredecessor(this.#ground, this.folder, [name], signal)
+    return waitForPredecessor(this.#context, this.path, [name], signal)
   }
 
   /**
-   * Leaves nothing behind of a part that gave up, also not the opening that it may have made: whoever comes later would
-   * take it for theirs. What cannot be done now is done in the background.
+   * Deletes the node of a member that gave up, and the `open` node if that member created it: a later round would take
+   * it for its own. Failed deletions are repeated in the background.
    */
-  async abandon(place: LockNode): Promise<void> {
-    const { operations, reportDefect } = this.#ground
-    const { name, session } = place
+  async abandon(node: LockNode): Promise<void> {
+    const { operations, reportDefect } = this.#context
+    const { name, session } = node
     try {
-      await place.release()
-      // On the one connection of the session, this is answered behind a making that is still under way.
-      const open = await retryUntilAborted(this.#ground, session.signal, (options) =>
+      await node.release()
+      // The session has one connection: the answer to this read comes after that to a create still in flight.
+      const open = await retryUntilAborted(this.#context, session.signal, (options) =>
         operations.get(this.#openPath, options),
       )
-      if (open?.data.toString() === name) await deleteOwnNode(this.#ground, { path: this.#openPath, session })
+      if (open?.data.toString() === name)
+        await deleteOwnNode(this.#context, { path: this.#openPath, session })
     } catch (thrown) {
-      if (!session.signal.aborted) reportDefect(`abandoning ${place.path}`, thrown)
+      if (!session.signal.aborted) reportDefect(`abandoning ${node.path}`, thrown)
     }
   }
 
-  /** Takes away a part and the opening that it made: both, or none when the part has gone with its session. */
+  /** Deletes the node of a member and the `open` node that it created: both, or neither when the former is missing. */
   async close({ path }: LockNode, signal: AbortSignal): Promise<void> {
-    const { operations } = this.#ground
+    const { operations } = this.#context
     const changes = [path, this.#openPath].map((each) => ({ kind: 'delete', path: each }) as const)
     await ignoreIf(
-      retryUntilAborted(this.#ground, signal, (options) => operations.multi(changes, options)),
+      retryUntilAborted(this.#context, signal, (options) => operations.multi(changes, options)),
       'no-node',
     )
   }
@@ -285,77 +284,82 @@ function openNodeOf({ data, stat }: Node): OpenNode {
   return { czxid: stat.czxid, by: data.toString() }
 }
 
-// What became of it is for the next look to say, when nobody knows, or when it was so already.
-async function ignoreIf(work: Promise<unknown>, already: string): Promise<void> {
+// The next read shows the result, both when the outcome is unknown and when the change had been made already.
+async function ignoreIf(work: Promise<unknown>, doneCode: string): Promise<void> {
   try {
     await work
   } catch (thrown) {
-    if (!isHaError(thrown) || (thrown.code !== already && thrown.outcome !== 'unknown')) throw thrown
+    if (!isHaError(thrown) || (thrown.code !== doneCode && thrown.outcome !== 'unknown')) throw thrown
   }
 }
 
-/** What stands in a barrier's folder: the parts of those who came, and since all have come, `open`. */
+/** The content of a barrier's folder: the nodes of the members, and once all have entered, the `open` node. */
 export interface BarrierView {
   readonly names: readonly string[]
   readonly open: OpenNode | undefined
 }
 
-/** The node that says that all have come. It stays until all have gone. */
+/** The node that marks a barrier as open. It exists until all members have left. */
 export interface OpenNode {
-  /** The transaction that made it: tells the rounds of a barrier apart. */
+  /** The transaction that created it; distinguishes the rounds of a barrier. */
   readonly czxid: bigint
-  /** The part that made it. It goes last, and takes the node along. */
+  /** The name of the member's node that created it. That member leaves last, and deletes the `open` node as well. */
   readonly by: string
 }
 
-/** The part that one has in a round, once it is in. */
+/** One member's view of the round that it is in. */
 export interface BarrierRound {
   readonly own: string
-  /** Who else was there when it began to leave. */
+  /** The other members' nodes when this member began to leave. */
   readonly others: readonly string[]
-  readonly opening: OpenNode
+  readonly open: OpenNode
 }
 
-/** What one who wants to come in does next. */
-type EnterStep =
-  | { readonly kind: 'in'; readonly opening: OpenNode }
+/** The next step of a member that enters. */
+export type EnterStep =
+  | { readonly kind: 'entered'; readonly open: OpenNode }
+  /** Create the `open` node. */
   | { readonly kind: 'open' }
   | { readonly kind: 'wait' }
-  /** Our part has gone: we come anew. */
-  | { readonly kind: 'gone' }
+  /** The member's node was deleted: enter again. */
+  | { readonly kind: 'missing' }
 
-/** `size` is how many have to come. */
+/** `size` is the number of members. */
 export function enterStep({ names, open }: BarrierView, own: string, size: number): EnterStep {
-  if (!names.includes(own)) return { kind: 'gone' }
-  if (open !== undefined) return { kind: 'in', opening: open }
+  if (!names.includes(own)) return { kind: 'missing' }
+  if (open !== undefined) return { kind: 'entered', open }
   return names.length < size ? { kind: 'wait' } : { kind: 'open' }
 }
 
-/** What one who leaves does next. */
-type LeaveStep =
-  /** Takes its part away. */
-  | { readonly kind: 'go' }
-  /** Takes its part and the opening away, in one piece. */
+/** The next step of a member that leaves. */
+export type LeaveStep =
+  /** Delete the member's own node. */
+  | { readonly kind: 'delete-own' }
+  /** Delete the member's own node and the `open` node in one transaction. */
   | { readonly kind: 'close' }
-  /** Waits until the opening, or the part of somebody else, has gone. */
+  /** Wait until the node of this name is deleted: the `open` node or that of another member. */
   | { readonly kind: 'wait'; readonly name: string }
   | { readonly kind: 'left' }
 
 /**
- * Whoever made the opening waits for the others, one after the other; they wait for the opening alone, so that its end
- * tells them all at once. Those who came after we began to leave belong to the next round.
+ * The member that created the `open` node waits for the others, one after another. The others wait only for the `open`
+ * node, so that its deletion notifies all of them at once. Members that entered after this one began to leave belong to
+ * the next round.
  */
-export function leaveStep({ own, others, opening }: BarrierRound, { names, open }: BarrierView): LeaveStep {
-  const closed = open?.czxid !== opening.czxid
-  const [staying] = others.filter((name) => names.includes(name))
-  if (opening.by === own && !closed) {
-    return staying === undefined ? { kind: 'close' } : { kind: 'wait', name: staying }
+export function leaveStep(
+  { own, others, open: opened }: BarrierRound,
+  { names, open }: BarrierView,
+): LeaveStep {
+  const closed = open?.czxid !== opened.czxid
+  const [remaining] = others.filter((name) => names.includes(name))
+  if (opened.by === own && !closed) {
+    return remaining === undefined ? { kind: 'close' } : { kind: 'wait', name: remaining }
   }
-  if (names.includes(own)) return { kind: 'go' }
+  if (names.includes(own)) return { kind: 'delete-own' }
   if (!closed) return { kind: 'wait', name: openName }
-  // Who made the opening has died with it; the others are still in.
-  return staying === undefined ? { kind: 'left' } : { kind: 'wait', name: staying }
+  // The session of the member that created the `open` node has ended; the others are still inside.
+  return remaining === undefined ? { kind: 'left' } : { kind: 'wait', name: remaining }
 }
 
-/** The name of the node that says that all have come. */
+/** The name of the node that marks a barrier as open. */
 const openName = 'open'

@@ -1,7 +1,6 @@
 import { isHaError } from '@ha/core'
 import { asError, deferred, linkedController, listenerFailed, raceAbort } from '@ha/core/driver'
-import type { ClientContext } from '../context.ts'
-import { noTimeoutMs, retryUntilAborted } from '../context.ts'
+import { type ClientContext, noTimeoutMs, retryUntilAborted } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Node } from '../node.ts'
 import { CallDeadline, type CallLimits, resolveCall, resolveSignal } from '../operations/call-options.ts'
@@ -12,47 +11,47 @@ import type { Lease } from './lock-node.ts'
 import { byPriority, contendersIn, kindOfPriority, type LockQueue } from './lock-order.ts'
 
 export interface ElectionOptions {
-  /** The name that the others see. */
+  /** The name of this participant, visible to the others. */
   readonly id: string
   /**
-   * Of those who wait, the one with the highest goes first, whoever came earlier; who leads is not pushed aside. A
-   * whole number from 0 to 999, default 0.
+   * Of the waiting participants, the one with the highest priority is elected next, whoever came first; a leader is not
+   * preempted. A whole number from 0 to 999, default 0.
    */
   readonly priority?: number | undefined
 }
 
 export interface CampaignOptions {
-  /** Ends it. */
+  /** Ends the campaign or the observation. */
   readonly signal?: AbortSignal | undefined
 }
 
-/** One participant of an election, which may also just look on. */
+/** A participant of an election, who may also only observe it. */
 export interface Election {
   readonly path: string
   readonly id: string
   /**
-   * Stands for election, runs `fn` while elected, steps down when it returns, and stands again, until the signal,
-   * however long the servers cannot be reached or refuse us; when the signal fires during `fn`, it waits for its end, so
-   * give `fn` the same signal. Rejects with what `fn` threw while it was elected.
-   * What it throws when its lease is over is no end of the campaign: it is told as a listener that failed.
+   * Runs for election again and again: while elected, runs `fn`; when `fn` returns, steps down. Continues until the
+   * signal fires, however long the servers cannot be reached or refuse the client. When the signal fires during `fn`, it
+   * waits for `fn` to end, so pass the same signal to `fn`. Rejects with what `fn` threw while this participant was the
+   * leader. What `fn` throws after its lease is over does not end the campaign: it is reported as a failed listener.
    */
   run(fn: (lease: Lease) => Promise<void>, options?: CampaignOptions): Promise<void>
-  /** True while nobody else can be elected, by our own clock. */
+  /** True while no other participant can be elected, by the local clock. */
   isLeader(): boolean
-  /** What keeps this participant from standing, such as servers that refuse it; undefined when nothing does. */
+  /** Why this participant cannot run for election, such as servers that refuse it; undefined when there is no reason. */
   trouble(): Error | undefined
-  /** Who is first in line, as the ensemble's own leader knows it. */
+  /** The leader, as known to the leader of the ensemble. */
   leader(options?: CallOptions): Promise<Participant | undefined>
   /**
-   * Who is first in line, now and after each change; a slow reader misses what was in between, never what is so now.
-   * Ends with the signal, and with the client.
+   * The leader, now and after each change. A slow reader misses intermediate leaders, never the current one. Ends when
+   * the signal fires or the client is closed.
    */
   observe(options?: CampaignOptions): AsyncIterable<Participant | undefined>
 }
 
-/** An election on the node `path`: those who stand for it are in line below it. */
+/** An election on the node `path`: the participants queue below it. */
 export function election(
-  ground: ClientContext,
+  context: ClientContext,
   path: string,
   { id, priority = 0 }: ElectionOptions,
 ): Election {
@@ -60,9 +59,9 @@ export function election(
   check(path, typeof id === 'string' && id !== '', 'id: expected a name')
   const fits = Number.isInteger(priority) && priority >= 0 && priority <= mostPriority
   check(path, fits, `priority: expected a whole number from 0 to ${mostPriority}`)
-  const what = `the lead of ${path}`
-  const line = { folder: path, kind: kindOfPriority(priority), data: id, order: byPriority, what }
-  const campaign = new Campaign(ground, line)
+  const what = `the leadership of ${path}`
+  const queue = { folder: path, kind: kindOfPriority(priority), data: id, order: byPriority, what }
+  const campaign = new Campaign(context, queue)
   return {
     path,
     id,
@@ -70,8 +69,8 @@ export function election(
     isLeader: () => campaign.isLeader,
     trouble: () => campaign.trouble,
     leader: async (options) =>
-      readLeader(ground, path, resolveCall('leader', options, ground.operationTimeoutMs)),
-    observe: (options) => observeLeader(ground, path, resolveSignal('observe', options)),
+      readLeader(context, path, resolveCall('leader', options, context.operationTimeoutMs)),
+    observe: (options) => observeLeader(context, path, resolveSignal('observe', options)),
   }
 }
 
@@ -83,36 +82,36 @@ function check(path: string, fits: boolean, problem: string): void {
 
 type CampaignState =
   | { readonly kind: 'idle' }
-  /** `failure` is what the last try to stand failed with. */
-  | { readonly kind: 'standing'; readonly failure: Error | undefined }
+  /** `failure` is the error of the last attempt to join the queue. */
+  | { readonly kind: 'waiting'; readonly failure: Error | undefined }
   | { readonly kind: 'leading'; readonly lease: Lease }
 
-/** What one participant does in an election: stands, leads, steps down, and stands again. */
+/** The campaign of one participant: waits for election, leads, steps down, and starts again. */
 class Campaign {
-  readonly #ground: ClientContext
+  readonly #context: ClientContext
   readonly #queue: LockQueue
   #state: CampaignState = { kind: 'idle' }
 
-  constructor(ground: ClientContext, line: LockQueue) {
-    this.#ground = ground
-    this.#queue = line
+  constructor(context: ClientContext, queue: LockQueue) {
+    this.#context = context
+    this.#queue = queue
   }
 
-  /** Whether this participant leads, and nobody else can. */
+  /** Whether this participant leads, and no other one can. */
   get isLeader(): boolean {
     return this.#state.kind === 'leading' && this.#state.lease.valid()
   }
 
-  /** What keeps it from standing, or its place in the line from being looked at. */
+  /** Why this participant cannot join the queue or read its position. */
   get trouble(): Error | undefined {
-    if (this.#state.kind !== 'standing') return undefined
-    return this.#ground.link.unavailableReason() ?? this.#state.failure
+    if (this.#state.kind !== 'waiting') return undefined
+    return this.#context.link.unavailableReason() ?? this.#state.failure
   }
 
   async run(fn: (lease: Lease) => Promise<void>, signal: AbortSignal | undefined): Promise<void> {
     const { folder, what } = this.#queue
     if (this.#state.kind !== 'idle') {
-      const message = `${what}: this participant runs already; make another one`
+      const message = `${what}: this participant is running already; create another one`
       throw new ZookeeperError('config-invalid', message, { path: folder })
     }
     try {
@@ -132,16 +131,16 @@ class Campaign {
       if (lease.valid()) throw thrown
       if (!isCausedByLoss(thrown, lease)) listenerFailed(`election ${this.#queue.folder}`, thrown)
     } finally {
-      this.#state = campaigning
+      this.#state = waiting
       await lease.release()
     }
   }
 
-  // Undefined when the signal came first.
+  // Undefined when the signal fired first.
   async #waitForElection(signal: AbortSignal | undefined): Promise<Lease | undefined> {
-    const ground = this.#ground
+    const context = this.#context
     try {
-      return await retryUntilAborted(ground, signal ?? ground.signal, () => this.#acquireOnce(signal))
+      return await retryUntilAborted(context, signal ?? context.signal, () => this.#acquireOnce(signal))
     } catch (thrown) {
       if (signal?.aborted === true) return undefined
       throw thrown
@@ -149,70 +148,70 @@ class Campaign {
   }
 
   async #acquireOnce(signal: AbortSignal | undefined): Promise<Lease> {
-    this.#state = campaigning
+    this.#state = waiting
     try {
-      return await acquire(this.#ground, this.#queue, { timeoutMs: noTimeoutMs, signal })
+      return await acquire(this.#context, this.#queue, { timeoutMs: noTimeoutMs, signal })
     } catch (thrown) {
-      this.#state = { kind: 'standing', failure: asError(thrown) }
+      this.#state = { kind: 'waiting', failure: asError(thrown) }
       throw thrown
     }
   }
 }
 
-const campaigning: CampaignState = { kind: 'standing', failure: undefined }
+const waiting: CampaignState = { kind: 'waiting', failure: undefined }
 
-// Whoever was told to stop, and stopped, has not failed.
+// A function that stops because its lease is over has not failed.
 function isCausedByLoss(thrown: unknown, lease: Lease): boolean {
   if (thrown === lease.signal.reason) return true
   if (isHaError(thrown)) return thrown.code === 'lease-over' || thrown.code === 'aborted'
   return thrown instanceof Error && thrown.name === 'AbortError'
 }
 
-/** Somebody who stands for election. */
+/** A participant of an election. */
 export interface Participant {
   readonly id: string
-  /** The node that stands for it. */
+  /** The node of the participant. */
   readonly path: string
-  /** The fencing token of its lease, when it leads. */
+  /** The fencing token of its lease while it leads. */
   readonly token: bigint
 }
 
-/** Reads who is first in line, behind a `sync`: a server that lags would name one of the past. */
+/** Reads the first node of the queue after a `sync`: a lagging server would return an earlier leader. */
 async function readLeader(
   { operations, clock }: ClientContext,
   folder: string,
   call: CallLimits,
 ): Promise<Participant | undefined> {
-  const remaining = new CallDeadline(call, () => clock.now())
-  await operations.sync(folder, remaining.remaining)
+  const deadline = new CallDeadline(call, () => clock.now())
+  await operations.sync(folder, deadline.remaining)
   for (;;) {
-    const children = await operations.children(folder, remaining.remaining)
+    const children = await operations.children(folder, deadline.remaining)
     const path = firstOf(folder, children?.names)
     if (path === undefined) return undefined
-    const node = await operations.get(path, remaining.remaining)
+    const node = await operations.get(path, deadline.remaining)
     if (node !== undefined) return participantOf(path, node)
-    remaining.check(`the leader of ${folder}`, folder)
+    deadline.check(`the leader of ${folder}`, folder)
   }
 }
 
-/** Who is first in line, now and after each change, until the signal or the end of the client. */
+/** The first node of the queue, now and after each change, until the signal fires or the client is closed. */
 async function* observeLeader(
-  ground: ClientContext,
+  context: ClientContext,
   folder: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Participant | undefined, void, void> {
-  const scope = linkedController(signal, ground.signal)
+  const scope = linkedController(signal, context.signal)
   let last: LeaderObservation | undefined
   try {
     for (;;) {
-      const sight = await observeFirst(ground, folder, scope.signal)
+      const observation = await observeFirst(context, folder, scope.signal)
       try {
-        if (last === undefined || isDifferent(last, sight)) yield sight.leader
-        await raceAbort(sight.changed, scope.signal, () => undefined)
+        if (last === undefined || isDifferent(last, observation)) yield observation.leader
+        await raceAbort(observation.changed, scope.signal, () => undefined)
       } finally {
-        sight.unwatch()
+        observation.unwatch()
       }
-      last = sight
+      last = observation
     }
   } catch (thrown) {
     if (!scope.signal.aborted) throw thrown
@@ -221,7 +220,7 @@ async function* observeLeader(
   }
 }
 
-/** What was seen, and a promise that resolves when it is no longer so. */
+/** The leader that was read, and a promise that resolves when this may have changed. */
 interface LeaderObservation {
   readonly leader: Participant | undefined
   readonly changed: Promise<void>
@@ -232,34 +231,35 @@ function isDifferent({ leader: before }: LeaderObservation, { leader: now }: Lea
   return before?.path !== now?.path || before?.id !== now?.id
 }
 
-// The first in line stays so until it goes: it alone is watched, and the whole line only while there is nobody.
+// The first node of the queue stays first until it is deleted, so only that node is watched; the folder is watched while
+// the queue is empty.
 async function observeFirst(
-  ground: ClientContext,
+  context: ClientContext,
   folder: string,
   signal: AbortSignal,
 ): Promise<LeaderObservation> {
-  const { operations, watchedReads } = ground
+  const { operations, watchedReads } = context
   for (;;) {
-    const children = await retryUntilAborted(ground, signal, (options) =>
+    const children = await retryUntilAborted(context, signal, (options) =>
       operations.children(folder, options),
     )
     const path = firstOf(folder, children?.names)
     const { promise: changed, resolve } = deferred()
     const onEvent = (): void => resolve()
     if (path === undefined) {
-      const line = await retryUntilAborted(ground, signal, (options) =>
+      const watched = await retryUntilAborted(context, signal, (options) =>
         watchedReads.children(folder, onEvent, options),
       )
-      if (firstOf(folder, line.value?.names) === undefined)
-        return { leader: undefined, changed, unwatch: line.unwatch }
-      line.unwatch()
+      if (firstOf(folder, watched.value?.names) === undefined)
+        return { leader: undefined, changed, unwatch: watched.unwatch }
+      watched.unwatch()
     } else {
-      const first = await retryUntilAborted(ground, signal, (options) =>
+      const watched = await retryUntilAborted(context, signal, (options) =>
         watchedReads.get(path, onEvent, options),
       )
-      if (first.value !== undefined)
-        return { leader: participantOf(path, first.value), changed, unwatch: first.unwatch }
-      first.unwatch()
+      if (watched.value !== undefined)
+        return { leader: participantOf(path, watched.value), changed, unwatch: watched.unwatch }
+      watched.unwatch()
     }
   }
 }

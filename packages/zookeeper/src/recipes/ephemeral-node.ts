@@ -17,37 +17,37 @@ import type { Ephemeral, EphemeralEvents, EphemeralState } from './ephemeral.ts'
 import { type DesiredNode, EphemeralReconciler, type ReconcilerDeps } from './ephemeral-reconciler.ts'
 
 export interface EphemeralNodeDeps extends ReconcilerDeps {
-  /** Called once, when nothing of it is left. */
+  /** Called once, when the ephemeral is closed and its node is not maintained any more. */
   readonly onEnd: () => void
 }
 
-/** How one {@link Ephemeral} stands, and what its user wants of it. */
+/** An {@link Ephemeral}: its state, its desired content, and the reconciler that brings the servers there. */
 export class EphemeralNode implements Ephemeral {
   readonly #deps: EphemeralNodeDeps
   readonly #reconciler: EphemeralReconciler
   readonly #events = new Emitter<EphemeralEvents>()
   readonly #changed = new Notifier()
-  /** Fires when nothing of it is left. */
+  /** Fires when the node is not maintained any more. */
   readonly #lifetime: LinkedController
   #data: Bytes | (() => Bytes)
-  // Whether the node is wanted follows from it: not when it is withheld or closed.
+  // The node is desired unless the state is `withheld` or `closed`.
   #state: EphemeralState = { kind: 'pending', reason: undefined }
   #path: string
-  /** Lets go of the session that it is held in. */
+  /** Removes the listener of the session that holds the node. */
   #unlinkSession: () => void = () => undefined
   #closing: Promise<void> | undefined
 
-  constructor(parts: EphemeralNodeDeps, data: Bytes | (() => Bytes)) {
-    this.#deps = parts
+  constructor(deps: EphemeralNodeDeps, data: Bytes | (() => Bytes)) {
+    this.#deps = deps
     this.#data = data
-    this.#path = parts.location.path
-    this.#reconciler = new EphemeralReconciler(parts, {
+    this.#path = deps.location.path
+    this.#reconciler = new EphemeralReconciler(deps, {
       desired: () => this.#desired(),
       held: (session, path, czxid) => this.#onHeld(session, path, czxid),
       missing: (path, reason) => this.#onMissing(path, reason),
       failed: (error) => this.#onFailed(error),
     })
-    this.#lifetime = linkedController(parts.ground.signal)
+    this.#lifetime = linkedController(deps.context.signal)
     this.#lifetime.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
     this.#reconciler.declare()
   }
@@ -69,11 +69,11 @@ export class EphemeralNode implements Ephemeral {
   }
 
   async ready(limit?: CallOptions): Promise<void> {
-    await this.#untilHeld(this.#call('ready', limit))
+    await this.#untilHeld(this.#resolveCall('ready', limit))
   }
 
   async update(data: Bytes | (() => Bytes), limit?: CallOptions): Promise<void> {
-    const call = this.#call('update', limit)
+    const call = this.#resolveCall('update', limit)
     const { kind } = this.#stateUnlessClosed()
     this.#data = data
     if (kind === 'withheld') return
@@ -82,7 +82,7 @@ export class EphemeralNode implements Ephemeral {
   }
 
   async withdraw(limit?: CallOptions): Promise<void> {
-    const call = this.#call('withdraw', limit)
+    const call = this.#resolveCall('withdraw', limit)
     if (this.#stateUnlessClosed().kind !== 'withheld') {
       this.#enter({ kind: 'withheld' })
       this.#reconciler.declare()
@@ -91,7 +91,7 @@ export class EphemeralNode implements Ephemeral {
   }
 
   async restore(limit?: CallOptions): Promise<void> {
-    const call = this.#call('restore', limit)
+    const call = this.#resolveCall('restore', limit)
     if (this.#stateUnlessClosed().kind === 'withheld') {
       this.#enter({ kind: 'pending', reason: undefined })
       this.#reconciler.declare()
@@ -99,25 +99,25 @@ export class EphemeralNode implements Ephemeral {
     await this.#untilHeld(call)
   }
 
-  async close({ timeoutMs = this.#deps.ground.operationTimeoutMs }: CallOptions = {}): Promise<void> {
+  async close({ timeoutMs = this.#deps.context.operationTimeoutMs }: CallOptions = {}): Promise<void> {
     this.#closing ??= this.#close()
     const closing = this.#closing
     const expired = (): Error => this.#timedOut('deleted', timeoutMs)
-    // Out of time, nobody waits any more, and what is left to do goes on.
-    await withDeadline(this.#deps.ground.clock, { timeoutMs, expired }, () => closing).catch(() => undefined)
+    // After the timeout the caller does not wait any longer, and the deletion continues.
+    await withDeadline(this.#deps.context.clock, { timeoutMs, expired }, () => closing).catch(() => undefined)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close()
   }
 
-  /** Leaves the node as it is, to whoever has the path next in this client. */
+  /** Stops maintaining the node and leaves it as it is: the next ephemeral of this client at the path takes it over. */
   handOver(): void {
     this.#lifetime.abort(this.#closedError())
   }
 
   async #close(): Promise<void> {
-    const session = this.#deps.ground.sessions.current
+    const session = this.#deps.context.sessions.current
     const scope = linkedController(this.#lifetime.signal, session?.signal)
     this.#enter({ kind: 'closed' })
     try {
@@ -125,7 +125,7 @@ export class EphemeralNode implements Ephemeral {
       this.#reconciler.declare()
       await this.#reconciler.whenDone(scope.signal)
     } catch {
-      // Refused, or the session is over, with which the servers delete it: there is nothing more to do.
+      // The servers refused the deletion, or the session is over and they delete the node: nothing remains to be done.
     } finally {
       scope.unlink()
       this.#lifetime.abort(this.#closedError())
@@ -157,7 +157,7 @@ export class EphemeralNode implements Ephemeral {
 
   #onFailed(reason: Error): void {
     const { kind } = this.#state
-    // Tried again and again, the same reason is no news.
+    // Repeated attempts that fail for the same reason do not change the state.
     if (kind === 'pending' && this.#state.reason?.message !== reason.message) this.#enter({ kind, reason })
   }
 
@@ -181,8 +181,8 @@ export class EphemeralNode implements Ephemeral {
     return this.#state
   }
 
-  #call(name: string, limit: CallOptions | undefined): CallLimits {
-    return resolveCall(name, limit, this.#deps.ground.operationTimeoutMs)
+  #resolveCall(name: string, limit: CallOptions | undefined): CallLimits {
+    return resolveCall(name, limit, this.#deps.context.operationTimeoutMs)
   }
 
   #untilHeld(call: CallLimits): Promise<void> {
@@ -193,8 +193,8 @@ export class EphemeralNode implements Ephemeral {
 
   #within(call: CallLimits, goal: string, wait: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const expired = (): Error => this.#timedOut(goal, call.timeoutMs)
-    const waited = { what: `ephemeral ${this.#path}`, path: this.#path }
-    return runWithinCall(this.#deps.ground, { ...waited, call, expired }, wait)
+    const subject = { what: `ephemeral ${this.#path}`, path: this.#path }
+    return runWithinCall(this.#deps.context, { ...subject, call, expired }, wait)
   }
 
   #timedOut(goal: string, timeoutMs: number): ZookeeperError {

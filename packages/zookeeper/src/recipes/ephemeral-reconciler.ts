@@ -2,8 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Declaration, isHaError } from '@ha/core'
 import { asError, linkedController } from '@ha/core/driver'
 import type { ZookeeperConnection } from '../connection/connection.ts'
-import type { ClientContext } from '../context.ts'
-import { isPermanent } from '../context.ts'
+import { type ClientContext, isPermanent } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Acl, Node, WatchEvent } from '../node.ts'
 import { callUserFunction } from '../operations/call-options.ts'
@@ -11,102 +10,93 @@ import type { CallOptions, Operations } from '../operations/operations.ts'
 import { childOf, nameOf, parentOf } from '../operations/paths.ts'
 import type { LiveSession } from '../session/session.ts'
 import { watchesKey } from '../watches/watches.ts'
+import type { ResolvedEphemeralOptions } from './ephemeral.ts'
 
 export interface ReconcilerDeps {
-  readonly ground: ClientContext
-  /** Under which it is declared. */
+  readonly context: ClientContext
+  /** The key of the declaration. */
   readonly key: string
   readonly location: NodeLocation
-  /** True of a session that this client had before. */
+  /** Whether a session was an earlier one of this client. */
   readonly wasOurs: (sessionId: bigint) => boolean
-  readonly takesOver: (node: Node) => boolean
-  readonly parents: boolean
-  readonly acl: readonly Acl[] | undefined
+  readonly options: Pick<ResolvedEphemeralOptions, 'takeover' | 'parents' | 'acl'>
 }
 
-interface SettledState {
-  readonly wish: DesiredNode
-  readonly step: Exclude<EphemeralStep, ChangingStep>
-  readonly seen: ObservedNode
-  readonly session: LiveSession
-}
-
-/** For whom a node is kept up. */
-interface ReconcilerOwner {
-  /** What is wanted at this moment. */
+/** The owner of a reconciler: gives the desired node, and is informed about the actual one. */
+export interface ReconcilerOwner {
   desired(): DesiredNode
-  /** The node is there, as wished, and belongs to the session. */
+  /** The node exists as desired and belongs to the session. */
   held(session: LiveSession, path: string, czxid: bigint): void
-  /** The node is not there, or not ours; also called when that is no news. */
+  /** The node does not exist or does not belong to this client. Also called when this was known already. */
   missing(path: string, reason: Error): void
-  /** A try has failed. */
+  /** An attempt has failed. */
   failed(error: Error): void
 }
 
 /**
- * Makes a wish for a node come true, as a declaration: on each connection, when it is declared anew, and when the watch
- * on the node tells. Each try looks, takes the step that follows from what it saw, and looks again.
+ * Brings a node to its desired state, as a declaration of the link: on each connection, after each change of the desired
+ * state, and when the watch on the node fires. Each attempt observes the node, takes the next step, and observes again.
  */
 export class EphemeralReconciler {
   readonly #deps: ReconcilerDeps
   readonly #owner: ReconcilerOwner
   #lastHeld: bigint | undefined
-  /** Stops watching the node, while it is watched. */
+  /** Removes the watch on the node, while there is one. */
   #unwatch: (() => void) | undefined
-  /** Whether it was a stranger's when it was looked at last. */
+  /** Whether the node belonged to another client at the last observation. */
   #isTaken = false
-  /** What the last try met that the next one may meet as well. */
+  /** The error of the last attempt, if the next attempt is likely to fail in the same way. */
   #refusal: Error | undefined
-  /** The refusal that was told last: the same one is no news. */
+  /** The message of the refusal that was reported last, so that it is not reported again. */
   #reported: string | undefined
 
-  constructor(parts: ReconcilerDeps, keeper: ReconcilerOwner) {
-    this.#deps = parts
-    this.#owner = keeper
+  constructor(deps: ReconcilerDeps, owner: ReconcilerOwner) {
+    this.#deps = deps
+    this.#owner = owner
   }
 
-  /** The wish is new: a try for another one is abandoned. */
+  /** The desired state has changed: an attempt for the previous one is abandoned. */
   declare(): void {
-    const { ground, key } = this.#deps
+    const { context, key } = this.#deps
     const declaration: Declaration<ZookeeperConnection> = {
       key,
       needs: [watchesKey],
       gates: false,
       survives: false,
-      timeoutMs: ground.operationTimeoutMs,
+      timeoutMs: context.operationTimeoutMs,
       apply: (_connection, signal) => this.#apply(signal),
     }
     this.#refusal = undefined
-    ground.link.desiredState.declare(declaration)
+    context.link.desiredState.declare(declaration)
   }
 
-  /** Leaves the node to itself. */
+  /** Stops maintaining the node. */
   forget(): void {
-    const { ground, key } = this.#deps
+    const { context, key } = this.#deps
     this.#stopWatching()
-    ground.link.desiredState.forget(key)
+    context.link.desiredState.forget(key)
   }
 
-  /** Waits until the wish has come true; rejects when a try is refused, and the next one will be as well. */
+  /** Waits until the desired state is reached. Rejects when an attempt is refused and the next one would be as well. */
   async whenDone(signal: AbortSignal): Promise<void> {
-    const { ground, key } = this.#deps
-    const { desiredState: ledger } = ground.link
-    while (!ledger.isSettled(key)) {
+    const { context, key } = this.#deps
+    const { desiredState } = context.link
+    while (!desiredState.isSettled(key)) {
       if (this.#refusal !== undefined) throw this.#refusal
-      await ledger.changed.wait(signal)
+      await desiredState.changed.wait(signal)
     }
   }
 
-  /** What the last try failed with, when no other has begun. */
+  /** The error of the last attempt, until the next attempt begins. */
   get failure(): Error | undefined {
-    const { ground, key } = this.#deps
+    const { context, key } = this.#deps
     if (this.#refusal !== undefined) return this.#refusal
-    const standing = ground.link.desiredState.status(key)
-    return standing !== undefined && 'error' in standing ? standing.error : undefined
+    const status = context.link.desiredState.status(key)
+    return status !== undefined && 'error' in status ? status.error : undefined
   }
 
   async #apply(signal: AbortSignal): Promise<void> {
-    const session = await this.#deps.ground.sessions.waitForSession(signal)
+    const session = await this.#deps.context.sessions.waitForSession(signal)
     const scope = linkedController(signal, session.signal)
     try {
       await this.#reconcile(session, scope.signal)
@@ -117,72 +107,75 @@ export class EphemeralReconciler {
     }
   }
 
-  // What lasts is tried again like everything else: it lies in the tree or in what we were given, and somebody may put
-  // it right.
+  // A permanent error is retried as well: its cause is in the tree or in the user's options or functions, and can be
+  // corrected while this client runs.
   #failed(error: Error): Error {
     this.#owner.failed(error)
     this.#refusal = isPermanent(error) ? error : undefined
     if (this.#refusal === undefined) return error
-    const { ground, key, location: site } = this.#deps
-    if (this.#reported !== error.message) ground.reportDefect(key, error)
+    const { context, key, location } = this.#deps
+    if (this.#reported !== error.message) context.reportDefect(key, error)
     this.#reported = error.message
-    return new ZookeeperError('rejected', error.message, { path: site.path, retryable: true, cause: error })
+    return new ZookeeperError('rejected', error.message, {
+      path: location.path,
+      retryable: true,
+      cause: error,
+    })
   }
 
-  // What is answered when the session, the connection or the wish is another one by now changes nothing here.
+  // An answer that arrives after the session, the connection or the desired state has changed has no effect.
   async #reconcile(session: LiveSession, signal: AbortSignal): Promise<void> {
-    const wish = this.#owner.desired()
-    for (let mayRest = false; ; ) {
-      const seen = await this.#observe(mayRest && wish.kind === 'present', signal)
-      const step = nextStep(seen.node, wish, this.#claim(session))
+    const desired = this.#owner.desired()
+    for (let maySettle = false; ; ) {
+      const observed = await this.#observe(maySettle && desired.kind === 'present', signal)
+      const step = nextStep(observed.node, desired, this.#claim(session))
       if (step.kind !== 'settled' && step.kind !== 'wait') {
-        await this.#applyStep(step, seen, signal)
-      } else if (mayRest || wish.kind === 'absent' || this.#unwatch !== undefined) {
-        return this.#settle({ wish, step, seen, session })
+        await this.#applyStep(step, observed, signal)
+      } else if (maySettle || desired.kind === 'absent' || this.#unwatch !== undefined) {
+        return this.#settle({ desired, step, observed, session })
       }
-      mayRest = true
+      maySettle = true
     }
   }
 
-  // A watch that is still there is left alone: it outlives connections.
+  // An existing watch is kept, because it outlives connections.
   async #observe(watching: boolean, signal: AbortSignal): Promise<ObservedNode> {
     if (!watching) return this.#observeWith(undefined, signal)
     this.#stopWatching()
-    const seen = await this.#observeWith((event) => this.#onEvent(event), signal)
-    this.#unwatch = seen.unwatch
-    return seen
+    const observed = await this.#observeWith((event) => this.#onEvent(event), signal)
+    this.#unwatch = observed.unwatch
+    return observed
   }
 
   async #observeWith(
     onEvent: ((event: WatchEvent) => void) | undefined,
     signal: AbortSignal,
   ): Promise<ObservedNode> {
-    const seen = await this.#deps.location.observe(onEvent, { signal })
-    if (signal.aborted) seen.unwatch()
+    const observed = await this.#deps.location.observe(onEvent, { signal })
+    if (signal.aborted) observed.unwatch()
     signal.throwIfAborted()
-    return seen
+    return observed
   }
 
   #claim(session: LiveSession): OwnershipClaim {
-    const { wasOurs, takesOver, location: site } = this.#deps
+    const { wasOurs, options, location } = this.#deps
     return {
       sessionId: session.id,
       wasOurs,
-      takesOver: (node) => callUserFunction('takeover', site.path, () => takesOver(node)),
+      takesOver: (node) => callUserFunction('takeover', location.path, () => options.takeover(node)),
       lastHeld: this.#lastHeld,
     }
   }
 
   async #applyStep(step: ChangingStep, { path }: ObservedNode, signal: AbortSignal): Promise<void> {
-    const { ground, location: site, parents, acl } = this.#deps
+    const { context, location, options } = this.#deps
     if (step.kind !== 'write') this.#owner.missing(path, deletedError(path))
     this.#stopWatching()
-    const what = { step, path, createPath: site.path, sequential: site.sequential, parents, acl }
-    await applyStep(ground.operations, what, { signal })
+    await applyStep(context.operations, { step, path, location, options }, { signal })
     signal.throwIfAborted()
   }
 
-  #settle({ wish, step, seen: { path, node }, session }: SettledState): void {
+  #settle({ desired, step, observed: { path, node }, session }: SettledState): void {
     this.#refusal = undefined
     this.#reported = undefined
     this.#isTaken = step.kind === 'wait'
@@ -191,7 +184,7 @@ export class EphemeralReconciler {
       this.#owner.missing(path, error)
       throw error
     }
-    if (wish.kind === 'absent' || node === undefined) {
+    if (desired.kind === 'absent' || node === undefined) {
       this.#stopWatching()
       return
     }
@@ -200,13 +193,13 @@ export class EphemeralReconciler {
   }
 
   #onEvent({ kind, path }: WatchEvent): void {
-    const { ground, key } = this.#deps
+    const { context, key } = this.#deps
     this.#unwatch = undefined
     const isDeleted = kind === 'deleted'
     const error = isDeleted ? deletedError(path) : modifiedError(path)
     if (isDeleted) this.#owner.missing(path, error)
-    // The end of a stranger's node is what was waited for. What happens to ours time and again backs off.
-    ground.link.invalidate(key, error, { paced: isDeleted && this.#isTaken })
+    // The deletion of another client's node is expected and handled at once; repeated changes to our own node back off.
+    context.link.invalidate(key, error, { paced: isDeleted && this.#isTaken })
   }
 
   #stopWatching(): void {
@@ -215,131 +208,139 @@ export class EphemeralReconciler {
   }
 }
 
+interface SettledState {
+  readonly desired: DesiredNode
+  readonly step: Exclude<EphemeralStep, ChangingStep>
+  readonly observed: ObservedNode
+  readonly session: LiveSession
+}
+
 function takenError(path: string): ZookeeperError {
-  const message = `another session holds ${path}: tried again when that one goes, or pass takeover`
+  const message = `another session holds ${path}: retried when that node is deleted; pass takeover to replace it`
   return new ZookeeperError('instance-taken', message, { path, retryable: true })
 }
 
 function deletedError(path: string): ZookeeperError {
-  return new ZookeeperError('no-node', `${path} is not there: it is made again`, { path, retryable: true })
+  return new ZookeeperError('no-node', `${path} does not exist: it is being created`, {
+    path,
+    retryable: true,
+  })
 }
 
 function modifiedError(path: string): ZookeeperError {
-  const message = `somebody else has written to ${path}: it is put right`
+  const message = `another client has written to ${path}: the data are being restored`
   return new ZookeeperError('bad-version', message, { path, retryable: true })
 }
 
-/** What is to be at a path. */
+/** The desired state of a path. */
 export type DesiredNode = { readonly kind: 'present'; readonly data: Buffer } | { readonly kind: 'absent' }
 
-/** What is known of ourselves when a node is looked at. */
+/** What decides whether an observed node belongs to this client. */
 export interface OwnershipClaim {
   readonly sessionId: bigint
-  /** True of a session that this client had before. */
+  /** Whether a session was an earlier one of this client. */
   readonly wasOurs: (sessionId: bigint) => boolean
   /** The czxid of the node that was held last. */
   readonly lastHeld: bigint | undefined
-  /** Whether a node that another session holds is an earlier life of ours. */
+  /** Whether a node of another session belongs to an earlier process of this client. */
   readonly takesOver: (node: Node) => boolean
 }
 
-/** What to do next, for the wish to come true. */
-type EphemeralStep =
-  /** Nothing: what is there is what was wished for. */
+/** The next step towards the desired state. */
+export type EphemeralStep =
+  /** The desired state is reached. */
   | { readonly kind: 'settled' }
-  | { readonly kind: 'make'; readonly data: Buffer }
+  | { readonly kind: 'create'; readonly data: Buffer }
   | { readonly kind: 'write'; readonly data: Buffer; readonly version: number }
-  /** Delete and make in one multi: no reader sees it missing, and nobody comes in between. */
+  /** Delete and create in one transaction: readers never see the node missing, and no other client can come between. */
   | { readonly kind: 'replace'; readonly data: Buffer; readonly version: number }
-  | { readonly kind: 'remove'; readonly version: number }
-  /** It is somebody else's. */
+  | { readonly kind: 'delete'; readonly version: number }
+  /** The node belongs to another client. */
   | { readonly kind: 'wait' }
 
-/** Whose a node is: of our session, of an earlier life of ours, or a stranger's. */
-type NodeOwner = 'us' | 'earlier-us' | 'stranger'
+/** The owner of a node: this session, an earlier session or process of this client, or another client. */
+export type NodeOwner = 'this-session' | 'earlier-session' | 'other-client'
 
 export function ownerOf(node: Node, claim: OwnershipClaim): NodeOwner {
   const { ephemeralOwner, czxid } = node.stat
-  if (ephemeralOwner === claim.sessionId) return 'us'
-  if (claim.wasOurs(ephemeralOwner)) return 'earlier-us'
-  // Who came after us took the name from us: to take it back would go on for ever.
+  if (ephemeralOwner === claim.sessionId) return 'this-session'
+  if (claim.wasOurs(ephemeralOwner)) return 'earlier-session'
+  // A node that is younger than our last one displaced it. Displacing that one in turn would never end.
   const isNewer = claim.lastHeld !== undefined && czxid > claim.lastHeld
-  return !isNewer && claim.takesOver(node) ? 'earlier-us' : 'stranger'
+  return !isNewer && claim.takesOver(node) ? 'earlier-session' : 'other-client'
 }
 
-/** What to do about what was seen at the path; `node` is undefined when there is none. */
-export function nextStep(node: Node | undefined, wish: DesiredNode, claim: OwnershipClaim): EphemeralStep {
-  return wish.kind === 'present' ? towardsPresent(node, wish.data, claim) : towardsAbsent(node, claim)
+/** The next step for the observed node; `node` is undefined when there is none. */
+export function nextStep(node: Node | undefined, desired: DesiredNode, claim: OwnershipClaim): EphemeralStep {
+  return desired.kind === 'present' ? towardsPresent(node, desired.data, claim) : towardsAbsent(node, claim)
 }
 
 function towardsPresent(node: Node | undefined, data: Buffer, claim: OwnershipClaim): EphemeralStep {
-  if (node === undefined) return { kind: 'make', data }
+  if (node === undefined) return { kind: 'create', data }
   const { version } = node.stat
   switch (ownerOf(node, claim)) {
-    case 'us':
+    case 'this-session':
       return node.data.equals(data) ? { kind: 'settled' } : { kind: 'write', data, version }
-    case 'earlier-us':
+    case 'earlier-session':
       return { kind: 'replace', data, version }
-    case 'stranger':
+    case 'other-client':
       return { kind: 'wait' }
   }
 }
 
 function towardsAbsent(node: Node | undefined, claim: OwnershipClaim): EphemeralStep {
-  if (node === undefined || ownerOf(node, claim) === 'stranger') return { kind: 'settled' }
-  return { kind: 'remove', version: node.stat.version }
+  if (node === undefined || ownerOf(node, claim) === 'other-client') return { kind: 'settled' }
+  return { kind: 'delete', version: node.stat.version }
 }
 
-/** A step that changes something. */
+/** A step that changes the node. */
 type ChangingStep = Exclude<EphemeralStep, { readonly kind: 'settled' | 'wait' }>
 
-/** What is done, and where. */
 interface StepRequest {
   readonly step: ChangingStep
-  /** The node that was seen. */
+  /** The path of the observed node. */
   readonly path: string
-  /** What a create is given. */
-  readonly createPath: string
-  readonly sequential: boolean
-  readonly parents: boolean
-  readonly acl: readonly Acl[] | undefined
+  readonly location: NodeLocation
+  readonly options: { readonly parents: boolean; readonly acl: readonly Acl[] | undefined }
 }
 
-// Somebody was faster than we: what is so now has to be looked at again.
+// Another client was faster: the node must be observed again.
 const conflictCodes: Readonly<Record<ChangingStep['kind'], readonly string[]>> = {
-  make: ['node-exists'],
+  create: ['node-exists'],
   write: ['no-node', 'bad-version'],
   replace: ['no-node', 'bad-version', 'node-exists'],
-  remove: ['bad-version'],
+  delete: ['bad-version'],
 }
 
-/** Does one step. What came of it is for the next look to say, also when somebody else was faster. */
-async function applyStep(operations: Operations, what: StepRequest, limit: CallOptions): Promise<void> {
+// The next observation shows the result, also after a conflict.
+async function applyStep(operations: Operations, request: StepRequest, limit: CallOptions): Promise<void> {
   try {
-    await sendStep(operations, what, limit)
+    await sendStep(operations, request, limit)
   } catch (thrown) {
-    if (!isHaError(thrown) || !conflictCodes[what.step.kind].includes(thrown.code)) throw thrown
+    if (!isHaError(thrown) || !conflictCodes[request.step.kind].includes(thrown.code)) throw thrown
   }
 }
 
-async function sendStep(operations: Operations, what: StepRequest, limit: CallOptions): Promise<void> {
-  const { step, path, createPath: asked, sequential, parents, acl } = what
+async function sendStep(operations: Operations, request: StepRequest, limit: CallOptions): Promise<void> {
+  const { step, path, location, options } = request
+  const { parents, acl } = options
+  const { sequential } = location
   switch (step.kind) {
-    case 'make': {
-      // The look that follows finds a node whose creation was not answered: a mark of the client's is not needed.
-      const options = { ...limit, kind: 'ephemeral', sequential, parents, acl, protect: false } as const
-      await operations.create(asked, step.data, options)
+    case 'create': {
+      // The next observation finds a node whose create was not answered, so a mark of the client is not needed.
+      const create = { ...limit, kind: 'ephemeral', sequential, parents, acl, protect: false } as const
+      await operations.create(location.path, step.data, create)
       return
     }
     case 'write':
       await operations.set(path, step.data, { ...limit, version: step.version })
       return
     case 'replace': {
-      // A server compares versions, and neither owners nor czxids: what came into the place of the node since the look,
-      // and is at the same version, goes with it. No check in the multi can tell; see `takeover`.
+      // Servers compare versions, not owners or czxids: a node with the same version that replaced the observed one is
+      // replaced as well. No check in the transaction can prevent this; see `takeover`.
       const create = {
         kind: 'create',
-        path: asked,
+        path: location.path,
         data: step.data,
         ephemeral: true,
         sequential,
@@ -348,24 +349,23 @@ async function sendStep(operations: Operations, what: StepRequest, limit: CallOp
       await operations.multi([{ kind: 'delete', path, version: step.version }, create], limit)
       return
     }
-    case 'remove':
+    case 'delete':
       await operations.delete(path, { ...limit, version: step.version })
   }
 }
 
 /** Where the node of an ephemeral is. */
 export interface NodeLocation {
-  /** What a create is given. */
+  /** The path for creates. */
   readonly path: string
-  /** Whether the server adds a number to it. */
+  /** Whether the server appends a number. */
   readonly sequential: boolean
-  /** Looks at the node, and watches it when `onEvent` is given. */
+  /** Reads the node, and watches it when `onEvent` is given. */
   observe(onEvent: ((event: WatchEvent) => void) | undefined, limit: CallOptions): Promise<ObservedNode>
 }
 
-/** What was seen. */
 interface ObservedNode {
-  /** The path of the node, or what a create is given when there is none. */
+  /** The path of the node, or the path for creates when there is none. */
   readonly path: string
   readonly node: Node | undefined
   unwatch(): void
@@ -373,32 +373,32 @@ interface ObservedNode {
 
 type NodeReads = Pick<ClientContext, 'operations' | 'watchedReads'>
 
-/** The site of a node whose whole path is known. */
+/** The location of a node whose complete path is known. */
 export function fixedLocation(path: string, reads: NodeReads): NodeLocation {
   return { path, sequential: false, observe: (onEvent, limit) => observeNode(path, reads, onEvent, limit) }
 }
 
 /**
- * The site of a node that the server gives a number. It is found by a mark in its name, in the form that Curator
- * writes and that its readers skip: so one whose creation nobody answered is found as well.
+ * The location of a node to which the server appends a number. The node is found by a mark in its name, in Curator's
+ * format, which Curator's readers skip. This also finds a node whose create was not answered.
  */
 export function sequentialLocation(path: string, reads: NodeReads): NodeLocation {
   const parent = parentOf(path)
   const marked = `_c_${randomUUID()}-${nameOf(path)}`
-  const asked = childOf(parent, marked)
+  const createPath = childOf(parent, marked)
   return {
-    path: asked,
+    path: createPath,
     sequential: true,
     observe: async (onEvent, limit) => {
       const children = await reads.operations.children(parent, limit)
-      const name = latestName(children?.names.filter((one) => one.startsWith(marked)) ?? [])
-      if (name === undefined) return { path: asked, node: undefined, unwatch: () => undefined }
+      const name = latestName(children?.names.filter((each) => each.startsWith(marked)) ?? [])
+      if (name === undefined) return { path: createPath, node: undefined, unwatch: () => undefined }
       return observeNode(childOf(parent, name), reads, onEvent, limit)
     },
   }
 }
 
-// The number has ten digits, so the greatest name is the latest. Those before it are of sessions that are over.
+// The number has ten digits, so the last name in order is the latest. Earlier ones belong to sessions that are over.
 function latestName(names: readonly string[]): string | undefined {
   return names.toSorted().at(-1)
 }

@@ -11,39 +11,39 @@ import {
 import { EphemeralNode } from './ephemeral-node.ts'
 import { fixedLocation, type NodeLocation, sequentialLocation } from './ephemeral-reconciler.ts'
 
-/** A path where nobody else in this client keeps an ephemeral node, before there is one and when there is. */
+/** A path that is reserved for one ephemeral node of this client, also while that node does not exist. */
 export interface ReservedPath {
   readonly path: string
-  /** Begins to keep the node. Throws `closed`. */
+  /** Creates and maintains the node. Throws `closed`. */
   open(data: Bytes | (() => Bytes), options?: Omit<EphemeralOptions, 'sequential'>): Ephemeral
-  /** Others may have the path, once the node is closed. */
+  /** Ends the reservation. The path is free once the node is closed. */
   release(): void
 }
 
-/** The ephemeral nodes that one client keeps. */
+/** The ephemeral nodes of one client. */
 export class EphemeralRegistry {
-  readonly #ground: ClientContext
+  readonly #context: ClientContext
   readonly #wasOurs: (sessionId: bigint) => boolean
-  /** By what a create is given. */
+  /** By the requested path. */
   readonly #nodes = new Map<string, EphemeralNode>()
   readonly #reserved = new Set<string>()
 
-  /** `wasOurs` is true of a session that this client had before. */
-  constructor(ground: ClientContext, wasOurs: (sessionId: bigint) => boolean) {
-    this.#ground = ground
+  /** `wasOurs` returns whether a session was an earlier one of this client. */
+  constructor(context: ClientContext, wasOurs: (sessionId: bigint) => boolean) {
+    this.#context = context
     this.#wasOurs = wasOurs
   }
 
-  /** Begins to keep a node at a path. Throws `config-invalid` while this client keeps one there already, and `closed`. */
+  /** Creates and maintains a node. Throws `config-invalid` while this client has one at the path, and `closed`. */
   open(path: string, data: Bytes | (() => Bytes), options?: EphemeralOptions): Ephemeral {
     checkPath(path)
     const resolved = resolveEphemeralOptions(options)
-    if (resolved.sequential) return this.#keep(sequentialLocation(path, this.#ground), data, resolved)
+    if (resolved.sequential) return this.#add(sequentialLocation(path, this.#context), data, resolved)
     this.#checkFree(path)
-    return this.#keep(fixedLocation(path, this.#ground), data, resolved)
+    return this.#add(fixedLocation(path, this.#context), data, resolved)
   }
 
-  /** Keeps a path for a node that is opened later. Throws `config-invalid` as {@link open} does. */
+  /** Reserves a path for a node that is opened later. Throws `config-invalid` as {@link open} does. */
   reserve(path: string): ReservedPath {
     checkPath(path)
     this.#checkFree(path)
@@ -51,41 +51,35 @@ export class EphemeralRegistry {
     return {
       path,
       open: (data, options) =>
-        this.#keep(fixedLocation(path, this.#ground), data, resolveEphemeralOptions(options)),
+        this.#add(fixedLocation(path, this.#context), data, resolveEphemeralOptions(options)),
       release: () => this.#reserved.delete(path),
     }
   }
 
-  #keep(
-    site: NodeLocation,
-    data: Bytes | (() => Bytes),
-    { takeover, parents, acl }: ResolvedEphemeralOptions,
-  ): Ephemeral {
-    this.#ground.signal.throwIfAborted()
-    // One that is being closed has no more to do there: what it would delete is taken up by the next one.
-    this.#nodes.get(site.path)?.handOver()
+  #add(location: NodeLocation, data: Bytes | (() => Bytes), options: ResolvedEphemeralOptions): Ephemeral {
+    this.#context.signal.throwIfAborted()
+    // An ephemeral that is still closing stops: the new one takes its node over instead of losing a race with its deletion.
+    this.#nodes.get(location.path)?.handOver()
     const node: EphemeralNode = new EphemeralNode(
       {
-        ground: this.#ground,
-        key: `ephemeral ${site.path}`,
-        location: site,
+        context: this.#context,
+        key: `ephemeral ${location.path}`,
+        location,
         wasOurs: this.#wasOurs,
-        takesOver: takeover,
-        parents,
-        acl,
-        onEnd: () => this.#nodes.delete(site.path),
+        options,
+        onEnd: () => this.#nodes.delete(location.path),
       },
       data,
     )
-    this.#nodes.set(site.path, node)
-    this.#ground.link.start()
+    this.#nodes.set(location.path, node)
+    this.#context.link.start()
     return node
   }
 
   #checkFree(path: string): void {
     const { kind } = this.#nodes.get(path)?.state ?? { kind: 'closed' }
     if (kind === 'closed' && !this.#reserved.has(path)) return
-    const message = `this client keeps a node at ${path} already: update that one, or close it first`
+    const message = `this client has an ephemeral node at ${path} already: update that one, or close it first`
     throw new ZookeeperError('config-invalid', message, { path })
   }
 }

@@ -4,13 +4,13 @@ import { ZookeeperError } from '../errors.ts'
 import type { Acl, Bytes, Node } from '../node.ts'
 import type { CallOptions } from '../operations/operations.ts'
 
-/** How an {@link Ephemeral} stands. */
+/** The state of an {@link Ephemeral}. */
 export type EphemeralState =
-  /** It is not there yet, or not any more; `reason` says why, as far as that is known. */
+  /** The node does not exist yet, or not any more. `reason` says why, if that is known. */
   | { readonly kind: 'pending'; readonly reason: Error | undefined }
-  /** The node is there and belongs to the session of this client, which is not over. */
+  /** The node exists and belongs to the current session of this client. */
   | { readonly kind: 'held'; readonly path: string; readonly czxid: bigint }
-  /** Withdrawn: the node is deleted, as soon as a connection allows. */
+  /** Withdrawn: the node is deleted as soon as a connection allows it. */
   | { readonly kind: 'withheld' }
   | { readonly kind: 'closed' }
 
@@ -19,44 +19,46 @@ export type EphemeralEvents = {
 }
 
 /**
- * A node that is there while this client is: made again by itself in each session that follows, and when somebody
- * deletes it. One of the current session is never deleted to be made again.
+ * A node that exists while this client does: it is created again in each later session, and when another client deletes
+ * it. A node of the current session is never deleted in order to be created again.
  */
 export interface Ephemeral extends Events<EphemeralEvents>, AsyncDisposable {
-  /** The path of the node; of a sequential one, as it was asked for until the node is there. */
+  /** The path of the node. For a sequential node, the requested path until the node exists. */
   readonly path: string
   readonly state: EphemeralState
-  /** Resolves when it is held; rejects with `timed-out` and the reason why it is not, or with `closed`. */
+  /** Resolves when the node is held; rejects with `timed-out` and the reason, or with `closed`. */
   ready(limit?: CallOptions): Promise<void>
-  /** Gives the node other data. Resolves when the servers have them; when it rejects, they are written later. */
+  /** Changes the data of the node. Resolves when the servers have them; when it rejects, they are written later. */
   update(data: Bytes | (() => Bytes), limit?: CallOptions): Promise<void>
-  /** Deletes the node and keeps it away. Resolves when it is gone; when it rejects, it is deleted later. */
+  /** Deletes the node until {@link restore}. Resolves when it is deleted; when it rejects, it is deleted later. */
   withdraw(limit?: CallOptions): Promise<void>
-  /** Makes the node again after {@link withdraw}. Resolves when it is held; when it rejects, it is made later. */
+  /** Creates the node again after {@link withdraw}. Resolves when it is held; when it rejects, it is created later. */
   restore(limit?: CallOptions): Promise<void>
   /**
-   * Deletes the node for good. Idempotent, never rejects: what cannot be deleted in time is deleted when the connection
-   * is back, or ends with the session.
+   * Deletes the node for good. Idempotent, never rejects: a node that cannot be deleted in time is deleted when the
+   * connection is back, or ends with the session.
    */
   close(limit?: Pick<CallOptions, 'timeoutMs'>): Promise<void>
 }
 
 export interface EphemeralOptions {
   /**
-   * Whether a node that another session holds is an earlier life of ours, and may be replaced at once: `true` where the
-   * path names the instance, or a look at the node. One that came after ours is never replaced, so that two with one
-   * name do not drive each other out for ever. Default false: its end is waited for.
+   * Whether a node that another session holds belongs to an earlier process of this client, and may be replaced at once:
+   * `true` where the path identifies the client, or a function of the node. A node that was created after this client's
+   * own one is never replaced, so that two clients with one name do not displace each other for ever. Default false: the
+   * client waits until the other node ends.
    *
-   * What is replaced is what was looked at, as far as its version tells, for servers compare nothing else. When it ends
-   * after the look, and within that one round trip a stranger takes the path and has written to it as often (never, as a
-   * rule), it is the stranger that is replaced, and told so by its watch. Let no stranger use the path, or wait.
+   * The replacement compares versions only, because servers offer no other comparison. If the observed node ends after
+   * the read, and within that round trip another client creates a node with the same version at the path (usually one
+   * that was never written to), then the node of that client is replaced; its watch reports that. Where other clients may
+   * use the path, do not take over.
    */
   readonly takeover?: boolean | ((node: Node) => boolean) | undefined
-  /** The server adds a number of ten digits to the name, and another one each time the node is made. Default false. */
+  /** The server appends a ten-digit number to the name, a new one each time the node is created. Default false. */
   readonly sequential?: boolean | undefined
-  /** Default: what the client's `acl` says of the path. */
+  /** Default: the client's `acl` for the path. */
   readonly acl?: readonly Acl[] | undefined
-  /** Makes the parents that are missing, as containers where the server has them. Default true. */
+  /** Creates missing parents, as containers where the server supports them. Default true. */
   readonly parents?: boolean | undefined
 }
 
@@ -68,13 +70,13 @@ export interface ResolvedEphemeralOptions {
   readonly parents: boolean
 }
 
-/** Throws `config-invalid`, which names every problem. */
+/** Throws `config-invalid`, with all problems in the message. */
 export function resolveEphemeralOptions(given: EphemeralOptions | undefined): ResolvedEphemeralOptions {
   return resolveOptions<ResolvedEphemeralOptions>(
     {
       takeover: checked(readTakeover, never),
       sequential: flag(false),
-      // The servers say what is wrong with it.
+      // The servers check the entries.
       acl: checked<readonly Acl[] | undefined>(readAcl, undefined),
       parents: flag(true),
     },

@@ -5,45 +5,67 @@ import {
   type LinkedController,
   linkedController,
   raceAbort,
+  retry,
   timerGrainMs,
 } from '@ha/core/driver'
-import type { ClientContext } from '../context.ts'
-import { isPermanent, noTimeoutMs, retryUntilAborted } from '../context.ts'
+import { type ClientContext, isPermanent, noTimeoutMs, retryUntilAborted } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Created, Stat, WatchEvent } from '../node.ts'
 import { childOf, nameOf } from '../operations/paths.ts'
 import type { LiveSession } from '../session/session.ts'
 import { nodePrefix, type QueueEntry } from './lock-order.ts'
 
+/** The right to something that only one client, or a limited number, may have: a lock, a permit, leadership. */
+export interface Lease {
+  /**
+   * The fencing token: the czxid of the lease's node. A later holder has a higher token, so that a store that remembers
+   * the highest one can reject late writes.
+   */
+  readonly token: bigint
+  /** The node of the lease. */
+  readonly path: string
+  /** Fires when the lease is over: released, its session lost by the local clock, or its node deleted by another client. */
+  readonly signal: AbortSignal
+  /**
+   * True while no other client can hold the lease, for at least `marginMs` more (default 0). Uses the local monotonic
+   * clock, so it is false in the first statement after a freeze that was too long, before any event arrives.
+   */
+  valid(marginMs?: number): boolean
+  /** Throws `lease-over` unless {@link valid}. */
+  assert(marginMs?: number): void
+  /** Gives the lease back. Idempotent; never rejects: while the connection is lost, the node is deleted later. */
+  release(): Promise<void>
+}
+
 type State =
   | { readonly kind: 'waiting' }
-  | { readonly kind: 'held'; readonly letGo: () => void }
-  /** `withdrawn` resolves when the node is gone, or goes in the background. */
-  | { readonly kind: 'over'; readonly withdrawn: Promise<void> }
+  | { readonly kind: 'held'; readonly stopHolding: () => void }
+  /** `deleted` resolves when the node is deleted, or is being deleted in the background. */
+  | { readonly kind: 'over'; readonly deleted: Promise<void> }
 
 /**
- * One node of ours in a line, from its making to its end; when its turn has come, it is the lease that it waited for.
- * It ends once: given back, deleted by somebody, with its session, or, when it is held, as soon as it is not certain
- * any more. Then it is also deleted, so that a session that lives on does not keep what nobody holds.
+ * One node of this client in a queue, from its creation to its deletion. Once the lock is granted, it is the lease. It
+ * ends once: when it is released, when another client deletes it, with its session, or, while it is held, as soon as it
+ * is not certain any more. The node is then deleted, so that a session that lives on does not keep the lock.
  */
 export class LockNode implements Lease {
   readonly path: string
   readonly token: bigint
   /** The session that owns the node. */
   readonly session: LiveSession
-  readonly #ground: ClientContext
+  readonly #context: ClientContext
   readonly #scope: LinkedController
   #state: State = { kind: 'waiting' }
 
-  constructor(ground: ClientContext, { path, stat }: Created, session: LiveSession) {
+  constructor(context: ClientContext, { path, stat }: Created, session: LiveSession) {
     this.path = path
     this.token = stat.czxid
     this.session = session
-    this.#ground = ground
+    this.#context = context
     this.#scope = linkedController(session.signal)
     this.#scope.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
     this.#watchOwnNode().catch((thrown: unknown) => {
-      if (!this.signal.aborted) ground.reportDefect(`watching ${path}`, thrown)
+      if (!this.signal.aborted) context.reportDefect(`watching ${path}`, thrown)
     })
   }
 
@@ -51,30 +73,30 @@ export class LockNode implements Lease {
     return this.#scope.signal
   }
 
-  /** Its name below the folder of the line. */
+  /** The name of the node in its folder. */
   get name(): string {
     return nameOf(this.path)
   }
 
-  /** For how long from now on no server can have ended its session, in milliseconds; negative when one can. */
+  /** For how long from now on no server can have ended the session, in milliseconds; negative when one can. */
   get certainForMs(): number {
-    return this.session.certainUntilMs - this.#ground.clock.now()
+    return this.session.certainUntilMs - this.#context.clock.now()
   }
 
   /**
-   * Makes a lease of it when its turn has come, as soon as it is certain for a while: after a freeze of ours the servers
-   * have to be asked first. False when it is over.
+   * Turns the node into a lease after the lock was granted, as soon as the session is certain: after a freeze of this
+   * process the servers must confirm the session first. False when the node is over.
    */
   async hold(signal: AbortSignal): Promise<boolean> {
-    const letGo = this.session.keepCertain()
+    const stopConfirming = this.session.keepCertain()
     try {
       while (!this.signal.aborted && this.certainForMs < timerGrainMs) await this.#pause(signal)
     } catch (thrown) {
-      letGo()
+      stopConfirming()
       throw thrown
     }
-    if (this.#state.kind !== 'waiting') letGo()
-    else this.#becomeLease(letGo)
+    if (this.#state.kind !== 'waiting') stopConfirming()
+    else this.#becomeLease(stopConfirming)
     return this.valid()
   }
 
@@ -93,12 +115,12 @@ export class LockNode implements Lease {
 
   release(): Promise<void> {
     this.#end('it was released')
-    return this.#state.kind === 'over' ? this.#state.withdrawn : Promise.resolve()
+    return this.#state.kind === 'over' ? this.#state.deleted : Promise.resolve()
   }
 
-  // Certainty comes with the answers to questions that are a quarter of the timeout apart.
+  // While a lease is held, the session is confirmed every sixth of its timeout; a quarter of that is fine enough.
   #pause(signal: AbortSignal): Promise<void> {
-    return this.#ground.clock.sleep(this.session.timeoutMs / 24, signal)
+    return this.#context.clock.sleep(this.session.timeoutMs / 24, signal)
   }
 
   #end(why: string): void {
@@ -106,36 +128,36 @@ export class LockNode implements Lease {
   }
 
   #onEnd(): void {
-    if (this.#state.kind === 'held') this.#state.letGo()
+    if (this.#state.kind === 'held') this.#state.stopHolding()
     const { path, session } = this
-    // Behind everybody who listens to the signal: the next one may have it as soon as the node is gone.
-    const withdrawn = Promise.resolve().then(() => deleteOwnNode(this.#ground, { path, session }))
-    this.#state = { kind: 'over', withdrawn }
+    // All listeners of the signal run before the deletion starts: after it, another client may hold the lock.
+    const deleted = Promise.resolve().then(() => deleteOwnNode(this.#context, { path, session }))
+    this.#state = { kind: 'over', deleted }
   }
 
-  // It ends in time without being asked. What is certain becomes so for longer with the answers of servers.
-  #becomeLease(letGo: () => void): void {
+  // The lease expires by the local clock. Each confirmation by the servers extends it.
+  #becomeLease(stopConfirming: () => void): void {
     let cancel = (): void => undefined
-    const look = (): void => {
+    const check = (): void => {
       cancel()
-      if (this.valid()) cancel = this.#ground.clock.after(this.certainForMs, look)
+      if (this.valid()) cancel = this.#context.clock.after(this.certainForMs, check)
     }
     this.#state = {
       kind: 'held',
-      letGo: () => {
+      stopHolding: () => {
         cancel()
-        letGo()
+        stopConfirming()
       },
     }
-    look()
-    this.#followSession(look).catch(() => undefined)
+    check()
+    this.#followSession(check).catch(() => undefined)
   }
 
-  // A server that takes the session over may grant it for less. Rejects when it is over.
-  async #followSession(look: () => void): Promise<never> {
+  // A server that takes over the session may grant a shorter timeout. Rejects when the node is over.
+  async #followSession(check: () => void): Promise<never> {
     for (;;) {
-      await this.#ground.sessions.changed.wait(this.signal)
-      look()
+      await this.#context.sessions.changed.wait(this.signal)
+      check()
     }
   }
 
@@ -143,15 +165,15 @@ export class LockNode implements Lease {
     const { signal } = this
     for (;;) {
       const changed = deferred()
-      // Whoever stood behind it may hold it by now: nobody is asked first.
+      // The next client in the queue may hold the lock already, so the lease ends without a further read.
       const onEvent = ({ kind }: WatchEvent): void => {
-        if (kind === 'deleted') this.#end('somebody deleted its node')
+        if (kind === 'deleted') this.#end('another client deleted its node')
         changed.resolve()
       }
-      const { value, unwatch } = await retryUntilAborted(this.#ground, signal, (options) =>
-        this.#ground.watchedReads.exists(this.path, onEvent, options),
+      const { value, unwatch } = await retryUntilAborted(this.#context, signal, (options) =>
+        this.#context.watchedReads.exists(this.path, onEvent, options),
       )
-      if (!this.#isOurs(value)) this.#end('somebody deleted its node')
+      if (!this.#isOurs(value)) this.#end('another client deleted its node')
       await raceAbort(changed.promise, signal, () => undefined).finally(unwatch)
     }
   }
@@ -161,41 +183,19 @@ export class LockNode implements Lease {
   }
 }
 
-/** Something that only one may hold, held: a lock, a place in a semaphore, leadership. */
-export interface Lease {
-  /**
-   * The fencing token: the czxid of the node that stands for the lease. Whoever holds it later has a higher one, so a
-   * store that remembers the highest can turn away whoever came too late.
-   */
-  readonly token: bigint
-  /** The node that stands for it. */
-  readonly path: string
-  /** Fires when the lease is over: released, its session lost by our own clock, or its node deleted by somebody. */
-  readonly signal: AbortSignal
-  /**
-   * True while nobody else can hold it, for at least `marginMs` more (default 0): by our own monotonic clock, so it is
-   * false in the first statement after a freeze that was too long, before any event has been heard.
-   */
-  valid(marginMs?: number): boolean
-  /** Throws `lease-over` unless {@link valid}. */
-  assert(marginMs?: number): void
-  /** Gives it back. Idempotent; never rejects: what cannot be deleted now is deleted when the connection is back. */
-  release(): Promise<void>
-}
-
 /**
- * Stands at the end of a line, with a node of the session that is current now: one of a session before it is on its
- * way out, and never ours again. What is made after the signal is deleted, also when the answer was lost.
+ * Creates a node at the end of a queue, owned by the current session: a node of an earlier session will be deleted with
+ * that session. A node that is created after the signal fired is deleted, also when the answer was lost.
  */
 export async function createLockNode(
-  ground: ClientContext,
+  context: ClientContext,
   entry: QueueEntry,
   signal: AbortSignal,
 ): Promise<LockNode> {
   for (;;) {
-    const session = await ground.sessions.waitForSession(signal)
-    const created = await createInSession(session, ground, entry, signal)
-    if (created !== undefined && isOwnedBy(created, session)) return new LockNode(ground, created, session)
+    const session = await context.sessions.waitForSession(signal)
+    const created = await createInSession(session, context, entry, signal)
+    if (created !== undefined && isOwnedBy(created, session)) return new LockNode(context, created, session)
   }
 }
 
@@ -203,15 +203,15 @@ function isOwnedBy(created: Created, session: LiveSession): boolean {
   return !session.signal.aborted && created.stat.ephemeralOwner === session.id
 }
 
-// Undefined when the session ended over it. It goes on when the caller has given up: a node whose answer was lost is
-// found by its mark, and would else stand in everybody's way for as long as the session lives.
+// Undefined when the session ended meanwhile. The create continues after the caller has given up: a node whose answer
+// was lost is found by its mark, and would otherwise block the queue for as long as the session lives.
 async function createInSession(
   session: LiveSession,
-  ground: ClientContext,
+  context: ClientContext,
   { folder, kind, data }: QueueEntry,
   signal: AbortSignal,
 ): Promise<Created | undefined> {
-  const creating = ground.operations.create(childOf(folder, nodePrefix(kind)), data, {
+  const creating = context.operations.create(childOf(folder, nodePrefix(kind)), data, {
     kind: 'ephemeral',
     sequential: true,
     protect: true,
@@ -220,102 +220,95 @@ async function createInSession(
     timeoutMs: noTimeoutMs,
   })
   try {
-    return await raceAbort(creating, signal, ({ path }) => void deleteOwnNode(ground, { path, session }))
+    return await raceAbort(creating, signal, ({ path }) => void deleteOwnNode(context, { path, session }))
   } catch (thrown) {
     if (signal.aborted || !session.signal.aborted) throw thrown
     return undefined
   }
 }
 
-/** Waits until one of these nodes has gone, or has been written to: whoever waits looks again. */
+/** Waits until one of these nodes is deleted or written to. The caller then reads the queue again. */
 export async function waitForPredecessor(
-  ground: ClientContext,
+  context: ClientContext,
   folder: string,
   names: readonly string[],
   signal: AbortSignal,
 ): Promise<void> {
-  const gone = deferred()
+  const changed = deferred()
   const scope = linkedController(signal)
   const watch = async (path: string): Promise<void> => {
-    const { value, unwatch } = await retryUntilAborted(ground, scope.signal, (options) =>
-      ground.watchedReads.exists(path, () => gone.resolve(), options),
+    const { value, unwatch } = await retryUntilAborted(context, scope.signal, (options) =>
+      context.watchedReads.exists(path, () => changed.resolve(), options),
     )
-    if (value === undefined) gone.resolve()
-    await raceAbort(gone.promise, scope.signal, () => undefined).finally(unwatch)
+    if (value === undefined) changed.resolve()
+    await raceAbort(changed.promise, scope.signal, () => undefined).finally(unwatch)
   }
-  for (const name of names) watch(childOf(folder, name)).catch(gone.reject)
+  for (const name of names) watch(childOf(folder, name)).catch(changed.reject)
   try {
-    await raceAbort(gone.promise, signal, () => undefined)
+    await raceAbort(changed.promise, signal, () => undefined)
   } finally {
     scope.abort(undefined)
   }
 }
 
-/** Why a lease is no longer certain: `why` is a reason in words, or what its signal was fired with. */
+/** The error for a lease that is not certain any more. `why` is a text, or the reason of the lease's signal. */
 export function leaseOver(path: string, why: unknown): ZookeeperError {
   const cause = typeof why === 'string' ? undefined : asError(why)
   const text = cause?.message ?? String(why)
-  const saysItself = isHaError(cause) && cause.code === 'lease-over'
-  const message = saysItself ? text : `the lease ${path} is over: ${text}`
+  const isComplete = isHaError(cause) && cause.code === 'lease-over'
+  const message = isComplete ? text : `the lease ${path} is over: ${text}`
   return new ZookeeperError('lease-over', message, { path, retryable: true, cause })
 }
 
-/** A node that we made and that nobody else has: its name carries a mark, or nobody writes it but its owner. */
+/** A node that only this client uses: its name carries a mark, or no other client writes to it. */
 interface OwnNode {
   readonly path: string
-  /** The session that it ends with. */
+  /** The session that owns the node. */
   readonly session: LiveSession
 }
 
+const deleteBackoff = fullJitter({ baseMs: 100, maxMs: 5_000 })
+
 /**
- * Deletes a node of our own. Resolves when it is gone, or when that cannot be done now: then it goes on in the
- * background until the node is gone or its session is over, with which the servers delete it. Never rejects: that we
- * may not delete it is told as a defect, for until then it stands in everybody's way.
+ * Deletes a node of this client. Resolves after the first attempt; a failed one is repeated in the background until the
+ * node is deleted or its session is over, with which the servers delete it. Never rejects. A refusal by the servers is
+ * reported as a defect, because until then the node blocks the other clients.
  */
-export async function deleteOwnNode(ground: ClientContext, node: OwnNode): Promise<void> {
-  const failure = await tryDelete(ground, node)
-  if (failure === undefined) return
-  keepDeleting(ground, node, failure).catch((thrown: unknown) => {
-    if (!node.session.signal.aborted) ground.reportDefect(`withdrawing ${node.path}`, thrown)
-  })
-}
-
-const pace = fullJitter({ baseMs: 100, maxMs: 5_000 })
-
-async function keepDeleting(ground: ClientContext, node: OwnNode, first: Error): Promise<void> {
-  const { clock, random, reportDefect } = ground
-  let isTold = false
-  let failure: Error | undefined = first
-  for (let round = 0; failure !== undefined; round++) {
-    if (!isTold && isUnrecoverable(failure)) {
-      isTold = true
-      reportDefect(`withdrawing ${node.path}`, failure)
-    }
-    await clock.sleep(pace(round, random), node.session.signal)
-    failure = await tryDelete(ground, node)
-  }
-}
-
-// Undefined when it is gone.
-async function tryDelete(ground: ClientContext, node: OwnNode): Promise<Error | undefined> {
+export function deleteOwnNode(context: ClientContext, node: OwnNode): Promise<void> {
+  const { clock, random, reportDefect } = context
   const { signal } = node.session
-  try {
-    if (!signal.aborted) await deleteIfOurs(ground, node)
-    return undefined
-  } catch (thrown) {
-    return signal.aborted ? undefined : asError(thrown)
+  const where = `deleting ${node.path}`
+  const firstAttempt = deferred()
+  let isReported = false
+  const attempt = async (): Promise<void> => {
+    try {
+      if (!signal.aborted) await deleteIfOurs(context, node)
+    } catch (thrown) {
+      if (!signal.aborted && !isReported && isRefusal(thrown)) {
+        isReported = true
+        reportDefect(where, thrown)
+      }
+      throw thrown
+    } finally {
+      firstAttempt.resolve()
+    }
   }
+  const isFinal = (): boolean => false
+  retry({ clock, random, backoff: deleteBackoff, isFinal, signal }, attempt).catch((thrown: unknown) => {
+    if (!signal.aborted) reportDefect(where, thrown)
+  })
+  return firstAttempt.promise
 }
 
-// Somebody may have written into it. It goes all the same when it is still ours.
-async function deleteIfOurs(ground: ClientContext, node: OwnNode): Promise<void> {
+// Another client may have written to the node. It is deleted nevertheless when it still belongs to the session.
+async function deleteIfOurs(context: ClientContext, node: OwnNode): Promise<void> {
   const { id, signal } = node.session
   try {
-    await deleteVersion(ground, node, neverWritten)
+    await deleteVersion(context, node, neverWritten)
   } catch (thrown) {
     if (!isVersionConflict(thrown)) throw thrown
-    const stat = await ground.operations.exists(node.path, { signal })
-    if (stat?.ephemeralOwner === id) await deleteVersion(ground, node, stat.version)
+    const stat = await context.operations.exists(node.path, { signal })
+    if (stat?.ephemeralOwner === id) await deleteVersion(context, node, stat.version)
   }
 }
 
@@ -329,8 +322,8 @@ function deleteVersion(
   return operations.delete(path, { version, repeatable: true, signal: session.signal })
 }
 
-function isUnrecoverable(error: Error): boolean {
-  return isPermanent(error) && !isVersionConflict(error)
+function isRefusal(thrown: unknown): boolean {
+  return isPermanent(thrown) && !isVersionConflict(thrown)
 }
 
 function isVersionConflict(thrown: unknown): boolean {

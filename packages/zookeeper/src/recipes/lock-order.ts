@@ -1,35 +1,54 @@
 import type { Bytes } from '../node.ts'
 
-/** Whose turn it is, for one place in a line. */
-export type QueuePosition =
-  | { readonly kind: 'ours' }
-  /** `ahead` are in the way; it cannot become our turn before one of `watched` has gone. */
-  | { readonly kind: 'behind'; readonly ahead: number; readonly watched: readonly string[] }
-  /** It would be ours, but somebody behind us goes before us: we stand at the end of the line again. */
-  | { readonly kind: 'yield' }
-  /** Our place is not in the line any more. */
-  | { readonly kind: 'gone' }
+/** A queue: the children of a folder, and the order that decides which of them hold the lock. */
+export interface LockQueue extends QueueEntry {
+  /** The name of the lock in errors, such as `the lock /a`. */
+  readonly what: string
+  readonly order: LockOrder
+  /** Checks that all clients of the queue use the same order; called while a node is in the queue, and rejects if not. */
+  readonly verify?: ((signal: AbortSignal) => Promise<void>) | undefined
+}
 
-/** The turn of one place, by who stands before and behind it. */
+/** The node of one client in a queue. */
+export interface QueueEntry {
+  /** The parent of the queue. It is created when it is missing; the servers remove it when the queue is empty. */
+  readonly folder: string
+  /** The kind of the node, as in {@link Contender.kind}. */
+  readonly kind: string
+  readonly data: Bytes
+}
+
+/** The position of one node in a queue. */
+export type QueuePosition =
+  /** The node holds the lock. */
+  | { readonly kind: 'granted' }
+  /** `ahead` nodes are in the way; the lock cannot be granted before one of `predecessors` is deleted. */
+  | { readonly kind: 'waiting'; readonly ahead: number; readonly predecessors: readonly string[] }
+  /** A node behind this one has a higher priority: this one moves to the end of the queue. */
+  | { readonly kind: 'requeue' }
+  /** The node is not in the queue any more. */
+  | { readonly kind: 'missing' }
+
+/** Decides the position of a node by the nodes before and behind it. */
 export type LockOrder = (
   before: readonly Contender[],
   own: Contender,
   behind: readonly Contender[],
 ) => QueuePosition
 
-/** Whose turn it is, for the place `name` among the children of a folder. */
-export function positionOf(names: readonly string[], name: string, rule: LockOrder): QueuePosition {
-  const line = contendersIn(names)
-  const index = line.findIndex((ticket) => ticket.name === name)
-  const own = line[index]
-  if (own === undefined) return { kind: 'gone' }
-  return rule(line.slice(0, index), own, line.slice(index + 1))
+/** The position of the node `name` among the children of a folder. */
+export function positionOf(names: readonly string[], name: string, order: LockOrder): QueuePosition {
+  const contenders = contendersIn(names)
+  const index = contenders.findIndex((contender) => contender.name === name)
+  const own = contenders[index]
+  if (own === undefined) return { kind: 'missing' }
+  return order(contenders.slice(0, index), own, contenders.slice(index + 1))
 }
 
-/** One at a time, first come, first served. Each watches the one before it, so that a release wakes one. */
+/** One holder, first come, first served. Each node watches the one before it, so that a release wakes one client. */
 export const exclusive: LockOrder = (before) => waitFor(before, 1)
 
-/** Together with others of its kind, behind every `write` that came first: it watches the last of these. */
+/** Shared with others of its kind, behind every earlier `write`: the node watches the last of these. */
 export const shared: LockOrder = (before) =>
   waitFor(
     before.filter(({ kind }) => kind === 'write'),
@@ -37,56 +56,58 @@ export const shared: LockOrder = (before) =>
   )
 
 /**
- * `seats` at a time. Who is in the way are those beyond the seats, and of any `seats` before us one must go first: the
- * nearest are watched, so that a release wakes no more than that many, however long the line is.
+ * At most `permits` holders. Of the nodes before this one, at least one of any `permits` must be deleted first: the
+ * nearest ones are watched, so that a release wakes at most `permits` clients, however long the queue is.
  */
-export function upToPermits(seats: number): LockOrder {
-  return (before) => (before.length < seats ? granted : waitFor(before, seats))
+export function upToPermits(permits: number): LockOrder {
+  return (before) => (before.length < permits ? granted : waitFor(before, permits))
 }
 
-/** One at a time; among those who wait, the highest rank goes first. Who has had its turn is not pushed aside. */
+/** One holder; of the waiting nodes, the one with the highest priority is next. A holder is not preempted. */
 export const byPriority: LockOrder = (before, own, behind) => {
-  const turn = exclusive(before, own, behind)
-  const rank = priorityOf(own)
-  return turn.kind === 'ours' && behind.some((ticket) => priorityOf(ticket) > rank) ? { kind: 'yield' } : turn
+  const position = exclusive(before, own, behind)
+  const priority = priorityOf(own)
+  return position.kind === 'granted' && behind.some((contender) => priorityOf(contender) > priority)
+    ? { kind: 'requeue' }
+    : position
 }
 
-/** The kind of a place with a rank. */
-export function kindOfPriority(rank: number): string {
-  return `rank${rank}`
+/** The kind of a node with a priority. */
+export function kindOfPriority(priority: number): string {
+  return `rank${priority}`
 }
 
-const granted: QueuePosition = { kind: 'ours' }
+const granted: QueuePosition = { kind: 'granted' }
 
 function waitFor(blocking: readonly Contender[], nearest: number): QueuePosition {
   if (blocking.length === 0) return granted
-  const watched = blocking.slice(-nearest).map(({ name }) => name)
-  return { kind: 'behind', ahead: blocking.length - nearest + 1, watched }
+  const predecessors = blocking.slice(-nearest).map(({ name }) => name)
+  return { kind: 'waiting', ahead: blocking.length - nearest + 1, predecessors }
 }
 
 function priorityOf({ kind }: Contender): number {
   return Number(/^rank(\d+)$/.exec(kind)?.[1] ?? 0)
 }
 
-/** A place in a line, as far as its name tells. */
+/** A node of a queue, as parsed from its name. */
 interface Contender {
   readonly name: string
-  /** What it is there for: `lock`, `read`, `write`, `seat`, `part`, or `rank` and a number. */
+  /** One of `lock`, `read`, `write`, `seat`, `part`, or `rank` and a number. */
   readonly kind: string
-  /** The number that the server gave it: of the folder's changes, so it grows with each child made. */
+  /** The server's sequence number: it grows with each child that is created in the folder. */
   readonly sequence: number
 }
 
-// What stands before the kind is the client's mark. The server writes its number with ten characters at the least, the
-// sign among them.
+// The client's mark precedes the kind. The server formats the number as `%010d`: at least ten characters, including a
+// minus sign.
 const pattern = /(?:^|-)([a-z]+\d*)-(\d{10}|-\d{9,10})$/
 
-/** Those who stand in line below a folder, the first one first. Children that are none of a line's are not in it. */
+/** The nodes of the queue in a folder, first come first. Other children are left out. */
 export function contendersIn(names: readonly string[]): readonly Contender[] {
   return names.flatMap(parseName).sort(bySequence)
 }
 
-/** The part of a name that the server puts its number behind. */
+/** The part of a name that precedes the server's number. */
 export function nodePrefix(kind: string): string {
   return `${kind}-`
 }
@@ -96,25 +117,7 @@ function parseName(name: string): readonly Contender[] {
   return kind === undefined ? [] : [{ name, kind, sequence: Number(sequence) }]
 }
 
-// The number is one of 32 bits and goes on with the lowest after the highest: what counts is the distance.
+// The number is a 32-bit integer that wraps around after the highest value: the signed distance gives the order.
 function bySequence(a: Contender, b: Contender): number {
   return (a.sequence - b.sequence) | 0
-}
-
-/** Where somebody stands in line, and what for. */
-export interface QueueEntry {
-  /** The node below which the line is. It is made when it is missing; the servers remove it when nobody stands there. */
-  readonly folder: string
-  /** What it is there for, as in a ticket. */
-  readonly kind: string
-  readonly data: Bytes
-}
-
-/** A line that is waited in, and the rule by which it moves. */
-export interface LockQueue extends QueueEntry {
-  /** What is waited for, in the words of an error: `the lock /a`. */
-  readonly what: string
-  readonly order: LockOrder
-  /** Makes sure that all who stand in it go by the same rule: asked by those who stand there, and rejects if not. */
-  readonly verify?: ((signal: AbortSignal) => Promise<void>) | undefined
 }

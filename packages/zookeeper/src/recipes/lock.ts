@@ -1,6 +1,5 @@
 import { linkedController } from '@ha/core/driver'
-import type { ClientContext } from '../context.ts'
-import { type CallWait, retryUntilAborted, runWithinCall } from '../context.ts'
+import { type CallWait, type ClientContext, retryUntilAborted, runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import { type CallLimits, resolveCall, resolveTimeout } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
@@ -9,44 +8,44 @@ import { createLockNode, type Lease, type LockNode, waitForPredecessor } from '.
 import { exclusive, type LockQueue, positionOf, type QueuePosition } from './lock-order.ts'
 
 export interface LockOptions {
-  /** How long a wait may take when the call does not say, in milliseconds. Default: `operationTimeoutMs` of the client. */
+  /** The timeout of calls without their own, in milliseconds. Default: `operationTimeoutMs` of the client. */
   readonly timeoutMs?: number | undefined
 }
 
-/** Something that is held by one, or by a few, and waited for by others: first come, first served. */
+/** A lock with one or several holders. Waiting clients are served in the order in which they came. */
 export interface Lock {
-  /** The node below which those who hold it and those who wait stand in line. */
+  /** The parent of the nodes of the holders and of the waiting clients. */
   readonly path: string
   /**
-   * Waits until it is ours. Rejects with `timed-out` when that is not so in time, and leaves the line then, also when
-   * the connection is away: what cannot be deleted now is deleted later.
+   * Waits for the lock. Rejects with `timed-out` when the lock is not acquired in time, and leaves the queue then. While
+   * the connection is lost, the node is deleted later.
    */
   acquire(options?: CallOptions): Promise<Lease>
-  /** Undefined when it cannot be ours at once. */
+  /** Acquires the lock if it is free; otherwise undefined. */
   tryAcquire(options?: CallOptions): Promise<Lease | undefined>
   /**
-   * Runs `fn` while it is ours, and gives it back. `fn` has to stop when the signal of its lease fires, and to ask
-   * `valid()`, or to hand on the token, before it does what only one may do: nobody can stop it from outside.
+   * Runs `fn` while this client holds the lock, and releases it afterwards. `fn` must stop when the signal of its lease
+   * fires. Before each protected action it must check `valid()` or pass on the fencing token: the client cannot stop it.
    */
   run<T>(fn: (lease: Lease) => Promise<T>, options?: CallOptions): Promise<T>
 }
 
-/** A lock that one holds at a time. */
-export function lock(ground: ClientContext, path: string, options: LockOptions = {}): Lock {
+/** A lock with one holder at a time. */
+export function lock(context: ClientContext, path: string, options: LockOptions = {}): Lock {
   checkPath(path, 'lock')
-  const line = { folder: path, kind: 'lock', data: '', order: exclusive, what: `the lock ${path}` }
-  return new QueueLock(ground, line, resolveTimeout('lock', options, ground.operationTimeoutMs))
+  const queue = { folder: path, kind: 'lock', data: '', order: exclusive, what: `the lock ${path}` }
+  return new QueueLock(context, queue, resolveTimeout('lock', options, context.operationTimeoutMs))
 }
 
-/** A {@link Lock} on a line: its rule says who holds it. `timeoutMs` is for calls that say none. */
+/** A {@link Lock} whose queue decides who holds it. `timeoutMs` is the timeout of calls without their own. */
 export class QueueLock implements Lock {
-  readonly #ground: ClientContext
+  readonly #context: ClientContext
   readonly #queue: LockQueue
   readonly #timeoutMs: number
 
-  constructor(ground: ClientContext, line: LockQueue, timeoutMs: number) {
-    this.#ground = ground
-    this.#queue = line
+  constructor(context: ClientContext, queue: LockQueue, timeoutMs: number) {
+    this.#context = context
+    this.#queue = queue
     this.#timeoutMs = timeoutMs
   }
 
@@ -55,11 +54,11 @@ export class QueueLock implements Lock {
   }
 
   async acquire(options?: CallOptions): Promise<Lease> {
-    return acquire(this.#ground, this.#queue, resolveCall('acquire', options, this.#timeoutMs))
+    return acquire(this.#context, this.#queue, resolveCall('acquire', options, this.#timeoutMs))
   }
 
   async tryAcquire(options?: CallOptions): Promise<Lease | undefined> {
-    return tryAcquire(this.#ground, this.#queue, resolveCall('tryAcquire', options, this.#timeoutMs))
+    return tryAcquire(this.#context, this.#queue, resolveCall('tryAcquire', options, this.#timeoutMs))
   }
 
   async run<T>(fn: (lease: Lease) => Promise<T>, options?: CallOptions): Promise<T> {
@@ -72,60 +71,114 @@ export class QueueLock implements Lock {
   }
 }
 
-/** Stands in line until it is our turn. Whoever gives up leaves the line. */
-export async function acquire(ground: ClientContext, line: LockQueue, call: CallLimits): Promise<LockNode> {
+/** Queues until this client holds the lock. When the wait ends without it, the node is deleted. */
+export async function acquire(context: ClientContext, queue: LockQueue, call: CallLimits): Promise<LockNode> {
   let last: QueuePosition | undefined
-  const onTurn = (turn: QueuePosition): void => {
-    last = turn
+  const onPosition = (position: QueuePosition): void => {
+    last = position
   }
-  const expired = (): Error => timedOut(line, call, last, ground.link.unavailableReason())
+  const expired = (): Error => timedOut(queue, call, last, context.link.unavailableReason())
   const wait = async (signal: AbortSignal): Promise<LockNode> => {
     for (;;) {
-      const place = await createLockNode(ground, line, signal)
-      const turn = await releaseOnFailure(place, () =>
-        waitUntilGranted(ground, line, place, { signal, onPosition: onTurn }),
+      const node = await createLockNode(context, queue, signal)
+      const position = await releaseOnFailure(node, () =>
+        waitUntilGranted(context, queue, node, { signal, onPosition }),
       )
-      if (turn === 'ours' && (await releaseOnFailure(place, () => place.hold(signal)))) return place
-      await place.release()
+      if (position === 'granted' && (await releaseOnFailure(node, () => node.hold(signal)))) return node
+      await node.release()
     }
   }
-  return runWithinCall(ground, waitLimits(line, call, expired), wait, releaseLate)
+  return runWithinCall(context, waitLimits(queue, call, expired), wait, releaseLate)
 }
 
-/** Stands in line, and leaves it when it is not our turn at once. */
+/** Queues, and deletes the node again unless the lock is granted at once. */
 async function tryAcquire(
-  ground: ClientContext,
-  line: LockQueue,
+  context: ClientContext,
+  queue: LockQueue,
   call: CallLimits,
 ): Promise<LockNode | undefined> {
-  const expired = (): Error => timedOut(line, call, undefined, ground.link.unavailableReason())
-  const look = async (signal: AbortSignal): Promise<LockNode | undefined> => {
-    const place = await createLockNode(ground, line, signal)
-    const turn = await releaseOnFailure(place, () => readPosition(ground, line, place, signal))
-    if (turn.kind === 'ours' && (await releaseOnFailure(place, () => place.hold(signal)))) return place
-    await place.release()
+  const expired = (): Error => timedOut(queue, call, undefined, context.link.unavailableReason())
+  const attempt = async (signal: AbortSignal): Promise<LockNode | undefined> => {
+    const node = await createLockNode(context, queue, signal)
+    const position = await releaseOnFailure(node, () => readPosition(context, queue, node, signal))
+    if (position.kind === 'granted' && (await releaseOnFailure(node, () => node.hold(signal)))) return node
+    await node.release()
     return undefined
   }
-  return runWithinCall(ground, waitLimits(line, call, expired), look, releaseLate)
+  return runWithinCall(context, waitLimits(queue, call, expired), attempt, releaseLate)
 }
 
-function waitLimits({ what, folder }: LockQueue, call: CallLimits, expired: () => Error): CallWait {
-  return { what, path: folder, call, expired }
+interface PositionWait {
+  readonly signal: AbortSignal
+  /** Called with each position that is read. */
+  readonly onPosition: (position: QueuePosition) => void
 }
 
-// A place that comes too late is given back.
+/** Waits for one predecessor after another, until the lock is granted or this node cannot get it any more. */
+async function waitUntilGranted(
+  context: ClientContext,
+  queue: LockQueue,
+  node: LockNode,
+  { signal, onPosition }: PositionWait,
+): Promise<Exclude<QueuePosition['kind'], 'waiting'>> {
+  const scope = linkedController(signal, node.signal)
+  try {
+    for (;;) {
+      const position = await readPosition(context, queue, node, scope.signal)
+      onPosition(position)
+      if (position.kind !== 'waiting') return position.kind
+      await waitForPredecessor(context, queue.folder, position.predecessors, scope.signal)
+    }
+  } catch (thrown) {
+    if (signal.aborted || !node.signal.aborted) throw thrown
+    return 'missing'
+  } finally {
+    scope.unlink()
+  }
+}
+
+/** Reads the position of the node in its queue. */
+async function readPosition(
+  context: ClientContext,
+  { folder, order, verify }: LockQueue,
+  node: LockNode,
+  signal: AbortSignal,
+): Promise<QueuePosition> {
+  const { operations } = context
+  // Sent together on one connection: when the children arrive, the other answers have arrived as well.
+  const [, , children] = await Promise.all([
+    verify?.(signal),
+    needsSync(node)
+      ? retryUntilAborted(context, signal, (options) => operations.sync(folder, options))
+      : undefined,
+    retryUntilAborted(context, signal, (options) => operations.children(folder, options)),
+  ])
+  return positionOf(children?.names ?? [], node.name, order)
+}
+
+// After a long wait, only the client's own server has confirmed the session. A granted lock is useful only when the
+// leader has confirmed it as well, and the `sync` makes the leader do so.
+function needsSync({ certainForMs, session }: LockNode): boolean {
+  return certainForMs < session.timeoutMs / 3
+}
+
+// A failed wait leaves the queue, and does not wait for the deletion: the caller gets the error at once.
+async function releaseOnFailure<T>(node: LockNode, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (thrown) {
+    void node.release()
+    throw thrown
+  }
+}
+
+// A node that is created after the deadline is deleted.
 function releaseLate(late: LockNode | undefined): void {
   void late?.release()
 }
 
-// What fails leaves the line, and nobody waits for that: whoever gave up wants to know now.
-async function releaseOnFailure<T>(place: LockNode, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work()
-  } catch (thrown) {
-    void place.release()
-    throw thrown
-  }
+function waitLimits({ what, folder }: LockQueue, call: CallLimits, expired: () => Error): CallWait {
+  return { what, path: folder, call, expired }
 }
 
 function timedOut(
@@ -139,61 +192,8 @@ function timedOut(
   return new ZookeeperError('timed-out', message, { path: folder, retryable: true, cause: trouble })
 }
 
-function queueReason(folder: string, turn: QueuePosition | undefined): string {
-  if (turn?.kind !== 'behind') return ''
-  const [nearest = ''] = turn.watched.slice(-1)
-  return `: ${turn.ahead} must go first, the nearest is ${childOf(folder, nearest)}`
-}
-
-interface WaitOptions {
-  readonly signal: AbortSignal
-  /** Hears each time how we stand. */
-  readonly onPosition: (turn: QueuePosition) => void
-}
-
-/** Looks, and waits for one of those in the way, until it is our turn, or with this place never will be. */
-async function waitUntilGranted(
-  ground: ClientContext,
-  line: LockQueue,
-  place: LockNode,
-  { signal, onPosition: onTurn }: WaitOptions,
-): Promise<Exclude<QueuePosition['kind'], 'behind'>> {
-  const either = linkedController(signal, place.signal)
-  try {
-    for (;;) {
-      const turn = await readPosition(ground, line, place, either.signal)
-      onTurn(turn)
-      if (turn.kind !== 'behind') return turn.kind
-      await waitForPredecessor(ground, line.folder, turn.watched, either.signal)
-    }
-  } catch (thrown) {
-    if (signal.aborted || !place.signal.aborted) throw thrown
-    return 'gone'
-  } finally {
-    either.unlink()
-  }
-}
-
-/** How we stand now. */
-async function readPosition(
-  ground: ClientContext,
-  { folder, order: rule, verify: agree }: LockQueue,
-  place: LockNode,
-  signal: AbortSignal,
-): Promise<QueuePosition> {
-  const { operations } = ground
-  // All in one breath: when the children are here, the others are as well.
-  const [, , children] = await Promise.all([
-    agree?.(signal),
-    needsLeader(place)
-      ? retryUntilAborted(ground, signal, (options) => operations.sync(folder, options))
-      : undefined,
-    retryUntilAborted(ground, signal, (options) => operations.children(folder, options)),
-  ])
-  return positionOf(children?.names ?? [], place.name, rule)
-}
-
-// Whoever has waited for long was heard of by its server alone. Its turn is of use only when the leader has, too.
-function needsLeader({ certainForMs, session }: LockNode): boolean {
-  return certainForMs < session.timeoutMs / 3
+function queueReason(folder: string, position: QueuePosition | undefined): string {
+  if (position?.kind !== 'waiting') return ''
+  const [nearest = ''] = position.predecessors.slice(-1)
+  return `: ${position.ahead} ahead in the queue, the nearest is ${childOf(folder, nearest)}`
 }

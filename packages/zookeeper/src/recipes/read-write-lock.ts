@@ -5,8 +5,8 @@ import { type Lock, type LockOptions, QueueLock } from './lock.ts'
 import { exclusive, shared } from './lock-order.ts'
 
 /**
- * A lock that many hold for reading, or one for writing. Fair: who comes behind a writer waits for it, so that readers
- * cannot keep a writer out for ever. Not reentrant: a reader that asks for writing waits for itself.
+ * A lock with many readers or one writer. It is fair: a reader behind a waiting writer waits for that writer, so that
+ * readers cannot starve writers. It is not reentrant: a reader that acquires the write lock waits for itself.
  */
 export interface RwLock {
   readonly path: string
@@ -14,16 +14,16 @@ export interface RwLock {
   readonly write: Lock
 }
 
-/** The two locks of one line. */
-export function rwLock(ground: ClientContext, path: string, options: LockOptions = {}): RwLock {
+/** The read lock and the write lock of one queue. */
+export function rwLock(context: ClientContext, path: string, options: LockOptions = {}): RwLock {
   checkPath(path, 'rwLock')
-  const timeoutMs = resolveTimeout('rwLock', options, ground.operationTimeoutMs)
-  const line = { folder: path, data: '' }
-  const read = { ...line, kind: 'read', order: shared, what: `the read lock ${path}` }
-  const write = { ...line, kind: 'write', order: exclusive, what: `the write lock ${path}` }
+  const timeoutMs = resolveTimeout('rwLock', options, context.operationTimeoutMs)
+  const queue = { folder: path, data: '' }
+  const read = { ...queue, kind: 'read', order: shared, what: `the read lock ${path}` }
+  const write = { ...queue, kind: 'write', order: exclusive, what: `the write lock ${path}` }
   return {
     path,
-    read: new QueueLock(ground, read, timeoutMs),
-    write: new QueueLock(ground, write, timeoutMs),
+    read: new QueueLock(context, read, timeoutMs),
+    write: new QueueLock(context, write, timeoutMs),
   }
 }

@@ -7,51 +7,56 @@ import {
   type OpenNode,
 } from '../../src/recipes/double-barrier.ts'
 
-const opening: OpenNode = { czxid: 7n, by: 'c' }
+const open: OpenNode = { czxid: 7n, by: 'c' }
 const later: OpenNode = { czxid: 9n, by: 'x' }
 
-function sight(names: string, open?: OpenNode): BarrierView {
-  return { names: [...names], open }
+function view(names: string, openNode?: OpenNode): BarrierView {
+  return { names: [...names], open: openNode }
 }
 
-describe('coming to a barrier for three', () => {
+describe('entering a barrier for three', () => {
   it.each([
-    ['too few are there', sight('ab'), { kind: 'wait' }],
-    ['we are the last', sight('abc'), { kind: 'open' }],
-    ['it is open', sight('abc', opening), { kind: 'in', opening }],
-    ['it is open, and one was fast', sight('a', opening), { kind: 'in', opening }],
-    ['our part was deleted', sight('bc'), { kind: 'gone' }],
-    ['our part was deleted, and it is open', sight('bc', opening), { kind: 'gone' }],
-  ])('when %s', (_, seen, step) => {
-    expect(enterStep(seen, 'a', 3)).toEqual(step)
+    ['too few are there', view('ab'), { kind: 'wait' }],
+    ['we are the last', view('abc'), { kind: 'open' }],
+    ['it is open', view('abc', open), { kind: 'entered', open }],
+    ['it is open, and one was fast', view('a', open), { kind: 'entered', open }],
+    ['our node was deleted', view('bc'), { kind: 'missing' }],
+    ['our node was deleted, and it is open', view('bc', open), { kind: 'missing' }],
+  ])('when %s', (_, barrierView, step) => {
+    expect(enterStep(barrierView, 'a', 3)).toEqual(step)
   })
 })
 
-describe('going from a barrier', () => {
+describe('leaving a barrier', () => {
   const round = (own: string): BarrierRound => ({
     own,
     others: [...'abc'].filter((name) => name !== own),
-    opening,
+    open,
   })
 
   it.each<[string, string, BarrierView, unknown]>([
-    ['takes its part away at once', 'a', sight('abc', opening), { kind: 'go' }],
-    ['waits until it is closed', 'a', sight('bc', opening), { kind: 'wait', name: 'open' }],
-    ['has left when it is closed', 'a', sight(''), { kind: 'left' }],
-    ['has left when the next round has begun', 'a', sight('xyz', later), { kind: 'left' }],
-    ['waits for those who stay when who opened it has died', 'a', sight('b'), { kind: 'wait', name: 'b' }],
-    ['takes its part away, also then', 'a', sight('ab'), { kind: 'go' }],
-  ])('one that came %s', (_, own, seen, step) => {
-    expect(leaveStep(round(own), seen)).toEqual(step)
+    ['deletes its node at once', 'a', view('abc', open), { kind: 'delete-own' }],
+    ['waits until it is closed', 'a', view('bc', open), { kind: 'wait', name: 'open' }],
+    ['has left when it is closed', 'a', view(''), { kind: 'left' }],
+    ['has left when the next round has begun', 'a', view('xyz', later), { kind: 'left' }],
+    [
+      'waits for those who stay when the one that opened it has died',
+      'a',
+      view('b'),
+      { kind: 'wait', name: 'b' },
+    ],
+    ['deletes its node, also then', 'a', view('ab'), { kind: 'delete-own' }],
+  ])('a member %s', (_, own, barrierView, step) => {
+    expect(leaveStep(round(own), barrierView)).toEqual(step)
   })
 
   it.each<[string, BarrierView, unknown]>([
-    ['waits for the others', sight('abc', opening), { kind: 'wait', name: 'a' }],
-    ['one after the other', sight('bc', opening), { kind: 'wait', name: 'b' }],
-    ['and closes it', sight('c', opening), { kind: 'close' }],
-    ['and has left then', sight(''), { kind: 'left' }],
-    ['also when the next round has begun', sight('xyz', later), { kind: 'left' }],
-  ])('who opened it %s', (_, seen, step) => {
-    expect(leaveStep(round('c'), seen)).toEqual(step)
+    ['waits for the others', view('abc', open), { kind: 'wait', name: 'a' }],
+    ['one after the other', view('bc', open), { kind: 'wait', name: 'b' }],
+    ['and closes it', view('c', open), { kind: 'close' }],
+    ['and has left then', view(''), { kind: 'left' }],
+    ['also when the next round has begun', view('xyz', later), { kind: 'left' }],
+  ])('the one that opened it %s', (_, barrierView, step) => {
+    expect(leaveStep(round('c'), barrierView)).toEqual(step)
   })
 })

@@ -38,8 +38,8 @@ describe('a write whose answer was lost', () => {
   it.each<[string, LostWrite, CounterReading | undefined, string]>([
     ['its mark is there', lost, now(5, 'ours'), 'done'],
     ['its mark is there, in a node of its own', 'creation', now(0, 'ours'), 'done'],
-    ['nothing was written since', lost, now(4, 'before'), 'open'],
-    ['there is no node yet', 'creation', undefined, 'open'],
+    ['nothing was written since', lost, now(4, 'before'), 'pending'],
+    ['there is no node yet', 'creation', undefined, 'pending'],
     ['somebody else wrote the next version', lost, now(5, 'theirs'), 'refused'],
     ['somebody else made the node', 'creation', now(0, 'theirs'), 'refused'],
     ['others wrote on it', lost, now(6, 'theirs'), 'unknown'],

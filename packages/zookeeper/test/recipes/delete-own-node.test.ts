@@ -24,7 +24,7 @@ it('a release that is refused is told once, and its node goes as soon as that is
   })
   await bench.inTime(lease.release())
   await bench.clock.advance(20_000)
-  expect(defects).toEqual([`withdrawing ${lease.path}`])
+  expect(defects).toEqual([`deleting ${lease.path}`])
   allow()
   await bench.clock.advance(6_000)
 

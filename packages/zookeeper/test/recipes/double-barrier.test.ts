@@ -67,13 +67,13 @@ describe('a double barrier', () => {
     expect(bench.childrenOf('/b')).toEqual([])
   })
 
-  it('gives up when not all come in time, and can be tried again', async () => {
+  it('gives up when not all enter in time, and can be tried again', async () => {
     const [first, second, third] = barriers() as [Barrier, Barrier, Barrier]
     const alone = first.enter({ timeoutMs: 300 })
 
     await expect(bench.inTime(alone)).rejects.toMatchObject({
       code: 'timed-out',
-      message: 'barrier /b: not all 3 have come within 300 ms',
+      message: 'barrier /b: not all 3 members entered within 300 ms',
     })
     await bench.clock.advance(10)
     expect(bench.childrenOf('/b')).toEqual([])

@@ -81,7 +81,7 @@ describe('a lease', () => {
 
     expect(lease.signal.aborted).toBe(true)
     expect(lease.valid()).toBe(false)
-    expect(() => lease.assert()).toThrow(`the lease ${lease.path} is over: somebody deleted its node`)
+    expect(() => lease.assert()).toThrow(`the lease ${lease.path} is over: another client deleted its node`)
   })
 
   const disturbances = {

@@ -92,7 +92,7 @@ describe('whoever waits for a lock', () => {
     await expect(bench.inTime(late)).rejects.toMatchObject({
       code: 'timed-out',
       outcome: 'not-done',
-      message: `the lock /l was not acquired within 500 ms: 1 must go first, the nearest is ${path}`,
+      message: `the lock /l was not acquired within 500 ms: 1 ahead in the queue, the nearest is ${path}`,
     })
     await bench.clock.advance(10)
     expect(bench.childrenOf('/l')).toHaveLength(1)

@@ -7,6 +7,6 @@ it.each([
   ['4', 'disagreed'],
   ['03', 'disagreed'],
   ['three', 'disagreed'],
-])('three seats, and the node says %j: %s', (written, agreement) => {
+])('three permits, and the node says %j: %s', (written, agreement) => {
   expect(permitAgreement(3, written)).toBe(agreement)
 })

@@ -15,7 +15,7 @@ beforeEach(async () => {
 afterEach(() => bench.close())
 
 describe('a semaphore', () => {
-  it('is held by as many as it has seats, and no more', async () => {
+  it('is held by as many as it has permits, and no more', async () => {
     let inside = 0
     let most = 0
     const visit = ({ client }: Member): Promise<void> =>
@@ -36,41 +36,41 @@ describe('a semaphore', () => {
   })
 
   it('lets the next in when any of those who sit goes', async () => {
-    const seats = [await seat(ours), await seat(theirs), await seat(ours)]
+    const permits = [await takePermit(ours), await takePermit(theirs), await takePermit(ours)]
     const waiting = theirs.client.semaphore('/s', 3).acquire()
     await bench.clock.advance(50)
 
-    await bench.inTime(seats[1]!.release())
+    await bench.inTime(permits[1]!.release())
 
     expect((await bench.inTime(waiting)).valid()).toBe(true)
   })
 
-  it('refuses whoever counts on another number of seats, and keeps nothing of it', async () => {
-    await seat(ours)
+  it('refuses a client that expects another number of permits, and keeps nothing of it', async () => {
+    await takePermit(ours)
 
     const other = bench.inTime(theirs.client.semaphore('/s', 4).acquire())
 
     await expect(other).rejects.toMatchObject({
       code: 'config-invalid',
       path: '/s',
-      message: expect.stringMatching(/counts on 4 seats, the node says 3 seats/),
+      message: expect.stringMatching(/expects 4 permits, the node contains 3 permits/),
     })
     await bench.clock.advance(10)
     expect(bench.childrenOf('/s')).toHaveLength(1)
   })
 
-  it('agrees on its seats when many come at once', async () => {
+  it('agrees on its permits when many come at once', async () => {
     const coming = [ours, theirs, ours, theirs].map(({ client }) => client.semaphore('/s', 4).acquire())
 
     expect(await bench.inTime(Promise.all(coming))).toHaveLength(4)
     expect(bench.ensemble.tree().get('/s')?.data?.toString()).toBe('4')
   })
 
-  it('refuses a number of seats that cannot be', () => {
-    expect(() => ours.client.semaphore('/s', 0)).toThrow(/whole number of seats, at least 1/)
+  it('refuses a number of permits that cannot be', () => {
+    expect(() => ours.client.semaphore('/s', 0)).toThrow(/whole number of permits, at least 1/)
   })
 })
 
-function seat({ client }: Member): Promise<Lease> {
+function takePermit({ client }: Member): Promise<Lease> {
   return bench.inTime(client.semaphore('/s', 3).acquire())
 }
