@@ -1,26 +1,26 @@
 import { FakeClock } from '@ha/core/testing'
 import { type FakeCluster, startFakeServer } from '@ha/testing/mariadb'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { arrive, type Client, client } from '../../../testing/test/mariadb/client.ts'
 import { CommitLogTable } from '../../src/commit-log.ts'
 import type { Statement } from '../../src/driver/statement.ts'
+import { arrive, type DriverClient, driverClient } from './driver-client.ts'
 
 const table = new CommitLogTable('ha_ledger')
 let clock: FakeClock
 let cluster: FakeCluster
-let one: Client
-let two: Client
+let one: DriverClient
+let two: DriverClient
 
 beforeEach(async () => {
   clock = new FakeClock()
   cluster = await startFakeServer({ clock, listens: false })
-  one = await client(cluster.node(1))
-  two = await client(cluster.node(1))
+  one = await driverClient(cluster.node(1))
+  two = await driverClient(cluster.node(1))
   await say(one, table.create)
 })
 afterEach(() => cluster.close())
 
-function say(who: Client, { sql, args }: Statement): Promise<unknown> {
+function say(who: DriverClient, { sql, args }: Statement): Promise<unknown> {
   return who.run(sql, args as readonly unknown[] | undefined)
 }
 

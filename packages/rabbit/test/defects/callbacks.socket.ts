@@ -1,6 +1,6 @@
 import { startFakeCluster } from '@ha/testing/rabbit'
 import { describe, expect, it, vi } from 'vitest'
-import { client, consume, send } from '../../../testing/test/rabbit/client.ts'
+import { client, consume, send } from './amqplib-client.ts'
 
 // As long as these pass, no code of a user may run inside the driver's stack.
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { startFakeCluster } from '@ha/testing/rabbit'
 import { describe, expect, it } from 'vitest'
-import { client, send } from '../../../testing/test/rabbit/client.ts'
+import { client, send } from './amqplib-client.ts'
 import { eventsOf, isPending, turn } from './witness.ts'
 
 // As long as these pass, a close needs a deadline of ours, and ends with a socket destroyed by an error.

@@ -1,6 +1,6 @@
 import { startFakeCluster } from '@ha/testing/rabbit'
 import { describe, expect, it } from 'vitest'
-import { client } from '../../../testing/test/rabbit/client.ts'
+import { client } from './amqplib-client.ts'
 import { eventsOf, turn } from './witness.ts'
 
 // As long as these pass, what is replayed and what is rejected is decided by us, when the epoch changes, and never in

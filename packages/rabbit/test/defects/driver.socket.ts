@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import { startFakeCluster } from '@ha/testing/rabbit'
 import { connect } from 'amqplib'
 import { describe, expect, it, vi } from 'vitest'
-import { client, consume, send } from '../../../testing/test/rabbit/client.ts'
+import { client, consume, send } from './amqplib-client.ts'
 
 describe('amqplib', () => {
   it('delivers small messages that hold on to large buffers: copy what is kept (E22)', async () => {

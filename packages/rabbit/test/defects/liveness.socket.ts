@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import { type FakeCluster, startFakeCluster } from '@ha/testing/rabbit'
 import { connect } from 'amqplib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type Client, client } from '../../../testing/test/rabbit/client.ts'
+import { type Client, client } from './amqplib-client.ts'
 import { eventsOf, turn } from './witness.ts'
 
 // As long as these pass, dials and silence need deadlines of ours.

@@ -1,7 +1,7 @@
 import { type FakeCluster, startFakeCluster } from '@ha/testing/rabbit'
 import { type ChannelModel, connect, type RecoveringChannelModel } from 'amqplib'
 import { describe, expect, it, vi } from 'vitest'
-import { socketOf } from '../../../testing/test/rabbit/client.ts'
+import { socketOf } from './amqplib-client.ts'
 import { isPending, Uncaught } from './witness.ts'
 
 // As long as one of these passes, the driver's own recovery stays unused.
