@@ -90,7 +90,7 @@ test.each([
 test('a fault of another kind is refused, with those that the node knows', async () => {
   await expect(lab.stopApplier('db2')).rejects.toMatchObject({
     code: 'fault-refused',
-    message: expect.stringContaining('knows only kill, stop, pause, isolate'),
+    message: expect.stringContaining('support the faults kill, stop, pause, isolate'),
   })
 })
 

@@ -130,7 +130,7 @@ describe('three nodes', () => {
 
     await expect(refusal).rejects.toMatchObject({ code: 'port-taken' })
     await expect(refusal).rejects.toThrow(
-      new RegExp(`port ${endpoint.port} is taken; end .*pid ${process.pid}`),
+      new RegExp(`port ${endpoint.port} is in use; end .*pid ${process.pid}`),
     )
     await new Promise((resolve) => thief.close(resolve))
     await fault.heal()
@@ -272,7 +272,7 @@ describe('what a crash left in the place of a lab', () => {
     mkdirSync(folder, { recursive: true })
 
     await expect(run(process.execPath, [hactl, 'status'], { env })).rejects.toMatchObject({
-      stdout: expect.stringContaining(`type: hactl down --name ${name}`),
+      stdout: expect.stringContaining(`run: hactl down --name ${name}`),
     })
     await run(process.execPath, [hactl, 'down', '--name', name], { env })
 

@@ -56,7 +56,7 @@ describe.skipIf(!canPartition)(canPartition ? 'in a sandbox' : `skipped, ${findi
   })
 
   test('a node that is cut off is not killed, too; a restart heals it first', () => {
-    expect(seen['refusedKill']).toContain('it is cut off already')
+    expect(seen['refusedKill']).toContain('it is already cut off')
   })
 
   test('the end of the command is the end of everything in the sandbox', () => {

@@ -47,7 +47,7 @@ test('a primary can be read-only, a replica cannot be healed of it', async () =>
   const fault = await lab.readOnly('db1')
 
   expect((await lab.status()).because).toBe('db1: it is read-only')
-  await expect(lab.readOnly('db2')).rejects.toThrow('knows only kill, stop, pause, stop-applier')
+  await expect(lab.readOnly('db2')).rejects.toThrow('support the faults kill, stop, pause, stop-applier')
   await fault.heal()
   await lab.ready()
 })

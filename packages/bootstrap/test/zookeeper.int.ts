@@ -80,10 +80,10 @@ test('a stopped server restarts, and after a full stop all come back by themselv
 })
 
 test('what a server cannot be told, and what needs a sandbox, is refused', async () => {
-  await expect(lab.isolate('zk1')).rejects.toThrow('knows only kill, stop, pause')
+  await expect(lab.isolate('zk1')).rejects.toThrow('support the faults kill, stop, pause')
   await expect(lab.partition('zk1')).rejects.toMatchObject({
     code: 'fault-refused',
-    message: expect.stringContaining('type: hactl sandbox -- bash'),
+    message: expect.stringContaining('run: hactl sandbox -- bash'),
   })
 })
 

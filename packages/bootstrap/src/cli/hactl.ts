@@ -12,7 +12,7 @@ process.on('SIGINT', onInterrupt)
 process.on('SIGTERM', onInterrupt)
 const argv = process.argv.slice(2)
 const options = {
-  // What stands behind `sandbox` is another program's.
+  // What follows `sandbox` are the arguments of another program.
   isJson: argv[0] !== 'sandbox' && argv.includes('--json'),
   signal: interrupt.signal,
   streams: { out: screenOf(process.stdout), errors: screenOf(process.stderr), confirm } satisfies CliStreams,
@@ -24,7 +24,7 @@ async function main(): Promise<number> {
   const program = hactlProgram((verb) => {
     chosen = verb
   })
-  // What commander would print is printed by us: as text, or as the one JSON document.
+  // Messages of commander are printed by hactl: as text, or as the one JSON document.
   for (const command of [program, ...program.commands]) {
     command.exitOverride().configureOutput({ writeErr: () => undefined })
   }
@@ -45,12 +45,12 @@ function reportUsage(error: Error): number {
   if (!(error instanceof CommanderError)) return reportError(error, options)
   if (error.exitCode === 0) return exitCodes.ok
   if (error.code === 'commander.help')
-    return reportError(labError('usage', 'type a verb: hactl help'), options)
+    return reportError(labError('usage', 'a verb is missing; see: hactl help'), options)
   const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
   return reportError(labError('usage', `${message}; see: hactl help`, { cause: error }), options)
 }
 
-// The first Ctrl-C ends what waits and cleans up; the second does not wait for that.
+// The first Ctrl-C ends the wait and cleans up; the second exits without waiting for that.
 function onInterrupt(): void {
   if (interrupt.signal.aborted) process.exit(exitCodes.interrupted)
   interrupt.abort(labError('aborted', 'interrupted'))

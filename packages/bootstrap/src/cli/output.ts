@@ -6,26 +6,26 @@ import type { LabStatus, NodeStatus } from '../lab/status.ts'
 import { roleOf } from '../model/membership.ts'
 import { formatElapsed } from '../model/validation.ts'
 
-/** Where text goes, and what it may contain. */
+/** A stream for text, and what the text may contain. */
 export interface Screen {
   write(text: string): void
-  /** A terminal that takes cursor movements and colours. */
+  /** A terminal that supports cursor movements and colours. */
   readonly isInteractive: boolean
 }
 
-/** Shows the events of a journal while somebody waits. */
+/** Shows the events of a journal during a wait. */
 export interface Progress {
   show(event: RecordedEvent): void
-  /** Leaves the screen as it is for whatever comes next. */
+  /** Leaves the screen as it is for the output that follows. */
   end(): void
 }
 
-/** A living table in a terminal, one line for each event elsewhere. Both render the same journal. */
+/** A live table in a terminal, one line for each event elsewhere. Both show the same journal. */
 export function progressOn(screen: Screen): Progress {
   return screen.isInteractive ? liveTable(screen) : plainLines(screen)
 }
 
-/** No escape sequences, nothing ever overwritten: for pipes, logs and NO_COLOR. */
+/** One line for each event, without escape sequences: for pipes, logs and NO_COLOR. */
 export function plainLines(screen: Screen): Progress {
   return {
     show(event) {
@@ -39,19 +39,19 @@ export function plainLines(screen: Screen): Progress {
 const frameIntervalMs = 100
 const spinner = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'] as const
 
-/** What the table shows, folded from events. */
+/** The state of the table, folded from events. */
 export interface TableState {
   readonly lab: LabState
-  /** When each process began to do what it is doing. */
+  /** When each process entered its present state. */
   readonly since: Readonly<Record<string, number>>
   readonly headline: string
   readonly begunAt: number
 }
 
-/** A table before its first event. */
+/** The table before its first event. */
 export const emptyTable: TableState = { lab: initialLabState, since: {}, headline: '', begunAt: 0 }
 
-/** The table after one more event. */
+/** Returns the table after one more event. */
 export function foldTable(table: TableState, event: RecordedEvent): TableState {
   const moved = 'process' in event ? { ...table.since, [event.process]: event.at } : table.since
   return {
@@ -62,16 +62,16 @@ export function foldTable(table: TableState, event: RecordedEvent): TableState {
   }
 }
 
-/** The lines of the table at a moment. */
+/** The lines of the table at a given time. */
 export function tableLines(table: TableState, now: number): readonly string[] {
   const names = Object.keys(table.lab.processes)
   const width = Math.max(0, ...names.map((name) => name.length))
-  const beat = spinner[Math.floor(now / frameIntervalMs) % spinner.length] ?? ''
-  const rows = names.map((name) => `${tableRow(table, name, width, beat, now)}`)
+  const frame = spinner[Math.floor(now / frameIntervalMs) % spinner.length] ?? ''
+  const rows = names.map((name) => `${tableRow(table, name, width, frame, now)}`)
   return [...rows, `  ${table.headline}  ${formatElapsed(now - table.begunAt)}`]
 }
 
-/** Draws the table again and again in its place until it is ended. */
+/** Redraws the table in place until it is ended. */
 function liveTable(screen: Screen): Progress {
   let table = emptyTable
   let drawn = 0
@@ -93,7 +93,7 @@ function liveTable(screen: Screen): Progress {
   }
 }
 
-function tableRow(table: TableState, name: string, width: number, beat: string, now: number): string {
+function tableRow(table: TableState, name: string, width: number, frame: string, now: number): string {
   const process = processOf(table.lab, name)
   const fault = table.lab.faults[name]
   const since = formatElapsed(now - (table.since[name] ?? now))
@@ -105,11 +105,11 @@ function tableRow(table: TableState, name: string, width: number, beat: string, 
       return `\u001b[31m✘\u001b[0m ${name.padEnd(width)}  down`
     case 'launching':
     case 'starting':
-      return `${beat} ${name.padEnd(width)}  starting  ${since}`
+      return `${frame} ${name.padEnd(width)}  starting  ${since}`
   }
 }
 
-/** An event as one plain sentence; undefined for those that only bookkeeping needs. */
+/** Describes an event in one sentence; undefined for events without interest to users. */
 function describeEvent(event: RecordedEvent): string | undefined {
   switch (event.type) {
     case 'planned':
@@ -123,13 +123,13 @@ function describeEvent(event: RecordedEvent): string | undefined {
     case 'fault-begun':
       return `${event.fault.node} is ${faultState(event.fault.action)} until ${clockTime(event.fault.healsAt)}`
     case 'fault-healed':
-      return `${event.node} is healed${event.because === 'deadline' ? ': its time was over' : ''}`
+      return `${event.node} is healed${event.because === 'deadline' ? ' at its deadline' : ''}`
     case 'heal-failed':
-      return `${event.node} could not be healed and is tried again: ${event.because}`
+      return `${event.node} could not be healed and is retried: ${event.because}`
     case 'member-repaired':
-      return `${event.node} did not come back to the others by itself; it was restarted`
+      return `${event.node} did not rejoin by itself and was restarted`
     case 'repair-failed':
-      return `${event.node} is apart from the others and did not restart: ${event.because}`
+      return `${event.node} did not rejoin and could not be restarted: ${event.because}`
     case 'recovering':
       return `${describeDecision(event.decision)}: ${event.decision.because}`
     case 'disagreed':
@@ -149,28 +149,28 @@ function describeEvent(event: RecordedEvent): string | undefined {
   }
 }
 
-/** The time of day, as the reader's clock shows it. */
+/** The time of day in the local time zone. */
 export function clockTime(at: number): string {
   return new Date(at).toTimeString().slice(0, 8)
 }
 
-/** What a decision leads to, in a few words. */
+/** The effect of a decision in a few words. */
 export function describeDecision(decision: RecoveryDecision): string {
   switch (decision.kind) {
     case 'join':
-      return 'nothing is founded anew'
+      return 'the nodes join'
     case 'promote':
-      return `${decision.node} is made the whole cluster`
+      return `${decision.node} becomes the primary component`
     case 'reunite':
-      return 'all start at once'
+      return 'all nodes start together'
     case 'bootstrap':
-      return `${decision.node} founds the cluster anew`
+      return `${decision.node} bootstraps the cluster`
     case 'refuse':
-      return 'nothing is done'
+      return 'no recovery'
   }
 }
 
-/** A lab's status as lines of text: a sentence, a table, and what needs attention. */
+/** The status of a lab as lines of text: a summary, a table, and problems. */
 export function statusLines(status: LabStatus): readonly string[] {
   return [
     `${status.lab}  ${status.kind} ${status.version}  ${summary(status)}`,
@@ -179,7 +179,7 @@ export function statusLines(status: LabStatus): readonly string[] {
   ]
 }
 
-// Where all nodes are alike, nobody asks for their roles.
+// The column of roles is left out where members have none.
 function nodeTable(nodes: readonly NodeStatus[]): readonly string[] {
   const roles = nodes.map(({ view }) => roleOf(view))
   const hasRoles = roles.some((role) => role !== undefined)
@@ -216,11 +216,11 @@ function nodeCells(node: NodeStatus): readonly string[] {
     node.view.kind === 'answered' ? String(node.view.running.length) : '-',
     node.endpoint,
     node.pid === null ? '-' : String(node.pid),
-    node.fault === null ? '' : `heals itself at ${clockTime(node.fault.healsAt)}`,
+    node.fault === null ? '' : `heals at ${clockTime(node.fault.healsAt)}`,
   ]
 }
 
-/** Rows of cells as lines: each column as wide as its widest cell. */
+/** Formats rows of cells as lines; each column is as wide as its widest cell. */
 export function formatTable(rows: readonly (readonly string[])[]): readonly string[] {
   const columns = Math.max(0, ...rows.map((row) => row.length))
   const widths = Array.from({ length: columns }, (_, column) =>

@@ -30,25 +30,25 @@ import {
 export type Verb = (context: VerbContext) => Promise<VerbResult>
 
 const faultDescriptions: Readonly<Record<Exclude<FaultAction, NetworkFault>, string>> = {
-  kill: 'end a node with SIGKILL; healed by starting it again',
-  stop: 'stop a node gracefully; healed by starting it again',
-  pause: 'freeze a node with SIGSTOP: it accepts connections and says nothing',
-  isolate: 'galera: cut a node off from its group; it has no majority then',
-  desync: 'galera: take a node out of flow control, as a donor is',
-  'reject-queries': 'galera: let a node refuse every query',
-  'read-only': 'galera, and the primary of a replication: let a node refuse writes',
-  'stop-applier': 'replication: let a replica apply nothing of what it fetches',
+  kill: 'kill a node with SIGKILL; healing starts it again',
+  stop: 'stop a node gracefully; healing starts it again',
+  pause: 'pause a node with SIGSTOP: it accepts connections and does not answer',
+  isolate: 'galera: cut a node off from its group, so that it has no majority',
+  desync: 'galera: take a node out of flow control, like a donor',
+  'reject-queries': 'galera: make a node reject every query',
+  'read-only': 'galera, or the primary of a replication: make a node reject writes',
+  'stop-applier': 'replication: stop a replica from applying what it fetches',
 }
 
 type Choose = (kind: InterruptKind, verb: Verb) => void
 
-/** The command line of hactl. What was typed is handed to `take` as a verb. */
+/** The command line of hactl. The verb that was typed is passed to `take`. */
 export function hactlProgram(take: (verb: Verb) => void): Command {
   const choose: Choose = (kind, verb) => take(explainInterrupt(kind, verb))
   const program = new Command('hactl')
     .description('Starts, breaks, heals and ends real clusters on this machine.')
     .helpCommand(true)
-    // What comes after the name of a program that hactl shall run belongs to that program.
+    // The options after the name of a program that hactl runs belong to that program.
     .enablePositionalOptions()
   addUp(program, choose)
   addFaults(program, choose)
@@ -56,17 +56,17 @@ export function hactlProgram(take: (verb: Verb) => void): Command {
     choose('look', (context) => status(flags, context)),
   )
   verb(program, 'logs <node>', 'print the end of a node’s log')
-    .option('--follow', 'go on printing what is added')
+    .option('--follow', 'print what is appended to it')
     .action((node, flags) => choose('look', (context) => logs(node, flags, context)))
   verb(program, 'env', 'print the address for applications: eval "$(hactl env)"').action((flags) =>
     choose('look', () => env(flags)),
   )
-  verb(program, 'down', 'end a lab: every process that it started, and its folder')
+  verb(program, 'down', 'end a lab: all of its processes, and its folder')
     .option('--all', 'end all labs')
     .action((flags) => choose('down', (context) => down(flags, context)))
   program
     .command('doctor [kind...]')
-    .description('look for what a lab would stumble over')
+    .description('check this machine for everything that a lab needs')
     .option('--fix', 'install missing servers where this user may')
     .option('--json', 'print one JSON document')
     .action((kinds, flags) =>
@@ -82,12 +82,12 @@ export function hactlProgram(take: (verb: Verb) => void): Command {
 
 function addUp(program: Command, choose: Choose): void {
   verb(program, 'up <kind>', `start a cluster; kind: ${kindNames.join(', ')}`)
-    .option('--nodes <count>', 'how many nodes; default 3, with an arbitrator 2')
-    .option('--detect <duration>', 'how soon the servers notice a silent one, as 1s')
-    .option('--vhost <name...>', 'rabbitmq: virtual hosts beside /')
-    .option('--arbitrator', 'galera: one more member, which votes and has no data')
+    .option('--nodes <count>', 'number of nodes; default 3, with an arbitrator 2')
+    .option('--detect <duration>', 'time after which servers detect a silent peer, such as 1s')
+    .option('--vhost <name...>', 'rabbitmq: virtual hosts in addition to /')
+    .option('--arbitrator', 'galera: add a member that votes and has no data')
     .option('--base-port <port>', 'the first of the lab’s ports')
-    .option('--timeout <duration>', 'how long it may take', '3m')
+    .option('--timeout <duration>', 'limit of the start', '3m')
     .action((kind: string, flags: UpFlags) =>
       choose('up', (context) => {
         const { name, timeout } = flags
@@ -104,20 +104,24 @@ function addUp(program: Command, choose: Choose): void {
 function addFaults(program: Command, choose: Choose): void {
   for (const action of [...processFaults, ...serverFaults]) {
     verb(program, `${action} <node>`, faultDescriptions[action])
-      .option('--for <duration>', 'when it heals itself', '5m')
+      .option('--for <duration>', 'time after which the fault heals', '5m')
       .action((node, flags) => choose('fault', (context) => fault(action, node, flags, context)))
   }
-  verb(program, 'partition <node>', 'in a sandbox: cut a node from its peers, its clients or all')
-    .addOption(new Option('--from <whom>', 'from whom').choices(partitionSides).default('peers'))
-    .option('--for <duration>', 'when it heals itself', '5m')
+  verb(program, 'partition <node>', 'in a sandbox: cut a node off from its peers, its clients or both')
+    .addOption(
+      new Option('--from <whom>', 'the side to cut the node off from')
+        .choices(partitionSides)
+        .default('peers'),
+    )
+    .option('--for <duration>', 'time after which the fault heals', '5m')
     .action((node, flags) =>
       choose('fault', (context) => fault(partitionFrom[flags.from as PartitionSide], node, flags, context)),
     )
-  verb(program, 'recover [kind]', 'galera: bring a stopped cluster back from the node that is farthest')
+  verb(program, 'recover [kind]', 'galera: recover a stopped cluster from its most advanced node')
     .option('--assume-lost <node...>', 'nodes whose data are given up')
-    .option('--yes', 'do not ask')
+    .option('--yes', 'do not ask for confirmation')
     .action((kind, flags) => choose('back', (context) => recover(kind, flags, context)))
-  verb(program, 'resume <node>', 'heal a node now, whatever was done to it').action((node, flags) =>
+  verb(program, 'resume <node>', 'heal a node now, whatever its fault').action((node, flags) =>
     choose('back', (context) => heal('resume', node, flags, context)),
   )
   verb(program, 'restart <node>', 'stop a node gracefully and start it again').action((node, flags) =>
@@ -129,6 +133,6 @@ function verb(program: Command, usage: string, description: string): Command {
   return program
     .command(usage)
     .description(description)
-    .option('--name <lab>', 'which lab')
+    .option('--name <lab>', 'name of the lab')
     .option('--json', 'print one JSON document')
 }

@@ -5,7 +5,7 @@ import type { RecordedEvent } from '../lab/events.ts'
 import { type BootstrapCode, labError } from '../model/errors.ts'
 import { type Progress, progressOn, type Screen } from './output.ts'
 
-/** What a verb leads to: the same thing for people and for programs. */
+/** The result of a verb, for people and for programs. */
 export interface VerbResult {
   readonly json: unknown
   readonly text: readonly string[]
@@ -13,28 +13,28 @@ export interface VerbResult {
   readonly exitCode: number
 }
 
-/** What a verb works in. */
+/** What a verb works with. */
 export interface VerbContext {
-  /** Fires on Ctrl-C. */
+  /** Aborted on Ctrl-C. */
   readonly signal: AbortSignal
   readonly isJson: boolean
-  /** Shows an event to whoever waits; does nothing under --json. */
+  /** Shows an event during a wait; does nothing under --json. */
   onEvent(event: RecordedEvent): void
-  /** Prints text at once, beside the answer; goes nowhere under --json. */
+  /** Prints text at once, before the result; does nothing under --json. */
   print(text: string): void
-  /** Asks a person; false when there is none, or under --json. */
+  /** Asks the user; false when there is no terminal, or under --json. */
   confirm(question: string): Promise<boolean>
 }
 
-/** Where hactl writes. */
+/** The streams of hactl. */
 export interface CliStreams {
   readonly out: Screen
   readonly errors: Screen
-  /** Asks whoever sits at the terminal; false when nobody does. */
+  /** Asks the user; false when there is no terminal. */
   readonly confirm: (question: string, signal: AbortSignal) => Promise<boolean>
 }
 
-/** Runs a verb and prints its answer: one JSON document on the output, or text for people. Returns the exit status. */
+/** Runs a verb and prints its result: one JSON document, or text. Returns the exit status. */
 export async function runVerb(
   verb: (context: VerbContext) => Promise<VerbResult>,
   options: { readonly isJson: boolean; readonly signal: AbortSignal; readonly streams: CliStreams },
@@ -67,7 +67,7 @@ export async function runVerb(
   }
 }
 
-/** Prints an error the way the caller reads, and returns the exit status that fits it. */
+/** Prints an error as text or as JSON, and returns its exit status. */
 export function reportError(
   error: Error,
   options: { readonly isJson: boolean; readonly signal: AbortSignal; readonly streams: CliStreams },
@@ -85,13 +85,13 @@ function asText(lines: readonly string[]): string {
   return lines.map((line) => `${line}\n`).join('')
 }
 
-/** What a script sees: done, not healthy, wrongly typed, refused for safety, out of time, interrupted. */
+/** The exit status: success, unhealthy, wrong usage, refused for safety, timed out, interrupted. */
 export const exitCodes = { ok: 0, unhealthy: 1, usage: 2, refused: 3, timeout: 4, interrupted: 130 } as const
 
 /** An exit status of hactl. */
 type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 
-// Everything that is not listed is a failure of the ordinary kind.
+// Codes that are not listed are ordinary failures.
 const byCode: Partial<Record<BootstrapCode, ExitCode>> = {
   usage: exitCodes.usage,
   'config-invalid': exitCodes.usage,
@@ -110,12 +110,12 @@ const byCode: Partial<Record<BootstrapCode, ExitCode>> = {
   aborted: exitCodes.interrupted,
 }
 
-/** The exit status that fits an error's code. */
+/** The exit status for the code of an error. */
 export function exitCodeOf(code: string): ExitCode {
   return byCode[code as BootstrapCode] ?? exitCodes.unhealthy
 }
 
-/** Asks whoever sits at the terminal; false when nobody does. Anything but a y is a no. */
+/** Asks the user at the terminal; false when there is none. Any answer but y or yes is a no. */
 export async function confirm(question: string, signal: AbortSignal): Promise<boolean> {
   if (!process.stdin.isTTY || !process.stdout.isTTY) return false
   const lines = createInterface({ input: process.stdin, output: process.stdout })
@@ -127,21 +127,21 @@ export async function confirm(question: string, signal: AbortSignal): Promise<bo
   }
 }
 
-// What is true after an interrupt: only what waits for somebody else ends with hactl.
+// What holds after an interrupt, which ends only waits of hactl itself.
 const interruptMessages = {
-  up: 'what was begun has been undone',
+  up: 'the start was undone',
   look: 'nothing was changed',
-  fault: 'the fault may be in force all the same, and heals itself when its time is over; see: hactl status',
-  back: 'what was asked may go on all the same; see: hactl status',
-  down: 'the lab may be ending all the same; see: hactl status',
+  fault: 'the fault may still be in force until its deadline; see: hactl status',
+  back: 'the operation may still be in progress; see: hactl status',
+  down: 'the lab may still be ending; see: hactl status',
   sandbox: 'everything in the sandbox has ended',
-  fix: 'the package manager does not run any more; see: hactl doctor',
+  fix: 'the package manager has ended; see: hactl doctor',
 } as const
 
-/** What an interrupt leaves of a verb, by the kind of the verb. */
+/** The effect of an interrupt on a verb. */
 export type InterruptKind = keyof typeof interruptMessages
 
-/** The same verb, which says what is true when it was interrupted. */
+/** Wraps a verb so that the error after an interrupt states what holds. */
 export function explainInterrupt(
   kind: InterruptKind,
   verb: (context: VerbContext) => Promise<VerbResult>,
@@ -150,7 +150,7 @@ export function explainInterrupt(
     try {
       return await verb(context)
     } catch (thrown) {
-      // Anything else says by itself what happened.
+      // Any other error explains itself.
       if (!context.signal.aborted || thrown !== context.signal.reason) throw thrown
       throw labError('aborted', `interrupted; ${interruptMessages[kind]}`, { cause: thrown })
     }

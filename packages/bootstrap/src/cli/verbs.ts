@@ -32,7 +32,7 @@ interface LabFlags {
   readonly name?: string
 }
 
-/** Starts a lab of a built-in topology. */
+/** Starts a lab. */
 export async function up(
   topology: Topology,
   flags: LabFlags & { readonly timeoutMs?: number },
@@ -44,13 +44,13 @@ export async function up(
   return { json: status, text: [...statusLines(status), '', next], exitCode: exitCodes.ok }
 }
 
-/** Shows one lab or all of them. */
+/** Shows one lab or all labs. */
 export async function status(flags: LabFlags, { signal }: VerbContext): Promise<VerbResult> {
   const labs = flags.name === undefined ? findLabs() : [openLab(flags.name)]
   const leftovers = flags.name === undefined ? findLeftovers().map(({ name }) => name) : []
   const all = await Promise.all(labs.map((lab) => lab.status({ signal })))
   const text = all.flatMap((one, i) => (i === 0 ? statusLines(one) : ['', ...statusLines(one)]))
-  if (all.length === 0 && leftovers.length === 0) text.push('there is no lab; type: hactl up rabbitmq')
+  if (all.length === 0 && leftovers.length === 0) text.push('there is no lab; run: hactl up rabbitmq')
   return {
     json: { labs: all, leftovers },
     text: [...text, ...leftovers.map(leftoverMessage)],
@@ -58,7 +58,7 @@ export async function status(flags: LabFlags, { signal }: VerbContext): Promise<
   }
 }
 
-/** Breaks a node for a while. */
+/** Breaks a node until a deadline. */
 export async function fault(
   action: FaultAction,
   node: string,
@@ -69,7 +69,7 @@ export async function fault(
   const lab = openLab(flags.name)
   const { heal: _, ...lease } = await lab.fault(action, node, { forMs, signal })
   const back = `hactl resume ${node}${nameFlag(flags)}`
-  const text = `${node} is ${faultState(action)}; it heals itself at ${clockTime(lease.healsAt)}, or: ${back}`
+  const text = `${node} is ${faultState(action)}; it heals at ${clockTime(lease.healsAt)}, or run: ${back}`
   return { json: { lab: lab.name, fault: lease }, text: [text], exitCode: exitCodes.ok }
 }
 
@@ -94,7 +94,7 @@ export async function heal(
   }
 }
 
-/** Prints what an application needs to dial the lab. */
+/** Prints the address of the lab for applications. */
 export async function env(flags: LabFlags): Promise<VerbResult> {
   const lab = openLab(flags.name)
   const nodes = lab.nodes.map(({ name, endpoint }) => ({ name, endpoint: formatEndpoint(endpoint) }))
@@ -105,7 +105,7 @@ export async function env(flags: LabFlags): Promise<VerbResult> {
   }
 }
 
-/** Ends one lab or all of them, and what crashes left of others. */
+/** Ends one lab or all labs, and removes what crashes have left. */
 export async function down(
   flags: LabFlags & { readonly all?: boolean },
   { signal }: VerbContext,
@@ -115,11 +115,11 @@ export async function down(
   await Promise.all(chosen.map((one) => one.down({ signal })))
   const names = chosen.map(({ name }) => name)
   const text =
-    names.length === 0 ? ['there is no lab'] : names.map((name) => `${name} has ended; nothing of it is left`)
+    names.length === 0 ? ['there is no lab'] : names.map((name) => `${name} has ended and is removed`)
   return { json: { ended: names }, text, exitCode: exitCodes.ok }
 }
 
-/** Looks at the machine, and with --fix installs what is missing. */
+/** Examines the machine, and with --fix installs what is missing. */
 export async function runDoctor(
   asked: readonly KindName[],
   flags: { readonly fix?: boolean },
@@ -141,21 +141,21 @@ export async function runDoctor(
 
 function findingLines(finding: Finding): readonly string[] {
   const line = `${finding.level.padEnd(7)}  ${finding.about.padEnd(10)}  ${finding.says}`
-  return finding.fix === undefined ? [line] : [line, `${''.padEnd(21)}type: ${finding.fix}`]
+  return finding.fix === undefined ? [line] : [line, `${''.padEnd(21)}run: ${finding.fix}`]
 }
 
 function nameFlag(flags: LabFlags): string {
   return flags.name === undefined ? '' : ` --name ${flags.name}`
 }
 
-/** What `hactl recover` was typed with. */
+/** The flags of `hactl recover`. */
 interface RecoverFlags {
   readonly name?: string
   readonly assumeLost?: readonly string[]
   readonly yes?: boolean
 }
 
-/** Shows what is known of every node and what follows, asks, and brings the cluster back. */
+/** Shows the evidence and the decision, asks for confirmation, and recovers the cluster. */
 export async function recover(
   kind: string | undefined,
   flags: RecoverFlags,
@@ -164,15 +164,15 @@ export async function recover(
   const wanted = kind === undefined ? undefined : kindOf(kind)
   const lab = openLab(flags.name)
   if (wanted !== undefined && lab.kind !== wanted) {
-    throw labError('usage', `recover: ${lab.name} is a lab of ${lab.kind}, not of ${wanted}`)
+    throw labError('usage', `recover: ${lab.name} is a ${lab.kind} lab, not a ${wanted} lab`)
   }
   const { signal, onEvent } = context
   const options = { assumeLost: flags.assumeLost ?? [], signal, onEvent }
   const found = await lab.recovery(options)
   context.print(`${recoveryLines(found).join('\n')}\n`)
   if (found.decision.kind === 'refuse') throw labError('recovery-refused', found.decision.because)
-  if (flags.yes !== true && !(await context.confirm('Do that?'))) {
-    throw labError('recovery-refused', `nothing was done; to do it, type: ${confirmedCommand(lab, flags)}`)
+  if (flags.yes !== true && !(await context.confirm('Proceed?'))) {
+    throw labError('recovery-refused', `nothing was done; to proceed, run: ${confirmedCommand(lab, flags)}`)
   }
   const done = await lab.recover(options)
   await lab.ready(options)
@@ -183,7 +183,7 @@ export async function recover(
   }
 }
 
-/** The evidence as a table, and what it leads to. */
+/** The evidence as a table, followed by the decision. */
 export function recoveryLines({ evidence, decision }: Recovery): readonly string[] {
   const headings = ['NODE', 'STATE', 'HISTORY', 'POSITION', 'FROM', 'STOPPED LAST']
   return [
@@ -215,14 +215,14 @@ function confirmedCommand(lab: Lab, { assumeLost }: RecoverFlags): string {
 const shownLines = 100
 const logPollMs = 200
 
-/** Prints the end of a node's log, and with --follow what is added to it. */
+/** Prints the end of a node's log, and with --follow what is appended to it. */
 export async function logs(
   node: string,
   flags: { readonly name?: string; readonly follow?: boolean },
   context: VerbContext,
 ): Promise<VerbResult> {
   if (flags.follow === true && context.isJson) {
-    throw labError('usage', '--json prints one document and --follow has no end; leave one of them out')
+    throw labError('usage', '--json prints one document, and --follow never ends; omit one of them')
   }
   const lab = openLab(flags.name)
   const path = lab.nodes.find(({ name }) => name === node)?.logPath
@@ -232,8 +232,8 @@ export async function logs(
   return { json: { node, path, lines }, text: lines, exitCode: exitCodes.ok }
 }
 
-// A log only grows; polling its size costs nothing and works on every file system. It begins with the node's first
-// start, and it is gone with the lab.
+// A log only grows, so polling its size is cheap and works on every file system. The file appears with the first start
+// of the node, and disappears with the lab.
 async function followLog(path: string, folder: string, context: VerbContext): Promise<VerbResult> {
   let offset = sizeOf(path) ?? 0
   context.print(tailOf(readFrom(path, 0, offset)))
@@ -241,7 +241,7 @@ async function followLog(path: string, folder: string, context: VerbContext): Pr
     await setTimeout(logPollMs)
     const size = sizeOf(path)
     if (size === undefined && !existsSync(folder)) {
-      return { json: null, text: ['the lab has ended, and its logs with it'], exitCode: exitCodes.ok }
+      return { json: null, text: ['the lab has ended; its logs are removed'], exitCode: exitCodes.ok }
     }
     if (size !== undefined && size > offset) context.print(readFrom(path, offset, size - offset))
     offset = size ?? 0
@@ -272,13 +272,13 @@ function readFrom(path: string, offset: number, length: number): string {
   }
 }
 
-/** Runs a command in a sandbox; what it prints is its own, and so is the exit status. */
+/** Runs a command in a sandbox; its output and its exit status are its own. */
 export async function sandbox(command: readonly string[], { signal }: VerbContext): Promise<VerbResult> {
   const exitCode = await runInSandbox(command, signal)
   return { json: { exitCode }, text: [], exitCode }
 }
 
-/** What `hactl up` was typed with. */
+/** The flags of `hactl up`. */
 export interface UpFlags {
   readonly nodes?: string
   readonly detect?: string
@@ -289,15 +289,15 @@ export interface UpFlags {
   readonly timeout?: string
 }
 
-/** The kind of that name; of another word it says the nearest. */
+/** Returns the kind of that name; the error for another word suggests the nearest. */
 export function kindOf(word: string): KindName {
   const kind = kindNames.find((name) => name === word)
   if (kind !== undefined) return kind
   const hint = didYouMean(word, kindNames)
-  throw labError('usage', `there is no kind '${word}', only ${kindNames.join(', ')}${hint}`)
+  throw labError('usage', `unknown kind '${word}'; expected one of ${kindNames.join(', ')}${hint}`)
 }
 
-/** The topology that the flags describe. A flag of another kind is an error: nothing is left out in silence. */
+/** The topology that the flags describe. A flag of another kind is an error and is never ignored. */
 export function topologyOf(word: string, flags: UpFlags): Topology {
   const kind = kindOf(word)
   refuseFlagsOfOtherKinds(kind, flags)
@@ -323,7 +323,7 @@ function refuseFlagsOfOtherKinds(kind: KindName, flags: UpFlags): void {
     { flag: '--arbitrator', of: 'galera', isGiven: flags.arbitrator === true },
   ].find(({ of, isGiven }) => isGiven && of !== kind)
   if (foreign === undefined) return
-  throw labError('usage', `${foreign.flag} is for ${foreign.of}, and this is ${kind}; leave it out`)
+  throw labError('usage', `${foreign.flag} is a flag of ${foreign.of}, not of ${kind}; omit it`)
 }
 
 function wholeNumber(text: string, flag: string): number {

@@ -24,42 +24,42 @@ export function findLabs(options: FindOptions = {}): readonly Lab[] {
   return labNames(home).flatMap((name) => {
     const folder = labFolder(home, name)
     const plan = findPlan(folder)
-    // One that was ended since its name was read is none.
+    // The lab was removed since its name was read.
     return plan === undefined ? [] : [new Lab(folder, plan)]
   })
 }
 
-/** What a crash left of a lab whose plan cannot be read. */
+/** The rest of a lab whose plan a crash has made unreadable. */
 export interface Leftover {
   readonly name: string
-  /** Ends what runs of it and removes its folder. */
+  /** Ends its processes and removes its folder. */
   down(options?: CallOptions): Promise<void>
 }
 
-/** What crashes left that is no lab any more: `down` removes it, and a new lab of the same name replaces it. */
+/** What crashes have left without a readable plan: `down` removes it, and a new lab of the same name replaces it. */
 export function findLeftovers(options: FindOptions = {}): readonly Leftover[] {
   const home = labsHome(options.home)
   return leftoverNames(home).map((name) => leftoverIn(labFolder(home, name), name))
 }
 
-/** The lab of that name; without a name the only one there is. */
+/** The lab of that name; without a name, the only lab. */
 export function openLab(name: string | undefined, options: FindOptions = {}): Lab {
   const leftover = findLeftovers(options).find((candidate) => candidate.name === name)
   if (leftover !== undefined) throw labError('lab-unknown', leftoverMessage(leftover.name))
   return selectByName(findLabs(options), name)
 }
 
-/** The one of that name; without a name the only one there is. */
+/** The entry of that name; without a name, the only entry. */
 export function selectByName<T extends { readonly name: string }>(
   all: readonly T[],
   name: string | undefined,
 ): T {
   const names = all.map((one) => one.name)
   if (all.length === 0) {
-    throw labError('lab-unknown', 'there is no lab; type: hactl up rabbitmq')
+    throw labError('lab-unknown', 'there is no lab; run: hactl up rabbitmq')
   }
   if (name === undefined && all.length > 1) {
-    throw labError('lab-ambiguous', `there are several labs: ${names.join(', ')}; say which one with --name`)
+    throw labError('lab-ambiguous', `there are several labs: ${names.join(', ')}; choose one with --name`)
   }
   const chosen = name === undefined ? all[0] : all.find((candidate) => candidate.name === name)
   if (chosen === undefined) {
@@ -71,9 +71,9 @@ export function selectByName<T extends { readonly name: string }>(
   return chosen
 }
 
-/** What is said about a leftover, with what to type. */
+/** The message about a leftover, with the command that removes it. */
 export function leftoverMessage(name: string): string {
-  return `${name} is what a crash left of a lab, without a plan that can be read; type: hactl down --name ${name}`
+  return `${name} is the rest of a lab that crashed, without a readable plan; run: hactl down --name ${name}`
 }
 
 /** The leftover of that name in this folder. */
@@ -82,7 +82,7 @@ function leftoverIn(folder: string, name: string): Leftover {
     name,
     async down(options = {}) {
       const claim = readLabLock(folder)
-      // A supervisor that runs read the plan while it could be read.
+      // The running supervisor read the plan before the plan became unreadable.
       if (claim !== undefined && isHeld(claim)) await sendRequest(claim, { verb: 'down' }, options)
       else await endAndRemoveLab(folder)
     },

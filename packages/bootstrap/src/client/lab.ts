@@ -19,20 +19,25 @@ import { checkFaultMs, checkWaitMs } from '../model/validation.ts'
 import { findLeader } from '../rabbitmq/probe.ts'
 import { type CallOptions, callSupervisor } from './supervisor-client.ts'
 
-/** A running cluster on this machine, to be broken. It is looked after by a process of its own and outlives this one. */
+/**
+ * A real cluster on this machine that can be broken. A process of its own supervises it, and it outlives this program.
+ */
 export class Lab {
   readonly name: string
   readonly kind: string
   readonly version: string
-  /** Everything of the lab is in here. */
+  /** The folder that contains everything of the lab. */
   readonly folder: string
-  /** What an application dials, with all nodes in it. */
+  /** The address that an application connects to, with all nodes in it. */
   readonly url: string
-  /** The environment variable in which applications look for it: `AMQP_URL`, `MARIADB_URL`, `ZOOKEEPER_CONNECT`. */
+  /**
+   * The environment variable in which applications look for the address: `AMQP_URL`, `MARIADB_URL`,
+   * `ZOOKEEPER_CONNECT`.
+   */
   readonly urlVariable: string
   readonly #plan: Plan
 
-  /** The lab in this folder, whether its supervisor runs or must be brought back. */
+  /** The lab in this folder, whether its supervisor runs or must be started again. */
   constructor(folder: string, plan: Plan) {
     this.#plan = plan
     this.name = plan.lab
@@ -43,12 +48,12 @@ export class Lab {
     this.urlVariable = plan.urlVariable
   }
 
-  /** Whether the lab did not come up; nothing but its logs is left then. */
+  /** Whether the lab failed to start; then only its logs are left. */
   get hasFailed(): boolean {
     return this.#state().phase.kind === 'failed'
   }
 
-  /** The nodes as they are at this moment. */
+  /** The nodes with their present processes. */
   get nodes(): readonly LabNode[] {
     const state = this.#state()
     const { nodes, processes } = this.#plan
@@ -60,52 +65,55 @@ export class Lab {
     }))
   }
 
-  /** SIGKILL. It is healed by starting the node again. */
+  /** Sends SIGKILL. Healing starts the node again. */
   kill(node: string, options: FaultOptions = {}): Promise<FaultLease> {
     return this.fault('kill', node, options)
   }
 
-  /** A graceful stop. It is healed by starting the node again. */
+  /** Stops the node gracefully. Healing starts it again. */
   stop(node: string, options: FaultOptions = {}): Promise<FaultLease> {
     return this.fault('stop', node, options)
   }
 
-  /** SIGSTOP: the node's kernel goes on to accept connections and the server says nothing. Healed by SIGCONT. */
+  /**
+   * Sends SIGSTOP: the kernel goes on accepting connections for the node, and the server does not answer. Healing
+   * sends SIGCONT.
+   */
   pause(node: string, options: FaultOptions = {}): Promise<FaultLease> {
     return this.fault('pause', node, options)
   }
 
-  /** Galera: cuts the node off from its group. It serves clients and has no majority. */
+  /** Galera: cuts the node off from its group. It accepts clients and has no majority. */
   isolate(node: string, options: FaultOptions = {}): Promise<FaultLease> {
     return this.fault('isolate', node, options)
   }
 
-  /** Galera: takes the node out of flow control, as a donor of data is. It may lag behind the others. */
+  /** Galera: takes the node out of flow control, like a donor. It may lag behind the others. */
   desync(node: string, options: FaultOptions = {}): Promise<FaultLease> {
     return this.fault('desync', node, options)
   }
 
-  /** Galera: the node refuses every query with error 1047, and answers pings. */
+  /** Galera: the node rejects every query with error 1047, and answers pings. */
   rejectQueries(node: string, options: FaultOptions = {}): Promise<FaultLease> {
     return this.fault('reject-queries', node, options)
   }
 
-  /** Galera, or the primary of a replication: the server refuses writes with error 1290. */
+  /** Galera, or the primary of a replication: the server rejects writes with error 1290. */
   readOnly(node: string, options: FaultOptions = {}): Promise<FaultLease> {
     return this.fault('read-only', node, options)
   }
 
-  /** Replication: the replica fetches what its primary writes and does not apply it. */
+  /** Replication: the replica fetches the primary's changes and does not apply them. */
   stopApplier(node: string, options: FaultOptions = {}): Promise<FaultLease> {
     return this.fault('stop-applier', node, options)
   }
 
-  /** In a sandbox: cuts the node from its peers, from its clients, or from all, in both directions and silently. */
+  /** In a sandbox: drops all packets between the node and its peers, its clients, or both, in both directions. */
   partition(node: string, options: PartitionOptions = {}): Promise<FaultLease> {
     return this.fault(partitionFrom[options.from ?? 'peers'], node, options)
   }
 
-  /** Breaks a node by any action; `fault-refused` names those that the node knows. */
+  /** Breaks a node by any action; the error `fault-refused` lists those that the node supports. */
   async fault(action: FaultAction, node: string, options: FaultOptions = {}): Promise<FaultLease> {
     const forMs = checkFaultMs(options.forMs, `${action}.forMs`, defaultFaultMs)
     const { signal } = options
@@ -113,7 +121,7 @@ export class Lab {
     return faultLease(fault, () => this.resume(node))
   }
 
-  /** Heals whatever fault the node has; starts it when it ended by itself. */
+  /** Heals the fault of the node; starts the node when its process has ended by itself. */
   async resume(node: string, options: CallOptions = {}): Promise<void> {
     await this.#call({ verb: 'resume', node }, options)
   }
@@ -123,71 +131,79 @@ export class Lab {
     await this.#call({ verb: 'restart', node }, options)
   }
 
-  /** Galera: how the cluster would come back after a full stop, and from which evidence. It changes nothing. */
+  /**
+   * Galera: reports how the cluster would be recovered after a full stop, and the evidence for it. It changes nothing.
+   */
   async recovery(options: RecoverOptions = {}): Promise<Recovery> {
     return (await this.#recover('consider', options)) as Recovery
   }
 
   /**
-   * Galera: brings the cluster back after a full stop or the loss of its majority, from the node that is farthest.
-   * Resolves when all nodes run; `recovery-refused` when that would be a guess.
+   * Galera: recovers the cluster after a full stop or the loss of its majority, from the most advanced node. Resolves
+   * when all nodes run; rejects with `recovery-refused` when the outcome would be a guess.
    */
   async recover(options: RecoverOptions = {}): Promise<Recovery> {
     return (await this.#recover('recover', options)) as Recovery
   }
 
-  /** Resolves when all members agree on the membership and hold each other to be running. */
+  /** Resolves when all members report the same membership and consider each other running. */
   async ready(options: WaitOptions = {}): Promise<void> {
     const timeoutMs = checkWaitMs(options.timeoutMs, 'ready.timeoutMs', defaultWaitMs)
     await this.#call({ verb: 'ready', timeoutMs }, options)
   }
 
-  /** How every node stands, and what each answered just now. */
+  /** The status of every node, with what each member answers now. */
   async status(options: CallOptions = {}): Promise<LabStatus> {
     const state = this.#state()
-    // Nothing of a lab that is over runs, so there is nobody to ask.
+    // A lab that has failed or ended has no supervisor to ask.
     if (isOver(state)) return statusWithoutSupervisor(this.#plan, state)
     return (await this.#call({ verb: 'status' }, options)) as LabStatus
   }
 
-  /** ZooKeeper: the node that leads the ensemble; undefined while they elect one. */
+  /** ZooKeeper: the node that leads the ensemble; undefined during an election. */
   async leader(options: CallOptions = {}): Promise<string | undefined> {
     const { nodes } = await this.status(options)
     return nodes.find(({ view }) => roleOf(view) === 'leader')?.name
   }
 
-  /** RabbitMQ: the node that leads a queue, quorum or classic, as most members know it; undefined when none of them does. */
+  /**
+   * RabbitMQ: the node that leads a queue, quorum or classic, according to most members; undefined when no member
+   * knows one.
+   */
   async leaderOf(queue: string, vhost = '/'): Promise<string | undefined> {
     return await findLeader(this.#plan, vhost, queue)
   }
 
-  /** Runs the server's administration tool against a node and returns what it printed. */
+  /** Runs the server's administration tool against a node and returns its output. */
   async ctl(node: string, args: readonly string[], options: WaitOptions = {}): Promise<string> {
     return await runTool(this.#node(node), args, options)
   }
 
-  /** Every event of the lab so far: the records of its journal. */
+  /** All events of the lab so far, from its journal. */
   events(): readonly RecordedEvent[] {
     return readEvents(journalPath(this.folder))
   }
 
-  /** Hears every event of the journal, then those to come, until the lab ends or the signal fires. */
+  /** Passes on every event of the journal and new ones, until the lab ends or the signal is aborted. */
   async follow(onEvent: (event: RecordedEvent) => void, signal?: AbortSignal): Promise<void> {
     await this.#call({ verb: 'follow' }, { onEvent, signal })
   }
 
-  /** Resolves when the lab has formed; rejects with what kept it from forming. */
+  /** Resolves when the lab has formed; rejects with the error that prevented it. */
   async formed(options: WaitOptions = {}): Promise<void> {
     const timeoutMs = checkWaitMs(options.timeoutMs, 'formed.timeoutMs', defaultWaitMs)
     const expired = (): Error =>
-      labError('timed-out', `${this.name} has not come up in ${timeoutMs} ms; its logs are in ${this.folder}`)
+      labError(
+        'timed-out',
+        `${this.name} has not formed within ${timeoutMs} ms; its logs are in ${this.folder}`,
+      )
     try {
       await withDeadline(systemClock, { timeoutMs, signal: options.signal, expired }, (signal) =>
         this.#call({ verb: 'formed' }, { ...options, signal }),
       )
     } catch (thrown) {
       options.signal?.throwIfAborted()
-      // A supervisor that failed at once may have left before it could be asked; its journal tells why.
+      // A supervisor that failed early may have ended before it could be asked; its journal contains the reason.
       const { phase } = this.#state()
       if (phase.kind !== 'failed') throw asError(thrown)
       throw labError(phase.code as BootstrapCode, phase.message, { cause: thrown })
@@ -200,7 +216,7 @@ export class Lab {
       await this.#call({ verb: 'down' }, options)
     } catch (thrown) {
       options.signal?.throwIfAborted()
-      // With a disk that is full no supervisor lives, and the lab must be able to end all the same.
+      // On a full disk no supervisor can run, and ending the lab must be possible all the same.
       if (!isOver(this.#state()) && isHeld(readLabLock(this.folder))) throw asError(thrown)
       await endAndRemoveLab(this.folder)
     }
@@ -235,58 +251,58 @@ function isOver(state: LabState): boolean {
   return state.phase.kind === 'failed' || state.phase.kind === 'ended'
 }
 
-/** How long a wait lasts that says nothing else. */
+/** The default limit of a wait. */
 const defaultWaitMs = 60_000
 
 /** A node of a lab. */
 export interface LabNode {
   readonly name: string
-  /** Where applications dial it. It stays the same when the node is killed and comes back. */
+  /** The address that applications connect to. It stays the same when the node is killed and comes back. */
   readonly endpoint: Endpoint
-  /** The process that signals would hit; null while the node does not run. */
+  /** The process that receives signals; null while the node does not run. */
   readonly pid: number | null
-  /** Everything that the node printed. */
+  /** The file with everything that the node has printed. */
   readonly logPath: string
 }
 
-/** How long a fault lasts, and who may end the wait for its beginning. */
+/** The duration of a fault, and a signal that ends the wait for its beginning. */
 export interface FaultOptions {
-  /** 1 to 604 800 000: a week. Default 300 000: five minutes. */
+  /** Milliseconds, 1 to 604 800 000 (a week). Default 300 000: five minutes. */
   readonly forMs?: number
   readonly signal?: AbortSignal | undefined
 }
 
-/** From whom a node is cut, for how long, and who may end the wait for the beginning. */
+/** The side from which a node is cut off, in addition to the options of every fault. */
 export interface PartitionOptions extends FaultOptions {
   /** Default `peers`. */
   readonly from?: PartitionSide
 }
 
-/** How long to wait, and who may end the wait. */
+/** The limit of a wait, and a signal that ends it. */
 export interface WaitOptions extends CallOptions {
-  /** 1 to 86 400 000: a day. Default 60 000. */
+  /** Milliseconds, 1 to 86 400 000 (a day). Default 60 000. */
   readonly timeoutMs?: number
 }
 
-/** Which nodes' data are given up, and who may end the wait. */
+/** The nodes whose data are given up, and a signal that ends the wait. */
 export interface RecoverOptions extends CallOptions {
-  /** Nodes that cannot be asked, or whose data shall not count, by name. Default none. */
+  /** Names of nodes that cannot be asked, or whose data shall not count. Default none. */
   readonly assumeLost?: readonly string[]
 }
 
-/** A fault in force. It heals by itself at `healsAt`, whatever happens to the program that began it. */
+/** A fault in force. The supervisor heals it at `healsAt`, even when the program that began it has ended. */
 export interface FaultLease extends Fault {
-  /** Heals the node now; resolves when its process runs again. Agreement comes a moment later: see `lab.ready()`. */
+  /** Heals the node now; resolves when its process runs again. The members agree a moment later: see `lab.ready()`. */
   heal(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
 }
 
-/** A lease around a fault, with the way to end it. */
+/** Adds the methods that end the fault. */
 function faultLease(fault: Fault, heal: () => Promise<void>): FaultLease {
   return { ...fault, heal, [Symbol.asyncDispose]: heal }
 }
 
-/** Runs the administration tool of a node with these arguments and returns what it printed. */
+/** Runs the administration tool of a node with these arguments and returns its output. */
 async function runTool(
   { name, ctl }: Pick<PlannedNode, 'name' | 'ctl'>,
   args: readonly string[],
@@ -298,6 +314,6 @@ async function runTool(
   const result = await runCommand({ ...ctl, argv: [...ctl.argv, ...args] }, limit)
   options.signal?.throwIfAborted()
   if (result.status === 0) return result.stdout
-  const said = `${result.stderr}${result.stdout}`.trim()
-  throw labError('tool-failed', `ctl ${args.join(' ')} on ${name} failed: ${said}`)
+  const output = `${result.stderr}${result.stdout}`.trim()
+  throw labError('tool-failed', `ctl ${args.join(' ')} on ${name} failed: ${output}`)
 }

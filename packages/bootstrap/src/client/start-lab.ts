@@ -50,17 +50,17 @@ export interface StartOptions {
   readonly name?: string
   /** The folder of all labs; absolute. Default: HACTL_HOME, else `hactl` in the user's state folder. */
   readonly home?: string
-  /** Hears every event from the first one on. */
+  /** Called with every event, from the first one on. */
   readonly onEvent?: (event: RecordedEvent) => void
-  /** Ends what was started when it fires before the lab is up. */
+  /** Ends what has been started when it is aborted before the lab is up. */
   readonly signal?: AbortSignal
-  /** The whole time allowed. Default 180 000. */
+  /** The limit of the whole start in milliseconds. Default 180 000. */
   readonly timeoutMs?: number
 }
 
 const defaultStartMs = 180_000
 const pollMs = 20
-// A supervisor whose lab is over takes half a second to send its last replies.
+// A supervisor takes half a second after the end of its lab to send its last replies.
 const shutdownTimeoutMs = 3_000
 
 /** Starts a real cluster and resolves when all its members agree. When that fails, nothing is left running. */
@@ -79,13 +79,13 @@ export async function startLab(topology: Topology, options: StartOptions = {}): 
     await lab.formed({ ...options, timeoutMs })
     return lab
   } catch (thrown) {
-    // A lab that failed has ended its processes; its folder stays, for its logs.
+    // A lab that failed has ended its processes; its folder remains for its logs.
     if (!lab.hasFailed) await endFailedStart(lab, asError(thrown))
     throw asError(thrown)
   }
 }
 
-// Neither the deadline nor the signal of the start holds for its undoing.
+// Neither the deadline nor the signal of the start limits its undoing.
 async function endFailedStart(lab: Lab, because: Error): Promise<void> {
   try {
     await lab.down()
@@ -93,14 +93,15 @@ async function endFailedStart(lab: Lab, because: Error): Promise<void> {
     const code = isHaError(because) ? (because.code as BootstrapCode) : 'internal'
     throw labError(
       code,
-      `${because.message}; and what was started could not be ended: ${asError(cause).message}; ` +
-        `type: hactl down --name ${lab.name}`,
+      `${because.message}; the lab could not be ended either: ${asError(cause).message}; ` +
+        `run: hactl down --name ${lab.name}`,
       { cause: because },
     )
   }
 }
 
-// Made beside its place and moved there in one step: a lab is there with all its files or not at all.
+// The folder is filled under another name and renamed in one step, so that a lab exists with all its files or not at
+// all.
 function createLabFolder(plan: Plan): void {
   mkdirSync(dirname(plan.folder), { recursive: true, mode: 0o700 })
   const draft = createDraftFolder(plan.folder)
@@ -124,7 +125,7 @@ function moveIntoPlace(draft: string, plan: Plan): void {
   }
 }
 
-// What did not come up, or is no lab any more, has left nothing but its files: the next start takes its place.
+// A lab that failed, or has no readable plan, consists of files only; the next start replaces it.
 async function removeEndedLab(home: string, name: string): Promise<void> {
   const folder = labFolder(home, name)
   if (!existsSync(folder)) return
@@ -134,7 +135,9 @@ async function removeEndedLab(home: string, name: string): Promise<void> {
   removeLabFolder(folder)
 }
 
-/** Waits until the supervisor of a lab that is over has left; false when it stays, or anything else of the lab runs. */
+/**
+ * Waits until the supervisor of an ended lab has exited; false when it stays, or when another process of the lab runs.
+ */
 export async function isUnused(folder: string): Promise<boolean> {
   const giveUpAt = systemClock.now() + shutdownTimeoutMs
   while (isHeld(readLabLock(folder))) {
@@ -147,12 +150,12 @@ export async function isUnused(folder: string): Promise<boolean> {
 function labExists(name: string, cause?: unknown): Error {
   return labError(
     'lab-exists',
-    `there is a lab called '${name}' already; type: hactl status, then hactl down --name ${name}, or give another --name`,
+    `the lab '${name}' already exists; run: hactl status, then hactl down --name ${name}, or choose another --name`,
     { cause },
   )
 }
 
-/** Plans a lab of that name for this machine: programs found, ports free, memory enough. */
+/** Plans a lab of that name for this machine: finds the programs, chooses free ports, and checks the memory. */
 async function planLab(topology: Topology, lab: string, home: string): Promise<Plan> {
   await checkPlatform()
   const folder = labFolder(home, lab)
@@ -198,7 +201,7 @@ function mariadbDeployment(kind: 'galera' | 'replication', deployment: Deploymen
   }
 }
 
-// Also those of a node that is down now: it will want them back.
+// Includes the ports of nodes that are down: they need them when they start again.
 function reservedPorts(home: string): ReservedPorts {
   return new Map(
     labNames(home).flatMap((lab) => {

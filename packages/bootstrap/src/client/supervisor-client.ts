@@ -16,12 +16,12 @@ import { acceptsConnections } from '../machine/ports.ts'
 import { type BootstrapCode, labError } from '../model/errors.ts'
 
 const endPollMs = 20
-// A process that was killed is gone within milliseconds, and holds its socket until then.
+// A killed process is gone within milliseconds, and holds its socket until then.
 const endTimeoutMs = 2_000
 
 /**
- * Asks the supervisor of the lab in this folder. One that dies while it is asked is replaced and the other one asked
- * again, where asking twice does no harm.
+ * Sends a request to the supervisor of the lab in this folder. A supervisor that dies during the request is replaced,
+ * and the request is sent again where that is harmless.
  */
 export async function callSupervisor(
   folder: string,
@@ -38,7 +38,7 @@ export async function callSupervisor(
   }
 }
 
-/** Whether a request that may have been carried out can be made again. */
+/** Whether a request that may have been carried out can be sent again. */
 export function isRepeatable(request: Request): boolean {
   switch (request.verb) {
     case 'status':
@@ -47,8 +47,8 @@ export function isRepeatable(request: Request): boolean {
     case 'consider':
     case 'down':
       return true
-    // A second fault would last longer than was asked for, a second restart is one more, a recovery decides
-    // by what it finds, and events were heard.
+    // A second fault would last longer than requested, a second restart is one more, a recovery decides by what it
+    // finds, and events would be delivered twice.
     case 'fault':
     case 'restart':
     case 'recover':
@@ -67,18 +67,18 @@ async function hasEnded(claim: LabLock): Promise<boolean> {
   return true
 }
 
-/** How a call may be ended early, and who hears the events on the way. */
+/** A signal that ends a call, and a listener for the events that arrive before its result. */
 export interface CallOptions {
   readonly signal?: AbortSignal | undefined
   readonly onEvent?: ((event: RecordedEvent) => void) | undefined
 }
 
-/** The longest that a supervisor in its right mind takes for a request; undefined for those that wait for events. */
+/** The longest time that a working supervisor takes for a request; undefined for requests that wait for events. */
 export function requestTimeoutMs(request: Request): number | undefined {
   switch (request.verb) {
     case 'status':
       return 15_000
-    // A graceful stop may take 30 s, and wait for the repair or the start that is under way at the same node.
+    // A graceful stop may take 30 s, and may have to wait for a repair or a start of the same node.
     case 'fault':
     case 'resume':
       return 180_000
@@ -86,7 +86,7 @@ export function requestTimeoutMs(request: Request): number | undefined {
       return 240_000
     case 'ready':
       return request.timeoutMs + 15_000
-    // A position is read from the data of each node that crashed.
+    // The position is read from the data of each node that crashed.
     case 'consider':
       return 90_000
     // Seven nodes join one after the other, and each may take two minutes.
@@ -100,7 +100,7 @@ export function requestTimeoutMs(request: Request): number | undefined {
   }
 }
 
-/** Sends one request to the supervisor that holds the lab and returns its result, or throws its error. */
+/** Sends one request to the supervisor that holds the lock; returns its result, or throws its error. */
 export async function sendRequest(
   claim: Pick<LabLock, 'socket' | 'supervisor'>,
   request: Request,
@@ -112,8 +112,8 @@ export async function sendRequest(
   const expired = (): Error =>
     labError(
       'timed-out',
-      `the supervisor, pid ${pid}, has not answered '${request.verb}' in ${timeoutMs} ms; ` +
-        `type: kill -9 ${pid}, then the same again: another one takes its place`,
+      `the supervisor, pid ${pid}, did not answer '${request.verb}' within ${timeoutMs} ms; ` +
+        `run: kill -9 ${pid}, then repeat the command, which starts another one`,
     )
   return await withDeadline(systemClock, { timeoutMs, signal: options.signal, expired }, (signal) =>
     exchange(claim.socket, request, { ...options, signal }),
@@ -125,7 +125,7 @@ async function exchange(path: string, request: Request, options: CallOptions): P
   signal?.throwIfAborted()
   const socket = connect(path)
   const lost = (cause?: unknown): Error =>
-    labError('supervisor-lost', `the supervisor at ${path} hung up in the middle of '${request.verb}'`, {
+    labError('supervisor-lost', `the supervisor at ${path} closed the connection during '${request.verb}'`, {
       cause,
     })
   const abort = (): void => {
@@ -147,9 +147,9 @@ async function exchange(path: string, request: Request, options: CallOptions): P
   }
 }
 
-async function* repliesOf(socket: Socket, told: (error: Error) => Error): AsyncGenerator<Reply> {
-  const failure = new Promise<never>((_, reject) => socket.once('error', (error) => reject(told(error))))
-  // Raced below; without a race under way a late error concerns nobody.
+async function* repliesOf(socket: Socket, asCause: (error: Error) => Error): AsyncGenerator<Reply> {
+  const failure = new Promise<never>((_, reject) => socket.once('error', (error) => reject(asCause(error))))
+  // The failure is raced below; one that comes when no race is under way needs no handler.
   failure.catch(() => undefined)
   const lines = createInterface({ input: socket })[Symbol.asyncIterator]()
   for (;;) {
@@ -163,8 +163,8 @@ const reachTimeoutMs = 15_000
 const reachPollMs = 20
 
 /**
- * The claim of the supervisor that looks after the lab, which listens. One that was killed is replaced: the new one
- * takes the processes over and repairs overdue leases before it answers.
+ * Returns the lock of the supervisor once it accepts connections. A supervisor that was killed is replaced: the new
+ * one adopts the processes and heals expired faults before it answers.
  */
 async function ensureSupervisor(folder: string, signal?: AbortSignal): Promise<LabLock> {
   const giveUpAt = systemClock.now() + reachTimeoutMs
@@ -193,7 +193,7 @@ function checkNotEnded(folder: string): void {
   if (phase.kind === 'failed') throw labError('lab-failed', phase.message)
 }
 
-// A session of its own: neither the end of this program nor of its terminal ends the supervisor.
+// The supervisor runs in a session of its own, so that neither the end of this program nor of its terminal ends it.
 function launchSupervisor(folder: string): void {
   const log = openSync(supervisorLog(folder), 'a', 0o600)
   const entry = fileURLToPath(new URL('../supervisor/main.js', import.meta.url))
@@ -210,7 +210,7 @@ function supervisorLog(folder: string): string {
   return join(folder, 'supervisor.log')
 }
 
-/** Brings back the supervisors that were killed, so that overdue leases are healed before anything else is done. */
+/** Starts the supervisors again that were killed, so that expired faults are healed before anything else is done. */
 export async function ensureSupervisors(
   signal: AbortSignal | undefined,
   home: string = labsHome(undefined),
@@ -218,6 +218,7 @@ export async function ensureSupervisors(
   const untended = labNames(home)
     .map((lab) => labFolder(home, lab))
     .filter((folder) => !isHeld(readLabLock(folder)))
-  // A lab that failed, or that cannot be brought back, says so to whoever asks for it and is not in the others' way.
+  // A lab that failed, or whose supervisor cannot be started, is reported to the caller that asks for it and does not
+  // affect other labs.
   await Promise.allSettled(untended.map((folder) => ensureSupervisor(folder, signal)))
 }

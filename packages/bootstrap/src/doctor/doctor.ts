@@ -11,7 +11,7 @@ import { findSandboxObstacle } from '../sandbox/sandbox.ts'
 import { assessMachine, type Finding, type LabFact, type MachineFacts } from './findings.ts'
 import { type HostSystem, serversFor, serversOf } from './server-packages.ts'
 
-/** Where and for what `doctor` looks. */
+/** What `doctor` examines. */
 export interface DoctorOptions {
   /** The folder of all labs; absolute. Default: HACTL_HOME, else `hactl` in the user's state folder. */
   readonly home?: string
@@ -19,12 +19,12 @@ export interface DoctorOptions {
   readonly kinds?: readonly KindName[]
 }
 
-/** Looks at this machine and says what a lab would stumble over. It changes nothing. */
+/** Examines this machine for everything that would prevent a lab. It changes nothing. */
 export async function doctor(options: DoctorOptions = {}): Promise<readonly Finding[]> {
   return assessMachine(await inspectMachine(labsHome(options.home), options.kinds ?? kindNames))
 }
 
-/** Which system this is, and whether we may install packages on it. */
+/** The operating system, and whether this user may install packages on it. */
 export function detectHost(): HostSystem {
   const osRelease = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : ''
   const words = [...osRelease.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].map((match) => match[1] ?? '')
@@ -49,14 +49,14 @@ async function inspectMachine(home: string, kinds: readonly KindName[]): Promise
   }
 }
 
-// The folder itself need not be there yet: then its nearest ancestor decides.
+// The folder need not exist yet: then its nearest ancestor decides.
 function isWritable(folder: string): boolean {
   if (!existsSync(folder)) return isWritable(dirname(folder))
   try {
     accessSync(folder, constants.W_OK)
     return true
   } catch {
-    // Not writable: that is the answer.
+    // The folder is not writable.
     return false
   }
 }

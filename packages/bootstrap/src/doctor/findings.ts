@@ -8,32 +8,32 @@ import {
   serversOf,
 } from './server-packages.ts'
 
-/** One thing that `doctor` looked at. */
+/** The result of one check. */
 export interface Finding {
   readonly about: string
   readonly level: 'ok' | 'warning' | 'error'
   readonly says: string
-  /** What to type, where something is to be done. */
+  /** The command that solves the problem, where there is one. */
   readonly fix?: string
 }
 
-/** What the machine looks like, as far as labs care. */
+/** The facts about the machine that matter to labs. */
 export interface MachineFacts {
   readonly hasProc: boolean
-  /** What `localhost` resolves to; empty when it does not. */
+  /** The address of `localhost`; empty when it does not resolve. */
   readonly localhost: string
-  /** Null: nobody asked for labs of that kind. */
+  /** Null when labs of that kind were not asked for. */
   readonly rabbit: RabbitSearch | null
   readonly mariadb: MariadbSearch | null
   readonly zookeeper: ZookeeperSearch | null
-  /** Why there can be no sandbox; undefined: there can. */
+  /** Why a sandbox is not possible; undefined when it is. */
   readonly sandboxRefusal: SandboxObstacle | undefined
   readonly host: HostSystem
   readonly availableMemoryMib: number | undefined
   readonly home: string
   readonly homeIsWritable: boolean
   readonly labs: readonly LabFact[]
-  /** The names of what crashes left that is no lab. */
+  /** The names of the folders that crashes left without a readable plan. */
   readonly leftovers: readonly string[]
 }
 
@@ -47,7 +47,7 @@ export interface LabFact {
 // Three idle nodes.
 const recommendedMib = 600
 
-/** Everything that is right or wrong with a machine, in the order in which a lab would stumble over it. */
+/** All findings about a machine, in the order in which a start of a lab would meet them. */
 export function assessMachine(facts: MachineFacts): readonly Finding[] {
   return [
     platformFinding(facts),
@@ -68,7 +68,7 @@ function platformFinding({ hasProc }: MachineFacts): Finding {
     ? {
         about: 'system',
         level: 'ok',
-        says: 'Linux with /proc: processes are told apart by pid and start time',
+        says: 'Linux with /proc: processes are identified by pid and start time',
       }
     : { about: 'system', level: 'error', says: 'there is no /proc: labs need Linux' }
 }
@@ -108,7 +108,7 @@ function missingFinding(servers: ServerPackages, search: MissingPrograms, host: 
 
 function sandboxFinding({ sandboxRefusal }: MachineFacts): Finding {
   if (sandboxRefusal === undefined) {
-    return { about: 'sandbox', level: 'ok', says: 'nodes can get networks of their own: hactl sandbox' }
+    return { about: 'sandbox', level: 'ok', says: 'nodes can be partitioned in a sandbox: hactl sandbox' }
   }
   const { because, missing } = sandboxRefusal
   const finding: Finding = { about: 'sandbox', level: 'warning', says: `no partitions: ${because}` }
@@ -121,12 +121,12 @@ function localhostFinding({ localhost }: MachineFacts): Finding {
   }
   const shown = localhost === '' ? 'does not resolve' : `is ${localhost}`
   const fix = "echo '127.0.0.1 localhost' >> /etc/hosts"
-  return { about: 'localhost', level: 'error', says: `localhost ${shown}, and nodes join by host name`, fix }
+  return { about: 'localhost', level: 'error', says: `localhost ${shown}, but nodes join by host name`, fix }
 }
 
 function memoryFinding({ availableMemoryMib: mib }: MachineFacts): Finding {
   if (mib === undefined)
-    return { about: 'memory', level: 'warning', says: 'the kernel does not say how much is free' }
+    return { about: 'memory', level: 'warning', says: 'the kernel does not report the available memory' }
   const level = mib >= recommendedMib ? 'ok' : 'warning'
   return { about: 'memory', level, says: `${mib} MiB available; three idle nodes take ${recommendedMib}` }
 }
@@ -140,14 +140,13 @@ function homeFinding({ home, homeIsWritable }: MachineFacts): Finding {
 function labFinding(lab: LabFact): Finding {
   const about = `lab ${lab.name}`
   const fix = `hactl down --name ${lab.name}`
-  if (lab.isFailed)
-    return { about, level: 'warning', says: 'it did not come up; its logs are still there', fix }
-  if (lab.isSupervised) return { about, level: 'ok', says: 'it is looked after' }
-  const says = 'its supervisor was killed; the next hactl command brings it back and heals what is overdue'
+  if (lab.isFailed) return { about, level: 'warning', says: 'it failed to start; its logs are kept', fix }
+  if (lab.isSupervised) return { about, level: 'ok', says: 'its supervisor runs' }
+  const says = 'its supervisor was killed; the next hactl command starts it again and heals expired faults'
   return { about, level: 'warning', says, fix: `hactl status --name ${lab.name}` }
 }
 
 function leftoverFinding(name: string): Finding {
-  const says = 'what a crash left of it has no plan that can be read'
+  const says = 'a crash left it without a readable plan'
   return { about: `lab ${name}`, level: 'warning', says, fix: `hactl down --name ${name}` }
 }

@@ -14,42 +14,48 @@ import {
   serversFor,
 } from './server-packages.ts'
 
-/** What installing did, or what somebody has to type. */
+/** The outcome of an installation, or the command that the user has to run. */
 export type InstallOutcome =
   | { readonly kind: 'complete' }
   | { readonly kind: 'installed'; readonly packages: readonly string[] }
   | { readonly kind: 'ask'; readonly packages: readonly string[]; readonly command: string }
 
-/** What is installed, who hears the package manager, and how long it may take. */
+/** What is installed, who is informed, and how long it may take. */
 export interface InstallOptions {
   /** The kinds of lab whose servers are wanted. Default `['rabbitmq']`. */
   readonly kinds?: readonly KindName[]
-  /** Says what is about to be done, and then what the package manager prints. */
+  /** Called with what is about to be done, then with the output of the package manager. */
   readonly onProgress?: (text: string) => void
-  /** When the package manager is asked to end. It ends when it can: never in the middle of a package. Default 600 000. */
+  /**
+   * The time in milliseconds after which the package manager is asked to end. It never ends in the middle of a
+   * package. Default 600 000.
+   */
   readonly timeoutMs?: number
   /** Asks the package manager to end, as the deadline does. */
   readonly signal?: AbortSignal
 }
 
-/** What installing works with; a test gives its own. */
+/** The dependencies of an installation; tests replace them. */
 export interface InstallDeps {
   readonly run: RunCommand
   readonly servers: ServerPackages
   readonly search: () => ServerSearch
   readonly host: HostSystem
-  /** Where invoke-rc.d asks whether a service may be started. */
+  /** The file that invoke-rc.d asks whether a service may be started. */
   readonly policyPath: string
   readonly hasSystemd: boolean
-  /** Whether this unit of systemd is installed. */
+  /** Whether this systemd unit is installed. */
   readonly hasUnit: (unit: string) => boolean
 }
 
 const defaultInstallMs = 600_000
-// Asking systemd takes milliseconds.
+// systemd answers within milliseconds.
 const disableTimeoutMs = 30_000
 
-/** Installs the servers that labs need where this user may; otherwise says what to type. Nothing is left running. */
+/**
+ * Installs the servers that labs need where this user may, and otherwise returns the command to run. It leaves no
+ * server running.
+ */
 export async function installServers(options: InstallOptions = {}): Promise<InstallOutcome> {
   const outcomes: InstallOutcome[] = []
   for (const servers of serversFor(options.kinds ?? ['rabbitmq'])) {
@@ -68,7 +74,7 @@ export async function installServers(options: InstallOptions = {}): Promise<Inst
   return combineOutcomes(outcomes)
 }
 
-/** What several installations come to: what somebody has to type is the answer as long as there is such a thing. */
+/** Combines several outcomes; a command that the user has to run takes precedence. */
 export function combineOutcomes(outcomes: readonly InstallOutcome[]): InstallOutcome {
   const asked = outcomes.filter((outcome) => outcome.kind === 'ask')
   const installed = outcomes.filter((outcome) => outcome.kind === 'installed')
@@ -80,7 +86,7 @@ export function combineOutcomes(outcomes: readonly InstallOutcome[]): InstallOut
   return { kind: 'installed', packages: installed.flatMap(({ packages }) => packages) }
 }
 
-/** Does the same with the given tools. */
+/** Installs the servers of one vendor with the given dependencies. */
 export async function installWith(options: InstallOptions, tools: InstallDeps): Promise<InstallOutcome> {
   const timeoutMs = checkWaitMs(options.timeoutMs, 'installServers.timeoutMs', defaultInstallMs)
   const choice = chooseInstall(tools.servers, tools.search(), tools.host)
@@ -98,12 +104,12 @@ type LimitedOptions = InstallOptions & { readonly timeoutMs: number; readonly si
 async function install(argv: readonly string[], limit: LimitedOptions, tools: InstallDeps): Promise<void> {
   const unitsBefore = tools.servers.units.filter(tools.hasUnit)
   const undo = denyServiceStarts(tools.policyPath)
-  const told = announceInterrupt(limit)
+  const stopAnnouncing = announceInterrupt(limit)
   try {
     await apt(['apt-get', 'update'], limit, tools)
     await apt(argv, limit, tools)
   } finally {
-    told()
+    stopAnnouncing()
     undo()
     const unitsNow = tools.servers.units.filter(tools.hasUnit)
     await disable(
@@ -113,8 +119,8 @@ async function install(argv: readonly string[], limit: LimitedOptions, tools: In
   }
 }
 
-// Killed in the middle, apt leaves packages half configured, and dpkg goes on without it. SIGINT is what it is made
-// for: it ends at once while it downloads, and after the package in hand while it installs.
+// A killed apt leaves packages half configured, and dpkg goes on without it. SIGINT is the intended request: apt ends
+// at once while it downloads, and after the present package while it installs.
 async function apt(argv: readonly string[], limit: LimitedOptions, tools: InstallDeps): Promise<void> {
   const { timeoutMs, signal, onProgress } = limit
   signal.throwIfAborted()
@@ -124,10 +130,10 @@ async function apt(argv: readonly string[], limit: LimitedOptions, tools: Instal
   if (result.status === 0) return
   signal.throwIfAborted()
   const tail = `${result.stdout}\n${result.stderr}`.trim().split('\n').slice(-5).join('\n')
-  throw labError('install-failed', `${argv.join(' ')} failed; type it by hand. Its last lines:\n${tail}`)
+  throw labError('install-failed', `${argv.join(' ')} failed; run it manually. Its last lines:\n${tail}`)
 }
 
-// What was not here before shall neither run now nor come with the next boot.
+// Services that were not installed before must neither run now nor start at the next boot.
 async function disable(units: readonly string[], tools: InstallDeps): Promise<void> {
   if (!tools.hasSystemd || units.length === 0) return
   const argv = ['systemctl', 'disable', '--now', ...units]
@@ -138,14 +144,14 @@ async function disable(units: readonly string[], tools: InstallDeps): Promise<vo
   if (status === 0) return
   throw labError(
     'install-failed',
-    `${argv.join(' ')} failed; type it by hand: ${`${stderr}${stdout}`.trim()}`,
+    `${argv.join(' ')} failed; run it manually: ${`${stderr}${stdout}`.trim()}`,
   )
 }
 
-// Whoever interrupts hears why nothing happens at once.
+// Explains an interrupted user why the installation does not end at once.
 function announceInterrupt({ signal, onProgress }: LimitedOptions): () => void {
   const say = (): void =>
-    onProgress?.('the package manager was asked to end; it finishes the package in hand\n')
+    onProgress?.('the package manager was asked to end; it finishes the present package first\n')
   signal.addEventListener('abort', say, { once: true })
   return () => signal.removeEventListener('abort', say)
 }
@@ -159,7 +165,10 @@ function outcomeOf(
   if (search.kind === 'found') return { kind: 'installed', packages }
   if (left.kind === 'ask') return left
   const programs = search.programs.join(', ')
-  throw labError('install-failed', `${packages.join(', ')} was installed, and still not found: ${programs}`)
+  throw labError(
+    'install-failed',
+    `${packages.join(', ')} was installed, but these programs are still missing: ${programs}`,
+  )
 }
 
 function definedVariables(environment: NodeJS.ProcessEnv): Record<string, string> {
@@ -168,13 +177,13 @@ function definedVariables(environment: NodeJS.ProcessEnv): Record<string, string
   )
 }
 
-// invoke-rc.d and deb-systemd-invoke ask this program whether a service may be started; 101 is no.
+// invoke-rc.d and deb-systemd-invoke run this program to ask whether a service may be started; 101 forbids it.
 const mark = '# Written by hactl while it installs servers; may be removed.'
 
-/** In the environment of the package manager, and so of the maintainer scripts that it runs. */
+/** The environment variable that the package manager passes to the maintainer scripts it runs. */
 export const installMark = 'HACTL_INSTALL'
 
-/** Answers no to nobody but the maintainer scripts of our own installation: left behind, it does no harm. */
+/** Forbids service starts only to the maintainer scripts of our own installation; harmless when it is left behind. */
 const policy = `#!/bin/sh
 ${mark}
 test -n "$${installMark}" && exit 101
@@ -182,8 +191,8 @@ exit 0
 `
 
 /**
- * Forbids the service starts of an installation that carries {@link installMark}; the returned function takes that
- * back. A policy of the administrator's is left to decide; one of ours, left by a process that was killed, is not.
+ * Denies the service starts of an installation that carries {@link installMark}; the returned function undoes it. A
+ * policy of the administrator stays in force; one of ours that a killed process left is replaced.
  */
 export function denyServiceStarts(path: string): () => void {
   if (existsSync(path) && !readFileSync(path, 'utf8').includes(mark)) return () => undefined
@@ -195,8 +204,9 @@ export function denyServiceStarts(path: string): () => void {
 const terminationSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
 
 /**
- * Runs work that must not be cut in the middle: a signal that would end this process aborts the signal that the work
- * gets, and ends the process when the work has ended. Whoever listens for such signals decides alone.
+ * Runs work that must not be interrupted in the middle: a signal that would end this process aborts the signal of the
+ * work instead, and ends the process after the work. A process with its own listeners for such signals is not
+ * affected.
  */
 export async function deferSignals<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const interrupt = new AbortController()
@@ -205,12 +215,12 @@ export async function deferSignals<T>(work: (signal: AbortSignal) => Promise<T>)
     caught ??= name
     interrupt.abort(new Error(`${name} was received`))
   }
-  const unheard = terminationSignals.filter((name) => process.listenerCount(name) === 0)
-  for (const name of unheard) process.on(name, onSignal)
+  const unhandled = terminationSignals.filter((name) => process.listenerCount(name) === 0)
+  for (const name of unhandled) process.on(name, onSignal)
   try {
     return await work(interrupt.signal)
   } finally {
-    for (const name of unheard) process.off(name, onSignal)
+    for (const name of unhandled) process.off(name, onSignal)
     if (caught !== undefined) process.kill(process.pid, caught)
   }
 }

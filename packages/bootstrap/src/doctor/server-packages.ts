@@ -2,29 +2,29 @@ import { type Environment, findMariadb, findRabbit, findZookeeper } from '../mac
 import { labError } from '../model/errors.ts'
 import { type KindName, kindNames } from '../model/plan.ts'
 
-/** Whether the programs of some servers are here, or the names of those that are not. */
+/** Whether the programs of some servers are installed, and the names of those that are not. */
 export type ServerSearch = { readonly kind: 'found' } | MissingPrograms
 
-/** What a search did not find. */
+/** The programs that were not found. */
 export interface MissingPrograms {
   readonly kind: 'missing'
   readonly programs: readonly string[]
-  /** Where the server itself is, when that is there; undefined: nothing of it was found. */
+  /** Where the server itself is; undefined when it is not installed. */
   readonly home: string | undefined
 }
 
-/** What `doctor` and `installServers` know about the servers of one vendor. */
+/** What `doctor` and `installServers` know about the packages of one vendor. */
 export interface ServerPackages {
   readonly name: 'rabbitmq' | 'mariadb' | 'zookeeper'
-  /** As people write it. */
+  /** The name of the product, as it is usually written. */
   readonly title: string
-  /** The Debian packages that hold all programs. */
+  /** The Debian packages that contain all programs. */
   readonly packages: readonly string[]
-  /** The Debian package that holds a program which an installation lacks. */
+  /** The Debian package that contains a missing program. */
   packageOf(program: string): string
-  /** What Debian enables when it installs them. */
+  /** The systemd units that Debian enables during the installation. */
   readonly units: readonly string[]
-  /** What somebody does where there are no Debian packages. */
+  /** The instructions for systems without Debian packages. */
   readonly manualSteps: string
   search(environment: Environment): ServerSearch
 }
@@ -32,9 +32,9 @@ export interface ServerPackages {
 const rabbit: ServerPackages = {
   name: 'rabbitmq',
   title: 'RabbitMQ',
-  // Erlang comes with it.
+  // Erlang is a dependency of it.
   packages: ['rabbitmq-server'],
-  // It holds erl, epmd and erl_call.
+  // It contains erl, epmd and erl_call.
   packageOf: () => 'erlang-base',
   units: ['rabbitmq-server.service', 'epmd.socket', 'epmd.service'],
   manualSteps: 'install RabbitMQ 3.10 or later with Erlang/OTP, and set RABBITMQ_HOME to its folder',
@@ -56,7 +56,7 @@ const mariadbPackages: Readonly<Record<string, string>> = { mariadb: 'mariadb-cl
 const zookeeper: ServerPackages = {
   name: 'zookeeper',
   title: 'ZooKeeper',
-  // The jars without the packages that make a service of them, and a Java without a screen.
+  // The jars without the packages that run them as a service, and a headless Java.
   packages: ['libzookeeper-java', 'default-jre-headless'],
   packageOf: (program) => (program === 'java' ? 'default-jre-headless' : 'libzookeeper-java'),
   units: [],
@@ -65,7 +65,7 @@ const zookeeper: ServerPackages = {
   search: findZookeeper,
 }
 
-/** The servers that labs of each kind are made of. */
+/** The packages for each kind of lab. */
 export const serversOf: Readonly<Record<KindName, ServerPackages>> = {
   rabbitmq: rabbit,
   galera: mariadb,
@@ -73,19 +73,19 @@ export const serversOf: Readonly<Record<KindName, ServerPackages>> = {
   zookeeper,
 }
 
-/** The servers of these kinds, each once. Default: of all kinds. */
+/** The packages for these kinds, each once. Default: for all kinds. */
 export function serversFor(kinds: readonly KindName[] = kindNames): readonly ServerPackages[] {
   return [...new Set(kinds.map((kind) => serversOf[kind]))]
 }
 
-/** What `installServers` and `doctor` know about the machine they would install on. */
+/** What `installServers` and `doctor` know about the system on which they would install. */
 export interface HostSystem {
   /** The words of ID and ID_LIKE in os-release: `debian`, `ubuntu`. */
   readonly families: readonly string[]
   readonly isRoot: boolean
 }
 
-/** How the servers get here: nothing to do, we can do it, or somebody else has to. */
+/** How the servers are installed: not at all, by hactl, or by a command that the user has to run. */
 export type InstallChoice =
   | { readonly kind: 'complete' }
   | { readonly kind: 'can-install'; readonly packages: readonly string[]; readonly argv: readonly string[] }
@@ -94,8 +94,8 @@ export type InstallChoice =
 const aptArgv: readonly string[] = ['apt-get', 'install', '-y', '--no-install-recommends']
 
 /**
- * Decides how missing programs are installed. A server that is there already may be in use: nothing is installed over
- * it, and what it lacks is for its owner to put right.
+ * Decides how missing programs are installed. An existing server may be in use: nothing is installed over it, and its
+ * owner has to complete it.
  */
 export function chooseInstall(
   servers: ServerPackages,
@@ -114,14 +114,14 @@ export function chooseInstall(
   return { kind: 'can-install', packages, argv }
 }
 
-/** What is said when a lab is wanted and its programs are not there. */
+/** The error for a lab whose programs are missing. */
 export function missingServers(servers: ServerPackages, search: MissingPrograms, host: HostSystem): Error {
   const choice = chooseInstall(servers, search, host)
   const fix =
     choice.kind === 'ask'
       ? choice.command
       : `hactl doctor --fix, or: ${aptArgv.join(' ')} ${servers.packages.join(' ')}`
-  return labError('package-missing', `not found on this machine: ${search.programs.join(', ')}; type: ${fix}`)
+  return labError('package-missing', `not found on this machine: ${search.programs.join(', ')}; run: ${fix}`)
 }
 
 function completionCommand(
@@ -131,12 +131,11 @@ function completionCommand(
   host: HostSystem,
 ): string {
   const [names, it] = [programs.join(', '), programs.length === 1 ? 'it' : 'them']
-  // Its version is read from its plugins: a folder without them is no whole installation.
-  if (programs.includes('rabbitmq-server'))
-    return `put the RabbitMQ in ${home} right: its plugins are not there`
+  // The version is read from the plugins: a folder without them is not a complete installation.
+  if (programs.includes('rabbitmq-server')) return `repair the RabbitMQ in ${home}: its plugins are missing`
   const packages = [...new Set(programs.map(servers.packageOf))].join(' ')
   const apt = isDebian(host) ? `, or: sudo ${aptArgv.join(' ')} ${packages}` : ''
-  return `export PATH="$PATH:<the folder of ${names}>": the ${servers.title} in ${home} is there without ${it}${apt}`
+  return `export PATH="$PATH:<the folder of ${names}>": the ${servers.title} in ${home} lacks ${it}${apt}`
 }
 
 function isDebian(host: HostSystem): boolean {

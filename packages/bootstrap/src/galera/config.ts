@@ -17,13 +17,13 @@ export function configFiles(model: GaleraModel): readonly PlannedFile[] {
   ]
 }
 
-/** The text of a node's configuration file. Nothing in it founds a cluster: a node that starts by it joins one. */
+/** The text of a node's configuration file. It bootstraps nothing: a node that starts by it joins a cluster. */
 export function renderGaleraConf(model: GaleraModel, node: GaleraNode): string {
   return renderConf([
     ...commonSettings(model.deployment, { ...node, port: node.sqlPort }),
-    // What certification needs: inserts on several nodes at once share no lock on the counter.
+    // Required by certification: concurrent inserts on several nodes share no lock on the counter.
     ['innodb_autoinc_lock_mode', 2],
-    // Names the members in `SHOW WSREP_MEMBERSHIP`.
+    // Provides `SHOW WSREP_MEMBERSHIP` with the names of the members.
     ['plugin_load_add', 'wsrep_info'],
     ['wsrep_on', 'ON'],
     ['wsrep_provider', model.provider],
@@ -62,7 +62,7 @@ function providerOptions(model: GaleraModel, node: GaleraNode): string {
     ...model.timers,
     'gmcast.listen_addr': `tcp://${node.host}:${node.groupPort}`,
     'ist.recv_addr': `${node.host}:${node.istPort}`,
-    // The writes that a node may miss without getting all data again; 128 MB by default, for each node.
+    // The writes that a node may miss without a full state transfer; the default of 128 MB would apply to each node.
     'gcache.size': '32M',
   })
 }
@@ -74,9 +74,9 @@ function joined(options: Readonly<Record<string, string>>): string {
 }
 
 /**
- * The text of the script that starts a node. After a crash only the data know how far the node got, and without that
- * it would be given all data anew; the service of the package asks the data first, too. The script gives its place to
- * the server, so that its pid is the one that signals must hit.
+ * The text of the script that starts a node. After a crash only the data know the position of the node, and without it
+ * the node would receive all data again; the service of the package reads the position first, too. The script replaces
+ * itself with the server, so that signals to its pid reach the server.
  */
 export function renderStartScript(deployment: MariadbDeployment, node: string): string {
   const { conf, data } = serverPaths(deployment, node)
@@ -91,14 +91,14 @@ export function renderStartScript(deployment: MariadbDeployment, node: string): 
   ].join('\n')
 }
 
-/** The faults that a node can be told to have. A restart ends each of them, too. */
+/** The faults that a node can inflict on itself. A restart ends each of them. */
 export function galeraFaults(deployment: MariadbDeployment, node: string): PlannedNode['levers'] {
-  const lever = (name: string, broken: string, healed: string) =>
+  const fault = (name: string, broken: string, healed: string) =>
     settingFault(deployment, node, [name, broken, healed])
   return {
-    isolate: lever('wsrep_provider_options', "'gmcast.isolate=1'", "'gmcast.isolate=0'"),
-    desync: lever('wsrep_desync', 'ON', 'OFF'),
-    'reject-queries': lever('wsrep_reject_queries', 'ALL', 'NONE'),
-    'read-only': lever('read_only', '1', '0'),
+    isolate: fault('wsrep_provider_options', "'gmcast.isolate=1'", "'gmcast.isolate=0'"),
+    desync: fault('wsrep_desync', 'ON', 'OFF'),
+    'reject-queries': fault('wsrep_reject_queries', 'ALL', 'NONE'),
+    'read-only': fault('read_only', '1', '0'),
   }
 }

@@ -9,11 +9,11 @@ export interface GaleraNode {
   readonly name: string
   readonly host: string
   readonly sqlPort: number
-  /** Where members speak to each other. */
+  /** The port for the group communication. */
   readonly groupPort: number
-  /** Where it gets the writes that it missed. */
+  /** The port at which the node receives the writes that it missed. */
   readonly istPort: number
-  /** Where it gets all data when it missed too much. */
+  /** The port at which the node receives a full copy of the data. */
   readonly sstPort: number
 }
 
@@ -25,7 +25,7 @@ export interface GaleraArbitrator {
   readonly groupPort: number
 }
 
-/** A Galera cluster with every question answered: validated, programs found, ports given. */
+/** A validated Galera cluster with its programs, ports and all defaults resolved. */
 export interface GaleraModel {
   readonly deployment: MariadbDeployment
   readonly provider: string
@@ -41,7 +41,7 @@ const portsPerNode = 4
 const maxNodes = Math.floor((portsPerLab - 1) / portsPerNode)
 const arbitratorName = 'garb'
 
-/** Checks a topology and fills in what it leaves open. */
+/** Validates a topology and fills in the defaults. */
 export function resolveGalera(topology: GaleraTopology, deployment: MariadbDeployment): GaleraModel {
   const hasArbitrator = topology.arbitrator ?? false
   const names = nodeNames(topology.nodes ?? (hasArbitrator ? 2 : 3), 'db', maxNodes)
@@ -65,7 +65,10 @@ export function resolveGalera(topology: GaleraTopology, deployment: MariadbDeplo
 
 function resolveArbitrator(deployment: MariadbDeployment, names: readonly string[]): GaleraArbitrator {
   if (names.includes(arbitratorName)) {
-    throw labError('name-taken', `nodes: '${arbitratorName}' is the name of the arbitrator; choose another`)
+    throw labError(
+      'name-taken',
+      `nodes: '${arbitratorName}' is the name of the arbitrator; choose another name`,
+    )
   }
   const groupPort = deployment.firstPort + names.length * portsPerNode
   return {
@@ -80,30 +83,31 @@ function requireProgram(program: string | null, what: string, debianPackage: str
   if (program !== null) return program
   throw labError(
     'package-missing',
-    `not found on this machine: ${what}; type: apt-get install -y --no-install-recommends ${debianPackage}`,
+    `not found on this machine: ${what}; run: apt-get install -y --no-install-recommends ${debianPackage}`,
   )
 }
 
 function notesOn(members: number): readonly string[] {
   if (members % 2 === 1) return []
-  return [`${members} members bear no more lost members than ${members - 1}: an odd number is better.`]
+  return [`${members} members tolerate no more failures than ${members - 1}; an odd number is recommended.`]
 }
 
-/** The timers of a Galera group, in the form that its provider reads. */
+/** The timers of a Galera group, in the format of its provider. */
 type GaleraTimers = Readonly<Record<`evs.${string}`, string>>
 
-// The provider takes no shorter period.
+// The provider accepts no shorter period.
 const minPeriodMs = 100
-// The provider's own.
+// The default of the provider.
 const maxRetransmissionMs = 1_000
 
 /**
- * The timers that fit a promise: a member that was silent for `detectMs` is suspected, and given up when all others
- * suspect it, at the latest after twice that. Without a promise none: the provider's own are 5 s and 15 s.
+ * The timers for a detection time: a member that is silent for `detectMs` is suspected, and given up when all others
+ * suspect it, at the latest after twice that time. Without a detection time the provider's defaults of 5 s and 15 s
+ * apply.
  */
 export function galeraTimers(detectMs: number | null): GaleraTimers {
   if (detectMs === null) return {}
-  // Five signs of life fit into the silence; the provider asks for three at least.
+  // Five keepalives fit into the silence; the provider requires three at least.
   const periodMs = Math.max(minPeriodMs, detectMs / 5)
   return {
     'evs.keepalive_period': period(periodMs),
@@ -111,9 +115,9 @@ export function galeraTimers(detectMs: number | null): GaleraTimers {
     'evs.suspect_timeout': period(detectMs),
     'evs.inactive_timeout': period(2 * detectMs),
     'evs.install_timeout': period(2 * detectMs),
-    // A message of the new group that was lost is sent again several times before its installation is given up. With
-    // the provider's own second a third member took 8 to 12 s to join in five of six tries, instead of 3 to 4, and
-    // once the group never formed again.
+    // A lost message of the new group is sent again several times before its installation is given up. With the
+    // provider's default of a second, a third member took 8 to 12 s to join in five of six attempts, instead of 3 to 4,
+    // and once the group did not form again.
     'evs.join_retrans_period': period(Math.min(maxRetransmissionMs, 0.3 * detectMs)),
   }
 }

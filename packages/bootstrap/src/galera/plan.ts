@@ -15,12 +15,15 @@ import { arbitratorArgv, configFiles, galeraFaults } from './config.ts'
 import type { GaleraArbitrator, GaleraModel, GaleraNode } from './model.ts'
 import { viewQuery } from './probe.ts'
 
-/** Founds a cluster. Given on the command line once: in a file it would found another one at the next crash. */
+/**
+ * Bootstraps a cluster. It is given on the command line once; in a file it would bootstrap another cluster after the
+ * next crash.
+ */
 const newClusterArgs = ['--wsrep-new-cluster']
-// A node that wakes joins by itself: within 4 s of a freeze of 6 s, within 10 s of one of 20 s.
+// A resumed node rejoins by itself: within 4 s of a pause of 6 s, within 10 s of one of 20 s.
 const patienceMs = 30_000
 
-/** Everything that starting the cluster will do. */
+/** Plans everything that starting the cluster will do. */
 export function planGalera(model: GaleraModel): Plan {
   const { deployment, nodes, arbitrator } = model
   const arbitrators = arbitrator === null ? [] : [arbitrator]
@@ -86,7 +89,7 @@ function server(model: GaleraModel, node: GaleraNode): PlannedProcess {
     host: node.host,
     ports: [node.sqlPort, node.groupPort, node.istPort, node.sstPort],
     upPort: node.sqlPort,
-    // The port is open long before the server takes questions: while it is still waiting for its data.
+    // The port is open long before the server answers queries, while it is still waiting for its data.
     upCheck: sql(deployment, node.name, 'SELECT 1'),
     needs: [],
     joins: model.nodes.map(({ name }) => name).filter((name) => name !== node.name),
@@ -110,9 +113,9 @@ function arbitratorProcess(model: GaleraModel, arbitrator: GaleraArbitrator): Pl
   }
 }
 
-// Joiners that begin with the data of the first node miss nothing, and take 3 s each instead of 4 to 5. To be known
-// as the data of this cluster, the first node's must have been a cluster once: it founds one and ends at once, in
-// 0.3 s. Two joiners at the same time hinder each other: one of them took 8 s.
+// Joiners that begin with a copy of the first node's data need no transfer, and take 3 s each instead of 4 to 5. The
+// data are recognized as those of this cluster only after the first node has bootstrapped it once, which takes 0.3 s.
+// Two simultaneous joiners hinder each other: one of them took 8 s.
 function formation(model: GaleraModel): readonly Step[] {
   const { deployment, nodes, arbitrator } = model
   const [first, ...others] = nodes
@@ -121,7 +124,7 @@ function formation(model: GaleraModel): readonly Step[] {
   return [
     {
       do: 'run',
-      what: `the data of ${first.name}`,
+      what: `creating the data of ${first.name}`,
       commands: [
         ...createDataFolder(deployment, configFiles(model)),
         createData(deployment, first.name, ['--wsrep-on=OFF']),
@@ -145,7 +148,7 @@ function copies(
   return [
     {
       do: 'run',
-      what: `copies of it for ${names.join(', ')}`,
+      what: `copying the data to ${names.join(', ')}`,
       commands: names.map((name) => copyData(deployment, first.name, name)),
     },
   ]
@@ -159,15 +162,15 @@ function bootstrapOnce({ deployment }: GaleraModel, { name, host }: GaleraNode):
     ...newClusterArgs,
     `--init-file=${deployment.dataFolder}/conf/found.sql`,
   ])
-  // It listens on its own address already.
+  // The server already listens on its own address.
   return command(deployment, argvInNamespace(deployment.network, host, argv))
 }
 
-/** Asks a node that runs how it stands. */
+/** Asks a running node for its state and its position. */
 const sourceStateQuery =
   "SHOW GLOBAL STATUS WHERE Variable_name IN ('wsrep_cluster_status', 'wsrep_local_state_uuid', 'wsrep_last_committed')"
 
-/** What bringing back a cluster without a majority works with. */
+/** What the recovery of a cluster without a majority needs. */
 function planRecovery(model: GaleraModel, founding: readonly string[]): PlannedRecovery {
   return {
     founding,

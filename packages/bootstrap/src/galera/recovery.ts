@@ -1,28 +1,28 @@
 import { pairs } from '../mariadb/commands.ts'
 
-/** What will be done to bring a cluster back, and why. */
+/** The decision how to recover a cluster, and its reason. It is recorded in the journal. */
 export type RecoveryDecision =
-  /** A part of it has a majority: the others join that. */
+  /** Part of the cluster is in the primary component: the other nodes join it. */
   | { readonly kind: 'join'; readonly because: string }
-  /** One that runs without a majority is made the whole cluster. */
+  /** A running node without a majority is made the primary component. */
   | { readonly kind: 'promote'; readonly node: string; readonly because: string }
-  /** All start at once: they find each other by the view that they saw last. */
+  /** All nodes start at once and restore the view that they saw last. */
   | { readonly kind: 'reunite'; readonly because: string }
-  /** One founds the cluster anew with its data. */
+  /** One node bootstraps the cluster with its data. */
   | { readonly kind: 'bootstrap'; readonly node: string; readonly because: string }
   | { readonly kind: 'refuse'; readonly because: string }
 
-/** What is known of the nodes, and what that leads to. */
+/** The evidence of all nodes, and the decision that follows from it. */
 export interface Recovery {
   readonly evidence: readonly Evidence[]
   readonly decision: RecoveryDecision
 }
 
-/** What the evidence is weighed with. */
+/** The constraints of a decision, beside the evidence. */
 export interface RecoveryConstraints {
-  /** Nodes whose data are given up, by name. */
+  /** The names of the nodes whose data are given up. */
   readonly assumeLost: readonly string[]
-  /** False when all were started at once before and did not find each other. */
+  /** False after an attempt to start all nodes at once, in which they did not find each other. */
   readonly mayReunite: boolean
 }
 
@@ -38,37 +38,46 @@ interface Candidate {
 }
 
 /**
- * Decides how a cluster comes back without losing a write that any of its nodes has. The order of the questions is
- * the order of caution: never found a second cluster, never guess.
+ * Decides how to recover a cluster without losing a write that any of its nodes has. The order of the checks is the
+ * order of caution: never bootstrap a second cluster, never guess.
  */
-export function decideRecovery(evidence: readonly Evidence[], wish: RecoveryConstraints): RecoveryDecision {
+export function decideRecovery(
+  evidence: readonly Evidence[],
+  constraints: RecoveryConstraints,
+): RecoveryDecision {
   const primary = evidence.find(({ standing }) => standing.kind === 'primary')
   if (primary !== undefined) {
-    return { kind: 'join', because: `${primary.node} has a majority: the others join it` }
+    return {
+      kind: 'join',
+      because: `no bootstrap needed: ${primary.node} is in the primary component; the other nodes join it`,
+    }
   }
-  const heard = evidence.filter(({ node }) => !wish.assumeLost.includes(node))
-  const unheard = refuseUnknown(heard)
-  if (unheard !== undefined) return unheard
-  if (wish.mayReunite && wish.assumeLost.length === 0 && sawSameView(evidence)) {
-    return { kind: 'reunite', because: 'all crashed in the same view: started together they form it again' }
+  const known = evidence.filter(({ node }) => !constraints.assumeLost.includes(node))
+  const refusal = refuseUnknown(known)
+  if (refusal !== undefined) return refusal
+  if (constraints.mayReunite && constraints.assumeLost.length === 0 && sawSameView(evidence)) {
+    return {
+      kind: 'reunite',
+      because: 'all nodes crashed in the same view; started together they restore it',
+    }
   }
-  const candidates = heard.flatMap(candidate)
+  const candidates = known.flatMap(candidate)
   return refuseSource(candidates) ?? chooseSource(candidates)
 }
 
-function refuseUnknown(heard: readonly Evidence[]): RecoveryDecision | undefined {
-  for (const { node, standing } of heard) {
+function refuseUnknown(known: readonly Evidence[]): RecoveryDecision | undefined {
+  for (const { node, standing } of known) {
     if (standing.kind === 'unknown') {
       return refuse(`${node} could not be asked and may be ahead of the others: ${standing.because}`, node)
     }
     if (standing.kind === 'down' && standing.history !== null && standing.position === null) {
-      return refuse(`${node} has data and nobody can say how far they are`, node)
+      return refuse(`${node} has data whose position is unknown`, node)
     }
   }
   return undefined
 }
 
-// After a graceful stop there is no last view; and different views may be of different times.
+// There is no last view after a graceful stop, and different views may be of different times.
 function sawSameView(evidence: readonly Evidence[]): boolean {
   const views = evidence.map(({ standing }) => (standing.kind === 'down' ? standing.lastView : null))
   return views.every((view) => view !== null && view === views[0])
@@ -86,7 +95,7 @@ function candidate({ node, standing }: Evidence): readonly Candidate[] {
   }
 }
 
-// A node without a history is an empty joiner: whatever its mark says, it proves nothing.
+// A node without a history is an empty joiner: its mark proves nothing.
 function downCandidate(node: string, { history, position, isMarkedSafe }: Down): readonly Candidate[] {
   if (history === null || position === null) return []
   return [{ node, history, position, isRunning: false, isMarkedSafe }]
@@ -94,19 +103,19 @@ function downCandidate(node: string, { history, position, isMarkedSafe }: Down):
 
 function refuseSource(candidates: readonly Candidate[]): RecoveryDecision | undefined {
   const histories = [...new Set(candidates.map(({ history }) => history))]
-  if (candidates.length === 0) return refuse('no node has any data of the cluster')
+  if (candidates.length === 0) return refuse('no node has data of the cluster')
   if (histories.length > 1) {
     const each = histories.map((history) => `${history} on ${nodesWith(candidates, history)}`).join(', ')
-    return refuse(`the nodes have different histories, and positions in them cannot be compared: ${each}`)
+    return refuse(`the nodes have different histories, whose positions cannot be compared: ${each}`)
   }
   const marked = candidates.filter(({ isMarkedSafe }) => isMarkedSafe)
   if (marked.length > 1) {
-    return refuse(`${marked.map(({ node }) => node).join(' and ')} both say that they stopped last`)
+    return refuse(`${marked.map(({ node }) => node).join(' and ')} are both marked as the last to stop`)
   }
   const ahead = mostAdvanced(candidates)
   const [safe] = marked
   if (safe !== undefined && ahead !== undefined && safe.position < ahead.position) {
-    return refuse(`${safe.node} says that it stopped last, and ${ahead.node} is ahead of it`)
+    return refuse(`${safe.node} is marked as the last to stop, but ${ahead.node} is ahead of it`)
   }
   return undefined
 }
@@ -115,18 +124,16 @@ function chooseSource(candidates: readonly Candidate[]): RecoveryDecision {
   const running = mostAdvanced(candidates.filter(({ isRunning }) => isRunning))
   const ahead = mostAdvanced(candidates)
   const safe = candidates.find(({ isMarkedSafe }) => isMarkedSafe)
-  if (ahead === undefined) return refuse('no node has any data of the cluster')
+  if (ahead === undefined) return refuse('no node has data of the cluster')
   if (running !== undefined) {
     if (running.position >= ahead.position) {
       return {
         kind: 'promote',
         node: running.node,
-        because: `of the nodes that run it is ${describePosition(running)}`,
+        because: `of the running nodes it is ${describePosition(running)}`,
       }
     }
-    return refuse(
-      `${ahead.node} is down and ahead of ${running.node}; first type: hactl resume ${ahead.node}`,
-    )
+    return refuse(`${ahead.node} is down and ahead of ${running.node}; first run: hactl resume ${ahead.node}`)
   }
   if (safe !== undefined) {
     return { kind: 'bootstrap', node: safe.node, because: `it stopped last and is ${describePosition(safe)}` }
@@ -134,7 +141,7 @@ function chooseSource(candidates: readonly Candidate[]): RecoveryDecision {
   return { kind: 'bootstrap', node: ahead.node, because: `it is ${describePosition(ahead)}` }
 }
 
-// Of equals the first: what is the same on both is lost on neither.
+// Of equals the first: equal positions contain the same writes.
 function mostAdvanced(candidates: readonly Candidate[]): Candidate | undefined {
   return candidates.reduce<Candidate | undefined>(
     (best, one) => (best === undefined || one.position > best.position ? one : best),
@@ -143,7 +150,7 @@ function mostAdvanced(candidates: readonly Candidate[]): Candidate | undefined {
 }
 
 function describePosition({ position }: Candidate): string {
-  return `the farthest of one history, at ${position}`
+  return `the most advanced of one history, at ${position}`
 }
 
 function nodesWith(candidates: readonly Candidate[], history: string): string {
@@ -154,54 +161,56 @@ function nodesWith(candidates: readonly Candidate[], history: string): string {
 }
 
 function refuse(because: string, node?: string): RecoveryDecision {
-  const excuse = node === undefined ? '' : `; to go on without its data: --assume-lost ${node}`
+  const excuse = node === undefined ? '' : `; to give up its data: --assume-lost ${node}`
   return { kind: 'refuse', because: `${because}${excuse}` }
 }
 
-/** What is known of a node with data when its cluster must be brought back. Positions count inside one history only. */
+/**
+ * The state of a node with data when its cluster must be recovered. Positions are comparable within one history only.
+ */
 export type SourceState =
-  /** It runs and has a majority. */
+  /** It runs and is in the primary component. */
   | { readonly kind: 'primary'; readonly history: string; readonly position: number }
-  /** It runs and has none. */
+  /** It runs and has no majority. */
   | { readonly kind: 'without-majority'; readonly history: string; readonly position: number }
   | {
       readonly kind: 'down'
-      /** Who the cluster was; null: the node never had its data. */
+      /** The identity of the cluster; null when the node never had its data. */
       readonly history: string | null
-      /** How far the data are; null: nobody can say. */
+      /** The position of the data; null when it is unknown. */
       readonly position: number | null
       readonly from: 'grastate.dat' | 'wsrep-recover'
-      /** Whether the node noted that it was the last one to stop. */
+      /** Whether the node recorded that it was the last one to stop. */
       readonly isMarkedSafe: boolean
-      /** The members that it saw last, as it wrote them; null after a graceful stop. */
+      /** The last view, as the node recorded it; null after a graceful stop. */
       readonly lastView: string | null
     }
-  /** It is there and could not be asked. */
+  /** It could not be asked. */
   | { readonly kind: 'unknown'; readonly because: string }
 
-/** A node and what is known of it. */
+/** A node and its state. */
 export interface Evidence {
   readonly node: string
   readonly standing: SourceState
 }
 
-/** Where the data of a stopped node stand. */
+/** The position of the data of a stopped node. */
 interface Position {
   readonly history: string
   readonly position: number
 }
 
-/** What a stopped node wrote about its data. */
+/** What a stopped node recorded about its data. */
 interface SavedState {
   readonly history: string | null
-  /** Null after a crash: then only the data know. */
+  /** Null after a crash: then the position must be read from the data. */
   readonly position: number | null
   readonly isMarkedSafe: boolean
 }
 
 const noHistory = '00000000-0000-0000-0000-000000000000'
 
-/** Reads `grastate.dat`; a file that is not there says the same as that of a node without data. */
+/** Reads `grastate.dat`; a missing file is equivalent to that of a node without data. */
 export function readSavedState(text: string): SavedState {
   const history = /^uuid:\s*([0-9a-f-]{36})\s*$/m.exec(text)?.[1] ?? noHistory
   const position = Number(/^seqno:\s*(-?\d+)\s*$/m.exec(text)?.[1] ?? -1)
@@ -212,14 +221,14 @@ export function readSavedState(text: string): SavedState {
   }
 }
 
-/** The same file with another mark. */
+/** Returns the same file with the mark changed. */
 export function setSafeToBootstrap(text: string, isSafe: boolean): string {
   return text.replace(/^safe_to_bootstrap:.*$/m, `safe_to_bootstrap: ${isSafe ? 1 : 0}`)
 }
 
 /**
- * Reads the position that `--wsrep-recover` printed: the last one counts. `uuid:position`, or the same with a GTID
- * after a comma. Undefined when none was printed: a server without Galera skips the question, which is no position.
+ * Reads the last position in the output of `--wsrep-recover`: `uuid:position`, or the same with a GTID after a comma.
+ * Undefined when there is none: a server without Galera ignores the option.
  */
 export function readRecoveredPosition(output: string): Position | undefined {
   const found = [...output.matchAll(/Recovered position:\s*([0-9a-f-]{36}):(-?\d+)/g)].at(-1)
@@ -227,17 +236,17 @@ export function readRecoveredPosition(output: string): Position | undefined {
   return history === noHistory || Number(position) < 0 ? undefined : { history, position: Number(position) }
 }
 
-/** Reads `gvwstate.dat`: the view and its members, without the line that differs from node to node. */
+/** Reads `gvwstate.dat`: the view and its members, without the line that differs between nodes. */
 export function readLastView(text: string): string | null {
   const view = /^#vwbeg$(.*)^#vwend$/ms.exec(text)?.[1]?.trim()
   return view === undefined || view === '' ? null : view
 }
 
-/** Reads what a running node said of itself; undefined when it said too little. */
+/** Reads the state that a running node reported; undefined when it is incomplete. */
 export function readSourceState(output: string): SourceState | undefined {
-  const told = pairs(output)
+  const values = pairs(output)
   const [status, history, position] = ['cluster_status', 'local_state_uuid', 'last_committed'].map((name) =>
-    told.get(`wsrep_${name}`),
+    values.get(`wsrep_${name}`),
   )
   if (status === undefined || history === undefined || position === undefined) return undefined
   const kind = status === 'Primary' ? 'primary' : 'without-majority'

@@ -2,13 +2,15 @@ import type { Evidence, RecoveryDecision } from '../galera/recovery.ts'
 import type { ProcessId } from '../machine/process-table.ts'
 import type { NetworkFault, ServerFault } from '../model/plan.ts'
 
-/** What can be done to the process of any node. */
+/** The faults that the process of any node can have. */
 export const processFaults = ['kill', 'stop', 'pause'] as const
 
-/** What can be done to a node, and is undone by itself: to its process, by its server, or to its network. */
+/** What can be done to a node and is undone at a deadline: to its process, by its server, or to its network. */
 export type FaultAction = (typeof processFaults)[number] | ServerFault | NetworkFault
 
-/** A fault that is in force: a lease with an end. Times are milliseconds since 1970, to outlive any process. */
+/**
+ * A fault in force, as a lease with a deadline. Times are milliseconds since 1970, so that they outlive any process.
+ */
 export interface Fault {
   readonly node: string
   readonly action: FaultAction
@@ -16,7 +18,10 @@ export interface Fault {
   readonly healsAt: number
 }
 
-/** Everything that can happen to a lab. The journal holds these and nothing else. */
+/**
+ * Everything that can happen to a lab. The journal contains these events and nothing else; their names are a file
+ * format.
+ */
 export type LabEvent =
   | {
       readonly type: 'planned'
@@ -46,7 +51,7 @@ export type LabEvent =
   | { readonly type: 'failed'; readonly code: string; readonly message: string }
   | { readonly type: 'ended' }
 
-/** An event with its place in the journal. */
+/** An event as it stands in the journal. */
 export type RecordedEvent = LabEvent & {
   readonly seq: number
   /** Milliseconds since 1970. */

@@ -10,10 +10,10 @@ import { checkFaultMs } from '../model/validation.ts'
 import { type Fault, type FaultAction, processFaults } from './events.ts'
 import { type LabState, processOf } from './state.ts'
 
-/** How long a fault lasts when nobody says otherwise: five minutes. */
+/** The default duration of a fault: five minutes. */
 export const defaultFaultMs = 300_000
 
-/** What a caller asks for. */
+/** The fault that a caller asks for. */
 export interface FaultRequest {
   readonly node: string
   readonly action: FaultAction
@@ -21,9 +21,9 @@ export interface FaultRequest {
 }
 
 /**
- * The lease that a request leads to, or an error that says why not. A node has one fault at a time: the same again
- * moves its end, a kill also takes a node that is frozen or that its server spoiled, since a start ends that; everything
- * else waits for the node to be healed.
+ * Returns the lease for a request, or throws an error with the reason. A node has one fault at a time: the same fault
+ * again moves its deadline; a kill is also granted for a node that is paused or has a server fault, since a restart
+ * ends those; everything else is refused until the node is healed.
  */
 export function grantFault(state: LabState, request: FaultRequest, now: number): Fault {
   const { node, action } = request
@@ -31,19 +31,19 @@ export function grantFault(state: LabState, request: FaultRequest, now: number):
   const current = state.faults[node]
   const refusal = conflictWith(current, action) ?? notRunning(state, current, node)
   if (refusal !== undefined) {
-    throw labError('fault-refused', `${action} ${node}: ${refusal}; type: hactl resume ${node}`)
+    throw labError('fault-refused', `${action} ${node}: ${refusal}; run: hactl resume ${node}`)
   }
   return { node, action, begunAt: now, healsAt: now + forMs }
 }
 
-/** The faults whose time is over, the oldest first. */
+/** The faults whose deadline has passed, the earliest first. */
 export function expiredFaults(state: LabState, now: number): readonly Fault[] {
   return Object.values(state.faults)
     .filter((fault) => fault.healsAt <= now)
     .sort((a, b) => a.healsAt - b.healsAt)
 }
 
-/** How a node is that has the fault. */
+/** The state of a node that has a fault, as shown to users. */
 export type FaultState =
   | 'killed'
   | 'stopped'
@@ -71,27 +71,27 @@ const faultStates: Readonly<Record<FaultAction, FaultState>> = {
   'partition-all': 'cut off',
 }
 
-/** The word for a node that has the fault. */
+/** The state of a node that has this fault. */
 export function faultState(action: FaultAction): FaultState {
   return faultStates[action]
 }
 
-/** Whether the fault is one of the process: every node knows it, and answers nobody while it lasts. */
+/** Whether the fault concerns the process: every node supports it, and does not answer while it lasts. */
 export function isProcessFault(action: FaultAction): action is (typeof processFaults)[number] {
   return (processFaults as readonly FaultAction[]).includes(action)
 }
 
-/** Whether the fault is one of the server: it is told to be so, and a restart ends it. */
+/** Whether the fault is one that the server inflicts on itself; a restart ends it. */
 export function isServerFault(action: FaultAction): action is ServerFault {
   return (serverFaults as readonly FaultAction[]).includes(action)
 }
 
-/** Whether the fault is one of the network: nothing that happens to the process ends it. */
+/** Whether the fault concerns the network; a restart of the process does not end it. */
 export function isNetworkFault(action: FaultAction): action is NetworkFault {
   return (networkFaults as readonly FaultAction[]).includes(action)
 }
 
-/** The faults that a node knows. */
+/** The faults that a node supports. */
 export function supportedFaults(node: Pick<PlannedNode, 'levers'>): readonly FaultAction[] {
   return [
     ...processFaults,
@@ -103,7 +103,7 @@ function conflictWith(current: Fault | undefined, action: FaultAction): string |
   if (current === undefined || current.action === action) return undefined
   const isDown = current.action === 'kill' || current.action === 'stop'
   if (action === 'kill' && !isDown && !isNetworkFault(current.action)) return undefined
-  return `it is ${faultState(current.action)} already`
+  return `it is already ${faultState(current.action)}`
 }
 
 function notRunning(state: LabState, current: Fault | undefined, node: string): string | undefined {

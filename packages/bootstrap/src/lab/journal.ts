@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import type { LabEvent, RecordedEvent } from '../lab/events.ts'
 import { fold, initialLabState, type LabState } from '../lab/state.ts'
 
-/** The journal of a lab and what it adds up to. One process writes it: the supervisor. */
+/** The journal of a lab and the state that results from it. The supervisor is its only writer. */
 export class Journal {
   readonly #path: string
   readonly #listeners = new Set<(event: RecordedEvent) => void>()
@@ -24,7 +24,7 @@ export class Journal {
     return this.#events
   }
 
-  /** Writes an event down, then lets it take effect, then tells those who listen. */
+  /** Appends an event to the file, then updates the state, then notifies the listeners. */
   record(event: LabEvent): void {
     const recorded: RecordedEvent = { ...event, seq: this.#events.length + 1, at: Date.now() }
     appendFileSync(this.#path, `${JSON.stringify(recorded)}\n`, { mode: 0o600 })
@@ -40,7 +40,7 @@ export class Journal {
   }
 }
 
-/** The events of a journal. A last line that a crash cut short is left out. */
+/** Reads the events of a journal; a last line that a crash cut short is skipped. */
 export function readEvents(path: string): RecordedEvent[] {
   if (!existsSync(path)) return []
   const lines = readFileSync(path, 'utf8').split('\n')
@@ -52,7 +52,7 @@ export function readEvents(path: string): RecordedEvent[] {
   return events
 }
 
-// What is written next must not continue a line that a crash cut short.
+// The next record must not continue a line that a crash cut short.
 function terminateLastLine(path: string): void {
   if (existsSync(path) && !/(^|\n)$/.test(readFileSync(path, 'utf8'))) appendFileSync(path, '\n')
 }
@@ -61,7 +61,7 @@ function parseLine(line: string): RecordedEvent | undefined {
   try {
     return line === '' ? undefined : JSON.parse(line)
   } catch {
-    // Only a crash in the middle of a write leaves such a line, and what it said never took effect.
+    // Only a crash in the middle of a write leaves such a line, and its event never took effect.
     return undefined
   }
 }

@@ -2,33 +2,34 @@ import { linkSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { join } from 'node:path'
 import { identify, isRunning, type ProcessId } from '../machine/process-table.ts'
 
-/** Who looks after a lab, and where it listens. */
+/** The lock of a lab: which process supervises it, and the socket on which that process listens. */
 export interface LabLock {
   readonly term: number
   readonly supervisor: ProcessId
   readonly socket: string
 }
 
-/** The claim of the highest term, whether its holder still runs or not; undefined when there is none to be read. */
+/** The lock of the highest term, whether its holder still runs or not; undefined when none can be read. */
 export function readLabLock(folder: string): LabLock | undefined {
   const highest = terms(folder).at(-1)
   if (highest === undefined) return undefined
   try {
     return JSON.parse(readFileSync(lockPath(folder, highest), 'utf8'))
   } catch {
-    // Removed between two looks, or cut short when the machine went down: nobody holds it.
+    // The file was removed since it was listed, or a crash of the machine cut it short: the lock is free.
     return undefined
   }
 }
 
-/** Whether the holder of the claim still runs. */
+/** Whether the holder of the lock still runs. */
 export function isHeld(claim: LabLock | undefined): boolean {
   return claim !== undefined && isRunning(claim.supervisor)
 }
 
 /**
- * Claims the lab for this process under the next term; undefined when somebody else holds it. A term's file is made
- * by one link, which the file system grants to one process only, so two supervisors never believe to hold one lab.
+ * Acquires the lab for this process under the next term; undefined when another process holds it. The file of a term
+ * is created by one link, which the file system grants to one process only, so two supervisors never hold the same
+ * lab.
  */
 export function acquireLabLock(folder: string, socket: string): LabLock | undefined {
   const supervisor = identify(process.pid)
@@ -41,7 +42,7 @@ export function acquireLabLock(folder: string, socket: string): LabLock | undefi
     linkSync(draft, lockPath(folder, claim.term))
     return claim
   } catch {
-    // The other supervisor was quicker: the term is its own.
+    // Another supervisor created the file of this term first.
     return undefined
   } finally {
     rmSync(draft, { force: true })
@@ -55,7 +56,7 @@ function terms(folder: string): readonly number[] {
       .map(Number)
       .sort((a, b) => a - b)
   } catch {
-    // No folder, no claims.
+    // Without the folder there is no lock.
     return []
   }
 }

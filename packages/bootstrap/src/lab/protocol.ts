@@ -1,19 +1,22 @@
 import type { RecordedEvent } from './events.ts'
 import type { FaultRequest } from './faults.ts'
 
-/** What a client asks of a supervisor: one line of JSON, one request for each connection. */
+/**
+ * What a client asks a supervisor: one line of JSON, one request for each connection. An earlier supervisor may serve
+ * a later client, so verbs keep their names.
+ */
 export type Request =
   | { readonly verb: 'status' }
-  /** Sends every event of the journal, then waits until the lab is formed or has failed. */
+  /** Sends every event of the journal, then waits until the lab has formed or failed. */
   | { readonly verb: 'formed' }
-  /** Sends every event of the journal, and goes on until the client leaves. */
+  /** Sends every event of the journal and new ones, until the client leaves. */
   | { readonly verb: 'follow' }
-  /** Sends new events until all members agree, as the next two do until the node is back. */
+  /** Sends new events until all members agree; the next two do so until the node is back. */
   | { readonly verb: 'ready'; readonly timeoutMs: number }
   | { readonly verb: 'resume'; readonly node: string }
   | { readonly verb: 'restart'; readonly node: string }
   | ({ readonly verb: 'fault' } & FaultRequest)
-  /** Looks how a stopped cluster would come back; the next one does it. */
+  /** Reports how a stopped cluster would be recovered; the next request does it. */
   | { readonly verb: 'consider'; readonly assumeLost: readonly string[] }
   | { readonly verb: 'recover'; readonly assumeLost: readonly string[] }
   | { readonly verb: 'down' }

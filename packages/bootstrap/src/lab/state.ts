@@ -1,32 +1,32 @@
 import type { ProcessId } from '../machine/process-table.ts'
 import type { Fault, RecordedEvent } from './events.ts'
 
-/** Where a process of the lab stands. */
+/** The state of a process of the lab. */
 export type ProcessState =
   | { readonly kind: 'down' }
   | { readonly kind: 'launching' }
   | { readonly kind: 'starting'; readonly id: ProcessId }
   | { readonly kind: 'up'; readonly id: ProcessId }
 
-/** Where the lab stands as a whole. */
+/** The phase of the lab as a whole. */
 export type LabPhase =
   | { readonly kind: 'forming' }
   | { readonly kind: 'formed' }
   | { readonly kind: 'failed'; readonly code: string; readonly message: string }
   | { readonly kind: 'ended' }
 
-/** What the journal adds up to. */
+/** The state that results from the journal. */
 export interface LabState {
   readonly phase: LabPhase
   readonly processes: Readonly<Record<string, ProcessState>>
-  /** The faults in force, by node: one at most for each. */
+  /** The faults in force by node; a node has at most one. */
   readonly faults: Readonly<Record<string, Fault>>
 }
 
-/** A lab before its first event. */
+/** The state of a lab before its first event. */
 export const initialLabState: LabState = { phase: { kind: 'forming' }, processes: {}, faults: {} }
 
-/** The state after one more event. The same object back means no news. */
+/** Returns the state after one more event; the same object when nothing has changed. */
 export function fold(state: LabState, event: RecordedEvent): LabState {
   switch (event.type) {
     case 'process-starting':
@@ -60,12 +60,12 @@ export function fold(state: LabState, event: RecordedEvent): LabState {
   }
 }
 
-/** Where a process stands; one that was never started is down. */
+/** The state of a process; a process that was never started is down. */
 export function processOf(state: LabState, process: string): ProcessState {
   return state.processes[process] ?? { kind: 'down' }
 }
 
-/** Which running process it is, if it runs. */
+/** The identity of a process that runs. */
 export function idOf(process: ProcessState): ProcessId | undefined {
   return process.kind === 'starting' || process.kind === 'up' ? process.id : undefined
 }

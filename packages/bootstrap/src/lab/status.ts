@@ -7,7 +7,7 @@ import type { Fault } from './events.ts'
 import type { FaultState } from './faults.ts'
 import type { LabPhase } from './state.ts'
 
-/** How a node's process stands, in the word that people read. */
+/** The state of a node, as shown to users. */
 export type NodeState = 'running' | 'starting' | 'down' | FaultState
 
 /** A node as `status` shows it. */
@@ -35,7 +35,7 @@ export interface LabStatus {
   readonly nodes: readonly NodeStatus[]
 }
 
-/** What `status` shows: the journal's state and what the members answered, put side by side. */
+/** Combines the state of the journal with what the members answered. */
 export function statusOf(plan: Plan, state: LabState, answers: readonly MemberAnswer[]): LabStatus {
   const agreement = judgeAgreement(answers)
   return {
@@ -51,7 +51,7 @@ export function statusOf(plan: Plan, state: LabState, answers: readonly MemberAn
   }
 }
 
-/** The same for a lab that nobody can ask: one that failed or has no supervisor. */
+/** The status of a lab without a supervisor, whose members cannot be asked. */
 export function statusWithoutSupervisor(plan: Plan, state: LabState): LabStatus {
   const view: MemberView = { kind: 'silent', because: 'the lab is not running' }
   return statusOf(

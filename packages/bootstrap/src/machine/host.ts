@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { labError } from '../model/errors.ts'
 
-/** Whether processes can be told apart by pid and start time, as on Linux. */
+/** Whether processes are identified by pid and start time, as on Linux. */
 export function hasProc(): boolean {
   return existsSync('/proc/self/stat')
 }
@@ -13,42 +13,41 @@ export async function resolveLocalhost(): Promise<string> {
   try {
     return (await lookup('localhost', { family: 4 })).address
   } catch {
-    // Not resolving is an answer.
+    // A name that does not resolve is a valid result.
     return ''
   }
 }
 
-/** Refuses a machine that cannot carry a lab. */
+/** Rejects a machine that cannot run a lab. */
 export async function checkPlatform(): Promise<void> {
-  if (!hasProc())
-    throw labError('platform-unfit', 'labs need Linux: there is no /proc here; see: hactl doctor')
+  if (!hasProc()) throw labError('platform-unfit', 'labs need Linux: there is no /proc; see: hactl doctor')
   const address = await resolveLocalhost()
   if (address === '127.0.0.1') return
   const shown = address === '' ? 'does not resolve' : `is ${address}`
-  throw labError('platform-unfit', `localhost ${shown}, and nodes join by that name; type: hactl doctor`)
+  throw labError('platform-unfit', `localhost ${shown}, but nodes join by that name; run: hactl doctor`)
 }
 
-/** A user of this machine, and its first group. */
+/** A user of this machine and its primary group. */
 export interface Account {
   readonly uid: number
   readonly gid: number
 }
 
-// The package makes it.
+// The Debian package creates it.
 const serverUser = 'mysql'
 
-/** The account that servers which refuse to run as root run as; null for an ordinary user, who runs them himself. */
+/** The account for servers that refuse to run as root; null for an ordinary user, under whose account they run. */
 export function serverAccount(passwd: string = readFileSync('/etc/passwd', 'utf8')): Account | null {
   if (process.getuid?.() !== 0) return null
   const account = accountOf(serverUser, passwd)
   if (account !== undefined) return account
   throw labError(
     'platform-unfit',
-    `MariaDB does not run as root, and there is no user '${serverUser}'; type: useradd --system ${serverUser}`,
+    `MariaDB does not run as root, and there is no user '${serverUser}'; run: useradd --system ${serverUser}`,
   )
 }
 
-/** The name of the user that this process runs as. */
+/** The name of the user that runs this process. */
 export function currentUser(): string {
   return userInfo().username
 }
@@ -63,7 +62,7 @@ export function accountOf(user: string, passwd: string): Account | undefined {
   return Number.isInteger(uid) && Number.isInteger(gid) ? { uid, gid } : undefined
 }
 
-/** The memory that new programs can have without swapping, in MiB; undefined where the kernel does not say. */
+/** The memory available to new programs without swapping, in MiB; undefined where the kernel does not report it. */
 export function availableMemoryMib(): number | undefined {
   const match = /^MemAvailable:\s+(\d+) kB$/m.exec(readFileSync('/proc/meminfo', 'utf8'))
   return match === null ? undefined : Math.floor(Number(match[1]) / 1024)

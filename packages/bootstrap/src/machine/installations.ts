@@ -2,10 +2,10 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 
-/** What a search looks into, of the environment of whoever starts the lab. */
+/** The environment variables that a search reads. */
 export type Environment = Readonly<Record<string, string | undefined>>
 
-/** The folders in which programs are looked for, in their order. */
+/** The folders in which programs are looked for, in order. */
 export function searchPath(environment: Environment): readonly string[] {
   return (environment['PATH'] ?? '').split(':').filter((folder) => folder !== '')
 }
@@ -15,19 +15,19 @@ export function findProgram(name: string, folders: readonly string[]): string | 
   return folders.map((folder) => join(folder, name)).find((path) => existsSync(path))
 }
 
-/** The programs that were found, or the names of those that were not. */
+/** The installation that was found, or the names of the missing programs. */
 export type RabbitSearch =
   | { readonly kind: 'found'; readonly installation: RabbitInstallation }
   | {
       readonly kind: 'missing'
       readonly programs: readonly string[]
-      /** The server's own folder, when that is there; undefined: no RabbitMQ was found at all. */
+      /** The folder of the server when it exists; undefined when no RabbitMQ was found. */
       readonly home: string | undefined
     }
 
 /**
- * Looks for RabbitMQ and Erlang: RABBITMQ_HOME first, then the search path, then where packages put them. The
- * command that Debian puts on the search path switches the user and the home, so the scripts behind it are taken.
+ * Looks for RabbitMQ and Erlang: in RABBITMQ_HOME, then on the search path, then where packages install them. The
+ * command that Debian puts on the search path switches user and home, so the scripts behind it are used.
  */
 export function findRabbit(environment: Environment): RabbitSearch {
   const folders = searchPath(environment)
@@ -79,14 +79,14 @@ function isRabbitHome(home: string): boolean {
   )
 }
 
-// The folder of the server's own application, or its archive, carries the version: rabbit-3.10.8, rabbit-3.8.9.ez.
+// The version is in the name of the server's own application or archive: rabbit-3.10.8, rabbit-3.8.9.ez.
 function rabbitVersion(plugins: readonly string[]): string | undefined {
   return plugins
     .map((plugin) => /^rabbit-(\d+\.\d+\.\d+[\w.+-]*?)(?:\.ez)?$/.exec(plugin)?.[1])
     .find((version) => version !== undefined)
 }
 
-// Programs that a package does not link into the search path are beside the virtual machine.
+// Programs that a package does not link into the search path are in the folders of the Erlang installation.
 function erlangFolders(erl: string | undefined): readonly string[] {
   const roots = ['/usr/lib/erlang', '/usr/local/lib/erlang']
   if (erl !== undefined) roots.unshift(dirname(dirname(realpathSync(erl))))
@@ -109,31 +109,31 @@ function foldersIn(folder: string): readonly string[] {
     : []
 }
 
-/** Where the programs of RabbitMQ and Erlang are on this machine; an input of the plan, found by `machine/`. */
+/** Where the programs of RabbitMQ and Erlang are on this machine; an input of the plan. */
 export interface RabbitInstallation {
   readonly version: string
-  /** The folder that holds `sbin`, `escript` and `plugins`. */
+  /** The folder that contains `sbin`, `escript` and `plugins`. */
   readonly home: string
-  /** What is in `plugins`, sorted. */
+  /** The content of `plugins`, sorted. */
   readonly plugins: readonly string[]
   /** The folder of `erl`. */
   readonly erlangBin: string
   readonly epmd: string
-  /** Asks a running node a question in 5 ms; `rabbitmqctl` takes 300. Part of Erlang/OTP. */
+  /** Part of Erlang/OTP. It queries a running node in 5 ms; `rabbitmqctl` takes 300. */
   readonly erlCall: string
 }
 
-/** The programs that were found, or the names of those that were not. */
+/** The installation that was found, or the names of the missing programs. */
 export type MariadbSearch =
   | { readonly kind: 'found'; readonly installation: MariadbInstallation }
   | {
       readonly kind: 'missing'
       readonly programs: readonly string[]
-      /** The server itself, when that is there; undefined: no MariaDB was found at all. */
+      /** The server program when it exists; undefined when no MariaDB was found. */
       readonly home: string | undefined
     }
 
-// Where packages put the server and garbd: not on the search path of an ordinary user.
+// Packages install the server and garbd in folders that are not on the search path of an ordinary user.
 const systemFolders = ['/usr/sbin', '/usr/local/sbin', '/sbin']
 const providerPaths = [
   '/usr/lib/galera/libgalera_smm.so',
@@ -142,13 +142,13 @@ const providerPaths = [
 ]
 const versionTimeoutMs = 10_000
 
-/** Looks for the programs of MariaDB: the search path first, then where packages put them. */
+/** Looks for the programs of MariaDB: on the search path, then where packages install them. */
 export function findMariadb(environment: Environment): MariadbSearch {
   const folders = [...searchPath(environment), '/usr/bin', ...systemFolders]
   const server = findProgram('mariadbd', folders)
   const client = findProgram('mariadb', folders)
   const installDb = findProgram('mariadb-install-db', folders)
-  // What copies the data to a joiner of a Galera cluster.
+  // rsync copies the data to a joiner of a Galera cluster.
   const rsync = findProgram('rsync', folders)
   if (server === undefined || client === undefined || installDb === undefined || rsync === undefined) {
     const all = { mariadbd: server, mariadb: client, 'mariadb-install-db': installDb, rsync }
@@ -178,7 +178,7 @@ function mariadbVersion(server: string): string {
   return /Ver (\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? 'unknown'
 }
 
-/** Where the programs of MariaDB are on this machine; an input of the plan, found by `machine/`. */
+/** Where the programs of MariaDB are on this machine; an input of the plan. */
 export interface MariadbInstallation {
   readonly version: string
   /** `mariadbd`. */
@@ -187,37 +187,40 @@ export interface MariadbInstallation {
   readonly client: string
   /** `mariadb-install-db`. */
   readonly installDb: string
-  /** The library that makes a server a member of a Galera cluster; null when it is not there. */
+  /** The library that makes a server a member of a Galera cluster; null when it is missing. */
   readonly provider: string | null
-  /** `garbd`, a member without data; null when it is not there. */
+  /** `garbd`, a member without data; null when it is missing. */
   readonly arbitrator: string | null
-  /** Where the server keeps the scripts that copy data to a joiner, and what those need. */
+  /**
+   * The search path on which the server finds the scripts that copy data to a joiner, and the programs that those
+   * need.
+   */
   readonly path: string
 }
 
-/** Java and the jars that were found, or the names of what was not. */
+/** Java and the jars that were found, or the names of what is missing. */
 export type ZookeeperSearch =
   | { readonly kind: 'found'; readonly installation: ZookeeperInstallation }
   | {
       readonly kind: 'missing'
       readonly programs: readonly string[]
-      /** The folder of the jars, when those are there; undefined: no ZooKeeper was found at all. */
+      /** The folder of the jars when they exist; undefined when no ZooKeeper was found. */
       readonly home: string | undefined
     }
 
-/** The jars of one ZooKeeper. */
+/** The jars of one ZooKeeper installation. */
 interface Jars {
   readonly folder: string
   readonly version: string
   readonly classPath: readonly string[]
 }
 
-// Where Debian keeps the jars of all packages. The jar of ZooKeeper names those that it needs in its manifest, but for
-// the ones that write its log.
+// Debian keeps the jars of all packages in one folder. The manifest of ZooKeeper's jar names those that it needs,
+// except the ones for logging.
 const debianFolder = '/usr/share/java'
 const debianLogging = ['slf4j-api.jar', 'slf4j-log4j12.jar', 'log4j-1.2.jar']
 
-/** Looks for Java and ZooKeeper: ZOOKEEPER_HOME first, an unpacked release, then where Debian's package puts the jars. */
+/** Looks for Java and ZooKeeper: an unpacked release in ZOOKEEPER_HOME, then the jars of Debian's package. */
 export function findZookeeper(environment: Environment): ZookeeperSearch {
   const java = findJava(environment)
   const jars = unpackedJars(environment['ZOOKEEPER_HOME'] ?? '') ?? debianJars()
@@ -251,7 +254,7 @@ function debianJars(): Jars | undefined {
   return { folder: debianFolder, version, classPath: jars }
 }
 
-// The jar carries the version: zookeeper-3.8.0.jar.
+// The version is in the name of the jar: zookeeper-3.8.0.jar.
 function zookeeperVersion(folder: string): string | undefined {
   if (!existsSync(folder)) return undefined
   return readdirSync(folder)
@@ -259,11 +262,11 @@ function zookeeperVersion(folder: string): string | undefined {
     .find((version) => version !== undefined)
 }
 
-/** Where Java and the jars of ZooKeeper are on this machine; an input of the plan, found by `machine/`. */
+/** Where Java and the jars of ZooKeeper are on this machine; an input of the plan. */
 export interface ZookeeperInstallation {
   readonly version: string
   /** The program `java`. */
   readonly java: string
-  /** What Java gets as its class path. An entry that ends in `*` means every jar of that folder. */
+  /** The class path for Java. An entry that ends in `*` includes every jar of that folder. */
   readonly classPath: readonly string[]
 }

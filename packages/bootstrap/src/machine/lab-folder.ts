@@ -22,23 +22,23 @@ import type { Plan, PlannedFile } from '../model/plan.ts'
 import { isName } from '../model/validation.ts'
 import { endMarked, identify } from './process-table.ts'
 
-/** The kernel takes 107 bytes of a socket path and no more. */
+/** The longest socket path that the kernel accepts, in bytes. */
 const longestSocketPath = 107
 
-/** The folder that holds all labs: `given`, else HACTL_HOME, else where the user's programs keep their state. */
+/** The folder that contains all labs: `given`, else HACTL_HOME, else the state folder of the user's programs. */
 export function labsHome(given: string | undefined, environment: NodeJS.ProcessEnv = process.env): string {
   if (given !== undefined) return requireAbsolute('home', given)
   const own = environment['HACTL_HOME'] ?? ''
   if (own !== '') return requireAbsolute('HACTL_HOME', own)
   const state = environment['XDG_STATE_HOME'] ?? ''
-  // An empty variable is one that is not set, as the XDG specification has it.
+  // The XDG specification treats an empty variable as unset.
   return join(
     state === '' ? join(homedir(), '.local', 'state') : requireAbsolute('XDG_STATE_HOME', state),
     'hactl',
   )
 }
 
-/** The folder that holds the folders of the labs. */
+/** The folder that contains the folders of the labs. */
 export function labsFolder(home: string): string {
   return join(home, 'labs')
 }
@@ -48,38 +48,38 @@ export function labFolder(home: string, lab: string): string {
   return join(labsFolder(home), lab)
 }
 
-/** The names of the labs that have a plan, sorted. */
+/** The names of the labs that have a readable plan, sorted. */
 export function labNames(home: string): readonly string[] {
   return folderNames(home).filter((lab) => findPlan(labFolder(home, lab)) !== undefined)
 }
 
-/** The names of the folders in which a crash left something that is no lab: none has a plan that can be read. */
+/** The names of the folders that a crash left without a readable plan. */
 export function leftoverNames(home: string): readonly string[] {
   return folderNames(home).filter((lab) => findPlan(labFolder(home, lab)) === undefined)
 }
 
-/** Where a lab keeps its plan. */
+/** The file with the plan of a lab. */
 export function planPath(folder: string): string {
   return join(folder, 'plan.json')
 }
 
-/** Where a lab keeps its journal. */
+/** The file with the journal of a lab. */
 export function journalPath(folder: string): string {
   return join(folder, 'events.jsonl')
 }
 
-/** The plan of a lab; undefined when there is none that can be read. */
+/** The plan of a lab; undefined when none can be read. */
 export function findPlan(folder: string): Plan | undefined {
   try {
     const plan = JSON.parse(readFileSync(planPath(folder), 'utf8'))
     return plan?.schema === 'ha-plan/v1' ? plan : undefined
   } catch {
-    // Not there, or cut short: either way nobody can act on it.
+    // A missing file and one that was cut short are the same: no command can use them.
     return undefined
   }
 }
 
-/** Where the supervisor listens: in the lab's folder, or under a short name of its own when that path is too long. */
+/** The socket of the supervisor: in the lab's folder, or under a short name when that path is too long. */
 export function socketPath(folder: string, uid: number): string {
   const path = join(folder, 'control.sock')
   if (Buffer.byteLength(path) <= longestSocketPath) return path
@@ -87,12 +87,12 @@ export function socketPath(folder: string, uid: number): string {
   return join(shortSocketFolder(uid), `${digest}.sock`)
 }
 
-/** The folder of the short socket names; only its user may look inside. */
+/** The folder of the short socket names; only its user may open it. */
 export function shortSocketFolder(uid: number): string {
   return `/tmp/hactl-${uid}`
 }
 
-/** The last lines of a log, without its empty ones. */
+/** The last lines of a log, without empty ones. */
 export function logTail(path: string, lines: number): readonly string[] {
   if (!existsSync(path)) return []
   return readFileSync(path, 'utf8')
@@ -101,13 +101,13 @@ export function logTail(path: string, lines: number): readonly string[] {
     .slice(-lines)
 }
 
-// A relative path would put labs wherever the user happens to be, and the next command would not find them.
+// A relative path would depend on the current folder, and the next command would not find the labs.
 function requireAbsolute(what: string, path: string): string {
   if (!isAbsolute(path)) throw labError('config-invalid', `${what}: expected an absolute path, got '${path}'`)
   return resolve(path)
 }
 
-// What is being made or removed has a name that no lab can have.
+// Drafts and folders that are being removed have names that no lab can have.
 function folderNames(home: string): readonly string[] {
   const folder = labsFolder(home)
   if (!existsSync(folder)) return []
@@ -117,7 +117,7 @@ function folderNames(home: string): readonly string[] {
     .sort()
 }
 
-/** Writes what the plan asks for. A secret is drawn here and exists nowhere else. */
+/** Writes the files of the plan. Secrets are generated here and stored nowhere else. */
 export function writeLabFiles(plan: Pick<Plan, 'folder' | 'files'>): void {
   for (const file of plan.files) {
     const path = join(plan.folder, file.path)
@@ -126,17 +126,21 @@ export function writeLabFiles(plan: Pick<Plan, 'folder' | 'files'>): void {
   }
 }
 
-/** Refuses to go on when a secret file is open to others or is not there: the server would, too, less clearly. */
+/**
+ * Rejects a secret file that is missing or open to others: the server would reject it too, with a less specific
+ * message.
+ */
 export function checkSecrets(plan: Pick<Plan, 'folder' | 'files'>): void {
   for (const file of plan.files.filter((planned) => planned.secret)) {
     const path = join(plan.folder, file.path)
-    if (!existsSync(path)) throw labError('secret-mode', `${path} is gone; type: hactl down, and start again`)
+    if (!existsSync(path))
+      throw labError('secret-mode', `${path} is missing; run: hactl down, and start again`)
     const mode = statSync(path).mode & 0o777
     if ((mode & 0o077) !== 0) {
       const shown = mode.toString(8).padStart(4, '0')
       throw labError(
         'secret-mode',
-        `${path} has mode ${shown}, so others can read the secret; type: chmod 0400 ${path}`,
+        `${path} has mode ${shown}, so other users can read the secret; run: chmod 0400 ${path}`,
       )
     }
   }
@@ -161,15 +165,15 @@ function randomLetters(length: number): string {
   return Array.from({ length }, () => String.fromCharCode(65 + randomInt(26))).join('')
 }
 
-// Where the system keeps what services write.
+// The folder in which the system keeps the data of services.
 const rootDataFolder = '/var/lib/hactl'
-// A node's name has up to 31 letters.
+// The name of a node has up to 31 letters.
 const longestSocketName = '/data/'.length + 31 + '.sock'.length
 
 /**
- * Where servers of a lab that run as another user keep their data: beside all users' homes when root starts the lab,
- * since nobody else may pass those; in the lab's folder otherwise, or under a short name when their sockets would not
- * fit there.
+ * The folder for the data of servers that run under another account: below /var/lib when root starts the lab, since
+ * other users may not pass root's home; in the lab's folder otherwise, or under a short name when the sockets would
+ * not fit there.
  */
 export function dataFolder(folder: string, uid: number): string {
   const digest = createHash('sha256').update(folder).digest('hex').slice(0, 16)
@@ -186,35 +190,35 @@ function removeData(folder: string, uid: number = process.getuid?.() ?? 0): void
 }
 
 /**
- * Makes a folder for sockets in a place where everybody may write. One that is there already must be a folder of this
- * user that nobody else can look into: behind a link, or in another user's folder, somebody else could answer.
+ * Creates a folder for sockets in a place where every user may write. An existing one must be a folder of this user
+ * that is closed to others: behind a link, or in another user's folder, another user could answer on the socket.
  */
 export function prepareSocketFolder(path: string, uid: number): void {
   if (!existsSync(path)) mkdirSync(path, { mode: 0o700 })
   const objection = unsafeReason(lstatSync(path), uid)
-  if (objection !== undefined) throw labError('supervisor-lost', `${path} ${objection}; type: rm -r ${path}`)
+  if (objection !== undefined) throw labError('supervisor-lost', `${path} ${objection}; run: rm -r ${path}`)
 }
 
 function unsafeReason(stat: Stats, uid: number): string | undefined {
-  if (!stat.isDirectory()) return 'is no folder'
+  if (!stat.isDirectory()) return 'is not a folder'
   if (stat.uid !== uid) return 'belongs to another user'
-  return (stat.mode & 0o077) === 0 ? undefined : 'is open to others'
+  return (stat.mode & 0o077) === 0 ? undefined : 'is open to other users'
 }
 
-// A lab is made and removed beside its place, under a name that no lab can have: .rabbitmq.4711.a1b2c3
+// A lab is created and removed beside its final folder, under a name that no lab can have: .rabbitmq.4711.a1b2c3
 const draftName = /^\.[a-z0-9-]+\.(\d+)\.\w+$/
 
-/** Makes an empty folder beside `folder`, in which a lab takes shape before it is moved to its place. */
+/** Creates an empty folder beside `folder`, in which a lab is prepared before it is moved to its final place. */
 export function createDraftFolder(folder: string): string {
   return mkdtempSync(draftStem(folder))
 }
 
 /**
- * Removes a lab's folder. It is moved aside in one step first: a crash in the middle leaves nothing that looks like
- * a lab and is none.
+ * Removes the folder of a lab. It is renamed first, in one step, so that a crash leaves nothing that looks like a lab.
  */
 export function removeLabFolder(folder: string): void {
-  // Data that are elsewhere go first: what is left is still a lab, and is asked to end again.
+  // Data outside of the folder are removed first: after a crash in between, the folder is still a lab and can be ended
+  // again.
   removeData(folder)
   if (!existsSync(folder)) return
   const aside = `${draftStem(folder)}${randomBytes(3).toString('hex')}`
@@ -222,13 +226,13 @@ export function removeLabFolder(folder: string): void {
   rmSync(aside, { recursive: true, force: true, maxRetries: 5 })
 }
 
-/** Ends whatever runs of a lab that nobody looks after, recorded or not, and removes its folder. */
+/** Ends all processes of a lab without a supervisor, recorded or not, and removes its folder. */
 export async function endAndRemoveLab(folder: string): Promise<void> {
   await endMarked(folder)
   removeLabFolder(folder)
 }
 
-/** Removes what processes that have died since left half made or half removed in a folder of labs. */
+/** Removes drafts and half-removed labs whose processes have ended. */
 export function removeStaleDrafts(labs: string): void {
   if (!existsSync(labs)) return
   for (const name of readdirSync(labs)) {

@@ -2,12 +2,12 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
 import { processName } from './process-table.ts'
 
-/** Whether a server could listen on this port of 127.0.0.1 and of every interface right now. */
+/** Whether a server could listen on this port of 127.0.0.1 and of every interface now. */
 export async function isPortFree(port: number): Promise<boolean> {
   return (await canListen(port, '127.0.0.1')) && (await canListen(port, '0.0.0.0'))
 }
 
-/** Who listens on the port, as `beam.smp, pid 4711`; undefined when that is hidden from us. */
+/** The process that listens on the port, as `beam.smp, pid 4711`; undefined when this user may not see it. */
 export function portHolder(port: number): string | undefined {
   const inode = inodeOfListener(port)
   if (inode === undefined) return undefined
@@ -23,7 +23,7 @@ function canListen(port: number, host: string): Promise<boolean> {
   })
 }
 
-// Columns of /proc/net/tcp: slot, local address, remote address, state (0A listens), then at 9 the inode.
+// Columns of /proc/net/tcp: slot, local address, remote address, state (0A is listening), and at index 9 the inode.
 function inodeOfListener(port: number): string | undefined {
   const hex = port.toString(16).toUpperCase().padStart(4, '0')
   const rows = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((path) => readFileSync(path, 'utf8').split('\n'))
@@ -37,15 +37,15 @@ function holdsSocket(pid: string, inode: string): boolean {
     const folder = `/proc/${pid}/fd`
     return readdirSync(folder).some((fd) => readlinkSync(`${folder}/${fd}`) === `socket:[${inode}]`)
   } catch {
-    // Ended meanwhile, or another user's: then it stays unnamed.
+    // The process has ended, or belongs to another user and stays unnamed.
     return false
   }
 }
 
-// Who is cut off hears nothing, not even a refusal. On one machine everybody else answers at once.
+// A partitioned address does not even refuse a connection; every other address on this machine answers at once.
 const connectTimeoutMs = 1_000
 
-/** Whether something accepts connections on a unix socket, or on a port of an address, within a second. */
+/** Whether a unix socket, or a port of an address, accepts a connection within a second. */
 export function acceptsConnections(
   target: string | { readonly host: string; readonly port: number },
 ): Promise<boolean> {

@@ -1,21 +1,21 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { systemClock } from '@ha/core'
 
-/** Which running process: a pid alone comes back for somebody else. */
+/** The identity of a process. A pid alone may be reused by another process. */
 export interface ProcessId {
   readonly pid: number
-  /** Clock ticks between the machine's boot and the start of the process. */
+  /** Clock ticks between the boot of the machine and the start of the process. */
   readonly startTicks: string
-  /** The boot that the ticks count from. */
+  /** The boot from which the ticks count. */
   readonly bootId: string
 }
 
-/** Which process runs under this pid now; undefined when none does, or only a dead one that nobody collected. */
+/** The identity of the process with this pid; undefined when there is none, or only a zombie. */
 export function identify(pid: number): ProcessId | undefined {
   const fields = statFields(pid)
   if (fields === undefined) return undefined
   const [state, threads, startTicks] = [fields[0], fields[17], fields[19]]
-  // A killed process with many threads is a zombie at once and holds its ports until the last of them is gone.
+  // A killed process with many threads is a zombie at once, and holds its ports until the last thread has ended.
   const isDead = state === 'X' || (state === 'Z' && Number(threads) <= 1)
   if (startTicks === undefined || isDead) return undefined
   return { pid, startTicks, bootId: bootId() }
@@ -27,12 +27,12 @@ export function isRunning(id: ProcessId): boolean {
   return now !== undefined && now.startTicks === id.startTicks && now.bootId === id.bootId
 }
 
-/** Whether exactly this process is frozen by a stop signal. */
+/** Whether exactly this process is stopped by a signal. */
 export function isFrozen(id: ProcessId): boolean {
   return isRunning(id) && statFields(id.pid)?.[0] === 'T'
 }
 
-/** Signals exactly this process; false when it is gone, whoever has its pid by now. */
+/** Signals exactly this process; false when it has ended, even when another process has its pid. */
 export function signal(id: ProcessId, name: NodeJS.Signals): boolean {
   if (!isRunning(id)) return false
   try {
@@ -44,7 +44,7 @@ export function signal(id: ProcessId, name: NodeJS.Signals): boolean {
   }
 }
 
-/** The running processes whose environment holds `name=value`, the eldest first. */
+/** The running processes whose environment contains `name=value`, the oldest first. */
 export function findMarked(name: string, value: string): readonly ProcessId[] {
   const found = readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry) && environmentHolds(entry, `${name}=${value}`))
@@ -53,12 +53,13 @@ export function findMarked(name: string, value: string): readonly ProcessId[] {
   return found.sort((a, b) => Number(a.startTicks) - Number(b.startTicks) || a.pid - b.pid)
 }
 
-/** What a process calls itself, for messages. */
+/** The name of a process, for messages. */
 export function processName(pid: number): string {
   return readProc(`/proc/${pid}/comm`)?.trim() ?? 'unknown'
 }
 
-// The second field is the command in brackets and may hold anything, so the fields are counted from the last bracket.
+// The second field is the command in brackets and may contain any character, so fields are counted from the last
+// bracket.
 function statFields(pid: number): readonly string[] | undefined {
   const stat = readProc(`/proc/${pid}/stat`)
   return stat?.slice(stat.lastIndexOf(')') + 2).split(' ')
@@ -80,7 +81,7 @@ function readProc(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8')
   } catch {
-    // Processes end between two looks, and those of other users are closed to us: both mean *not ours*.
+    // A process may end between two reads, and those of other users are not readable; neither is ours.
     return undefined
   }
 }
@@ -89,11 +90,14 @@ function isNoSuchProcess(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ESRCH'
 }
 
-/** In the environment of every process of a lab, and so of its children: what a crash left unrecorded is found by it. */
+/**
+ * The environment variable of every process of a lab and of its children, by which processes that a crash left
+ * unrecorded are found.
+ */
 export const labMark = 'HACTL_LAB'
 
 const pollMs = 20
-// SIGKILL takes effect at once, but for a process in the middle of a disk's answer.
+// SIGKILL takes effect at once, except for a process that waits for a disk.
 const endTimeoutMs = 10_000
 
 /** Whether any process of the lab in this folder runs. */
@@ -101,16 +105,17 @@ export function hasMarked(folder: string): boolean {
   return findMarked(labMark, folder).length > 0
 }
 
-/** Ends every process that carries the mark of the lab in this folder, recorded or not, and waits for their end. */
+/** Ends every process that carries the mark of the lab in this folder, recorded or not, and waits for its end. */
 export async function endMarked(folder: string): Promise<void> {
   const giveUpAt = systemClock.now() + endTimeoutMs
-  let dying: readonly ProcessId[] = []
+  let killed: readonly ProcessId[] = []
   do {
-    // A script may start another program between the look and the kill, so it is looked again until there is none.
+    // A script may start another program between the search and the kill, so the search is repeated until it finds
+    // none.
     const found = findMarked(labMark, folder)
     for (const id of found) signal(id, 'SIGKILL')
-    dying = [...dying, ...found].filter(isRunning)
-    if (found.length === 0 && dying.length === 0) return
+    killed = [...killed, ...found].filter(isRunning)
+    if (found.length === 0 && killed.length === 0) return
     await systemClock.sleep(pollMs)
   } while (systemClock.now() < giveUpAt)
 }

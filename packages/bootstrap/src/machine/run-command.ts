@@ -2,22 +2,22 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { systemClock } from '@ha/core'
 import type { Command } from '../model/plan.ts'
 
-/** How a command ended. `status` is null when a signal ended it or it could not be started. */
+/** The result of a command. `status` is null when a signal ended it or when it could not be started. */
 export interface CommandResult {
   readonly status: number | null
   readonly stdout: string
   readonly stderr: string
 }
 
-/** What bounds a command. */
+/** The limits of a command. */
 export interface CommandLimit {
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
-  /** Hears what the command prints, as it prints it. */
+  /** Called with the output of the command as it arrives. */
   readonly onOutput?: ((text: string) => void) | undefined
   /**
-   * What the command is sent at its deadline or when the signal fires. Default SIGKILL. SIGINT asks: the command ends
-   * when it can, that is waited for, and a Ctrl-C in the terminal does not reach it by itself.
+   * The signal that is sent at the deadline or on abort. Default SIGKILL. SIGINT is a request: the command ends when
+   * it can, the call waits for that, and a Ctrl-C in the terminal does not reach the command by itself.
    */
   readonly endWith?: 'SIGKILL' | 'SIGINT'
 }
@@ -25,7 +25,7 @@ export interface CommandLimit {
 /** Runs a command to its end; see {@link runCommand}. */
 export type RunCommand = (command: Command, limit: CommandLimit) => Promise<CommandResult>
 
-// A talkative command is cut, not gathered: its first two megabytes say enough.
+// Output beyond two megabytes is discarded.
 const maxOutputBytes = 2_000_000
 
 /** Runs a command and resolves when it has ended. It never rejects. */
@@ -55,17 +55,17 @@ export function runCommand(command: Command, limit: CommandLimit): Promise<Comma
       release()
       resolve({ ...output, status })
     })
-    // A command that ends before it has read its input breaks the pipe; its exit status tells.
+    // A command that ends before it has read its input breaks the pipe; its exit status reports the reason.
     child.stdin.on('error', () => undefined).end(command.stdin)
   })
 }
 
-// Returns how to let go of the clock and the signal.
+// Returns a function that cancels the timer and removes the listener.
 function enforceLimit(child: ChildProcess, limit: CommandLimit, endWith: NodeJS.Signals): () => void {
   const end = (): void => {
     child.kill(endWith)
     if (endWith !== 'SIGKILL') return
-    // What the command started may live on and hold the pipes: nobody waits for that.
+    // Programs that the command started may live on and hold the pipes; the call does not wait for them.
     child.stdout?.destroy()
     child.stderr?.destroy()
   }

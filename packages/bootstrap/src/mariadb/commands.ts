@@ -1,10 +1,10 @@
 import type { Command, FaultCommands } from '../model/plan.ts'
 import { type MariadbDeployment, serverPaths } from './deployment.ts'
 
-// A server that is alive greets in a millisecond; one that is frozen never does.
+// A working server sends its greeting within a millisecond; a frozen one never does.
 const connectTimeoutS = 1
 
-/** What the programs of a lab run with: nothing of the user's own environment leaks in. */
+/** The environment of the programs of a lab; it contains nothing of the user's environment. */
 export function environment({
   dataFolder,
   installation,
@@ -17,13 +17,16 @@ export function command(deployment: MariadbDeployment, argv: readonly string[], 
   return { argv, env: environment(deployment), stdin }
 }
 
-/** The same command line, run as the user that servers run as. It stays one process, whose pid signals hit. */
+/**
+ * The same command line under the account of the servers. It stays one process, so that signals to its pid reach the
+ * server.
+ */
 export function asServer({ runAs }: MariadbDeployment, argv: readonly string[]): readonly string[] {
   if (runAs === null) return argv
   return ['setpriv', `--reuid=${runAs.uid}`, `--regid=${runAs.gid}`, '--init-groups', ...argv]
 }
 
-/** The client program on a server's own socket, as its administrator; rows come as lines, columns as tabs. */
+/** The client program on a server's own socket, as administrator; rows are lines, and columns are separated by tabs. */
 export function clientArgv(deployment: MariadbDeployment, node: string): readonly string[] {
   return [
     deployment.installation.client,
@@ -36,17 +39,17 @@ export function clientArgv(deployment: MariadbDeployment, node: string): readonl
   ]
 }
 
-/** Runs SQL on a server as its administrator. */
+/** Runs SQL on a server as administrator. */
 export function sql(deployment: MariadbDeployment, node: string, statements: string): Command {
   return command(deployment, clientArgv(deployment, node), `${statements};\n`)
 }
 
-/** The first two columns of what the client program printed, by the first. */
+/** The second column of the client program's output by the first, in lower case. */
 export function pairs(output: string): ReadonlyMap<string, string> {
   return new Map(rows(output).map(([key = '', value = '']) => [key.toLowerCase(), value]))
 }
 
-/** The rows that the client program printed: columns are parted by tabs. */
+/** The rows of the client program's output; columns are separated by tabs. */
 export function rows(output: string): readonly (readonly string[])[] {
   return output
     .split('\n')
@@ -54,7 +57,7 @@ export function rows(output: string): readonly (readonly string[])[] {
     .map((line) => line.split('\t'))
 }
 
-/** The lever that sets a server variable, and sets it back. */
+/** The commands that set a server variable, and set it back. */
 export function settingFault(
   deployment: MariadbDeployment,
   node: string,

@@ -9,14 +9,14 @@ export function renderConf(settings: readonly Setting[]): string {
   return ['[mysqld]', ...lines, ''].join('\n')
 }
 
-/** A server with its address and the port for its clients. */
+/** A server with its address and its port for clients. */
 export interface Listener {
   readonly name: string
   readonly host: string
   readonly port: number
 }
 
-/** What every server of a lab is told: its own files, its own address only, and little memory. */
+/** The settings of every server of a lab: its own files, its own address only, and little memory. */
 export function commonSettings(
   deployment: MariadbDeployment,
   { name, host, port }: Listener,
@@ -29,15 +29,15 @@ export function commonSettings(
     ['port', port],
     ['bind-address', host],
     ['skip-name-resolve', null],
-    // The compiled default is latin1; packages set this in files that a lab does not read.
+    // The compiled default is latin1; packages change it in files that a lab does not read.
     ['character-set-server', 'utf8mb4'],
     ['max_connections', 500],
     ['binlog_format', 'ROW'],
     ['default_storage_engine', 'InnoDB'],
-    // What was acknowledged is on the disk: a lab that lost it would blame the client.
+    // Acknowledged writes are on the disk: if a lab lost them, the client would be blamed.
     ['innodb_flush_log_at_trx_commit', 1],
     ['innodb_buffer_pool_size', '64M'],
-    // Copied with the data to every other node: 96 MB by default.
+    // Copied with the data to every other node; the default is 96 MB.
     ['innodb_log_file_size', '16M'],
     ['performance_schema', 'OFF'],
   ]

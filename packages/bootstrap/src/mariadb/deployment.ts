@@ -5,24 +5,24 @@ import type { Network } from '../model/network.ts'
 /** The shortest silence after which a server of a lab may be suspected. */
 export const minDetectMs = 500
 
-/** Where a lab of MariaDB servers will be: what the machine decides, not the user. */
+/** Where a lab of MariaDB servers runs, as the machine determines it. */
 export interface MariadbDeployment {
   readonly lab: string
-  /** Absolute; the plan, the journal and the logs are in it. */
+  /** Absolute; contains the plan, the journal and the logs. */
   readonly folder: string
-  /** Absolute; everything that servers read and write is in it, where the user that they run as can reach it. */
+  /** Absolute; contains everything that the servers read and write, where their account can reach it. */
   readonly dataFolder: string
   /** The first of a block of free ports. */
   readonly firstPort: number
   readonly network: Network
   readonly installation: MariadbInstallation
-  /** The account that servers run as; null: that of whoever starts the lab. Servers do not run as root. */
+  /** The account of the servers, which do not run as root; null: that of the user who starts the lab. */
   readonly runAs: Account | null
-  /** The user that starts the lab, to whom the servers open their sockets as an administrator. */
+  /** The user who starts the lab, and may log in to the servers as administrator over their sockets. */
   readonly administrator: string
 }
 
-/** Where the files of one server are; all absolute. */
+/** The files of one server; absolute paths. */
 interface ServerPaths {
   readonly conf: string
   readonly startScript: string
@@ -30,7 +30,7 @@ interface ServerPaths {
   readonly socket: string
 }
 
-/** Where the files of the server of that name are. */
+/** The files of the server of that name. */
 export function serverPaths(
   { dataFolder }: Pick<MariadbDeployment, 'dataFolder'>,
   node: string,

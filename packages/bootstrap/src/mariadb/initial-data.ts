@@ -5,11 +5,11 @@ import { asServer, command } from './commands.ts'
 import type { Listener } from './config.ts'
 import { type MariadbDeployment, serverPaths } from './deployment.ts'
 
-/** The user, the password and the database that applications of a lab use. */
+/** The user, the password and the database for applications of a lab. */
 export const applicationUser = 'ha'
 
-// An application may watch replication and end connections, and may not write to what is read-only. The first line
-// brings the grant tables back that the installation works without.
+// An application may watch replication and end connections, and may not write to a read-only server. The first
+// statement restores the grant tables, which are disabled during the installation.
 function initialStatements({ network }: MariadbDeployment): readonly string[] {
   const user = `'${applicationUser}'@'${network.kind === 'loopback' ? '127.0.0.1' : anyHost}'`
   return [
@@ -21,26 +21,26 @@ function initialStatements({ network }: MariadbDeployment): readonly string[] {
   ]
 }
 
-/** The statements that make the application's user, who comes from where applications and replicas are. */
+/** The statements that create the application's user, restricted to the addresses of applications and replicas. */
 export function initialSql(deployment: MariadbDeployment): string {
   return initialStatements(deployment)
     .map((statement) => `${statement};\n`)
     .join('')
 }
 
-/** A file of the lab that servers read; it is written where nobody else does, and copied to where they can. */
+/** A file that servers read. It is written to the lab's folder, and copied to where the servers can read it. */
 export function confFile(name: string, text: string): PlannedFile {
   return { path: `conf/${name}`, mode: 0o600, secret: false, content: { kind: 'text', text } }
 }
 
-/** Makes the folder for the servers' data, with the given files of the lab in it. */
+/** Creates the folder for the servers' data, with a copy of the given files. */
 export function createDataFolder(
   deployment: MariadbDeployment,
   files: readonly PlannedFile[],
 ): readonly Command[] {
   const { dataFolder, folder, runAs } = deployment
   const owner = runAs === null ? [] : ['-o', String(runAs.uid), '-g', String(runAs.gid)]
-  // On the way to data of another user that one may pass, and nobody look around.
+  // The parent folder can be passed and not listed by other users.
   const way = runAs === null ? [] : [['install', '-d', '-m', '0711', dirname(dataFolder)]]
   return [
     ...way,
@@ -52,7 +52,7 @@ export function createDataFolder(
   ].map((argv) => command(deployment, argv))
 }
 
-/** Makes the data of a server that has none: the system tables, the application's user, and no test database. */
+/** Creates the data of a server: the system tables, the application's user, and no test database. */
 export function createData(deployment: MariadbDeployment, node: string, more: readonly string[]): Command {
   const { installation, dataFolder, administrator } = deployment
   const { conf } = serverPaths(deployment, node)
@@ -60,9 +60,9 @@ export function createData(deployment: MariadbDeployment, node: string, more: re
     deployment,
     asServer(deployment, [
       installation.installDb,
-      // The server takes it as its first argument or not at all.
+      // The server accepts it only as the first argument.
       `--defaults-file=${conf}`,
-      // The administrator comes in over the socket and by no password.
+      // The administrator logs in over the socket, and with no password.
       '--auth-root-authentication-method=socket',
       `--auth-root-socket-user=${administrator}`,
       '--skip-test-db',
@@ -73,14 +73,14 @@ export function createData(deployment: MariadbDeployment, node: string, more: re
   )
 }
 
-/** Gives a server a copy of the data of another one that does not run. */
+/** Copies the data of a server that does not run. */
 export function copyData(deployment: MariadbDeployment, from: string, to: string): Command {
   const [source, target] = [serverPaths(deployment, from).data, serverPaths(deployment, to).data]
-  // Where the file system can, the copy shares its blocks with the original until one of them changes.
+  // Where the file system supports it, the copy shares its blocks with the original until one of them changes.
   return command(deployment, asServer(deployment, ['cp', '--recursive', '--reflink=auto', source, target]))
 }
 
-/** What an application dials, as its Java neighbour writes it. */
+/** The address that an application connects to, in the notation of MariaDB's Java connector. */
 export function jdbcUrl(
   mode: 'sequential' | 'replication',
   servers: readonly Pick<Listener, 'host' | 'port'>[],

@@ -1,41 +1,44 @@
-/** What a member is to the others, where members are not all alike. */
+/** The role of a member, in clusters whose members differ. */
 export type Role = 'leader' | 'follower' | 'standalone' | 'primary' | 'replica' | 'arbitrator'
 
-/** What one member answered when it was asked about the cluster. Names are those that members use. */
+/** What one member reported about the cluster. Names are those that the members use among themselves. */
 export type MemberView =
   | {
       readonly kind: 'answered'
-      /** All members it knows, sorted. */
+      /** All members that it knows, sorted. */
       readonly members: readonly string[]
-      /** Those that it holds to be running, sorted. */
+      /** The members that it considers running, sorted. */
       readonly running: readonly string[]
-      /** Those with which it knows itself to disagree about the past. */
+      /** The members from which it knows itself to be partitioned. */
       readonly apart: readonly string[]
-      /** What members of one cluster say alike: who they are, or how far they got. Null where servers have no such word. */
+      /** An identity or a position that all members of one cluster share; null for servers that report none. */
       readonly history: string | null
       readonly role?: Role
     }
-  /** It is well and names nobody: the members that name others name it, too. */
+  /** It is healthy but does not list the others; the members that list the others list this one, too. */
   | { readonly kind: 'vouched'; readonly history: string | null; readonly role?: Role }
-  /** It answers, and something is missing. */
+  /** It answers, but is not fully in service. */
   | { readonly kind: 'starting'; readonly because: string; readonly role?: Role }
   | { readonly kind: 'silent'; readonly because: string }
 
-/** Whether the members tell one story. */
+/** Whether all members report the same membership. */
 export type Agreement =
   | { readonly kind: 'agreed'; readonly members: readonly string[] }
   | { readonly kind: 'disagreed'; readonly member: string; readonly because: string }
 
-/** A member and what it answered. */
+/** A member and what it reported. */
 export interface MemberAnswer {
   readonly member: string
   readonly view: MemberView
 }
 
-/** Agreed when every member that can be asked names all members, holds them to be running, and all tell one history. */
+/**
+ * The members agree when each of them that can be asked lists all members, considers all of them running, and reports
+ * the same history.
+ */
 export function judgeAgreement(answers: readonly MemberAnswer[]): Agreement {
   const members = answers.map((answer) => answer.member).sort()
-  const history = answers.map(({ view }) => historyOf(view)).find((told) => told !== null) ?? null
+  const history = answers.map(({ view }) => historyOf(view)).find((reported) => reported !== null) ?? null
   for (const { member, view } of answers) {
     const because = disagreementIn(view, members) ?? historyDisagreement(view, history)
     if (because !== undefined) return { kind: 'disagreed', member, because }
@@ -43,15 +46,16 @@ export function judgeAgreement(answers: readonly MemberAnswer[]): Agreement {
   return { kind: 'agreed', members }
 }
 
-/** True when the member runs beside the others and knows that their histories parted: only a restart joins them. */
+/**
+ * True when the member runs beside the others and knows that it is partitioned from them; only a restart rejoins it.
+ */
 export function knowsPartition(view: MemberView): boolean {
   return view.kind === 'answered' && view.apart.length > 0
 }
 
 /**
- * The members whose story counts when several are told: the largest part that holds together, and of equals the one
- * with the first member. A partition may be known on all of its sides or on one; only those outside of this part must
- * yield.
+ * The largest set of members that are not partitioned from each other; of equal sets the one with the first member. A
+ * partition may be reported by both of its sides or by one; the members outside of this set must be repaired.
  */
 export function largestPart(answers: readonly MemberAnswer[]): readonly string[] {
   let trusted: readonly string[] = []
@@ -62,7 +66,7 @@ export function largestPart(answers: readonly MemberAnswer[]): readonly string[]
   return trusted
 }
 
-// A member that does not answer holds to nobody.
+// A member that does not answer belongs to no set.
 function seeEachOther(a: string, b: string, answers: readonly MemberAnswer[]): boolean {
   return !isPartitionedFrom(a, b, answers) && !isPartitionedFrom(b, a, answers)
 }
@@ -72,7 +76,7 @@ function isPartitionedFrom(member: string, other: string, answers: readonly Memb
   return view?.kind !== 'answered' || view.apart.includes(other)
 }
 
-/** What the member is to the others; undefined when it does not say. */
+/** The role of the member; undefined when it does not report one. */
 export function roleOf(view: MemberView): Role | undefined {
   return view.kind === 'silent' ? undefined : view.role
 }
@@ -87,9 +91,9 @@ function disagreementIn(view: MemberView, members: readonly string[]): string | 
 }
 
 function historyDisagreement(view: MemberView, history: string | null): string | undefined {
-  const told = historyOf(view)
-  if (told === null || told === history) return undefined
-  return `its history is '${told}', that of the others '${history}'`
+  const reported = historyOf(view)
+  if (reported === null || reported === history) return undefined
+  return `its history is '${reported}', that of the others '${history}'`
 }
 
 function historyOf(view: MemberView): string | null {

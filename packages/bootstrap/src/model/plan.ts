@@ -1,4 +1,4 @@
-/** What goes into a file: text, a secret drawn once when the lab is made, or a symbolic link. */
+/** The content of a file: text, a secret that is generated when the lab is created, or a symbolic link. */
 type FileContent =
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'random'; readonly length: number }
@@ -9,137 +9,142 @@ export interface PlannedFile {
   /** Relative to the lab's folder. */
   readonly path: string
   readonly mode: number
-  /** True when only the owner may read it; the content of such a file is never part of a plan. */
+  /** True when only the owner may read the file; the plan never contains its content. */
   readonly secret: boolean
   readonly content: FileContent
 }
 
-/** A command: what to type, with which environment, and what to feed it. */
+/** A command line with its environment and its standard input. */
 export interface Command {
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly stdin: string
 }
 
-/** A process that the lab keeps: a node, or something that nodes need. */
+/** A process that the supervisor keeps running: a node, or something that nodes need. */
 export interface PlannedProcess {
   readonly name: string
-  /** The folder it runs in; absolute. */
+  /** The working folder; absolute. */
   readonly folder: string
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
-  /** Relative to the lab's folder; everything the process prints goes there. */
+  /** Relative to the lab's folder; receives everything that the process prints. */
   readonly log: string
-  /** The address on which it listens: 127.0.0.1, or that of its node in a sandbox. */
+  /** The address on which the process listens: 127.0.0.1, or that of its node in a sandbox. */
   readonly host: string
-  /** Every port it listens on. */
+  /** All ports on which the process listens. */
   readonly ports: readonly number[]
-  /** It is up when this port accepts a connection, */
+  /** The process is up when this port accepts a connection */
   readonly upPort: number
-  /** and this command succeeds; null where the port says enough. */
+  /** and when this command succeeds; null where an open port is sufficient. */
   readonly upCheck: Command | null
-  /** Processes that must be up before it starts. */
+  /** The processes that must be up before this one starts. */
   readonly needs: readonly string[]
-  /** It starts by joining one of these, so one at least must run; empty where it needs nobody. */
+  /** The process starts by joining one of these, so at least one must run; empty where it joins none. */
   readonly joins: readonly string[]
 }
 
-/** What a server of the lab can be told by a command, and the faults that come of it. */
+/** The faults that a server of a lab inflicts on itself by command. */
 export const serverFaults = ['isolate', 'desync', 'reject-queries', 'read-only', 'stop-applier'] as const
 
-/** A fault that a server inflicts on itself when it is told to. */
+/** A fault that a server inflicts on itself by command. */
 export type ServerFault = (typeof serverFaults)[number]
 
-/** What can be done to the network of a node in a sandbox: it is cut from its peers, from its clients, or from all. */
+/** The network faults of a node in a sandbox: it is cut off from its peers, from its clients, or from both. */
 export const networkFaults = ['partition', 'partition-clients', 'partition-all'] as const
 
 /** A fault of the network between a node and others. */
 export type NetworkFault = (typeof networkFaults)[number]
 
-/** From whom a node can be cut. */
+/** The sides from which a node can be cut off. */
 export const partitionSides = ['peers', 'clients', 'all'] as const
 
-/** From whom a node is cut. */
+/** The side from which a node is cut off. */
 export type PartitionSide = (typeof partitionSides)[number]
 
-/** The fault that cuts a node from these. */
+/** The network fault for each side. */
 export const partitionFrom: Readonly<Record<PartitionSide, NetworkFault>> = {
   peers: 'partition',
   clients: 'partition-clients',
   all: 'partition-all',
 }
 
-/** How a fault is inflicted and undone. Both may be run twice. */
+/** The commands that inflict a fault and undo it. Both are idempotent. */
 export interface FaultCommands {
   readonly begin: Command
   readonly heal: Command
 }
 
-/** How a member that woke up apart from the others is put back. */
+/** How a member that is partitioned from the others is brought back. */
 export interface Repair {
-  /** The command that does it; null: the node is stopped gracefully and started again. */
+  /** The command that repairs it; null: the node is stopped gracefully and started again. */
   readonly command: Command | null
-  /** How long a member may come back by itself before it is repaired. */
+  /** How long the member may take to recover by itself before it is repaired, in milliseconds. */
   readonly patienceMs: number
 }
 
-/** A server of the cluster, as its users and its peers see it. */
+/** A server of the cluster, as its users and its peers address it. */
 export interface PlannedNode {
-  /** The name that people type; also the name of its process. */
+  /** The name that users type; also the name of its process. */
   readonly name: string
   /** The name that the members of the cluster use for it. */
   readonly member: string
   readonly host: string
   readonly port: number
-  /** Asks this member what it believes; its kind reads the answer. Null: it votes and takes no questions. */
+  /**
+   * Asks this member for its view; the kind's probe reads the output. Null: the member only votes and cannot be asked.
+   */
   readonly ask: Command | null
-  /** Null where a member always comes back by itself. */
+  /** Null where a member always recovers by itself. */
   readonly repair: Repair | null
-  /** The administration tool of this node, to which arguments are added; null where there is none. */
+  /** The administration tool of this node, to which arguments are appended; null where there is none. */
   readonly ctl: Command | null
-  /** The faults that this node knows beside those of its process. */
+  /** The faults that this node supports in addition to those of its process. */
   readonly levers: Readonly<Partial<Record<ServerFault | NetworkFault, FaultCommands>>>
 }
 
-/** A node whose data a stopped cluster may be started from. */
+/** A node with data from which a stopped cluster can be started. */
 export interface PlannedSource {
   readonly node: string
-  /** What the node wrote about its data when it stopped; absolute. */
+  /** The file in which a stopping node records the position of its data; absolute. */
   readonly stateFile: string
-  /** Which members it saw last; absolute, and gone after a graceful stop. */
+  /** The file in which a node records the last membership it saw; absolute, and deleted by a graceful stop. */
   readonly viewFile: string
-  /** Reads the position out of the data of a stopped node. */
+  /** Reads the position from the data of a stopped node. */
   readonly findPosition: Command
-  /** Asks a running node whether it may serve and how far it got. */
+  /** Asks a running node whether it is in the primary component, and for its position. */
   readonly askStanding: Command
-  /** Makes a running node without a majority the whole cluster. */
+  /** Makes a running node without a majority the primary component. */
   readonly promote: Command
 }
 
-/** How a cluster is brought back of which too little runs for it to come back by itself. */
+/** How to bring back a cluster of which too little runs to recover by itself. */
 export interface PlannedRecovery {
-  /** The arguments with which one process founds the cluster anew, once. */
+  /** The arguments with which one process bootstraps the cluster, once. */
   readonly founding: readonly string[]
   readonly sources: readonly PlannedSource[]
-  /** Members without data: they start last and can be nobody's source. */
+  /** Members without data: they start last and cannot be a source. */
   readonly arbitrators: readonly string[]
 }
 
 /** One step of forming a cluster. */
 export type Step =
   | { readonly do: 'start'; readonly processes: readonly string[] }
-  /** Starts one process with arguments that it gets this once, though there is nobody that it could join. */
+  /** Starts one process with arguments for this start only, although there is no peer to join. */
   | { readonly do: 'found'; readonly process: string; readonly args: readonly string[] }
   | { readonly do: 'agree' }
   | { readonly do: 'run'; readonly what: string; readonly commands: readonly Command[] }
 
-/** The kinds of cluster that labs are made of. */
+/** The kinds of cluster that a lab can be. */
 export const kindNames = ['rabbitmq', 'galera', 'replication', 'zookeeper'] as const
 
 /** A kind of cluster. */
 export type KindName = (typeof kindNames)[number]
 
-/** Everything that will be done, before anything is done: plain data, the same for the same topology and place. */
+/**
+ * Everything that starting the lab will do, decided before anything is done: plain data that depends on nothing but
+ * the topology and the deployment. It is stored as `plan.json`, so its property names are a file format.
+ */
 export interface Plan {
   readonly schema: 'ha-plan/v1'
   readonly lab: string
@@ -147,9 +152,9 @@ export interface Plan {
   readonly version: string
   readonly folder: string
   readonly detectMs: number | null
-  /** What an application dials. */
+  /** The address that an application connects to. */
   readonly url: string
-  /** The environment variable in which applications look for it. */
+  /** The environment variable in which applications look for the address. */
   readonly urlVariable: string
   readonly nodes: readonly PlannedNode[]
   readonly files: readonly PlannedFile[]
@@ -157,13 +162,13 @@ export interface Plan {
   readonly form: readonly Step[]
   /** The order in which processes are ended. */
   readonly stop: readonly string[]
-  /** Null where the servers come back by themselves. */
+  /** Null where the servers recover by themselves. */
   readonly recovery: PlannedRecovery | null
-  /** What the plan leaves out or chooses, in sentences for the user. */
+  /** What the plan leaves out or chooses, as sentences for the user. */
   readonly notes: readonly string[]
 }
 
-/** Text as one word of a shell command, whatever is in it. */
+/** Quotes text as one word of a shell command. */
 export function shellQuote(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`
 }

@@ -4,17 +4,17 @@ import type { KindName } from './plan.ts'
 
 /** The longest fault: a week. */
 const maxFaultMs = 604_800_000
-/** The longest silence that a server shall bear: a minute. */
+/** The longest silence that servers can be told to tolerate: a minute. */
 const maxDetectMs = 60_000
 /** The longest wait: a day. */
 const maxWaitMs = 86_400_000
 
-/** Returns how long a fault lasts, or says what was expected; `where` names the place. */
+/** Returns the duration of a fault, or throws an error with the expected range; `where` names the option. */
 export function checkFaultMs(value: unknown, where: string, fallback: number): number {
   return checkMs(value, where, { default: fallback, min: 1, max: maxFaultMs })
 }
 
-/** Returns how soon servers shall notice a silent one, null when nobody asked; or says what was expected. */
+/** Returns the detection time of the servers, null when none was given; or throws an error with the expected range. */
 export function checkDetectMs(value: number | undefined, leastMs: number): number | null {
   if (value === undefined) return null
   if (!Number.isInteger(value) || value < leastMs || value > maxDetectMs) {
@@ -26,7 +26,7 @@ export function checkDetectMs(value: number | undefined, leastMs: number): numbe
   return value
 }
 
-/** Returns how long a wait may last, or says what was expected; `where` names the place. */
+/** Returns the limit of a wait, or throws an error with the expected range; `where` names the option. */
 export function checkWaitMs(value: unknown, where: string, fallback: number): number {
   return checkMs(value, where, { default: fallback, min: 1, max: maxWaitMs })
 }
@@ -42,20 +42,20 @@ function checkMs(
   return ms
 }
 
-// One word for a folder, an Erlang short name and a shell argument at once; 31 leaves room in a socket path.
+// The name is a folder, an Erlang short name and a shell argument; 31 letters leave room in a socket path.
 const wellFormed = /^[a-z][a-z0-9-]{0,30}$/
 
-/** Whether a lab or a node may be called so. */
+/** Whether the text is a valid name of a lab or of a node. */
 export function isName(name: string): boolean {
   return wellFormed.test(name)
 }
 
-/** Returns the name, or says what is wrong with it; `what` is `lab` or `node`. */
+/** Returns the name when it is valid; `what`, either `lab` or `node`, appears in the error. */
 export function checkName(name: string, what: string): string {
   if (!isName(name)) {
     throw labError(
       'config-invalid',
-      `'${name}' cannot name a ${what}: use a lower-case letter first, then up to 30 letters, digits or dashes`,
+      `'${name}' is not a valid ${what} name: use a lower-case letter first, then up to 30 letters, digits or dashes`,
     )
   }
   return name
@@ -71,23 +71,24 @@ export function nodeNames(nodes: number | readonly string[], stem: string, most:
   for (const [at, name] of nodes.entries()) {
     checkName(name, 'node')
     if (nodes.indexOf(name) !== at) {
-      throw labError('name-taken', `nodes: two nodes are called '${name}'; give each a name of its own`)
+      throw labError('name-taken', `nodes: two nodes have the name '${name}'; names must be unique`)
     }
   }
   return [...nodes]
 }
 
-// An idle node of RabbitMQ 3.10.8, of MariaDB 10.11 or of ZooKeeper 3.8 takes 120 MiB; with a drill's traffic about 200.
+// An idle node of RabbitMQ 3.10.8, MariaDB 10.11 or ZooKeeper 3.8 takes 120 MiB, and about 200 under the traffic of a
+// drill.
 const mibPerNode = 200
 
-/** Refuses a lab that the machine's memory cannot carry; not knowing how much there is refuses nothing. */
+/** Rejects a lab for which too little memory is available; an unknown amount is accepted. */
 export function checkMemory(availableMib: number | undefined, nodes: number, kind: KindName): void {
   const neededMib = nodes * mibPerNode
   if (availableMib === undefined || availableMib >= neededMib) return
   throw labError(
     'memory-short',
     `${nodes} nodes need ${neededMib} MiB of memory and ${availableMib} MiB are available; ` +
-      `end other programs, or type: hactl up ${kind} --nodes 1`,
+      `end other programs, or run: hactl up ${kind} --nodes 1`,
   )
 }
 
@@ -98,24 +99,27 @@ const unitsMs: readonly (readonly [unit: string, ms: number])[] = [
   ['ms', 1],
 ]
 
-/** Reads `500ms`, `1s`, `1.5s`, `5m` or `2h` as whole milliseconds; `what` names the place in the error. */
+/** Parses `500ms`, `1s`, `1.5s`, `5m` or `2h` to whole milliseconds; `what` names the option in the error. */
 export function parseDuration(text: string, what: string): number {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text.trim())
   const unitMs = unitsMs.find(([unit]) => unit === match?.[2])?.[1]
   const ms = Math.round(Number(match?.[1]) * (unitMs ?? Number.NaN))
   if (!Number.isSafeInteger(ms) || ms <= 0) {
-    throw labError('usage', `${what}: '${text}' is not a duration; write it like 500ms, 1s, 30s or 5m`)
+    throw labError(
+      'usage',
+      `${what}: '${text}' is not a duration; expected a value like 500ms, 1s, 30s or 5m`,
+    )
   }
   return ms
 }
 
-/** The shortest exact spelling of a duration, in the largest unit that divides it: 90000 is `90s`, 300000 is `5m`. */
+/** The shortest exact notation of a duration, in the largest unit that divides it: 90000 is `90s`, 300000 is `5m`. */
 export function formatDuration(ms: number): string {
   const fitting = unitsMs.find(([, unitMs]) => ms >= unitMs && ms % unitMs === 0)
   return fitting === undefined ? `${ms}ms` : `${ms / fitting[1]}${fitting[0]}`
 }
 
-/** A measured duration for people: `840 ms`, `6.2 s`. */
+/** A measured duration as text: `840 ms`, `6.2 s`. */
 export function formatElapsed(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`
 }

@@ -1,7 +1,7 @@
 import type { PlannedFile } from '../model/plan.ts'
 import { hasFeature, type RabbitModel, type RabbitNode, type RabbitTimers } from './model.ts'
 
-// Enough for a drill's backlog; far under what three brokers would take of a small machine by the default of 40 %.
+// Enough for the backlog of a drill, and far below what three brokers would take by the default of 40 % of the memory.
 const memoryLimit = '1GB'
 const diskReserve = '50MB'
 
@@ -9,7 +9,7 @@ const diskReserve = '50MB'
 export function renderConf(model: RabbitModel, node: RabbitNode): string {
   return [
     `listeners.tcp.1 = ${node.host}:${node.amqpPort}`,
-    // Where nobody comes from the loopback interface, guest may log in from elsewhere.
+    // In a sandbox no client comes from the loopback interface, so guest may log in from other addresses.
     ...(model.deployment.network.kind === 'loopback' ? [] : ['loopback_users = none']),
     ...(model.nodes.length > 1 ? clusterLines(model, node) : []),
     `heartbeat = ${model.timers.heartbeatS}`,
@@ -28,24 +28,24 @@ function clusterLines(model: RabbitModel, node: RabbitNode): readonly string[] {
   ]
 }
 
-// The first node starts alone, so it would look for its peers for 5 s before it forms the cluster. The others keep
-// their patience: a joiner that gave up early would form a cluster of its own. No random start delay is written:
-// 3.10 accepts the keys and has no code behind them, and from 4.0 on they keep the server from starting.
+// The first node starts alone, so it would look for its peers for 5 s before it forms the cluster. The others keep the
+// default retries: a joiner that gave up early would form a cluster of its own. No random start delay is written: 3.10
+// accepts the keys without implementing them, and from 4.0 on they prevent the start.
 const quickDiscovery: readonly string[] = [
   'cluster_formation.discovery_retry_limit = 1',
   'cluster_formation.discovery_retry_interval = 100',
 ]
 
-/** The text of `advanced.config`: what `rabbitmq.conf` has no key for. */
+/** The text of `advanced.config`: settings for which `rabbitmq.conf` has no key. */
 export function renderAdvancedConfig(timers: RabbitTimers): string {
   const { netTicktimeS, netSetuptimeS } = timers
   return `[{kernel, [{net_ticktime, ${netTicktimeS}}, {net_setuptime, ${netSetuptimeS}}]}].\n`
 }
 
 /**
- * The broker's own objects, in the form that `rabbitmqctl import_definitions` reads: virtual hosts, what guest may
- * do in them, and policies. They are imported when all members agree: `load_definitions` in the first node's
- * configuration made it wait 45 s for members that were still joining (3.10.8).
+ * The objects of the broker in the format of `rabbitmqctl import_definitions`: virtual hosts, the permissions of
+ * guest, and policies. They are imported once all members agree: `load_definitions` in the configuration of the first
+ * node made it wait 45 s for members that were still joining (3.10.8).
  */
 export function renderDefinitions(model: RabbitModel): string {
   const document = {
@@ -64,17 +64,20 @@ export function renderDefinitions(model: RabbitModel): string {
   return `${JSON.stringify(document, null, 2)}\n`
 }
 
-/** Whether a new cluster lacks anything that the definitions hold. */
+/** Whether the definitions contain anything that a new cluster lacks. */
 export function needsDefinitions(model: RabbitModel): boolean {
   return model.policies.length > 0 || model.vhosts.length > 1
 }
 
 type Environment = Readonly<Record<string, string>>
 
-// Two schedulers and no busy waiting: three virtual machines share a small machine without heating it.
+// Two schedulers without busy waiting: three Erlang VMs share a small machine.
 const schedulers = '+S 2:2 +sbwt none +sbwtdcpu none +sbwtdio none'
 
-/** What every program at this address runs with: the lab's own home, epmd and programs, so that nothing leaks in. */
+/**
+ * The environment of every program at this address: the lab's own home, epmd and programs, and nothing of the user's
+ * environment.
+ */
 export function sharedEnvironment(model: RabbitModel, host: string): Environment {
   const { folder, installation } = model.deployment
   return {
@@ -84,18 +87,18 @@ export function sharedEnvironment(model: RabbitModel, host: string): Environment
     PATH: [installation.erlangBin, '/usr/local/bin', '/usr/bin', '/usr/sbin', '/bin', '/sbin'].join(':'),
     ERL_EPMD_PORT: String(model.epmdPort),
     ERL_EPMD_ADDRESS: host,
-    // No Erlang program of the lab starts an epmd of its own or listens beyond its own address.
+    // No Erlang program of the lab starts an epmd or listens beyond its own address.
     ERL_AFLAGS: `-start_epmd false -kernel inet_dist_use_interface {${host.replaceAll('.', ',')}}`,
     RABBITMQ_SCRIPTS_DIR: `${folder}/server/sbin`,
-    // An empty file; without it the host's own rabbitmq-env.conf is read.
+    // An empty file; without it the rabbitmq-env.conf of the machine is read.
     RABBITMQ_CONF_ENV_FILE: `${folder}/rabbitmq-env.conf`,
-    // 0 takes any free port: the fixed eleven of the tools would collide with those of other labs.
+    // 0 selects any free port: the eleven fixed ports of the tools would collide with those of other labs.
     RABBITMQ_CTL_DIST_PORT_MIN: '0',
     RABBITMQ_CTL_DIST_PORT_MAX: '0',
   }
 }
 
-/** What a node runs with. */
+/** The environment of a node. */
 export function nodeEnvironment(model: RabbitModel, node: RabbitNode): Environment {
   const own = `${model.deployment.folder}/nodes/${node.name}`
   return {
@@ -104,27 +107,28 @@ export function nodeEnvironment(model: RabbitModel, node: RabbitNode): Environme
     RABBITMQ_NODE_PORT: String(node.amqpPort),
     RABBITMQ_DIST_PORT: String(node.distributionPort),
     RABBITMQ_CONFIG_FILE: `${own}/rabbitmq.conf`,
-    // Nothing is there; without it the host's /etc/rabbitmq/conf.d/*.conf is merged into the file above.
+    // No such file exists; without the setting /etc/rabbitmq/conf.d/*.conf of the machine is merged into the file
+    // above.
     RABBITMQ_CONFIG_FILES: `${own}/conf.d/*.conf`,
     RABBITMQ_ADVANCED_CONFIG_FILE: `${own}/advanced.config`,
-    // Nothing is there, either; the default is /etc/rabbitmq/motd.
+    // No such file exists; the default is /etc/rabbitmq/motd.
     RABBITMQ_MOTD_FILE: `${own}/motd`,
     RABBITMQ_ENABLED_PLUGINS_FILE: `${own}/enabled_plugins`,
     RABBITMQ_MNESIA_BASE: `${own}/data`,
     RABBITMQ_LOG_BASE: `${own}/data`,
     RABBITMQ_PID_FILE: `${own}/pid`,
-    // To standard output, which is the node's one log: what fails before logging begins is in it, too.
+    // Standard output, which is the node's only log and includes failures from before logging begins.
     RABBITMQ_LOGS: '-',
     RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS: schedulers,
-    // The start script gives its place to the Erlang VM, so that its pid is the one that signals must hit.
+    // The start script replaces itself with the Erlang VM, so that signals to its pid reach the server.
     RUNNING_UNDER_SYSTEMD: 'true',
   }
 }
 
 /**
- * A server home of the lab's own, made of links, without the optional plugins. Erlang searches every plugin folder
- * for every module: on 2 cores a node of 3.10.8 boots in 2.5 s and 2.1 s of CPU with these links, in 3.9 s and 3.4 s
- * with the installation as it is.
+ * A server home made of links, without the optional plugins. Erlang searches every plugin folder for every module: on
+ * 2 cores a node of 3.10.8 boots in 2.5 s with 2.1 s of CPU from these links, and in 3.9 s with 3.4 s from the
+ * complete installation.
  */
 export function serverHome(model: RabbitModel): readonly PlannedFile[] {
   const { home, plugins } = model.deployment.installation

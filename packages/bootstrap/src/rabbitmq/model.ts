@@ -4,10 +4,10 @@ import { checkFirstPort, hostNameOf, hostOf, type Network } from '../model/netwo
 import type { Policy, RabbitTopology } from '../model/topology.ts'
 import { checkDetectMs, checkName, nodeNames } from '../model/validation.ts'
 
-/** Where a lab will be: what the machine decides, not the user. */
+/** Where a RabbitMQ lab runs, as the machine determines it. */
 export interface RabbitDeployment {
   readonly lab: string
-  /** Absolute; everything of the lab is in it. */
+  /** Absolute; contains everything of the lab. */
   readonly folder: string
   /** The first of a block of free ports. */
   readonly firstPort: number
@@ -22,11 +22,11 @@ export interface RabbitNode {
   readonly host: string
   readonly amqpPort: number
   readonly distributionPort: number
-  /** The process that tells others its distribution port: there is one for each address. */
+  /** The epmd process that announces its distribution port; there is one for each address. */
   readonly epmd: string
 }
 
-/** A RabbitMQ cluster with every question answered: validated, versions known, ports given. */
+/** A validated RabbitMQ cluster with its version, ports and all defaults resolved. */
 export interface RabbitModel {
   readonly deployment: RabbitDeployment
   readonly version: RabbitVersion
@@ -51,7 +51,7 @@ const mirrorAllPolicy: Policy = {
   definition: { 'ha-mode': 'all', 'ha-sync-mode': 'automatic' },
 }
 
-/** Checks a topology and fills in what it leaves open. */
+/** Validates a topology and fills in the defaults. */
 export function resolveRabbit(topology: RabbitTopology, deployment: RabbitDeployment): RabbitModel {
   checkName(deployment.lab, 'lab')
   const version = parseRabbitVersion(deployment.installation.version)
@@ -67,7 +67,7 @@ export function resolveRabbit(topology: RabbitTopology, deployment: RabbitDeploy
       const amqpPort = deployment.firstPort + 1 + i
       return {
         name,
-        // A short host name, as a real cluster has it: never an IP address.
+        // A short host name, as in a real cluster, and never an IP address.
         member: `${name}@${hostNameOf(deployment.network, amqpPort)}`,
         host: hostOf(deployment.network, amqpPort),
         amqpPort,
@@ -80,7 +80,7 @@ export function resolveRabbit(topology: RabbitTopology, deployment: RabbitDeploy
     timers: rabbitTimers(detectMs),
     vhosts: ['/', ...(topology.vhosts ?? []).filter((vhost) => vhost !== '/')],
     policies,
-    // Two nodes have no majority without each other: both would pause.
+    // Neither of two nodes has a majority alone: both would pause.
     partitionHandling:
       names.length >= 3 && hasFeature(version, 'partitionHandling') ? 'pause_minority' : 'ignore',
     notes: notesOn(version, names.length),
@@ -90,10 +90,12 @@ export function resolveRabbit(topology: RabbitTopology, deployment: RabbitDeploy
 function notesOn(version: RabbitVersion, nodes: number): readonly string[] {
   const notes: string[] = []
   if (!hasFeature(version, 'mirroring')) {
-    notes.push(`RabbitMQ ${version.text} knows no mirrored queues: no ha-all policy; use quorum queues.`)
+    notes.push(
+      `RabbitMQ ${version.text} does not support mirrored queues: no ha-all policy is set; use quorum queues.`,
+    )
   }
   if (nodes % 2 === 0) {
-    notes.push(`${nodes} nodes bear no more lost nodes than ${nodes - 1}: an odd number is better.`)
+    notes.push(`${nodes} nodes tolerate no more failures than ${nodes - 1}; an odd number is recommended.`)
   }
   return notes
 }
@@ -109,7 +111,7 @@ interface RabbitVersion {
   readonly text: string
 }
 
-/** Reads `3.10.8` or `4.0.5-rc.1`. */
+/** Parses `3.10.8` or `4.0.5-rc.1`. */
 export function parseRabbitVersion(text: string): RabbitVersion {
   const match = /^(\d+)\.(\d+)\.\d+/.exec(text)
   if (match === null) {
@@ -118,18 +120,18 @@ export function parseRabbitVersion(text: string): RabbitVersion {
   return { major: Number(match[1]), minor: Number(match[2]), text }
 }
 
-// From which version on a feature is gone. Sources: the schemas and modules of the server at its release tags
-// 3.10.8, 3.13.7, 4.0.5, 4.2.0 and 4.3.5.
+// The version that removed each feature. Sources: the schemas and modules of the server at its release tags 3.10.8,
+// 3.13.7, 4.0.5, 4.2.0 and 4.3.5.
 const goneSince = {
-  /** Policies with `ha-mode`; 4.0 answers 400 to them. */
+  /** Policies with `ha-mode`; 4.0 rejects them with 400. */
   mirroring: [4, 0],
-  /** A blank node that finds no peer waits 10 x 500 ms before it forms a cluster; 3.13 elects the oldest at once. */
+  /** A blank node without peers waits 10 x 500 ms before it forms a cluster; 3.13 elects the oldest node at once. */
   patientSeed: [3, 13],
   /** `cluster_partition_handling` has an effect; from 4.3 on it is accepted and ignored. */
   partitionHandling: [4, 3],
 } as const
 
-/** What a version may have or have lost. */
+/** A feature that depends on the version. */
 export type RabbitFeature = keyof typeof goneSince
 
 /** Whether the version still has the feature. */
@@ -138,27 +140,27 @@ export function hasFeature(version: RabbitVersion, feature: RabbitFeature): bool
   return version.major < major || (version.major === major && version.minor < minor)
 }
 
-/** The server's own timers, in the whole seconds that it takes. */
+/** The timers of the server, in whole seconds as it takes them. */
 export interface RabbitTimers {
-  /** Four ticks fit into it; a peer that was silent for all of them is given up. */
+  /** The time for four ticks; a peer that is silent for all of them is given up. */
   readonly netTicktimeS: number
   /**
-   * How long a process that sends to a peer may hang while the connection to it is set up. A frozen peer accepts the
-   * connection and says nothing: with the default, whoever sends to it first hangs for seven seconds, although it
-   * has been given up.
+   * How long a process that sends to a peer may block while the connection is set up. A frozen peer accepts the
+   * connection and does not answer: with the default, the first sender blocks for seven seconds although the peer has
+   * been given up.
    */
   readonly netSetuptimeS: number
-  /** What the server proposes to clients; it closes a connection after two of them without a byte. */
+  /** The interval that the server proposes to clients; it closes a connection after two intervals without a byte. */
   readonly heartbeatS: number
 }
 
 const serverDefaults: RabbitTimers = { netTicktimeS: 60, netSetuptimeS: 7, heartbeatS: 60 }
 
-// With 4 s the server bears a client whose event loop is blocked for 8 s. Two seconds would close the connection of
+// With 4 s the server tolerates a client whose event loop is blocked for 8 s. Two seconds would close the connection of
 // a service that collects garbage for four: a false alarm that no client can prevent.
 const minHeartbeatS = 4
 
-/** The timers that fit a promise: a tick each `detectMs`, and the server's own values when nothing was promised. */
+/** The timers for a detection time, with one tick each `detectMs`; the server's defaults when none was given. */
 export function rabbitTimers(detectMs: number | null): RabbitTimers {
   if (detectMs === null) return serverDefaults
   const netTicktimeS = Math.ceil((4 * detectMs) / 1000)

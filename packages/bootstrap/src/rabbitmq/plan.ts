@@ -12,13 +12,13 @@ import {
 import type { RabbitModel, RabbitNode } from './model.ts'
 import { restartExpression, viewExpression } from './probe.ts'
 
-// As long as the cookies that Erlang draws.
+// The length of the cookies that Erlang generates.
 const cookieLength = 20
-// A broker that pauses itself in a minority starts again within two or three seconds. When its own restart and ours
-// meet, both can fail, and it stays down.
+// A broker that paused itself in a minority starts again within two or three seconds. When its own restart and ours
+// coincide, both can fail, and it stays down.
 const stuckAfterMs = 6_000
 
-/** Everything that starting the cluster will do. */
+/** Plans everything that starting the cluster will do. */
 export function planRabbit(model: RabbitModel): Plan {
   const { lab, folder } = model.deployment
   return {
@@ -44,7 +44,7 @@ function plannedNode(model: RabbitModel, node: RabbitNode): PlannedNode {
   const { installation } = model.deployment
   const env = sharedEnvironment(model, node.host)
   const evaluate = (expression: string): Command => ({
-    // -r: a random name, so that two questions at once do not take each other's place.
+    // -r: a random name, so that two simultaneous queries do not replace each other.
     argv: [installation.erlCall, '-r', '-sname', node.member, '-e'],
     env,
     stdin: expression,
@@ -55,9 +55,9 @@ function plannedNode(model: RabbitModel, node: RabbitNode): PlannedNode {
     host: node.host,
     port: node.amqpPort,
     ask: evaluate(viewExpression),
-    // pause_minority is meant to do this by itself and does not: survivors are connected again within milliseconds
-    // of the wake, so the woken node never counts itself a minority and stays partitioned (six freezes of 6 to 9 s,
-    // none came back). autoheal hung in two of nine, and may choose the woken node as the winner.
+    // pause_minority should do this and does not: survivors are connected again within milliseconds of the resume, so
+    // the paused node never counts itself a minority and stays partitioned (six pauses of 6 to 9 s, no node came back).
+    // autoheal hung in two of nine, and may choose the paused node as the winner.
     repair: { command: evaluate(restartExpression), patienceMs: stuckAfterMs },
     ctl: rabbitmqctl(model, node),
     levers: {},
@@ -125,8 +125,9 @@ function server(model: RabbitModel, node: RabbitNode): PlannedProcess {
   }
 }
 
-// The first node alone, then all others at once: a joiner then always finds a cluster. All at once is a second
-// quicker (7 s against 8 for three nodes on 2 busy cores), but a late first node then waits for locks up to 20 s.
+// The first node starts alone, then all others together, so that a joiner always finds a cluster. Starting all at once
+// is a second quicker (7 s against 8 for three nodes on 2 busy cores), but a late first node then waits for locks for
+// up to 20 s.
 function formation(model: RabbitModel): readonly Step[] {
   const [seed, ...others] = model.nodes.map((node) => node.name)
   const steps: Step[] = [{ do: 'start', processes: epmds(model).map(({ name }) => name) }]
@@ -136,7 +137,7 @@ function formation(model: RabbitModel): readonly Step[] {
   const first = model.nodes[0]
   if (first !== undefined && needsDefinitions(model)) {
     const commands = [importDefinitions(model, first)]
-    steps.push({ do: 'run', what: 'virtual hosts and policies', commands })
+    steps.push({ do: 'run', what: 'importing virtual hosts and policies', commands })
   }
   return steps
 }

@@ -3,7 +3,7 @@ import type { MemberView } from '../model/membership.ts'
 import type { Plan } from '../model/plan.ts'
 
 // Erlang expressions that `erl_call -e` evaluates in a node; the white space after the dot ends them. The functions
-// exist from 3.10 to 4.3.
+// exist in versions 3.10 to 4.3.
 
 /** Asks a member for its view of the cluster. */
 export const viewExpression: string = [
@@ -18,8 +18,8 @@ export const viewExpression: string = [
 export const restartExpression = '{rabbit:stop(), rabbit:start()}.\n'
 
 /**
- * Asks a member who leads a queue: the leader that the local replica of a quorum queue last heard of, else the node
- * of the process that the queue is registered with.
+ * Asks a member for the leader of a queue: the leader known to the local replica of a quorum queue, else the node of
+ * the process that the queue is registered with.
  */
 export function leaderExpression(vhost: string, queue: string): string {
   return [
@@ -32,12 +32,12 @@ export function leaderExpression(vhost: string, queue: string): string {
   ].join('')
 }
 
-// Bytes instead of quotes: no name can end the literal and go on as code.
+// Bytes instead of quotes: no name can end the literal and inject code.
 function binaryLiteral(text: string): string {
   return `<<${[...Buffer.from(text, 'utf8')].join(',')}>>`
 }
 
-/** Reads what `erl_call` printed for the question about a member's view. */
+/** Reads the output of `erl_call` for {@link viewExpression}. */
 export function readView(output: string): MemberView {
   const answer = /^\{ok, (.*)\}\s*$/s.exec(output.trim())?.[1]
   if (answer === undefined) return { kind: 'starting', because: `it answered ${firstLine(output)}` }
@@ -50,13 +50,13 @@ export function readView(output: string): MemberView {
   return { kind: 'answered', members, running, apart, history: null }
 }
 
-/** Reads what `erl_call` printed for the question about a leader; undefined when the member knows of none. */
+/** Reads the output of `erl_call` for {@link leaderExpression}; undefined when the member knows no leader. */
 export function readLeader(output: string): string | undefined {
   const answer = /^\{ok, (.*)\}\s*$/s.exec(output.trim())?.[1]?.replaceAll("'", '')
   return answer === undefined || !answer.includes('@') ? undefined : answer
 }
 
-/** Reads what `erl_call` printed for a restart of the broker: why it failed, undefined when it did not. */
+/** Reads the output of `erl_call` for {@link restartExpression}: why it failed, undefined when it succeeded. */
 export function repairRefusal(output: string): string | undefined {
   const isDone = /^\{ok, /.test(output.trim()) && !/\{error,|'EXIT'/.test(output)
   return isDone ? undefined : `it answered ${firstLine(output)}`
@@ -75,25 +75,25 @@ function firstLine(output: string): string {
 
 const answerTimeoutMs = 1500
 
-/** Asks every member who leads a queue; most voices win, and of equals the first in the plan. */
+/** Asks every member for the leader of a queue; the majority decides, and of equals the first in the plan. */
 export async function findLeader(plan: Plan, vhost: string, queue: string): Promise<string | undefined> {
   const stdin = leaderExpression(vhost, queue)
-  const voices = await Promise.all(
+  const votes = await Promise.all(
     plan.nodes.map(async ({ ask }) => {
       if (ask === null) return undefined
       const { status, stdout } = await runCommand({ ...ask, stdin }, { timeoutMs: answerTimeoutMs })
       return status === 0 ? readLeader(stdout) : undefined
     }),
   )
-  const member = majorityVote(voices)
+  const member = majorityVote(votes)
   return plan.nodes.find((node) => node.member === member)?.name
 }
 
-/** The name that most voices say; of equals the one said first. */
-export function majorityVote(voices: readonly (string | undefined)[]): string | undefined {
+/** The name with the most votes; of equals the first. */
+export function majorityVote(votes: readonly (string | undefined)[]): string | undefined {
   const counts = new Map<string, number>()
-  for (const voice of voices) {
-    if (voice !== undefined) counts.set(voice, (counts.get(voice) ?? 0) + 1)
+  for (const vote of votes) {
+    if (vote !== undefined) counts.set(vote, (counts.get(vote) ?? 0) + 1)
   }
   return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0]
 }

@@ -3,7 +3,7 @@ import { checkFirstPort, hostOf, portsPerLab } from '../model/network.ts'
 import type { ReplicationTopology } from '../model/topology.ts'
 import { checkDetectMs, checkName, nodeNames } from '../model/validation.ts'
 
-/** A server with its number, which must differ in a replication, and its port. */
+/** A server with its port and its server id, which must be unique in a replication. */
 export interface ReplicationNode {
   readonly name: string
   readonly serverId: number
@@ -11,7 +11,7 @@ export interface ReplicationNode {
   readonly port: number
 }
 
-/** A primary and its replicas, with every question answered. */
+/** A validated primary with its replicas and all defaults resolved. */
 export interface ReplicationModel {
   readonly deployment: MariadbDeployment
   readonly primary: ReplicationNode
@@ -20,7 +20,7 @@ export interface ReplicationModel {
   readonly timers: ReplicationTimers
 }
 
-/** Checks a topology and fills in what it leaves open. */
+/** Validates a topology and fills in the defaults. */
 export function resolveReplication(
   topology: ReplicationTopology,
   deployment: MariadbDeployment,
@@ -42,20 +42,20 @@ export function resolveReplication(
   }
 }
 
-/** How a replica notices that its primary is gone, in the seconds that the server takes. */
+/** How a replica detects the loss of its primary, in seconds as the server takes them. */
 interface ReplicationTimers {
-  /** The silence after which a replica dials its primary again. */
+  /** The silence after which a replica reconnects to its primary. */
   readonly netTimeoutS: number
-  /** The primary sends a sign of life after as much time without a write. */
+  /** The primary sends a heartbeat after this time without a write. */
   readonly heartbeatS: number
-  /** How long a replica waits before it dials again. */
+  /** How long a replica waits before it reconnects. */
   readonly retryS: number
 }
 
-// MASTER_CONNECT_RETRY is 60 s by default: a primary that was restarted would stay without replicas for a minute.
+// MASTER_CONNECT_RETRY is 60 s by default: a restarted primary would have no replicas for a minute.
 const retryS = 1
 
-/** The timers that fit a promise: the server's own 60 s and half of it when nothing was promised. */
+/** The timers for a detection time; the server's defaults of 60 s and half of that when none was given. */
 export function replicationTimers(detectMs: number | null): ReplicationTimers {
   if (detectMs === null) return { netTimeoutS: 60, heartbeatS: 30, retryS }
   const netTimeoutS = Math.ceil(detectMs / 1000)

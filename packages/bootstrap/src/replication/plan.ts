@@ -14,7 +14,7 @@ import type { Command, Plan, PlannedFile, PlannedNode, PlannedProcess, Step } fr
 import type { ReplicationModel, ReplicationNode } from './model.ts'
 import { primaryQuery, replicaQuery } from './probe.ts'
 
-/** Everything that starting the servers will do. */
+/** Plans everything that starting the servers will do. */
 export function planReplication(model: ReplicationModel): Plan {
   const { deployment } = model
   const nodes = [model.primary, ...model.replicas]
@@ -46,14 +46,14 @@ function plannedNode(model: ReplicationModel, node: ReplicationNode): PlannedNod
     host,
     port,
     ask: node === primary ? sql(deployment, name, primaryQuery) : queryVertically(model, node),
-    // A replica dials its primary again by itself.
+    // A replica reconnects to its primary by itself.
     repair: null,
     ctl: command(deployment, clientArgv(deployment, name)),
     levers: faultsFor(model, node),
   }
 }
 
-// Forty columns, named and not counted: their order differs from version to version.
+// Some forty columns are read by name: their order differs between versions.
 function queryVertically({ deployment }: ReplicationModel, { name }: ReplicationNode): Command {
   return command(
     deployment,
@@ -62,7 +62,7 @@ function queryVertically({ deployment }: ReplicationModel, { name }: Replication
   )
 }
 
-// A replica is read-only always: healing it of that would make it a second primary.
+// A replica is always read-only: healing it of that would make it a second primary.
 function faultsFor({ deployment, primary }: ReplicationModel, node: ReplicationNode): PlannedNode['levers'] {
   if (node === primary) return { 'read-only': settingFault(deployment, node.name, ['read_only', '1', '0']) }
   return {
@@ -101,13 +101,13 @@ function server({ deployment }: ReplicationModel, { name, host, port }: Replicat
   }
 }
 
-// All begin with the same data and an empty history, so a replica has nothing to fetch but what is written later.
+// All servers begin with the same data and an empty history, so that a replica fetches only what is written later.
 function formation(model: ReplicationModel): readonly Step[] {
   const { deployment, primary, replicas } = model
   return [
     {
       do: 'run',
-      what: 'the data of all servers',
+      what: 'creating the data of all servers',
       commands: [
         ...createDataFolder(deployment, files(model)),
         createData(deployment, primary.name, ['--skip-log-bin']),
@@ -117,14 +117,14 @@ function formation(model: ReplicationModel): readonly Step[] {
     { do: 'start', processes: [primary, ...replicas].map(({ name }) => name) },
     {
       do: 'run',
-      what: `letting the replicas follow ${primary.name}`,
+      what: `connecting the replicas to ${primary.name}`,
       commands: replicas.map(({ name }) => sql(deployment, name, changeMasterSql(model))),
     },
     { do: 'agree' },
   ]
 }
 
-// Written down by the replica: it follows again whenever it starts.
+// The replica stores the settings, and follows again whenever it starts.
 function changeMasterSql({ primary, timers }: ReplicationModel): string {
   const terms = [
     `MASTER_HOST = '${primary.host}'`,
@@ -138,7 +138,7 @@ function changeMasterSql({ primary, timers }: ReplicationModel): string {
   return `CHANGE MASTER TO ${terms.join(', ')}; START SLAVE`
 }
 
-/** The text of a server's configuration file. A replica is read-only for everybody but replication and the administrator. */
+/** The text of a server's configuration file. A replica is read-only except for replication and the administrator. */
 function renderReplicationConf(model: ReplicationModel, node: ReplicationNode): string {
   return renderConf([
     ...commonSettings(model.deployment, node),
@@ -146,7 +146,7 @@ function renderReplicationConf(model: ReplicationModel, node: ReplicationNode): 
     ['log_bin', 'binlog'],
     ['log_slave_updates', 'ON'],
     ['gtid_strict_mode', 'ON'],
-    // How the primary's `SHOW SLAVE HOSTS` names it.
+    // The name in the primary's `SHOW SLAVE HOSTS`.
     ['report_host', node.name],
     ['slave_net_timeout', model.timers.netTimeoutS],
     ['read_only', node === model.primary ? 0 : 1],

@@ -1,26 +1,29 @@
 import type { MemberView } from '../model/membership.ts'
 
-/** Asks the primary: its name, whether it takes writes, how far it got, and who follows it. */
+/** Asks the primary for its name, its position, its replicas, and whether it accepts writes. */
 export const primaryQuery =
   "SELECT 'primary', @@report_host, @@read_only, @@gtid_binlog_pos; SHOW SLAVE HOSTS"
 
-/** Asks a replica, one column a line: how far it got, and how its two threads stand. */
+/** Asks a replica for its position and the state of its two threads, one column in each line. */
 export const replicaQuery = "SELECT 'replica' AS role, @@gtid_slave_pos AS gtid_slave_pos; SHOW SLAVE STATUS"
 
-/** Reads what a server answered to {@link primaryQuery} or {@link replicaQuery}. */
+/** Reads the answer to {@link primaryQuery} or {@link replicaQuery}. */
 export function readView(output: string): MemberView {
-  const told = new Map(
+  const values = new Map(
     [...output.matchAll(/^ *(\w+): ?(.*)$/gm)].map(([, key = '', value = '']) => [key, value]),
   )
-  return told.get('role') === 'replica' ? replicaView(told) : primaryView(output)
+  return values.get('role') === 'replica' ? replicaView(values) : primaryView(output)
 }
 
-function replicaView(told: ReadonlyMap<string, string>): MemberView {
-  const [io, applier] = [told.get('Slave_IO_Running'), told.get('Slave_SQL_Running')]
+function replicaView(values: ReadonlyMap<string, string>): MemberView {
+  const [io, applier] = [values.get('Slave_IO_Running'), values.get('Slave_SQL_Running')]
   if (io !== 'Yes')
-    return { kind: 'starting', because: `it does not hear its primary: ${io ?? 'it follows nobody'}` }
+    return {
+      kind: 'starting',
+      because: `it is not connected to its primary: ${io ?? 'no replication is configured'}`,
+    }
   if (applier !== 'Yes') return { kind: 'starting', because: 'its applier does not run' }
-  return { kind: 'vouched', role: 'replica', history: told.get('gtid_slave_pos') ?? '' }
+  return { kind: 'vouched', role: 'replica', history: values.get('gtid_slave_pos') ?? '' }
 }
 
 function primaryView(output: string): MemberView {

@@ -8,7 +8,7 @@ import { labError } from '../model/errors.ts'
 import { createRouter } from './network-scripts.ts'
 import { clientsFile, exitStatus, ownNamespace, sandboxVariable } from './sandbox.ts'
 
-// Some milliseconds, on a machine that is not busy.
+// Takes some milliseconds on an idle machine.
 const setupTimeoutMs = 30_000
 
 const [folder = '', file = '', ...args] = process.argv.slice(2)
@@ -20,10 +20,10 @@ run().then(
   },
 )
 
-/** Makes the network of the sandbox, and runs the command in it. */
+/** Creates the network of the sandbox and runs the command in it. */
 async function run(): Promise<number> {
   const { status, stderr } = await runCommand(createRouter(folder), { timeoutMs: setupTimeoutMs })
-  if (status !== 0) throw labError('platform-unfit', `the sandbox could not be made: ${stderr.trim()}`)
+  if (status !== 0) throw labError('platform-unfit', `the sandbox could not be created: ${stderr.trim()}`)
   writeFileSync(clientsFile(folder), ownNamespace())
   const env = { ...process.env, [sandboxVariable]: folder, HACTL_HOME: folder }
   const child = spawn(file, args, { stdio: 'inherit', env })

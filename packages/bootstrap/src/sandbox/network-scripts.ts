@@ -1,13 +1,15 @@
 import { hostNameOf } from '../model/network.ts'
 import { type Command, shellQuote } from '../model/plan.ts'
 
-/** A node, as the sandbox knows it. */
+/** A node with its address and its first port. */
 export interface NetworkNode {
   readonly host: string
   readonly port: number
 }
 
-/** Makes the router of a new sandbox, and joins the namespace in which this runs to it as that of the clients. */
+/**
+ * Creates the router of a new sandbox and connects the namespace of the calling process to it, as that of the clients.
+ */
 export function createRouter(folder: string): Command {
   const [router, hosts] = [routerNamespace(folder), `${folder}/hosts`]
   const inRouter = enterNamespace(router)
@@ -20,13 +22,13 @@ export function createRouter(folder: string): Command {
     `${inRouter}sh -c 'echo 1 > /proc/sys/net/ipv4/ip_forward'`,
     ...routeTo(inRouter, 'clients', clientHost),
     ...connectToRouter('', clientHost),
-    // From now on everybody in the sandbox reads a copy, to which nodes may add their names.
+    // From here on all processes of the sandbox read a copy, to which nodes may add their names.
     `cp /etc/hosts ${shellQuote(hosts)}`,
     `mount --bind ${shellQuote(hosts)} /etc/hosts`,
   ])
 }
 
-/** Gives a node a namespace of its own, to which only the router leads. One that an earlier lab left is replaced. */
+/** Creates the namespace of a node, which only the router can reach. One that an earlier lab left is replaced. */
 export function createNodeNamespace(folder: string, node: NetworkNode): Command {
   const own = nodeNamespace(folder, node.host)
   const [inRouter, inNode] = [enterNamespace(routerNamespace(folder)), enterNamespace(own)]
@@ -44,7 +46,7 @@ export function createNodeNamespace(folder: string, node: NetworkNode): Command 
   ])
 }
 
-/** Lets the router drop what goes in these directions, without a word to whoever sent it. */
+/** Makes the router drop all packets in these directions, without a reply to the sender. */
 export function blockTraffic(folder: string, node: NetworkNode, directions: readonly string[]): Command {
   return inRouter(folder, [
     ...deleteRules('', node),
@@ -52,7 +54,7 @@ export function blockTraffic(folder: string, node: NetworkNode, directions: read
   ])
 }
 
-/** Lets everything pass again that was dropped for the sake of this node. */
+/** Removes the rules that were added for this node. */
 export function unblockTraffic(folder: string, node: NetworkNode): Command {
   return inRouter(folder, deleteRules('', node))
 }
@@ -75,7 +77,7 @@ function enterNamespace(namespace: string): string {
   return `nsenter --net=${shellQuote(namespace)} `
 }
 
-// A namespace lasts as long as something is mounted that stands for it.
+// A namespace exists as long as a file is bound to it.
 function newNamespace(path: string): readonly string[] {
   return [`: > ${shellQuote(path)}`, `unshare --net=${shellQuote(path)} true`]
 }
@@ -93,7 +95,7 @@ function connectToRouter(inNamespace: string, host: string): readonly string[] {
   ]
 }
 
-// Rules are removed one by one, and one that is not there is an error.
+// Rules are deleted one by one, and deleting a missing rule is an error.
 function deleteRules(inRouter: string, node: NetworkNode): readonly string[] {
   return ['from', 'to'].map(
     (side) =>
@@ -101,27 +103,30 @@ function deleteRules(inRouter: string, node: NetworkNode): readonly string[] {
   )
 }
 
-// Two nodes may be cut off from each other, each for its own sake: the preference tells whose rule it is. The main
-// table, which would let the packet pass, has 32766.
+// Two nodes may be cut off from each other, each by rules of its own, and the priority identifies the node of a rule.
+// The main table, which would let the packet pass, has priority 32766.
 function rulePriority({ port }: NetworkNode): number {
   return 1 + (port % 32_000)
 }
 
-/** The address of everything that runs in a sandbox and is no node: applications, tests, the supervisor. */
+/** The address of every process in a sandbox that is not a node: applications, tests, the supervisor. */
 export const clientHost = '10.77.0.2'
 
-/** The address of the router, through which every packet from one node to another goes. */
+/** The address of the router, which forwards every packet between nodes. */
 const routerHost = '10.77.0.1'
 
-/** All addresses of a sandbox, as MariaDB writes them. No node has one that begins with 10.77.0: ports begin at 1024. */
+/**
+ * All addresses of a sandbox, in the notation of MariaDB. No node has an address in 10.77.0, since ports begin at
+ * 1024.
+ */
 export const anyHost = '10.77.%'
 
-/** The file that stands for the network namespace of the router. */
+/** The file that is bound to the network namespace of the router. */
 function routerNamespace(folder: string): string {
   return `${folder}/router`
 }
 
-/** The file that stands for the network namespace of the node with this address. */
+/** The file that is bound to the network namespace of the node with this address. */
 export function nodeNamespace(folder: string, host: string): string {
   return `${folder}/${host}`
 }

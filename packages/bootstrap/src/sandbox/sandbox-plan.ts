@@ -10,8 +10,8 @@ import {
 } from './network-scripts.ts'
 
 /**
- * The same plan on this network: in a sandbox every process and every question is put into the namespace of its node,
- * and nodes can be cut off from each other. The lab's own questions do not go over the wires that are cut.
+ * Adapts a plan to a network: in a sandbox every process and every command runs in the namespace of its node, and
+ * nodes can be partitioned. The commands of the supervisor do not cross the links that a partition cuts.
  */
 export function planForNetwork(plan: Plan, network: Network): Plan {
   if (network.kind === 'loopback') return plan
@@ -51,12 +51,12 @@ function nodeInNamespace(plan: Plan, node: PlannedNode, folder: string): Planned
 function namespaceStep(plan: Plan, folder: string): Step {
   return {
     do: 'run',
-    what: 'a network for each node',
+    what: 'creating a network for each node',
     commands: plan.nodes.map((node) => createNodeNamespace(folder, node)),
   }
 }
 
-/** The faults of a node's network: every packet between it and the others is dropped, in both directions. */
+/** The network faults of a node: every packet between it and the others is dropped, in both directions. */
 function partitionFaults(
   folder: string,
   node: NetworkNode,

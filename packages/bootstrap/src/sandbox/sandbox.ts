@@ -12,16 +12,19 @@ import { labError } from '../model/errors.ts'
 import type { Network } from '../model/network.ts'
 
 /**
- * Runs a command in a network of its own, in which every node of a lab gets an address and can be cut off. Resolves
- * with the exit status of the command, when everything that it left running has ended and the labs of it are gone.
+ * Runs a command in a network of its own, in which every node of a lab has an address and can be partitioned. Resolves
+ * with the exit status of the command once every process that it left running has ended and its labs are removed.
  */
 export async function runInSandbox(command: readonly string[], signal: AbortSignal): Promise<number> {
   if (process.env[sandboxVariable] !== undefined) {
-    throw labError('usage', 'this is in a sandbox already; type the command without hactl sandbox --')
+    throw labError('usage', 'this is a sandbox already; run the command without hactl sandbox --')
   }
   const refusal = await findSandboxObstacle()
   if (refusal !== undefined) {
-    throw labError('platform-unfit', `there can be no sandbox here: ${refusal.because}; see: hactl doctor`)
+    throw labError(
+      'platform-unfit',
+      `a sandbox is not possible on this machine: ${refusal.because}; see: hactl doctor`,
+    )
   }
   const folder = newFolder(join(labsHome(undefined), 'sandboxes'))
   try {
@@ -34,10 +37,10 @@ export async function runInSandbox(command: readonly string[], signal: AbortSign
 async function runIn(folder: string, command: readonly string[], signal: AbortSignal): Promise<number> {
   signal.throwIfAborted()
   const entry = fileURLToPath(new URL('main.js', import.meta.url))
-  // When this process is killed, the kernel ends the sandbox.
+  // The kernel ends the sandbox when this process is killed.
   const argv = ['--pdeathsig', 'SIGKILL', ...unshareArgv(process.getuid?.() ?? 0)]
   const child = spawn('setpriv', [...argv, process.execPath, entry, folder, ...command], { stdio: 'inherit' })
-  // unshare blocks SIGTERM while it waits; whatever ends it, the kernel ends the sandbox after it.
+  // unshare blocks SIGTERM while it waits; the kernel ends the sandbox after it in any case.
   const end = (): void => void child.kill('SIGKILL')
   signal.addEventListener('abort', end, { once: true })
   try {
@@ -49,7 +52,7 @@ async function runIn(folder: string, command: readonly string[], signal: AbortSi
   }
 }
 
-// Beside the labs of this user, with the pid of whoever made it: what a killed one left is removed by the next.
+// The name contains the pid of its creator, so that the next sandbox removes what a killed one left.
 function newFolder(sandboxes: string): string {
   mkdirSync(sandboxes, { recursive: true, mode: 0o700 })
   for (const name of readdirSync(sandboxes)) {
@@ -58,7 +61,7 @@ function newFolder(sandboxes: string): string {
   return mkdtempSync(join(sandboxes, `${process.pid}.`))
 }
 
-// Nothing in it runs any more; data of its servers may be elsewhere.
+// No process of the sandbox runs any more; the data of its servers may be elsewhere.
 function removeSandbox(folder: string): void {
   if (!existsSync(folder)) return
   for (const lab of labNames(folder)) removeLabFolder(labFolder(folder, lab))
@@ -67,18 +70,18 @@ function removeSandbox(folder: string): void {
 
 const programs = ['unshare', 'nsenter', 'setpriv', 'mountpoint', 'ip'] as const
 const probeTimeoutMs = 10_000
-// What a sandbox is made of, tried in one that is gone at once.
+// Tries the operations that a sandbox needs, in namespaces that end with the command.
 const probe =
   'ip link add name probe type veth peer name other && ip rule add pref 1 from 10.77.0.1 blackhole'
 
-/** Why there can be no sandbox. */
+/** Why a sandbox is not possible. */
 export interface SandboxObstacle {
   readonly because: string
-  /** The programs that are not there; empty: the kernel is the reason. */
+  /** The missing programs; empty when the kernel is the reason. */
   readonly missing: readonly string[]
 }
 
-/** Why there can be no sandbox on this machine; undefined when there can. It leaves nothing behind. */
+/** Why a sandbox is not possible on this machine; undefined when it is. The check leaves nothing behind. */
 export async function findSandboxObstacle(): Promise<SandboxObstacle | undefined> {
   const path = `${process.env['PATH'] ?? ''}:/usr/sbin:/sbin`
   const missing = programs.filter((name) => findProgram(name, searchPath({ PATH: path })) === undefined)
@@ -89,12 +92,12 @@ export async function findSandboxObstacle(): Promise<SandboxObstacle | undefined
     { timeoutMs: probeTimeoutMs },
   )
   if (status === 0) return undefined
-  return { because: `the kernel refuses: ${stderr.trim().split('\n')[0] ?? ''}`, missing }
+  return { because: `the kernel does not allow it: ${stderr.trim().split('\n')[0] ?? ''}`, missing }
 }
 
 /**
- * What comes before a command that shall run in namespaces of its own. Its processes have a table of their own, whose
- * end is the end of the command: whatever it left running ends with it.
+ * The prefix of a command that runs in namespaces of its own. Their process table ends with the command, and so does
+ * every process that it left running.
  */
 function unshareArgv(uid: number): readonly string[] {
   return [
@@ -109,37 +112,37 @@ function unshareArgv(uid: number): readonly string[] {
   ]
 }
 
-// Root needs no namespace of users, and MariaDB would not find its own user in one. Anybody else stays who he is, and
+// Root needs no user namespace, and MariaDB would not find its account in one. Any other user keeps its identity, and
 // may do in the sandbox what root may do outside.
 function userNamespaceArgs(uid: number): readonly string[] {
   return uid === 0 ? [] : ['--user', '--map-current-user', '--keep-caps']
 }
 
-/** The exit status by which a shell tells how a command ended. */
+/** The exit status with which a shell reports the end of a command. */
 export function exitStatus(status: number | null, signal: NodeJS.Signals | null): number {
   return status ?? 128 + (signal === null ? 0 : constants.signals[signal])
 }
 
-/** In the environment of everything in a sandbox: the folder of the sandbox. */
+/** The environment variable of all processes in a sandbox, with the folder of the sandbox. */
 export const sandboxVariable = 'HACTL_SANDBOX'
 
-/** On which network labs of this process are: that of its sandbox when it is in one. */
+/** The network for labs of this process: that of its sandbox when it runs in one. */
 export function findNetwork(environment: Environment): Network {
   const folder = environment[sandboxVariable] ?? ''
   if (folder === '') return { kind: 'loopback' }
   if (isInside(folder)) return { kind: 'sandbox', folder }
   throw labError(
     'platform-unfit',
-    `${sandboxVariable} is set, and this process is not in the sandbox of ${folder}; type: unset ${sandboxVariable}`,
+    `${sandboxVariable} is set, but this process is not in the sandbox of ${folder}; run: unset ${sandboxVariable}`,
   )
 }
 
-/** The file that says which network namespace applications in the sandbox are in. */
+/** The file with the network namespace of the applications in the sandbox. */
 export function clientsFile(folder: string): string {
   return join(folder, 'clients')
 }
 
-/** Which network namespace this process is in, as the kernel names it. */
+/** The network namespace of this process, as the kernel names it. */
 export function ownNamespace(): string {
   return readlinkSync('/proc/self/ns/net')
 }

@@ -3,7 +3,7 @@ import type { Journal } from '../lab/journal.ts'
 import type { RunCommand } from '../machine/run-command.ts'
 import type { Plan } from '../model/plan.ts'
 
-/** What all parts of one supervisor share; it has no other state than the journal. */
+/** What all parts of one supervisor share. The journal is its only state. */
 export interface SupervisorContext {
   readonly plan: Plan
   readonly journal: Journal

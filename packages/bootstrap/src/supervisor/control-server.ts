@@ -25,7 +25,7 @@ export function serve(supervisor: RequestHandler, path: string): Promise<Server>
   const server = createServer((socket) => {
     handleConnection(supervisor, socket).catch((error: unknown) => socket.destroy(asError(error)))
   })
-  // Only a supervisor that is gone can have left this: the lab is ours.
+  // This supervisor holds the lock of the lab, so the file is left over from one that has ended.
   rmSync(path, { force: true })
   return new Promise((resolve, reject) => {
     server.once('error', reject)
@@ -61,14 +61,14 @@ async function firstLine(socket: Socket): Promise<Request | undefined> {
     for await (const line of lines) return JSON.parse(line)
     return undefined
   } finally {
-    // Left open, it would throw the end of a client that was killed at everybody. The socket goes on being read: so it
-    // notices that the client leaves.
+    // An open line reader would raise the reset of a killed client as an uncaught error. The socket is read on, so that
+    // the departure of the client is noticed.
     lines.close()
     socket.resume()
   }
 }
 
-/** Sends every event of the journal to the client, then new ones until one is the last; rejects when that is a failure. */
+/** Sends all events of the journal to the client, then new ones until the last; rejects when the last is a failure. */
 export async function followJournal(
   journal: Journal,
   client: ClientConnection,
@@ -92,7 +92,7 @@ export async function followJournal(
   }
 }
 
-/** Sends the events of the journal to the client while the work is under way. */
+/** Sends the events of the journal to the client while the work is in progress. */
 export async function withEvents<T>(
   journal: Journal,
   client: ClientConnection,

@@ -11,14 +11,15 @@ import {
 import { processOf } from '../lab/state.ts'
 import { signal } from '../machine/process-table.ts'
 import { labError, unknownNode } from '../model/errors.ts'
-import type { FaultCommands, NetworkFault, PlannedNode, ServerFault } from '../model/plan.ts'
+import type { FaultCommands, KindName, NetworkFault, PlannedNode, ServerFault } from '../model/plan.ts'
 import type { SupervisorContext } from './context.ts'
 import type { MemberRepair } from './member-repair.ts'
 import type { Processes } from './processes.ts'
 
-// A node that does not come back is tried again, and not so often that its attempts are the load.
+// The interval between attempts to heal a node that does not come back, so that the attempts are not a load of their
+// own.
 const retryHealMs = 5000
-// A server sets a variable in milliseconds; one that leaves its group may wait for it.
+// A server sets a variable in milliseconds; a server that leaves its group may have to wait for the group.
 const faultCommandTimeoutMs = 20_000
 
 /** The parts of the supervisor that a fault concerns. */
@@ -27,7 +28,7 @@ export interface FaultInjectorDeps {
   readonly repair: Pick<MemberRepair, 'watch' | 'release' | 'cancel'>
 }
 
-/** Breaks nodes and heals them. The lease is written down before the lever is pulled, so that a crash cannot lose it. */
+/** Breaks nodes and heals them. A fault is recorded before its commands run, so that a crash cannot lose it. */
 export class FaultInjector {
   readonly #context: SupervisorContext
   readonly #processes: FaultInjectorDeps['processes']
@@ -42,7 +43,7 @@ export class FaultInjector {
     this.#repair = repair
   }
 
-  /** Grants a fault and pulls its lever. */
+  /** Grants a fault and applies it. */
   inject(request: FaultRequest): Promise<Fault> {
     const node = this.#node(request.node)
     this.#checkSupported(node, request.action)
@@ -50,7 +51,7 @@ export class FaultInjector {
       const { journal } = this.#context
       const fault = grantFault(journal.state, request, Date.now())
       journal.record({ type: 'fault-begun', fault })
-      // A graceful stop in the middle of a repair would meet a broker that is starting.
+      // A graceful stop during a repair would meet a broker that is starting.
       if (fault.action === 'stop') await this.#repair.release(node.name)
       else this.#repair.cancel(node.name)
       await this.#apply(node, fault.action)
@@ -59,8 +60,8 @@ export class FaultInjector {
   }
 
   /**
-   * Heals a node before its time, whatever its fault. One that ended by itself is started; when it runs without a
-   * fault, members that are apart from the others are joined, whichever they are.
+   * Heals a node before its deadline, whatever its fault. A node whose process ended by itself is started. When the
+   * node runs without a fault, all members that are partitioned from the others are repaired.
    */
   heal(name: string): Promise<void> {
     const node = this.#node(name)
@@ -81,7 +82,7 @@ export class FaultInjector {
     })
   }
 
-  /** Runs work that starts and ends nodes by itself: no fault begins and none is healed meanwhile. */
+  /** Runs work that starts and ends nodes itself; no fault begins or is healed meanwhile. */
   exclusively<T>(work: () => Promise<T>): Promise<T> {
     return this.#queue.runAll(
       this.#context.plan.nodes.map(({ name }) => name),
@@ -89,7 +90,7 @@ export class FaultInjector {
     )
   }
 
-  /** Begins to heal every fault whose time is over. */
+  /** Begins to heal every fault whose deadline has passed. */
   healExpired(now: number): void {
     for (const { node } of expiredFaults(this.#context.journal.state, now)) {
       if (this.#healing.has(node) || now < (this.#retryAt.get(node) ?? 0)) continue
@@ -102,7 +103,7 @@ export class FaultInjector {
     }
   }
 
-  /** Looks after every node that runs without a fault, and waits for those that are still starting. */
+  /** Watches every node that runs without a fault, after waiting for those that are still starting. */
   watchAllMembers(): void {
     const { plan, journal, signal } = this.#context
     for (const node of plan.nodes) {
@@ -113,9 +114,9 @@ export class FaultInjector {
           if (this.#processes.running(name) === undefined) return
           await this.#processes.start(name, signal)
           await this.#repair.release(name)
-          this.#repair.watch(node, 'found')
+          this.#repair.watch(node, 'adopted')
         })
-        // One that ends before it is up is noted where all ended processes are.
+        // A process that ends before it is up is recorded where all ended processes are.
         .catch(() => undefined)
     }
   }
@@ -147,7 +148,7 @@ export class FaultInjector {
     }
   }
 
-  // Its lease is in force also when the server refused: then healing it does no harm.
+  // The fault stays in force when the server rejects the command; healing it is harmless then.
   async #runFaultCommand(
     node: PlannedNode,
     action: ServerFault | NetworkFault,
@@ -158,8 +159,8 @@ export class FaultInjector {
     if (command === undefined) return
     const result = await run(command, { timeoutMs: faultCommandTimeoutMs, signal })
     if (result.status === 0) return
-    const said = `${result.stderr}${result.stdout}`.trim()
-    throw labError('tool-failed', `${action} ${node.name}: it did not ${what}: ${said}`)
+    const output = `${result.stderr}${result.stdout}`.trim()
+    throw labError('tool-failed', `${action} ${node.name}: the server did not ${what} it: ${output}`)
   }
 
   #checkSupported(node: PlannedNode, action: Fault['action']): void {
@@ -168,11 +169,11 @@ export class FaultInjector {
     if (isNetworkFault(action)) throw needsSandbox(node.name, this.#context.plan.kind)
     throw labError(
       'fault-refused',
-      `${action} ${node.name}: a node of ${this.#context.plan.kind} like this knows only ${known.join(', ')}`,
+      `${action} ${node.name}: ${nodesLike(node, this.#context.plan.kind)} support the faults ${known.join(', ')}`,
     )
   }
 
-  // While this waited for its lane, somebody may have healed the fault or moved its end.
+  // While this was queued, another request may have healed the fault or moved its deadline.
   async #restoreIfExpired(name: string): Promise<void> {
     if (expiredFaults(this.#context.journal.state, Date.now()).some((fault) => fault.node === name)) {
       await this.#restore(this.#node(name), 'deadline')
@@ -183,7 +184,8 @@ export class FaultInjector {
     const { journal, signal } = this.#context
     const fault = journal.state.faults[node.name]
     if (fault?.action === 'pause') this.#signal(node, 'SIGCONT')
-    // Before a start, since a node that nobody can reach does not come up; a server is told when it runs again.
+    // The network is healed before the start, since an unreachable node does not come up; a server fault is healed once
+    // the server runs.
     if (fault !== undefined && isNetworkFault(fault.action))
       await this.#runFaultCommand(node, fault.action, 'heal')
     const ran = this.#processes.running(node.name) !== undefined
@@ -191,10 +193,10 @@ export class FaultInjector {
     if (fault === undefined) return
     if (isServerFault(fault.action)) await this.#runFaultCommand(node, fault.action, 'heal')
     journal.record({ type: 'fault-healed', node: node.name, because })
-    // One that was started joins the others by itself. One that was frozen may have been given up by them meanwhile.
+    // A started node rejoins by itself. A paused node may have been given up by its peers meanwhile.
     if (!ran) return
     await this.#repair.release(node.name)
-    this.#repair.watch(node, 'woke')
+    this.#repair.watch(node, 'resumed')
   }
 
   #signal(node: PlannedNode, name: NodeJS.Signals): void {
@@ -209,14 +211,28 @@ export class FaultInjector {
   }
 }
 
+// What the node's kind calls the nodes that support the same faults.
+function nodesLike({ ctl, levers }: PlannedNode, kind: KindName): string {
+  switch (kind) {
+    case 'rabbitmq':
+      return 'RabbitMQ nodes'
+    case 'galera':
+      return ctl === null ? 'Galera arbitrators' : 'Galera nodes'
+    case 'replication':
+      return levers['stop-applier'] === undefined ? 'primaries' : 'replicas'
+    case 'zookeeper':
+      return 'ZooKeeper servers'
+  }
+}
+
 function needsSandbox(node: string, kind: string): Error {
   return labError(
     'fault-refused',
-    `partition ${node}: this needs a network for each node; type: hactl sandbox -- bash, and in there: hactl up ${kind}`,
+    `partition ${node}: partitions need a network for each node; run: hactl sandbox -- bash, then in it: hactl up ${kind}`,
   )
 }
 
-/** One lane for each name: what is run in a lane waits for what was run there before. */
+/** Runs work one piece after the other for each key; different keys run concurrently. */
 export class KeyedQueue {
   readonly #lastByKey = new Map<string, Promise<unknown>>()
 
@@ -224,11 +240,11 @@ export class KeyedQueue {
     return this.runAll([name], work)
   }
 
-  /** Runs work that needs several lanes for itself. */
+  /** Runs work that needs several keys for itself. */
   runAll<T>(names: readonly string[], work: () => Promise<T>): Promise<T> {
     const before = Promise.all(names.map((name) => this.#lastByKey.get(name)))
     const mine = before.then(work)
-    // The next in the lane waits for the end, however it ends; the failure belongs to whoever asked for it.
+    // The next work waits for the end of this one, whatever its outcome; the failure is the caller's.
     const ended = mine.catch(() => undefined)
     for (const name of names) this.#lastByKey.set(name, ended)
     return mine

@@ -19,16 +19,17 @@ import { labError } from '../model/errors.ts'
 import { serve } from './control-server.ts'
 import { Supervisor } from './supervisor.ts'
 
-// Replies that are under way when the lab ends get this long to leave.
+// The time that replies in progress get when the lab ends.
 const closeGraceMs = 500
 
 process.umask(0o077)
-// A terminal that closes must not take the lab with it.
+// Closing the terminal must not end the lab.
 process.on('SIGHUP', () => undefined)
 process.on('SIGINT', () => undefined)
 supervise(process.argv[2] ?? '').catch((error: unknown) => {
   console.error(asError(error).stack)
-  // One that cannot do its work must not hold the lab: the next command brings another, which heals what is overdue.
+  // A supervisor that cannot do its work must not hold the lab: the next command starts another one, which heals
+  // expired faults.
   process.exit(1)
 })
 

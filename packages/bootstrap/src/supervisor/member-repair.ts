@@ -13,15 +13,15 @@ import type { SupervisorContext } from './context.ts'
 import { answerReaders } from './members.ts'
 
 const askEveryMs = 200
-// A survivor may give a peer up in the very moment in which it wakes; a second later that shows.
+// A survivor may give a peer up at the very moment the peer resumes; that shows within a second.
 const settleMs = 1000
-// How long a member is looked after beyond the patience with it. Its cluster has long decided by then.
+// How long a member is watched beyond the time it has to recover by itself. Its cluster has decided long before.
 const observationMs = 24_000
 const repairTimeoutMs = 60_000
-// A repair that failed is tried again, and not so often that it is the load.
+// The interval between attempts to repair, so that the attempts are not a load of their own.
 const retryRepairMs = 2_000
 
-/** What a repair asks of the members and of their processes. */
+/** What a repair needs from the members and from their processes. */
 export interface MemberRepairDeps {
   /** Asks every member for its view. */
   readonly probe: () => Promise<readonly MemberAnswer[]>
@@ -30,28 +30,28 @@ export interface MemberRepairDeps {
 }
 
 /**
- * Why a node is looked after: it woke from a freeze, so its story is the old one, or it was found running and nobody
- * knows what happened to it.
+ * Why a node is watched: it was resumed after a pause, so its view is the outdated one; or a new supervisor or a
+ * `resume` found it running, and nothing is known of its past.
  */
-export type RepairTrigger = 'woke' | 'found'
+export type RepairTrigger = 'resumed' | 'adopted'
 
-/** One node that is looked after. */
+/** A node under watch. */
 interface RepairTask {
-  readonly occasion: RepairTrigger
-  /** Ends the looking. */
+  readonly trigger: RepairTrigger
+  /** Ends the watch. */
   readonly watching: LinkedController
-  /** Ends a repair that is under way, too. */
+  /** Also cancels a repair that is in progress. */
   readonly repairing: LinkedController
-  /** Settles when no repair is under way. */
+  /** Settles when no repair is in progress. */
   repaired: Promise<unknown>
   answeredAt: number
-  /** Undefined: the members do not agree. */
+  /** Undefined while the members do not agree. */
   agreedAt: number | undefined
 }
 
 /**
- * Looks after members that ran while the others could not hear them: one that woke apart, or stopped serving and did
- * not begin again, is repaired in the way of its kind.
+ * Repairs members that ran while the others could not reach them: a member that is partitioned after it was resumed,
+ * or that stopped serving and does not start again, is repaired as its kind requires.
  */
 export class MemberRepair {
   readonly #context: SupervisorContext
@@ -63,76 +63,79 @@ export class MemberRepair {
     this.#deps = deps
   }
 
-  /** Begins to look after a node that nobody looks after. */
-  watch(node: PlannedNode, occasion: RepairTrigger): void {
+  /** Begins to watch a node. */
+  watch(node: PlannedNode, trigger: RepairTrigger): void {
     const { repair } = node
     if (repair === null) return
     const { clock, signal, fail } = this.#context
     const repairing = linkedController(signal)
     const now = clock.now()
-    const one: RepairTask = {
-      occasion,
+    const task: RepairTask = {
+      trigger,
       repairing,
       watching: linkedController(repairing.signal),
       repaired: Promise.resolve(),
       answeredAt: now,
       agreedAt: undefined,
     }
-    this.#tasks.set(node.name, one)
-    this.#watchUntilSettled(node, repair, one)
+    this.#tasks.set(node.name, task)
+    this.#watchUntilSettled(node, repair, task)
       .catch((error: unknown) => {
-        if (!one.watching.signal.aborted) fail(asError(error))
+        if (!task.watching.signal.aborted) fail(asError(error))
       })
-      .finally(() => this.#close(node.name, one))
+      .finally(() => this.#close(node.name, task))
   }
 
-  /** Leaves a node alone; resolves when a repair that was under way has ended. */
+  /** Stops watching a node; resolves when a repair in progress has ended. */
   async release(name: string): Promise<void> {
-    const one = this.#tasks.get(name)
-    one?.watching.abort(new Error(`${name} is left alone`))
-    // How it ended is told by who looks after the node.
-    await Promise.allSettled([one?.repaired])
+    const task = this.#tasks.get(name)
+    task?.watching.abort(new Error(`${name} is no longer watched`))
+    // The repair itself reports its outcome.
+    await Promise.allSettled([task?.repaired])
   }
 
-  /** Leaves a node alone at once, in the middle of a repair, too: for what ends or freezes its process anyway. */
+  /**
+   * Stops watching a node at once and cancels a repair in progress, for faults that end or pause its process anyway.
+   */
   cancel(name: string): void {
-    this.#tasks.get(name)?.repairing.abort(new Error(`${name} is given up`))
+    this.#tasks.get(name)?.repairing.abort(new Error(`the repair of ${name} is cancelled`))
   }
 
-  async #watchUntilSettled(node: PlannedNode, repair: Repair, one: RepairTask): Promise<void> {
+  async #watchUntilSettled(node: PlannedNode, repair: Repair, task: RepairTask): Promise<void> {
     const { journal, clock, plan } = this.#context
-    const { signal } = one.watching
+    const { signal } = task.watching
     const giveUpAt = clock.now() + repair.patienceMs + observationMs
     while (clock.now() < giveUpAt) {
       const answers = await this.#deps.probe()
       signal.throwIfAborted()
-      updateTask(one, node.member, answers, clock.now())
-      if (hasSettled(one, clock.now())) return
-      const isApart = mustYield(node.member, answers, one.occasion)
-      const downMs = clock.now() - one.answeredAt
+      updateTask(task, node.member, answers, clock.now())
+      if (hasSettled(task, clock.now())) return
+      const isApart = mustYield(node.member, answers, task.trigger)
+      const downMs = clock.now() - task.answeredAt
       if (needsRepair({ isApart, downMs, isMajority: hasMajority(journal.state, plan) }, repair.patienceMs)) {
-        // One that does not serve may hang in its start, and takes no command: after a partition RabbitMQ 3.10 on Erlang 25
-        // waited for ever for the names that it shares with its peers (four of 32 partitions under traffic).
-        one.repaired = this.#repair(node, isApart ? repair.command : null, one)
-        if (!(await one.repaired)) await clock.sleep(retryRepairMs, signal)
+        // A member that does not serve may hang in its start and take no command: after a partition RabbitMQ 3.10 on
+        // Erlang 25 waited forever for the global names that it shares with its peers (4 of 32 partitions under
+        // traffic).
+        task.repaired = this.#repair(node, isApart ? repair.command : null, task)
+        if (!(await task.repaired)) await clock.sleep(retryRepairMs, signal)
       }
       await clock.sleep(askEveryMs, signal)
     }
   }
 
-  // True when the member was repaired.
-  async #repair(node: PlannedNode, command: Repair['command'], one: RepairTask): Promise<boolean> {
+  // Returns true when the member was repaired.
+  async #repair(node: PlannedNode, command: Repair['command'], task: RepairTask): Promise<boolean> {
     const { journal, clock } = this.#context
-    const { signal } = one.repairing
+    const { signal } = task.repairing
     const because = await this.#attemptRepair(node, command, signal)
     if (signal.aborted) return false
-    one.answeredAt = clock.now()
+    task.answeredAt = clock.now()
     if (because === undefined) journal.record({ type: 'member-repaired', node: node.name })
     else journal.record({ type: 'repair-failed', node: node.name, because })
     return because === undefined
   }
 
-  // Why the repair failed; undefined when it did not.
+  // Returns why the repair failed; undefined when it succeeded.
   async #attemptRepair(
     node: PlannedNode,
     command: Repair['command'],
@@ -149,36 +152,32 @@ export class MemberRepair {
     return result.status === 0 ? answerReaders[plan.kind].repairRefusal(result.stdout) : failureOf(result)
   }
 
-  #close(name: string, one: RepairTask): void {
-    one.watching.unlink()
-    one.repairing.unlink()
-    if (this.#tasks.get(name) === one) this.#tasks.delete(name)
+  #close(name: string, task: RepairTask): void {
+    task.watching.unlink()
+    task.repairing.unlink()
+    if (this.#tasks.get(name) === task) this.#tasks.delete(name)
   }
 }
 
-function updateTask(one: RepairTask, member: string, answers: readonly MemberAnswer[], now: number): void {
-  if (viewOf(member, answers)?.kind === 'answered') one.answeredAt = now
-  one.agreedAt = judgeAgreement(answers).kind === 'agreed' ? (one.agreedAt ?? now) : undefined
+function updateTask(task: RepairTask, member: string, answers: readonly MemberAnswer[], now: number): void {
+  if (viewOf(member, answers)?.kind === 'answered') task.answeredAt = now
+  task.agreedAt = judgeAgreement(answers).kind === 'agreed' ? (task.agreedAt ?? now) : undefined
 }
 
 function hasSettled({ agreedAt }: RepairTask, now: number): boolean {
   return agreedAt !== undefined && now - agreedAt >= settleMs
 }
 
-/** Whether a member runs apart from the others and its story is not the one that counts. */
-export function mustYield(
-  member: string,
-  answers: readonly MemberAnswer[],
-  occasion: RepairTrigger,
-): boolean {
+/** Whether a member is partitioned from the others and is not in the part that counts. */
+export function mustYield(member: string, answers: readonly MemberAnswer[], trigger: RepairTrigger): boolean {
   const view = viewOf(member, answers)
   if (view === undefined || !knowsPartition(view)) return false
-  return occasion === 'woke' || !largestPart(answers).includes(member)
+  return trigger === 'resumed' || !largestPart(answers).includes(member)
 }
 
 /**
- * Whether a member must be repaired: it runs apart from the others, or has not served for too long. In a minority it is
- * right not to serve.
+ * Whether a member must be repaired: it is partitioned from the others, or has not served for too long. A member in a
+ * minority rightly does not serve.
  */
 export function needsRepair(
   seen: { readonly isApart: boolean; readonly downMs: number; readonly isMajority: boolean },
@@ -196,8 +195,8 @@ export function hasMajority(state: LabState, plan: Pick<Plan, 'nodes'>): boolean
 }
 
 function failureOf(result: CommandResult): string {
-  const said = `${result.stderr}${result.stdout}`.trim()
-  return said === '' ? 'it gave no answer' : said
+  const output = `${result.stderr}${result.stdout}`.trim()
+  return output === '' ? 'it did not answer' : output
 }
 
 function viewOf(member: string, answers: readonly MemberAnswer[]): MemberView | undefined {

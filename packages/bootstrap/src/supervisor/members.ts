@@ -14,11 +14,11 @@ import { readView as readReplicationView } from '../replication/probe.ts'
 import { readView as readZookeeperView } from '../zookeeper/probe.ts'
 import { shownLogLines } from './processes.ts'
 
-// A healthy member answers in 5 to 30 ms.
+// A healthy member answers within 5 to 30 ms.
 const answerTimeoutMs = 1500
 const askEveryMs = 200
 
-/** The members of a cluster, asked one by one: nobody answers for another. */
+/** The members of a cluster. Each is asked for its own view. */
 export class Members {
   readonly #plan: Plan
   readonly #journal: Journal
@@ -30,14 +30,14 @@ export class Members {
     this.#clock = clock
   }
 
-  /** What every member answers now, in the order of the plan. */
+  /** Returns what every member answers now, in the order of the plan. */
   probe(): Promise<readonly MemberAnswer[]> {
     return Promise.all(
       this.#plan.nodes.map(async (node) => ({ member: node.member, view: await this.#probeOne(node) })),
     )
   }
 
-  /** Waits until all members agree; on the deadline it names the one that does not, with the end of its log. */
+  /** Waits until all members agree; at the deadline the error names a member that does not, with the end of its log. */
   async waitForAgreement(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const begun = this.#clock.now()
     let last = ''
@@ -63,8 +63,8 @@ export class Members {
     if (known !== undefined) return { kind: 'silent', because: known }
     if (node.ask === null) return { kind: 'vouched', role: 'arbitrator', history: null }
     const { status, stdout } = await runCommand(node.ask, { timeoutMs: answerTimeoutMs })
-    if (status === null) return { kind: 'silent', because: `it gave no answer in ${answerTimeoutMs} ms` }
-    if (status !== 0) return { kind: 'starting', because: 'it takes no questions yet' }
+    if (status === null) return { kind: 'silent', because: `it did not answer within ${answerTimeoutMs} ms` }
+    if (status !== 0) return { kind: 'starting', because: 'it does not accept queries yet' }
     return answerReaders[this.#plan.kind].readView(stdout)
   }
 
@@ -90,14 +90,14 @@ function knownDown(state: LabState, node: string): string | undefined {
   return process === undefined || process.kind === 'down' ? 'it is not running' : undefined
 }
 
-/** What a kind of cluster knows that a plan cannot say as data: how to read what its members answer. */
+/** Reads the output of a member's commands; one for each kind of cluster. */
 interface AnswerReader {
   readView(output: string): MemberView
-  /** Why the repair command of a member did not repair it; undefined when it did. */
+  /** Why the repair command of a member failed; undefined when it succeeded. */
   repairRefusal(output: string): string | undefined
 }
 
-/** The kinds of cluster that labs are made of. */
+/** The readers of all kinds. */
 export const answerReaders: Readonly<Record<KindName, AnswerReader>> = {
   rabbitmq: { readView: readRabbitView, repairRefusal },
   galera: { readView: readGaleraView, repairRefusal: () => undefined },

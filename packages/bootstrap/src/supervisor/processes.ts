@@ -21,17 +21,17 @@ import { isShared } from '../model/network.ts'
 import type { Plan, PlannedProcess } from '../model/plan.ts'
 
 const processMark = 'HACTL_PROCESS'
-// How often a port or a process is looked at while somebody waits for it.
+// The interval at which a port or a process is polled during a wait.
 const pollMs = 40
-// A graceful stop that takes longer is no stop; then SIGKILL.
+// A graceful stop that takes longer is ended by SIGKILL.
 const stopGraceMs = 30_000
-// A node alone waits for its peers before it opens its port; two minutes give each of them time to be started, too.
+// A single node waits for its peers before it opens its port; two minutes leave time to start each of them.
 const startTimeoutMs = 120_000
 const checkTimeoutMs = 1_500
 /** How many lines of its log an error about a node shows. */
 export const shownLogLines = 15
 
-/** The processes of one lab: starts, watches and ends exactly those. */
+/** The processes of one lab: starts, watches and ends these and no others. */
 export class Processes {
   readonly #plan: Plan
   readonly #journal: Journal
@@ -44,15 +44,15 @@ export class Processes {
     this.#clock = clock
   }
 
-  /** Which running process it is; undefined when it does not run. */
+  /** The identity of a process; undefined when it does not run. */
   running(name: string): ProcessId | undefined {
     const id = idOf(processOf(this.#journal.state, name))
     return id !== undefined && isRunning(id) ? id : undefined
   }
 
   /**
-   * Starts a process, and first those that it needs, and waits until it is up. Running ones are left alone. With
-   * `founding` it gets these arguments this once, and need not find anybody to join.
+   * Starts a process after those that it needs, and waits until it is up. A running process is left alone. With
+   * `founding` the process gets these arguments for this start only, and need not find a peer to join.
    */
   async start(name: string, signal: AbortSignal, founding?: readonly string[]): Promise<void> {
     const planned = this.#planned(name)
@@ -61,7 +61,7 @@ export class Processes {
       for (const needed of planned.needs) await this.start(needed, signal)
       checkSecrets(this.#plan)
       await this.#checkPorts(planned)
-      // Nothing may be launched behind the back of an end that has begun.
+      // No process may be started once the supervisor has begun to end the lab.
       signal.throwIfAborted()
       if (founding === undefined) this.#checkJoins(planned)
       this.#launch(planned, founding ?? [])
@@ -74,7 +74,7 @@ export class Processes {
     })
   }
 
-  /** Ends a process: SIGKILL at once, or SIGTERM and SIGKILL only after a grace. */
+  /** Ends a process: by SIGKILL, or by SIGTERM and by SIGKILL after a grace period. */
   async end(name: string, how: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     const id = idOf(processOf(this.#journal.state, name))
     if (id === undefined) return
@@ -86,7 +86,7 @@ export class Processes {
         if (this.#clock.now() > giveUpAt) signal(id, 'SIGKILL')
         await this.#clock.sleep(pollMs)
       }
-      // A server that is killed leaves the programs behind that it had called, with its ports.
+      // A killed server leaves the programs behind that it had started, and they hold its ports.
       for (const child of findMarked(processMark, markOf(this.#plan.folder, name))) signal(child, 'SIGKILL')
       this.#journal.record({ type: 'process-ended', process: name, asked: true })
     } finally {
@@ -100,13 +100,16 @@ export class Processes {
     await this.start(name, signal)
   }
 
-  /** Ends everything in the planned order, and whatever of it a crash left unrecorded. */
+  /** Ends all processes in the planned order, and those that a crash left unrecorded. */
   async endAll(): Promise<void> {
     for (const name of this.#plan.stop) await this.end(name, 'SIGKILL')
     await endMarked(this.#plan.folder)
   }
 
-  /** Takes over after a crash: finds processes that were started and not written down, and notes those that ended. */
+  /**
+   * Adopts the processes of a supervisor that crashed: finds those that were started and not recorded, and records
+   * those that have ended.
+   */
   adoptRunning(): void {
     for (const { name } of this.#plan.processes) {
       if (processOf(this.#journal.state, name).kind !== 'launching') continue
@@ -117,7 +120,7 @@ export class Processes {
     this.recordEnded()
   }
 
-  /** Notes every process that ended without being asked to. */
+  /** Records every process that ended without being asked to. */
   recordEnded(): void {
     for (const { name } of this.#plan.processes) {
       const id = idOf(processOf(this.#journal.state, name))
@@ -140,22 +143,22 @@ export class Processes {
       const end = holder === undefined ? 'end the process that holds it' : `end ${holder}`
       throw labError(
         'port-taken',
-        `${planned.name}: port ${port} is taken; ${end}, or choose other ports: hactl up ${this.#plan.kind} --base-port N`,
+        `${planned.name}: port ${port} is in use; ${end}, or choose other ports: hactl up ${this.#plan.kind} --base-port N`,
       )
     }
   }
 
-  // It would wait for somebody who does not come, and must not begin a cluster of its own.
+  // The process would wait for a peer that does not come, and must not form a cluster of its own.
   #checkJoins({ name, joins }: PlannedProcess): void {
     if (joins.length === 0 || joins.some((peer) => this.running(peer) !== undefined)) return
     const { kind, lab } = this.#plan
     throw labError(
       'fault-refused',
-      `${name} has nobody to join while ${joins.join(', ')} do not run; type: hactl recover ${kind} --name ${lab}`,
+      `${name} has no member to join: ${joins.join(', ')} are down; run: hactl recover ${kind} --name ${lab}`,
     )
   }
 
-  // Written down before the launch and after it: a crash in between leaves a mark to find the process by.
+  // Recorded before the start and after it: after a crash in between, the process is found by its mark.
   #launch(planned: PlannedProcess, founding: readonly string[]): void {
     const { name } = planned
     const [file = '', ...args] = [...planned.argv, ...founding]
@@ -170,7 +173,7 @@ export class Processes {
       detached: true,
     })
     closeSync(log)
-    // What cannot be spawned has no pid: that is told below.
+    // A process that cannot be spawned has no pid; the error is thrown below.
     child.on('error', () => undefined)
     child.unref()
     const id = child.pid === undefined ? undefined : identify(child.pid)

@@ -18,22 +18,22 @@ import type { Plan, PlannedRecovery, PlannedSource } from '../model/plan.ts'
 import type { Processes } from './processes.ts'
 
 const askEveryMs = 100
-// A node that founds a cluster has a majority within a second, one that is made the whole cluster after its timers.
+// A bootstrapped node has a majority within a second, a promoted one after its timers.
 const majorityTimeoutMs = 60_000
 const promoteTimeoutMs = 10_000
 
-/** What recovering works with. */
+/** What a recovery works with. */
 export interface RecoveryDeps {
   readonly plan: Plan
   readonly journal: Journal
   readonly clock: Clock
   readonly processes: Pick<Processes, 'running' | 'start' | 'end'>
   readonly run: RunCommand
-  /** Fires when the supervisor ends. */
+  /** Aborted when the supervisor ends. */
   readonly signal: AbortSignal
 }
 
-/** Looks at every node and decides how the cluster would come back. It changes nothing. */
+/** Examines every node and decides how to recover the cluster. It changes nothing. */
 export async function assessRecovery(
   deps: RecoveryDeps,
   assumeLost: readonly string[],
@@ -41,12 +41,12 @@ export async function assessRecovery(
 ): Promise<Recovery> {
   const { sources, arbitrators } = recoveryOf(deps.plan)
   const evidence = await collectEvidence(sources, deps)
-  // An arbitrator keeps nothing: the view that it was a member of never comes together again.
-  const wish = { assumeLost, mayReunite: mayReunite && arbitrators.length === 0 }
-  return { evidence, decision: decideRecovery(evidence, wish) }
+  // An arbitrator keeps no state: a view of which it was a member cannot be restored.
+  const constraints = { assumeLost, mayReunite: mayReunite && arbitrators.length === 0 }
+  return { evidence, decision: decideRecovery(evidence, constraints) }
 }
 
-/** Brings the cluster back and resolves when every node that can run does; rejects when that would be a guess. */
+/** Recovers the cluster and resolves when every node that can run does; rejects when the outcome would be a guess. */
 export async function recover(
   deps: RecoveryDeps,
   assumeLost: readonly string[],
@@ -63,7 +63,7 @@ export async function recover(
   return recovery
 }
 
-// False when they did not find each other: then none of them runs any more.
+// Returns false when the nodes did not find each other; none of them runs then.
 async function reunite({ plan, processes, signal }: RecoveryDeps): Promise<boolean> {
   const names = recoveryOf(plan).sources.map(({ node }) => node)
   const starts = await Promise.allSettled(names.map((name) => processes.start(name, signal, [])))
@@ -76,11 +76,12 @@ async function reunite({ plan, processes, signal }: RecoveryDeps): Promise<boole
 async function promote(source: PlannedSource, deps: RecoveryDeps): Promise<void> {
   const { run, signal } = deps
   const { status, stderr } = await run(source.promote, { timeoutMs: promoteTimeoutMs, signal })
-  if (status !== 0) throw labError('tool-failed', `${source.node} was not made the cluster: ${stderr.trim()}`)
+  if (status !== 0)
+    throw labError('tool-failed', `${source.node} could not be made the primary component: ${stderr.trim()}`)
   await waitForMajority(source, deps)
 }
 
-// The mark goes from all others first: two nodes that carry it would be two clusters.
+// The mark is removed from all other nodes first: two marked nodes could become two clusters.
 async function bootstrap(name: string, deps: RecoveryDeps): Promise<void> {
   const { plan, processes, signal } = deps
   const { sources, founding } = recoveryOf(plan)
@@ -91,7 +92,8 @@ async function bootstrap(name: string, deps: RecoveryDeps): Promise<void> {
   await waitForMajority(source, deps)
 }
 
-// One after the other: two joiners at once hinder each other. Arbitrators come last, since nobody can join them.
+// The nodes join one after the other, since two joiners hinder each other. Arbitrators start last, since no node can
+// join them.
 async function joinAll(deps: RecoveryDeps, assumeLost: readonly string[]): Promise<void> {
   const { plan, journal, processes, signal } = deps
   const { sources, arbitrators } = recoveryOf(plan)
@@ -115,23 +117,23 @@ async function waitForMajority(source: PlannedSource, deps: RecoveryDeps): Promi
   }
 }
 
-// Written in place: the file keeps its owner. It is looked at again, since everything hangs on it.
+// The file is written in place to keep its owner, and verified, since the recovery depends on it.
 function writeSafeToBootstrap(path: string, isSafe: boolean): void {
   const text = setSafeToBootstrap(readFileSync(path, 'utf8'), isSafe)
   writeFileSync(path, text)
   if (readSavedState(readFileSync(path, 'utf8')).isMarkedSafe !== isSafe) {
-    throw labError('internal', `${path} does not take the mark safe_to_bootstrap: ${isSafe ? 1 : 0}`)
+    throw labError('internal', `${path} was not written with safe_to_bootstrap: ${isSafe ? 1 : 0}`)
   }
 }
 
-// A node whose data were given up joins like one without any: it is given all of them anew.
+// A node whose data are given up joins like a node without data, and receives all of them again.
 function discardState({ stateFile, viewFile }: PlannedSource): void {
   for (const path of [stateFile, viewFile]) rmSync(path, { force: true })
 }
 
 function sourceOf({ plan }: RecoveryDeps, name: string): PlannedSource {
   const source = recoveryOf(plan).sources.find(({ node }) => node === name)
-  if (source === undefined) throw labError('internal', `the plan has no data of '${name}'`)
+  if (source === undefined) throw labError('internal', `the plan has no data source '${name}'`)
   return source
 }
 
@@ -139,7 +141,7 @@ function recoveryOf(plan: Plan): PlannedRecovery {
   if (plan.recovery !== null) return plan.recovery
   throw labError(
     'recovery-refused',
-    `${plan.lab} needs no recovery: nodes of ${plan.kind} come back by themselves`,
+    `${plan.lab} needs no recovery: nodes of ${plan.kind} recover by themselves`,
   )
 }
 
@@ -147,15 +149,15 @@ const answerTimeoutMs = 1_500
 // Reading the position replays the redo log first: 0.1 s for the 16 MB of a lab.
 const findPositionTimeoutMs = 60_000
 
-/** What gathering evidence works with. */
+/** What collecting evidence works with. */
 interface EvidenceDeps {
   readonly processes: Pick<Processes, 'running'>
   readonly run: RunCommand
-  /** Fires when the supervisor ends. */
+  /** Aborted when the supervisor ends. */
   readonly signal: AbortSignal
 }
 
-/** What is known of every node with data, in the order of the plan. It changes nothing. */
+/** The state of every node with data, in the order of the plan. It changes nothing. */
 function collectEvidence(
   sources: readonly PlannedSource[],
   deps: EvidenceDeps,
@@ -171,14 +173,15 @@ function collectEvidence(
   )
 }
 
-/** What a running node says of itself. */
+/** The state that a running node reports. */
 async function queryServer(
   { askStanding }: Pick<PlannedSource, 'askStanding'>,
   { run, signal }: Pick<EvidenceDeps, 'run' | 'signal'>,
 ): Promise<SourceState> {
   const { status, stdout } = await run(askStanding, { timeoutMs: answerTimeoutMs, signal })
-  if (status !== 0) return { kind: 'unknown', because: `it runs and gave no answer in ${answerTimeoutMs} ms` }
-  return readSourceState(stdout) ?? { kind: 'unknown', because: 'it runs and does not say how it stands' }
+  if (status !== 0)
+    return { kind: 'unknown', because: `it runs and did not answer within ${answerTimeoutMs} ms` }
+  return readSourceState(stdout) ?? { kind: 'unknown', because: 'it runs and reports no state' }
 }
 
 async function readDataFiles(source: PlannedSource, { run, signal }: EvidenceDeps): Promise<SourceState> {
@@ -194,7 +197,7 @@ async function readDataFiles(source: PlannedSource, { run, signal }: EvidenceDep
   return { ...common, history: saved.history, position: null, ...found, from: 'wsrep-recover' }
 }
 
-// A node that never had data, or was stopped gracefully, lacks these files: that says as much as their content.
+// These files are missing where a node never had data or was stopped gracefully; that is equivalent to empty ones.
 function readIfThere(path: string): string {
   try {
     return readFileSync(path, 'utf8')

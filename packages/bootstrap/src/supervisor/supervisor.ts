@@ -16,10 +16,10 @@ import { Members } from './members.ts'
 import { Processes } from './processes.ts'
 import { assessRecovery, type RecoveryDeps, recover } from './recovery.ts'
 
-// How soon a due lease or an unexpected end is noticed.
+// The interval at which expired faults and ended processes are looked for.
 const tickMs = 200
 
-/** Looks after one lab: its processes, its leases, its journal. */
+/** Supervises one lab: its processes, its faults and its journal. */
 export class Supervisor {
   readonly #plan: Plan
   readonly #journal: Journal
@@ -54,12 +54,15 @@ export class Supervisor {
     this.#faults = new FaultInjector(this.#context, { processes, repair })
   }
 
-  /** Resolves when the lab has ended or failed and nothing of it runs; rejects when this cannot look after it. */
+  /**
+   * Resolves when the lab has ended or failed and none of its processes runs; rejects when this supervisor cannot go
+   * on.
+   */
   get done(): Promise<void> {
     return this.#done.promise
   }
 
-  /** Takes over: overdue leases first, then what a new lab needs. */
+  /** Takes over the lab: heals expired faults, then does what a new lab needs. */
   start(): void {
     const { state, events } = this.#journal
     this.#processes.adoptRunning()
@@ -120,7 +123,7 @@ export class Supervisor {
   async #form(isNew: boolean): Promise<void> {
     const begun = this.#clock.now()
     try {
-      if (!isNew) throw labError('supervisor-lost', 'the supervisor ended while the lab was forming')
+      if (!isNew) throw labError('supervisor-lost', 'the supervisor ended before the lab had formed')
       await formCluster({ ...this.#context, processes: this.#processes, members: this.#members })
       this.#journal.record({ type: 'formed', elapsedMs: Math.round(this.#clock.now() - begun) })
     } catch (thrown) {
@@ -142,28 +145,28 @@ export class Supervisor {
       removeLabFolder(this.#plan.folder)
       this.#done.resolve()
     } catch (thrown) {
-      // Its life is over all the same: whoever asks again gets another supervisor, or does without.
+      // This supervisor cannot go on; the next request starts another one, or removes the lab without one.
       this.#context.fail(asError(thrown))
       throw thrown
     }
   }
 }
 
-// Three nodes take 8 s on 2 busy cores; a machine ten times slower still gets there.
+// Three nodes take 8 s on 2 busy cores; a machine that is ten times slower still succeeds.
 const agreeTimeoutMs = 120_000
 const commandTimeoutMs = 60_000
 
-/** What forming a cluster works on. */
+/** What forming a cluster works with. */
 interface FormationDeps {
   readonly plan: Plan
   readonly journal: Journal
   readonly processes: Processes
   readonly members: Members
-  /** Fires when the supervisor ends. */
+  /** Aborted when the supervisor ends. */
   readonly signal: AbortSignal
 }
 
-/** Carries out the steps of a plan, one after the other. The first that fails ends it. */
+/** Executes the steps of a plan in order. The first failure ends it. */
 async function formCluster(deps: FormationDeps): Promise<void> {
   for (const step of deps.plan.form) {
     deps.signal.throwIfAborted()
@@ -183,7 +186,7 @@ async function runStep(step: Step, deps: FormationDeps): Promise<void> {
       await processes.start(step.process, signal, step.args)
       return
     case 'agree':
-      journal.record({ type: 'working', on: 'asking every member for its view' })
+      journal.record({ type: 'working', on: 'waiting until all members agree' })
       await members.waitForAgreement(agreeTimeoutMs, signal)
       return
     case 'run':
@@ -192,7 +195,7 @@ async function runStep(step: Step, deps: FormationDeps): Promise<void> {
   }
 }
 
-// What it starts is known by its mark, like every process of the lab.
+// A process that the command starts carries the mark of the lab, like every process of the lab.
 async function runStepCommand(
   what: string,
   command: Command,
@@ -201,6 +204,6 @@ async function runStepCommand(
   const marked = { ...command, env: { ...command.env, [labMark]: plan.folder } }
   const result = await runCommand(marked, { timeoutMs: commandTimeoutMs, signal })
   if (result.status === 0) return
-  const said = `${result.stderr}${result.stdout}`.trim()
-  throw labError('tool-failed', `${what}: ${command.argv.join(' ')} failed: ${said}`)
+  const output = `${result.stderr}${result.stdout}`.trim()
+  throw labError('tool-failed', `${what}: ${command.argv.join(' ')} failed: ${output}`)
 }

@@ -1,14 +1,14 @@
 import { dirname } from 'node:path'
 import type { ZookeeperDeployment, ZookeeperModel, ZookeeperNode } from './model.ts'
 
-// Without these two the server grants 2 to 20 ticks, so that a lab with short ticks would grant no session of 30 s. Less
-// than two ticks would be no session: followers hand over what they heard of it every half tick.
+// Without these two the server grants sessions of 2 to 20 ticks, so that a lab with short ticks would grant no session
+// of 30 s. Less than two ticks would expire at once: followers report the activity of sessions every half tick.
 const minSessionMs = (tickMs: number): number => Math.max(2_000, 2 * tickMs)
 const maxSessionMs = 60_000
 
 /**
- * The text of a server's `zoo.cfg`. What the server does not know as a setting becomes a system property with
- * `zookeeper.` before it.
+ * The text of a server's `zoo.cfg`. Keys that the server does not know become system properties with the prefix
+ * `zookeeper.`.
  */
 export function renderConf(model: ZookeeperModel, node: ZookeeperNode, dataFolder: string): string {
   const { tickMs, initLimit, syncLimit, connectMs } = model.timers
@@ -28,10 +28,10 @@ export function renderConf(model: ZookeeperModel, node: ZookeeperNode, dataFolde
     '4lw.commands.whitelist=srvr,mntr,ruok,stat,isro,conf',
     'reconfigEnabled=false',
     'extendedTypesEnabled=true',
-    // In a lab only: nothing waits for the disk. Servers of a lab die by signals, which take nothing from the page
-    // cache; what a power failure would take is not tested here.
+    // For labs only: the server does not wait for the disk. Servers of a lab are ended by signals, which do not affect
+    // the page cache; power failures are not simulated.
     'forceSync=no',
-    // In KiB. A transaction log takes 64 MiB of the disk by default, before anything is in it.
+    // In KiB. By default an empty transaction log takes 64 MiB of the disk.
     'preAllocSize=1024',
     ...(model.nodes.length > 1 ? ensembleLines(model) : []),
     '',
@@ -49,7 +49,7 @@ function ensembleLines({ nodes }: ZookeeperModel): readonly string[] {
 
 const level = 'INFO'
 
-// Each look at a server's port would leave a stack trace, and each four-letter word a line.
+// Each probe of a server's port would log a stack trace, and each four-letter word a line.
 const noisyLogger = 'org.apache.zookeeper.server.NIOServerCnxn'
 
 /** The text of `log4j.properties`. */
@@ -74,7 +74,10 @@ export const logbackXml: string = [
   '',
 ].join('\n')
 
-/** What the programs of a lab run with: nothing of the user's own environment leaks in, JAVA_TOOL_OPTIONS least of all. */
+/**
+ * The environment of the programs of a lab. It contains nothing of the user's environment, in particular no
+ * JAVA_TOOL_OPTIONS.
+ */
 export function environment({ folder, installation }: ZookeeperDeployment): Readonly<Record<string, string>> {
   return {
     HOME: folder,

@@ -6,17 +6,17 @@ import { checkDetectMs, checkName, nodeNames } from '../model/validation.ts'
 /** A server with its number in the ensemble, its address and its ports. */
 export interface ZookeeperNode {
   readonly name: string
-  /** What is in its `myid`: 1, 2, 3. */
+  /** The content of its `myid`: 1, 2, 3. */
   readonly id: number
   readonly host: string
   readonly clientPort: number
-  /** Where followers connect to it while it leads. */
+  /** The port at which followers connect to it while it leads. */
   readonly quorumPort: number
-  /** Where servers vote. */
+  /** The port for leader elections. */
   readonly electionPort: number
 }
 
-/** An ensemble with every question answered: validated, programs found, ports given. */
+/** A validated ensemble with its ports and all defaults resolved. */
 export interface ZookeeperModel {
   readonly deployment: ZookeeperDeployment
   readonly nodes: readonly ZookeeperNode[]
@@ -27,10 +27,10 @@ export interface ZookeeperModel {
 
 const portsPerNode = 3
 const maxNodes = 7
-// A tick of 250 ms: below, a collection of garbage looks like a death.
+// A tick of 250 ms: with shorter ones a garbage collection looks like a failure.
 const minDetectMs = 500
 
-/** Checks a topology and fills in what it leaves open. */
+/** Validates a topology and fills in the defaults. */
 export function resolveZookeeper(
   topology: ZookeeperTopology,
   deployment: ZookeeperDeployment,
@@ -53,16 +53,15 @@ export function resolveZookeeper(
 }
 
 function notesOn(nodes: number): readonly string[] {
-  if (nodes === 1)
-    return ['One server alone is no ensemble: it runs standalone, and nothing takes over from it.']
+  if (nodes === 1) return ['A single server runs standalone: there is no failover.']
   if (nodes % 2 === 1) return []
-  return [`${nodes} servers bear no more lost servers than ${nodes - 1}: an odd number is better.`]
+  return [`${nodes} servers tolerate no more failures than ${nodes - 1}; an odd number is recommended.`]
 }
 
-/** Where a lab of ZooKeeper servers will be: what the machine decides, not the user. */
+/** Where a lab of ZooKeeper servers runs, as the machine determines it. */
 export interface ZookeeperDeployment {
   readonly lab: string
-  /** Absolute; everything of the lab is in it. */
+  /** Absolute; contains everything of the lab. */
   readonly folder: string
   /** The first of a block of free ports. */
   readonly firstPort: number
@@ -70,25 +69,25 @@ export interface ZookeeperDeployment {
   readonly installation: ZookeeperInstallation
 }
 
-/** The timers of an ensemble, in the words of its configuration. */
+/** The timers of an ensemble, in the terms of its configuration. */
 interface ZookeeperTimers {
-  /** The length of a tick: servers ping each other every half of it, and sessions expire on its boundaries. */
+  /** The length of a tick: servers ping each other every half tick, and sessions expire on tick boundaries. */
   readonly tickMs: number
-  /** How many ticks a server may take to connect to a new leader and to get what it lacks. */
+  /** How many ticks a server may take to connect to a new leader and to synchronize. */
   readonly initLimit: number
   /** How many ticks a server may be silent before the others give it up. */
   readonly syncLimit: number
-  /** How long a server waits for another one to take its connection. */
+  /** How long a server waits for a connection to a peer. */
   readonly connectMs: number
 }
 
-// Those of the sample configuration that everybody copies, and the server's own for a connection.
+// The values of ZooKeeper's sample configuration, and the server's default for a connection.
 const serverDefaults: ZookeeperTimers = { tickMs: 2000, initLimit: 10, syncLimit: 5, connectMs: 5000 }
 
-// One tick of silence would be too short: a ping that is late by half a tick would end a quorum that is well.
+// One tick of silence would be too short: a ping that is late by half a tick would end a healthy quorum.
 const syncLimit = 2
 
-/** The timers that fit a promise: a leader or follower that was silent for `detectMs` is given up by the others. */
+/** The timers for a detection time: a leader or follower that is silent for `detectMs` is given up by the others. */
 export function zookeeperTimers(detectMs: number | null): ZookeeperTimers {
   if (detectMs === null) return serverDefaults
   const tickMs = Math.ceil(detectMs / syncLimit)

@@ -3,7 +3,7 @@ import { environment, log4jProperties, logbackXml, renderConf } from './config.t
 import type { ZookeeperDeployment, ZookeeperModel, ZookeeperNode } from './model.ts'
 import { fourLetterWord, memberName } from './probe.ts'
 
-/** Everything that starting the ensemble will do. */
+/** Plans everything that starting the ensemble will do. */
 export function planZookeeper(model: ZookeeperModel): Plan {
   const { deployment, nodes } = model
   const names = nodes.map(({ name }) => name)
@@ -19,10 +19,10 @@ export function planZookeeper(model: ZookeeperModel): Plan {
     nodes: nodes.map((node) => plannedNode(model, node)),
     files: files(model),
     processes: nodes.map((node) => server(model, node)),
-    // All at once: whoever comes first waits for a majority.
+    // All servers start at once: the first ones wait for a majority.
     form: [{ do: 'start', processes: names }, { do: 'agree' }],
     stop: [...names].reverse(),
-    // After a full stop the servers elect the one that is farthest by themselves.
+    // After a full stop the servers elect the most advanced one by themselves.
     recovery: null,
     notes: model.notes,
   }
@@ -35,7 +35,7 @@ function plannedNode({ deployment }: ZookeeperModel, node: ZookeeperNode): Plann
     host: node.host,
     port: node.clientPort,
     ask: fourLetterWord(deployment, node, ['mntr']),
-    // One that wakes finds that the others went on, and follows them by itself.
+    // A resumed server finds that the others went on, and follows them by itself.
     repair: null,
     ctl: fourLetterWord(deployment, node, []),
     levers: {},
@@ -83,18 +83,17 @@ function nodeFolder({ name }: ZookeeperNode): string {
 
 const mainClass = 'org.apache.zookeeper.server.quorum.QuorumPeerMain'
 
-// Three virtual machines share a small machine: a small heap, one thread that collects garbage, and the compiler that
-// is done soon.
+// Three Java VMs share a small machine: a small heap, the serial collector, and the fast compiler only.
 const memoryFlags = ['-Xmx96m', '-XX:+UseSerialGC', '-XX:TieredStopAtLevel=1']
 
-// Nothing is left in /tmp; a server without memory ends instead of limping; and 127.0.0.1 is an IPv4 address.
+// Nothing is left in /tmp; a server without memory exits; and 127.0.0.1 is an IPv4 address.
 const jvmFlags = ['-XX:-UsePerfData', '-XX:+ExitOnOutOfMemoryError', '-Djava.net.preferIPv4Stack=true']
 
-// Containers and nodes whose time is over are looked for every second instead of every minute, so that somebody who
-// waits for their end need not wait long.
+// Expired containers and TTL nodes are looked for every second instead of every minute, which keeps tests that wait for
+// their removal short.
 const containerCheckFlag = '-Dznode.container.checkIntervalMs=1000'
 
-/** The command line of a server that reads this configuration. */
+/** The command line of a server with this configuration file. */
 function serverArgv(deployment: ZookeeperDeployment, confPath: string): readonly string[] {
   const { java, classPath } = deployment.installation
   return [
@@ -110,8 +109,8 @@ function serverArgv(deployment: ZookeeperDeployment, confPath: string): readonly
   ]
 }
 
-// Everything goes to standard output, which is the node's log. 3.8.0 as Debian builds it logs through log4j 1.2, later
-// releases through logback; each reads its own property and ignores the other.
+// All output goes to standard output, which is the node's log. Debian's 3.8.0 logs through log4j 1.2, later releases
+// through logback; each reads its own property and ignores the other.
 function loggingFlags({ folder }: ZookeeperDeployment): readonly string[] {
   return [
     `-Dlog4j.configuration=file:${folder}/log4j.properties`,

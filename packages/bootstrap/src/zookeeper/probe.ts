@@ -3,11 +3,11 @@ import type { Command } from '../model/plan.ts'
 import { environment } from './config.ts'
 import type { ZookeeperDeployment, ZookeeperNode } from './model.ts'
 
-// Bash speaks TCP by itself, so nothing has to be installed. `cat` takes its place: whoever ends the command at its
-// deadline ends all of it, since a frozen server takes the word and never answers.
+// Bash supports TCP itself, so no program has to be installed. `cat` replaces the shell, so that ending the command at
+// its deadline ends all of it: a frozen server accepts the word and never answers.
 const sendWordScript = 'exec 3<>"/dev/tcp/$1/$2" && printf %s "$3" >&3 && exec cat <&3'
 
-/** Says a four-letter word to a server and prints what it answers. Where none is given, one is to be added. */
+/** Sends a four-letter word to a server and prints the answer. Without a word, the caller appends one. */
 export function fourLetterWord(
   deployment: ZookeeperDeployment,
   { host, clientPort }: ZookeeperNode,
@@ -20,17 +20,17 @@ export function fourLetterWord(
   }
 }
 
-/** The name that a view has for the server with this number. */
+/** The name of the server with this number in views. */
 export function memberName(id: number): string {
   return `server.${id}`
 }
 
-/** Reads what a server answered to `mntr`: one metric a line, name and value parted by a tab. */
+/** Reads the answer to `mntr`: one metric in each line, name and value separated by a tab. */
 export function readView(output: string): MemberView {
-  const told = new Map(output.split('\n').map((line) => line.split('\t') as [string, string | undefined]))
-  switch (told.get('zk_server_state')) {
+  const values = new Map(output.split('\n').map((line) => line.split('\t') as [string, string | undefined]))
+  switch (values.get('zk_server_state')) {
     case 'leader':
-      return leaderView(Number(told.get('zk_quorum_size')), Number(told.get('zk_synced_followers')))
+      return leaderView(Number(values.get('zk_quorum_size')), Number(values.get('zk_synced_followers')))
     case 'follower':
       return { kind: 'vouched', role: 'follower', history: null }
     case 'standalone':
@@ -40,12 +40,12 @@ export function readView(output: string): MemberView {
   }
 }
 
-// Followers know nobody but their leader, and the leader knows how many keep up with it. A server follows one leader
-// only: when a leader counts all others, it is the only one. The epoch in what `srvr` calls their zxid is no common
-// word: of three servers of 3.8.0 that agreed, one showed 0x0 and the others 0x100000000.
+// Followers know only their leader, and the leader knows how many followers are synchronized. A server follows one
+// leader only: a leader that counts all others is the only one. The epoch in the zxid that `srvr` reports is not
+// comparable: of three servers of 3.8.0 that agreed, one showed 0x0 and the others 0x100000000.
 function leaderView(size: number, synced: number): MemberView {
   if (synced < size - 1) {
-    const because = `it leads, and ${synced} of its ${size - 1} followers keep up with it`
+    const because = `it leads, and ${synced} of its ${size - 1} followers are synchronized`
     return { kind: 'starting', role: 'leader', because }
   }
   const members = Array.from({ length: size }, (_, i) => memberName(i + 1)).sort()

@@ -59,6 +59,6 @@ test('what was there before is shown once, and the end of the lab ends the follo
 
   rmSync(folder, { recursive: true })
 
-  expect(await following).toMatchObject({ text: ['the lab has ended, and its logs with it'], exitCode: 0 })
+  expect(await following).toMatchObject({ text: ['the lab has ended; its logs are removed'], exitCode: 0 })
   expect(printed).toBe('old\n')
 })

@@ -60,10 +60,10 @@ test.each([
 test.each([
   [['up', 'rabitmq'], "did you mean 'rabbitmq'?"],
   [['up', 'galerra'], "did you mean 'galera'?"],
-  [['up', 'galera', '--vhost', 'shop'], '--vhost is for rabbitmq, and this is galera'],
-  [['up', 'replication', '--arbitrator'], '--arbitrator is for galera, and this is replication'],
+  [['up', 'galera', '--vhost', 'shop'], '--vhost is a flag of rabbitmq, not of galera'],
+  [['up', 'replication', '--arbitrator'], '--arbitrator is a flag of galera, not of replication'],
   [['recover', 'galerra'], "did you mean 'galera'?"],
-  [['doctor', 'mariadb'], "there is no kind 'mariadb', only rabbitmq, galera, replication, zookeeper"],
+  [['doctor', 'mariadb'], "unknown kind 'mariadb'; expected one of rabbitmq, galera, replication, zookeeper"],
   [['up', 'rabbitmq', '--nodes', 'three'], "--nodes: 'three' is not a whole number"],
   [['up', 'rabbitmq', '--detect', 'soon'], "--detect: 'soon' is not a duration"],
   [['logs', 'rabbit1', '--follow', '--json'], '--json prints one document'],

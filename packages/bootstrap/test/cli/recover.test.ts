@@ -3,7 +3,7 @@ import { recoveryLines } from '../../src/cli/verbs.ts'
 
 test('the evidence is a table, and what follows is below it', () => {
   const lines = recoveryLines({
-    decision: { kind: 'bootstrap', node: 'db1', because: 'it is the farthest' },
+    decision: { kind: 'bootstrap', node: 'db1', because: 'it is the most advanced' },
     evidence: [
       {
         node: 'db1',
@@ -22,5 +22,5 @@ test('the evidence is a table, and what follows is below it', () => {
 
   expect(lines[1]).toMatch(/^db1 +down +h +7 +grastate\.dat +yes$/)
   expect(lines[2]).toBe('db2   unknown: it is frozen')
-  expect(lines.at(-1)).toBe('db1 founds the cluster anew: it is the farthest')
+  expect(lines.at(-1)).toBe('db1 bootstraps the cluster: it is the most advanced')
 })

@@ -78,10 +78,10 @@ test('an interrupted verb ends with 130, whatever it threw', async () => {
 })
 
 test.each([
-  ['up', 'what was begun has been undone'],
+  ['up', 'the start was undone'],
   ['look', 'nothing was changed'],
-  ['fault', 'heals itself when its time is over'],
-  ['down', 'the lab may be ending all the same'],
+  ['fault', 'may still be in force until its deadline'],
+  ['down', 'the lab may still be ending'],
 ] as const)('an interrupted %s says what is true of it', async (kind, words) => {
   const signal = AbortSignal.abort(new HaError('aborted', 'interrupted'))
   const verb = async (context: VerbContext): Promise<VerbResult> => {

@@ -26,7 +26,7 @@ test('a supervisor that says nothing is named when the time is up, with what to 
   const asking = sendRequest(claim, { verb: 'down' }, {}, 50)
 
   await expect(asking).rejects.toMatchObject({ code: 'timed-out' })
-  await expect(asking).rejects.toThrow("pid 4711, has not answered 'down' in 50 ms; type: kill -9 4711")
+  await expect(asking).rejects.toThrow("pid 4711, did not answer 'down' within 50 ms; run: kill -9 4711")
 })
 
 test('the caller’s signal ends a call at once, with its reason', async () => {

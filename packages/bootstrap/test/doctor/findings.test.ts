@@ -73,7 +73,7 @@ test.each<readonly [string, Partial<MachineFacts>, readonly unknown[]]>([
   ],
   [
     'a kernel that refuses namespaces',
-    { sandboxRefusal: { because: 'the kernel refuses: unshare failed', missing: [] } },
+    { sandboxRefusal: { because: 'the kernel does not allow it: unshare failed', missing: [] } },
     ['sandbox', 'warning', undefined],
   ],
   ['little memory', { availableMemoryMib: 100 }, ['memory', 'warning', undefined]],

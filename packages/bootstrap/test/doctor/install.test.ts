@@ -126,7 +126,7 @@ test('services are kept from starting while packages are installed, and not long
 test('what is still missing after the installation is said', async () => {
   expect(await installWith({}, rehearsal({ after: noErlang }))).toMatchObject({ kind: 'ask' })
   await expect(installWith({}, rehearsal({ after: nothing }))).rejects.toThrow(
-    'was installed, and still not found: rabbitmq-server, erl',
+    'was installed, but these programs are still missing: rabbitmq-server, erl',
   )
 })
 
@@ -209,7 +209,7 @@ test('an interrupt is told, and takes the services along that came before it', a
   await expect(installWith({ signal: interrupt.signal, onProgress }, patient)).rejects.toThrow('enough')
 
   expect(tools.ran.at(-1)).toBe('systemctl disable --now rabbitmq-server.service')
-  expect(said.at(-1)).toContain('it finishes the package in hand')
+  expect(said.at(-1)).toContain('it finishes the present package first')
   expect(existsSync(policyPath)).toBe(false)
 })
 

@@ -43,7 +43,7 @@ describe('of nodes that run without a majority', () => {
   test('none is while one that is down is ahead', () => {
     expect(decide([alone(3), down(4), down(1)])).toEqual({
       kind: 'refuse',
-      because: 'db2 is down and ahead of db1; first type: hactl resume db2',
+      because: 'db2 is down and ahead of db1; first run: hactl resume db2',
     })
   })
 })
@@ -53,7 +53,7 @@ describe('of nodes that are all down', () => {
     expect(decide([down(5), down(5, { isMarkedSafe: true }), down(4)])).toMatchObject({
       kind: 'bootstrap',
       node: 'db2',
-      because: 'it stopped last and is the farthest of one history, at 5',
+      because: 'it stopped last and is the most advanced of one history, at 5',
     })
   })
 
@@ -82,16 +82,16 @@ test.each<[string, readonly SourceState[], string]>([
   ['a node that cannot be asked', [down(5), down(5), frozen], '--assume-lost db3'],
   ['data whose position nobody knows', [down(5), down(null), down(5)], '--assume-lost db2'],
   ['two histories', [down(5), down(9, { history: 'g' })], 'h on db1, g on db2'],
-  ['only empty nodes', [empty, empty], 'no node has any data'],
+  ['only empty nodes', [empty, empty], 'no node has data'],
   [
     'two that stopped last',
     [down(5, { isMarkedSafe: true }), down(5, { isMarkedSafe: true })],
-    'db1 and db2 both say that they stopped last',
+    'db1 and db2 are both marked as the last to stop',
   ],
   [
     'one that stopped last and is behind',
     [down(5, { isMarkedSafe: true }), down(6)],
-    'db1 says that it stopped last, and db2 is ahead of it',
+    'db1 is marked as the last to stop, but db2 is ahead of it',
   ],
 ])('%s is refused, and the message says what is in the way', (_, standings, because) => {
   expect(decide(standings)).toMatchObject({ kind: 'refuse', because: expect.stringContaining(because) })

@@ -42,7 +42,7 @@ describe('a node that is broken already', () => {
   })
 
   test.each(refused)('by %s refuses %s and says what to type', (before, wanted) => {
-    expect(() => ask(broken(before), wanted)).toThrow('type: hactl resume rabbit1')
+    expect(() => ask(broken(before), wanted)).toThrow('run: hactl resume rabbit1')
   })
 })
 

@@ -17,7 +17,7 @@ afterEach(() => {
 
 const fault = { node: 'rabbit1', action: 'kill', begunAt: 1, healsAt: 2 } as const
 
-test('what is recorded takes effect, is heard, and is read back by the next book', () => {
+test('what is recorded takes effect, is heard, and is read back by the next journal', () => {
   const journal = new Journal(path)
   const heard: string[] = []
   journal.onEvent((event) => heard.push(`${event.seq} ${event.type}`))

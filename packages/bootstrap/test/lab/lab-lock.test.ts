@@ -23,7 +23,7 @@ const leaveLock = (term: number, startTicks: string): void => {
   )
 }
 
-test('the first claim opens the first term', () => {
+test('the first lock opens the first term', () => {
   expect(acquireLabLock(folder, '/s')).toMatchObject({
     term: 1,
     socket: '/s',
@@ -32,7 +32,7 @@ test('the first claim opens the first term', () => {
   expect(isHeld(readLabLock(folder))).toBe(true)
 })
 
-test('a lab that somebody holds cannot be claimed', () => {
+test('a lab that somebody holds cannot be locked', () => {
   acquireLabLock(folder, '/s')
 
   expect(acquireLabLock(folder, '/other')).toBeUndefined()
@@ -46,11 +46,11 @@ test('a dead holder is followed by the next term, though its pid came back', () 
   expect(readLabLock(folder)?.term).toBe(10)
 })
 
-test('a lab that nobody claimed is not held', () => {
+test('a lab that nobody locked is not held', () => {
   expect(isHeld(readLabLock(folder))).toBe(false)
 })
 
-test('a claim that was cut short is held by nobody and followed by the next term', () => {
+test('a lock that was cut short is held by nobody and followed by the next term', () => {
   leaveLock(4, '1')
   writeFileSync(join(folder, 'supervisor', '5'), '{"term":5,')
 

@@ -42,7 +42,7 @@ test('a secret that others can read is named with its mode and the command that 
   chmodSync(path, 0o444)
 
   expect(() => checkSecrets({ folder, files: [secret] })).toThrow(
-    `${path} has mode 0444, so others can read the secret; type: chmod 0400 ${path}`,
+    `${path} has mode 0444, so other users can read the secret; run: chmod 0400 ${path}`,
   )
 })
 
@@ -51,5 +51,5 @@ test('a secret for its owner alone passes, and one that is gone does not', () =>
 
   expect(() => checkSecrets({ folder, files: [secret] })).not.toThrow()
   rmSync(join(folder, 'home/.cookie'))
-  expect(() => checkSecrets({ folder, files: [secret] })).toThrow('is gone')
+  expect(() => checkSecrets({ folder, files: [secret] })).toThrow('is missing')
 })

@@ -97,6 +97,6 @@ test('neither a link nor a folder that is open to others can hold sockets', () =
   symlinkSync(join(home, 'theirs'), join(home, 'link'))
   mkdirSync(join(home, 'open'), { mode: 0o755 })
 
-  expect(() => prepareSocketFolder(join(home, 'link'), uid)).toThrow('link is no folder; type: rm -r')
-  expect(() => prepareSocketFolder(join(home, 'open'), uid)).toThrow('is open to others')
+  expect(() => prepareSocketFolder(join(home, 'link'), uid)).toThrow('link is not a folder; run: rm -r')
+  expect(() => prepareSocketFolder(join(home, 'open'), uid)).toThrow('is open to other users')
 })

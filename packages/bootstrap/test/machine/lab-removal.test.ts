@@ -59,7 +59,7 @@ test('what dead processes left half made is swept away; what living ones make is
 
 test('a plan that was cut short is no lab, and whoever asks for it hears what to type', () => {
   expect(findLabs({ home })).toEqual([])
-  expect(() => openLab('cut', { home })).toThrow('type: hactl down --name cut')
+  expect(() => openLab('cut', { home })).toThrow('run: hactl down --name cut')
 })
 
 test('a leftover is ended with every process of it', async () => {

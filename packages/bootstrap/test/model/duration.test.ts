@@ -14,9 +14,9 @@ test.each([
 })
 
 test.each(['', '5', 's', '-1s', '0s', '1d', '1 m s', '0.1ms', '1e3s'])(
-  "'%s' is refused with its deployment",
+  "'%s' is refused with its place",
   (text) => {
-    expect(() => parseDuration(text, '--for')).toThrow(/^--for: .* is not a duration; write it like/)
+    expect(() => parseDuration(text, '--for')).toThrow(/^--for: .* is not a duration; expected a value like/)
   },
 )
 

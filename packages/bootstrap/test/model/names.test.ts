@@ -10,7 +10,7 @@ test('given names are kept in their order', () => {
 })
 
 test('two nodes with one name are refused by that name', () => {
-  expect(() => nodeNames(['a', 'b', 'a'], 'rabbit', 7)).toThrow("two nodes are called 'a'")
+  expect(() => nodeNames(['a', 'b', 'a'], 'rabbit', 7)).toThrow("two nodes have the name 'a'")
 })
 
 test.each([0, -1, 1.5, 8, Number.NaN])('%d nodes are refused', (count) => {
@@ -18,5 +18,5 @@ test.each([0, -1, 1.5, 8, Number.NaN])('%d nodes are refused', (count) => {
 })
 
 test.each(['', 'Big', '1st', 'a.b', 'a b', '../x', 'x'.repeat(32)])("'%s' cannot name a lab", (name) => {
-  expect(() => checkName(name, 'lab')).toThrow('cannot name a lab')
+  expect(() => checkName(name, 'lab')).toThrow('is not a valid lab name')
 })

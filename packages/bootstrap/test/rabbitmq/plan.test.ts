@@ -87,7 +87,7 @@ test('4.0 gets no mirroring policy and a note that says so', () => {
 
   expect(JSON.parse(textOf(modern, 'definitions.json')).policies).toEqual([])
   expect(modern.form.some((step) => step.do === 'run')).toBe(false)
-  expect(modern.notes).toEqual([expect.stringContaining('knows no mirrored queues')])
+  expect(modern.notes).toEqual([expect.stringContaining('does not support mirrored queues')])
 })
 
 test('two nodes never pause each other', () => {

@@ -65,7 +65,7 @@ test('a replica that hears and applies says how far it got, and leaves naming th
 })
 
 test.each([
-  ['Connecting', 'Yes', 'it does not hear its primary: Connecting'],
+  ['Connecting', 'Yes', 'it is not connected to its primary: Connecting'],
   ['Yes', 'No', 'its applier does not run'],
 ])('a replica whose threads stand at %s and %s does not serve yet', (io, applier, because) => {
   expect(readView(replica(io, applier))).toEqual({ kind: 'starting', because })

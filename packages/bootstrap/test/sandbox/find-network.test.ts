@@ -26,5 +26,5 @@ test('in a sandbox, labs are in it', () => {
 test('a variable that left its sandbox is no sandbox', () => {
   writeFileSync(clientsFile(folder), 'net:[1]')
 
-  expect(() => findNetwork({ HACTL_SANDBOX: folder })).toThrow('type: unset HACTL_SANDBOX')
+  expect(() => findNetwork({ HACTL_SANDBOX: folder })).toThrow('run: unset HACTL_SANDBOX')
 })

@@ -53,7 +53,7 @@ test.each(kinds)('every process of %s runs in the namespace of its own address',
 test.each(kinds)('%s begins with a namespace for each node', (_, plan) => {
   const [first] = planForNetwork(plan, network).form
 
-  expect(first).toMatchObject({ do: 'run', what: 'a network for each node' })
+  expect(first).toMatchObject({ do: 'run', what: 'creating a network for each node' })
   expect(first?.do === 'run' ? first.commands.length : 0).toBe(plan.nodes.length)
 })
 

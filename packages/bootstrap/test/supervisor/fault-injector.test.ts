@@ -57,7 +57,7 @@ const injectorFor = (plan: Plan): FaultInjector =>
         restart: async (name) => void did.push(`restart ${name}`),
       },
       repair: {
-        watch: ({ name }, occasion) => void did.push(`${name} ${occasion}`),
+        watch: ({ name }, trigger) => void did.push(`${name} ${trigger}`),
         release: async (name) => void did.push(`leave ${name}`),
         cancel: (name) => void did.push(`abandon ${name}`),
       },
@@ -72,17 +72,17 @@ test('a node that was frozen is looked after when it wakes', async () => {
 
   await faults.heal('rabbit2')
 
-  expect(did).toEqual(['start rabbit2', 'leave rabbit2', 'rabbit2 woke'])
+  expect(did).toEqual(['start rabbit2', 'leave rabbit2', 'rabbit2 resumed'])
 })
 
 test('a node that runs without a fault is not known to be at fault: all are looked after', async () => {
   await faults.heal('rabbit2')
   await settle()
 
-  expect(did.filter((what) => what.endsWith('found'))).toEqual([
-    'rabbit1 found',
-    'rabbit2 found',
-    'rabbit3 found',
+  expect(did.filter((what) => what.endsWith('adopted'))).toEqual([
+    'rabbit1 adopted',
+    'rabbit2 adopted',
+    'rabbit3 adopted',
   ])
 })
 
@@ -117,7 +117,7 @@ test('a new supervisor looks after every node that runs without a fault', async 
   faults.watchAllMembers()
   await settle()
 
-  expect(did).toEqual(['start rabbit1', 'leave rabbit1', 'rabbit1 found'])
+  expect(did).toEqual(['start rabbit1', 'leave rabbit1', 'rabbit1 adopted'])
 })
 
 test('a heal that cannot be written down is told to the supervisor', async () => {
@@ -140,7 +140,7 @@ test('a fault that the node does not know is refused, and nothing is written dow
   const before = journal.events.length
 
   expect(() => faults.inject({ node: 'rabbit2', action: 'isolate', forMs: 1 })).toThrow(
-    'isolate rabbit2: a node of rabbitmq like this knows only kill, stop, pause',
+    'isolate rabbit2: RabbitMQ nodes support the faults kill, stop, pause',
   )
   expect([did, journal.events.length]).toEqual([[], before])
 })
@@ -170,12 +170,12 @@ describe('in a sandbox', () => {
   test('a partitioned node that ran is looked after when it is reached again', async () => {
     await faults.heal('rabbit2')
 
-    expect(did).toEqual([mend, 'start rabbit2', 'leave rabbit2', 'rabbit2 woke'])
+    expect(did).toEqual([mend, 'start rabbit2', 'leave rabbit2', 'rabbit2 resumed'])
   })
 })
 
 test('a partition outside of a sandbox is refused, with what to type', () => {
   expect(() => faults.inject({ node: 'rabbit2', action: 'partition', forMs: 1 })).toThrow(
-    'partition rabbit2: this needs a network for each node; type: hactl sandbox -- bash, and in there: hactl up rabbitmq',
+    'partition rabbit2: partitions need a network for each node; run: hactl sandbox -- bash, then in it: hactl up rabbitmq',
   )
 })

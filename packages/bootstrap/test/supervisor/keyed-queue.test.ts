@@ -2,7 +2,7 @@ import { deferred } from '@ha/core/driver'
 import { expect, test } from 'vitest'
 import { KeyedQueue } from '../../src/supervisor/fault-injector.ts'
 
-test('work in one lane waits for the work before it, and other lanes do not', async () => {
+test('work for one key waits for the work before it, and other keys do not', async () => {
   const queue = new KeyedQueue()
   const order: string[] = []
   const first = deferred()
@@ -28,7 +28,7 @@ test('a failure reaches whoever asked and stops nobody behind it', async () => {
   await expect(next).resolves.toBe('yes')
 })
 
-test('work that needs several lanes waits for all of them, and each of them waits for it', async () => {
+test('work that needs several keys waits for all of them, and each of them waits for it', async () => {
   const queue = new KeyedQueue()
   const order: string[] = []
   const first = deferred()

@@ -78,7 +78,7 @@ const told = (): readonly string[] =>
   journal.events.map(({ type }) => type).filter((type) => type.includes('repair'))
 
 test('a member that agrees with the others is left alone after a second', async () => {
-  repair.watch(node, 'woke')
+  repair.watch(node, 'resumed')
   await clock.advance(60_000)
 
   expect(repairs).toEqual([])
@@ -88,7 +88,7 @@ test('a member that agrees with the others is left alone after a second', async 
 
 test('a member that woke apart is repaired, and that is told when it has happened', async () => {
   view = apart
-  repair.watch(node, 'woke')
+  repair.watch(node, 'resumed')
   await clock.advance(0)
   expect([repairs.length, told()]).toEqual([1, []])
 
@@ -102,11 +102,11 @@ test('a member that woke apart is repaired, and that is told when it has happene
 
 test.each<[string, CommandResult, string]>([
   ['ended with an error', { status: 1, stdout: '', stderr: 'no such node' }, 'no such node'],
-  ['was cut off', { status: null, stdout: '', stderr: '' }, 'it gave no answer'],
+  ['was cut off', { status: null, stdout: '', stderr: '' }, 'it did not answer'],
   ['answered with an error', { status: 0, stdout: '{ok, {ok, {error, x}}}', stderr: '' }, '{error, x}'],
 ])('a repair that %s is told as failed and tried again, not at once', async (_, result, because) => {
   view = apart
-  repair.watch(node, 'woke')
+  repair.watch(node, 'resumed')
   await clock.advance(0)
   repairs[0]?.end(result)
   await clock.advance(1_900)
@@ -122,7 +122,7 @@ test.each<[string, CommandResult, string]>([
 
 test('who leaves a node alone waits for the repair that is under way, and no other begins', async () => {
   view = apart
-  repair.watch(node, 'woke')
+  repair.watch(node, 'resumed')
   await clock.advance(0)
   let hasLeft = false
   const leaving = repair.release(node.name).then(() => {
@@ -141,7 +141,7 @@ test('who leaves a node alone waits for the repair that is under way, and no oth
 
 test('who abandons a node ends its repair, and nothing is told of it', async () => {
   view = apart
-  repair.watch(node, 'woke')
+  repair.watch(node, 'resumed')
   await clock.advance(0)
 
   repair.cancel(node.name)
@@ -152,11 +152,11 @@ test('who abandons a node ends its repair, and nothing is told of it', async () 
 })
 
 test('a node can be looked after again', async () => {
-  repair.watch(node, 'woke')
+  repair.watch(node, 'resumed')
   await repair.release(node.name)
   view = apart
 
-  repair.watch(node, 'woke')
+  repair.watch(node, 'resumed')
   await clock.advance(0)
 
   expect(repairs).toHaveLength(1)
@@ -164,7 +164,7 @@ test('a node can be looked after again', async () => {
 
 test('a journal that cannot be written is told to the supervisor', async () => {
   view = apart
-  repair.watch(node, 'woke')
+  repair.watch(node, 'resumed')
   await clock.advance(0)
   rmSync(folder, { recursive: true })
 
@@ -176,7 +176,7 @@ test('a journal that cannot be written is told to the supervisor', async () => {
 
 test('the end of the supervisor ends all of it', async () => {
   view = apart
-  repair.watch(node, 'woke')
+  repair.watch(node, 'resumed')
   await clock.advance(0)
 
   life.abort(new Error('over'))
@@ -199,7 +199,7 @@ test.each<[string, boolean, boolean, number, boolean]>([
 
 test('a member without a command of its own is restarted when its time to come back is over', async () => {
   view = down
-  repair.watch({ ...node, repair: { command: null, patienceMs: 30_000 } }, 'woke')
+  repair.watch({ ...node, repair: { command: null, patienceMs: 30_000 } }, 'resumed')
   await clock.advance(29_900)
   expect(restarts).toEqual([])
   await clock.advance(200)
@@ -210,7 +210,7 @@ test('a member without a command of its own is restarted when its time to come b
 
 test('a member that hangs in its start is restarted, since it would take no command', async () => {
   view = down
-  repair.watch(node, 'woke')
+  repair.watch(node, 'resumed')
   await clock.advance(6_300)
 
   expect([repairs.length, restarts]).toEqual([0, [node.name]])
@@ -227,8 +227,8 @@ test('after a partition the lesser part yields, and the larger one does not', ()
   ]
   const answers = members.map((member, i): MemberAnswer => ({ member, view: views[i] ?? down }))
 
-  expect(members.map((member) => mustYield(member, answers, 'found'))).toEqual([false, false, true])
-  expect(members.map((member) => mustYield(member, answers, 'woke'))).toEqual([true, true, true])
+  expect(members.map((member) => mustYield(member, answers, 'adopted'))).toEqual([false, false, true])
+  expect(members.map((member) => mustYield(member, answers, 'resumed'))).toEqual([true, true, true])
 })
 
 test('a partition that only the lesser part knows of is none of the others’ business', () => {
@@ -236,7 +236,7 @@ test('a partition that only the lesser part knows of is none of the others’ bu
     (member, i): MemberAnswer => ({ member, view: i === 2 ? { ...well, apart: members.slice(0, 2) } : well }),
   )
 
-  expect(members.map((member) => mustYield(member, answers, 'found'))).toEqual([false, false, true])
+  expect(members.map((member) => mustYield(member, answers, 'adopted'))).toEqual([false, false, true])
 })
 
 test('of two equal parts the one without the first member yields', () => {
@@ -247,14 +247,14 @@ test('of two equal parts the one without the first member yields', () => {
     { member: b, view: { ...pair, apart: [a] } },
   ]
 
-  expect([a, b].map((member) => mustYield(member, answers, 'found'))).toEqual([false, true])
+  expect([a, b].map((member) => mustYield(member, answers, 'adopted'))).toEqual([false, true])
 })
 
 test('who is not apart or does not answer never yields', () => {
   const answers: readonly MemberAnswer[] = [{ member: node.member, view: down }]
 
-  expect(mustYield(node.member, answers, 'woke')).toBe(false)
-  expect(mustYield('rabbit9', answers, 'woke')).toBe(false)
+  expect(mustYield(node.member, answers, 'resumed')).toBe(false)
+  expect(mustYield('rabbit9', answers, 'resumed')).toBe(false)
 })
 
 test('a node with a fault does not count for the majority', () => {

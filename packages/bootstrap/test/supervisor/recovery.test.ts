@@ -104,7 +104,7 @@ test('looking changes nothing', async () => {
 
   expect(decision).toEqual({
     kind: 'refuse',
-    because: 'db2 says that it stopped last, and db3 is ahead of it',
+    because: 'db2 is marked as the last to stop, but db3 is ahead of it',
   })
   expect(evidence[2]?.standing).toMatchObject({ position: 9, from: 'wsrep-recover' })
   expect([did, marks()]).toEqual([[], [false, true, false]])
@@ -147,5 +147,5 @@ test('a node whose data are given up joins like one that never had any', async (
 test('a kind that comes back by itself has nothing to recover', async () => {
   plan = planRabbit(resolveRabbit({ kind: 'rabbitmq' }, deployment))
 
-  await expect(assessRecovery(deps(), [])).rejects.toThrow('nodes of rabbitmq come back by themselves')
+  await expect(assessRecovery(deps(), [])).rejects.toThrow('nodes of rabbitmq recover by themselves')
 })

@@ -69,7 +69,7 @@ test('one server alone runs standalone, and says so', () => {
 })
 
 test('an even number of servers is noted', () => {
-  expect(plan({ nodes: 4 }).notes).toEqual([expect.stringContaining('an odd number is better')])
+  expect(plan({ nodes: 4 }).notes).toEqual([expect.stringContaining('an odd number is recommended')])
   expect(plan({ nodes: 5 }).notes).toEqual([])
 })
 

@@ -34,7 +34,7 @@ test('a leader that all others keep up with names all members', () => {
 test.each<[string, MemberView]>([
   [
     leader(1),
-    { kind: 'starting', role: 'leader', because: 'it leads, and 1 of its 2 followers keep up with it' },
+    { kind: 'starting', role: 'leader', because: 'it leads, and 1 of its 2 followers are synchronized' },
   ],
   [follower, { kind: 'vouched', role: 'follower', history: null }],
   [metrics({ zk_server_state: 'standalone' }), { kind: 'vouched', role: 'standalone', history: null }],
