@@ -21,16 +21,16 @@ export { type InstallOptions, type InstallOutcome, installServers } from './doct
 export type { Evidence, Recovery, RecoveryDecision, SourceState } from './galera/recovery.ts'
 export type { Fault, FaultAction, LabEvent, RecordedEvent } from './lab/events.ts'
 export type { LabPhase } from './lab/state.ts'
-export type { LabStatus, NodeState, NodeStatus } from './lab/status.ts'
+export type { LabNodeState, LabStatus, NodeStatus } from './lab/status.ts'
 export type { ProcessId } from './machine/process-table.ts'
 export { type BootstrapCode, bootstrapCodes } from './model/errors.ts'
-export type { MemberView, Role } from './model/membership.ts'
+export type { MemberRole, MemberView } from './model/membership.ts'
 export type { KindName, NetworkFault, PartitionSide, ServerFault } from './model/plan.ts'
 export type {
   GaleraTopology,
+  LabTopology,
   Policy,
   RabbitTopology,
   ReplicationTopology,
-  Topology,
   ZookeeperTopology,
 } from './model/topology.ts'

@@ -5,7 +5,7 @@ import { didYouMean } from '@ha/core/driver'
 import {
   findLabs,
   findLeftovers,
-  type Leftover,
+  type LabLeftover,
   leftoverMessage,
   openLab,
   selectByName,
@@ -21,7 +21,7 @@ import { defaultFaultMs, faultState } from '../lab/faults.ts'
 import { logTail } from '../machine/lab-folder.ts'
 import { labError, unknownNode } from '../model/errors.ts'
 import { type KindName, kindNames } from '../model/plan.ts'
-import type { Topology } from '../model/topology.ts'
+import type { LabTopology } from '../model/topology.ts'
 import { parseDuration } from '../model/validation.ts'
 import { runInSandbox } from '../sandbox/sandbox.ts'
 import { clockTime, describeDecision, formatTable, statusLines } from './output.ts'
@@ -34,7 +34,7 @@ interface LabFlags {
 
 /** Starts a lab. */
 export async function up(
-  topology: Topology,
+  topology: LabTopology,
   flags: LabFlags & { readonly timeoutMs?: number },
   context: VerbContext,
 ): Promise<VerbResult> {
@@ -110,7 +110,7 @@ export async function down(
   flags: LabFlags & { readonly all?: boolean },
   { signal }: VerbContext,
 ): Promise<VerbResult> {
-  const all: readonly (Lab | Leftover)[] = [...findLabs(), ...findLeftovers()]
+  const all: readonly (Lab | LabLeftover)[] = [...findLabs(), ...findLeftovers()]
   const chosen = flags.all === true || all.length === 0 ? all : [selectByName(all, flags.name)]
   await Promise.all(chosen.map((one) => one.down({ signal })))
   const names = chosen.map(({ name }) => name)
@@ -298,7 +298,7 @@ export function kindOf(word: string): KindName {
 }
 
 /** The topology that the flags describe. A flag of another kind is an error and is never ignored. */
-export function topologyOf(word: string, flags: UpFlags): Topology {
+export function topologyOf(word: string, flags: UpFlags): LabTopology {
   const kind = kindOf(word)
   refuseFlagsOfOtherKinds(kind, flags)
   const common = {

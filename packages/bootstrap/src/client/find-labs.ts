@@ -10,7 +10,7 @@ import {
 } from '../machine/lab-folder.ts'
 import { labError } from '../model/errors.ts'
 import { Lab } from './lab.ts'
-import { type CallOptions, sendRequest } from './supervisor-client.ts'
+import { type SupervisorCallOptions, sendRequest } from './supervisor-client.ts'
 
 /** Where labs are looked for. */
 export interface FindOptions {
@@ -30,14 +30,14 @@ export function findLabs(options: FindOptions = {}): readonly Lab[] {
 }
 
 /** The rest of a lab whose plan a crash has made unreadable. */
-export interface Leftover {
+export interface LabLeftover {
   readonly name: string
   /** Ends its processes and removes its folder. */
-  down(options?: CallOptions): Promise<void>
+  down(options?: SupervisorCallOptions): Promise<void>
 }
 
 /** What crashes have left without a readable plan: `down` removes it, and a new lab of the same name replaces it. */
-export function findLeftovers(options: FindOptions = {}): readonly Leftover[] {
+export function findLeftovers(options: FindOptions = {}): readonly LabLeftover[] {
   const home = labsHome(options.home)
   return leftoverNames(home).map((name) => leftoverIn(labFolder(home, name), name))
 }
@@ -77,7 +77,7 @@ export function leftoverMessage(name: string): string {
 }
 
 /** The leftover of that name in this folder. */
-function leftoverIn(folder: string, name: string): Leftover {
+function leftoverIn(folder: string, name: string): LabLeftover {
   return {
     name,
     async down(options = {}) {

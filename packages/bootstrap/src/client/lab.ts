@@ -6,7 +6,7 @@ import type { Fault, FaultAction, RecordedEvent } from '../lab/events.ts'
 import { defaultFaultMs } from '../lab/faults.ts'
 import { readEvents } from '../lab/journal.ts'
 import { isHeld, readLabLock } from '../lab/lab-lock.ts'
-import type { Request } from '../lab/protocol.ts'
+import type { ControlRequest } from '../lab/protocol.ts'
 import { fold, idOf, initialLabState, type LabState, processOf } from '../lab/state.ts'
 import type { LabStatus } from '../lab/status.ts'
 import { statusWithoutSupervisor } from '../lab/status.ts'
@@ -14,10 +14,10 @@ import { endAndRemoveLab, journalPath } from '../machine/lab-folder.ts'
 import { runCommand } from '../machine/run-command.ts'
 import { type BootstrapCode, labError, unknownNode } from '../model/errors.ts'
 import { roleOf } from '../model/membership.ts'
-import { type PartitionSide, type Plan, type PlannedNode, partitionFrom } from '../model/plan.ts'
+import { type LabPlan, type PartitionSide, type PlannedNode, partitionFrom } from '../model/plan.ts'
 import { checkFaultMs, checkWaitMs } from '../model/validation.ts'
 import { findLeader } from '../rabbitmq/probe.ts'
-import { type CallOptions, callSupervisor } from './supervisor-client.ts'
+import { callSupervisor, type SupervisorCallOptions } from './supervisor-client.ts'
 
 /**
  * A real cluster on this machine that can be broken. A process of its own supervises it, and it outlives this program.
@@ -35,10 +35,10 @@ export class Lab {
    * `ZOOKEEPER_CONNECT`.
    */
   readonly urlVariable: string
-  readonly #plan: Plan
+  readonly #plan: LabPlan
 
   /** The lab in this folder, whether its supervisor runs or must be started again. */
-  constructor(folder: string, plan: Plan) {
+  constructor(folder: string, plan: LabPlan) {
     this.#plan = plan
     this.name = plan.lab
     this.kind = plan.kind
@@ -122,12 +122,12 @@ export class Lab {
   }
 
   /** Heals the fault of the node; starts the node when its process has ended by itself. */
-  async resume(node: string, options: CallOptions = {}): Promise<void> {
+  async resume(node: string, options: SupervisorCallOptions = {}): Promise<void> {
     await this.#call({ verb: 'resume', node }, options)
   }
 
   /** Stops the node gracefully and starts it again. */
-  async restart(node: string, options: CallOptions = {}): Promise<void> {
+  async restart(node: string, options: SupervisorCallOptions = {}): Promise<void> {
     await this.#call({ verb: 'restart', node }, options)
   }
 
@@ -153,7 +153,7 @@ export class Lab {
   }
 
   /** The status of every node, with what each member answers now. */
-  async status(options: CallOptions = {}): Promise<LabStatus> {
+  async status(options: SupervisorCallOptions = {}): Promise<LabStatus> {
     const state = this.#state()
     // A lab that has failed or ended has no supervisor to ask.
     if (isOver(state)) return statusWithoutSupervisor(this.#plan, state)
@@ -161,7 +161,7 @@ export class Lab {
   }
 
   /** ZooKeeper: the node that leads the ensemble; undefined during an election. */
-  async leader(options: CallOptions = {}): Promise<string | undefined> {
+  async leader(options: SupervisorCallOptions = {}): Promise<string | undefined> {
     const { nodes } = await this.status(options)
     return nodes.find(({ view }) => roleOf(view) === 'leader')?.name
   }
@@ -211,7 +211,7 @@ export class Lab {
   }
 
   /** Ends every process of the lab and removes its folder. */
-  async down(options: CallOptions = {}): Promise<void> {
+  async down(options: SupervisorCallOptions = {}): Promise<void> {
     try {
       await this.#call({ verb: 'down' }, options)
     } catch (thrown) {
@@ -232,7 +232,7 @@ export class Lab {
     return await this.#call({ verb, assumeLost }, options)
   }
 
-  async #call(request: Request, options: CallOptions = {}): Promise<unknown> {
+  async #call(request: ControlRequest, options: SupervisorCallOptions = {}): Promise<unknown> {
     return await callSupervisor(this.folder, request, options)
   }
 
@@ -279,13 +279,13 @@ export interface PartitionOptions extends FaultOptions {
 }
 
 /** The limit of a wait, and a signal that ends it. */
-export interface WaitOptions extends CallOptions {
+export interface WaitOptions extends SupervisorCallOptions {
   /** Milliseconds, 1 to 86 400 000 (a day). Default 60 000. */
   readonly timeoutMs?: number
 }
 
 /** The nodes whose data are given up, and a signal that ends the wait. */
-export interface RecoverOptions extends CallOptions {
+export interface RecoverOptions extends SupervisorCallOptions {
   /** Names of nodes that cannot be asked, or whose data shall not count. Default none. */
   readonly assumeLost?: readonly string[]
 }

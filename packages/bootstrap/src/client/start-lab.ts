@@ -31,8 +31,8 @@ import { hasMarked } from '../machine/process-table.ts'
 import type { MariadbDeployment } from '../mariadb/deployment.ts'
 import { type BootstrapCode, labError } from '../model/errors.ts'
 import { checkReserved, portBlocks, portsOf, portsPerLab, type ReservedPorts } from '../model/network.ts'
-import type { Plan } from '../model/plan.ts'
-import type { Topology } from '../model/topology.ts'
+import type { LabPlan } from '../model/plan.ts'
+import type { LabTopology } from '../model/topology.ts'
 import { checkMemory, checkName, checkWaitMs } from '../model/validation.ts'
 import { resolveRabbit } from '../rabbitmq/model.ts'
 import { planRabbit } from '../rabbitmq/plan.ts'
@@ -64,7 +64,7 @@ const pollMs = 20
 const shutdownTimeoutMs = 3_000
 
 /** Starts a real cluster and resolves when all its members agree. When that fails, nothing is left running. */
-export async function startLab(topology: Topology, options: StartOptions = {}): Promise<Lab> {
+export async function startLab(topology: LabTopology, options: StartOptions = {}): Promise<Lab> {
   options.signal?.throwIfAborted()
   const home = labsHome(options.home)
   const name = checkName(options.name ?? topology.kind, 'lab')
@@ -102,7 +102,7 @@ async function endFailedStart(lab: Lab, because: Error): Promise<void> {
 
 // The folder is filled under another name and renamed in one step, so that a lab exists with all its files or not at
 // all.
-function createLabFolder(plan: Plan): void {
+function createLabFolder(plan: LabPlan): void {
   mkdirSync(dirname(plan.folder), { recursive: true, mode: 0o700 })
   const draft = createDraftFolder(plan.folder)
   try {
@@ -117,7 +117,7 @@ function createLabFolder(plan: Plan): void {
   }
 }
 
-function moveIntoPlace(draft: string, plan: Plan): void {
+function moveIntoPlace(draft: string, plan: LabPlan): void {
   try {
     renameSync(draft, plan.folder)
   } catch (cause) {
@@ -156,7 +156,7 @@ function labExists(name: string, cause?: unknown): Error {
 }
 
 /** Plans a lab of that name for this machine: finds the programs, chooses free ports, and checks the memory. */
-async function planLab(topology: Topology, lab: string, home: string): Promise<Plan> {
+async function planLab(topology: LabTopology, lab: string, home: string): Promise<LabPlan> {
   await checkPlatform()
   const folder = labFolder(home, lab)
   const reserved = reservedPorts(home)
@@ -170,7 +170,7 @@ async function planLab(topology: Topology, lab: string, home: string): Promise<P
 
 type Deployment = Pick<MariadbDeployment, 'lab' | 'folder' | 'firstPort' | 'network'>
 
-function planCluster(topology: Topology, deployment: Deployment): Plan {
+function planCluster(topology: LabTopology, deployment: Deployment): LabPlan {
   switch (topology.kind) {
     case 'rabbitmq': {
       const search = findRabbit(process.env)

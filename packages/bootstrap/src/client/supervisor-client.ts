@@ -9,7 +9,7 @@ import { asError, withDeadline } from '@ha/core/driver'
 import type { RecordedEvent } from '../lab/events.ts'
 import { readEvents } from '../lab/journal.ts'
 import { isHeld, type LabLock, readLabLock } from '../lab/lab-lock.ts'
-import type { Reply, Request } from '../lab/protocol.ts'
+import type { ControlReply, ControlRequest } from '../lab/protocol.ts'
 import { fold, initialLabState } from '../lab/state.ts'
 import { journalPath, labFolder, labNames, labsHome, logTail, planPath } from '../machine/lab-folder.ts'
 import { acceptsConnections } from '../machine/ports.ts'
@@ -25,8 +25,8 @@ const endTimeoutMs = 2_000
  */
 export async function callSupervisor(
   folder: string,
-  request: Request,
-  options: CallOptions = {},
+  request: ControlRequest,
+  options: SupervisorCallOptions = {},
 ): Promise<unknown> {
   const claim = await ensureSupervisor(folder, options.signal)
   try {
@@ -39,7 +39,7 @@ export async function callSupervisor(
 }
 
 /** Whether a request that may have been carried out can be sent again. */
-export function isRepeatable(request: Request): boolean {
+export function isRepeatable(request: ControlRequest): boolean {
   switch (request.verb) {
     case 'status':
     case 'ready':
@@ -68,13 +68,13 @@ async function hasEnded(claim: LabLock): Promise<boolean> {
 }
 
 /** A signal that ends a call, and a listener for the events that arrive before its result. */
-export interface CallOptions {
+export interface SupervisorCallOptions {
   readonly signal?: AbortSignal | undefined
   readonly onEvent?: ((event: RecordedEvent) => void) | undefined
 }
 
 /** The longest time that a working supervisor takes for a request; undefined for requests that wait for events. */
-export function requestTimeoutMs(request: Request): number | undefined {
+export function requestTimeoutMs(request: ControlRequest): number | undefined {
   switch (request.verb) {
     case 'status':
       return 15_000
@@ -103,8 +103,8 @@ export function requestTimeoutMs(request: Request): number | undefined {
 /** Sends one request to the supervisor that holds the lock; returns its result, or throws its error. */
 export async function sendRequest(
   claim: Pick<LabLock, 'socket' | 'supervisor'>,
-  request: Request,
-  options: CallOptions = {},
+  request: ControlRequest,
+  options: SupervisorCallOptions = {},
   timeoutMs: number | undefined = requestTimeoutMs(request),
 ): Promise<unknown> {
   if (timeoutMs === undefined) return await exchange(claim.socket, request, options)
@@ -120,7 +120,11 @@ export async function sendRequest(
   )
 }
 
-async function exchange(path: string, request: Request, options: CallOptions): Promise<unknown> {
+async function exchange(
+  path: string,
+  request: ControlRequest,
+  options: SupervisorCallOptions,
+): Promise<unknown> {
   const { signal } = options
   signal?.throwIfAborted()
   const socket = connect(path)
@@ -147,7 +151,7 @@ async function exchange(path: string, request: Request, options: CallOptions): P
   }
 }
 
-async function* repliesOf(socket: Socket, asCause: (error: Error) => Error): AsyncGenerator<Reply> {
+async function* repliesOf(socket: Socket, asCause: (error: Error) => Error): AsyncGenerator<ControlReply> {
   const failure = new Promise<never>((_, reject) => socket.once('error', (error) => reject(asCause(error))))
   // The failure is raced below; one that comes when no race is under way needs no handler.
   failure.catch(() => undefined)

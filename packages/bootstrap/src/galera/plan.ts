@@ -2,13 +2,13 @@ import { asServer, clientArgv, command, environment, sql } from '../mariadb/comm
 import { type MariadbDeployment, serverPaths } from '../mariadb/deployment.ts'
 import { copyData, createData, createDataFolder, jdbcUrl } from '../mariadb/initial-data.ts'
 import type {
-  Command,
-  Plan,
+  FormationStep,
+  LabPlan,
+  PlannedCommand,
   PlannedNode,
   PlannedProcess,
   PlannedRecovery,
   PlannedSource,
-  Step,
 } from '../model/plan.ts'
 import { argvInNamespace } from '../sandbox/sandbox-plan.ts'
 import { arbitratorArgv, configFiles, galeraFaults } from './config.ts'
@@ -24,7 +24,7 @@ const newClusterArgs = ['--wsrep-new-cluster']
 const patienceMs = 30_000
 
 /** Plans everything that starting the cluster will do. */
-export function planGalera(model: GaleraModel): Plan {
+export function planGalera(model: GaleraModel): LabPlan {
   const { deployment, nodes, arbitrator } = model
   const arbitrators = arbitrator === null ? [] : [arbitrator]
   return {
@@ -116,7 +116,7 @@ function arbitratorProcess(model: GaleraModel, arbitrator: GaleraArbitrator): Pl
 // Joiners that begin with a copy of the first node's data need no transfer, and take 3 s each instead of 4 to 5. The
 // data are recognized as those of this cluster only after the first node has bootstrapped it once, which takes 0.3 s.
 // Two simultaneous joiners hinder each other: one of them took 8 s.
-function formation(model: GaleraModel): readonly Step[] {
+function formation(model: GaleraModel): readonly FormationStep[] {
   const { deployment, nodes, arbitrator } = model
   const [first, ...others] = nodes
   if (first === undefined) return []
@@ -133,7 +133,7 @@ function formation(model: GaleraModel): readonly Step[] {
     },
     ...copies(model, first, others),
     { do: 'found', process: first.name, args: newClusterArgs },
-    ...joiners.map(({ name }): Step => ({ do: 'start', processes: [name] })),
+    ...joiners.map(({ name }): FormationStep => ({ do: 'start', processes: [name] })),
     { do: 'agree' },
   ]
 }
@@ -142,7 +142,7 @@ function copies(
   { deployment }: GaleraModel,
   first: GaleraNode,
   others: readonly GaleraNode[],
-): readonly Step[] {
+): readonly FormationStep[] {
   if (others.length === 0) return []
   const names = others.map(({ name }) => name)
   return [
@@ -154,7 +154,7 @@ function copies(
   ]
 }
 
-function bootstrapOnce({ deployment }: GaleraModel, { name, host }: GaleraNode): Command {
+function bootstrapOnce({ deployment }: GaleraModel, { name, host }: GaleraNode): PlannedCommand {
   const { conf } = serverPaths(deployment, name)
   const argv = asServer(deployment, [
     deployment.installation.server,

@@ -5,7 +5,7 @@ import type { FaultRequest } from './faults.ts'
  * What a client asks a supervisor: one line of JSON, one request for each connection. An earlier supervisor may serve
  * a later client, so verbs keep their names.
  */
-export type Request =
+export type ControlRequest =
   | { readonly verb: 'status' }
   /** Sends every event of the journal, then waits until the lab has formed or failed. */
   | { readonly verb: 'formed' }
@@ -22,7 +22,7 @@ export type Request =
   | { readonly verb: 'down' }
 
 /** What a supervisor sends back: events, then one result or one error. */
-export type Reply =
+export type ControlReply =
   | { readonly event: RecordedEvent }
   | { readonly result: unknown }
   | { readonly error: { readonly code: string; readonly message: string } }

@@ -2,20 +2,20 @@ import { formatEndpoint } from '@ha/core'
 import { faultState } from '../lab/faults.ts'
 import { idOf, type LabState, processOf } from '../lab/state.ts'
 import { judgeAgreement, type MemberAnswer, type MemberView } from '../model/membership.ts'
-import type { Plan, PlannedNode } from '../model/plan.ts'
+import type { LabPlan, PlannedNode } from '../model/plan.ts'
 import type { Fault } from './events.ts'
 import type { FaultState } from './faults.ts'
 import type { LabPhase } from './state.ts'
 
 /** The state of a node, as shown to users. */
-export type NodeState = 'running' | 'starting' | 'down' | FaultState
+export type LabNodeState = 'running' | 'starting' | 'down' | FaultState
 
 /** A node as `status` shows it. */
 export interface NodeStatus {
   readonly name: string
   /** `host:port`, for applications. */
   readonly endpoint: string
-  readonly standing: NodeState
+  readonly standing: LabNodeState
   readonly pid: number | null
   readonly fault: Fault | null
   readonly view: MemberView
@@ -36,7 +36,7 @@ export interface LabStatus {
 }
 
 /** Combines the state of the journal with what the members answered. */
-export function statusOf(plan: Plan, state: LabState, answers: readonly MemberAnswer[]): LabStatus {
+export function statusOf(plan: LabPlan, state: LabState, answers: readonly MemberAnswer[]): LabStatus {
   const agreement = judgeAgreement(answers)
   return {
     lab: plan.lab,
@@ -52,7 +52,7 @@ export function statusOf(plan: Plan, state: LabState, answers: readonly MemberAn
 }
 
 /** The status of a lab without a supervisor, whose members cannot be asked. */
-export function statusWithoutSupervisor(plan: Plan, state: LabState): LabStatus {
+export function statusWithoutSupervisor(plan: LabPlan, state: LabState): LabStatus {
   const view: MemberView = { kind: 'silent', because: 'the lab is not running' }
   return statusOf(
     plan,

@@ -18,7 +18,7 @@ import {
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { labError } from '../model/errors.ts'
-import type { Plan, PlannedFile } from '../model/plan.ts'
+import type { LabPlan, PlannedFile } from '../model/plan.ts'
 import { isName } from '../model/validation.ts'
 import { endMarked, identify } from './process-table.ts'
 
@@ -69,7 +69,7 @@ export function journalPath(folder: string): string {
 }
 
 /** The plan of a lab; undefined when none can be read. */
-export function findPlan(folder: string): Plan | undefined {
+export function findPlan(folder: string): LabPlan | undefined {
   try {
     const plan = JSON.parse(readFileSync(planPath(folder), 'utf8'))
     return plan?.schema === 'ha-plan/v1' ? plan : undefined
@@ -118,7 +118,7 @@ function folderNames(home: string): readonly string[] {
 }
 
 /** Writes the files of the plan. Secrets are generated here and stored nowhere else. */
-export function writeLabFiles(plan: Pick<Plan, 'folder' | 'files'>): void {
+export function writeLabFiles(plan: Pick<LabPlan, 'folder' | 'files'>): void {
   for (const file of plan.files) {
     const path = join(plan.folder, file.path)
     mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
@@ -130,7 +130,7 @@ export function writeLabFiles(plan: Pick<Plan, 'folder' | 'files'>): void {
  * Rejects a secret file that is missing or open to others: the server would reject it too, with a less specific
  * message.
  */
-export function checkSecrets(plan: Pick<Plan, 'folder' | 'files'>): void {
+export function checkSecrets(plan: Pick<LabPlan, 'folder' | 'files'>): void {
   for (const file of plan.files.filter((planned) => planned.secret)) {
     const path = join(plan.folder, file.path)
     if (!existsSync(path))

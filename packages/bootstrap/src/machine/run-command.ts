@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { systemClock } from '@ha/core'
-import type { Command } from '../model/plan.ts'
+import type { PlannedCommand } from '../model/plan.ts'
 
 /** The result of a command. `status` is null when a signal ended it or when it could not be started. */
 export interface CommandResult {
@@ -23,13 +23,13 @@ export interface CommandLimit {
 }
 
 /** Runs a command to its end; see {@link runCommand}. */
-export type RunCommand = (command: Command, limit: CommandLimit) => Promise<CommandResult>
+export type RunCommand = (command: PlannedCommand, limit: CommandLimit) => Promise<CommandResult>
 
 // Output beyond two megabytes is discarded.
 const maxOutputBytes = 2_000_000
 
 /** Runs a command and resolves when it has ended. It never rejects. */
-export function runCommand(command: Command, limit: CommandLimit): Promise<CommandResult> {
+export function runCommand(command: PlannedCommand, limit: CommandLimit): Promise<CommandResult> {
   const [file = '', ...args] = command.argv
   const endWith = limit.endWith ?? 'SIGKILL'
   return new Promise((resolve) => {

@@ -1,4 +1,4 @@
-import type { Command, FaultCommands } from '../model/plan.ts'
+import type { FaultCommands, PlannedCommand } from '../model/plan.ts'
 import { type MariadbDeployment, serverPaths } from './deployment.ts'
 
 // A working server sends its greeting within a millisecond; a frozen one never does.
@@ -13,7 +13,7 @@ export function environment({
 }
 
 /** A command of the user that starts the lab. */
-export function command(deployment: MariadbDeployment, argv: readonly string[], stdin = ''): Command {
+export function command(deployment: MariadbDeployment, argv: readonly string[], stdin = ''): PlannedCommand {
   return { argv, env: environment(deployment), stdin }
 }
 
@@ -40,7 +40,7 @@ export function clientArgv(deployment: MariadbDeployment, node: string): readonl
 }
 
 /** Runs SQL on a server as administrator. */
-export function sql(deployment: MariadbDeployment, node: string, statements: string): Command {
+export function sql(deployment: MariadbDeployment, node: string, statements: string): PlannedCommand {
   return command(deployment, clientArgv(deployment, node), `${statements};\n`)
 }
 

@@ -10,7 +10,7 @@ export function renderConf(settings: readonly Setting[]): string {
 }
 
 /** A server with its address and its port for clients. */
-export interface Listener {
+export interface ServerAddress {
   readonly name: string
   readonly host: string
   readonly port: number
@@ -19,7 +19,7 @@ export interface Listener {
 /** The settings of every server of a lab: its own files, its own address only, and little memory. */
 export function commonSettings(
   deployment: MariadbDeployment,
-  { name, host, port }: Listener,
+  { name, host, port }: ServerAddress,
 ): readonly Setting[] {
   const { data, socket } = serverPaths(deployment, name)
   return [

@@ -1,8 +1,8 @@
 import { dirname } from 'node:path'
-import type { Command, PlannedFile } from '../model/plan.ts'
+import type { PlannedCommand, PlannedFile } from '../model/plan.ts'
 import { anyHost } from '../sandbox/network-scripts.ts'
 import { asServer, command } from './commands.ts'
-import type { Listener } from './config.ts'
+import type { ServerAddress } from './config.ts'
 import { type MariadbDeployment, serverPaths } from './deployment.ts'
 
 /** The user, the password and the database for applications of a lab. */
@@ -37,7 +37,7 @@ export function confFile(name: string, text: string): PlannedFile {
 export function createDataFolder(
   deployment: MariadbDeployment,
   files: readonly PlannedFile[],
-): readonly Command[] {
+): readonly PlannedCommand[] {
   const { dataFolder, folder, runAs } = deployment
   const owner = runAs === null ? [] : ['-o', String(runAs.uid), '-g', String(runAs.gid)]
   // The parent folder can be passed and not listed by other users.
@@ -53,7 +53,11 @@ export function createDataFolder(
 }
 
 /** Creates the data of a server: the system tables, the application's user, and no test database. */
-export function createData(deployment: MariadbDeployment, node: string, more: readonly string[]): Command {
+export function createData(
+  deployment: MariadbDeployment,
+  node: string,
+  more: readonly string[],
+): PlannedCommand {
   const { installation, dataFolder, administrator } = deployment
   const { conf } = serverPaths(deployment, node)
   return command(
@@ -74,7 +78,7 @@ export function createData(deployment: MariadbDeployment, node: string, more: re
 }
 
 /** Copies the data of a server that does not run. */
-export function copyData(deployment: MariadbDeployment, from: string, to: string): Command {
+export function copyData(deployment: MariadbDeployment, from: string, to: string): PlannedCommand {
   const [source, target] = [serverPaths(deployment, from).data, serverPaths(deployment, to).data]
   // Where the file system supports it, the copy shares its blocks with the original until one of them changes.
   return command(deployment, asServer(deployment, ['cp', '--recursive', '--reflink=auto', source, target]))
@@ -83,7 +87,7 @@ export function copyData(deployment: MariadbDeployment, from: string, to: string
 /** The address that an application connects to, in the notation of MariaDB's Java connector. */
 export function jdbcUrl(
   mode: 'sequential' | 'replication',
-  servers: readonly Pick<Listener, 'host' | 'port'>[],
+  servers: readonly Pick<ServerAddress, 'host' | 'port'>[],
 ): string {
   const hosts = servers.map(({ host, port }) => `${host}:${port}`).join(',')
   return `jdbc:mariadb:${mode}://${hosts}/${applicationUser}?user=${applicationUser}&password=${applicationUser}`

@@ -1,5 +1,5 @@
 /** The role of a member, in clusters whose members differ. */
-export type Role = 'leader' | 'follower' | 'standalone' | 'primary' | 'replica' | 'arbitrator'
+export type MemberRole = 'leader' | 'follower' | 'standalone' | 'primary' | 'replica' | 'arbitrator'
 
 /** What one member reported about the cluster. Names are those that the members use among themselves. */
 export type MemberView =
@@ -13,16 +13,16 @@ export type MemberView =
       readonly apart: readonly string[]
       /** An identity or a position that all members of one cluster share; null for servers that report none. */
       readonly history: string | null
-      readonly role?: Role
+      readonly role?: MemberRole
     }
   /** It is healthy but does not list the others; the members that list the others list this one, too. */
-  | { readonly kind: 'vouched'; readonly history: string | null; readonly role?: Role }
+  | { readonly kind: 'vouched'; readonly history: string | null; readonly role?: MemberRole }
   /** It answers, but is not fully in service. */
-  | { readonly kind: 'starting'; readonly because: string; readonly role?: Role }
+  | { readonly kind: 'starting'; readonly because: string; readonly role?: MemberRole }
   | { readonly kind: 'silent'; readonly because: string }
 
 /** Whether all members report the same membership. */
-export type Agreement =
+export type MembershipVerdict =
   | { readonly kind: 'agreed'; readonly members: readonly string[] }
   | { readonly kind: 'disagreed'; readonly member: string; readonly because: string }
 
@@ -36,7 +36,7 @@ export interface MemberAnswer {
  * The members agree when each of them that can be asked lists all members, considers all of them running, and reports
  * the same history.
  */
-export function judgeAgreement(answers: readonly MemberAnswer[]): Agreement {
+export function judgeAgreement(answers: readonly MemberAnswer[]): MembershipVerdict {
   const members = answers.map((answer) => answer.member).sort()
   const history = answers.map(({ view }) => historyOf(view)).find((reported) => reported !== null) ?? null
   for (const { member, view } of answers) {
@@ -77,7 +77,7 @@ function isPartitionedFrom(member: string, other: string, answers: readonly Memb
 }
 
 /** The role of the member; undefined when it does not report one. */
-export function roleOf(view: MemberView): Role | undefined {
+export function roleOf(view: MemberView): MemberRole | undefined {
   return view.kind === 'silent' ? undefined : view.role
 }
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { labError } from './errors.ts'
-import type { Plan } from './plan.ts'
+import type { LabPlan } from './plan.ts'
 
 /** How the servers of a lab reach each other. */
 export type Network =
@@ -55,7 +55,7 @@ export function checkFirstPort(firstPort: number, ports: number): void {
 }
 
 /** All ports that a plan uses. */
-export function portsOf(plan: Pick<Plan, 'processes'>): readonly number[] {
+export function portsOf(plan: Pick<LabPlan, 'processes'>): readonly number[] {
   return plan.processes.flatMap((process) => process.ports)
 }
 

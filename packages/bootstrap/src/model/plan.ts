@@ -15,7 +15,7 @@ export interface PlannedFile {
 }
 
 /** A command line with its environment and its standard input. */
-export interface Command {
+export interface PlannedCommand {
   readonly argv: readonly string[]
   readonly env: Readonly<Record<string, string>>
   readonly stdin: string
@@ -37,7 +37,7 @@ export interface PlannedProcess {
   /** The process is up when this port accepts a connection */
   readonly upPort: number
   /** and when this command succeeds; null where an open port is sufficient. */
-  readonly upCheck: Command | null
+  readonly upCheck: PlannedCommand | null
   /** The processes that must be up before this one starts. */
   readonly needs: readonly string[]
   /** The process starts by joining one of these, so at least one must run; empty where it joins none. */
@@ -71,14 +71,14 @@ export const partitionFrom: Readonly<Record<PartitionSide, NetworkFault>> = {
 
 /** The commands that inflict a fault and undo it. Both are idempotent. */
 export interface FaultCommands {
-  readonly begin: Command
-  readonly heal: Command
+  readonly begin: PlannedCommand
+  readonly heal: PlannedCommand
 }
 
 /** How a member that is partitioned from the others is brought back. */
 export interface Repair {
   /** The command that repairs it; null: the node is stopped gracefully and started again. */
-  readonly command: Command | null
+  readonly command: PlannedCommand | null
   /** How long the member may take to recover by itself before it is repaired, in milliseconds. */
   readonly patienceMs: number
 }
@@ -94,11 +94,11 @@ export interface PlannedNode {
   /**
    * Asks this member for its view; the kind's probe reads the output. Null: the member only votes and cannot be asked.
    */
-  readonly ask: Command | null
+  readonly ask: PlannedCommand | null
   /** Null where a member always recovers by itself. */
   readonly repair: Repair | null
   /** The administration tool of this node, to which arguments are appended; null where there is none. */
-  readonly ctl: Command | null
+  readonly ctl: PlannedCommand | null
   /** The faults that this node supports in addition to those of its process. */
   readonly levers: Readonly<Partial<Record<ServerFault | NetworkFault, FaultCommands>>>
 }
@@ -111,11 +111,11 @@ export interface PlannedSource {
   /** The file in which a node records the last membership it saw; absolute, and deleted by a graceful stop. */
   readonly viewFile: string
   /** Reads the position from the data of a stopped node. */
-  readonly findPosition: Command
+  readonly findPosition: PlannedCommand
   /** Asks a running node whether it is in the primary component, and for its position. */
-  readonly askStanding: Command
+  readonly askStanding: PlannedCommand
   /** Makes a running node without a majority the primary component. */
-  readonly promote: Command
+  readonly promote: PlannedCommand
 }
 
 /** How to bring back a cluster of which too little runs to recover by itself. */
@@ -128,12 +128,12 @@ export interface PlannedRecovery {
 }
 
 /** One step of forming a cluster. */
-export type Step =
+export type FormationStep =
   | { readonly do: 'start'; readonly processes: readonly string[] }
   /** Starts one process with arguments for this start only, although there is no peer to join. */
   | { readonly do: 'found'; readonly process: string; readonly args: readonly string[] }
   | { readonly do: 'agree' }
-  | { readonly do: 'run'; readonly what: string; readonly commands: readonly Command[] }
+  | { readonly do: 'run'; readonly what: string; readonly commands: readonly PlannedCommand[] }
 
 /** The kinds of cluster that a lab can be. */
 export const kindNames = ['rabbitmq', 'galera', 'replication', 'zookeeper'] as const
@@ -145,7 +145,7 @@ export type KindName = (typeof kindNames)[number]
  * Everything that starting the lab will do, decided before anything is done: plain data that depends on nothing but
  * the topology and the deployment. It is stored as `plan.json`, so its property names are a file format.
  */
-export interface Plan {
+export interface LabPlan {
   readonly schema: 'ha-plan/v1'
   readonly lab: string
   readonly kind: KindName
@@ -159,7 +159,7 @@ export interface Plan {
   readonly nodes: readonly PlannedNode[]
   readonly files: readonly PlannedFile[]
   readonly processes: readonly PlannedProcess[]
-  readonly form: readonly Step[]
+  readonly form: readonly FormationStep[]
   /** The order in which processes are ended. */
   readonly stop: readonly string[]
   /** Null where the servers recover by themselves. */

@@ -60,4 +60,4 @@ export interface ZookeeperTopology {
 }
 
 /** The cluster that the user wants, of any kind that hactl can start. */
-export type Topology = RabbitTopology | GaleraTopology | ReplicationTopology | ZookeeperTopology
+export type LabTopology = RabbitTopology | GaleraTopology | ReplicationTopology | ZookeeperTopology

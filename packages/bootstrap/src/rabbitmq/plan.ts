@@ -1,4 +1,11 @@
-import type { Command, Plan, PlannedFile, PlannedNode, PlannedProcess, Step } from '../model/plan.ts'
+import type {
+  FormationStep,
+  LabPlan,
+  PlannedCommand,
+  PlannedFile,
+  PlannedNode,
+  PlannedProcess,
+} from '../model/plan.ts'
 import { argvInNamespace } from '../sandbox/sandbox-plan.ts'
 import {
   needsDefinitions,
@@ -19,7 +26,7 @@ const cookieLength = 20
 const stuckAfterMs = 6_000
 
 /** Plans everything that starting the cluster will do. */
-export function planRabbit(model: RabbitModel): Plan {
+export function planRabbit(model: RabbitModel): LabPlan {
   const { lab, folder } = model.deployment
   return {
     schema: 'ha-plan/v1',
@@ -43,7 +50,7 @@ export function planRabbit(model: RabbitModel): Plan {
 function plannedNode(model: RabbitModel, node: RabbitNode): PlannedNode {
   const { installation } = model.deployment
   const env = sharedEnvironment(model, node.host)
-  const evaluate = (expression: string): Command => ({
+  const evaluate = (expression: string): PlannedCommand => ({
     // -r: a random name, so that two simultaneous queries do not replace each other.
     argv: [installation.erlCall, '-r', '-sname', node.member, '-e'],
     env,
@@ -128,9 +135,9 @@ function server(model: RabbitModel, node: RabbitNode): PlannedProcess {
 // The first node starts alone, then all others together, so that a joiner always finds a cluster. Starting all at once
 // is a second quicker (7 s against 8 for three nodes on 2 busy cores), but a late first node then waits for locks for
 // up to 20 s.
-function formation(model: RabbitModel): readonly Step[] {
+function formation(model: RabbitModel): readonly FormationStep[] {
   const [seed, ...others] = model.nodes.map((node) => node.name)
-  const steps: Step[] = [{ do: 'start', processes: epmds(model).map(({ name }) => name) }]
+  const steps: FormationStep[] = [{ do: 'start', processes: epmds(model).map(({ name }) => name) }]
   if (seed !== undefined) steps.push({ do: 'start', processes: [seed] })
   if (others.length > 0) steps.push({ do: 'start', processes: others })
   steps.push({ do: 'agree' })
@@ -142,12 +149,12 @@ function formation(model: RabbitModel): readonly Step[] {
   return steps
 }
 
-function rabbitmqctl(model: RabbitModel, node: RabbitNode): Command {
+function rabbitmqctl(model: RabbitModel, node: RabbitNode): PlannedCommand {
   const argv = [`${model.deployment.folder}/server/sbin/rabbitmqctl`, '-n', node.member]
   return { argv, env: sharedEnvironment(model, node.host), stdin: '' }
 }
 
-function importDefinitions(model: RabbitModel, node: RabbitNode): Command {
+function importDefinitions(model: RabbitModel, node: RabbitNode): PlannedCommand {
   const ctl = rabbitmqctl(model, node)
   const path = `${model.deployment.folder}/definitions.json`
   return {

@@ -1,6 +1,6 @@
 import { runCommand } from '../machine/run-command.ts'
 import type { MemberView } from '../model/membership.ts'
-import type { Plan } from '../model/plan.ts'
+import type { LabPlan } from '../model/plan.ts'
 
 // Erlang expressions that `erl_call -e` evaluates in a node; the white space after the dot ends them. The functions
 // exist in versions 3.10 to 4.3.
@@ -76,7 +76,7 @@ function firstLine(output: string): string {
 const answerTimeoutMs = 1500
 
 /** Asks every member for the leader of a queue; the majority decides, and of equals the first in the plan. */
-export async function findLeader(plan: Plan, vhost: string, queue: string): Promise<string | undefined> {
+export async function findLeader(plan: LabPlan, vhost: string, queue: string): Promise<string | undefined> {
   const stdin = leaderExpression(vhost, queue)
   const votes = await Promise.all(
     plan.nodes.map(async ({ ask }) => {

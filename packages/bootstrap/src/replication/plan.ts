@@ -10,12 +10,19 @@ import {
   initialSql,
   jdbcUrl,
 } from '../mariadb/initial-data.ts'
-import type { Command, Plan, PlannedFile, PlannedNode, PlannedProcess, Step } from '../model/plan.ts'
+import type {
+  FormationStep,
+  LabPlan,
+  PlannedCommand,
+  PlannedFile,
+  PlannedNode,
+  PlannedProcess,
+} from '../model/plan.ts'
 import type { ReplicationModel, ReplicationNode } from './model.ts'
 import { primaryQuery, replicaQuery } from './probe.ts'
 
 /** Plans everything that starting the servers will do. */
-export function planReplication(model: ReplicationModel): Plan {
+export function planReplication(model: ReplicationModel): LabPlan {
   const { deployment } = model
   const nodes = [model.primary, ...model.replicas]
   return {
@@ -54,7 +61,7 @@ function plannedNode(model: ReplicationModel, node: ReplicationNode): PlannedNod
 }
 
 // Some forty columns are read by name: their order differs between versions.
-function queryVertically({ deployment }: ReplicationModel, { name }: ReplicationNode): Command {
+function queryVertically({ deployment }: ReplicationModel, { name }: ReplicationNode): PlannedCommand {
   return command(
     deployment,
     [...clientArgv(deployment, name).filter((arg) => arg !== '--skip-column-names'), '--vertical'],
@@ -102,7 +109,7 @@ function server({ deployment }: ReplicationModel, { name, host, port }: Replicat
 }
 
 // All servers begin with the same data and an empty history, so that a replica fetches only what is written later.
-function formation(model: ReplicationModel): readonly Step[] {
+function formation(model: ReplicationModel): readonly FormationStep[] {
   const { deployment, primary, replicas } = model
   return [
     {

@@ -1,5 +1,5 @@
 import { hostNameOf } from '../model/network.ts'
-import { type Command, shellQuote } from '../model/plan.ts'
+import { type PlannedCommand, shellQuote } from '../model/plan.ts'
 
 /** A node with its address and its first port. */
 export interface NetworkNode {
@@ -10,7 +10,7 @@ export interface NetworkNode {
 /**
  * Creates the router of a new sandbox and connects the namespace of the calling process to it, as that of the clients.
  */
-export function createRouter(folder: string): Command {
+export function createRouter(folder: string): PlannedCommand {
   const [router, hosts] = [routerNamespace(folder), `${folder}/hosts`]
   const inRouter = enterNamespace(router)
   return script([
@@ -29,7 +29,7 @@ export function createRouter(folder: string): Command {
 }
 
 /** Creates the namespace of a node, which only the router can reach. One that an earlier lab left is replaced. */
-export function createNodeNamespace(folder: string, node: NetworkNode): Command {
+export function createNodeNamespace(folder: string, node: NetworkNode): PlannedCommand {
   const own = nodeNamespace(folder, node.host)
   const [inRouter, inNode] = [enterNamespace(routerNamespace(folder)), enterNamespace(own)]
   const wire = hostNameOf({ kind: 'sandbox', folder }, node.port)
@@ -47,7 +47,11 @@ export function createNodeNamespace(folder: string, node: NetworkNode): Command 
 }
 
 /** Makes the router drop all packets in these directions, without a reply to the sender. */
-export function blockTraffic(folder: string, node: NetworkNode, directions: readonly string[]): Command {
+export function blockTraffic(
+  folder: string,
+  node: NetworkNode,
+  directions: readonly string[],
+): PlannedCommand {
   return inRouter(folder, [
     ...deleteRules('', node),
     ...directions.map((direction) => `ip rule add pref ${rulePriority(node)} ${direction} blackhole`),
@@ -55,17 +59,17 @@ export function blockTraffic(folder: string, node: NetworkNode, directions: read
 }
 
 /** Removes the rules that were added for this node. */
-export function unblockTraffic(folder: string, node: NetworkNode): Command {
+export function unblockTraffic(folder: string, node: NetworkNode): PlannedCommand {
   return inRouter(folder, deleteRules('', node))
 }
 
-function inRouter(folder: string, lines: readonly string[]): Command {
+function inRouter(folder: string, lines: readonly string[]): PlannedCommand {
   const command = script(lines)
   return { ...command, argv: ['nsenter', `--net=${routerNamespace(folder)}`, ...command.argv] }
 }
 
 // The first line that fails ends the script.
-function script(lines: readonly string[]): Command {
+function script(lines: readonly string[]): PlannedCommand {
   return {
     argv: ['sh', '-e'],
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },

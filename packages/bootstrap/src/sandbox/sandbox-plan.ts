@@ -1,5 +1,12 @@
 import type { Network } from '../model/network.ts'
-import type { Command, FaultCommands, NetworkFault, Plan, PlannedNode, Step } from '../model/plan.ts'
+import type {
+  FaultCommands,
+  FormationStep,
+  LabPlan,
+  NetworkFault,
+  PlannedCommand,
+  PlannedNode,
+} from '../model/plan.ts'
 import {
   blockTraffic,
   clientHost,
@@ -13,7 +20,7 @@ import {
  * Adapts a plan to a network: in a sandbox every process and every command runs in the namespace of its node, and
  * nodes can be partitioned. The commands of the supervisor do not cross the links that a partition cuts.
  */
-export function planForNetwork(plan: Plan, network: Network): Plan {
+export function planForNetwork(plan: LabPlan, network: Network): LabPlan {
   if (network.kind === 'loopback') return plan
   const { folder } = network
   return {
@@ -33,9 +40,9 @@ export function argvInNamespace(network: Network, host: string, argv: readonly s
   return ['nsenter', `--net=${nodeNamespace(network.folder, host)}`, ...argv]
 }
 
-function nodeInNamespace(plan: Plan, node: PlannedNode, folder: string): PlannedNode {
+function nodeInNamespace(plan: LabPlan, node: PlannedNode, folder: string): PlannedNode {
   const network = { kind: 'sandbox', folder } as const
-  const at = (command: Command | null): Command | null =>
+  const at = (command: PlannedCommand | null): PlannedCommand | null =>
     command === null ? null : { ...command, argv: argvInNamespace(network, node.host, command.argv) }
   const peers = plan.nodes.filter((other) => other !== node)
   const { repair } = node
@@ -48,7 +55,7 @@ function nodeInNamespace(plan: Plan, node: PlannedNode, folder: string): Planned
   }
 }
 
-function namespaceStep(plan: Plan, folder: string): Step {
+function namespaceStep(plan: LabPlan, folder: string): FormationStep {
   return {
     do: 'run',
     what: 'creating a network for each node',

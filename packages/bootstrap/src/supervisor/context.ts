@@ -1,11 +1,11 @@
 import type { Clock } from '@ha/core'
 import type { Journal } from '../lab/journal.ts'
 import type { RunCommand } from '../machine/run-command.ts'
-import type { Plan } from '../model/plan.ts'
+import type { LabPlan } from '../model/plan.ts'
 
 /** What all parts of one supervisor share. The journal is its only state. */
 export interface SupervisorContext {
-  readonly plan: Plan
+  readonly plan: LabPlan
   readonly journal: Journal
   readonly clock: Clock
   readonly run: RunCommand

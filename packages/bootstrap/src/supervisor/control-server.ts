@@ -5,7 +5,7 @@ import { isHaError } from '@ha/core'
 import { asError, deferred } from '@ha/core/driver'
 import type { RecordedEvent } from '../lab/events.ts'
 import type { Journal } from '../lab/journal.ts'
-import type { Reply, Request } from '../lab/protocol.ts'
+import type { ControlReply, ControlRequest } from '../lab/protocol.ts'
 import { type BootstrapCode, labError } from '../model/errors.ts'
 
 /** The client of one request, while the request is under way. */
@@ -17,7 +17,7 @@ export interface ClientConnection {
 
 /** Answers the requests of clients; a supervisor is one. */
 export interface RequestHandler {
-  answer(request: Request, client: ClientConnection): Promise<unknown>
+  answer(request: ControlRequest, client: ClientConnection): Promise<unknown>
 }
 
 /** Serves a supervisor on a unix socket that only its user may open. */
@@ -40,7 +40,7 @@ async function handleConnection(supervisor: RequestHandler, socket: Socket): Pro
   const left = new AbortController()
   socket.on('error', () => socket.destroy())
   socket.once('close', () => left.abort(new Error('the client has left')))
-  const send = (reply: Reply): void => {
+  const send = (reply: ControlReply): void => {
     if (socket.writable) socket.write(`${JSON.stringify(reply)}\n`)
   }
   const request = await firstLine(socket)
@@ -55,7 +55,7 @@ async function handleConnection(supervisor: RequestHandler, socket: Socket): Pro
   socket.end()
 }
 
-async function firstLine(socket: Socket): Promise<Request | undefined> {
+async function firstLine(socket: Socket): Promise<ControlRequest | undefined> {
   const lines = createInterface({ input: socket })
   try {
     for await (const line of lines) return JSON.parse(line)

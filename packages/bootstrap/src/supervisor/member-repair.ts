@@ -8,7 +8,7 @@ import {
   type MemberAnswer,
   type MemberView,
 } from '../model/membership.ts'
-import type { Plan, PlannedNode, Repair } from '../model/plan.ts'
+import type { LabPlan, PlannedNode, Repair } from '../model/plan.ts'
 import type { SupervisorContext } from './context.ts'
 import { answerReaders } from './members.ts'
 
@@ -187,7 +187,7 @@ export function needsRepair(
 }
 
 /** Whether more than half of the nodes run without a fault. */
-export function hasMajority(state: LabState, plan: Pick<Plan, 'nodes'>): boolean {
+export function hasMajority(state: LabState, plan: Pick<LabPlan, 'nodes'>): boolean {
   const sound = plan.nodes.filter(
     ({ name }) => state.faults[name] === undefined && processOf(state, name).kind === 'up',
   )

@@ -7,8 +7,13 @@ import type { LabState } from '../lab/state.ts'
 import { logTail } from '../machine/lab-folder.ts'
 import { runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/errors.ts'
-import { type Agreement, judgeAgreement, type MemberAnswer, type MemberView } from '../model/membership.ts'
-import type { KindName, Plan, PlannedNode } from '../model/plan.ts'
+import {
+  judgeAgreement,
+  type MemberAnswer,
+  type MembershipVerdict,
+  type MemberView,
+} from '../model/membership.ts'
+import type { KindName, LabPlan, PlannedNode } from '../model/plan.ts'
 import { readView as readRabbitView, repairRefusal } from '../rabbitmq/probe.ts'
 import { readView as readReplicationView } from '../replication/probe.ts'
 import { readView as readZookeeperView } from '../zookeeper/probe.ts'
@@ -20,11 +25,11 @@ const askEveryMs = 200
 
 /** The members of a cluster. Each is asked for its own view. */
 export class Members {
-  readonly #plan: Plan
+  readonly #plan: LabPlan
   readonly #journal: Journal
   readonly #clock: Clock
 
-  constructor(plan: Plan, journal: Journal, clock: Clock) {
+  constructor(plan: LabPlan, journal: Journal, clock: Clock) {
     this.#plan = plan
     this.#journal = journal
     this.#clock = clock
@@ -72,7 +77,11 @@ export class Members {
     return this.#plan.nodes.find((node) => node.member === member)?.name ?? member
   }
 
-  #notAgreed(node: string, agreement: Extract<Agreement, { kind: 'disagreed' }>, timeoutMs: number): Error {
+  #notAgreed(
+    node: string,
+    agreement: Extract<MembershipVerdict, { kind: 'disagreed' }>,
+    timeoutMs: number,
+  ): Error {
     const planned = this.#plan.processes.find((process) => process.name === node)
     const log = join(this.#plan.folder, planned?.log ?? '')
     const tail = logTail(log, shownLogLines).join('\n')

@@ -18,7 +18,7 @@ import {
 import { runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/errors.ts'
 import { isShared } from '../model/network.ts'
-import type { Plan, PlannedProcess } from '../model/plan.ts'
+import type { LabPlan, PlannedProcess } from '../model/plan.ts'
 
 const processMark = 'HACTL_PROCESS'
 // The interval at which a port or a process is polled during a wait.
@@ -33,12 +33,12 @@ export const shownLogLines = 15
 
 /** The processes of one lab: starts, watches and ends these and no others. */
 export class Processes {
-  readonly #plan: Plan
+  readonly #plan: LabPlan
   readonly #journal: Journal
   readonly #clock: Clock
   readonly #ending = new Set<string>()
 
-  constructor(plan: Plan, journal: Journal, clock: Clock) {
+  constructor(plan: LabPlan, journal: Journal, clock: Clock) {
     this.#plan = plan
     this.#journal = journal
     this.#clock = clock

@@ -14,7 +14,7 @@ import {
 import type { Journal } from '../lab/journal.ts'
 import type { RunCommand } from '../machine/run-command.ts'
 import { labError } from '../model/errors.ts'
-import type { Plan, PlannedRecovery, PlannedSource } from '../model/plan.ts'
+import type { LabPlan, PlannedRecovery, PlannedSource } from '../model/plan.ts'
 import type { Processes } from './processes.ts'
 
 const askEveryMs = 100
@@ -24,7 +24,7 @@ const promoteTimeoutMs = 10_000
 
 /** What a recovery works with. */
 export interface RecoveryDeps {
-  readonly plan: Plan
+  readonly plan: LabPlan
   readonly journal: Journal
   readonly clock: Clock
   readonly processes: Pick<Processes, 'running' | 'start' | 'end'>
@@ -137,7 +137,7 @@ function sourceOf({ plan }: RecoveryDeps, name: string): PlannedSource {
   return source
 }
 
-function recoveryOf(plan: Plan): PlannedRecovery {
+function recoveryOf(plan: LabPlan): PlannedRecovery {
   if (plan.recovery !== null) return plan.recovery
   throw labError(
     'recovery-refused',

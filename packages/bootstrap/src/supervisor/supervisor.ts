@@ -1,13 +1,13 @@
 import { type Clock, isHaError } from '@ha/core'
 import { asError, deferred } from '@ha/core/driver'
 import type { Journal } from '../lab/journal.ts'
-import type { Request } from '../lab/protocol.ts'
+import type { ControlRequest } from '../lab/protocol.ts'
 import { statusOf } from '../lab/status.ts'
 import { removeLabFolder } from '../machine/lab-folder.ts'
 import { labMark } from '../machine/process-table.ts'
 import { runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/errors.ts'
-import type { Command, Plan, Step } from '../model/plan.ts'
+import type { FormationStep, LabPlan, PlannedCommand } from '../model/plan.ts'
 import type { SupervisorContext } from './context.ts'
 import { type ClientConnection, followJournal, withEvents } from './control-server.ts'
 import { FaultInjector } from './fault-injector.ts'
@@ -21,7 +21,7 @@ const tickMs = 200
 
 /** Supervises one lab: its processes, its faults and its journal. */
 export class Supervisor {
-  readonly #plan: Plan
+  readonly #plan: LabPlan
   readonly #journal: Journal
   readonly #clock: Clock
   readonly #scope = new AbortController()
@@ -31,7 +31,7 @@ export class Supervisor {
   readonly #faults: FaultInjector
   readonly #done = deferred()
 
-  constructor(plan: Plan, journal: Journal, clock: Clock) {
+  constructor(plan: LabPlan, journal: Journal, clock: Clock) {
     this.#plan = plan
     this.#journal = journal
     this.#clock = clock
@@ -75,7 +75,7 @@ export class Supervisor {
   }
 
   /** Answers one request. */
-  answer(request: Request, client: ClientConnection): Promise<unknown> {
+  answer(request: ControlRequest, client: ClientConnection): Promise<unknown> {
     switch (request.verb) {
       case 'status':
         return this.#members.probe().then((answers) => statusOf(this.#plan, this.#journal.state, answers))
@@ -158,7 +158,7 @@ const commandTimeoutMs = 60_000
 
 /** What forming a cluster works with. */
 interface FormationDeps {
-  readonly plan: Plan
+  readonly plan: LabPlan
   readonly journal: Journal
   readonly processes: Processes
   readonly members: Members
@@ -174,7 +174,7 @@ async function formCluster(deps: FormationDeps): Promise<void> {
   }
 }
 
-async function runStep(step: Step, deps: FormationDeps): Promise<void> {
+async function runStep(step: FormationStep, deps: FormationDeps): Promise<void> {
   const { journal, processes, members, signal } = deps
   switch (step.do) {
     case 'start':
@@ -198,7 +198,7 @@ async function runStep(step: Step, deps: FormationDeps): Promise<void> {
 // A process that the command starts carries the mark of the lab, like every process of the lab.
 async function runStepCommand(
   what: string,
-  command: Command,
+  command: PlannedCommand,
   { plan, signal }: FormationDeps,
 ): Promise<void> {
   const marked = { ...command, env: { ...command.env, [labMark]: plan.folder } }

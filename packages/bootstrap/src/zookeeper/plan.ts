@@ -1,10 +1,10 @@
-import type { Plan, PlannedFile, PlannedNode, PlannedProcess } from '../model/plan.ts'
+import type { LabPlan, PlannedFile, PlannedNode, PlannedProcess } from '../model/plan.ts'
 import { environment, log4jProperties, logbackXml, renderConf } from './config.ts'
 import type { ZookeeperDeployment, ZookeeperModel, ZookeeperNode } from './model.ts'
 import { fourLetterWord, memberName } from './probe.ts'
 
 /** Plans everything that starting the ensemble will do. */
-export function planZookeeper(model: ZookeeperModel): Plan {
+export function planZookeeper(model: ZookeeperModel): LabPlan {
   const { deployment, nodes } = model
   const names = nodes.map(({ name }) => name)
   return {

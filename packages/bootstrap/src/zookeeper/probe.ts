@@ -1,5 +1,5 @@
 import type { MemberView } from '../model/membership.ts'
-import type { Command } from '../model/plan.ts'
+import type { PlannedCommand } from '../model/plan.ts'
 import { environment } from './config.ts'
 import type { ZookeeperDeployment, ZookeeperNode } from './model.ts'
 
@@ -12,7 +12,7 @@ export function fourLetterWord(
   deployment: ZookeeperDeployment,
   { host, clientPort }: ZookeeperNode,
   words: readonly string[],
-): Command {
+): PlannedCommand {
   return {
     argv: ['bash', '-c', sendWordScript, 'four-letter-word', host, String(clientPort), ...words],
     env: environment(deployment),

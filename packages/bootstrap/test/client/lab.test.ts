@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Lab } from '../../src/client/lab.ts'
 import { Journal } from '../../src/lab/journal.ts'
-import type { Plan } from '../../src/model/plan.ts'
+import type { LabPlan } from '../../src/model/plan.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
 import { deployment } from '../rabbitmq/deployment.ts'
 
 let folder: string
-let plan: Plan
+let plan: LabPlan
 
 beforeEach(() => {
   folder = join(mkdtempSync(join(tmpdir(), 'hactl-lab-')), 'shop')

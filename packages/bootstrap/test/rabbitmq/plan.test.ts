@@ -1,18 +1,18 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { portsOf } from '../../src/model/network.ts'
-import type { Plan, PlannedFile } from '../../src/model/plan.ts'
+import type { LabPlan, PlannedFile } from '../../src/model/plan.ts'
 import type { RabbitTopology } from '../../src/model/topology.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
 import { deployment, placeWith } from './deployment.ts'
 
-const plan = (topology: Omit<RabbitTopology, 'kind'> = {}, where = deployment): Plan =>
+const plan = (topology: Omit<RabbitTopology, 'kind'> = {}, where = deployment): LabPlan =>
   planRabbit(resolveRabbit({ kind: 'rabbitmq', ...topology }, where))
 
-const fileOf = (from: Plan, path: string): PlannedFile | undefined =>
+const fileOf = (from: LabPlan, path: string): PlannedFile | undefined =>
   from.files.find((file) => file.path === path)
-const textOf = (from: Plan, path: string): string => {
+const textOf = (from: LabPlan, path: string): string => {
   const content = fileOf(from, path)?.content
   return content?.kind === 'text' ? content.text : ''
 }
@@ -45,7 +45,7 @@ disk_free_limit.absolute = 50MB
 })
 
 test('only the first node gives up looking for peers early, and only before 3.13', () => {
-  const impatient = (from: Plan): readonly string[] =>
+  const impatient = (from: LabPlan): readonly string[] =>
     from.files
       .filter((file) => file.content.kind === 'text' && file.content.text.includes('discovery_retry'))
       .map((file) => file.path)

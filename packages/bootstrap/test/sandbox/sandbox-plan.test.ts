@@ -3,7 +3,7 @@ import { resolveGalera } from '../../src/galera/model.ts'
 import { planGalera } from '../../src/galera/plan.ts'
 import { supportedFaults } from '../../src/lab/faults.ts'
 import type { Network } from '../../src/model/network.ts'
-import type { Plan } from '../../src/model/plan.ts'
+import type { LabPlan } from '../../src/model/plan.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
 import { resolveReplication } from '../../src/replication/model.ts'
@@ -27,7 +27,7 @@ const plans = {
 const kinds = Object.entries(plans)
 const zookeeper = planForNetwork(plans.zookeeper, network)
 const leverOf = (
-  plan: Plan,
+  plan: LabPlan,
   action: 'partition' | 'partition-clients' | 'partition-all',
   half: 'begin' | 'heal',
 ) => plan.nodes[0]?.levers[action]?.[half].stdin ?? ''

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { FakeClock, settle } from '@ha/core/testing'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { Journal } from '../../src/lab/journal.ts'
-import type { Plan } from '../../src/model/plan.ts'
+import type { LabPlan } from '../../src/model/plan.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
 import { planForNetwork } from '../../src/sandbox/sandbox-plan.ts'
@@ -36,7 +36,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true })
 })
 
-const injectorFor = (plan: Plan): FaultInjector =>
+const injectorFor = (plan: LabPlan): FaultInjector =>
   new FaultInjector(
     {
       plan,

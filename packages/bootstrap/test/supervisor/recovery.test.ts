@@ -6,7 +6,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest'
 import { resolveGalera } from '../../src/galera/model.ts'
 import { planGalera } from '../../src/galera/plan.ts'
 import { Journal } from '../../src/lab/journal.ts'
-import type { Plan } from '../../src/model/plan.ts'
+import type { LabPlan } from '../../src/model/plan.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
 import { assessRecovery, type RecoveryDeps, recover } from '../../src/supervisor/recovery.ts'
@@ -18,7 +18,7 @@ const history = '721f2781-eba1-4cc6-a958-e0014e0cd70f'
 
 let folder: string
 let journal: Journal
-let plan: Plan
+let plan: LabPlan
 let did: string[]
 let up: Set<string>
 let refusesToStart: readonly string[]

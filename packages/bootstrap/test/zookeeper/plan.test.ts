@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
-import type { Plan } from '../../src/model/plan.ts'
+import type { LabPlan } from '../../src/model/plan.ts'
 import type { ZookeeperTopology } from '../../src/model/topology.ts'
 import { resolveZookeeper } from '../../src/zookeeper/model.ts'
 import { planZookeeper } from '../../src/zookeeper/plan.ts'
 import { zookeeperDeployment } from './deployment.ts'
 
-const plan = (topology: Partial<ZookeeperTopology> = {}, deployment = zookeeperDeployment): Plan =>
+const plan = (topology: Partial<ZookeeperTopology> = {}, deployment = zookeeperDeployment): LabPlan =>
   planZookeeper(resolveZookeeper({ kind: 'zookeeper', ...topology }, deployment))
 const textOf = (path: string, planned = plan()): string => {
   const content = planned.files.find((file) => file.path === path)?.content
