@@ -3,35 +3,35 @@ import { matchesText, type RequestOutcome, type TextPattern } from '../server/ru
 import { type LogFormat, type Logged, TrafficLog } from '../server/traffic-log.ts'
 import type { ClientAction } from './rules.ts'
 
-/** One thing that a client did and that arrived wholly, or was cut short by a rule. */
+/** One action of a client that arrived completely, or that a rule cut short. */
 export interface LogEntry extends Logged {
   /** The number of the node, from 1. */
   readonly node: number
   /** The number of the connection, from 1, in the order in which the nodes together accepted them. */
   readonly connection: number
   readonly command: ClientAction
-  /** The statement; of one that was prepared, when it is prepared and when it is executed. */
+  /** The statement. A prepared one has an entry when it is prepared and one for each execution. */
   readonly sql: string | undefined
-  /** Whether the server did it, a rule answered it, or it was lost before the server looked at it. */
+  /** Whether the server ran it, a rule answered it, or it was lost before the server saw it. */
   readonly outcome: RequestOutcome
 }
 
-/** Which entries: those that agree in everything that is given; `sql` may be a pattern. */
+/** Selects the entries that agree in everything that is given; `sql` may be a pattern. */
 export type LogPattern = Partial<Pick<LogEntry, 'node' | 'connection' | 'command' | 'outcome'>> & {
   readonly sql?: TextPattern
 }
 
-/** What all clients did, in the order in which the nodes saw it. */
-export type CommandLog = TrafficLog<Sent, LogPattern, ClientAction>
+/** The actions of all clients, in the order in which the nodes received them. */
+export type CommandLog = TrafficLog<LoggedAction, LogPattern, ClientAction>
 
-/** A log in which nothing is noted yet. */
+/** An empty log. */
 export function commandLog(clock: Clock): CommandLog {
-  return new TrafficLog(clock, reading)
+  return new TrafficLog(clock, format)
 }
 
-type Sent = Omit<LogEntry, keyof Logged>
+type LoggedAction = Omit<LogEntry, keyof Logged>
 
-const reading: LogFormat<Sent, LogPattern, ClientAction> = {
+const format: LogFormat<LoggedAction, LogPattern, ClientAction> = {
   name: 'commands',
   operationOf: ({ command }) => command,
   isMatch: (pattern, sent) =>

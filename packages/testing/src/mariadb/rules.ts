@@ -20,13 +20,13 @@ import { type Answer, type Column, type ColumnType, okAnswer } from './wire/answ
 import type { CommandName } from './wire/commands.ts'
 import type { Value } from './wire/values.ts'
 
-/** One misbehaviour, as data: what it waits for and what happens then. */
+/** One fault as data: what it matches, and what happens then. */
 export type Rule = CommandRule | ByteRule
 
 /** A rule about commands. */
 export type CommandRule = { readonly when: WhenCommand } & CommandAct
 
-/** A rule about a place in the stream of bytes of a connection, wherever packets begin and end. */
+/** A rule about a position in a connection's stream of bytes, independent of packet boundaries. */
 export type ByteRule = { readonly when: WhenByte } & Ending
 
 /** What a client does: it connects, it logs in, it sends a command. */
@@ -35,20 +35,20 @@ export type ClientAction = CommandName | 'connect' | 'log-in'
 /** Matches what a client does. At least one of `command` and `sql` is given. */
 export interface WhenCommand extends ConnectionFilter, MatchWindow {
   readonly command?: ClientAction
-  /** A statement as it was sent, or a pattern; of one that was prepared, when it is prepared and when it is executed. */
+  /** A statement as it was sent, or a pattern. A prepared statement matches when it is prepared and when it is executed. */
   readonly sql?: TextPattern
 }
 
-/** What a rule about commands does. Everything on the same connection waits behind a command that waits. */
+/** What a rule about commands does. Later commands of the connection wait behind one that waits. */
 export type CommandAct =
-  /** The server answers so and does not look at the command. */
+  /** The server gives this answer and does not run the command. */
   | { readonly do: 'answer'; readonly with: ScriptedAnswer }
-  /** The server refuses. Before the greeting it has no SQLSTATE, and ends the connection. Default state `HY000`. */
+  /** The server answers with an error, default SQLSTATE `HY000`; before the greeting there is no SQLSTATE, and the connection ends. */
   | { readonly do: 'refuse'; readonly errno: number; readonly sqlState?: string; readonly message?: string }
   | WaitAct
   | (Ending & { readonly at?: RequestPosition })
 
-/** An answer as a test writes it: rows, or that it is done. */
+/** An answer as a test writes it: rows, or the counts of a change. */
 export type ScriptedAnswer =
   | {
       readonly rows: readonly Readonly<Record<string, Value>>[]
@@ -57,49 +57,49 @@ export type ScriptedAnswer =
     }
   | { readonly affectedRows?: number; readonly insertId?: number }
 
-/** The end of what a connection says. */
+/** How a connection ends. */
 export type Ending = ConnectionEnding<CutHow>
 
-/** How a connection is cut: by an RST, by a FIN, or by a FIN of the server's half while it still does what it is told. */
+/** How a connection is cut: by an RST, by a FIN, or by a FIN of the server's half, after which it still runs what arrives. */
 export type CutHow = CutKind
 
-/** What happens when a client does something. */
+/** What happens at one action of a client. */
 export interface CommandPlan extends PlannedWaits {
-  /** What the server says instead of doing it. */
+  /** The answer that replaces the server's own. Undefined: the server runs the command. */
   readonly instead: Answer | undefined
   /** Where the connection ends, when it does. */
   readonly ending: { readonly at: RequestPosition; readonly act: Ending } | undefined
 }
 
-/** Something that a client does. */
+/** One action of a client. */
 export interface CommandEvent extends ConnectionOrigin {
   readonly command: ClientAction
   readonly sql: string | undefined
 }
 
-/** The misbehaviour of a cluster, command by command. */
+/** The rules of a cluster. */
 export type CommandScript = Script<CommandRule, ByteRule, CommandEvent, CommandPlan>
 
-/** How rules about commands are read: each that matches adds to the plan. */
+/** How rules about commands are applied: each one that matches adds to the plan. */
 export const commandInterpreter: RuleInterpreter<CommandRule, ByteRule, CommandEvent, CommandPlan> = {
   check: checkRule,
   defaultPlan: { before: [], instead: undefined, beforeAnswer: [], ending: undefined },
   isMatch,
-  add: (plan, rule, moment) => ({ ...plan, ...added(plan, rule, moment) }),
+  add: (plan, rule, event) => ({ ...plan, ...added(plan, rule, event) }),
 }
 
-function isMatch({ when }: CommandRule, moment: CommandEvent): boolean {
-  if (when.command !== undefined && when.command !== moment.command) return false
+function isMatch({ when }: CommandRule, event: CommandEvent): boolean {
+  if (when.command !== undefined && when.command !== event.command) return false
   if (when.sql === undefined) return true
-  return moment.sql !== undefined && matchesText(when.sql, moment.sql)
+  return event.sql !== undefined && matchesText(when.sql, event.sql)
 }
 
-function added(plan: CommandPlan, act: CommandAct, moment: CommandEvent): Partial<CommandPlan> {
+function added(plan: CommandPlan, act: CommandAct, event: CommandEvent): Partial<CommandPlan> {
   switch (act.do) {
     case 'answer':
       return { instead: answerOf(act.with) }
     case 'refuse': {
-      const sqlState = moment.command === 'connect' ? undefined : (act.sqlState ?? 'HY000')
+      const sqlState = event.command === 'connect' ? undefined : (act.sqlState ?? 'HY000')
       return { instead: { kind: 'error', errno: act.errno, sqlState, message: act.message ?? 'scripted' } }
     }
     case 'delay':
@@ -130,8 +130,8 @@ function typeFor(values: readonly Value[]): ColumnType {
   return Buffer.isBuffer(value) ? 'blob' : 'text'
 }
 
-// Every deed once, so that the compiler misses one that is forgotten.
-const deeds: Readonly<Record<ClientAction, true>> = {
+// A record, so that the compiler reports an action that is missing.
+const actions: Readonly<Record<ClientAction, true>> = {
   connect: true,
   'log-in': true,
   query: true,
@@ -159,8 +159,8 @@ function checkRule(rule: Rule): void {
   }
   const { command, sql } = rule.when
   if (command === undefined && sql === undefined) throw invalidRule('when', 'about a command or an sql')
-  if (command !== undefined && !Object.hasOwn(deeds, command)) {
-    const names = Object.keys(deeds)
+  if (command !== undefined && !Object.hasOwn(actions, command)) {
+    const names = Object.keys(actions)
     throw invalidRule(
       'when.command',
       `one of ${names.join(', ')}, not '${command}'${didYouMean(command, names)}`,
@@ -171,7 +171,7 @@ function checkRule(rule: Rule): void {
   if ('at' in rule && typeof rule.at === 'object') checkBytePosition(rule.at)
 }
 
-// A client takes a result without columns for something else.
+// In the protocol a result set has at least one column.
 function checkRows({ rows, columns }: Extract<ScriptedAnswer, { readonly rows: unknown }>): void {
   if ((columns ?? Object.keys(rows[0] ?? {})).length === 0)
     throw invalidRule('with.columns', 'given when there are no rows')

@@ -28,63 +28,63 @@ export function startFakeServer(options: FakeServerOptions = {}): Promise<FakeCl
   return startCluster({
     nodes: 1,
     options: resolved,
-    bond: (ends) => new PrimaryWithReplicas({ ...ends, lagMsOf: () => 0 }),
+    group: (deps) => new PrimaryWithReplicas({ ...deps, lagMsOf: () => 0 }),
     variables: () => ({}),
   })
 }
 
-/** Starts fake servers that form a Galera cluster: each of them writes, and what one commits all have. */
+/** Starts fake servers that form a Galera cluster: all of them write, and a commit on one is on all. */
 export function startFakeGalera(options: FakeGaleraOptions = {}): Promise<FakeCluster> {
   const { nodes, viewChangeMs, rejoinMs, ...resolved } = galeraOptions(options)
   return startCluster({
     nodes,
     options: resolved,
-    bond: (ends) => new GaleraGroup({ ...ends, viewChangeMs, rejoinMs }),
+    group: (deps) => new GaleraGroup({ ...deps, viewChangeMs, rejoinMs }),
     variables: () => ({ wsrep_on: 'ON', wsrep_cluster_name: 'fake' }),
   })
 }
 
-/** Starts a fake primary, node 1, and its replicas, which are `read_only` and follow with the lag that they are given. */
+/** Starts a fake primary, node 1, and its replicas, which are `read_only` and follow with their `lagMs`. */
 export async function startFakeReplication(options: FakeReplicationOptions = {}): Promise<FakeCluster> {
   const { replicas, ...resolved } = replicationOptions(options)
   const cluster: FakeCluster = await startCluster({
     nodes: replicas + 1,
     options: resolved,
-    bond: (ends) => new PrimaryWithReplicas({ ...ends, lagMsOf: (peer) => cluster.node(peer.number).lagMs }),
+    group: (deps) => new PrimaryWithReplicas({ ...deps, lagMsOf: (peer) => cluster.node(peer.number).lagMs }),
     variables: (node) => ({ read_only: node === 1 ? 'OFF' : 'ON' }),
   })
   return cluster
 }
 
-/** What a cluster is made of. */
+/** What distinguishes the kinds of clusters. */
 interface ClusterPlan {
   readonly nodes: number
   readonly options: Required<FakeServerOptions>
-  readonly bond: (ends: { readonly clock: Clock; readonly store: Store }) => ReplicationGroup
-  /** What makes this kind of node different. */
+  readonly group: (deps: { readonly clock: Clock; readonly store: Store }) => ReplicationGroup
+  /** The variables of a node that differ from MariaDB's defaults. */
   readonly variables: (node: number) => NodeDeps['variables']
 }
 
-/** A row as a test looks at it. */
+/** A row as {@link FakeCluster.query} returns it. */
 export type SeenRow = Readonly<Record<string, Value>>
 
-/** Fake MariaDB servers that share what is committed, and misbehave when they are told to. */
+/** Fake MariaDB servers that share what is committed, and whose faults a test scripts. */
 export class FakeCluster {
-  /** What clients did, on all nodes. */
+  /** The actions of all clients, on all nodes. */
   readonly log: CommandLog
   readonly nodes: readonly FakeNode[]
   readonly #store: Store
-  readonly #bond: ReplicationGroup
+  readonly #group: ReplicationGroup
   readonly #script: CommandScript = new Script(commandInterpreter)
   readonly #observer: Session
   #accepted = 0
 
-  constructor({ nodes, options, bond, variables }: ClusterPlan) {
+  constructor({ nodes, options, group, variables }: ClusterPlan) {
     const { clock, users, schemas, listens } = options
     this.#store = new Store(schemas)
-    this.#bond = bond({ clock, store: this.#store })
+    this.#group = group({ clock, store: this.#store })
     this.log = commandLog(clock)
-    this.#observer = observerOf(clock, this.#store, { bond: this.#bond, schema: schemas[0] })
+    this.#observer = observerOf(clock, this.#store, { group: this.#group, schema: schemas[0] })
     this.nodes = Array.from({ length: nodes }, (_, i) => {
       const own = { ...variables(i + 1), ...options.variables }
       return new FakeNode(i + 1, {
@@ -92,7 +92,7 @@ export class FakeCluster {
         users,
         listens,
         store: this.#store,
-        bond: this.#bond,
+        group: this.#group,
         script: this.#script,
         log: this.log,
         variables: own,
@@ -144,14 +144,14 @@ export class FakeCluster {
     return this.#script.add(rules)
   }
 
-  /** Lets go on what a rule holds under this name. */
+  /** Releases everything that rules hold under this name. */
   release(name: string): void {
     this.#script.release(name)
   }
 
   /**
-   * Runs a statement on what is committed, past every node, rule and log: to arrange a test and to look at what came
-   * of it. Rejects with `rejected` when it is refused.
+   * Runs a statement on what is committed, past every node, rule and log: to arrange a test and to check its result.
+   * Rejects with `rejected` when the statement fails.
    */
   async query(sql: string, parameters: readonly Value[] = []): Promise<readonly SeenRow[]> {
     this.#observer.server.applier.receive(this.#store.seqno)
@@ -162,10 +162,10 @@ export class FakeCluster {
     return answer.rows.map((row) => Object.fromEntries(names.map((name, i) => [name, row[i] ?? null])))
   }
 
-  /** Ends everything: no socket, no timer and no port is left. */
+  /** Ends everything: no socket, timer or port remains. */
   async close(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.kill()))
-    this.#bond.end()
+    this.#group.end()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -183,12 +183,12 @@ async function startCluster(plan: ClusterPlan): Promise<FakeCluster> {
 function observerOf(
   clock: Clock,
   store: Store,
-  { bond, schema }: { readonly bond: ReplicationGroup; readonly schema: string | undefined },
+  { group, schema }: { readonly group: ReplicationGroup; readonly schema: string | undefined },
 ): Session {
   const membership: Membership = {
     commit: (changes) => {
       const seqno = store.commit(changes)
-      bond.published(seqno)
+      group.published(seqno)
       return Promise.resolve(seqno)
     },
     status: () => ({}),

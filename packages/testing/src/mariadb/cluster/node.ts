@@ -8,21 +8,20 @@ import {
   type ServerSocket,
 } from '../../server/sockets.ts'
 import type { CommandLog } from '../command-log.ts'
-import type { Users } from '../connection/connection.ts'
-import { ServerConnection } from '../connection/connection.ts'
+import { ServerConnection, type Users } from '../connection/connection.ts'
 import type { Peer, ReplicationGroup, Values } from '../engine/membership.ts'
 import { Server } from '../engine/server.ts'
 import type { Store } from '../engine/store.ts'
 import type { CommandScript } from '../rules.ts'
 
-/** How a node is. */
+/** The state of a node. */
 export type NodeState = State['kind']
 
 /** What a node needs from its cluster. */
 export interface NodeDeps {
   readonly clock: Clock
   readonly store: Store
-  readonly bond: ReplicationGroup
+  readonly group: ReplicationGroup
   readonly users: Users
   readonly script: CommandScript
   readonly log: CommandLog
@@ -47,21 +46,21 @@ export class FakeNode {
   /** Its number, from 1. */
   readonly number: number
   readonly host = '127.0.0.1'
-  /** How much later than the primary a replica gets what is committed. */
+  /** The replication lag of a replica behind the primary. */
   lagMs = 0
-  readonly #ends: NodeDeps
+  readonly #deps: NodeDeps
   readonly #peer: Peer
   readonly #port: ListeningPort | undefined
-  readonly #lines = new Set<ServerConnection>()
+  readonly #connections = new Set<ServerConnection>()
   #accepted = 0
   #values: Values = {}
   #isIsolated = false
   #state: State = { kind: 'down' }
 
-  constructor(number: number, ends: NodeDeps) {
+  constructor(number: number, deps: NodeDeps) {
     this.number = number
-    this.#ends = ends
-    this.#port = ends.listens ? new ListeningPort(this.host, (socket) => this.#accept(socket)) : undefined
+    this.#deps = deps
+    this.#port = deps.listens ? new ListeningPort(this.host, (socket) => this.#accept(socket)) : undefined
     const serverNow = (): Server | undefined => this.#server
     this.#peer = {
       number,
@@ -71,7 +70,7 @@ export class FakeNode {
     }
   }
 
-  /** How it is now. */
+  /** Its state. */
   get state(): NodeState {
     return this.#state.kind
   }
@@ -92,83 +91,83 @@ export class FakeNode {
 
   /** How many connections are open. */
   get connections(): number {
-    return this.#lines.size
+    return this.#connections.size
   }
 
-  /** How far its readers see: the number of a commit. */
+  /** The number of the last commit that its readers see. */
   get applied(): number {
     return this.#server?.applier.applied ?? 0
   }
 
-  /** Comes up on its old port. Does nothing when it is up. */
+  /** Starts on its old port. Does nothing when it is up. */
   async start(): Promise<void> {
     if (this.#state.kind !== 'down') return
     await this.#port?.open()
     this.#accepted = 0
     this.#state = { kind: 'running', server: this.#newServer() }
-    this.#ends.bond.started(this.#peer)
+    this.#deps.group.started(this.#peer)
   }
 
-  /** Dies as a killed process does: every connection ends with an RST, and new ones are refused. */
+  /** Ends like a killed process: every connection gets an RST, and new ones are refused. */
   async kill(): Promise<void> {
     if (this.#state.kind === 'down') return
     await this.#goDown(() => {
-      this.#ends.bond.lost(this.#peer)
-      this.#forEachLine((line) => line.reset())
+      this.#deps.group.lost(this.#peer)
+      this.#forEachConnection((each) => each.reset())
     })
   }
 
-  /** Stops in good order: says so to the other nodes, ends every connection with a FIN, and refuses new ones. */
+  /** Stops gracefully: leaves the group, ends every connection with a FIN, and refuses new ones. */
   async stop(): Promise<void> {
     this.resume()
     if (this.#state.kind === 'down') return
-    const cancel = this.#ends.clock.after(stopGraceMs, () => this.#forEachLine((line) => line.reset()))
+    const cancel = this.#deps.clock.after(stopGraceMs, () => this.#forEachConnection((each) => each.reset()))
     await this.#goDown(() => {
-      this.#ends.bond.left(this.#peer)
-      this.#forEachLine((line) => line.drop())
+      this.#deps.group.left(this.#peer)
+      this.#forEachConnection((each) => each.drop())
     })
     cancel()
   }
 
-  /** Stands still as a process does on SIGSTOP: TCP connects, nothing is read and nothing is said. */
+  /** Pauses like a process on SIGSTOP: TCP connects, and the node reads and writes nothing. */
   pause(): void {
     if (this.#state.kind !== 'running') return
     this.#state = { ...this.#state, kind: 'paused', resumed: deferred() }
-    this.#forEachLine((line) => line.freeze())
-    this.#ends.bond.lost(this.#peer)
+    this.#forEachConnection((each) => each.freeze())
+    this.#deps.group.lost(this.#peer)
   }
 
-  /** Goes on where it stood, with all that has arrived meanwhile. */
+  /** Resumes, and handles what has arrived meanwhile. */
   resume(): void {
     const state = this.#state
     if (state.kind !== 'paused') return
     this.#state = { kind: 'running', server: state.server }
-    if (!this.#isIsolated) this.#ends.bond.returned(this.#peer)
-    this.#forEachLine((line) => line.thaw())
+    if (!this.#isIsolated) this.#deps.group.returned(this.#peer)
+    this.#forEachConnection((each) => each.thaw())
     state.resumed.resolve()
   }
 
-  /** Is cut off from the other nodes, not from its clients. */
+  /** Cuts the node off from the other nodes, not from its clients. */
   isolate(): void {
     if (this.#isIsolated || this.#state.kind === 'down') return
     this.#isIsolated = true
-    this.#ends.bond.lost(this.#peer)
+    this.#deps.group.lost(this.#peer)
   }
 
-  /** Hears the other nodes again after {@link isolate}. */
+  /** Connects the node with the others again after {@link isolate}. */
   recover(): void {
     if (!this.#isIsolated) return
     this.#isIsolated = false
-    if (this.#state.kind === 'running') this.#ends.bond.returned(this.#peer)
+    if (this.#state.kind === 'running') this.#deps.group.returned(this.#peer)
   }
 
-  /** Lets `SHOW STATUS`, `SHOW VARIABLES` and `@@` say something else, and the node act by it; names in lower case. */
+  /** Replaces values of `SHOW STATUS`, `SHOW VARIABLES` and `@@`, by which the node acts; names in lower case. */
   set(values: Values): void {
     this.#values = { ...this.#values, ...values }
     this.#server?.override(values)
   }
 
-  /** Its readers see nothing new any more. */
+  /** Stops applying commits: its readers see nothing new. */
   stopApplier(): void {
     this.#server?.applier.stop()
   }
@@ -190,9 +189,9 @@ export class FakeNode {
   }
 
   #newServer(): Server {
-    const { clock, store, bond, variables } = this.#ends
+    const { clock, store, group, variables } = this.#deps
     const own = { port: this.port, server_id: this.number, wsrep_node_name: `node${this.number}` }
-    const membership = bond.membershipOf(this.#peer)
+    const membership = group.membershipOf(this.#peer)
     const server = new Server({ clock, store, membership, variables: { ...own, ...variables } })
     server.override(this.#values)
     return server
@@ -204,11 +203,11 @@ export class FakeNode {
       socket.reset()
       return
     }
-    const { clock, users, script, log, nextConnection } = this.#ends
+    const { clock, users, script, log, nextConnection } = this.#deps
     const connection = nextConnection()
     const connectionId = ++this.#accepted
-    const onClosed = (): boolean => this.#lines.delete(line)
-    const line: ServerConnection = new ServerConnection(socket, {
+    const onClosed = (): boolean => this.#connections.delete(opened)
+    const opened: ServerConnection = new ServerConnection(socket, {
       node: this.number,
       connection,
       connectionId,
@@ -220,20 +219,20 @@ export class FakeNode {
       awake: () => this.#awake(),
       onClosed,
     })
-    this.#lines.add(line)
-    if (state.kind === 'paused') line.freeze()
-    void this.#awake().then(() => line.run())
+    this.#connections.add(opened)
+    if (state.kind === 'paused') opened.freeze()
+    void this.#awake().then(() => opened.run())
   }
 
   async #awake(): Promise<void> {
     while (this.#state.kind === 'paused') await this.#state.resumed.promise
   }
 
-  #forEachLine(act: (line: ServerConnection) => void): void {
-    for (const line of [...this.#lines]) act(line)
+  #forEachConnection(act: (each: ServerConnection) => void): void {
+    for (const each of [...this.#connections]) act(each)
   }
 
-  // Nobody new comes in, and those who are here leave.
+  // Refuses new connections and ends the open ones.
   async #goDown(leave: () => void): Promise<void> {
     const state = this.#state
     if (state.kind === 'down') return
@@ -246,7 +245,7 @@ export class FakeNode {
   }
 }
 
-/** The client's end of a connection that nobody accepts. */
+// The client's end of a connection that is refused.
 function refusedSocket(address: string): Duplex {
   const stream = new Duplex({ read: () => undefined })
   const error = connectionRefused(address)

@@ -4,44 +4,44 @@ import { serverError } from '../engine/errors.ts'
 import type { Committer, Membership, Peer, ReplicationGroup, Values } from '../engine/membership.ts'
 import type { Changes, Store } from '../engine/store.ts'
 
-/** What a {@link GaleraGroup} is made of. */
+/** The dependencies of a {@link GaleraGroup}. */
 interface GaleraDeps {
   readonly clock: Clock
   readonly store: Store
-  /** From the loss of a node to the view without it: commits on the others hang so long. */
+  /** From the loss of a node to the view without it: commits on the other nodes wait that long. */
   readonly viewChangeMs: number
-  /** From the return of a node that was given up to its being a member again; it knows after half of it. */
+  /** From the return of an excluded node until it is a member again; it knows of its exclusion after half of it. */
   readonly rejoinMs: number
 }
 
 type PeerState =
-  | 'heard'
-  /** Nothing comes from it. */
+  | 'connected'
+  /** The other nodes receive nothing from it. */
   | 'lost'
-  /** It is back, has been given up meanwhile, and does not know yet. */
+  /** It is connected again, was excluded meanwhile, and does not know yet. */
   | 'unaware'
-  /** It knows, and takes what it has missed. */
+  /** It knows of its exclusion, and receives what it has missed. */
   | 'rejoining'
 
-// What a provider says of a cluster that it has made itself.
+// The state UUID of a cluster that a provider has bootstrapped.
 const stateUuid = '6b1f0000-0000-11f1-8000-000000000001'
 
-/** The group of a Galera cluster: who belongs to it, whether it has quorum, and who wins when two change the same row. */
+/** The group of a Galera cluster: its members, its quorum, and the certification of commits. */
 export class GaleraGroup implements ReplicationGroup {
-  readonly #ends: GaleraDeps
+  readonly #deps: GaleraDeps
   readonly #peers = new Map<Peer, PeerState>()
-  // The members of the last view that had quorum, whether they are heard or not.
+  // The members of the last view that had quorum, whether they are connected or not.
   #primary: ReadonlySet<Peer> = new Set()
   #hasQuorum = true
   #views = 0
-  // Cancels the view that is about to come, when one is.
-  #change: (() => void) | undefined
-  // Cancel the returns that are under way.
+  // Cancels the view change in progress, when there is one.
+  #cancelViewChange: (() => void) | undefined
+  // Cancel the rejoins in progress.
   readonly #rejoins: (() => void)[] = []
-  #changed: Deferred<void> = deferred()
+  #membershipChanged: Deferred<void> = deferred()
 
-  constructor(ends: GaleraDeps) {
-    this.#ends = ends
+  constructor(deps: GaleraDeps) {
+    this.#deps = deps
   }
 
   membershipOf(peer: Peer): Membership {
@@ -54,7 +54,7 @@ export class GaleraGroup implements ReplicationGroup {
   }
 
   started(peer: Peer): void {
-    this.#peers.set(peer, 'heard')
+    this.#peers.set(peer, 'connected')
     this.#installView()
   }
 
@@ -66,22 +66,22 @@ export class GaleraGroup implements ReplicationGroup {
 
   lost(peer: Peer): void {
     this.#peers.set(peer, 'lost')
-    const { clock, viewChangeMs } = this.#ends
+    const { clock, viewChangeMs } = this.#deps
     if (viewChangeMs === 0) this.#installView()
-    else this.#change ??= clock.after(viewChangeMs, () => this.#installView())
+    else this.#cancelViewChange ??= clock.after(viewChangeMs, () => this.#installView())
   }
 
   returned(peer: Peer): void {
     if (this.#primary.has(peer)) {
-      this.#peers.set(peer, 'heard')
-      if (this.#change === undefined) this.#installView()
+      this.#peers.set(peer, 'connected')
+      if (this.#cancelViewChange === undefined) this.#installView()
       return
     }
-    // On a real cluster it took 0.5 s of 2.7 s until the node knew.
-    const { clock, rejoinMs } = this.#ends
+    // On a real cluster the node knew of its exclusion after 0.5 s of 2.7 s.
+    const { clock, rejoinMs } = this.#deps
     this.#peers.set(peer, 'unaware')
-    this.#rejoins.push(clock.after(rejoinMs / 2, () => this.#become(peer, 'unaware', 'rejoining')))
-    this.#rejoins.push(clock.after(rejoinMs, () => this.#become(peer, 'rejoining', 'heard')))
+    this.#rejoins.push(clock.after(rejoinMs / 2, () => this.#advance(peer, 'unaware', 'rejoining')))
+    this.#rejoins.push(clock.after(rejoinMs, () => this.#advance(peer, 'rejoining', 'connected')))
   }
 
   published(seqno: number): void {
@@ -89,34 +89,34 @@ export class GaleraGroup implements ReplicationGroup {
   }
 
   end(): void {
-    this.#change?.()
+    this.#cancelViewChange?.()
     for (const cancel of this.#rejoins) cancel()
   }
 
-  // Its clients and their transactions stay: only a node that takes a whole copy of the data drops them.
-  #become(peer: Peer, from: PeerState, to: PeerState): void {
+  // Its clients and their transactions stay: only a node that takes a full state transfer drops them.
+  #advance(peer: Peer, from: PeerState, to: PeerState): void {
     if (this.#peers.get(peer) !== from) return
     this.#peers.set(peer, to)
-    if (to === 'heard' && this.#change === undefined) this.#installView()
-    this.#wake()
+    if (to === 'connected' && this.#cancelViewChange === undefined) this.#installView()
+    this.#notifyCommits()
   }
 
   #installView(): void {
-    const heard = this.#heard()
-    const faithful = heard.filter((peer) => this.#primary.has(peer))
-    this.#hasQuorum = this.#primary.size === 0 || faithful.length * 2 > this.#primary.size
-    if (this.#hasQuorum) this.#primary = new Set(heard)
+    const connected = this.#connected()
+    const remaining = connected.filter((peer) => this.#primary.has(peer))
+    this.#hasQuorum = this.#primary.size === 0 || remaining.length * 2 > this.#primary.size
+    if (this.#hasQuorum) this.#primary = new Set(connected)
     this.#views += 1
-    for (const { server } of this.#members()) server?.applier.receive(this.#ends.store.seqno)
-    this.#change?.()
-    this.#change = undefined
-    this.#wake()
+    for (const { server } of this.#members()) server?.applier.receive(this.#deps.store.seqno)
+    this.#cancelViewChange?.()
+    this.#cancelViewChange = undefined
+    this.#notifyCommits()
   }
 
-  // Somebody's state has changed: every commit that waits looks again.
-  #wake(): void {
-    const changed = this.#changed
-    this.#changed = deferred()
+  // The membership has changed: every commit that waits checks again.
+  #notifyCommits(): void {
+    const changed = this.#membershipChanged
+    this.#membershipChanged = deferred()
     changed.resolve()
   }
 
@@ -125,21 +125,23 @@ export class GaleraGroup implements ReplicationGroup {
   }
 
   #isMember(peer: Peer): boolean {
-    return this.#hasQuorum && this.#primary.has(peer) && this.#peers.get(peer) === 'heard'
+    return this.#hasQuorum && this.#primary.has(peer) && this.#peers.get(peer) === 'connected'
   }
 
-  // Whoever is about to lose its place thinks that it still has it.
-  #seemsMember(peer: Peer): boolean {
-    const reach = this.#peers.get(peer)
-    const isUndecided = this.#change !== undefined && this.#hasQuorum && this.#primary.has(peer)
-    return this.#isMember(peer) || reach === 'unaware' || (isUndecided && reach === 'lost')
+  // A node that is about to be excluded still reports that it is a member.
+  #reportsMember(peer: Peer): boolean {
+    const state = this.#peers.get(peer)
+    const isUndecided = this.#cancelViewChange !== undefined && this.#hasQuorum && this.#primary.has(peer)
+    return this.#isMember(peer) || state === 'unaware' || (isUndecided && state === 'lost')
   }
 
   async #commit(peer: Peer, changes: Changes, { server, transaction }: Committer): Promise<number> {
-    while (this.#change !== undefined || this.#peers.get(peer) === 'unaware') await this.#changed.promise
+    while (this.#cancelViewChange !== undefined || this.#peers.get(peer) === 'unaware')
+      await this.#membershipChanged.promise
     if (!this.#isMember(peer) || peer.server !== server) throw serverError('cutOff')
-    if (transaction.isAborted || isOvertaken(changes, server.applier.applied)) throw serverError('deadlock')
-    const seqno = this.#ends.store.commit(changes)
+    if (transaction.isAborted || failsCertification(changes, server.applier.applied))
+      throw serverError('deadlock')
+    const seqno = this.#deps.store.commit(changes)
     this.published(seqno)
     return seqno
   }
@@ -150,17 +152,17 @@ export class GaleraGroup implements ReplicationGroup {
   }
 
   #seenBy(peer: Peer): readonly Peer[] {
-    if (!this.#seemsMember(peer) && this.#peers.get(peer) !== 'heard') return [peer]
-    const seen = this.#seemsMember(peer) ? [...this.#primary, peer] : this.#heard()
+    if (!this.#reportsMember(peer) && this.#peers.get(peer) !== 'connected') return [peer]
+    const seen = this.#reportsMember(peer) ? [...this.#primary, peer] : this.#connected()
     return [...new Set(seen)].sort((a, b) => a.number - b.number)
   }
 
-  #heard(): readonly Peer[] {
-    return [...this.#peers].flatMap(([peer, reach]) => (reach === 'heard' ? [peer] : []))
+  #connected(): readonly Peer[] {
+    return [...this.#peers].flatMap(([peer, state]) => (state === 'connected' ? [peer] : []))
   }
 
   #status(peer: Peer): Values {
-    const isMember = this.#seemsMember(peer)
+    const isMember = this.#reportsMember(peer)
     const isDesynced = peer.server?.variable('wsrep_desync') === 'ON'
     const seen = this.#seenBy(peer)
     return {
@@ -173,17 +175,17 @@ export class GaleraGroup implements ReplicationGroup {
       wsrep_local_index: seen.indexOf(peer),
       wsrep_provider_name: 'Galera',
       wsrep_ready: isMember ? 'ON' : 'OFF',
-      ...(isMember ? memberState(isDesynced) : outsiderState),
+      ...(isMember ? memberState(isDesynced) : nonMemberState),
     }
   }
 }
 
-// Somebody has changed a row that this node has not seen yet: the first to commit wins.
-function isOvertaken(changes: Changes, applied: number): boolean {
+// Whether a commit that this node has not applied yet has changed one of the rows: the first to commit wins.
+function failsCertification(changes: Changes, applied: number): boolean {
   return [...changes].some(([table, rows]) => [...rows.keys()].some((key) => table.changedAt(key) > applied))
 }
 
-const outsiderState: Values = { wsrep_local_state: 0, wsrep_local_state_comment: 'Initialized' }
+const nonMemberState: Values = { wsrep_local_state: 0, wsrep_local_state_comment: 'Initialized' }
 
 function memberState(isDesynced: boolean): Values {
   return isDesynced
@@ -191,24 +193,24 @@ function memberState(isDesynced: boolean): Values {
     : { wsrep_local_state: 4, wsrep_local_state_comment: 'Synced' }
 }
 
-/** What a {@link PrimaryWithReplicas} is made of. */
+/** The dependencies of {@link PrimaryWithReplicas}. */
 interface ReplicationDeps {
   readonly clock: Clock
   readonly store: Store
-  /** How late a node is, in milliseconds. */
+  /** The replication lag of a node. */
   readonly lagMsOf: (peer: Peer) => number
 }
 
-/** A primary and its replicas: who is not `read_only` writes, and the others follow, each with its own lag. */
+/** A primary and its replicas: a node that is not `read_only` writes, and the others follow, each with its own lag. */
 export class PrimaryWithReplicas implements ReplicationGroup {
-  readonly #ends: ReplicationDeps
+  readonly #deps: ReplicationDeps
   readonly #up = new Set<Peer>()
-  // Cancel what is still on its way.
+  // Cancel the deliveries in progress.
   readonly #deliveries: (() => void)[] = []
   readonly #commits: { readonly seqno: number; readonly atMs: number }[] = []
 
-  constructor(ends: ReplicationDeps) {
-    this.#ends = ends
+  constructor(deps: ReplicationDeps) {
+    this.#deps = deps
   }
 
   membershipOf(peer: Peer): Membership {
@@ -234,7 +236,7 @@ export class PrimaryWithReplicas implements ReplicationGroup {
 
   returned(peer: Peer): void {
     this.#up.add(peer)
-    peer.server?.applier.receive(this.#ends.store.seqno)
+    peer.server?.applier.receive(this.#deps.store.seqno)
   }
 
   published(seqno: number): void {
@@ -246,7 +248,7 @@ export class PrimaryWithReplicas implements ReplicationGroup {
   }
 
   #commit(by: Peer, changes: Changes): number {
-    const { clock, store, lagMsOf } = this.#ends
+    const { clock, store, lagMsOf } = this.#deps
     const seqno = store.commit(changes)
     this.#commits.push({ seqno, atMs: clock.now() })
     for (const peer of this.#up) {
@@ -265,7 +267,7 @@ export class PrimaryWithReplicas implements ReplicationGroup {
     if (server?.variable('read_only') !== 'ON') return undefined
     const { applied, isStopped } = server.applier
     const missed = this.#commits.find((commit) => commit.seqno > applied)
-    const behindMs = missed === undefined ? 0 : this.#ends.clock.now() - missed.atMs
+    const behindMs = missed === undefined ? 0 : this.#deps.clock.now() - missed.atMs
     return {
       Slave_IO_State: 'Waiting for master to send event',
       Slave_IO_Running: 'Yes',

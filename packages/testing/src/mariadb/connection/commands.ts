@@ -6,26 +6,26 @@ import { type Answer, encodeAnswer, encodePrepared, okAnswer } from '../wire/ans
 import { type Command, decodeBulk, decodeParameters, type Expected } from '../wire/commands.ts'
 import type { Row } from '../wire/values.ts'
 
-/** Whose command it is. */
+/** The state of a connection that its commands use. */
 export interface CommandContext {
   readonly session: Session
   readonly statements: PreparedStatements
   readonly capabilities: bigint
-  /** Lets the connection be another user; refuses one whose proof is wrong. */
+  /** Changes the user of the connection; fails when the proof of the password is wrong. */
   readonly changeUser: (body: Buffer) => void
 }
 
-/** What is said to a command, as payloads; nothing for one that is not answered. */
-export async function runCommand(by: CommandContext, command: Command): Promise<readonly Buffer[]> {
+/** Runs a command; returns the payloads of its answer, or none for a command that has no answer. */
+export async function runCommand(context: CommandContext, command: Command): Promise<readonly Buffer[]> {
   try {
-    return await dispatch(by, command)
+    return await dispatch(context, command)
   } catch (error) {
     if (!(error instanceof ServerError)) throw error
-    return encoded(by, error.answer, 'text')
+    return encoded(context, error.answer, 'text')
   }
 }
 
-/** An answer as the client of this command reads it. */
+/** The payloads of an answer for this client. */
 export function encoded(
   { session, capabilities }: Pick<CommandContext, 'session' | 'capabilities'>,
   answer: Answer,
@@ -34,40 +34,40 @@ export function encoded(
   return encodeAnswer(answer, { capabilities, status: session.status, rows })
 }
 
-async function dispatch(by: CommandContext, command: Command): Promise<readonly Buffer[]> {
-  const { session, statements } = by
+async function dispatch(context: CommandContext, command: Command): Promise<readonly Buffer[]> {
+  const { session, statements } = context
   switch (command.name) {
     case 'query':
-      return encoded(by, await execute(session, command.sql, []), 'text')
+      return encoded(context, await execute(session, command.sql, []), 'text')
     case 'prepare':
-      return prepare(by, command.sql)
+      return prepare(context, command.sql)
     case 'execute':
-      return executePrepared(by, command)
+      return executePrepared(context, command)
     case 'bulk-execute':
-      return executeBulk(by, command)
+      return executeBulk(context, command)
     case 'send-long-data':
-      keepLongData(by, command)
+      keepLongData(context, command)
       return []
     case 'close-statement':
       statements.remove(command.statement)
       return []
     case 'reset-statement':
       statements.get(command.statement).longData.clear()
-      return encoded(by, okAnswer, 'text')
+      return encoded(context, okAnswer, 'text')
     case 'init-db':
-      return encoded(by, useSchema(session, command.schema), 'text')
+      return encoded(context, useSchema(session, command.schema), 'text')
     case 'reset-connection':
       session.reset()
       statements.clear()
-      return encoded(by, okAnswer, 'text')
+      return encoded(context, okAnswer, 'text')
     case 'change-user':
-      by.changeUser(command.body)
+      context.changeUser(command.body)
       session.reset()
       statements.clear()
-      return encoded(by, okAnswer, 'text')
+      return encoded(context, okAnswer, 'text')
     case 'ping':
     case 'set-option':
-      return encoded(by, okAnswer, 'text')
+      return encoded(context, okAnswer, 'text')
     case 'statistics':
       return [Buffer.from(`Threads: ${session.server.sessions.size}`)]
     case 'quit':
@@ -77,33 +77,37 @@ async function dispatch(by: CommandContext, command: Command): Promise<readonly 
   }
 }
 
-function prepare(by: CommandContext, sql: string): readonly Buffer[] {
-  const { id, parameters } = by.statements.add(sql)
-  // The columns come with each result: a server may say none here, as it does for what returns none.
-  const answer = { statement: id, parameters, columns: [] }
-  return encodePrepared(answer, { capabilities: by.capabilities, status: by.session.status, rows: 'binary' })
+function prepare(context: CommandContext, sql: string): readonly Buffer[] {
+  const { id, parameters } = context.statements.add(sql)
+  return encodePrepared(id, parameters, {
+    capabilities: context.capabilities,
+    status: context.session.status,
+  })
 }
 
-type Execution = Extract<Command, { readonly statement: number; readonly body: Buffer }>
+type ExecuteCommand = Extract<Command, { readonly statement: number; readonly body: Buffer }>
 
 async function executePrepared(
-  by: CommandContext,
-  { statement, body }: Execution,
+  context: CommandContext,
+  { statement, body }: ExecuteCommand,
 ): Promise<readonly Buffer[]> {
-  const prepared = by.statements.get(statement)
+  const prepared = context.statements.get(statement)
   const { values, types } = decodeParameters(body, expectedBy(prepared))
   prepared.types = types
   prepared.longData.clear()
-  return encoded(by, await execute(by.session, prepared.sql, values), 'binary')
+  return encoded(context, await execute(context.session, prepared.sql, values), 'binary')
 }
 
-async function executeBulk(by: CommandContext, { statement, body }: Execution): Promise<readonly Buffer[]> {
-  const prepared = by.statements.get(statement)
-  const answer = await executeAll(by.session, prepared.sql, decodeBulk(body, prepared.parameters))
-  return encoded(by, answer, 'binary')
+async function executeBulk(
+  context: CommandContext,
+  { statement, body }: ExecuteCommand,
+): Promise<readonly Buffer[]> {
+  const prepared = context.statements.get(statement)
+  const answer = await executeAll(context.session, prepared.sql, decodeBulk(body, prepared.parameters))
+  return encoded(context, answer, 'binary')
 }
 
-// One statement in a row after the other; in a transaction of its own when there is none, as the server does it.
+// Runs the statement for one row after the other, in a transaction of its own when none is open, as the server does.
 async function executeAll(session: Session, sql: string, rows: readonly Row[]): Promise<Answer> {
   const isOwn = session.transaction === undefined && session.isAutocommit
   if (isOwn) session.begin(undefined)
@@ -119,8 +123,8 @@ async function executeAll(session: Session, sql: string, rows: readonly Row[]): 
   return committed.kind === 'error' ? committed : all
 }
 
-function keepLongData(by: CommandContext, command: Extract<Command, { name: 'send-long-data' }>): void {
-  const longData = by.statements.find(command.statement)?.longData
+function keepLongData(context: CommandContext, command: Extract<Command, { name: 'send-long-data' }>): void {
+  const longData = context.statements.find(command.statement)?.longData
   const before = longData?.get(command.index) ?? Buffer.alloc(0)
   longData?.set(command.index, Buffer.concat([before, command.bytes]))
 }
@@ -134,7 +138,7 @@ interface PreparedStatement {
   longData: Map<number, Buffer>
 }
 
-// The client means whatever it has prepared last, before it knows its number.
+// The number of the last prepared statement: a client may execute it before it knows its real number.
 const lastPrepared = 0xffff_ffff
 
 /** The prepared statements of one connection. */
@@ -152,7 +156,7 @@ export class PreparedStatements {
     return prepared
   }
 
-  /** The statement of that number; refuses when there is none. */
+  /** The statement of that number; fails when there is none. */
   get(id: number): PreparedStatement {
     const prepared = this.find(id)
     if (prepared !== undefined) return prepared
@@ -173,7 +177,7 @@ export class PreparedStatements {
   }
 }
 
-/** What an execution of a statement is read against. */
+// What the parameters of an execution are read against.
 function expectedBy({ parameters, types, longData }: PreparedStatement): Expected {
   return { count: parameters, types, longData }
 }

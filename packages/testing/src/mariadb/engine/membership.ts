@@ -24,27 +24,27 @@ export interface Committer {
   readonly transaction: Transaction
 }
 
-/** What a bond may ask of a node. */
+/** A node as its replication group sees it. */
 export interface Peer {
   readonly number: number
   /** The server of the node while it is up. */
   readonly server: Server | undefined
 }
 
-/** What binds the nodes of a cluster together. It is told what happens to each of them. */
+/** How the nodes of a cluster replicate. It is notified of what happens to each node. */
 export interface ReplicationGroup {
-  /** What the node may do. */
+  /** What the group allows the node. */
   membershipOf(peer: Peer): Membership
-  /** The node has come up. */
+  /** The node has started. */
   started(peer: Peer): void
-  /** The node stops in good order and says so to the others. */
+  /** The node leaves gracefully. */
   left(peer: Peer): void
-  /** The others hear nothing of the node any more: it was killed, stands still, or is cut off. */
+  /** The other nodes receive nothing from the node any more: it was killed, is paused, or is isolated. */
   lost(peer: Peer): void
-  /** A node that was lost is heard again, with all that it knew. */
+  /** A lost node is connected again, with its state. */
   returned(peer: Peer): void
-  /** Somebody from outside has committed this. */
+  /** The test itself has committed this, past all nodes. */
   published(seqno: number): void
-  /** Forgets what is under way. */
+  /** Cancels everything in progress. */
   end(): void
 }

@@ -4,7 +4,7 @@ import { encodeDatetime, type Row, textOf, type Value } from './values.ts'
 
 /** How an answer is put into packets. */
 interface Encoding {
-  /** What client and server have agreed on. */
+  /** The negotiated capabilities. */
   readonly capabilities: bigint
   /** The bits of {@link statusFlag} that go with it. */
   readonly status: number
@@ -33,16 +33,16 @@ export function encodeError({ errno, sqlState, message }: ErrorAnswer): Buffer {
   return writer.text(message).take()
 }
 
-/** The end of a list of columns for clients that still expect one. */
+// The end of a list of columns, for clients that still expect one.
 function encodeEof(status: number): Buffer {
   return new ByteWriter().octet(eofMark).short(0).short(status).take()
 }
 
 function encodeOk(answer: OkAnswer, { capabilities, status }: Encoding, mark: number): Buffer {
-  const isTold = answer.tracked.length > 0 && (capabilities & capability.sessionTrack) !== 0n
+  const isTracked = answer.tracked.length > 0 && (capabilities & capability.sessionTrack) !== 0n
   const writer = new ByteWriter().octet(mark).length(answer.affectedRows).length(answer.insertId)
-  writer.short(isTold ? status | statusFlag.sessionStateChanged : status).short(answer.warnings)
-  if (!isTold) return writer.take()
+  writer.short(isTracked ? status | statusFlag.sessionStateChanged : status).short(answer.warnings)
+  if (!isTracked) return writer.take()
   return writer
     .sized('')
     .sized(Buffer.concat(answer.tracked.map(encodeTracked)))
@@ -59,19 +59,18 @@ function encodeTracked(tracked: Tracked): Buffer {
 
 function encodeRows({ columns, rows }: RowsAnswer, encoding: Encoding): readonly Buffer[] {
   const { capabilities, status } = encoding
-  const hasExtendedMetadata = (capabilities & capability.extendedMetadata) !== 0n
   const hasEof = (capabilities & capability.deprecateEof) === 0n
   const end = hasEof ? encodeEof(status) : encodeOk(okAnswer, encoding, eofMark)
   return [
     new ByteWriter().length(columns.length).take(),
-    ...columns.map((column) => encodeColumn(column, hasExtendedMetadata)),
+    ...columns.map(encodeColumn),
     ...(hasEof ? [encodeEof(status)] : []),
     ...rows.map((row) => (encoding.rows === 'text' ? encodeTextRow(row) : encodeBinaryRow(row, columns))),
     end,
   ]
 }
 
-/** What a server says to a command: it is done, here is what you asked for, or no. */
+/** The answer to a command: OK, a result set or an error. */
 export type Answer = OkAnswer | RowsAnswer | ErrorAnswer
 
 /** The command is done. */
@@ -82,22 +81,22 @@ export interface OkAnswer {
   readonly insertId: number
   /** How many warnings the server would list. */
   readonly warnings: number
-  /** What has changed in the session, told to clients that asked for it. */
+  /** Changes of the session's state, for clients that track it. */
   readonly tracked: readonly Tracked[]
 }
 
-/** A result. */
+/** A result set. */
 export interface RowsAnswer {
   readonly kind: 'rows'
   readonly columns: readonly Column[]
   readonly rows: readonly Row[]
 }
 
-/** A refusal, in the words of the server. */
+/** An error of the server. */
 export interface ErrorAnswer {
   readonly kind: 'error'
   readonly errno: number
-  /** Undefined: the error has none, as one that comes before the greeting. */
+  /** Undefined for an error before the greeting, which has none. */
   readonly sqlState: string | undefined
   readonly message: string
 }
@@ -112,7 +111,7 @@ export const okAnswer: OkAnswer = { kind: 'ok', affectedRows: 0, insertId: 0, wa
 
 const nullMark = 0xfb
 
-/** A row as the answer to `COM_QUERY` carries it: every value as text. */
+// A row as the answer to `COM_QUERY` carries it: every value as text.
 function encodeTextRow(row: Row): Buffer {
   const writer = new ByteWriter()
   for (const value of row) {
@@ -125,7 +124,7 @@ function encodeTextRow(row: Row): Buffer {
 // The null bitmap of a row begins with two bits that are not used.
 const bitmapOffset = 2
 
-/** A row as the answer to `COM_STMT_EXECUTE` carries it: a bitmap of nulls, and the others in binary. */
+// A row as the answer to `COM_STMT_EXECUTE` carries it: a bitmap of nulls, and the other values in binary.
 function encodeBinaryRow(row: Row, columns: readonly Column[]): Buffer {
   const bitmap = Buffer.alloc(Math.floor((columns.length + 7 + bitmapOffset) / 8))
   const writer = new ByteWriter().octet(0).raw(bitmap)
@@ -162,42 +161,24 @@ function writeBinary(writer: ByteWriter, value: Exclude<Value, null>, { type }: 
   }
 }
 
-/** What a client is told of a statement that was prepared. */
-interface PreparedAnswer {
-  readonly statement: number
-  readonly parameters: number
-  readonly columns: readonly Column[]
+/**
+ * The payloads of the answer to `COM_STMT_PREPARE`. The columns come with each result: the protocol allows none here, as
+ * for a statement without a result.
+ */
+export function encodePrepared(
+  statement: number,
+  parameters: number,
+  { capabilities, status }: Omit<Encoding, 'rows'>,
+): readonly Buffer[] {
+  const header = new ByteWriter().octet(0).long(statement).short(0).short(parameters).zeros(3).take()
+  if (parameters === 0) return [header]
+  const definition = encodeColumn({ name: '?', type: 'text' })
+  const hasEof = (capabilities & capability.deprecateEof) === 0n
+  const definitions = Array.from({ length: parameters }, () => definition)
+  return [header, ...definitions, ...(hasEof ? [encodeEof(status)] : [])]
 }
 
-/** The payloads of the answer to `COM_STMT_PREPARE`. */
-export function encodePrepared(answer: PreparedAnswer, encoding: Encoding): readonly Buffer[] {
-  const { statement, parameters, columns } = answer
-  const head = new ByteWriter()
-    .octet(0)
-    .long(statement)
-    .short(columns.length)
-    .short(parameters)
-    .zeros(3)
-    .take()
-  const unknown: Column = { name: '?', type: 'text' }
-  return [
-    head,
-    ...encodeColumns(
-      Array.from({ length: parameters }, () => unknown),
-      encoding,
-    ),
-    ...encodeColumns(columns, encoding),
-  ]
-}
-
-function encodeColumns(columns: readonly Column[], { capabilities, status }: Encoding): readonly Buffer[] {
-  if (columns.length === 0) return []
-  const hasExtendedMetadata = (capabilities & capability.extendedMetadata) !== 0n
-  const definitions = columns.map((column) => encodeColumn(column, hasExtendedMetadata))
-  return (capabilities & capability.deprecateEof) === 0n ? [...definitions, encodeEof(status)] : definitions
-}
-
-/** What a column of a result holds, as far as a client can tell. */
+/** The type of a column, as far as the protocol shows it. */
 export type ColumnType =
   | 'int'
   | 'bigint'
@@ -214,7 +195,7 @@ export type ColumnType =
 export interface Column {
   readonly name: string
   readonly type: ColumnType
-  /** The table that it is read from. Default: none, it is computed. */
+  /** The table that it belongs to. Default: none, it is computed. */
   readonly table?: string
 }
 
@@ -239,8 +220,8 @@ const columnTypes: Readonly<Record<ColumnType, { code: number; charset: number; 
 const anyDecimals = 31
 const fixedFieldsBytes = 12
 
-/** The definition of a column as a payload. */
-function encodeColumn(column: Column, hasExtendedMetadata: boolean): Buffer {
+// The definition of a column as a payload.
+function encodeColumn(column: Column): Buffer {
   const { code, charset, length } = columnTypes[column.type]
   const writer = new ByteWriter()
     .sized('def')
@@ -248,7 +229,6 @@ function encodeColumn(column: Column, hasExtendedMetadata: boolean): Buffer {
     .sized(column.table ?? '')
     .sized(column.table ?? '')
   writer.sized(column.name).sized(column.table === undefined ? '' : column.name)
-  if (hasExtendedMetadata) writer.length(0)
   writer
     .length(fixedFieldsBytes)
     .short(charset)

@@ -2,11 +2,11 @@ import { MalformedMessage } from '../../server/byte-cursor.ts'
 import { ByteReader } from './packets.ts'
 import { decodeDatetime, type Row, type Value } from './values.ts'
 
-/** What a client asks of a server, once it is logged in. */
+/** A command of a client that is logged in. */
 export type Command =
   | { readonly name: 'query'; readonly sql: string }
   | { readonly name: 'prepare'; readonly sql: string }
-  /** What follows the number depends on the statement: its parameters. */
+  /** The body holds the parameters; its format depends on the statement. */
   | { readonly name: 'execute' | 'bulk-execute'; readonly statement: number; readonly body: Buffer }
   | {
       readonly name: 'send-long-data'
@@ -52,48 +52,48 @@ const decoders: Readonly<Record<number, (reader: ByteReader) => Command>> = {
   250: (reader) => ({ name: 'bulk-execute', statement: reader.long(), body: reader.rest() }),
 }
 
-/** The parameters of one execution, and their types, which a client says only the first time. */
+/** The parameters of one execution, and their types, which a client sends only with the first one. */
 interface Bound {
   readonly values: Row
   readonly types: readonly number[]
 }
 
-/** What an execution is read against. */
+/** What the parameters of an execution are read against. */
 export interface Expected {
   readonly count: number
   /** The types of the last execution. */
   readonly types: readonly number[]
-  /** Values that came ahead, by their index. */
+  /** Values that `COM_STMT_SEND_LONG_DATA` has sent ahead, by index. */
   readonly longData: ReadonlyMap<number, Buffer>
 }
 
-// Flags of the cursor, and how often to run it: once.
-const executeHeadBytes = 5
+// The cursor flags and the iteration count, which is always 1.
+const executeHeaderBytes = 5
 
 /** Reads the parameters of `COM_STMT_EXECUTE`. */
 export function decodeParameters(body: Buffer, { count, types, longData }: Expected): Bound {
   const reader = new ByteReader(body)
-  reader.bytes(executeHeadBytes)
+  reader.bytes(executeHeaderBytes)
   if (count === 0) return { values: [], types }
   const nulls = reader.bytes(Math.floor((count + 7) / 8))
-  const said = reader.octet() === 1 ? readTypes(reader, count) : types
-  const values = said.map((type, i): Value => {
+  const sent = reader.octet() === 1 ? readTypes(reader, count) : types
+  const values = sent.map((type, i): Value => {
     const ahead = longData.get(i)
     if (ahead !== undefined) return ahead
     const isNull = ((nulls[i >> 3] ?? 0) & (1 << (i & 7))) !== 0
     return isNull ? null : readValue(reader, type)
   })
-  return { values, types: said }
+  return { values, types: sent }
 }
 
 const sendsTypes = 128
 const bulkIndicator = { value: 0, null: 1 } as const
 
-/** Reads the parameters of `COM_STMT_BULK_EXECUTE`: one row behind the other. */
+/** Reads the parameters of `COM_STMT_BULK_EXECUTE`: row after row. */
 export function decodeBulk(body: Buffer, count: number): readonly Row[] {
   const reader = new ByteReader(body)
   if ((reader.short() & sendsTypes) === 0)
-    throw new MalformedMessage('a bulk without the types of its parameters')
+    throw new MalformedMessage('a bulk command must send its parameter types')
   const types = readTypes(reader, count)
   const rows: Row[] = []
   while (reader.left > 0) {
@@ -107,11 +107,11 @@ export function decodeBulk(body: Buffer, count: number): readonly Row[] {
 function readIndicator(reader: ByteReader): number {
   const indicator = reader.octet()
   if (indicator === bulkIndicator.value || indicator === bulkIndicator.null) return indicator
-  throw new MalformedMessage(`a bulk with DEFAULT or IGNORE for a value: ${indicator}`)
+  throw new MalformedMessage(`bulk values DEFAULT and IGNORE are not supported: ${indicator}`)
 }
 
 function readTypes(reader: ByteReader, count: number): readonly number[] {
-  // The upper byte says whether a number is unsigned: nothing here is that large.
+  // The upper byte marks unsigned numbers, which the fake server reads as signed.
   return Array.from({ length: count }, () => reader.short() & 0xff)
 }
 
@@ -124,7 +124,7 @@ function readValue(reader: ByteReader, type: number): Value {
 const blob = (reader: ByteReader): Value => Buffer.from(reader.sized())
 const datetime = (reader: ByteReader): Value => decodeDatetime(reader.bytes(reader.octet()))
 
-// Every type that is not here is text behind its length.
+// Every other type is a length-encoded text.
 const readers: Readonly<Record<number, (reader: ByteReader) => Value>> = {
   1: (reader) => reader.signed(1),
   2: (reader) => reader.signed(2),

@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { ByteReader, ByteWriter } from './packets.ts'
 
-/** What a server says of itself to whoever connects. */
+/** The contents of the server's first packet. */
 interface Greeting {
   readonly version: string
   readonly connectionId: number
@@ -35,7 +35,7 @@ export function encodeGreeting({ version, connectionId, seed }: Greeting): Buffe
     .take()
 }
 
-/** Who wants to come in. */
+/** The user that a client logs in as, with its proof. */
 export interface LogIn {
   readonly user: string
   /** The proof that the client knows the password: empty for an empty one. */
@@ -48,7 +48,7 @@ interface HandshakeResponse extends LogIn {
   readonly capabilities: bigint
 }
 
-// The character set and what nobody uses.
+// The character set and reserved bytes.
 const fillerBytes = 20
 
 /** Reads the client's answer to the greeting. */
@@ -65,7 +65,7 @@ export function decodeHandshake(payload: Buffer): HandshakeResponse {
   return { capabilities, user, proof, schema }
 }
 
-/** Reads who a connection wants to be from now on. */
+/** Reads the body of `COM_CHANGE_USER`. */
 export function decodeChangeUser(body: Buffer): LogIn {
   const reader = new ByteReader(body)
   const user = reader.nullText()
@@ -93,49 +93,30 @@ function sha1(...parts: readonly Buffer[]): Buffer {
   return hash.digest()
 }
 
-type Capability =
-  | 'foundRows'
-  | 'connectWithSchema'
-  | 'protocol41'
-  | 'transactions'
-  | 'secureConnection'
-  | 'multiResults'
-  | 'preparedMultiResults'
-  | 'pluginAuth'
-  | 'connectAttributes'
-  | 'sizedAuth'
-  | 'sessionTrack'
-  | 'deprecateEof'
-  | 'bulk'
-  | 'extendedMetadata'
+/** The capabilities that client and server negotiate, as bits of the handshake. MariaDB's own are above bit 31. */
+export const capability = {
+  foundRows: 0x2n,
+  connectWithSchema: 0x8n,
+  protocol41: 0x200n,
+  transactions: 0x2000n,
+  secureConnection: 0x8000n,
+  multiResults: 0x2_0000n,
+  preparedMultiResults: 0x4_0000n,
+  pluginAuth: 0x8_0000n,
+  connectAttributes: 0x10_0000n,
+  sizedAuth: 0x20_0000n,
+  sessionTrack: 0x80_0000n,
+  deprecateEof: 0x100_0000n,
+  bulk: 0x4_0000_0000n,
+} as const
 
-type StatusFlag = 'inTransaction' | 'autocommit' | 'inReadOnlyTransaction' | 'sessionStateChanged'
+// The capabilities of the fake server. Without the lowest bit a server is MariaDB and not MySQL.
+const serverCapabilities: bigint = Object.values(capability).reduce<bigint>((all, bit) => all | bit, 0n)
 
-/** What client and server may agree on, as bits of the handshake. MariaDB's own are above bit 31. */
-export const capability: Readonly<Record<Capability, bigint>> = {
-  foundRows: 1n << 1n,
-  connectWithSchema: 1n << 3n,
-  protocol41: 1n << 9n,
-  transactions: 1n << 13n,
-  secureConnection: 1n << 15n,
-  multiResults: 1n << 17n,
-  preparedMultiResults: 1n << 18n,
-  pluginAuth: 1n << 19n,
-  connectAttributes: 1n << 20n,
-  sizedAuth: 1n << 21n,
-  sessionTrack: 1n << 23n,
-  deprecateEof: 1n << 24n,
-  bulk: 1n << 34n,
-  extendedMetadata: 1n << 35n,
-}
-
-/** What the server of this package can do. Without the lowest bit it is MariaDB and not MySQL. */
-const serverCapabilities: bigint = Object.values(capability).reduce((all, bit) => all | bit, 0n)
-
-/** How a connection stands, as bits of every answer that is no error. */
-export const statusFlag: Readonly<Record<StatusFlag, number>> = {
-  inTransaction: 1,
-  autocommit: 2,
-  inReadOnlyTransaction: 1 << 13,
-  sessionStateChanged: 1 << 14,
-}
+/** The state of a connection, as bits of every answer but an error. */
+export const statusFlag = {
+  inTransaction: 0x1,
+  autocommit: 0x2,
+  inReadOnlyTransaction: 0x2000,
+  sessionStateChanged: 0x4000,
+} as const

@@ -1,30 +1,30 @@
 import { ByteCursor, MalformedMessage } from '../../server/byte-cursor.ts'
 
-/** What one side says at once: a payload, and the number of its first packet. */
+/** A payload, and the sequence number of its first packet. */
 export interface Packet {
   readonly payload: Buffer
   readonly sequence: number
-  /** How many bytes it took on the wire, heads included. */
+  /** Its size on the wire, headers included. */
   readonly wireBytes: number
 }
 
-// The head of each packet: three bytes of length and one of sequence.
-const headBytes = 4
+// The header of each packet: three bytes of length and one of sequence.
+const headerBytes = 4
 
 // A payload that fills a packet to the last byte goes on in the next one, which may be empty.
 const fullPacketBytes = 0xff_ffff
 
-/** Puts payloads into packets, one behind the other, numbered from `sequence`. */
+/** Puts payloads into packets, numbered from `sequence`. */
 export function encodePackets(payloads: readonly Buffer[], sequence: number): Buffer {
   const parts: Buffer[] = []
   let number = sequence
   for (const payload of payloads) {
     for (const piece of pieces(payload)) {
-      const head = Buffer.alloc(headBytes)
-      head.writeUIntLE(piece.length, 0, 3)
-      head.writeUInt8(number & 0xff, 3)
+      const header = Buffer.alloc(headerBytes)
+      header.writeUIntLE(piece.length, 0, 3)
+      header.writeUInt8(number & 0xff, 3)
       number += 1
-      parts.push(head, piece)
+      parts.push(header, piece)
     }
   }
   return Buffer.concat(parts)
@@ -37,7 +37,7 @@ function pieces(payload: Buffer): readonly Buffer[] {
   )
 }
 
-/** Cuts a stream of bytes into packets. It is pulled: what is not asked for stays bytes. */
+/** Cuts a stream of bytes into packets. */
 export class PacketReader {
   #bytes: Buffer = Buffer.alloc(0)
 
@@ -45,12 +45,12 @@ export class PacketReader {
     this.#bytes = this.#bytes.length === 0 ? chunk : Buffer.concat([this.#bytes, chunk])
   }
 
-  /** The next packet, joined when it was split; undefined when it has not wholly arrived. */
+  /** The next packet, joined when it was split; undefined until it has arrived completely. */
   next(): Packet | undefined {
     const payloads: Buffer[] = []
-    for (let at = 0; at + headBytes <= this.#bytes.length; ) {
+    for (let at = 0; at + headerBytes <= this.#bytes.length; ) {
       const length = this.#bytes.readUIntLE(at, 3)
-      const start = at + headBytes
+      const start = at + headerBytes
       if (start + length > this.#bytes.length) return undefined
       payloads.push(this.#bytes.subarray(start, start + length))
       const sequence = this.#bytes.readUInt8(at + 3)
@@ -63,7 +63,7 @@ export class PacketReader {
   }
 }
 
-/** Reads a packet from front to back and never beyond its end. All numbers are little-endian. */
+/** Reads the fields of a packet, and never beyond its end. All numbers are little-endian. */
 export class ByteReader extends ByteCursor {
   octet(): number {
     return this.source.readUInt8(this.take(1))
@@ -93,17 +93,17 @@ export class ByteReader extends ByteCursor {
     return this.source.readDoubleLE(this.take(8))
   }
 
-  /** A number that says itself how long it is. */
+  /** A length-encoded integer. */
   length(): number {
     const first = this.octet()
     if (first < 0xfb) return first
     if (first === 0xfc) return this.short()
     if (first === 0xfd) return this.short() + this.octet() * 0x1_0000
     if (first === 0xfe) return Number(this.longlong())
-    throw new MalformedMessage(`a length cannot begin with ${first}`)
+    throw new MalformedMessage(`a length-encoded integer cannot begin with ${first}`)
   }
 
-  /** Bytes behind their length. */
+  /** A length-encoded string. */
   sized(): Buffer {
     return this.bytes(this.length())
   }
@@ -122,7 +122,7 @@ export class ByteReader extends ByteCursor {
   }
 }
 
-/** Writes numbers and strings one behind the other. All numbers are little-endian. */
+/** Writes the fields of a packet. All numbers are little-endian. */
 export class ByteWriter {
   readonly #parts: Uint8Array[] = []
 
@@ -154,7 +154,7 @@ export class ByteWriter {
     return this.raw(bytes)
   }
 
-  /** A number that says itself how long it is. */
+  /** A length-encoded integer. */
   length(value: number | bigint): this {
     if (value < 0xfb) return this.octet(Number(value))
     if (value <= 0xffff) return this.octet(0xfc).short(Number(value))
@@ -170,7 +170,7 @@ export class ByteWriter {
     return this.text(text).octet(0)
   }
 
-  /** Bytes or text behind their length. */
+  /** A length-encoded string. */
   sized(value: Uint8Array | string): this {
     const bytes = typeof value === 'string' ? Buffer.from(value, 'utf8') : value
     return this.length(bytes.length).raw(bytes)

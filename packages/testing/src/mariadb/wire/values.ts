@@ -1,6 +1,6 @@
 import { ByteReader, ByteWriter } from './packets.ts'
 
-/** A value as a table holds it and a client sees it. Dates are text, such as `2026-01-31 12:00:00`. */
+/** A value of a table or of a result. Dates are text, such as `2026-01-31 12:00:00`. */
 export type Value = null | number | bigint | string | Buffer
 
 /** One row of a result, in the order of its columns. */
@@ -13,7 +13,7 @@ export function textOf(value: Exclude<Value, null>): string | Buffer {
 
 const pattern = /^(\d{1,4})-(\d{1,2})-(\d{1,2})(?:[ T](\d{1,2}):(\d{1,2}):(\d{1,2})(?:\.(\d{1,6}))?)?$/
 
-/** A date in binary, without its length: as short as it can be. */
+/** A date in binary, without its length, in the shortest form. */
 export function encodeDatetime(text: string): Buffer {
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] =
     pattern
