@@ -8,8 +8,7 @@ import {
   milliseconds,
   Notifier,
 } from '@ha/core/driver'
-import type { ClientContext } from '../context.ts'
-import { runWithinCall } from '../context.ts'
+import { type ClientContext, runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Node } from '../node.ts'
 import { resolveCall, resolveOptions } from '../operations/call-options.ts'
@@ -21,147 +20,107 @@ import { ReadCounts, ReadQueue } from './node-watcher.ts'
 import { type Depth, TreeNode } from './tree-node.ts'
 
 /**
- * A part of the tree, kept in memory and followed. It serves what it last knew for as long as the servers are away, and
- * equals them again when they are back.
+ * A part of the tree, kept in memory and kept current by watches. While the servers are unavailable it serves the last
+ * known content; when they are back, it equals the tree again.
  */
 export interface Cache<T> extends Disposable {
   readonly path: string
-  /** Everything, by path: as it is at this moment, and never changed afterwards. */
+  /** The current content by path, as an immutable snapshot. */
   current(): ReadonlyMap<string, CachedNode<T>>
-  /** Undefined when there is no such node, or none that could be decoded. */
+  /** Undefined when the node does not exist or could not be decoded. */
   get(path: string): CachedNode<T> | undefined
   /**
-   * Whether it may lag behind for longer than a read and the jitter take: not connected, not read again yet, or reads
-   * fail. A single node that may not be read is left out instead; the root and each list of children are not.
+   * Whether the content may be older than a read and the jitter take: the client is not connected, has not read all of
+   * it yet, or reads fail. A single node that may not be read is left out instead, unless it is the root or a list of
+   * children.
    */
   readonly stale: boolean
-  /** For how long it may have lagged behind, in milliseconds, by the last answer of a server; undefined before it is ready. */
+  /** The possible age of the content in milliseconds, by the last answer of a server; undefined before it is ready. */
   readonly ageMs: number | undefined
-  /** Why nodes are missing or old: by path, what reading failed with, and then what decoding did. */
+  /** Why nodes are missing or old, by path: the error of the read, or else the error of the decoder. */
   readonly problems: ReadonlyMap<string, Error>
-  /** Resolves when all of it has been read for the first time. Rejects with `timed-out` and the reason, or `closed`. */
+  /** Resolves when everything has been read once. Rejects with `timed-out` and the reason, or with `closed`. */
   ready(limit?: CallOptions): Promise<void>
   /**
-   * What changes, beginning, once it is ready, with everything as added. Whoever is slow gets one larger change, never
-   * a queue. Ends when the cache is closed or the signal fires.
+   * Yields each change. It starts when the cache is ready, with the whole content as added. A slow reader gets one larger
+   * change instead of a queue. Ends when the cache is closed or the signal fires.
    */
   changes(limit?: Pick<CallOptions, 'signal'>): AsyncIterable<CacheChange<T>>
-  /** As {@link changes}, for a listener, until the returned function is called. One that throws hurts only itself. */
+  /** Calls the listener with each of the {@link changes} until the returned function is called. Its errors are isolated. */
   onChange(listener: (change: CacheChange<T>) => void): () => void
   /**
-   * Calls the listener with {@link stale} each time it has changed, in that turn, until the returned function is called;
-   * also when nothing else has changed. One that throws hurts only itself.
+   * Calls the listener with {@link stale} after each change of it, in the same turn and also when the content is
+   * unchanged, until the returned function is called. Its errors are isolated.
    */
   onStale(listener: (stale: boolean) => void): () => void
-  /** Stops following. What it knew can still be read. */
+  /** Stops following. The last content can still be read. */
   close(): void
 }
 
 export interface CacheOptions<T> {
-  /** What is followed: the node itself (0, the default), its children (1), or it and all below it (`tree`). */
+  /** What the cache contains: the node (0, the default), its children (1), or the node and everything below (`tree`). */
   readonly depth?: Depth | undefined
-  /** Reads what a node holds; one for which it throws is left out. Default: the bytes as they are. */
+  /** Decodes a node. A node for which it throws is left out. Default: the bytes. */
   readonly decode?: ((node: Node, path: string) => T) | undefined
-  /** How many reads may be under way at once. Default 32. */
+  /** The maximum number of concurrent reads. Default 32. */
   readonly maxReads?: number | undefined
   /**
-   * A change is read after a random time up to this, in milliseconds, so that a thousand caches do not ask at once; what
-   * changes meanwhile is read only once. Default 0.
+   * The maximum random delay between a change and the read, in milliseconds, so that a thousand caches do not read at
+   * once. Further changes during the delay cause no further read. Default 0.
    */
   readonly jitterMs?: number | undefined
 }
 
-/** {@link CacheOptions}, checked and completed. */
-interface ResolvedCacheOptions {
-  readonly depth: Depth
-  readonly decode: (node: Node, path: string) => unknown
-  readonly maxReads: number
-  readonly jitterMs: number
-}
-
-/** Throws `config-invalid`, which names every problem. */
-function resolveCacheOptions(given: CacheOptions<unknown> | undefined): ResolvedCacheOptions {
-  return resolveOptions<ResolvedCacheOptions>(
-    {
-      depth: checked(readDepth, 0),
-      decode: checked(readDecode, bytesAsTheyAre),
-      maxReads: count({ default: 32, min: 1, max: 1_000 }),
-      jitterMs: milliseconds({ default: 0, min: 0, max: 60_000 }),
-    },
-    given,
-    'cache',
-  )
-}
-
-function bytesAsTheyAre({ data }: Node): Buffer {
-  return data
-}
-
-const depths: readonly Depth[] = [0, 1, 'tree']
-
-function readDepth(value: unknown, path: string): Depth {
-  const depth = depths.find((one) => one === (value ?? 0))
-  if (depth === undefined) throw new ZookeeperError('config-invalid', `${path}: expected 0, 1 or 'tree'`)
-  return depth
-}
-
-function readDecode(value: unknown, path: string): ResolvedCacheOptions['decode'] {
-  if (value === undefined) return bytesAsTheyAre
-  if (typeof value !== 'function') throw new ZookeeperError('config-invalid', `${path}: expected a function`)
-  return (node, at) => value(node, at)
-}
-
-/** Begins to follow a part of the tree. */
-export function openCache(ground: ClientContext, path: string, options?: CacheOptions<Buffer>): Cache<Buffer>
+/** Starts to follow a part of the tree. */
+export function openCache(context: ClientContext, path: string, options?: CacheOptions<Buffer>): Cache<Buffer>
 export function openCache<T>(
-  ground: ClientContext,
+  context: ClientContext,
   path: string,
   options: CacheOptions<T> & Required<Pick<CacheOptions<T>, 'decode'>>,
 ): Cache<T>
 export function openCache(
-  ground: ClientContext,
+  context: ClientContext,
   path: string,
   options?: CacheOptions<unknown>,
 ): Cache<unknown> {
   checkPath(path)
-  return new LiveCache(ground, path, resolveCacheOptions(options))
+  return new LiveCache(context, path, resolveCacheOptions(options))
 }
 
 class LiveCache implements Cache<unknown> {
   readonly path: string
-  readonly #ground: ClientContext
+  readonly #context: ClientContext
   readonly #scope: LinkedController
   readonly #contents: Contents<unknown>
   readonly #reads: ReadQueue
   readonly #counts: ReadCounts = new ReadCounts(() => this.#updateFreshness())
   readonly #root: TreeNode
-  /** Fires when the freshness is another one. */
   readonly #freshnessChanged = new Notifier()
   readonly #events = new Emitter<{ readonly stale: undefined }>()
   #freshness: Freshness = { kind: 'unread' }
-  /** The session in which operations run, while they do. */
-  #live: LiveSession | undefined
-  // Of the last session in which they ran.
+  /** The current session while the client is connected. */
+  #connectedSession: LiveSession | undefined
+  // The epoch of the last session with a connection.
   #epoch = 0
 
   constructor(
-    ground: ClientContext,
+    context: ClientContext,
     path: string,
     { decode, depth, maxReads, jitterMs }: ResolvedCacheOptions,
   ) {
-    const { clock, random, watchedReads } = ground
+    const { clock, random, watchedReads } = context
     this.path = path
-    this.#ground = ground
-    this.#scope = linkedController(ground.signal)
+    this.#context = context
+    this.#scope = linkedController(context.signal)
     this.#contents = new Contents(decode)
-    const reportDefect = (thrown: unknown): void => ground.reportDefect(`cache ${path}`, thrown)
+    const reportDefect = (thrown: unknown): void => context.reportDefect(`cache ${path}`, thrown)
     this.#reads = new ReadQueue({ maxReads, signal: this.#scope.signal, reportDefect })
     const shared = { clock, random, watchedReads, depth, jitterMs }
     const own = { reads: this.#reads, counts: this.#counts, contents: this.#contents }
     this.#root = new TreeNode({ ...shared, ...own }, path)
     this.#root.follow()
     this.#scope.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
-    ground.link.start()
+    context.link.start()
     this.#followSessions().catch((thrown: unknown) => {
       if (!this.#scope.signal.aborted) reportDefect(thrown)
     })
@@ -176,12 +135,12 @@ class LiveCache implements Cache<unknown> {
   }
 
   get stale(): boolean {
-    return this.#freshness.kind !== 'in-step'
+    return this.#freshness.kind !== 'current'
   }
 
   get ageMs(): number | undefined {
     const untilMs = freshUntilMs(this.#freshness)
-    return untilMs === undefined ? undefined : Math.max(0, this.#ground.clock.now() - untilMs)
+    return untilMs === undefined ? undefined : Math.max(0, this.#context.clock.now() - untilMs)
   }
 
   get problems(): ReadonlyMap<string, Error> {
@@ -192,11 +151,11 @@ class LiveCache implements Cache<unknown> {
   }
 
   async ready(limit?: CallOptions): Promise<void> {
-    const { clock, operationTimeoutMs } = this.#ground
+    const { clock, operationTimeoutMs } = this.#context
     const call = resolveCall('ready', limit, operationTimeoutMs)
     const expired = (): Error => this.#timedOut(call.timeoutMs)
-    const limits = { what: `cache ${this.path}`, path: this.path, call, expired }
-    await runWithinCall({ clock, signal: this.#scope.signal }, limits, (signal) => this.#untilRead(signal))
+    const wait = { what: `cache ${this.path}`, path: this.path, call, expired }
+    await runWithinCall({ clock, signal: this.#scope.signal }, wait, (signal) => this.#untilRead(signal))
   }
 
   async *changes({ signal }: Pick<CallOptions, 'signal'> = {}): AsyncGenerator<CacheChange<unknown>, void> {
@@ -211,18 +170,18 @@ class LiveCache implements Cache<unknown> {
 
   onChange(listener: (change: CacheChange<unknown>) => void): () => void {
     const scope = linkedController(this.#scope.signal)
-    const telling = this.#deliverChanges(listener, scope.signal)
-    telling.catch((thrown: unknown) => this.#ground.reportDefect(`cache ${this.path}`, thrown))
+    const delivery = this.#deliverChanges(listener, scope.signal)
+    delivery.catch((thrown: unknown) => this.#context.reportDefect(`cache ${this.path}`, thrown))
     return () => scope.abort(undefined)
   }
 
   onStale(listener: (stale: boolean) => void): () => void {
-    // When a listener closes the cache, the next one hears of that first: nobody is told what he knows.
-    let told = this.stale
+    // A listener may close the cache and so notify the later listeners first: each one is called only with a new value.
+    let notified = this.stale
     return this.#events.on('stale', () => {
-      if (told === this.stale) return
-      told = this.stale
-      listener(told)
+      if (notified === this.stale) return
+      notified = this.stale
+      listener(notified)
     })
   }
 
@@ -249,41 +208,42 @@ class LiveCache implements Cache<unknown> {
 
   #onEnd(): void {
     this.#updateFreshness()
-    for (const [, facet] of this.#root.watchers()) facet.drop()
+    for (const [, watcher] of this.#root.watchers()) watcher.drop()
   }
 
   async #followSessions(): Promise<never> {
     for (;;) {
       this.#onSessions()
-      await this.#ground.sessions.changed.wait(this.#scope.signal)
+      await this.#context.sessions.changed.wait(this.#scope.signal)
     }
   }
 
   #onSessions(): void {
-    const { connected, current } = this.#ground.sessions
-    const before = this.#live
-    this.#live = connected ? current : undefined
-    if (this.#live !== undefined && before !== this.#live) this.#onConnected(this.#live)
-    this.#reads.open = this.#live !== undefined
+    const { connected, current } = this.#context.sessions
+    const before = this.#connectedSession
+    const now = connected ? current : undefined
+    this.#connectedSession = now
+    if (now !== undefined && before !== now) this.#onConnected(now)
+    this.#reads.open = now !== undefined
     this.#updateFreshness()
   }
 
-  // On the next connection the watches tell what has changed. In a new session nothing vouches for what was known.
+  // On the next connection of a session, the watches report what has changed. In a new session everything is read again.
   #onConnected({ epoch }: LiveSession): void {
-    const isAnother = epoch !== this.#epoch
+    const isNewSession = epoch !== this.#epoch
     this.#epoch = epoch
-    if (isAnother) this.#root.forget()
-    for (const [, facet] of this.#root.watchers()) {
-      if (isAnother) facet.refresh()
-      else facet.retryNow()
+    if (isNewSession) this.#root.forget()
+    for (const [, watcher] of this.#root.watchers()) {
+      if (isNewSession) watcher.refresh()
+      else watcher.retryNow()
     }
   }
 
   #updateFreshness(): void {
     const { unread, failing } = this.#counts
-    const nowMs = this.#ground.clock.now()
-    const live = this.#scope.signal.aborted ? undefined : this.#live
-    const next = nextFreshness(this.#freshness, { live, unread, failing, nowMs })
+    const nowMs = this.#context.clock.now()
+    const session = this.#scope.signal.aborted ? undefined : this.#connectedSession
+    const next = nextFreshness(this.#freshness, { session, unread, failing, nowMs })
     if (next === this.#freshness) return
     this.#freshness = next
     this.#freshnessChanged.notifyAll()
@@ -296,58 +256,100 @@ class LiveCache implements Cache<unknown> {
 
   #timedOut(timeoutMs: number): ZookeeperError {
     const [first] = this.problems
-    const cause = first?.[1] ?? this.#ground.link.unavailableReason()
+    const cause = first?.[1] ?? this.#context.link.unavailableReason()
     const why = cause === undefined ? '' : `: ${cause.message}`
     const message = `cache ${this.path} not read within ${timeoutMs} ms${why}`
     return new ZookeeperError('timed-out', message, { path: this.path, retryable: true, cause })
   }
 }
 
-/** How far a cache can be trusted. Only {@link nextFreshness} makes the next one. */
+/** How current a cache is. Only {@link nextFreshness} makes a new value. */
 export type Freshness =
-  /** Not all of it has been read yet. */
+  /** Not everything has been read yet. */
   | { readonly kind: 'unread' }
-  /** All of it has been read, and what changes in this session is heard of. */
-  | { readonly kind: 'in-step'; readonly session: LiveSession; readonly sinceMs: number }
-  /** It was in step until then, by the clock, and may lag behind by anything. */
-  | { readonly kind: 'behind'; readonly untilMs: number }
+  /** Everything has been read, and the watches of this session report changes. */
+  | { readonly kind: 'current'; readonly session: LiveSession; readonly sinceMs: number }
+  /** It was current until then, by the clock, and may be arbitrarily old now. */
+  | { readonly kind: 'stale'; readonly untilMs: number }
 
-/** What a freshness follows from. */
+/** What the freshness follows from. */
 export interface FreshnessFacts {
-  /** The session in which operations run at this moment; undefined when none do. */
-  readonly live: LiveSession | undefined
-  /** How many reads are due or under way. */
+  /** The current session while the client is connected. */
+  readonly session: LiveSession | undefined
+  /** The number of reads that are due or in flight. */
   readonly unread: number
-  /** How many reads have failed and will be tried again. */
+  /** The number of reads that have failed and will be repeated. */
   readonly failing: number
   readonly nowMs: number
 }
 
-/** The freshness that follows; the same object when it is the same. */
+/** The next freshness; the same object when it is unchanged. */
 export function nextFreshness(
   before: Freshness,
-  { live, unread, failing, nowMs }: FreshnessFacts,
+  { session, unread, failing, nowMs }: FreshnessFacts,
 ): Freshness {
-  const isHeard = live !== undefined && failing === 0
-  if (before.kind === 'in-step') {
-    return isHeard && live === before.session ? before : { kind: 'behind', untilMs: inStepUntilMs(before) }
+  const isFollowed = session !== undefined && failing === 0
+  if (before.kind === 'current') {
+    return isFollowed && session === before.session
+      ? before
+      : { kind: 'stale', untilMs: currentUntilMs(before) }
   }
-  return isHeard && unread === 0 ? { kind: 'in-step', session: live, sinceMs: nowMs } : before
+  return isFollowed && unread === 0 ? { kind: 'current', session, sinceMs: nowMs } : before
 }
 
-/** Until when it was certainly in step, by the clock; undefined when it never was. */
+/** Until when the cache was certainly current, by the clock; undefined when it never was. */
 export function freshUntilMs(freshness: Freshness): number | undefined {
   switch (freshness.kind) {
     case 'unread':
       return undefined
-    case 'in-step':
-      return inStepUntilMs(freshness)
-    case 'behind':
+    case 'current':
+      return currentUntilMs(freshness)
+    case 'stale':
       return freshness.untilMs
   }
 }
 
-// A server that has answered had told before of everything that had changed when it was asked.
-function inStepUntilMs({ session, sinceMs }: Freshness & { readonly kind: 'in-step' }): number {
+// Before an answer, a server sends the watch events of everything that had changed when the request was sent.
+function currentUntilMs({ session, sinceMs }: Freshness & { readonly kind: 'current' }): number {
   return Math.max(sinceMs, session.confirmedAtMs)
+}
+
+/** {@link CacheOptions}, checked and completed. */
+interface ResolvedCacheOptions {
+  readonly depth: Depth
+  readonly decode: (node: Node, path: string) => unknown
+  readonly maxReads: number
+  readonly jitterMs: number
+}
+
+/** Throws `config-invalid`, with all problems in the message. */
+function resolveCacheOptions(given: CacheOptions<unknown> | undefined): ResolvedCacheOptions {
+  return resolveOptions<ResolvedCacheOptions>(
+    {
+      depth: checked(readDepth, 0),
+      decode: checked(readDecode, bytesOf),
+      maxReads: count({ default: 32, min: 1, max: 1_000 }),
+      jitterMs: milliseconds({ default: 0, min: 0, max: 60_000 }),
+    },
+    given,
+    'cache',
+  )
+}
+
+function bytesOf({ data }: Node): Buffer {
+  return data
+}
+
+const depths: readonly Depth[] = [0, 1, 'tree']
+
+function readDepth(value: unknown, path: string): Depth {
+  const depth = depths.find((one) => one === (value ?? 0))
+  if (depth === undefined) throw new ZookeeperError('config-invalid', `${path}: expected 0, 1 or 'tree'`)
+  return depth
+}
+
+function readDecode(value: unknown, path: string): ResolvedCacheOptions['decode'] {
+  if (value === undefined) return bytesOf
+  if (typeof value !== 'function') throw new ZookeeperError('config-invalid', `${path}: expected a function`)
+  return (node, at) => value(node, at)
 }

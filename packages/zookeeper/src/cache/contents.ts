@@ -1,22 +1,22 @@
 import { asError, Notifier } from '@ha/core/driver'
 import type { Node, Stat } from '../node.ts'
 
-/** A node as a cache has it. */
+/** A node in a cache. */
 export interface CachedNode<T> {
   readonly path: string
   readonly value: T
-  /** As it was when the data were read: children that come and go do not change it. */
+  /** As of the read of the data: created and deleted children do not change it. */
   readonly stat: Stat
 }
 
-/** What a cache shows, and what its followers have not been told of yet. */
+/** The decoded content of a cache, and the pending changes of each follower. */
 export class Contents<T> {
   readonly #decode: (node: Node, path: string) => T
   readonly #nodes = new Map<string, CachedNode<T>>()
   readonly #undecodable = new Map<string, Error>()
   readonly #followers = new Set<PendingChanges<T>>()
   #snapshot: ReadonlyMap<string, CachedNode<T>> | undefined
-  /** Fires when something has changed. */
+  /** Notifies after each change. */
   readonly changed: Notifier = new Notifier()
 
   constructor(decode: (node: Node, path: string) => T) {
@@ -27,13 +27,13 @@ export class Contents<T> {
     return this.#nodes.get(path)
   }
 
-  /** All of it as it is now. */
+  /** The current content as an immutable map. */
   snapshot(): ReadonlyMap<string, CachedNode<T>> {
     this.#snapshot ??= new Map(this.#nodes)
     return this.#snapshot
   }
 
-  /** By path, what decoding failed with. */
+  /** The errors of the decoder, by path. */
   get undecodable(): ReadonlyMap<string, Error> {
     return this.#undecodable
   }
@@ -60,33 +60,33 @@ export class Contents<T> {
     if (after === undefined) this.#nodes.delete(path)
     else this.#nodes.set(path, after)
     this.#snapshot = undefined
-    for (const untold of this.#followers) recordChange(untold, path, { before, after })
+    for (const pending of this.#followers) recordChange(pending, path, { before, after })
     this.changed.notifyAll()
   }
 
-  /** One change after the other, the first one with everything as added, until the signal fires. */
+  /** Yields each change, the first one with the whole content as added, until the signal fires. */
   async *follow(signal: AbortSignal): AsyncGenerator<CacheChange<T>, void> {
-    const untold: PendingChanges<T> = new Map([...this.#nodes.keys()].map((path) => [path, undefined]))
-    this.#followers.add(untold)
+    const pending: PendingChanges<T> = new Map([...this.#nodes.keys()].map((path) => [path, undefined]))
+    this.#followers.add(pending)
     try {
       while (!signal.aborted) {
-        const change = changeOf(untold, this.#nodes)
-        untold.clear()
+        const change = changeOf(pending, this.#nodes)
+        pending.clear()
         if (change === undefined) await this.changed.wait(signal).catch(() => undefined)
         else yield change
       }
     } finally {
-      this.#followers.delete(untold)
+      this.#followers.delete(pending)
     }
   }
 }
 
-/** How a cache differs from what was told of it before. */
+/** The difference between the content of a cache and the content of the previous change. */
 export interface CacheChange<T> {
   readonly added: readonly CachedNode<T>[]
-  /** Also a node that was deleted and made again: its czxid is another one. */
+  /** Includes nodes that were deleted and created again: their czxid differs. */
   readonly changed: readonly Replaced<T>[]
-  /** As they were. */
+  /** With their last values. */
   readonly removed: readonly CachedNode<T>[]
 }
 
@@ -95,31 +95,31 @@ interface Replaced<T> {
   readonly after: CachedNode<T>
 }
 
-/** What one follower has not been told yet: for each path that has changed, what it was told last. */
+/** The changes that one follower has not received yet: for each changed path, the node as the follower knows it. */
 export type PendingChanges<T> = Map<string, CachedNode<T> | undefined>
 
-/** One more node has changed. What comes and goes before it is told leaves nothing behind, so this never outgrows the cache. */
+/** Adds one change. A node that is created and deleted in between leaves no entry, so the map never outgrows the cache. */
 export function recordChange<T>(
-  untold: PendingChanges<T>,
+  pending: PendingChanges<T>,
   path: string,
   {
     before,
     after,
   }: { readonly before: CachedNode<T> | undefined; readonly after: CachedNode<T> | undefined },
 ): void {
-  if (!untold.has(path)) untold.set(path, before)
-  else if (after === undefined && untold.get(path) === undefined) untold.delete(path)
+  if (!pending.has(path)) pending.set(path, before)
+  else if (after === undefined && pending.get(path) === undefined) pending.delete(path)
 }
 
-/** All of it as one change; undefined when it comes to nothing. */
+/** The pending changes as one; undefined when the content is the same again. */
 export function changeOf<T>(
-  untold: PendingChanges<T>,
+  pending: PendingChanges<T>,
   current: ReadonlyMap<string, CachedNode<T>>,
 ): CacheChange<T> | undefined {
   const added: CachedNode<T>[] = []
   const changed: Replaced<T>[] = []
   const removed: CachedNode<T>[] = []
-  for (const [path, before] of untold) {
+  for (const [path, before] of pending) {
     const after = current.get(path)
     if (before === undefined) {
       if (after !== undefined) added.push(after)
@@ -130,7 +130,7 @@ export function changeOf<T>(
   return isNone ? undefined : { added, changed, removed }
 }
 
-// Nodes are compared, not counted: data that were changed to and fro are a change all the same.
+// The transactions are compared, not the data: data that were changed and changed back are a change.
 function isSame<T>(before: CachedNode<T>, after: CachedNode<T>): boolean {
   return before.stat.czxid === after.stat.czxid && before.stat.mzxid === after.stat.mzxid
 }

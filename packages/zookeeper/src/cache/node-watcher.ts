@@ -4,7 +4,7 @@ import { isPermanent } from '../context.ts'
 import type { WatchEvent } from '../node.ts'
 import type { Watched } from '../operations/operations.ts'
 
-/** What all facets of a cache share. */
+/** What all watchers of a cache share. */
 export interface WatcherDeps {
   readonly clock: Clock
   readonly random: () => number
@@ -13,36 +13,36 @@ export interface WatcherDeps {
   readonly jitterMs: number
 }
 
-/** What is read, and what is done with it. */
-interface WatchTarget<V> {
-  /** The root of a cache is also watched for while it does not exist. */
+/** What a watcher reads, and where the result goes. */
+export interface WatchTarget<V> {
+  /** Whether it is the root of the cache, which is also watched while it does not exist. */
   readonly isRoot: boolean
-  /** Whether nothing but its own node is missing while it cannot be read. */
+  /** Whether only its own node is missing from the cache while it cannot be read. */
   readonly isLeaf: boolean
   read(onEvent: (event: WatchEvent) => void, signal: AbortSignal): Promise<Watched<V | undefined>>
-  /** Takes in what was read; undefined when it is gone. */
+  /** Takes the value that was read; undefined when the node does not exist. */
   fold(value: V | undefined): void
 }
 
-// `error` is what the last read failed with.
+// `error` is the error of the last read.
 type WatcherState =
   | { readonly kind: 'due'; readonly error: Error | undefined }
   | { readonly kind: 'reading'; readonly error: Error | undefined }
   | { readonly kind: 'watching'; readonly unwatch: () => void }
-  /** To be read when the time has come: after `error`, or after a change that nobody needs to read at once. */
-  | { readonly kind: 'later'; readonly cancel: () => void; readonly error: Error | undefined }
-  /** Gone, and not watched: its parent's list says when it is back. */
+  /** The next read is scheduled: after `error`, or after a change with jitter. */
+  | { readonly kind: 'scheduled'; readonly cancel: () => void; readonly error: Error | undefined }
+  /** The node does not exist and is not watched: the parent's list of children shows when it is created again. */
   | { readonly kind: 'absent' }
   | { readonly kind: 'dropped' }
 
-// What may pass is read again within a second: a cache is to be right soon after the trouble is over. What will not
-// pass, such as a missing permission, is asked again only because somebody may correct it.
-const soon: Backoff = fullJitter({ baseMs: 100, maxMs: 1_000 })
-const seldom: Backoff = fullJitter({ baseMs: 100, maxMs: 5_000 })
+// A transient error is retried within a second, so that the cache is current soon after the fault is over. A permanent
+// error, such as a missing permission, is retried only because an administrator may correct its cause.
+const transientBackoff: Backoff = fullJitter({ baseMs: 100, maxMs: 1_000 })
+const permanentBackoff: Backoff = fullJitter({ baseMs: 100, maxMs: 5_000 })
 
 /**
- * One thing that is followed at one node: read, watched, and read again when it has changed. However often that is,
- * there is one watch at the most.
+ * Follows the data or the children of one node: reads, watches, and reads again after a change. At any time it has at
+ * most one watch.
  */
 export class NodeWatcher<V> implements QueuedRead {
   readonly #deps: WatcherDeps
@@ -50,32 +50,32 @@ export class NodeWatcher<V> implements QueuedRead {
   #state: WatcherState = { kind: 'absent' }
   #failures = 0
 
-  constructor(ground: WatcherDeps, subject: WatchTarget<V>) {
-    this.#deps = ground
-    this.#target = subject
+  constructor(deps: WatcherDeps, target: WatchTarget<V>) {
+    this.#deps = deps
+    this.#target = target
   }
 
-  /** What the last read failed with, until the next one has an answer. */
+  /** The error of the last read, until the next one succeeds. */
   get error(): Error | undefined {
     return 'error' in this.#state ? this.#state.error : undefined
   }
 
-  /** It is there, as far as others know: read unless it is followed already. */
+  /** The node exists, according to its parent: it is read unless it is followed already. */
   follow(): void {
     if (this.#state.kind === 'absent') this.#enter({ kind: 'due', error: undefined })
   }
 
-  /** Reads it again whatever is known, or is about to be answered; what is gone is left to its parent's list. */
+  /** Reads again, also when a read is in flight. An absent node is left to its parent's list of children. */
   refresh(): void {
     const { kind } = this.#state
-    if (kind !== 'watching' && kind !== 'later' && kind !== 'reading') return
+    if (kind !== 'watching' && kind !== 'scheduled' && kind !== 'reading') return
     this.#failures = 0
     this.#readSoon()
   }
 
-  /** Reads it again now when the last read has failed: what comes now is another server. */
+  /** Reads again at once if the last read failed: the client is connected to another server. */
   retryNow(): void {
-    if (this.#state.kind !== 'later' || this.error === undefined) return
+    if (this.#state.kind !== 'scheduled' || this.error === undefined) return
     this.#failures = 0
     this.#enter({ kind: 'due', error: this.error })
   }
@@ -87,25 +87,25 @@ export class NodeWatcher<V> implements QueuedRead {
   async read(signal: AbortSignal): Promise<void> {
     const reading: WatcherState = { kind: 'reading', error: this.error }
     this.#enter(reading)
-    let isTold = false
+    let hasChanged = false
     const onEvent = (event: WatchEvent): void => {
-      isTold = true
+      hasChanged = true
       if (this.#state.kind === 'watching') this.#onEvent(event)
     }
     const answer = await this.#target.read(onEvent, signal).catch(asError)
-    // Nobody waits for this one any more: it was dropped, or is read anew.
+    // The answer is obsolete when the watcher was dropped or another read was started meanwhile.
     if (this.#state !== reading) {
       if (!(answer instanceof Error)) answer.unwatch()
     } else if (answer instanceof Error) {
       this.#fail(answer)
     } else {
       this.#take(answer)
-      // Whether that was before or after what has been read, nobody can say.
-      if (isTold) this.refresh()
+      // It is not known whether the event came before or after the read.
+      if (hasChanged) this.refresh()
     }
   }
 
-  // What is folded in may bring other facets: until it is, this one counts as unread.
+  // Folding may create further watchers. Until that is done, this one counts as unread.
   #take({ value, unwatch }: Watched<V | undefined>): void {
     this.#failures = 0
     this.#target.fold(value)
@@ -129,48 +129,48 @@ export class NodeWatcher<V> implements QueuedRead {
   #readSoon(): void {
     const { jitterMs, random } = this.#deps
     if (jitterMs === 0) this.#enter({ kind: 'due', error: this.error })
-    else this.#wait(random() * jitterMs, undefined)
+    else this.#schedule(random() * jitterMs, undefined)
   }
 
   #fail(error: Error): void {
-    const retry = isPermanent(error) ? seldom : soon
-    this.#wait(retry(this.#failures, this.#deps.random), error)
+    const backoff = isPermanent(error) ? permanentBackoff : transientBackoff
+    this.#schedule(backoff(this.#failures, this.#deps.random), error)
     this.#failures += 1
   }
 
-  #wait(delayMs: number, error: Error | undefined): void {
+  #schedule(delayMs: number, error: Error | undefined): void {
     const cancel = this.#deps.clock.after(delayMs, () => this.#enter({ kind: 'due', error }))
-    this.#enter({ kind: 'later', cancel, error })
+    this.#enter({ kind: 'scheduled', cancel, error })
   }
 
-  #enter(standing: WatcherState): void {
+  #enter(state: WatcherState): void {
     const before = this.#state
     if (before.kind === 'dropped') {
-      this.#leave(standing)
+      this.#leave(state)
       return
     }
-    this.#state = standing
+    this.#state = state
     this.#leave(before)
     const { isLeaf } = this.#target
-    this.#deps.counts.move(countsOf(before, isLeaf), countsOf(standing, isLeaf))
-    // Last, for the read may begin in this turn.
+    this.#deps.counts.move(countsOf(before, isLeaf), countsOf(state, isLeaf))
+    // This comes last, because the read may start in the same turn.
     if (this.#state.kind === 'due') this.#deps.reads.add(this)
   }
 
-  #leave(standing: WatcherState): void {
-    if (standing.kind === 'watching') standing.unwatch()
-    if (standing.kind === 'later') standing.cancel()
-    if (standing.kind === 'due') this.#deps.reads.remove(this)
+  #leave(state: WatcherState): void {
+    if (state.kind === 'watching') state.unwatch()
+    if (state.kind === 'scheduled') state.cancel()
+    if (state.kind === 'due') this.#deps.reads.remove(this)
   }
 }
 
-function countsOf(standing: WatcherState, isLeaf: boolean): ReadCount {
-  switch (standing.kind) {
+function countsOf(state: WatcherState, isLeaf: boolean): ReadCount {
+  switch (state.kind) {
     case 'due':
     case 'reading':
       return { unread: 1, failing: 0 }
-    case 'later':
-      return countsOfError(standing.error, isLeaf)
+    case 'scheduled':
+      return countsOfError(state.error, isLeaf)
     case 'watching':
     case 'absent':
     case 'dropped':
@@ -178,82 +178,82 @@ function countsOf(standing: WatcherState, isLeaf: boolean): ReadCount {
   }
 }
 
-// What no further try will cure is not waited for where it is a problem of one node alone.
+// A permanent error of a single leaf does not keep the cache from being ready or current.
 function countsOfError(error: Error | undefined, isLeaf: boolean): ReadCount {
   if (error === undefined) return { unread: 1, failing: 0 }
   return isLeaf && isPermanent(error) ? { unread: 0, failing: 0 } : { unread: 1, failing: 1 }
 }
 
-/** What follows from an event: read again, or take it as gone, which for all but the root its parent's list decides. */
+/** What an event requires: another read, or dropping the node. Whether a node other than the root exists is decided by its parent's list. */
 export function reactionTo(event: WatchEvent, isRoot: boolean): 'read' | 'gone' {
   return event.kind === 'deleted' && !isRoot ? 'gone' : 'read'
 }
 
-/** Something that is read again and again. */
+/** A read that is repeated. */
 interface QueuedRead {
-  /** Never rejects but by a defect of ours. */
+  /** Rejects only because of a defect of this package. */
   read(signal: AbortSignal): Promise<void>
 }
 
 interface ReadQueueOptions {
   readonly maxReads: number
-  /** Fires when nothing is to be read any more. */
+  /** Fires when the cache is closed. */
   readonly signal: AbortSignal
   readonly reportDefect: (thrown: unknown) => void
 }
 
-/** What is due to be read, first come, first served: so many at once, and only while operations run. */
+/** The queue of due reads, first in, first out: at most `maxReads` at once, and only while the client is connected. */
 export class ReadQueue {
-  readonly #parts: ReadQueueOptions
+  readonly #options: ReadQueueOptions
   readonly #due = new Set<QueuedRead>()
-  #underWay = 0
+  #inFlight = 0
   #open = false
 
-  constructor(parts: ReadQueueOptions) {
-    this.#parts = parts
+  constructor(options: ReadQueueOptions) {
+    this.#options = options
   }
 
-  add(readable: QueuedRead): void {
-    this.#due.add(readable)
-    this.#begin()
+  add(read: QueuedRead): void {
+    this.#due.add(read)
+    this.#start()
   }
 
-  remove(readable: QueuedRead): void {
-    this.#due.delete(readable)
+  remove(read: QueuedRead): void {
+    this.#due.delete(read)
   }
 
-  /** Whether operations run. */
+  /** Whether the client is connected. */
   set open(open: boolean) {
     this.#open = open
-    this.#begin()
+    this.#start()
   }
 
-  #begin(): void {
-    const { maxReads, signal, reportDefect } = this.#parts
-    for (const readable of this.#due) {
-      if (!this.#open || signal.aborted || this.#underWay >= maxReads) return
-      this.#due.delete(readable)
-      this.#underWay += 1
-      readable
+  #start(): void {
+    const { maxReads, signal, reportDefect } = this.#options
+    for (const due of this.#due) {
+      if (!this.#open || signal.aborted || this.#inFlight >= maxReads) return
+      this.#due.delete(due)
+      this.#inFlight += 1
+      due
         .read(signal)
         .catch(reportDefect)
         .finally(() => {
-          this.#underWay -= 1
-          this.#begin()
+          this.#inFlight -= 1
+          this.#start()
         })
     }
   }
 }
 
-/** How many facets of a cache wait for an answer, and how many of these have failed. */
+/** The number of watchers without a current answer, and of those whose last read failed. */
 export class ReadCounts {
   #unread = 0
   #failing = 0
-  readonly #onMoved: () => void
+  readonly #onChange: () => void
 
-  /** `onMoved` is called after each change. */
-  constructor(onMoved: () => void) {
-    this.#onMoved = onMoved
+  /** `onChange` is called after each change. */
+  constructor(onChange: () => void) {
+    this.#onChange = onChange
   }
 
   get unread(): number {
@@ -264,15 +264,15 @@ export class ReadCounts {
     return this.#failing
   }
 
-  /** One facet counts for something else from now on. */
+  /** Replaces the share of one watcher. */
   move(from: ReadCount, to: ReadCount): void {
     this.#unread += to.unread - from.unread
     this.#failing += to.failing - from.failing
-    this.#onMoved()
+    this.#onChange()
   }
 }
 
-/** What one facet counts for. */
+/** The share of one watcher in the counts. */
 interface ReadCount {
   readonly unread: 0 | 1
   readonly failing: 0 | 1

@@ -10,55 +10,55 @@ interface TreeNodeDeps extends WatcherDeps {
   readonly contents: Pick<Contents<unknown>, 'put' | 'remove'>
 }
 
-/** One node of a cache and what is followed of it, with the branches below it. */
+/** One node of a cache: the watchers of its data and children, and the nodes below it. */
 export class TreeNode {
   readonly #deps: TreeNodeDeps
   readonly #path: string
   readonly #level: number
   readonly #watchers: readonly NodeWatcher<unknown>[]
   readonly #children = new Map<string, TreeNode>()
-  /** What is known of the node as such. */
+  /** The latest known stat of the data. */
   #node: Stat | undefined
-  /** What is known of it as a list of children. */
+  /** The latest known stat of the list of children. */
   #list: Stat | undefined
 
-  /** `level` says how far it is below the root of the cache. */
-  constructor(ground: TreeNodeDeps, path: string, level = 0) {
-    this.#deps = ground
+  /** `level` is the distance from the root of the cache. */
+  constructor(deps: TreeNodeDeps, path: string, level = 0) {
+    this.#deps = deps
     this.#path = path
     this.#level = level
-    this.#watchers = watchKindsAt(ground.depth, level).map((kind) => this.#watcher(kind))
+    this.#watchers = aspectsAt(deps.depth, level).map((aspect) => this.#watcher(aspect))
   }
 
-  /** The node is there, as far as others know. */
+  /** The node exists, according to its parent. */
   follow(): void {
-    for (const facet of this.#watchers) facet.follow()
+    for (const watcher of this.#watchers) watcher.follow()
   }
 
-  /** Everything that is followed here and below, with the path of its node. */
-  *watchers(): Iterable<readonly [path: string, facet: NodeWatcher<unknown>]> {
-    for (const facet of this.#watchers) yield [this.#path, facet]
-    for (const kid of this.#children.values()) yield* kid.watchers()
+  /** All watchers of this node and of those below it, with the paths of their nodes. */
+  *watchers(): Iterable<readonly [path: string, watcher: NodeWatcher<unknown>]> {
+    for (const watcher of this.#watchers) yield [this.#path, watcher]
+    for (const child of this.#children.values()) yield* child.watchers()
   }
 
-  /** The next answer counts, whatever is known: transactions of one session say nothing of those of another ensemble. */
+  /** Accepts the next read unconditionally: the transaction numbers of another ensemble cannot be compared. */
   forget(): void {
     this.#node = undefined
     this.#list = undefined
-    for (const kid of this.#children.values()) kid.forget()
+    for (const child of this.#children.values()) child.forget()
   }
 
-  /** It is not there any more, nor is anything below it. */
+  /** The node was deleted, and with it all nodes below it. */
   drop(): void {
-    for (const facet of this.#watchers) facet.drop()
+    for (const watcher of this.#watchers) watcher.drop()
     this.#foldNode(undefined)
     this.#foldChildren(undefined)
   }
 
-  #watcher(kind: WatchKind): NodeWatcher<unknown> {
+  #watcher(aspect: NodeAspect): NodeWatcher<unknown> {
     const { watchedReads } = this.#deps
     const isRoot = this.#level === 0
-    switch (kind) {
+    switch (aspect) {
       case 'data':
         return new NodeWatcher(this.#deps, {
           isRoot,
@@ -92,7 +92,7 @@ export class TreeNode {
     for (const name of added) {
       this.#children.set(name, new TreeNode(this.#deps, childOf(this.#path, name), this.#level + 1))
     }
-    // One that was gone may be back.
+    // A kept child may have been deleted and created again.
     for (const name of [...added, ...kept]) this.#children.get(name)?.follow()
   }
 
@@ -102,29 +102,29 @@ export class TreeNode {
   }
 }
 
-/** The node itself, its children, or everything at and below it. */
+/** The node itself, its children, or the whole tree. */
 export type Depth = 0 | 1 | 'tree'
 
-/** What is read and watched of one node: what it holds, or which children it has. */
-type WatchKind = 'data' | 'children'
+/** What is read and watched of one node: its data, or the list of its children. */
+type NodeAspect = 'data' | 'children'
 
-/** What has to be followed at a node that is `level` steps below the root of a cache. */
-export function watchKindsAt(depth: Depth, level: number): readonly WatchKind[] {
+/** What a cache of this depth follows at a node `level` steps below its root. */
+export function aspectsAt(depth: Depth, level: number): readonly NodeAspect[] {
   if (depth === 'tree') return ['data', 'children']
   if (level < depth) return ['children']
   return level === depth ? ['data'] : []
 }
 
 /**
- * True of an answer that is older than what is known already, such as one from a server that lags behind: the node was
- * made, and then changed, by transactions whose numbers only grow. `by` names the one that matters to what was read.
+ * Whether a read is older than what is known, such as a read from a server that lags behind. A node is created and
+ * changed by transactions with increasing numbers; `by` names the one that matters for what was read.
  */
 export function isOlder(read: Stat, known: Stat | undefined, by: 'mzxid' | 'pzxid'): boolean {
   if (known === undefined) return false
   return read.czxid === known.czxid ? read[by] < known[by] : read.czxid < known.czxid
 }
 
-/** How a list of children differs from those that are known. */
+/** The difference between two lists of children. */
 interface ListChange {
   readonly added: readonly string[]
   readonly kept: readonly string[]

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { reactionTo } from '../../src/cache/node-watcher.ts'
-import { isOlder, listChange, watchKindsAt } from '../../src/cache/tree-node.ts'
+import { aspectsAt, isOlder, listChange } from '../../src/cache/tree-node.ts'
 import { statOf } from './node-of.ts'
 
 describe('an answer', () => {
@@ -53,6 +53,6 @@ describe('what is followed', () => {
     ['tree', 0, ['data', 'children']],
     ['tree', 7, ['data', 'children']],
   ] as const)('at depth %s, level %s', (depth, level, expected) => {
-    expect(watchKindsAt(depth, level)).toEqual(expected)
+    expect(aspectsAt(depth, level)).toEqual(expected)
   })
 })
