@@ -11,14 +11,13 @@ import type { Acl, Bytes, Children, Created, Node, Stat, WatchEvent } from './no
 import { resolveCall, resolveTimeout } from './operations/call-options.ts'
 import type {
   CallOptions,
-  Change,
-  Changed,
   CreateOptions,
   Operations,
   VersionOptions,
   WriteOptions,
 } from './operations/operations.ts'
 import { type ResolvedOptions, resolveZookeeperOptions, type ZookeeperOptions } from './options.ts'
+import type { Change, Changed } from './protocol/multi.ts'
 import { formatSessionId } from './protocol/packets.ts'
 import { type Counter, counter } from './recipes/counter.ts'
 import { type Barrier, barrier } from './recipes/double-barrier.ts'
@@ -144,11 +143,19 @@ export class Zookeeper implements Operations, AsyncDisposable {
   }
 
   /**
-   * Tells of every change at and below a node, with one watch that stays; `missed`, which also is the first event, says
-   * that all is to be read.
+   * Iterates over every change at and below a node, with one persistent recursive watch. The event `missed`, which is
+   * also the first one, means that events may have been lost: read everything.
    */
-  watchBelow(path: string, options?: Pick<CallOptions, 'signal'>): AsyncGenerator<RecursiveWatchEvent, void> {
+  watchRecursive(
+    path: string,
+    options?: Pick<CallOptions, 'signal'>,
+  ): AsyncGenerator<RecursiveWatchEvent, void> {
     return watchRecursive(this.#context, this.#components.watches, path, options)
+  }
+
+  /** @deprecated Use {@link watchRecursive}. */
+  watchBelow(path: string, options?: Pick<CallOptions, 'signal'>): AsyncGenerator<RecursiveWatchEvent, void> {
+    return this.watchRecursive(path, options)
   }
 
   /** Follows a node, its children, or everything below it: what is known is always there to be read. */

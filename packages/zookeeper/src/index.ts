@@ -10,6 +10,7 @@ export type { Depth } from './cache/tree-node.ts'
 export { createZookeeper, type DeleteOptions, type Zookeeper, type ZookeeperHealth } from './client.ts'
 export {
   type SessionInfo,
+  type SessionInfo as SessionTold,
   type ZookeeperEvents,
   type ZookeeperFailover,
   type ZookeeperState,
@@ -43,14 +44,13 @@ export { creatorOnly, openToAll } from './operations/acl.ts'
 export { unmarked } from './operations/create.ts'
 export type {
   CallOptions,
-  Change,
-  Changed,
   CreateOptions,
   Operations,
   VersionOptions,
   WriteOptions,
 } from './operations/operations.ts'
 export type { AuthOptions, LivenessOptions, ZookeeperOptions } from './options.ts'
+export type { Change, Changed } from './protocol/multi.ts'
 export type { Counter } from './recipes/counter.ts'
 export type { Barrier } from './recipes/double-barrier.ts'
 export type { CampaignOptions, Election, ElectionOptions, Participant } from './recipes/election.ts'
@@ -61,4 +61,8 @@ export type { RwLock } from './recipes/read-write-lock.ts'
 export type { Semaphore } from './recipes/semaphore.ts'
 export type { ServerHealth } from './server-status.ts'
 export type { LiveSession } from './session/session.ts'
-export type { RecursiveWatchEvent, WatchOptions } from './watches/watch-iterators.ts'
+export type {
+  RecursiveWatchEvent,
+  RecursiveWatchEvent as BelowEvent,
+  WatchOptions,
+} from './watches/watch-iterators.ts'

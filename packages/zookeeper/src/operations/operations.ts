@@ -1,4 +1,5 @@
 import type { Acl, Bytes, Children, Created, Node, Stat, WatchEvent } from '../node.ts'
+import type { Change, Changed } from '../protocol/multi.ts'
 
 /** What every call takes. */
 export interface CallOptions {
@@ -38,27 +39,6 @@ export interface WriteOptions extends VersionOptions {
   /** Whether twice is harmless. Default: false; a write with `version` that was lost is looked up instead. */
   readonly repeatable?: boolean | undefined
 }
-
-/** One change of a {@link Operations.multi}: all of them happen, or none. */
-export type Change =
-  | ({ readonly kind: 'create'; readonly path: string; readonly data?: Bytes | undefined } & Pick<
-      CreateOptions,
-      'sequential' | 'acl'
-    > & { readonly ephemeral?: boolean | undefined })
-  | {
-      readonly kind: 'set'
-      readonly path: string
-      readonly data: Bytes
-      readonly version?: number | undefined
-    }
-  | { readonly kind: 'delete'; readonly path: string; readonly version?: number | undefined }
-  | { readonly kind: 'check'; readonly path: string; readonly version: number }
-
-/** What became of one change, in the order of the changes. */
-export type Changed =
-  | { readonly kind: 'create'; readonly path: string }
-  | { readonly kind: 'set'; readonly stat: Stat }
-  | { readonly kind: 'delete' | 'check' }
 
 /** What can be asked of an ensemble. Paths are below the chroot of the connect string. */
 export interface Operations {

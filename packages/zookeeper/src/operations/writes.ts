@@ -1,6 +1,7 @@
 import { type Chroot, explainMissingChroot } from '../chroot.ts'
 import { withDetails, ZookeeperError } from '../errors.ts'
 import type { Acl, Bytes, Stat } from '../node.ts'
+import type { Change, Changed } from '../protocol/multi.ts'
 import { multi, type ResolvedChange } from '../protocol/multi.ts'
 import { type Request, remove, setAcl, setData } from '../protocol/requests.ts'
 import type { LiveSession } from '../session/session.ts'
@@ -13,7 +14,7 @@ import {
   encodeData,
   resolveCall,
 } from './call-options.ts'
-import type { CallOptions, Change, Changed, VersionOptions, WriteOptions } from './operations.ts'
+import type { CallOptions, VersionOptions, WriteOptions } from './operations.ts'
 import { checkPath, childOf } from './paths.ts'
 import type { Reads } from './reads.ts'
 import type { RequestDetails, RequestExecutor } from './request-executor.ts'

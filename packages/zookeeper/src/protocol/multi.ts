@@ -1,5 +1,4 @@
-import type { Acl } from '../node.ts'
-import type { Change, Changed } from '../operations/operations.ts'
+import type { Acl, Bytes, Stat } from '../node.ts'
 import { MalformedError, ReplyError } from './error-codes.ts'
 import { codec } from './jute.ts'
 import {
@@ -11,6 +10,33 @@ import {
   type Request,
   toBuffer,
 } from './requests.ts'
+
+/** One change of a `multi`: all of its changes happen, or none. */
+export type Change =
+  | {
+      readonly kind: 'create'
+      readonly path: string
+      readonly data?: Bytes | undefined
+      readonly ephemeral?: boolean | undefined
+      /** The server appends a number of ten digits to the name. Default false. */
+      readonly sequential?: boolean | undefined
+      /** Default: what the client's `acl` returns for the path. */
+      readonly acl?: readonly Acl[] | undefined
+    }
+  | {
+      readonly kind: 'set'
+      readonly path: string
+      readonly data: Bytes
+      readonly version?: number | undefined
+    }
+  | { readonly kind: 'delete'; readonly path: string; readonly version?: number | undefined }
+  | { readonly kind: 'check'; readonly path: string; readonly version: number }
+
+/** The result of one change, in the order of the changes. */
+export type Changed =
+  | { readonly kind: 'create'; readonly path: string }
+  | { readonly kind: 'set'; readonly stat: Stat }
+  | { readonly kind: 'delete' | 'check' }
 
 /** A {@link Change} that says all: a node to be made has its ACL. */
 export type ResolvedChange =

@@ -127,7 +127,7 @@ export async function* watchRecursive(
     }
   } catch (thrown) {
     throw scope.signal.aborted
-      ? waitError(context, { what: `watchBelow ${path}`, path }, scope.signal.reason)
+      ? waitError(context, { what: `watchRecursive ${path}`, path }, scope.signal.reason)
       : toZookeeperError(thrown, path)
   } finally {
     for (const stop of stops) stop()

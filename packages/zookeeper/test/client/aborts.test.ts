@@ -8,6 +8,8 @@ const waits: Readonly<Record<string, (client: Zookeeper, signal: AbortSignal) =>
   create: (client, signal) => client.create('/a', '', { signal }),
   ready: (client, signal) => client.ready({ signal }),
   watch: (client, signal) => client.watch('/a', { kind: 'data', signal }).next(),
+  watchRecursive: (client, signal) => client.watchRecursive('/a', { signal }).next(),
+  // The former name, for one version.
   watchBelow: (client, signal) => client.watchBelow('/a', { signal }).next(),
   'ephemeral ready': (client, signal) => client.ephemeral('/a', '').ready({ signal }),
   'lock acquire': (client, signal) => client.lock('/a').acquire({ signal }),
@@ -64,7 +66,7 @@ describe('the signal of a caller who waits for news, with every server well', ()
   const news: Readonly<Record<string, (client: Zookeeper, signal: AbortSignal) => AsyncGenerator<unknown>>> =
     {
       watch: (client, signal) => client.watch('/a', { kind: 'exists', signal }),
-      watchBelow: (client, signal) => client.watchBelow('/', { signal }),
+      watchRecursive: (client, signal) => client.watchRecursive('/', { signal }),
     }
 
   it.each(Object.keys(news))('aborts a %s', async (name) => {
@@ -79,13 +81,13 @@ describe('the signal of a caller who waits for news, with every server well', ()
   })
 })
 
-describe('watchBelow', () => {
+describe('watchRecursive', () => {
   it('begins with `missed`: what happened before its watch was set is told by nobody', async () => {
     await using world = await bench()
     const client = world.client()
     await after(world.clock, 1_000, client.ready())
     world.ensemble.script({ when: { op: 'add-watch', times: 1 }, do: 'delay', delayMs: 500 })
-    const events = client.watchBelow('/a')
+    const events = client.watchRecursive('/a')
     const first = events.next()
     await after(world.clock, 1_000, world.client().create('/a'))
 
@@ -97,7 +99,7 @@ describe('watchBelow', () => {
     const client = world.client()
     const throttled = -127
     world.ensemble.script({ when: { op: 'add-watch', times: 1 }, do: 'refuse', code: throttled })
-    const events = client.watchBelow('/')
+    const events = client.watchRecursive('/')
     const missed = events.next()
     await world.clock.advance(1_000)
     await missed
@@ -113,7 +115,7 @@ describe('watchBelow', () => {
     await using world = await bench()
     const client = world.client()
     world.ensemble.script({ when: { op: 'add-watch', times: 1 }, do: 'cut', how: 'reset' })
-    const events = client.watchBelow('/')
+    const events = client.watchRecursive('/')
     const missed = events.next()
     await world.clock.advance(500)
     await missed

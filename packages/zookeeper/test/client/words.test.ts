@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
-import type { Change, CreateOptions } from '../../src/operations/operations.ts'
+import type { CreateOptions } from '../../src/operations/operations.ts'
+import type { Change } from '../../src/protocol/multi.ts'
 import { after, bench } from './virtual.ts'
 
 const create = (kind: unknown) => (zk: Zookeeper) => zk.create('/a', '', { kind } as CreateOptions)

@@ -21,7 +21,7 @@ it.each(kinds)('of a node whose last listener leaves no watch stays, be it for i
   const zk = world.client()
   await after(clock, 1_000, zk.create('/a'))
   const unwatch = await watching(world, zk, kind)
-  const below = zk.watchBelow('/a')
+  const below = zk.watchRecursive('/a')
   await after(clock, 1_000, below.next())
   await after(clock, 1_000, below.return())
   await clock.advance(100)
