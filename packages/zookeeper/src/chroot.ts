@@ -6,7 +6,7 @@ import { parentOf } from './operations/paths.ts'
 import { ReplyError } from './protocol/error-codes.ts'
 import { create, exists } from './protocol/requests.ts'
 
-/** Translates between the paths of users and those of the servers, which begin with the chroot. */
+/** Translates between the paths of the caller and those of the servers, which begin with the chroot. */
 export class Chroot {
   /** Empty, or such as `/app`. */
   readonly root: string
@@ -15,13 +15,13 @@ export class Chroot {
     this.root = root
   }
 
-  /** The servers' path. */
+  /** The path on the servers. */
   toServer(path: string): string {
     if (this.root === '') return path
     return path === '/' ? this.root : this.root + path
   }
 
-  /** The users' path. */
+  /** The path of the caller. */
   toClient(path: string): string {
     if (this.root === '') return path
     return path === this.root ? '/' : path.slice(this.root.length)
@@ -29,8 +29,8 @@ export class Chroot {
 }
 
 /**
- * What a create failed with, in words that help: that there is no parent directly below the chroot means that the chroot
- * itself is missing, which no `parents: true` makes.
+ * Replaces the error of a create directly below the chroot that found no parent: the chroot itself is missing, and
+ * `parents: true` does not create it.
  */
 export function explainMissingChroot(error: unknown, { root }: Chroot): unknown {
   const isOrphan = error instanceof ZookeeperError && error.code === 'no-node'
@@ -42,14 +42,14 @@ export function explainMissingChroot(error: unknown, { root }: Chroot): unknown 
 
 const noNode = -101
 
-// Another client was faster, or this one of several was there all along.
+// Another client created the node first, or this ancestor of the chroot existed already.
 const nodeExists = -110
 
 const timeoutMs = 10_000
 
 /**
- * Makes the chroot, each of its nodes from the top down, before anything else is asked. Whether it is there is looked at
- * first: where the root is locked, a create is refused although there is nothing to make.
+ * Creates the chroot, node by node from the top, before any other request. It is looked up first: where the ACL of the
+ * root forbids a create, the create of an existing node is refused as well.
  */
 export function chrootDeclaration(chroot: string, aclOf: AclOf): Declaration<ZookeeperConnection> {
   const names = chroot.slice(1).split('/')

@@ -6,14 +6,14 @@ import { formatSessionId } from './protocol/packets.ts'
 import type { LiveSession } from './session/session.ts'
 import type { SessionManager } from './session/sessions.ts'
 
-/** Keeps the state of a client, and tells what happens to it. */
+/** Keeps the state of a client, and emits its events. */
 export class StateTracker {
   readonly events: Emitter<ZookeeperEvents> = new Emitter<ZookeeperEvents>()
   readonly #askedMs: number
   #link: Link<ZookeeperConnection> | undefined
   #sessions: SessionManager | undefined
   #state: ZookeeperState = 'connecting'
-  // Of the last connection, so that a failover can say whether the session went on.
+  // The epoch of the last connection: tells whether a failover kept the session.
   #epoch = 0
 
   constructor(askedMs: number) {
@@ -37,7 +37,7 @@ export class StateTracker {
     })
   }
 
-  /** Looks at what the state follows from, and tells it when it is another one. */
+  /** Derives the state from the link and the session, and emits it when it has changed. */
   update(): void {
     const link = this.#link
     if (link === undefined) return
@@ -60,7 +60,7 @@ export class StateTracker {
   }
 
   sessionEnded(session: LiveSession, error: Error): void {
-    // The client ends its session itself when it is closed: that is no loss.
+    // Closing the client ends its session: that is not a loss.
     if (isHaError(error) && error.code === 'closed') return
     const info = { ...sessionInfo(session), error }
     if (zookeeperChannels.session.hasSubscribers) zookeeperChannels.session.publish(info)
@@ -85,17 +85,17 @@ function sessionInfo({ id, epoch, timeoutMs }: LiveSession): SessionInfo {
 }
 
 /**
- * How a client stands to its ensemble, in Curator’s words. `connected` is the first connection and `reconnected` each
- * later one; `suspended`: the connection is lost and the session may still live; `lost`: the session is over, or may be.
+ * The state of a client, in Curator’s terms. `connected` is the first connection and `reconnected` each later one;
+ * `suspended`: the connection is lost and the session may still live; `lost`: the session has ended, or may have.
  */
 export type ZookeeperState = 'connecting' | 'connected' | 'suspended' | 'lost' | 'reconnected' | 'closed'
 
-/** What a state follows from. */
+/** What the state is derived from. */
 interface StateFacts {
   readonly isClosed: boolean
-  /** Operations run at this moment. */
+  /** Whether operations can run now. */
   readonly isReady: boolean
-  /** There is a session that is not over for us. */
+  /** Whether there is a session that this client has not given up. */
   readonly hasSession: boolean
 }
 
@@ -104,24 +104,24 @@ function nextState(before: ZookeeperState, facts: StateFacts): ZookeeperState {
   if (before === 'closed' || facts.isClosed) return 'closed'
   if (facts.isReady) return before === 'connecting' || before === 'connected' ? 'connected' : 'reconnected'
   if (before === 'connecting') return 'connecting'
-  // A new session that nothing runs in yet is no reason for hope.
+  // A new session without a ready connection keeps the state `lost`.
   return before === 'lost' || !facts.hasSession ? 'lost' : 'suspended'
 }
 
-/** From one server to the next. */
+/** A move from one server to the next. */
 export interface ZookeeperFailover {
   readonly from: string
   readonly to: string
-  /** The code of what happened: `lost`, `unresponsive`, `session-lost`, or `internal` for a defect of ours. */
+  /** The code of the error: `lost`, `unresponsive`, `session-lost`, or `internal` for a defect of this package. */
   readonly cause: string
   readonly error: Error
-  /** How long the server had been quiet before it was left; 0 when the end was announced. */
+  /** How long the server had been silent before it was given up; 0 when it closed the connection. */
   readonly detectMs: number
   /** From the loss to the next completed handshake. */
   readonly dialMs: number
-  /** From the handshake until the watches were set again. */
+  /** From the handshake until the watches were restored. */
   readonly restoreMs: number
-  /** Whether the session went on. */
+  /** Whether the session was kept. */
   readonly sameSession: boolean
 }
 
@@ -132,19 +132,19 @@ export interface SessionInfo {
   readonly timeoutMs: number
 }
 
-/** What a client tells. A listener that throws hurts only itself. */
+/** The events of a client. An error that a listener throws is reported as `defect`. */
 export type ZookeeperEvents = {
   readonly state: { readonly state: ZookeeperState; readonly endpoint: string | undefined }
   readonly failover: ZookeeperFailover
-  /** A session was granted; `askedMs` differs from its `timeoutMs` where the servers’ limits are others. */
+  /** A session was granted; `askedMs` differs from its `timeoutMs` when the servers limit the timeout. */
   readonly sessionBegun: SessionInfo & { readonly askedMs: number }
-  /** A session is over: everything that it held is not held any more. */
+  /** A session has ended: its ephemeral nodes, and the leases that depend on them, are lost. */
   readonly sessionLost: SessionInfo & { readonly error: Error }
-  /** An operation ended and nobody knows whether it happened. */
+  /** An operation ended and it is not known whether it happened. */
   readonly outcomeUnknown: { readonly name: string; readonly error: ZookeeperError }
   /**
-   * A listener or a check of the user’s threw, the servers refused for good what the client keeps (as the chroot), or
-   * something that we hold to be impossible happened. Nothing ends.
+   * A listener or a function of the application threw, the servers permanently refused what the client declares (such
+   * as the chroot), or an internal invariant was violated. Nothing ends.
    */
   readonly defect: { readonly where: string; readonly error: Error }
 }

@@ -36,20 +36,20 @@ import {
 } from './watches/watch-iterators.ts'
 
 /**
- * A client of a ZooKeeper ensemble. Returns at once; the first call begins to dial. Throws `config-invalid` when an
- * option cannot be used.
+ * Creates a client of a ZooKeeper ensemble and returns at once; the first call begins to dial. Throws `config-invalid`
+ * when an option cannot be used.
  */
 export function createZookeeper(options: string | ZookeeperOptions): Zookeeper {
   return new Zookeeper(resolveZookeeperOptions(options), { clock: systemClock, random: Math.random })
 }
 
-// How long `ready()` waits when the caller does not say.
+// How long `ready()` waits by default.
 const readyMs = 30_000
 
-// How long `close()` may take: what cannot be ended in this time is left to the servers, which end it by its timeout.
+// How long `close()` may take. A session that could not be closed in this time ends by its timeout.
 const closeMs = 2_000
 
-/** One client of an ensemble: one session after the other, each over one connection after the other. */
+/** A client of an ensemble. It has one session at a time, over one connection at a time. */
 export class Zookeeper implements Operations, AsyncDisposable {
   readonly #options: ResolvedOptions
   readonly #deps: ClientDeps
@@ -57,7 +57,7 @@ export class Zookeeper implements Operations, AsyncDisposable {
   readonly #context: ClientContext
   readonly #operations: Operations
 
-  /** Use {@link createZookeeper}; tests give deps of their own. */
+  /** Use {@link createZookeeper}; tests pass their own dependencies. */
   constructor(options: ResolvedOptions, deps: ClientDeps) {
     this.#options = options
     this.#deps = deps
@@ -66,7 +66,7 @@ export class Zookeeper implements Operations, AsyncDisposable {
     this.#operations = this.#context.operations
   }
 
-  /** What happens: `state`, `failover`, `sessionLost`, `outcomeUnknown` and others. */
+  /** The events: `state`, `failover`, `sessionLost`, `outcomeUnknown` and others. */
   get events(): Events<ZookeeperEvents> {
     return this.#components.tracker.events
   }
@@ -75,14 +75,14 @@ export class Zookeeper implements Operations, AsyncDisposable {
     return this.#components.tracker.state
   }
 
-  /** The session that there is; also while its connection is lost, until it is over for us. */
+  /** The current session; also while its connection is lost, until the client gives the session up. */
   get session(): LiveSession | undefined {
     return this.#components.sessions.current
   }
 
   /**
-   * Resolves with the session when operations run. Rejects by default after 30 s, with the reason; the client goes on
-   * trying either way.
+   * Resolves with the session when operations can run. Rejects after 30 s by default, with the reason; the client goes
+   * on dialling in both cases.
    */
   async ready(options?: CallOptions): Promise<LiveSession> {
     const call = resolveCall('ready', options, readyMs)
@@ -137,7 +137,7 @@ export class Zookeeper implements Operations, AsyncDisposable {
     return this.#operations.setAcl(path, acl, options)
   }
 
-  /** Tells that a node has changed, for as long as it is iterated: read it after each event. */
+  /** Iterates over the changes of a node: read it after each event. */
   watch(path: string, options: WatchOptions): AsyncGenerator<WatchEvent, void> {
     return watchNode(this.#context, path, options)
   }
@@ -158,14 +158,16 @@ export class Zookeeper implements Operations, AsyncDisposable {
     return this.watchRecursive(path, options)
   }
 
-  /** Follows a node, its children, or everything below it: what is known is always there to be read. */
+  /** Follows a node, its children, or the tree below it. The last known state can be read at any time. */
   cache(path: string, options?: CacheOptions<Buffer>): Cache<Buffer>
   cache<T>(path: string, options: CacheOptions<T> & CacheDecoder<T>): Cache<T>
   cache(path: string, options?: CacheOptions<unknown>): Cache<unknown> {
     return openCache(this.#context, path, options as CacheOptions<unknown> & CacheDecoder<unknown>)
   }
 
-  /** Keeps a node that is there while this client is: made again in each session, and never a stranger’s. */
+  /**
+   * Keeps an ephemeral node: it is created again in each session, and a node of another client is never touched.
+   */
   ephemeral(path: string, data: Bytes | (() => Bytes), options?: EphemeralOptions): Ephemeral {
     return this.#components.ephemerals.open(path, data, options)
   }
@@ -194,7 +196,7 @@ export class Zookeeper implements Operations, AsyncDisposable {
     return barrier(this.#context, path, size)
   }
 
-  /** Registers instances of services and finds those of others, readable by Curator and Spring Cloud. */
+  /** Registers instances of services and finds those of other processes. Readable by Curator and Spring Cloud. */
   discovery(options?: DiscoveryOptions): Discovery {
     const { context, ephemerals } = this.#components
     return new Discovery(
@@ -207,7 +209,7 @@ export class Zookeeper implements Operations, AsyncDisposable {
     )
   }
 
-  /** Asks each server what it says of itself, side by side. Rejects for nothing that a server does. */
+  /** Asks every server for its status, in parallel. Errors of servers are in the results. */
   async probe(options: Pick<CallOptions, 'timeoutMs'> = {}): Promise<readonly ServerHealth[]> {
     const timeoutMs = resolveTimeout('probe', options, this.#options.connectTimeoutMs)
     const { servers, tls } = this.#options
@@ -218,13 +220,13 @@ export class Zookeeper implements Operations, AsyncDisposable {
     )
   }
 
-  /** What the client believes and does, as plain data. */
+  /** The state of the client as plain data. */
   health(): ZookeeperHealth {
     return clientHealth(this.#components, this.#options)
   }
 
   /**
-   * Ends everything that the client holds, and its session on the servers when one can be reached; at the latest after
+   * Ends everything that the client holds, and closes its session on the servers if one of them can be reached, within
    * 2 s. Idempotent; never rejects.
    */
   close(): Promise<void> {
@@ -236,13 +238,13 @@ export class Zookeeper implements Operations, AsyncDisposable {
   }
 }
 
-/** How a node is deleted. */
+/** Options of a delete. */
 export interface DeleteOptions extends WriteOptions {
-  /** With everything below it, from the leaves up. Default false. */
+  /** Also deletes the tree below the node, from the leaves up. Default false. */
   readonly recursive?: boolean | undefined
 }
 
-/** What a client believes and does, as plain data: the same that the admin page shows. */
+/** The state of a client as plain data, as the admin page shows it. */
 export interface ZookeeperHealth {
   readonly state: ZookeeperState
   readonly session:
@@ -253,14 +255,14 @@ export interface ZookeeperHealth {
         readonly epoch: number
         readonly askedMs: number
         readonly timeoutMs: number
-        /** For how long it is certain from now on. */
+        /** For how many milliseconds from now the session is certain. */
         readonly certainForMs: number
       }
     | undefined
   readonly connection: LinkHealth
-  /** How many nodes are watched, each kind counted for itself. */
+  /** The number of watched nodes, counted for each kind of watch. */
   readonly watches: number
-  /** Operations under way, or waiting for a connection. */
+  /** The number of operations that are under way or wait for a connection. */
   readonly operations: number
 }
 

@@ -1,11 +1,11 @@
 import { type CoreCode, HaError, type HaErrorDetails } from '@ha/core'
 
 export interface ZookeeperErrorDetails extends HaErrorDetails {
-  /** The node that it is about, below the chroot. */
+  /** The node that the error concerns, below the chroot. */
   readonly path?: string | undefined
 }
 
-/** An {@link HaError} with the path of the node; `serverCode` is ZooKeeper's number, such as -101. */
+/** An {@link HaError} with the path of the node; `serverCode` is ZooKeeper's error code, such as -101. */
 export class ZookeeperError extends HaError<ZookeeperCode> {
   readonly path: string | undefined
 
@@ -16,7 +16,7 @@ export class ZookeeperError extends HaError<ZookeeperCode> {
   }
 }
 
-/** The same error, of which something else is told. */
+/** Copies an error with some fields replaced. */
 export function withDetails(
   error: ZookeeperError,
   { message, ...told }: ZookeeperErrorDetails & { readonly message?: string },
@@ -26,7 +26,7 @@ export function withDetails(
   return new ZookeeperError(code, message ?? error.message, details)
 }
 
-/** The codes that only ZooKeeper has, beside those of the core. */
+/** The codes that only the ZooKeeper client has, beside those of core. */
 export const zookeeperCodes = {
   'no-node': {
     meaning: 'The node, or for a create its parent, does not exist (-101).',

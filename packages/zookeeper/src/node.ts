@@ -1,25 +1,28 @@
-/** What a node or a request holds: bytes, or a text that is sent as UTF-8. */
+/** The data of a node or a request: bytes, or a text that is sent as UTF-8. */
 export type Bytes = Uint8Array | string
 
-/** What a server says of a node, in ZooKeeper's own words. */
+/** The stat of a node, in ZooKeeper's own terms. */
 export interface Stat {
-  /** The transaction that made the node: grows with each transaction of the ensemble, and is what leases are fenced with. */
+  /**
+   * The zxid of the transaction that created the node. It grows with each transaction of the ensemble, and is the
+   * fencing token of leases.
+   */
   readonly czxid: bigint
-  /** The transaction that last changed its data. */
+  /** The zxid of the transaction that last changed its data. */
   readonly mzxid: bigint
-  /** The transaction that last added or removed a child. */
+  /** The zxid of the transaction that last added or removed a child. */
   readonly pzxid: bigint
-  /** When it was made, in milliseconds since 1970, by the leader's clock. */
+  /** The time of the creation, in milliseconds since 1970, by the leader's clock. */
   readonly ctimeMs: number
-  /** When its data was last changed, likewise. */
+  /** The time of the last change of its data, likewise. */
   readonly mtimeMs: number
-  /** How often its data was changed. */
+  /** The number of changes of its data. */
   readonly version: number
-  /** How often its children changed. */
+  /** The number of changes of its children. */
   readonly cversion: number
-  /** How often its ACL was changed. */
+  /** The number of changes of its ACL. */
   readonly aversion: number
-  /** The session that the node ends with; 0 for one that does not end with a session. */
+  /** The session that owns an ephemeral node; 0 for other nodes. */
   readonly ephemeralOwner: bigint
   readonly dataLength: number
   readonly numChildren: number
@@ -37,24 +40,24 @@ export interface Children {
   readonly stat: Stat
 }
 
-/** A node that was made. */
+/** A node that was created. */
 export interface Created {
-  /** With the number that the server gave it, when it is sequential. */
+  /** With the number that the server appended, when the node is sequential. */
   readonly path: string
   readonly stat: Stat
 }
 
-/** Who may do what with a node. */
+/** One entry of an ACL: who may do what with a node. */
 export interface Acl {
   readonly permissions: readonly Permission[]
-  /** Such as `world`, `auth`, `digest`, `ip`. */
+  /** For example `world`, `auth`, `digest`, `ip`. */
   readonly scheme: string
   readonly id: string
 }
 
 export type Permission = 'read' | 'write' | 'create' | 'delete' | 'admin'
 
-/** What happened to a node that was watched. */
+/** A change of a watched node. */
 export interface WatchEvent {
   readonly kind: 'created' | 'deleted' | 'changed' | 'children'
   readonly path: string

@@ -14,13 +14,13 @@ import { type AclOf, checkAcl, creatorOnly, openToAll } from './operations/acl.t
 import { resolveOptions } from './operations/call-options.ts'
 import type { AuthInfo } from './protocol/requests.ts'
 
-/** Everything `createZookeeper` needs to know, resolved. */
+/** The options of `createZookeeper`, checked and completed. */
 export interface ResolvedOptions {
   readonly servers: Servers
-  /** What is asked for; the servers grant what their limits allow. In milliseconds. */
+  /** The requested session timeout in milliseconds; the servers may grant another one. */
   readonly sessionTimeoutMs: number
   readonly operationTimeoutMs: number
-  /** How long one server has for connection and handshake, in milliseconds. */
+  /** The time for the connection to one server and its handshake, in milliseconds. */
   readonly connectTimeoutMs: number
   readonly backoff: FullJitter
   readonly liveness: LivenessOptions
@@ -31,61 +31,74 @@ export interface ResolvedOptions {
   readonly maxOperations: number
 }
 
-/** Where the ensemble is, and below which node everything happens. */
+/** The servers, and the node that all paths are below. */
 export interface Servers {
   readonly endpoints: readonly Endpoint[]
   /** Empty, or such as `/app`. */
   readonly chroot: string
 }
 
-/** When a quiet server is asked for a sign of life, and when it is left. */
+/** When a silent server is probed, and when it is given up. */
 export interface LivenessOptions {
-  /** Quiet for this long, the server is asked. */
+  /** After this time without a byte from the server, it is probed. In milliseconds. */
   readonly probeAfterMs: number
-  /** No sign within this time, over the connection and beside it, and the server is left. */
+  /**
+   * The server is given up when neither the connection nor a second one beside it answers within this time. In
+   * milliseconds.
+   */
   readonly probeTimeoutMs: number
 }
 
-/** A name that each session gives. */
+/** Credentials that are added to each session (`addAuthInfo`). */
 export interface AuthOptions {
-  /** Such as `digest`. */
+  /** For example `digest`. */
   readonly scheme: string
-  /** For `digest`: `user:password`. Never told to anybody but the servers. */
+  /** For `digest`: `user:password`. Sent to the servers only; it is in no error and no log. */
   readonly value: string | Uint8Array
 }
 
-/** What `createZookeeper` takes. Only `connect` has no default. */
+/** The options of `createZookeeper`. Only `connect` has no default. */
 export interface ZookeeperOptions {
   /** The servers, and the chroot once at the end: `zk1:2181,zk2:2181,[::1]:2181/app`, or a list of such texts. */
   readonly connect: string | readonly string[]
   /**
-   * The session timeout that is asked for, in milliseconds. Default 12 000: six ticks of servers with the usual tick of
-   * 2 s, which is what leases need to be safe from a leader that is cut off and does not know it yet.
+   * The requested session timeout, in milliseconds. Default 12 000: six ticks of servers with the usual tick of 2 s.
+   * Leases need that much to be safe from a leader that is partitioned and has not noticed.
    */
   readonly sessionTimeoutMs?: number
-  /** The deadline of a call that says none, in milliseconds. Default 10 000, or the session timeout when it is less. */
+  /**
+   * The deadline of a call without a `timeoutMs`, in milliseconds. Default 10 000, or the session timeout when it is
+   * less.
+   */
   readonly operationTimeoutMs?: number
   /**
-   * How long one server has for connection and handshake. Default: its share of a third of the session timeout, at least
-   * 1 s and at most 3 s.
+   * The time for the connection to one server and its handshake, in milliseconds. Default: its share of a third of the
+   * session timeout, at least 1 s and at most 3 s.
    */
   readonly connectTimeoutMs?: number
-  /** The waits between rounds in which no server could be reached, with full jitter. Default 50 to a sixteenth of the session. */
+  /**
+   * The waits between rounds in which no server could be reached, with full jitter. Default 50 ms to a sixteenth of the
+   * session timeout.
+   */
   readonly backoff?: Partial<FullJitter>
-  /** Default: asked after a sixth of the session timeout, at most 2 s; left after another second, at most a third. */
+  /**
+   * Default: probed after a sixth of the session timeout, at most 2 s; given up after another second, at most a third.
+   */
   readonly liveness?: Partial<LivenessOptions>
   readonly auth?: readonly AuthOptions[]
-  /** The ACL of new nodes, or a function of their path. Default: the creator only with `auth`, else open to all. */
+  /** The ACL of new nodes, or a function of their path. Default: with `auth` the creator only, else open to all. */
   readonly acl?: readonly Acl[] | ((path: string) => readonly Acl[])
   /** True, or options of `node:tls`. Default: no TLS. */
   readonly tls?: boolean | TlsOptions
-  /** Makes the chroot when it is missing. Default false. */
+  /** Creates the chroot when it is missing. Default false. */
   readonly ensureChroot?: boolean
-  /** How many operations may be under way or wait for a connection. Default 10 000. */
+  /**
+   * How many operations may be under way or wait for a connection. Default 10 000; more are rejected with `exhausted`.
+   */
   readonly maxOperations?: number
 }
 
-/** Options or connect string, checked and completed. Throws one `config-invalid` that names everything that is wrong. */
+/** Checks and completes options or a connect string. Throws one `config-invalid` that names every problem. */
 export function resolveZookeeperOptions(input: string | ZookeeperOptions): ResolvedOptions {
   const given = typeof input === 'string' ? { connect: input } : input
   const first = resolveOptions(optionTable, given, 'zookeeper')
@@ -97,7 +110,7 @@ interface GivenOptions extends Omit<ResolvedOptions, 'servers' | 'aclOf'> {
   readonly acl: AclOf | undefined
 }
 
-// Stands for a default that follows from other options.
+// Stands for a default that is derived from other options.
 const derivedDefault = 0
 
 const optionTable: OptionTable<GivenOptions> = {
@@ -129,9 +142,9 @@ function completeOptions({ connect, acl, ...given }: GivenOptions): ResolvedOpti
     servers: connect,
     aclOf: acl ?? (() => (auth.length > 0 ? creatorOnly : openToAll)),
     operationTimeoutMs: given.operationTimeoutMs || Math.min(10_000, sessionTimeoutMs),
-    // Whoever is frozen takes the connection and says nothing: a second is long for a handshake.
+    // A frozen server accepts the connection and does not answer: a second is long for a handshake.
     connectTimeoutMs: given.connectTimeoutMs || Math.round(Math.min(3_000, Math.max(1_000, share))),
-    // A quorum that is back is to be found while there is a session to be saved, and soon where there is none any more.
+    // A restored quorum should be found while the session can still be saved, and soon when it cannot.
     backoff: {
       ...backoff,
       maxMs: backoff.maxMs || Math.round(Math.min(5_000, Math.max(100, sessionTimeoutMs / 16))),
@@ -150,7 +163,7 @@ function readConnect(value: unknown, path: string): Servers {
   throw invalidOption(path, "expected a text such as 'zk1:2181,zk2:2181/app', or a list of such texts")
 }
 
-// What is given as a value is never named.
+// The errors never contain the value, which is a secret.
 function readAuth(value: unknown, path: string): readonly AuthInfo[] {
   if (value === undefined) return []
   if (!Array.isArray(value)) throw invalidOption(path, 'expected a list of { scheme, value }')

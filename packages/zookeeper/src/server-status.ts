@@ -2,22 +2,24 @@ import type { Duplex } from 'node:stream'
 import { type Clock, type Endpoint, formatEndpoint, HaError } from '@ha/core'
 import { asError, type Connect, deferred, raceAbort, withDeadline } from '@ha/core/driver'
 
-/** What one server says of itself, or why it says nothing. */
+/** The status of one server, or why it gave none. */
 export interface ServerHealth {
   /** `host:port`. */
   readonly endpoint: string
-  /** Undefined when it did not say: it is away, or its four-letter word `srvr` is not allowed. */
+  /**
+   * Undefined when the server gave no status: it cannot be reached, or does not allow the four-letter word `srvr`.
+   */
   readonly mode: 'leader' | 'follower' | 'observer' | 'standalone' | 'read-only' | undefined
   readonly version: string | undefined
-  /** The latest transaction that it has. */
+  /** The zxid of the latest transaction that the server has. */
   readonly zxid: bigint | undefined
   readonly connections: number | undefined
-  /** How long it took to answer, in milliseconds. */
+  /** The time until the answer, in milliseconds. */
   readonly tookMs: number | undefined
   readonly error: Error | undefined
 }
 
-/** Asks one server, on a connection of its own. Never rejects. */
+/** Asks one server for its status, over a separate connection. Never rejects. */
 export async function fetchServerStatus(
   connect: Connect,
   clock: Clock,
@@ -47,7 +49,7 @@ async function exchange(connect: Connect, endpoint: Endpoint, signal: AbortSigna
   }
 }
 
-// An answer of `srvr` has some two hundred bytes.
+// An answer to `srvr` has about two hundred bytes.
 const mostBytes = 64 * 1024
 
 function readAll(stream: Duplex): Promise<string> {
@@ -66,7 +68,7 @@ function readAll(stream: Duplex): Promise<string> {
 
 const modes = ['leader', 'follower', 'observer', 'standalone', 'read-only'] as const
 
-/** Reads what a server says to `srvr`; what is not there is undefined. */
+/** Parses the answer to `srvr`; missing fields are undefined. */
 function parseServerStatus(said: string): Pick<ServerHealth, 'mode' | 'version' | 'zxid' | 'connections'> {
   const field = (name: string): string | undefined =>
     new RegExp(`^${name}: *(\\S+)`, 'im').exec(said)?.[1]?.replace(/,$/, '')
@@ -75,7 +77,7 @@ function parseServerStatus(said: string): Pick<ServerHealth, 'mode' | 'version' 
   const connections = field('Connections')
   return {
     mode: modes.find((each) => each === mode),
-    // Debian's build has what follows the number not filled in.
+    // Debian's build does not fill in what follows the version number.
     version: field('Zookeeper version')?.replace(/-.*$/, ''),
     zxid: zxid !== undefined && /^0x[0-9a-f]+$/i.test(zxid) ? BigInt(zxid) : undefined,
     connections: connections === undefined ? undefined : Number(connections),

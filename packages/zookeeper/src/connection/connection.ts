@@ -27,16 +27,18 @@ import type { Wire } from './wire.ts'
 
 export interface ConnectionDeps {
   readonly endpoint: Endpoint
-  /** The wire, after its handshake. */
+  /** The wire after its handshake. */
   readonly wire: Wire
   readonly clock: Clock
   readonly grant: SessionGrant
-  /** The latest transaction that was seen before. */
+  /** The highest zxid of earlier connections. */
   readonly lastZxid: bigint
   readonly limits: ConnectionLimits
 }
 
-/** One connection of a session, which outlives it: requests, their answers in order, events, and the end. */
+/**
+ * One connection of a session: requests, their replies in order, watch events, and the end. The session outlives it.
+ */
 export class ZookeeperConnection {
   readonly endpoint: Endpoint
   readonly grant: SessionGrant
@@ -51,7 +53,7 @@ export class ZookeeperConnection {
   #xid = 0
   #lastZxid: bigint
   #confirmedAtMs: number
-  // When something was last sent that the leader has to answer.
+  // When the latest request was sent that only the leader can answer.
   #askedLeaderAtMs: number
   #keepsLeaderContact = false
   #ignoredEvents = 0
@@ -73,38 +75,43 @@ export class ZookeeperConnection {
     })
   }
 
-  /** What the connection ended with, or undefined while it stands. */
+  /** The error that the connection ended with, or undefined while it is open. */
   get endError(): HaError | undefined {
     return this.#endError
   }
 
-  /** How many bytes came from the server. */
+  /** The number of bytes received from the server. */
   get receivedBytes(): number {
     return this.#wire.receivedBytes
   }
 
-  /** The latest transaction that the server told of in an answer. */
+  /** The highest zxid of all replies. */
   get lastZxid(): bigint {
     return this.#lastZxid
   }
 
   /**
-   * When the latest request was sent that any server has answered, by the clock. When this and the granted time have
-   * passed the session is given up; until when it is certain follows from {@link leaderContactAtMs}. Events prove nothing of us.
+   * The clock time at which the latest answered request was sent. The session is given up when the granted timeout has
+   * passed since then; {@link leaderContactAtMs} tells until when it is certain. Watch events prove nothing about the
+   * session.
    */
   get confirmedAtMs(): number {
     return this.#confirmedAtMs
   }
 
   /**
-   * When the latest request was sent of which the leader must have known when it last answered: until this and the
-   * granted time nobody can have ended the session, even where the server that we are connected to was cut off.
+   * The clock time at which the latest request was sent of which the leader must have known when it last answered:
+   * until this time and the granted timeout no server can have ended the session, even if the connected server was
+   * partitioned.
    */
   get leaderContactAtMs(): number {
     return this.#leaderContact.contactAtMs
   }
 
-  /** Asks the leader regularly, or leaves it at the server: every read waits behind such a question. */
+  /**
+   * Whether to contact the leader regularly, or only the connected server: every read waits behind a request to the
+   * leader.
+   */
   set keepsLeaderContact(keeps: boolean) {
     if (keeps === this.#keepsLeaderContact) return
     this.#keepsLeaderContact = keeps
@@ -115,49 +122,55 @@ export class ZookeeperConnection {
     return this.#keepsLeaderContact
   }
 
-  /** How many events came that tell nothing of a node: of the session, of removed watches, and unknown ones. */
+  /** The number of events that concern no node: of the session, of removed watches, and of unknown types. */
   get ignoredEvents(): number {
     return this.#ignoredEvents
   }
 
-  /** How many requests wait for their answers. */
+  /** The number of requests without a reply. */
   get inFlight(): number {
     return this.#inFlight.count
   }
 
   /**
-   * Sends a request, at once: what had to wait here for its turn could go out when nobody wants it any more. Rejects
-   * with `ReplyError` when the server says no, with `MalformedError` when its yes cannot be read, with `TooLargeError`
-   * when that or the request is too long, and with {@link ConnectionError} when there is no answer, or (`full`) no room
-   * for one more.
+   * Sends a request at once: there is no queue, from which a request could be sent after its caller has given up.
+   * Rejects with `ReplyError` when the server refuses the request, with `MalformedError` when the reply cannot be
+   * decoded, with `TooLargeError` when the request or the reply is too long, and with {@link ConnectionError} when
+   * there is no reply, or (`full`) too many requests are pending.
    */
   send<T>(request: Request<T>): Promise<T> {
     return this.#post(request, true)
   }
 
-  /** Asks for a sign of life, through everything that a request goes through. */
+  /** Sends a ping, which takes the same way as every request. */
   ping(): Promise<void> {
     return this.#post(ping(), false)
   }
 
-  /** Gives the session names, all at once. Rejects with the first that is refused; the server then hangs up. */
+  /**
+   * Adds credentials to the session, all in one packet. Rejects with the first refusal, after which the server closes
+   * the connection.
+   */
   async login(logins: readonly AuthInfo[]): Promise<void> {
     await Promise.all(logins.map(({ scheme, value }) => this.#post(auth(scheme, value), false)))
   }
 
-  /** Calls the listener with what happens to watched nodes, until the returned function is called. */
+  /** Calls the listener with each watch event, until the returned function is called. */
   onEvent(listener: (event: WatchEvent) => void): () => void {
     return this.#events.on('event', listener)
   }
 
-  /** Calls the listener once when the connection is over, or at once when it is already. */
+  /** Calls the listener once when the connection has ended, also when it has already. */
   onEnd(listener: (error: HaError) => void): () => void {
     if (this.#endError === undefined) return this.#events.once('end', listener)
     listener(this.#endError)
     return () => undefined
   }
 
-  /** Ends the session, and with it the connection. False when no server has said so. Hangs as long as the server does. */
+  /**
+   * Closes the session, and with it the connection. False when the server did not confirm it. Waits for as long as the
+   * server takes.
+   */
   async closeSession(): Promise<boolean> {
     const ending = this.#post(closeSession(), false)
     const isEnded = await ending.then(() => true).catch(() => false)
@@ -165,7 +178,7 @@ export class ZookeeperConnection {
     return isEnded
   }
 
-  /** Ends the connection at once, and not the session: whatever is under way is rejected. May be called twice. */
+  /** Closes the connection at once, and not the session: pending requests are rejected. Idempotent. */
   destroy(cause: Error = new Error('it was ended')): void {
     this.#end(isHaError(cause) ? cause : connectionLost(cause, this.endpoint))
   }
@@ -189,7 +202,7 @@ export class ZookeeperConnection {
       this.#inFlight.add({ xid, request, sentAtMs, bytes: frame.length, answer: read, reject: answer.reject })
       this.#wire.send(frame)
     } catch (thrown) {
-      // What cannot be written: nothing was sent.
+      // The request cannot be encoded: nothing was sent.
       answer.reject(thrown)
     }
     return answer.promise
@@ -206,7 +219,7 @@ export class ZookeeperConnection {
     }
     const { request } = pending
     if (confirmsSession(reply)) this.#confirm(pending, reply.err)
-    // A ping's answer may run ahead of events that are on their way.
+    // The reply to a ping may overtake events that are on their way.
     if (reply.xid !== xids.ping && reply.zxid > this.#lastZxid) this.#lastZxid = reply.zxid
     const { maxFrameBytes } = this.#limits
     if (reply.err !== 0)
@@ -239,7 +252,7 @@ export class ZookeeperConnection {
     else this.#events.emit('event', event)
   }
 
-  // The end is known before anybody hears of it: who asks again at once is told `over`.
+  // The error is set before any listener runs: a request that a listener sends is rejected with `over`.
   #end(error: HaError): void {
     if (this.#endError !== undefined) return
     this.#endError = detachStack(error)

@@ -10,28 +10,28 @@ import { performHandshake, type SessionGrant } from './handshake.ts'
 import { type ConnectionLimits, defaultLimits } from './in-flight.ts'
 import { Wire } from './wire.ts'
 
-/** What the driver needs to know: whose sessions they are, and how servers are reached. */
+/** Dependencies of the driver: the sessions, and how servers are reached. */
 export interface ZookeeperDriverDeps {
   readonly clock: Clock
-  /** Asked when a server has been reached: which session is wanted. */
+  /** Called when a server has been reached: which session to request. */
   readonly connectRequest: () => ConnectRequest
-  /** The names that each connection begins with. Default: none. */
+  /** The credentials that each connection begins with. Default: none. */
   readonly auth?: (() => readonly AuthInfo[]) | undefined
-  /** Told at once of what a server granted, also when the rest of the dial then fails: the session is there. */
+  /** Called as soon as a server has granted a session, also when the rest of the dial then fails. */
   readonly onGranted: (grant: SessionGrant) => void
   /**
-   * Told that the servers do not have a session any more: one that was asked for, before the dial fails, so that the next
-   * {@link connectRequest} wants another; or one that was ended with its connection.
+   * Called when the servers do not have a session any more: a requested one, before the dial fails, so that the next
+   * {@link connectRequest} is for a new session; or one that was closed together with its connection.
    */
   readonly onExpired: (sessionId: bigint) => void
   /** TLS to every server. Default: none. */
   readonly tls?: TlsOptions | undefined
-  /** How a stream is opened. Default: TCP, or TLS. */
+  /** Opens a stream to a server. Default: TCP, or TLS. */
   readonly dial?: Connect | undefined
   readonly limits?: ConnectionLimits | undefined
 }
 
-/** A {@link Driver} whose connections take turns in carrying one session. */
+/** A {@link Driver} whose connections carry one session after another, one connection at a time. */
 export function zookeeperDriver(deps: ZookeeperDriverDeps): Driver<ZookeeperConnection> {
   const { tls, dial } = deps
   const connect: Connect = dial ?? ((endpoint, signal) => connectSocket(endpoint, tls, signal))
@@ -45,8 +45,8 @@ export function zookeeperDriver(deps: ZookeeperDriverDeps): Driver<ZookeeperConn
     watch: (connection, report) => connection.onEnd((error) => report({ kind: 'lost', error })),
     received: (connection) => connection.receivedBytes,
     probe: (connection, signal) => raceAbort(connection.ping(), signal, ignore),
-    // A server that does not allow `srvr` says so, and one over its `maxClientCnxns` ends the connection without a byte
-    // (seen on 3.8): both are alive.
+    // A server that does not allow `srvr` answers so, and one over its `maxClientCnxns` ends the connection without a
+    // byte (seen on 3.8): both are alive.
     probeEndpoint: (endpoint, signal) =>
       probeEndpoint(endpoint, { tls, request: 'srvr', endIsAnswer: true, connect: dial }, signal),
     classify,
@@ -89,7 +89,7 @@ async function startConnection(
   const connection = new ZookeeperConnection({ endpoint, wire, clock, grant, lastZxid, limits })
   try {
     await raceAbort(connection.login(deps.auth?.() ?? []), signal, ignore)
-    // With nothing to wait for, nobody would have heard of an end.
+    // Without credentials there was no reply to wait for, and an end of the connection in between is found here.
     if (connection.endError !== undefined) throw new ConnectionError('over', 'auth', connection.endError)
     return connection
   } catch (error) {

@@ -7,7 +7,7 @@ import { formatSessionId } from '../protocol/packets.ts'
 
 const { final, later, uncertain, uncertainFinal, reconnect, elsewhere, endpointLost } = verdicts
 
-/** What the link and the retries make of an error of a server, of a connection or of this package. */
+/** The verdict on an error of a server, of a connection or of this package. */
 export const classify: (error: unknown) => Verdict = classifier({
   codes: {
     'auth-failed': { ...elsewhere, transient: false },
@@ -130,14 +130,14 @@ function fromDriverError(thrown: Error, path: string): ZookeeperError {
   return new ZookeeperError('internal', thrown.message, { path, cause: thrown })
 }
 
-// The server's own words name its path, which begins with the chroot.
+// The message of the reply contains the server's path, which begins with the chroot.
 function messageOf({ message }: HaError, reply: ReplyError | undefined, chroot: Chroot): string {
   if (reply === undefined) return message
   const changed = changedPath(reply, chroot)
   return message.replace(reply.message, changed === undefined ? reply.reason : `${changed}: ${reply.reason}`)
 }
 
-// Of a multi, the path of the change that was refused.
+// For a multi, the path of the refused change.
 function changedPath(reply: ReplyError | undefined, chroot: Chroot): string | undefined {
   return reply?.index === undefined || reply.path === undefined ? undefined : chroot.toClient(reply.path)
 }
@@ -172,22 +172,22 @@ function codeOf({ code, cause }: HaError): ZookeeperCode {
   return cause instanceof ReplyError ? (replyErrorCodes[cause.code] ?? 'rejected') : code
 }
 
-/** What became of a request that the server did not answer. */
+/** Why a request has no reply. */
 type UnansweredReason =
-  /** It was sent, and the connection ended: nobody knows whether it was done. */
+  /** It was sent, and the connection ended: the outcome is unknown. */
   | 'lost'
-  /** It was never sent: the connection was over. */
+  /** It was not sent: the connection had ended. */
   | 'over'
-  /** It was never sent: as much as may be is under way. */
+  /** It was not sent: too many requests are pending. */
   | 'full'
 
-/** Why a request has no answer. */
+/** The error of a request without a reply. */
 export class ConnectionError extends Error {
   readonly kind: UnansweredReason
   /** Whether the request may have reached the server. */
   readonly sent: boolean
 
-  /** The cause is what the connection ended with. */
+  /** The cause is the error that the connection ended with. */
   constructor(kind: UnansweredReason, request: string, cause?: HaError) {
     super(`${request}: ${unansweredMessages[kind]}`, cause === undefined ? undefined : { cause })
     this.name = 'ConnectionError'
@@ -202,9 +202,9 @@ const unansweredMessages: Readonly<Record<UnansweredReason, string>> = {
   full: 'not sent, because too much is under way on the connection',
 }
 
-/** A request or an answer that is larger than what may go over a connection in one piece. */
+/** A request or a reply that exceeds the limit of one packet. */
 export class TooLargeError extends Error {
-  /** A request was not sent. An answer was not kept: what it was asked for may have been done. */
+  /** A request was not sent. A reply was not kept: its request may have been executed. */
   readonly what: 'request' | 'answer'
 
   constructor(what: 'request' | 'answer', request: string, bytes: number, mostBytes: number) {
@@ -214,7 +214,7 @@ export class TooLargeError extends Error {
   }
 }
 
-/** The end of a connection that went away under what was asked over it. */
+/** The end of a connection with pending requests. */
 export function connectionLost(thrown: Error, at: Endpoint): HaError {
   const endpoint = formatEndpoint(at)
   const cause = asError(thrown)
@@ -222,7 +222,7 @@ export function connectionLost(thrown: Error, at: Endpoint): HaError {
   return new HaError('lost', `${endpoint}: ${cause.message}`, details)
 }
 
-/** The end of a connection whose server said nothing for so long. */
+/** The end of a connection whose server was silent for too long. */
 export function serverUnresponsive(quietMs: number, at: Endpoint): HaError {
   const endpoint = formatEndpoint(at)
   const message = `${endpoint} said nothing for ${Math.round(quietMs)} ms`
@@ -231,7 +231,7 @@ export function serverUnresponsive(quietMs: number, at: Endpoint): HaError {
 
 const authFailed = -115
 
-/** Why a server gave no session: `auth-failed`, `refused` for what waiting does not cure, else `unreachable`. */
+/** Why a server granted no session: `auth-failed`, `refused` when waiting does not help, else `unreachable`. */
 export function dialError(cause: Error, endpoint: string): HaError {
   if (isHaError(cause)) return cause
   const message = `${endpoint}: ${cause.message}`
@@ -246,7 +246,7 @@ export function dialError(cause: Error, endpoint: string): HaError {
     : new HaError('unreachable', message, { endpoint, retryable: true, cause })
 }
 
-/** The server said that the session is over. The next dial asks for a new one. */
+/** The server reported the end of the session. The next dial requests a new one. */
 export function expiredError(sessionId: bigint, endpoint: string): ZookeeperError {
   const message = `${endpoint}: session ${formatSessionId(sessionId)} is over`
   return new ZookeeperError('session-lost', message, { endpoint, retryable: true })

@@ -8,25 +8,28 @@ import {
 } from '../protocol/packets.ts'
 import type { Frame, Wire } from './wire.ts'
 
-/** What a server granted. */
+/** A session as a server granted it. */
 export interface SessionGrant {
   readonly sessionId: bigint
-  /** Proves on the next connection that the session is ours. */
+  /** Proves on the next connection that the session is this client's. */
   readonly password: Buffer
-  /** How long the session lives without a sign of us, in milliseconds: the server's word, whatever was asked. */
+  /**
+   * How long the session lives without a request of the client, in milliseconds. The server decides, whatever was
+   * requested.
+   */
   readonly timeoutMs: number
-  /** Whether it is the session that was asked for, and not a new one. */
+  /** Whether it is the requested session, and not a new one. */
   readonly resumed: boolean
-  /** When the session was asked for, by the clock: the server began to count later. */
+  /** The clock time of the request: the server began to count later. */
   readonly askedAtMs: number
 }
 
-/** How a handshake went: a session, or that the one asked for is over. */
+/** The result of a handshake: a session, or that the requested one has expired. */
 export type HandshakeResult =
   | { readonly kind: 'granted'; readonly grant: SessionGrant }
   | { readonly kind: 'expired' }
 
-/** Asks for a session. Rejects with why the wire ended, or with the signal's reason. */
+/** Requests a session. Rejects with the error that the wire ended with, or with the signal's reason. */
 export async function performHandshake(
   wire: Wire,
   request: ConnectRequest,
@@ -35,7 +38,7 @@ export async function performHandshake(
   const welcomed = deferred<ConnectResponse>()
   wire.listen({
     frame: (frame) => {
-      // Reading comes first: where it fails, the end of the wire must still be heard.
+      // Decoding comes first: if it fails, the listener must still receive the end of the wire.
       welcomed.resolve(decodeConnectResponse(responseBytes(frame)))
       wire.pause()
     },
@@ -55,7 +58,7 @@ function responseBytes({ bytes, wholeBytes }: Frame): Buffer {
   throw new MalformedError(`a frame of ${wholeBytes} bytes as its first: is it a ZooKeeper server?`)
 }
 
-// A server that does not want us says so by hanging up, whatever the reason.
+// A server that does not accept the client closes the connection, whatever the reason.
 function notGrantedError(cause: Error): Error {
   return new Error(`no session was granted (no quorum, no room, or it lags behind us): ${cause.message}`, {
     cause,

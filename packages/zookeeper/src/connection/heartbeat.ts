@@ -4,36 +4,39 @@ import { sessionDenials } from '../protocol/error-codes.ts'
 import type { Reply } from '../protocol/packets.ts'
 import { opcodes, xids } from '../protocol/requests.ts'
 
-/** When a connection last said and heard something, by the clock. */
+/** The activity of a connection, by the clock. */
 export interface ConnectionActivity {
-  /** When it last said what keeps the session alive, or certain. */
+  /** When the latest packet was sent that keeps the session alive, or certain. */
   readonly sentAtMs: number
   readonly receivedAtMs: number
-  /** Whether the leader has to know of us all the time: something is held that is only good while that is certain. */
+  /** Whether the leader must be contacted regularly, because a lease depends on the certainty of the session. */
   readonly keepsLeaderContact: boolean
 }
 
-/** What to do at a look: say something, give the server up, or neither; and when to look again. */
+/** What to do at a check, and when to check again. */
 type HeartbeatAction =
   | { readonly kind: 'unresponsive'; readonly quietMs: number }
   | { readonly kind: 'ping' | 'wait'; readonly againMs: number }
 
-/** How long nothing may be sent: a server counts from what it last received. Half of it where that has to be certain. */
+/**
+ * The longest time without a packet of the client: a third of the timeout, by which the server counts; half of that
+ * when the session must stay certain.
+ */
 function pingAfterMs(timeoutMs: number, keepsLeaderContact = false): number {
   return timeoutMs / (keepsLeaderContact ? 6 : 3)
 }
 
-/** How long nothing may be heard: a third of the session is left to find another server. */
+/** The longest time without a packet of the server. The last third of the session is for finding another server. */
 function unresponsiveAfterMs(timeoutMs: number): number {
   return (timeoutMs * 2) / 3
 }
 
-// A look that is so late was late because we stood still: what the server sent may lie in the socket unread.
+// A check that is so late was delayed because the process was suspended: replies may lie unread in the socket.
 function lateTimerMs(timeoutMs: number): number {
   return timeoutMs / 30
 }
 
-/** Decides what a look sees. `dueAtMs` is when it was meant to be. */
+/** Decides what to do at a check that was due at `dueAtMs`. */
 export function nextAction(
   { sentAtMs, receivedAtMs, keepsLeaderContact }: ConnectionActivity,
   timeoutMs: number,
@@ -54,20 +57,24 @@ export function nextAction(
 interface HeartbeatDeps {
   readonly clock: Clock
   readonly activity: () => ConnectionActivity
-  /** What the server granted, in milliseconds. */
+  /** The granted timeout in milliseconds. */
   readonly timeoutMs: number
   readonly ping: () => void
   readonly unresponsive: (quietMs: number) => void
 }
 
-/** What keeps a session alive. */
+/** Keeps a session alive. */
 export interface Heartbeat {
-  /** Looks again at once. */
+  /** Checks again at once. */
   checkNow(): void
   stop(): void
 }
 
-/** Keeps a session alive while nothing is sent, and gives up a server that says nothing. */
+/**
+ * Sends pings while nothing else is sent, and gives up a silent server. The liveness of the link has the same
+ * threshold, but counts only active time, from the requested timeout, and not before the link is ready: this check
+ * holds for the granted timeout and for every connection.
+ */
 export function startHeartbeat({ clock, activity, timeoutMs, ping, unresponsive }: HeartbeatDeps): Heartbeat {
   let cancel = (): void => undefined
   const lookIn = (ms: number): void => {
@@ -80,7 +87,7 @@ export function startHeartbeat({ clock, activity, timeoutMs, ping, unresponsive 
       return
     }
     lookIn(seen.againMs)
-    // Last: it may end the connection, which stops what was just set.
+    // Last: a ping may end the connection, which cancels the timer that was just set.
     if (seen.kind === 'ping') ping()
   }
   lookIn(pingAfterMs(timeoutMs, activity().keepsLeaderContact))
@@ -93,25 +100,25 @@ export function startHeartbeat({ clock, activity, timeoutMs, ping, unresponsive 
   }
 }
 
-// How many send times are remembered for each timeout.
+// How many answered requests are remembered for each session timeout.
 const requestsPerTimeout = 12
 
-// A follower tells the leader of its sessions with its answer to the leader's ping, every half tick; and servers grant
-// no session of less than two ticks, unless they are configured to (`minSessionTimeout`): then this is too little.
+// A follower reports its sessions to the leader with its reply to the leader's ping, every half tick. Servers grant no
+// session shorter than two ticks, unless `minSessionTimeout` allows it: then a quarter is too little.
 const handOverShare = 4
 
 /**
- * Until when the leader must have heard of us. The leader alone ends sessions, and a follower answers pings and reads
- * by itself, also for a while after it has been cut off from the leader. What it had got from us half a tick before it
- * got a word from the leader, it had handed over by then.
+ * Until when the leader must have known of the session. Only the leader ends sessions, and a follower answers pings and
+ * reads by itself, also for a while after it was partitioned from the leader. What a follower received half a tick
+ * before it had a reply of the leader, it had reported by then.
  */
 export class LeaderContact {
   readonly #timeoutMs: number
-  // Requests that were answered, the oldest first, and not too close to each other.
+  // Answered requests, the oldest first, with a minimum distance.
   readonly #answered: AnsweredRequest[] = []
   #contactAtMs: number
 
-  /** The handshake is the leader's own word. */
+  /** The handshake is confirmed by the leader. */
   constructor(askedAtMs: number, timeoutMs: number) {
     this.#contactAtMs = askedAtMs
     this.#timeoutMs = timeoutMs
@@ -122,18 +129,18 @@ export class LeaderContact {
     return this.#contactAtMs
   }
 
-  /** A request that was sent then is answered now; `byLeader`, when no server answers it so without the leader. */
+  /** A request was answered; `byLeader`: no server gives this reply without the leader. */
   responseReceived({ sentAtMs, answeredAtMs }: AnsweredRequest, byLeader: boolean): void {
     if (byLeader) this.#prove(sentAtMs - this.#timeoutMs / handOverShare)
     const last = this.#answered.at(-1)?.sentAtMs ?? this.#contactAtMs
     if (sentAtMs - last < this.#timeoutMs / requestsPerTimeout) return
     this.#answered.push({ sentAtMs, answeredAtMs })
-    // Answers without the leader's word, for longer than the session lives: none of them will ever count.
+    // Replies without the leader, for longer than the session lives: the oldest will never count.
     if (this.#answered.length > 2 * requestsPerTimeout) this.#answered.shift()
   }
 
   #prove(handedOverMs: number): void {
-    // The server had it at the latest when it answered; when it was sent says nothing of that.
+    // The server had the request when it answered it; the time of sending says less.
     for (
       let first = this.#answered[0];
       first !== undefined && first.answeredAtMs <= handedOverMs;
@@ -145,7 +152,7 @@ export class LeaderContact {
   }
 }
 
-/** One request that was answered, by the clock. */
+/** An answered request, by the clock. */
 interface AnsweredRequest {
   readonly sentAtMs: number
   readonly answeredAtMs: number
@@ -162,22 +169,22 @@ const leaderOpcodes: ReadonlySet<number> = new Set([
   opcodes.multi,
 ])
 
-/** True of a request that no server answers without the leader, unless it turns it away. */
+/** Whether no server executes the request without the leader. */
 export function isLeaderRequest(opcode: number): boolean {
   return leaderOpcodes.has(opcode)
 }
 
-// What the leader says of nodes; any other no may be the server's own, as that it is overloaded.
+// Errors that the leader reports about nodes; any other error may be the server's own, such as an overload.
 const leaderErrorCodes: ReadonlySet<number> = new Set([-101, -102, -103, -108, -110, -111, -114])
 
-/** True of an answer that only the leader can have given. */
+/** Whether only the leader can have given this reply. */
 export function isLeaderResponse(opcode: number, err: number): boolean {
   return isLeaderRequest(opcode) && (err === 0 || leaderErrorCodes.has(err))
 }
 
 /**
- * True of an answer by which a server says that it knows our session. A login does not touch it (seen in the servers'
- * code), and who denies the session does not confirm it.
+ * Whether a reply confirms the session. Adding credentials does not touch it (seen in the servers' code), and an error
+ * that denies the session does not confirm it.
  */
 export function confirmsSession({ xid, err }: Pick<Reply, 'xid' | 'err'>): boolean {
   return xid !== xids.auth && !sessionDenials.includes(err)

@@ -1,19 +1,19 @@
 import type { Request } from '../protocol/requests.ts'
 import { TooLargeError } from './error-classification.ts'
 
-/** A request that was sent and is not answered. */
+/** A request that was sent and has no reply yet. */
 export interface PendingRequest {
   readonly xid: number
   readonly request: Request<unknown>
-  /** When it was handed to the socket, by the clock. */
+  /** The clock time at which it was written to the socket. */
   readonly sentAtMs: number
   readonly bytes: number
-  /** Takes the body of a yes; one that cannot be read is the failure of the request, and of nothing else. */
+  /** Takes the body of a successful reply. A body that cannot be decoded rejects this request only. */
   answer(body: Buffer): void
   reject(error: Error): void
 }
 
-/** How much may be under way at once. */
+/** How much may be pending at once. */
 interface InFlightLimits {
   readonly maxInFlight: number
   readonly maxInFlightBytes: number
@@ -22,8 +22,8 @@ interface InFlightLimits {
 const countedQueue = 0
 
 /**
- * What is under way on one connection. A server answers in the order in which it was asked; a request with a number
- * that the protocol sets aside has its order only among its kind.
+ * The pending requests of a connection. A server answers in the order of the requests; requests with a reserved xid
+ * have an order of their own.
  */
 export class InFlight {
   readonly #queues = new Map<number, RequestQueue<PendingRequest>>()
@@ -34,7 +34,7 @@ export class InFlight {
     return this.#count
   }
 
-  /** Whether one more of this size is within the limits; one alone always is. */
+  /** Whether one more request of this size is within the limits; a single one always is. */
   hasRoom(bytes: number, { maxInFlight, maxInFlightBytes }: InFlightLimits): boolean {
     if (this.#count === 0) return true
     return this.#count < maxInFlight && this.#bytes + bytes <= maxInFlightBytes
@@ -46,14 +46,16 @@ export class InFlight {
     this.#bytes += pending.bytes
   }
 
-  /** Takes out the one that an answer with this number belongs to; undefined when it is not its turn, or nobody asked. */
+  /**
+   * Removes and returns the request that a reply with this xid belongs to; undefined when it is not the next one.
+   */
   take(xid: number): PendingRequest | undefined {
     const lane = this.#queueOf(xid)
     if (lane.first?.xid !== xid) return undefined
     return this.#remove(lane)
   }
 
-  /** Takes all out. */
+  /** Removes and returns all requests. */
   drain(): readonly PendingRequest[] {
     const all: PendingRequest[] = []
     for (const lane of this.#queues.values()) {
@@ -78,12 +80,12 @@ export class InFlight {
   }
 }
 
-/** The number after this one: from 1 up to 2^31 - 1, and again from 1. */
+/** The next xid: from 1 up to 2^31 - 1, and then from 1 again. */
 export function nextXid(xid: number): number {
   return xid >= 0x7fff_ffff ? 1 : xid + 1
 }
 
-/** Answers with what is read, or with why it cannot be. */
+/** Resolves with the result of `read`, or rejects with what it throws. */
 export function settle<T>(
   answer: { resolve(value: T): void; reject(error: unknown): void },
   read: () => T,
@@ -95,9 +97,9 @@ export function settle<T>(
   }
 }
 
-/** How much one connection holds at the most. */
+/** The limits of one connection. */
 export interface ConnectionLimits extends InFlightLimits {
-  /** The longest answer that is kept, in bytes. */
+  /** The longest reply that is kept, in bytes. */
   readonly maxFrameBytes: number
   /** The longest request that is sent, in bytes. */
   readonly maxRequestBytes: number
@@ -105,31 +107,33 @@ export interface ConnectionLimits extends InFlightLimits {
 
 const mebibyte = 1_048_576
 
-/** Answers may be larger than `jute.maxbuffer` (1 MiB), which bounds single requests: the children of a node add up. */
+/**
+ * Replies may be larger than `jute.maxbuffer` (1 MiB), which limits single requests: the names of many children add up.
+ */
 export const defaultLimits: ConnectionLimits = {
   maxFrameBytes: 4 * mebibyte + 4_096,
-  // The servers' own default: they end the connection over what is larger.
+  // The servers' default: they close the connection after a larger request.
   maxRequestBytes: 0xf_ffff,
   maxInFlight: 4_096,
   maxInFlightBytes: 16 * mebibyte,
 }
 
-/** Throws {@link TooLargeError} for a request, with its length before it, that no server takes in one piece. */
+/** Throws {@link TooLargeError} for a packet that is larger than the servers accept. */
 export function checkRequest(frame: Buffer, name: string, { maxRequestBytes }: ConnectionLimits): void {
-  // The length itself does not count.
+  // The length prefix does not count.
   const bytes = frame.readInt32BE(0)
   if (bytes > maxRequestBytes) throw new TooLargeError('request', name, bytes, maxRequestBytes)
 }
 
-// So many places that were left are worth moving the rest.
+// After so many removed entries the rest is copied to the front.
 const compactAfter = 1_024
 
-/** A queue: what came first leaves first, each in constant time on average. */
+/** A first-in, first-out queue with constant time on average. */
 export class RequestQueue<T> {
   #items: (T | undefined)[] = []
   #first = 0
 
-  /** The one that leaves next. */
+  /** The next one to be removed. */
   get first(): T | undefined {
     return this.#items[this.#first]
   }
@@ -141,7 +145,7 @@ export class RequestQueue<T> {
   shift(): T | undefined {
     const item = this.#items[this.#first]
     if (item === undefined) return undefined
-    // Nothing that has left may be kept alive by its old place.
+    // Removed entries must not be kept alive.
     this.#items[this.#first] = undefined
     this.#first += 1
     if (this.#first === this.#items.length || this.#first >= compactAfter) this.#move()

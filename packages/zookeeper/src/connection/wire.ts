@@ -3,26 +3,25 @@ import type { Clock } from '@ha/core'
 import { asError } from '@ha/core/driver'
 import { MalformedError } from '../protocol/error-codes.ts'
 
-/** Who hears what a wire brings. */
+/** Receives what a wire delivers. */
 export interface WireListener {
-  /** What it throws ends the wire, and nothing else. */
+  /** An error that it throws ends the wire. */
   frame(frame: Frame): void
-  /** Comes once, and nothing after it. */
+  /** Called once, as the last call. */
   end(cause: Error): void
 }
 
 /**
- * A socket that carries frames, or anything like one. Nothing that happens on it is ever thrown at anybody: it ends
- * the wire, and its hearer is told.
+ * A stream that carries packets. Errors of the stream are never thrown: they end the wire, and the listener is called.
  */
 export class Wire {
   readonly #stream: Duplex
   readonly #clock: Clock
   readonly #frames: FrameReader
   #listener: WireListener | undefined
-  // What came while nobody heard: between the handshake and the connection.
+  // Packets that arrived without a listener, between the handshake and the connection.
   #undelivered: Frame[] = []
-  // What is being read, and what came meanwhile: a stream in memory may answer within the turn that it is asked in.
+  // The chunk that is being read, and those that arrived meanwhile: an in-memory stream may answer synchronously.
   readonly #chunks: Buffer[] = []
   #ended: Error | undefined
   #receivedBytes = 0
@@ -42,11 +41,11 @@ export class Wire {
     stream.on('error', (error) => this.destroy(error))
     stream.on('end', () => this.destroy(hungUpError()))
     stream.on('close', () => this.destroy(hungUpError()))
-    // Its last events may have come before anybody listened.
+    // The stream may have ended before the listeners were added.
     if (stream.destroyed) this.destroy(stream.errored ?? hungUpError())
   }
 
-  /** How many bytes came. */
+  /** The number of bytes received. */
   get receivedBytes(): number {
     return this.#receivedBytes
   }
@@ -56,12 +55,14 @@ export class Wire {
     return this.#sentAtMs
   }
 
-  /** When something last came, or when the wire was made, by the clock. */
+  /** When something was last received, or when the wire was made, by the clock. */
   get receivedAtMs(): number {
     return this.#receivedAtMs
   }
 
-  /** Hands over what comes from now on, and what came while nobody heard. The one before hears nothing more. */
+  /**
+   * Sets the listener, which also receives what arrived without one. The previous listener receives nothing more.
+   */
   listen(hearer: WireListener): void {
     if (this.#ended !== undefined) {
       hearer.end(this.#ended)
@@ -75,19 +76,19 @@ export class Wire {
     })
   }
 
-  /** Lets what comes wait for the next hearer. */
+  /** Keeps what arrives for the next listener. */
   pause(): void {
     this.#listener = undefined
   }
 
-  /** Sends a frame, which has its length already. Does nothing when the wire is over. */
+  /** Sends a packet, which includes its length. Does nothing after the end. */
   send(bytes: Buffer): void {
     if (this.#ended !== undefined) return
     this.#sentAtMs = this.#clock.now()
     this.#stream.write(bytes)
   }
 
-  /** Ends it at once. The first cause counts. */
+  /** Ends the wire at once. Only the first cause counts. */
   destroy(cause: Error): void {
     if (this.#ended !== undefined) return
     this.#ended = cause
@@ -130,34 +131,34 @@ function hungUpError(): Error {
 
 const lengthBytes = 4
 
-// The header of an answer: it tells whose answer it is.
+// The header of a reply, which tells its request.
 const headBytes = 16
 
-/** A frame, or the beginning of one that is too long: the rest of that one is never kept. */
+/** A packet, or the beginning of one that is too long; the rest of that one is never kept. */
 export interface Frame {
   readonly bytes: Buffer
-  /** How long it is in all. */
+  /** The length of the whole packet. */
   readonly wholeBytes: number
 }
 
-/** The frames of one socket: each is preceded by its length. What is unfinished when the socket ends, ends with it. */
+/** Splits the bytes of a stream into packets, each of which has its length before it. */
 export class FrameReader {
   readonly #maxBytes: number
   readonly #length = Buffer.alloc(lengthBytes)
   #lengthFilled = 0
   #body: Buffer | undefined
   #bodyFilled = 0
-  // What is left to come of a frame that is too long.
+  // The remaining bytes of a packet that is too long.
   #skipBytes = 0
 
-  /** @param maxBytes the longest frame that is kept, in bytes. */
+  /** @param maxBytes The longest packet that is kept, in bytes. */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
 
   /**
-   * The frames that end in this chunk, and the heads of those that are too long; one that lies in it whole shares its
-   * memory. Throws `MalformedError` at a length that cannot be.
+   * The packets that end in this chunk, and the headers of those that are too long; a packet that lies wholly in the
+   * chunk shares its memory. Throws `MalformedError` for a negative length.
    */
   *read(chunk: Buffer): Generator<Frame, void, undefined> {
     let rest = this.#readLength(this.#skip(chunk))
@@ -173,7 +174,7 @@ export class FrameReader {
     }
   }
 
-  // All three say what is left of the bytes.
+  // Each of these three returns the remaining bytes.
   #skip(bytes: Buffer): Buffer {
     const skipped = Math.min(this.#skipBytes, bytes.length)
     this.#skipBytes -= skipped
@@ -190,7 +191,7 @@ export class FrameReader {
     if (this.#body === undefined && bytes.length >= length) {
       return { bytes: bytes.subarray(0, length), left: bytes.subarray(length) }
     }
-    // The memory is set aside once, so that one byte at a time costs no more than all at once.
+    // The memory is allocated once, so that single bytes cost no more than large chunks.
     this.#body ??= Buffer.allocUnsafe(length)
     const copied = bytes.copy(this.#body, this.#bodyFilled)
     this.#bodyFilled += copied

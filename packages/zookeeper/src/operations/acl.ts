@@ -2,23 +2,23 @@ import { ZookeeperError } from '../errors.ts'
 import type { Acl, Permission } from '../node.ts'
 import { callUserFunction } from './call-options.ts'
 
-/** Says which ACL a new node gets, by its path. */
+/** The ACL of a new node, by its path. */
 export type AclOf = (path: string) => readonly Acl[]
 
 const everything: readonly Permission[] = ['read', 'write', 'create', 'delete', 'admin']
 
-/** Anybody may do everything: the servers' own default. */
+/** Every client may do everything: the servers' own default. */
 export const openToAll: readonly Acl[] = [{ permissions: everything, scheme: 'world', id: 'anyone' }]
 
-/** Whoever gave the logins of this client may do everything, and nobody else anything. */
+/** Only clients with the credentials of this one may do anything. */
 export const creatorOnly: readonly Acl[] = [{ permissions: everything, scheme: 'auth', id: '' }]
 
-/** The ACL of a new node: the one that was given for it, or what `aclOf` says of its path. */
+/** The ACL of a new node: the given one, or the result of `aclOf`. */
 export function aclFor(path: string, given: readonly Acl[] | undefined, aclOf: AclOf): readonly Acl[] {
   return checkAcl(given ?? callUserFunction('acl', path, () => aclOf(path)), path)
 }
 
-/** Checks an ACL that a user wrote. Throws `invalid-acl`, which says what is wrong with it. */
+/** Checks the ACL of a caller. Throws `invalid-acl`, which names the problem. */
 export function checkAcl(acl: readonly Acl[], path: string): readonly Acl[] {
   const problem = aclProblem(acl)
   if (problem !== undefined)

@@ -76,7 +76,7 @@ export function resolveSignal(
   return given?.signal
 }
 
-/** Checks the version that a node must have; undefined stands for any. */
+/** Checks the version that a node must have; undefined stands for any version. */
 export function checkVersion(name: string, path: string, version: unknown): number | undefined {
   if (version === undefined) return undefined
   if (Number.isInteger(version) && Number(version) >= 0 && Number(version) <= 2_147_483_647)
@@ -94,7 +94,7 @@ function invalidOption(path: string, problem: string): ZookeeperError {
   return new ZookeeperError('config-invalid', `${path}: ${problem}`)
 }
 
-/** What is left of a call’s time, for its next step. */
+/** The one deadline of a call whose steps have limits of their own. */
 export class CallDeadline {
   readonly #timeoutMs: number
   readonly #untilMs: number
@@ -108,14 +108,16 @@ export class CallDeadline {
     this.#signal = signal
   }
 
-  /** The limits of the next step: never nothing, so that it says itself that its time was up. */
+  /** The limits of the next step: at least 1 ms, so that a step without time left rejects by itself. */
   get remaining(): CallLimits {
     const leftMs = this.#untilMs - this.#now()
-    // Never more than in all: times are sums of fractions, whose residue may be above the longest timer that there is.
+    // At most the whole timeout: rounding of the clock must not exceed the longest timer of Node.js.
     return { timeoutMs: Math.min(this.#timeoutMs, Math.max(1, leftMs)), signal: this.#signal }
   }
 
-  /** Throws `timed-out` when nothing is left: for a loop whose steps all succeed. `what` is the call, as in `delete /a`. */
+  /**
+   * Throws `timed-out` when no time is left: for a loop whose steps all succeed. `what` is the call, as in `delete /a`.
+   */
   check(what: string, path: string): void {
     if (this.#now() < this.#untilMs) return
     const message = `${what}: not done within ${this.#timeoutMs} ms`
@@ -127,7 +129,7 @@ export class CallDeadline {
   }
 }
 
-/** As that of the core; what it throws is a {@link ZookeeperError}. */
+/** `resolveOptions` of core, with errors of the class {@link ZookeeperError}. */
 export function resolveOptions<T>(table: OptionTable<T>, given: unknown, name: string): T {
   try {
     return resolve(table, given, name)
@@ -140,7 +142,7 @@ function invalidOptions(cause: Error): ZookeeperError {
   return new ZookeeperError('config-invalid', cause.message, { cause })
 }
 
-/** Checks a word that a user wrote. Throws `config-invalid`, with the words that there are and the nearest of them. */
+/** Checks a choice of the caller. Throws `config-invalid`, with the choices and the nearest of them. */
 export function checkChoice<W extends string>(what: string, path: string, word: W, known: readonly W[]): W {
   if (known.includes(word)) return word
   const hint = typeof word === 'string' ? didYouMean(word, known) : ''
@@ -149,8 +151,8 @@ export function checkChoice<W extends string>(what: string, path: string, word: 
 }
 
 /**
- * Calls a function that a user gave us; `what` is its name. What it throws may look like anything, such as a connection
- * that was lost: only as a cause does it go on from here.
+ * Calls a function of the application; `what` is its name. What it throws may look like an error of this package, such
+ * as a lost connection: it becomes the cause of an `internal` error.
  */
 export function callUserFunction<T>(what: string, path: string, fn: () => T): T {
   try {
@@ -165,11 +167,12 @@ function userFunctionError(what: string, path: string, cause: Error): ZookeeperE
   return new ZookeeperError('internal', message, { path, cause })
 }
 
-// A little under the servers' default `jute.maxbuffer` of 0xfffff bytes, so that path and ACL fit in as well, and the
-// node's stat beside it for clients that read no more either. The request as a whole is looked at before it is sent.
+// A little under the servers' default `jute.maxbuffer` of 0xfffff bytes, which leaves room for the path and the ACL,
+// and for the stat of the node in replies to clients with the same limit. The whole request is checked before it is
+// sent.
 const maxDataBytes = 1_000_000
 
-/** What is written, as bytes; a text as UTF-8, nothing as no bytes. */
+/** Encodes the data of a caller: a text as UTF-8, none as no bytes. */
 export function encodeData(data: Bytes | null | undefined, name: string, path: string): Buffer {
   const bytes = toBuffer(data, name, path)
   if (bytes.length <= maxDataBytes) return bytes

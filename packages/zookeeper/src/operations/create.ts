@@ -16,11 +16,11 @@ interface NodeCreatorDeps {
   readonly reads: Reads
   readonly timeoutMs: number
   readonly aclOf: AclOf
-  /** The session that ephemeral nodes are made in; undefined while there is none. */
+  /** The session that ephemeral nodes are created in; undefined while there is none. */
   readonly session: () => LiveSession | undefined
 }
 
-/** A node to be made, checked and completed. */
+/** A node to be created, checked and completed. */
 interface CreateSpec {
   readonly path: string
   readonly data: Buffer
@@ -32,7 +32,7 @@ interface CreateSpec {
   readonly parents: boolean
 }
 
-/** The making of nodes: with parents where they are missing, and found again by a mark where an answer was lost. */
+/** Creates nodes: with their missing parents, and found again by a protection mark when the reply was lost. */
 export class NodeCreator {
   readonly #deps: NodeCreatorDeps
 
@@ -64,7 +64,7 @@ export class NodeCreator {
     }
   }
 
-  /** Makes the nodes above a path, from the top down; those that are there already stay as they are. */
+  /** Creates the ancestors of a path, from the top; existing ones stay as they are. */
   async #createParents(path: string, remaining: CallDeadline): Promise<void> {
     const above = parentOf(path)
     if (above === '/') return
@@ -73,15 +73,15 @@ export class NodeCreator {
     await this.#createParent(above, remaining)
   }
 
-  // Servers before 3.5 know no containers: there a parent stays.
+  // Servers before 3.5 have no containers: the parent becomes a persistent node there.
   async #createParent(path: string, remaining: CallDeadline): Promise<void> {
     const plain: CreateSpec = { ...parentSpec, path }
     try {
-      await this.#send({ ...plain, kind: 'container' }, remaining.remaining, 'again')
+      await this.#send({ ...plain, kind: 'container' }, remaining.remaining, 'idempotent')
     } catch (error) {
       if (!(error instanceof ZookeeperError)) throw error
       if (error.code === 'unsupported')
-        await this.#send(plain, remaining.remaining, 'again').catch(ignoreNodeExists)
+        await this.#send(plain, remaining.remaining, 'idempotent').catch(ignoreNodeExists)
       else ignoreNodeExists(error)
     }
   }
@@ -99,7 +99,8 @@ export class NodeCreator {
     }
   }
 
-  // Looked for by its mark, a node whose answer was lost is found; undefined when it was not made, and may be again.
+  // Finds a node whose reply was lost by its protection mark; undefined when it was not created and can be created
+  // again.
   async #afterLoss(
     wanted: CreateSpec,
     remaining: CallDeadline,
@@ -110,16 +111,16 @@ export class NodeCreator {
     const made = await resolveOutcome(this.#deps.executor, remaining, error, () =>
       this.#findCreated(wanted, remaining),
     )
-    // A request of a session that was given up may still come late, and what it made would stay.
+    // A request of a former session may still arrive late, and its node would stay.
     if (made === undefined && this.#deps.session() !== before && wanted.kind !== 'ephemeral') throw error
     return made
   }
 
-  // Undefined when it was not made, or is going with an older session.
+  // Undefined when it was not created, or belongs to a former session.
   async #findCreated(wanted: CreateSpec, remaining: CallDeadline): Promise<Created | undefined> {
     const { reads, session } = this.#deps
     const parentPath = parentOf(wanted.path)
-    // This server may lag behind the one that made it.
+    // This server may lag behind the one that created the node.
     await reads.sync(parentPath, remaining.remaining)
     const children = await reads.plain.children(parentPath, remaining.remaining)
     const name = findProtected(children?.names ?? [], nameOf(wanted.path))
@@ -183,25 +184,29 @@ function ignoreNodeExists(error: unknown): void {
   if (!(error instanceof ZookeeperError) || error.code !== 'node-exists') throw error
 }
 
-// As Curator marks them: `_c_`, a UUID, a dash, and the name.
+// Curator's form of a protected name: `_c_`, a UUID, a dash, and the name.
 const protectionPrefix = '_c_'
 
-/** Puts a mark into the last name of a path, by which the node is found when the answer to its making was lost. */
+/**
+ * Adds a protection mark to the last name of a path, by which the node is found when the reply to its create is lost.
+ */
 function protectName(path: string, random: () => number): string {
   return childOf(parentOf(path), `${protectionPrefix}${uuid(random)}-${nameOf(path)}`)
 }
 
-/** The child that a create under this marked name has made, with the server’s number behind it if it is sequential. */
+/**
+ * The child that a create under this protected name has made, with the number of the server if it is sequential.
+ */
 function findProtected(names: readonly string[], marked: string): string | undefined {
   return names.find((name) => name.startsWith(marked))
 }
 
-/** A name without its mark. */
+/** Removes the protection mark from a name. */
 export function unmarked(name: string): string {
   return name.replace(/^_c_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}-/, '')
 }
 
-// Version 4, from the randomness that we are given.
+// A UUID of version 4, from the injected randomness.
 function uuid(random: () => number): string {
   const digit = (): string => Math.floor(random() * 16).toString(16)
   const digits = (count: number): string => Array.from({ length: count }, digit).join('')

@@ -1,84 +1,89 @@
 import type { Acl, Bytes, Children, Created, Node, Stat, WatchEvent } from '../node.ts'
 import type { Change, Changed } from '../protocol/multi.ts'
 
-/** What every call takes. */
+/** The options of every call. */
 export interface CallOptions {
   /** The one deadline of the call, in milliseconds. Default: `operationTimeoutMs` of the client. */
   readonly timeoutMs?: number | undefined
-  /** Ends the wait; read `outcome` of the error. */
+  /** Aborts the call; `outcome` of the error says whether it may have happened. */
   readonly signal?: AbortSignal | undefined
 }
 
 export interface CreateOptions extends CallOptions {
   /**
-   * `persistent` (the default) stays; `ephemeral` ends with the session; `container` is removed by the servers some
-   * time after its last child has gone.
+   * `persistent` (the default) stays; `ephemeral` ends with the session; the servers remove a `container` some time
+   * after its last child.
    */
   readonly kind?: 'persistent' | 'ephemeral' | 'container' | undefined
-  /** The server adds a number of ten digits to the name, which grows with each child made. Default false. */
+  /** The server appends a number of ten digits to the name, which grows with each child. Default false. */
   readonly sequential?: boolean | undefined
-  /** With `persistent`: removed when it was not changed for this long, in milliseconds, and has no children. */
+  /**
+   * With `persistent`: the servers remove the node when it has no children and has not changed for this long, in
+   * milliseconds.
+   */
   readonly ttlMs?: number | undefined
-  /** Makes the parents that are missing, as containers where the server has them. Default false. */
+  /** Creates missing parents, as containers where the server supports them. Default false. */
   readonly parents?: boolean | undefined
   /**
-   * Puts a mark into the name, by which the node is found when the answer is lost: the call is then resolved instead
-   * of unknown. Default: true for sequential nodes, false for others.
+   * Adds a protection mark to the name, by which the node is found when the reply is lost: the outcome is then known.
+   * Default: true for sequential nodes, else false.
    */
   readonly protect?: boolean | undefined
-  /** Default: what the client's `acl` says of the path. */
+  /** Default: what the client's `acl` returns for the path. */
   readonly acl?: readonly Acl[] | undefined
 }
 
 export interface VersionOptions extends CallOptions {
-  /** The version that the node must have; without it, any. */
+  /** The version that the node must have. Default: any. */
   readonly version?: number | undefined
 }
 
 export interface WriteOptions extends VersionOptions {
-  /** Whether twice is harmless. Default: false; a write with `version` that was lost is looked up instead. */
+  /** Whether the write may be repeated. Default false; a lost write with a `version` is looked up instead. */
   readonly repeatable?: boolean | undefined
 }
 
-/** What can be asked of an ensemble. Paths are below the chroot of the connect string. */
+/** The operations of an ensemble. Paths are below the chroot of the connect string. */
 export interface Operations {
   /**
-   * Rejects with `node-exists`, `no-node` (no parent), `no-children-for-ephemerals`, and with `config-invalid` when there
-   * is no chroot.
+   * Rejects with `node-exists`, `no-node` (no parent), `no-children-for-ephemerals`, and with `config-invalid` when the
+   * chroot does not exist.
    */
   create(path: string, data?: Bytes, options?: CreateOptions): Promise<Created>
-  /** Undefined when there is no such node. */
+  /** Undefined when the node does not exist. */
   get(path: string, options?: CallOptions): Promise<Node | undefined>
-  /** Undefined when there is no such node. */
+  /** Undefined when the node does not exist. */
   exists(path: string, options?: CallOptions): Promise<Stat | undefined>
-  /** Undefined when there is no such node. */
+  /** Undefined when the node does not exist. */
   children(path: string, options?: CallOptions): Promise<Children | undefined>
-  /** Rejects with `no-node`, and with `bad-version` when the version is another. */
+  /** Rejects with `no-node`, and with `bad-version` when the node has another version. */
   set(path: string, data: Bytes, options?: WriteOptions): Promise<Stat>
-  /** False when there was no such node. Rejects with `bad-version`, `not-empty`. */
+  /** False when the node did not exist. Rejects with `bad-version`, `not-empty`. */
   delete(path: string, options?: WriteOptions): Promise<boolean>
-  /** Does all changes or none. Rejects with the code of the first that failed; `path` says which. */
+  /** Makes all changes or none. Rejects with the code of the first refused change; `path` is that change's. */
   multi(changes: readonly Change[], options?: CallOptions): Promise<readonly Changed[]>
-  /** Returns when this server has caught up with all that the leader had committed: reads after it are not stale. */
+  /**
+   * Resolves when the connected server has caught up with the leader: later reads see everything committed before.
+   */
   sync(path?: string, options?: CallOptions): Promise<void>
-  /** Undefined when there is no such node. */
+  /** Undefined when the node does not exist. */
   acl(path: string, options?: CallOptions): Promise<readonly Acl[] | undefined>
   setAcl(path: string, acl: readonly Acl[], options?: VersionOptions): Promise<Stat>
 }
 
-/** Something that was read, and will be told of once when it is no longer so. */
+/** A value that was read, with a watch on it. */
 export interface Watched<T> {
   readonly value: T
-  /** Stops watching. */
+  /** Removes the watch. */
   unwatch(): void
 }
 
 /**
- * Reads that leave a watch behind: `onEvent` is called at most once, when what was read has changed. A watch outlives
- * connections and sessions: what happened in between is told on the next one.
+ * Reads that set a watch: `onEvent` is called at most once, when the value has changed. A watch outlives connections
+ * and sessions: a change in between is reported on the next connection.
  */
 export interface WatchedReads {
-  /** Also watches a node that does not exist: told when it is made. */
+  /** A node that does not exist is watched for its creation. */
   get(
     path: string,
     onEvent: (event: WatchEvent) => void,
@@ -89,7 +94,7 @@ export interface WatchedReads {
     onEvent: (event: WatchEvent) => void,
     options?: CallOptions,
   ): Promise<Watched<Stat | undefined>>
-  /** Of a node that does not exist, its making is watched. */
+  /** A node that does not exist is watched for its creation. */
   children(
     path: string,
     onEvent: (event: WatchEvent) => void,

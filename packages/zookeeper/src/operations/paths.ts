@@ -1,6 +1,6 @@
 import { ZookeeperError } from '../errors.ts'
 
-/** Checks a path as users write it. Throws `invalid-path`, which says where it is wrong. */
+/** Checks the path of a caller. Throws `invalid-path`, which names the problem and its position. */
 export function checkPath(path: string, what = 'path'): void {
   const problem = pathProblem(path)
   if (problem !== undefined)
@@ -29,7 +29,7 @@ function namesProblem(path: string): string | undefined {
   return undefined
 }
 
-// What the servers refuse: controls, surrogates, private use, and the last code units of the first plane.
+// Refused by the servers: control characters, surrogates, private use, and the last code units of the first plane.
 const forbidden: readonly (readonly [from: number, to: number])[] = [
   [0x0000, 0x001f],
   [0x007f, 0x009f],
@@ -56,7 +56,7 @@ function quotePath(path: unknown): string {
   )
 }
 
-/** The path above; that of `/` is itself. */
+/** The path of the parent; that of `/` is itself. */
 export function parentOf(path: string): string {
   const slash = path.lastIndexOf('/')
   return slash <= 0 ? '/' : path.slice(0, slash)

@@ -14,7 +14,7 @@ export interface ReadsDeps {
   readonly timeoutMs: number
 }
 
-/** Everything that changes nothing: asked again on the next server when an answer is lost. */
+/** Operations without an effect: repeated at the next server when the reply is lost. */
 export class Reads implements WatchedReads {
   readonly #deps: ReadsDeps
 
@@ -42,7 +42,7 @@ export class Reads implements WatchedReads {
       name: 'sync',
       path,
       call,
-      effect: 'nothing',
+      effect: 'none',
     })
   }
 
@@ -67,8 +67,8 @@ export class Reads implements WatchedReads {
     return this.#readAndWatch('children', 'children', path, onEvent, options, getChildren)
   }
 
-  // A server keeps no watch for a node that it does not have: its making is watched instead, and when it was made in
-  // between, everything begins anew.
+  // A server keeps no data watch for a node that does not exist: its creation is watched instead. When the node was
+  // created in between, both steps are repeated.
   async #readAndWatch<T>(
     name: string,
     kind: WatchKind,
@@ -101,7 +101,7 @@ export class Reads implements WatchedReads {
     return this.#withWatch('exists', path, onEvent, () => this.#read(name, path, call, existsAt, true))
   }
 
-  // The listener is there before the answer is: an event may come in one piece with it.
+  // The listener is added before the reply arrives: an event may come in the same packet.
   async #withWatch<T>(
     kind: WatchKind,
     path: string,
@@ -111,7 +111,7 @@ export class Reads implements WatchedReads {
     const watch = this.#deps.watches.add(kind, path, onEvent)
     try {
       const value = await read()
-      // The servers watch what exists for its changes, and only what does not for being made.
+      // The servers watch an existing node for changes, and a missing one for its creation.
       if (value !== undefined) watch.nodeFound()
       return { value, unwatch: watch.end }
     } catch (error) {
@@ -133,7 +133,7 @@ export class Reads implements WatchedReads {
         name,
         path,
         call,
-        effect: 'nothing',
+        effect: 'none',
       })
     } catch (error) {
       if (error instanceof ZookeeperError && error.code === 'no-node') return undefined

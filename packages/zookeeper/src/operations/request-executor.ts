@@ -25,25 +25,25 @@ interface RequestExecutorDeps {
   readonly chroot: Chroot
   /** How many operations may be under way or wait for a connection. */
   readonly maxOperations: number
-  /** Fires when the client is closed: whatever waits ends in that turn. */
+  /** Fires when the client is closed: pending operations end synchronously. */
   readonly closed: AbortSignal
 }
 
-/** What is asked, and what may be done about it. */
+/** Describes one request for errors and retries. */
 export interface RequestDetails {
-  /** What the call is called in errors. */
+  /** The name of the call in errors. */
   readonly name: string
-  /** The users' path. */
+  /** The path of the caller. */
   readonly path: string
   readonly call: CallLimits
-  /** `nothing`: it only asks. `again`: twice is harmless. `once`: it is not. */
-  readonly effect: 'nothing' | 'again' | 'once'
+  /** `none`: a read. `idempotent`: a write that may be repeated. `once`: a write that must not be repeated. */
+  readonly effect: 'none' | 'idempotent' | 'once'
 }
 
-// The next server is usually there at once; what is not is waited for by the link.
+// The next server is usually available at once; the link waits for one that is not.
 const backoff: Backoff = fullJitter({ baseMs: 10, maxMs: 500 })
 
-/** Sends one request on the connection that there is, or will be in time, and says what became of it. */
+/** Runs one request on the current or the next connection, with the retries that its effect allows. */
 export class RequestExecutor {
   readonly chroot: Chroot
   readonly clock: Clock
@@ -62,10 +62,10 @@ export class RequestExecutor {
     this.clock = clock
     this.random = random
     this.closed = closed
-    // Everything that is under way is lost with the one connection, and may be asked again on the next.
+    // All pending operations are lost with the one connection, and may be repeated on the next.
     const budget = new Budget({ burst: maxOperations, refill: 1 })
     this.#runner = { source: link, driver, clock, random, backoff, budget }
-    // Who only asks has done nothing, whatever became of the answer.
+    // A read has no effect, whatever happened to its reply.
     this.#reader = {
       ...this.#runner,
       driver: { classify: (error) => ({ ...driver.classify(error), effect: 'none' }) },
@@ -77,7 +77,7 @@ export class RequestExecutor {
     return this.#underWay
   }
 
-  /** Rejects with a {@link ZookeeperError} that says what the outcome is. */
+  /** Rejects with a {@link ZookeeperError} whose `outcome` is known or `unknown`. */
   async execute<T>(request: Request<T>, asked: RequestDetails): Promise<T> {
     this.#admit(asked)
     let sent = false
@@ -88,11 +88,11 @@ export class RequestExecutor {
       timeoutMs: asked.call.timeoutMs,
       signal: either.signal,
       repeatable: asked.effect !== 'once',
-      effectIfLost: () => (sent && asked.effect !== 'nothing' ? 'unknown' : 'none'),
+      effectIfLost: () => (sent && asked.effect !== 'none' ? 'unknown' : 'none'),
     }
     this.#underWay += 1
     try {
-      return await run(asked.effect === 'nothing' ? this.#reader : this.#runner, operation, (connection) => {
+      return await run(asked.effect === 'none' ? this.#reader : this.#runner, operation, (connection) => {
         sent = true
         return connection.send(request)
       })

@@ -59,27 +59,27 @@ export async function pauseBeforeRetry(
   deadline.check(`${name} ${path}`, path)
 }
 
-/** A write with a version whose answer was lost. */
+/** A write with a version whose reply was lost. */
 interface LostWrite {
   readonly path: string
   readonly version: number
-  /** The latest transaction that was known when it was sent: a node that is younger is another one. */
+  /** The highest zxid when the write was sent: a node with a later czxid is another node. */
   readonly knownZxid: bigint
-  /** Whether the session that it was sent in still lives. */
+  /** Whether the session of the write is still the current one. */
   readonly isSameSession: () => boolean
   readonly error: ZookeeperError
   readonly remaining: CallDeadline
 }
 
-/** True of an error after which nobody knows whether it was done. */
+/** Whether it is not known that the operation happened or did not. */
 export function isOutcomeUnknown(error: unknown): error is ZookeeperError {
   return error instanceof ZookeeperError && error.outcome === 'unknown'
 }
 
 /**
- * Returns when the write was certainly not done, so that it can be tried again: the same node still has the version that it
- * asked for, on a server that has caught up, and the request cannot come late, because the session has moved to another
- * connection. One of a session that was given up still can. Else rejects with the error that there was.
+ * Resolves when the write certainly did not happen and may be repeated: the same node still has the required version,
+ * on a server that has caught up, and the request cannot arrive late, because its session has moved to another
+ * connection. A request of a former session can. Else rejects with the error of the write.
  */
 export async function confirmNotDone(
   { executor, reads }: { readonly executor: RequestExecutor; readonly reads: Reads },

@@ -25,12 +25,12 @@ interface WritesDeps {
   readonly reads: Reads
   readonly timeoutMs: number
   readonly aclOf: AclOf
-  /** The latest transaction that any answer has told of. */
+  /** The highest zxid of all replies. */
   readonly lastZxid: () => bigint
   readonly session: () => LiveSession | undefined
 }
 
-/** Changes of nodes that exist, and several changes as one. */
+/** Changes of existing nodes, and several changes as one. */
 export class Writes {
   readonly #deps: WritesDeps
 
@@ -63,7 +63,9 @@ export class Writes {
     return new RecursiveDelete(path, { reads, deleteOne, remaining }).run()
   }
 
-  /** All changes or none. A lost answer is unknown: nobody but the caller can tell from the nodes. */
+  /**
+   * All changes or none. After a lost reply the outcome is unknown: only the caller can derive it from the nodes.
+   */
   async multi(changes: readonly Change[], options?: CallOptions): Promise<readonly Changed[]> {
     const { executor, aclOf, timeoutMs } = this.#deps
     const call = resolveCall('multi', options, timeoutMs)
@@ -85,8 +87,8 @@ export class Writes {
     const { executor } = this.#deps
     const version = checkVersion('setAcl', path, options?.version)
     const request = setAcl(executor.chroot.toServer(path), checkAcl(acl, path), version)
-    // The same ACL twice is the same ACL; with a version, the second time is refused.
-    const effect = options?.version === undefined ? 'again' : 'once'
+    // Setting the same ACL again changes nothing; with a version, the second request is refused.
+    const effect = options?.version === undefined ? 'idempotent' : 'once'
     return executor.execute(request, { name: 'setAcl', path, call, effect })
   }
 
@@ -108,7 +110,8 @@ export class Writes {
     }
   }
 
-  // A write with a version whose answer was lost: while the node has that version, it was not done, and is tried again.
+  // Sends a write with a version again while the node still has that version, because the lost request was not
+  // executed.
   async #resolveLostWrite<T>(
     request: Request<T>,
     version: number | undefined,
@@ -139,17 +142,17 @@ export class Writes {
 
 const writeOptionNames = ['timeoutMs', 'signal', 'version', 'repeatable', 'recursive'] as const
 
-// Whether it was a create, and nothing else, that a multi was refused for.
+// Whether the multi was refused because of a create and of no other change.
 function isCreateError(error: unknown, changes: readonly Change[]): boolean {
   if (!(error instanceof ZookeeperError)) return false
   return changes.every(({ kind, path }) => kind === 'create' || path !== error.path)
 }
 
 function effectOf(options: WriteOptions | undefined): RequestDetails['effect'] {
-  return options?.repeatable === true ? 'again' : 'once'
+  return options?.repeatable === true ? 'idempotent' : 'once'
 }
 
-/** Checks the changes of a multi, and completes them: the servers' paths, bytes, and an ACL for each new node. */
+/** Checks and completes the changes of a multi: server paths, bytes, and an ACL for each new node. */
 function resolveChanges(changes: readonly Change[], chroot: Chroot, aclOf: AclOf): readonly ResolvedChange[] {
   if (!Array.isArray(changes) || changes.length === 0)
     throw new ZookeeperError('config-invalid', 'multi: expected a list of at least one change')
@@ -176,7 +179,7 @@ function resolveChange(what: string, change: Change, path: string, aclOf: AclOf)
       checkVersion(what, change.path, change.version)
       return { ...change, path }
     case 'check':
-      // Without a version it would check nothing.
+      // A check without a version would check nothing.
       checkVersion(what, change.path, change.version ?? null)
       return { ...change, path }
   }
@@ -184,12 +187,12 @@ function resolveChange(what: string, change: Change, path: string, aclOf: AclOf)
 
 interface RecursiveDeleteDeps {
   readonly reads: Pick<Reads, 'plain'>
-  /** Deletes one node, which may be asked twice. */
+  /** Deletes one node. The request may be repeated. */
   readonly deleteOne: (path: string, call: CallLimits) => Promise<unknown>
   readonly remaining: CallDeadline
 }
 
-/** One deletion of a node with everything below it, from the leaves up, as long as there is time. */
+/** Deletes a node and the tree below it, from the leaves up, within the deadline of the call. */
 class RecursiveDelete {
   readonly #deps: RecursiveDeleteDeps
   readonly #path: string
@@ -200,7 +203,7 @@ class RecursiveDelete {
     this.#path = path
   }
 
-  /** False when there was no such node. Rejects as unknown once anything of it is gone. */
+  /** False when the node did not exist. The outcome is unknown once any node has been deleted. */
   async run(): Promise<boolean> {
     try {
       return await this.#deleteTree(this.#path)
@@ -209,7 +212,7 @@ class RecursiveDelete {
     }
   }
 
-  // What is made below it meanwhile is deleted as well.
+  // Nodes that other clients create below it meanwhile are deleted as well.
   async #deleteTree(path: string): Promise<boolean> {
     const { reads, remaining } = this.#deps
     for (let wasThere = false; ; wasThere = true) {
@@ -221,7 +224,7 @@ class RecursiveDelete {
     }
   }
 
-  // False when somebody has made another child meanwhile.
+  // False when another client has created a child meanwhile.
   async #deleteNode(path: string): Promise<boolean> {
     const { deleteOne, remaining } = this.#deps
     this.#check()

@@ -1,16 +1,16 @@
-/** What a server means by the number in its answer. */
+/** The meaning of an error code in a reply. */
 interface ReplyCode {
-  /** As in ZooKeeper's own list. */
+  /** As in ZooKeeper's `KeeperException.Code`. */
   readonly symbol: string
   readonly meaning: string
 }
 
-/** Codes by which a server says that the session is not, or no longer, that of the connection. */
+/** Codes by which a server denies that the connection has the session. */
 export const sessionDenials: readonly number[] = [-12, -112, -118, -124]
 
 const entry = (symbol: string, meaning: string): ReplyCode => ({ symbol, meaning })
 
-/** All codes of the servers and clients from 3.4 to 3.9. */
+/** The error codes of servers and clients from 3.4 to 3.9. */
 export const replyCodes: ReadonlyMap<number, ReplyCode> = new Map<number, ReplyCode>([
   [-1, entry('SYSTEMERROR', 'the server failed')],
   [-2, entry('RUNTIMEINCONSISTENCY', 'the server found itself inconsistent, or an earlier change failed')],
@@ -48,25 +48,25 @@ export const replyCodes: ReadonlyMap<number, ReplyCode> = new Map<number, ReplyC
   [-127, entry('THROTTLEDOP', 'the server is overloaded and turned the request away')],
 ])
 
-/** What the server said no to. */
+/** The request that was refused. */
 interface RefusedRequest {
   /** The name of the request. */
   readonly request: string
   readonly path: string | undefined
-  /** Which change of a multi. */
+  /** The index of the refused change in a multi. */
   readonly index?: number
 }
 
-/** A server's no. Holds no data of the node. */
+/** The error in a server's reply. Contains no data of the node. */
 export class ReplyError extends Error {
-  /** The server's number, such as -101; it may be one that nobody knows. */
+  /** The error code of the server, such as -101; it may be unknown. */
   readonly code: number
-  /** ZooKeeper's own word for it, such as `NONODE`, or undefined for an unknown one. */
+  /** ZooKeeper's own name of the code, such as `NONODE`; undefined for an unknown code. */
   readonly symbol: string | undefined
   readonly path: string | undefined
-  /** The message without the place. */
+  /** The message without the request and the path. */
   readonly reason: string
-  /** Which change of a multi was refused, counted from 0; undefined for other requests. */
+  /** The index of the refused change of a multi, counted from 0; undefined for other requests. */
   readonly index: number | undefined
 
   constructor(code: number, { request, path, index }: RefusedRequest) {
@@ -83,7 +83,7 @@ export class ReplyError extends Error {
   }
 }
 
-/** Bytes of a server that cannot be what they should be. */
+/** Bytes of a server that violate the protocol. */
 export class MalformedError extends Error {
   constructor(message: string) {
     super(message)

@@ -14,13 +14,13 @@ import {
   type ValuesOf,
 } from './records.ts'
 
-/** A field in the package's words: a name, and a type such as `int` or `vector<ustring>`. */
+/** A field in the package's terms: a name, and a type such as `int` or `vector<ustring>`. */
 interface JuteField {
   readonly name: string
   readonly type: string
 }
 
-/** A record of the package. Its fields are properties of their own; it knows how they are written. */
+/** A record of the package. Its fields are own properties; it serializes itself. */
 interface JuteRecord {
   readonly specification: readonly JuteField[]
   byteLength(): number
@@ -28,25 +28,27 @@ interface JuteRecord {
   deserialize(buffer: Buffer, offset: number): number
 }
 
-/** Makes a record of one kind: the values are in the order of its fields. */
+/** The constructor of one kind of record: the values are in the order of the fields. */
 type JuteClass = new (...values: readonly unknown[]) => JuteRecord
 
-/** Makes a record of any kind: all classes of the package inherit from it. */
+/** The constructor of any record: all classes of the package inherit from it. */
 type JuteBase = new (specification: readonly JuteField[], values: readonly unknown[]) => JuteRecord
 
-/** All that we use of the package: its records. Its client, its connections and its watchers are never touched. */
+/**
+ * The part of the package that is used: its records, and neither its client nor its connections nor its watches.
+ */
 interface RecordLayer {
   readonly protocol: Readonly<Record<keyof typeof packagedRecords, JuteClass>>
   readonly data: Readonly<Record<keyof typeof dataRecords, JuteClass>>
-  /** It is not exported, but each class leads to it. */
+  /** Not exported by the package: found through the prototypes of its classes. */
   readonly Base: JuteBase
 }
 
 const expectedVersion = '1.1.3'
 
 /**
- * The record layer in what the package's `lib/jute` exports, when it is the one that we know: every record that we use
- * has our fields, and known values become known bytes. Throws `internal`, and says which inside has changed.
+ * Checks that `lib/jute` of the package is the known one: every record that is used has the expected fields, and known
+ * values become known bytes. Throws `internal`, and names what has changed.
  */
 export function checkJute(found: unknown, version: string): RecordLayer {
   const fail: Fail = (what, cause) => {
@@ -97,7 +99,7 @@ function withBase({ protocol, data }: RecordLayer): RecordLayer {
   return { protocol, data, Base }
 }
 
-// A request as each server knows it, and a long that a number cannot hold, in a record that the package does not have.
+// A known request, and a long that exceeds a number, in a record that the package does not have.
 function checkBytes({ protocol, Base }: RecordLayer, fail: Fail): void {
   const request = hexOf(new protocol.GetDataRequest('/a', true))
   if (request !== '000000022f6101') fail(`getData('/a') is written as ${request}`)
@@ -115,13 +117,16 @@ function hexOf(record: JuteRecord): string {
 const require = createRequire(import.meta.url)
 const { version } = require('node-zookeeper-client/package.json') as { readonly version: string }
 
-/** The record layer of the package. To load this file throws when the package's inside is not the one we know. */
+/** The record layer of the package. Loading this module throws when the inside of the package has changed. */
 const jute: RecordLayer = checkJute(require('node-zookeeper-client/lib/jute'), version)
 
-/** Writes and reads the records of one kind. */
+/** Encodes and decodes the records of one kind. */
 interface Codec<V> {
   encode(values: V): Buffer
-  /** What stands at `offset` (default 0); newer servers may have added something behind. Throws `MalformedError`. */
+  /**
+   * Decodes the record at `offset` (default 0); newer servers may append fields, which are ignored. Throws
+   * `MalformedError`.
+   */
   decode(bytes: Buffer, offset?: number): V
   /** Where the record at `offset` ends. Throws `MalformedError`. */
   endOf(bytes: Buffer, offset: number): number
@@ -168,12 +173,12 @@ function isPackaged(name: keyof Known): name is keyof typeof packagedRecords {
 
 type Values = Readonly<Record<string, unknown>>
 
-// Ours to the package's, in the order of the fields.
+// Converts values for the package, in the order of the fields.
 function toPackage(fields: Fields, values: unknown): readonly unknown[] {
   return Object.entries(fields).map(([name, type]) => fieldToPackage(type, (values as Values)[name]))
 }
 
-// A long is eight bytes there, and a record within is a record.
+// The package has a long as eight bytes, and a nested record as a record.
 function fieldToPackage(type: FieldType, value: unknown): unknown {
   const item = itemsOf(type)
   if (item !== undefined) return (value as readonly unknown[]).map((each) => fieldToPackage(item, each))
@@ -182,7 +187,7 @@ function fieldToPackage(type: FieldType, value: unknown): unknown {
   return type === 'long' ? bytesOfLong(value as bigint) : value
 }
 
-// The package's to ours.
+// Converts a record of the package to values.
 function fromPackage(fields: Fields, record: unknown): Values {
   const values = Object.entries(fields).map(([name, type]) => [
     name,
@@ -216,8 +221,8 @@ function bytesOfLong(value: bigint): Buffer {
 }
 
 /**
- * Where a record ends that begins at `offset`. The package believes every length that it reads (it sets memory aside
- * for it, and fills up what is missing), so each is looked at before. Throws {@link MalformedError}.
+ * The end of the record at `offset`. The package believes every length that it reads (it allocates the memory, and
+ * fills up what is missing), so each length is checked before. Throws {@link MalformedError}.
  */
 function recordEnd(fields: Fields, bytes: Buffer, offset: number): number {
   let end = offset
@@ -255,7 +260,7 @@ function itemsEnd(item: FieldType, name: string, bytes: Buffer, offset: number):
   return end
 }
 
-// A length of -1 stands for nothing at all.
+// A length of -1 stands for null.
 function lengthAt(name: string, bytes: Buffer, offset: number): number {
   advance(4, name, bytes, offset)
   const length = bytes.readInt32BE(offset)

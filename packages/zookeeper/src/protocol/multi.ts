@@ -38,7 +38,7 @@ export type Changed =
   | { readonly kind: 'set'; readonly stat: Stat }
   | { readonly kind: 'delete' | 'check' }
 
-/** A {@link Change} that says all: a node to be made has its ACL. */
+/** A {@link Change} in which a create has its ACL. */
 export type ResolvedChange =
   | (Extract<Change, { readonly kind: 'create' }> & { readonly acl: readonly Acl[] })
   | Exclude<Change, { readonly kind: 'create' }>
@@ -52,7 +52,7 @@ const deleteRequest = codec('DeleteRequest')
 const checkRequest = codec('CheckVersionRequest')
 const errorResponse = codec('ErrorResponse')
 
-/** Makes all changes or none. The `ReplyError` of one that was refused says which by `index` and `path`. */
+/** Makes all changes or none. The `ReplyError` of a refused change has its `index` and `path`. */
 export function multi(changes: readonly ResolvedChange[]): Request<readonly Changed[]> {
   return {
     name: 'multi',
@@ -145,7 +145,7 @@ function readResult(
   }
 }
 
-// Changes before the one that was refused are told with 0 (undone), those after it with -2 (not tried).
+// Changes before the refused one have the code 0 (rolled back), those after it -2 (not tried).
 function throwFirstError(results: readonly Result[], changes: readonly ResolvedChange[]): void {
   const index = results.findIndex((result) => result.kind === 'refused' && result.code !== 0)
   const refused = results[index]

@@ -6,7 +6,7 @@ const requestHeader = codec('RequestHeader')
 const replyHeader = codec('ReplyHeader')
 const watcherEvent = codec('WatcherEvent')
 
-/** A request as it goes over the wire: length, header, body. */
+/** Encodes a packet: length, header, body. */
 export function encodeRequest(xid: number, request: Request<unknown>): Buffer {
   return frame(requestHeader.encode({ xid, type: request.opcode }), request.encode())
 }
@@ -18,17 +18,17 @@ function frame(...parts: readonly Buffer[]): Buffer {
   return Buffer.concat([length, ...parts])
 }
 
-/** What a server sent, without its length. */
+/** A packet of a server, without its length. */
 export interface Reply {
   readonly xid: number
-  /** The latest transaction that the server had done; 0 or less where it does not say. */
+  /** The zxid of the server's latest transaction; 0 or less when the reply has none. */
   readonly zxid: bigint
-  /** 0 for yes. */
+  /** 0 for success. */
   readonly err: number
   readonly body: Buffer
 }
 
-/** Opens a frame. Throws `MalformedError`. */
+/** Decodes the header of a packet. Throws `MalformedError`. */
 export function decodeReply(bytes: Buffer): Reply {
   return { ...replyHeader.decode(bytes), body: bytes.subarray(replyHeader.endOf(bytes, 0)) }
 }
@@ -41,8 +41,8 @@ const eventKinds: ReadonlyMap<number, WatchEvent['kind']> = new Map<number, Watc
 ])
 
 /**
- * What happened to a watched node, or undefined for an event of another kind: of the session, of a watch that was
- * removed, or one that nobody knows. Throws `MalformedError`.
+ * Decodes a watch event; undefined for events of the session, of removed watches, and of unknown types. Throws
+ * `MalformedError`.
  */
 export function decodeEvent(body: Buffer): WatchEvent | undefined {
   const { type, path } = watcherEvent.decode(body)
@@ -50,19 +50,19 @@ export function decodeEvent(body: Buffer): WatchEvent | undefined {
   return kind === undefined ? undefined : { kind, path }
 }
 
-/** What a client says first: which session it wants. */
+/** The first packet of a connection: which session the client requests. */
 export interface ConnectRequest {
-  /** 0 for a new one. */
+  /** 0 for a new session. */
   readonly sessionId: bigint
-  /** Sixteen bytes: what the server gave with the session, zeros for a new one. */
+  /** Sixteen bytes: the password that was granted with the session, zeros for a new one. */
   readonly password: Buffer
-  /** The latest transaction that we have seen: a server that is behind it hangs up. */
+  /** The highest zxid that the client has seen: a server that is behind it closes the connection. */
   readonly lastZxid: bigint
-  /** The session timeout that we ask for, in milliseconds. */
+  /** The requested session timeout, in milliseconds. */
   readonly timeoutMs: number
 }
 
-/** What a server answers: a session, or that the one we asked for is over. */
+/** The first reply: a session, or that the requested one has expired. */
 export type ConnectResponse =
   | {
       readonly kind: 'granted'
@@ -76,7 +76,7 @@ const connectRequest = codec('ConnectRequest')
 const connectResponse = codec('ConnectResponse')
 const readOnlyFlag = codec('ReadOnlyFlag')
 
-/** The first frame of a connection, with its length. */
+/** Encodes the first packet of a connection, with its length. */
 export function encodeConnectRequest({ lastZxid, timeoutMs, sessionId, password }: ConnectRequest): Buffer {
   const request = {
     protocolVersion: 0,
@@ -85,18 +85,18 @@ export function encodeConnectRequest({ lastZxid, timeoutMs, sessionId, password 
     sessionId,
     passwd: password,
   }
-  // A server without a quorum will not do.
+  // A server without a quorum is not accepted.
   return frame(connectRequest.encode(request), readOnlyFlag.encode({ readOnly: false }))
 }
 
-/** Reads the first answer. What newer servers add behind it is not read. Throws `MalformedError`. */
+/** Decodes the first reply. Fields that newer servers append are ignored. Throws `MalformedError`. */
 export function decodeConnectResponse(bytes: Buffer): ConnectResponse {
   const { timeOut, sessionId, passwd } = connectResponse.decode(bytes)
   if (timeOut <= 0 || sessionId === 0n) return { kind: 'expired' }
   return { kind: 'granted', sessionId, password: passwd, timeoutMs: timeOut }
 }
 
-/** A session as the servers write it, such as `0x100a2b3c4d50000`. */
+/** A session id as the servers write it, such as `0x100a2b3c4d50000`. */
 export function formatSessionId(id: bigint): string {
   return `0x${BigInt.asUintN(64, id).toString(16)}`
 }

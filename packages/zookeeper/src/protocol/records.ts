@@ -1,4 +1,4 @@
-/** The records inside other records, as the package has them: names and types of the fields, in the order of the wire. */
+/** The records inside other records, as in the package: names and types of the fields, in the order of the wire. */
 export const dataRecords = {
   Id: { scheme: 'ustring', id: 'ustring' },
   ACL: { perms: 'int', id: 'data.Id' },
@@ -17,7 +17,7 @@ export const dataRecords = {
   },
 } as const
 
-/** The records that the package has and we use. */
+/** The records of the package that are used. */
 export const packagedRecords = {
   ConnectRequest: {
     protocolVersion: 'int',
@@ -57,7 +57,7 @@ export const packagedRecords = {
   ErrorResponse: { err: 'int' },
 } as const
 
-/** What servers have learned since the package was written, in its own language. */
+/** Records that servers have introduced since the package was written, in the package's terms. */
 export const addedRecords = {
   ReadOnlyFlag: { readOnly: 'boolean' },
   Create2Response: { path: 'ustring', stat: 'data.Stat' },
@@ -85,10 +85,10 @@ export const addedRecords = {
 /** The fields of a record. */
 export type Fields = Readonly<Record<string, FieldType>>
 
-/** What a field may hold, in the package's words. */
+/** The type of a field, in the package's terms. */
 export type FieldType = keyof FieldValues
 
-/** What we hold for it. What a server leaves out (a length of -1) is empty. */
+/** The value of a field. A missing value (a length of -1) is empty. */
 interface FieldValues {
   int: number
   long: bigint
@@ -102,10 +102,10 @@ interface FieldValues {
   'data.Stat': ValuesOf<typeof dataRecords.Stat>
 }
 
-/** A record as a plain object. */
+/** The values of a record as a plain object. */
 export type ValuesOf<F> = { readonly [K in keyof F]: F[K] extends FieldType ? FieldValues[F[K]] : never }
 
-/** The type of the items of a vector, or undefined for what is none. */
+/** The type of the items of a vector, or undefined for other types. */
 export function itemsOf(type: FieldType): FieldType | undefined {
   switch (type) {
     case 'vector<ustring>':
@@ -117,7 +117,7 @@ export function itemsOf(type: FieldType): FieldType | undefined {
   }
 }
 
-/** The name of the record that a field is itself, or undefined for what is none. */
+/** The name of the record that a field holds, or undefined for other types. */
 export function recordIn(type: FieldType): keyof typeof dataRecords | undefined {
   switch (type) {
     case 'data.Id':
@@ -131,7 +131,7 @@ export function recordIn(type: FieldType): keyof typeof dataRecords | undefined 
   }
 }
 
-/** The fields of a record inside others. */
+/** The fields of a nested record. */
 export function fieldsWithin(name: keyof typeof dataRecords): Fields {
   return dataRecords[name]
 }

@@ -3,33 +3,36 @@ import type { Acl, Bytes, Children, Created, Node, Permission, Stat } from '../n
 import { codec } from './jute.ts'
 import type { dataRecords, ValuesOf } from './records.ts'
 
-/** Something to be asked of a server. Paths are whole: with the chroot. */
+/** A request to a server. Paths include the chroot. */
 export interface Request<T> {
-  /** Its name in errors, such as `getData`. */
+  /** The name in errors, such as `getData`. */
   readonly name: string
   readonly opcode: number
-  /** The node that it is about, if it is about one. */
+  /** The node that it concerns, if any. */
   readonly path: string | undefined
-  /** The number that the protocol sets aside for requests of this kind. Without it, the connection counts. */
+  /** The reserved xid of requests of this kind. Without it, the connection assigns the next number. */
   readonly fixedXid?: number
-  /** The body, without header. */
+  /** Encodes the body, without the header. */
   encode(): Buffer
-  /** The answer to a request that was done. Throws `MalformedError`, and `ReplyError` where the body says no. */
+  /**
+   * Decodes the body of a successful reply. Throws `MalformedError`, and `ReplyError` for a multi with a refused
+   * change.
+   */
   decode(body: Buffer): T
 }
 
-/** The numbers that are set aside. Those of the connection's own count begin at 1. */
+/** The reserved xids. Those that a connection assigns begin at 1. */
 export const xids = { event: -1, ping: -2, auth: -4, setWatches: -8 } as const
 
-/** The body of a request or an answer that has none. */
+/** The body of a request without fields. */
 function emptyBody(): Buffer {
   return Buffer.alloc(0)
 }
 
-/** Reads an answer that says nothing but yes. */
+/** Decodes a reply without fields. */
 function ignoreBody(): void {}
 
-/** What a request is, on the wire. */
+/** The operation codes of the protocol (`ZooDefs.OpCode`). */
 export const opcodes = {
   create: 1,
   delete: 2,
@@ -52,18 +55,18 @@ export const opcodes = {
   setWatches2: 105,
   addWatch: 106,
   closeSession: -11,
-  /** In the answer to a multi: this change was not made. */
+  /** In the reply to a multi: the change was not made. */
   error: -1,
 } as const
 
-/** A node to be made. */
+/** A node to be created. */
 export interface NewNode {
   readonly path: string
   readonly data: Bytes
   readonly acl: readonly Acl[]
   readonly kind: 'persistent' | 'ephemeral' | 'container'
   readonly sequential: boolean
-  /** Of a persistent node: how long it stays without a change and without children, in milliseconds. */
+  /** For a persistent node: how long it stays without changes and children, in milliseconds. */
   readonly ttlMs: number | undefined
 }
 
@@ -71,7 +74,7 @@ const createRequest = codec('CreateRequest')
 const createTtlRequest = codec('CreateTTLRequest')
 const create2Response = codec('Create2Response')
 
-/** Makes a node. Throws `config-invalid` for a kind of node that no server has. */
+/** Creates a node. Throws `config-invalid` for a combination that no server supports. */
 export function create(node: NewNode): Request<Created> {
   const { path } = node
   const { opcode, flags } = modeOf(node)
@@ -91,7 +94,7 @@ export function create(node: NewNode): Request<Created> {
   }
 }
 
-/** The flags of a node that is persistent or ephemeral. */
+/** The flags of a persistent or ephemeral node. */
 export function createFlags({ ephemeral, sequential }: { ephemeral: boolean; sequential: boolean }): number {
   return (ephemeral ? 1 : 0) | (sequential ? 2 : 0)
 }
@@ -107,7 +110,7 @@ function modeOf({ path, kind, sequential, ttlMs }: NewNode): Mode {
   }
   if (ttlMs !== undefined) {
     if (kind !== 'persistent') return fail(`only a persistent node has a 'ttlMs', this one is ${kind}`)
-    // Five bytes of the node's owner field hold it.
+    // The servers store it in five bytes of the owner field.
     if (!Number.isInteger(ttlMs) || ttlMs < 1 || ttlMs >= 2 ** 40)
       return fail("expected whole milliseconds from 1 to 2^40 - 1 as 'ttlMs'")
     return { opcode: opcodes.createTtl, flags: sequential ? 6 : 5 }
@@ -129,7 +132,7 @@ const getAclRequest = codec('GetACLRequest')
 const getAclResponse = codec('GetACLResponse')
 const syncRequest = codec('SyncRequest')
 
-/** Refused with -101 when there is no such node; with `watch`, its making is then watched. */
+/** Refused with -101 when the node does not exist; with `watch`, its creation is watched then. */
 export function exists(path: string, watch: boolean): Request<Stat> {
   return {
     name: 'exists',
@@ -140,7 +143,7 @@ export function exists(path: string, watch: boolean): Request<Stat> {
   }
 }
 
-/** Refused with -101 when there is no such node; nothing is watched then. */
+/** Refused with -101 when the node does not exist; nothing is watched then. */
 export function getData(path: string, watch: boolean): Request<Node> {
   return {
     name: 'getData',
@@ -154,7 +157,7 @@ export function getData(path: string, watch: boolean): Request<Node> {
   }
 }
 
-/** Refused with -101 when there is no such node; nothing is watched then. */
+/** Refused with -101 when the node does not exist; nothing is watched then. */
 export function getChildren(path: string, watch: boolean): Request<Children> {
   return {
     name: 'getChildren',
@@ -168,7 +171,7 @@ export function getChildren(path: string, watch: boolean): Request<Children> {
   }
 }
 
-/** The ACL of a node, with its stat: `aversion` is what {@link setAcl} compares. */
+/** The ACL of a node, with its stat: {@link setAcl} compares the `aversion`. */
 export function getAcl(path: string): Request<{ readonly acl: readonly Acl[]; readonly stat: Stat }> {
   return {
     name: 'getAcl',
@@ -182,7 +185,7 @@ export function getAcl(path: string): Request<{ readonly acl: readonly Acl[]; re
   }
 }
 
-/** Answered when the server has caught up with the leader. The path says nothing to it. */
+/** Answered when the server has caught up with the leader. The path has no effect. */
 export function sync(path: string): Request<void> {
   return {
     name: 'sync',
@@ -193,7 +196,7 @@ export function sync(path: string): Request<void> {
   }
 }
 
-/** What stands for any version on the wire. Version 0 is a version. */
+/** Stands for any version in a request. Version 0 is a version. */
 export const anyVersion = -1
 
 const setDataRequest = codec('SetDataRequest')
@@ -238,14 +241,14 @@ export function setAcl(path: string, acl: readonly Acl[], version: number = anyV
 
 /** The watches that a new connection begins with. */
 interface WatchSet {
-  /** The latest transaction that we have seen: what happened after it is told at once. */
+  /** The highest zxid that the client has seen: later changes are reported at once. */
   readonly relativeZxid: bigint
   /** Of nodes whose data was read. */
   readonly data: readonly string[]
-  /** Of nodes that were not there. */
+  /** Of nodes that did not exist. */
   readonly exists: readonly string[]
   readonly children: readonly string[]
-  /** Those of `addWatch`; servers have them from 3.6 on. */
+  /** The persistent watches of `addWatch`; from servers 3.6 on. */
   readonly persistent: readonly string[]
   readonly recursive: readonly string[]
 }
@@ -255,7 +258,7 @@ const setWatches2Request = codec('SetWatches2')
 const addWatchRequest = codec('AddWatchRequest')
 const removeWatchesRequest = codec('RemoveWatchesRequest')
 
-/** Sets watches; without persistent ones, in the form that servers before 3.6 know as well. */
+/** Sets watches. Without persistent ones, the request is the one that servers before 3.6 know as well. */
 export function setWatches(set: WatchSet): Request<void> {
   const oneShot = {
     relativeZxid: set.relativeZxid,
@@ -276,7 +279,7 @@ export function setWatches(set: WatchSet): Request<void> {
   }
 }
 
-/** Adds a watch that stays when it has told something. Refused with -6 by servers before 3.6. */
+/** Adds a persistent watch. Refused with -6 by servers before 3.6. */
 export function addWatch(path: string, mode: 'persistent' | 'recursive'): Request<void> {
   return {
     name: 'addWatch',
@@ -289,7 +292,7 @@ export function addWatch(path: string, mode: 'persistent' | 'recursive'): Reques
 
 const watcherTypes = { children: 1, data: 2, any: 3 } as const
 
-/** Takes watches away. Refused with -121 when there are none. */
+/** Removes watches. Refused with -121 when there are none. */
 export function removeWatches(path: string, type: keyof typeof watcherTypes): Request<void> {
   return {
     name: 'removeWatches',
@@ -302,7 +305,7 @@ export function removeWatches(path: string, type: keyof typeof watcherTypes): Re
 
 const authPacket = codec('AuthPacket')
 
-/** Asks for a sign of life, and is one. */
+/** Keeps the session alive, and is answered. */
 export function ping(): Request<void> {
   return {
     name: 'ping',
@@ -314,7 +317,7 @@ export function ping(): Request<void> {
   }
 }
 
-/** Gives the session a name. It does not count as a sign of life: the server does not touch the session for it. */
+/** Adds credentials to the session. Does not keep the session alive: the server does not touch it. */
 export function auth(scheme: string, value: Buffer): Request<void> {
   return {
     name: 'auth',
@@ -326,7 +329,7 @@ export function auth(scheme: string, value: Buffer): Request<void> {
   }
 }
 
-/** Ends the session: its ephemeral nodes go before the answer comes. */
+/** Closes the session: its ephemeral nodes are deleted before the reply comes. */
 export function closeSession(): Request<void> {
   return {
     name: 'closeSession',
@@ -337,7 +340,7 @@ export function closeSession(): Request<void> {
   }
 }
 
-/** A name that a session gives, such as `digest` and `user:password`. */
+/** Credentials of a session, such as `digest` and `user:password`. */
 export interface AuthInfo {
   readonly scheme: string
   readonly value: Buffer
@@ -347,7 +350,7 @@ type WireAcl = ValuesOf<typeof dataRecords.ACL>
 
 const bits: Readonly<Record<Permission, number>> = { read: 1, write: 2, create: 4, delete: 8, admin: 16 }
 
-/** An ACL as it is sent. */
+/** Encodes an ACL. */
 export function encodeAcl(acl: readonly Acl[]): readonly WireAcl[] {
   return acl.map(({ permissions, scheme, id }) => ({
     perms: permissions.reduce((perms, permission) => perms | bits[permission], 0),
@@ -355,7 +358,7 @@ export function encodeAcl(acl: readonly Acl[]): readonly WireAcl[] {
   }))
 }
 
-/** An ACL as it was received. Permissions that nobody knows are left out. */
+/** Decodes an ACL. Unknown permissions are left out. */
 function decodeAcl(wire: readonly WireAcl[]): readonly Acl[] {
   return wire.map(({ perms, id }) => ({ permissions: permissionsIn(perms), scheme: id.scheme, id: id.id }))
 }
@@ -365,12 +368,12 @@ function permissionsIn(perms: number): readonly Permission[] {
   return all.filter((permission) => (perms & bits[permission]) !== 0)
 }
 
-/** What a server says of a node, in our words. */
+/** Decodes the stat of a node. */
 export function decodeStat({ ctime, mtime, ...same }: ValuesOf<typeof dataRecords.Stat>): Stat {
   return { ...same, ctimeMs: Number(ctime), mtimeMs: Number(mtime) }
 }
 
-/** Bytes as they are sent; a text as UTF-8. Shares the memory of what it is given. */
+/** The bytes of a request; a text is encoded as UTF-8. Shares the memory of its argument. */
 export function toBuffer(bytes: Bytes): Buffer {
   if (typeof bytes === 'string') return Buffer.from(bytes)
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)

@@ -4,25 +4,28 @@ import type { ZookeeperConnection } from '../connection/connection.ts'
 import type { SessionGrant } from '../connection/handshake.ts'
 import { ZookeeperError } from '../errors.ts'
 
-/** One session of the client, from the server's grant until it is over for us. */
+/** One session of the client, from the grant of a server until this client regards it as ended. */
 export interface LiveSession {
   readonly id: bigint
   /** 1 for the first session of a client, one more for each after it. */
   readonly epoch: number
-  /** What the server granted, in milliseconds. */
+  /** The timeout that the server granted, in milliseconds. */
   readonly timeoutMs: number
-  /** Fires when the session is over for us: by our own clock, by the server's word, or because the client is closed. */
+  /**
+   * Fires when the session has ended for this client: by its own clock, by a server's reply, or because the client was
+   * closed.
+   */
   readonly signal: AbortSignal
-  /** When the latest request was sent that any server has answered, by the clock. */
+  /** The clock time at which the latest answered request was sent, whichever server answered. */
   readonly confirmedAtMs: number
   /**
-   * The clock time until which no server can have ended it. A server that we are connected to may itself be cut off
-   * from the leader, who alone ends sessions: so this is counted from the sending of the latest request of which the
-   * leader must have known when a later one was answered. What is held by the session is certain until then, and no
-   * longer; the session itself is given up later, when nobody has answered for its whole timeout.
+   * The clock time until which no server can have ended the session. Only the leader ends sessions, and the connected
+   * server may itself be partitioned from the leader: the time counts from the sending of the latest request of which
+   * the leader must have known when it answered a later one. What the session holds is certain until then and no
+   * longer. The session itself is given up later, when no server has answered for its whole timeout.
    */
   readonly certainUntilMs: number
-  /** Keeps asking the leader, so that the session is always certain for a while, until the returned function is called. */
+  /** Keeps the session certain by regular requests to the leader, until the returned function is called. */
   keepCertain(): () => void
 }
 
@@ -46,18 +49,18 @@ interface SessionDeps {
   readonly onExpired: (error: HaError) => void
 }
 
-/** The session that a client has now, and how long it is certain. */
+/** The current session of a client, and until when it is certain. */
 export class Session implements LiveSession {
   readonly id: bigint
   readonly epoch: number
   readonly #deps: SessionDeps
   readonly #scope: LinkedController = linkedController()
   #timeoutMs: number
-  // What handshakes and earlier connections have confirmed: some server, and the leader.
+  // Confirmed by handshakes and earlier connections: by any server, and by the leader.
   #confirmedAtMs: number
   #leaderContactAtMs: number
   #connection: ZookeeperConnection | undefined
-  // Those who need it to be certain.
+  // One entry for each caller of `keepCertain`.
   readonly #certaintyHolders = new Set<object>()
   #cancel: () => void
 
@@ -72,7 +75,10 @@ export class Session implements LiveSession {
     this.#cancel = this.#scheduleExpiry()
   }
 
-  /** Proves on the next connection that the session is ours. No property of its own: what prints a session does not show it. */
+  /**
+   * Proves on the next connection that the session is this client's. A getter, so that printing a session does not show
+   * it.
+   */
   get password(): Buffer {
     return this.#deps.granted.password
   }
@@ -94,22 +100,22 @@ export class Session implements LiveSession {
     return Math.max(this.#confirmedAtMs, this.#connection?.confirmedAtMs ?? 0)
   }
 
-  // The whole timeout after the latest request that any server answered was sent.
+  // The whole timeout after the latest answered request was sent.
   get #expiresAtMs(): number {
     return this.confirmedAtMs + this.#timeoutMs
   }
 
-  /** Another server has taken the session over. */
+  /** A server has resumed the session on another connection. */
   renewGrant({ askedAtMs, timeoutMs }: SessionGrant): void {
     this.#confirmedAtMs = Math.max(this.#confirmedAtMs, askedAtMs)
     this.#leaderContactAtMs = Math.max(this.#leaderContactAtMs, askedAtMs)
     this.#timeoutMs = timeoutMs
-    // It may be for less than before.
+    // The new grant may be for less time than the one before.
     this.#cancel()
     this.#cancel = this.#scheduleExpiry()
   }
 
-  /** The session goes on over this connection. */
+  /** The session continues over this connection. */
   attachConnection(connection: ZookeeperConnection): void {
     this.#confirmedAtMs = this.confirmedAtMs
     this.#leaderContactAtMs = Math.max(this.#leaderContactAtMs, this.#connection?.leaderContactAtMs ?? 0)

@@ -8,29 +8,30 @@ import { type LiveSession, Session, type Sessions } from './session.ts'
 
 interface SessionManagerDeps {
   readonly clock: Clock
-  /** What is asked for, in milliseconds; the servers grant what their limits allow. */
+  /** The requested session timeout in milliseconds; the servers may grant another one. */
   readonly timeoutMs: number
-  /** Called when a session is over, before anything else hears of it. */
+  /** Called when a session has ended, before other parts of the client are notified. */
   readonly onEnded: (session: LiveSession, error: HaError) => void
-  /** Called when a server has granted a session that there was not before. */
+  /** Called when a server has granted a new session. */
   readonly onStarted: (session: LiveSession) => void
 }
 
 type SessionState =
-  /** The next handshake asks for a new session. */
+  /** The next handshake requests a new session. */
   | { readonly kind: 'none' }
   | { readonly kind: 'live'; readonly current: Session }
-  /** There will be no other; `left` is what the servers may still have. */
+  /** The client is closed; `left` is the session that the servers may still have. */
   | { readonly kind: 'closed'; readonly left: Session | undefined }
 
 /**
- * The sessions of one client, one after the other. A session ends when a server says so, or when our own clock says
- * that a server may have ended it: from then on it is not used any more, whatever a server says later.
+ * The sessions of one client, one after the other. A session ends when a server reports it, or when this client's clock
+ * shows that a server may have ended it: from then on it is never used again, whatever a server replies later.
  */
 export class SessionManager implements Sessions {
   readonly changed: Notifier = new Notifier()
   readonly #deps: SessionManagerDeps
-  // What was ours is taken over, and never mistaken for a stranger's. The latest ones, in their order.
+  // Former sessions of this client, in their order: their ephemeral nodes may be taken over, unlike those of other
+  // clients.
   readonly #former = new Set<bigint>()
   #state: SessionState = { kind: 'none' }
   #epoch = 0
@@ -55,25 +56,25 @@ export class SessionManager implements Sessions {
     return this.#link?.state.kind === 'ready'
   }
 
-  /** The highest transaction that any answer has told of: no server that is behind it takes us. */
+  /** The highest zxid of all replies: a server that is behind it does not accept this client. */
   get lastZxid(): bigint {
     const seen = this.#connection?.lastZxid ?? 0n
     if (seen > this.#lastZxid) this.#lastZxid = seen
     return this.#lastZxid
   }
 
-  /** True of a session that was this client's and is over. */
+  /** Whether a session was this client's and has ended. */
   isFormerSession(id: bigint): boolean {
     return this.#former.has(id)
   }
 
-  /** Binds them to the connection that they live on. */
+  /** Attaches the link whose connections carry the sessions. */
   attach(link: Link<ZookeeperConnection>): void {
     this.#link = link
     link.events.on('state', () => this.changed.notifyAll())
   }
 
-  /** What the next handshake says. */
+  /** The next handshake's request. */
   connectRequest(): ConnectRequest {
     const { timeoutMs } = this.#deps
     const wanted = this.#requestedSession()
@@ -82,7 +83,7 @@ export class SessionManager implements Sessions {
     return { sessionId, password, lastZxid: this.lastZxid, timeoutMs }
   }
 
-  // Also that of a closed client: it is taken over once more, to be ended.
+  // Also the session of a closed client, which is resumed once more in order to be closed.
   #requestedSession(): Session | undefined {
     switch (this.#state.kind) {
       case 'none':
@@ -94,10 +95,7 @@ export class SessionManager implements Sessions {
     }
   }
 
-  /**
-   * A server has granted a session. Throws when it is one that we have given up: everybody has been told that it is
-   * over.
-   */
+  /** A server has granted a session. Throws for a session that was given up: its end has been announced. */
   sessionGranted(granted: SessionGrant): void {
     if (this.#state.kind === 'closed') {
       if (this.unclosed?.id !== granted.sessionId) throw clientClosedError()
@@ -113,8 +111,8 @@ export class SessionManager implements Sessions {
   }
 
   /**
-   * The session goes on over this connection. Throws when it was given up since it was granted: the process may have
-   * stood still before the connection was made.
+   * The session continues over this connection. Throws when it was given up since the grant: the process may have been
+   * suspended before the connection was complete.
    */
   attachConnection(connection: ZookeeperConnection): void {
     const { sessionId } = connection.grant
@@ -134,19 +132,19 @@ export class SessionManager implements Sessions {
     this.changed.notifyAll()
   }
 
-  /** The servers do not have the session any more: a server said so, or has ended it for us. */
+  /** The servers do not have the session any more: a server said so, or has closed it for this client. */
   sessionExpired(sessionId: bigint): void {
     if (this.current?.id === sessionId) this.endSession(sessionExpiredError())
     if (this.unclosed?.id === sessionId) this.#state = { kind: 'closed', left: undefined }
   }
 
-  /** Ends the current session for us: its signal fires in this turn. */
+  /** Ends the current session for this client: its signal fires synchronously. */
   endSession(error: HaError): void {
     if (this.#state.kind !== 'live') return
     const { current } = this.#state
     this.#state = { kind: 'none' }
     this.#remember(current.id)
-    // A new session may begin anywhere, also on an ensemble that was made anew and counts from the beginning.
+    // A new session may begin with any zxid, also at an ensemble that was rebuilt and counts from the beginning.
     this.#lastZxid = 0n
     this.#connection = undefined
     detachStack(error)
@@ -161,7 +159,7 @@ export class SessionManager implements Sessions {
     if (this.#former.size > maxFormerSessions && oldest !== undefined) this.#former.delete(oldest)
   }
 
-  /** Ends the session for us; there will be no other. */
+  /** Ends the session for this client, which will have no other. */
   close(): void {
     const left = this.#state.kind === 'live' ? this.#state.current : undefined
     this.endSession(clientClosedError())
@@ -179,7 +177,7 @@ export class SessionManager implements Sessions {
     }
   }
 
-  // Nothing proves any more that the servers still have it. A connection that it may still be on ends with it.
+  // No reply proves any longer that the servers have the session. A connection that may still carry it is dropped.
   #giveUp(current: Session, error: HaError): void {
     if (this.current !== current) return
     this.endSession(error)
@@ -189,11 +187,11 @@ export class SessionManager implements Sessions {
   }
 }
 
-// A session that we gave up lives on with the servers for its timeout at the most: of so many that ended, they have the
-// latest few.
+// A session that was given up lives on the servers for at most its timeout: the latest 1 000 are more than can be
+// there.
 const maxFormerSessions = 1_000
 
-// Sixteen zero bytes: what a client that has no session yet says.
+// Sixteen zero bytes: the password of a client that has no session yet.
 const emptyPassword = Buffer.alloc(16)
 
 function sessionExpiredError(): ZookeeperError {

@@ -6,17 +6,17 @@ import type { CallOptions, Watched } from '../operations/operations.ts'
 import { checkPath } from '../operations/paths.ts'
 import type { Watches } from './watches.ts'
 
-/** What of a node is watched. */
+/** What a watch observes. */
 export interface WatchOptions extends Pick<CallOptions, 'signal'> {
-  /** Its data, whether it exists, or its children. */
+  /** The data of the node, its existence, or its children. */
   readonly kind: 'data' | 'exists' | 'children'
 }
 
 /**
- * Tells that a node has changed, until its signal fires or the loop over it is left: read it after each event. The
- * first one is told at once, for what was before. Several changes may be one event, and none is missed: the node is
- * watched again before an event is told. Rejects with `aborted` when the signal fires, and with `closed` at the end of
- * the client.
+ * Iterates over the changes of a node until the signal fires or the loop is left: read the node after each event. The
+ * first event comes at once and stands for everything before. Several changes may be one event, and none is missed: the
+ * node is watched again before an event is returned. Rejects with `aborted` when the signal fires, and with `closed`
+ * when the client is closed.
  */
 export async function* watchNode(
   context: ClientContext,
@@ -49,7 +49,7 @@ interface ArmedWatch {
   unwatch(): void
 }
 
-// However long the ensemble is away: a watch has no deadline but the patience of whoever iterates.
+// A watch waits for as long as the ensemble is away: only the signal ends it.
 async function armWatch(
   context: ClientContext,
   path: string,
@@ -80,18 +80,18 @@ const readOf: Readonly<
   children: ({ watchedReads }, path, onEvent, call) => watchedReads.children(path, onEvent, call),
 }
 
-/** Something has changed at or below a node, or may have: `missed` says that nobody heard of it, and all is to be read. */
+/** A change at or below a node; `missed`: events may have been lost, read everything. */
 export type RecursiveWatchEvent = WatchEvent | { readonly kind: 'missed'; readonly path: string }
 
-// Whoever is slower than this reads everything again, which costs less.
+// A consumer that is further behind reads everything again, which costs less.
 const maxBufferedEvents = 10_000
 
 /**
- * Tells of every change at and below a node, for as long as it is iterated, with one watch that stays (servers from 3.6
- * on, else `unsupported`). The first event is `missed`, for what was before: from then on nothing is lost, so read
- * everything at it. Servers tell nothing of what happened between two connections: that is `missed` again. Servers
- * before 3.9 forget the watch when the same client reads one of these nodes and watches it once; a `cache` does that.
- * Rejects with `aborted` when the signal fires, and with `closed` at the end of the client.
+ * Iterates over every change at and below a node, with one persistent recursive watch (servers from 3.6 on, else
+ * `unsupported`). The first event is `missed`, for everything before: read everything then, and no later change is
+ * lost. Servers report nothing of what happened between two connections: the event is `missed` again. Servers before
+ * 3.9 drop the watch when the same client reads one of these nodes with a one-time watch, as a `cache` does. Rejects
+ * with `aborted` when the signal fires, and with `closed` when the client is closed.
  */
 export async function* watchRecursive(
   context: ClientContext,
@@ -135,7 +135,7 @@ export async function* watchRecursive(
 }
 
 interface RecursiveListener {
-  /** The connection that the watch was set on. */
+  /** The generation of the connection that the watch was set on. */
   readonly generation: number
   stop(): void
 }

@@ -1,14 +1,14 @@
 import type { WatchEvent } from '../node.ts'
 
-/** What is watched at a node: its data, whether it exists, or its children. */
+/** What is watched at a node: its data, its existence, or its children. */
 export type WatchKind = 'data' | 'exists' | 'children'
 
-/** Which nodes are watched, for telling a server on a new connection. Paths are the servers'. */
+/** The watched nodes, for restoring the watches on a new connection. Paths are the servers'. */
 export type WatchedPaths = Readonly<Record<WatchKind | 'recursive', Iterable<string>>>
 
 export type WatchListener = (event: WatchEvent) => void
 
-// Which watches an event ends, as the servers do it.
+// The watches that an event removes, as in the servers.
 const endedKinds: Readonly<Record<WatchEvent['kind'], readonly WatchKind[]>> = {
   created: ['data', 'exists'],
   deleted: ['data', 'exists', 'children'],
@@ -17,8 +17,8 @@ const endedKinds: Readonly<Record<WatchEvent['kind'], readonly WatchKind[]>> = {
 }
 
 /**
- * Who is told of what. A watch is told once and is gone; however many listen to one node, the server keeps one watch
- * of each kind for it. It outlives connections and sessions.
+ * The listeners of each node. A watch is delivered once and then removed; the server has one watch of each kind for a
+ * node, however many listeners there are. The table outlives connections and sessions.
  */
 export class WatchTable {
   readonly #once: Readonly<Record<WatchKind, Map<string, Set<WatchListener>>>> = {
@@ -28,13 +28,13 @@ export class WatchTable {
   }
   readonly #recursive = new Map<string, Set<WatchListener>>()
 
-  /** How many nodes are watched, each kind counted for itself. */
+  /** The number of watched nodes, counted for each kind of watch. */
   get size(): number {
     const { data, exists, children } = this.#once
     return data.size + exists.size + children.size + this.#recursive.size
   }
 
-  /** As they are when each is read: what changes meanwhile is in it. */
+  /** Live iterators: a change during the iteration is included. */
   paths(): WatchedPaths {
     const { data, exists, children } = this.#once
     return {
@@ -53,20 +53,26 @@ export class WatchTable {
     removeFrom(this.#once[kind], path, listener)
   }
 
-  /** What the servers need not watch any more at a node, in their words; undefined while somebody listens. */
+  /**
+   * The type of watch that can be removed from the servers at a node, in the protocol's terms; undefined while there
+   * are listeners.
+   */
   removableType(kind: WatchKind | 'recursive', path: string): 'data' | 'children' | 'any' | undefined {
     const { data, exists, children } = this.#once
     const hasData = data.has(path) || exists.has(path)
     const hasChildren = children.has(path)
     const hasAll = this.#recursive.has(path)
-    // Also a recursive one, which had to stay there as long as it was the watch of others as well.
+    // Including a recursive watch, which had to stay while it also served other listeners.
     if (!hasData && !hasChildren && !hasAll) return 'any'
     if (kind === 'recursive' || hasAll) return undefined
     if (kind === 'children') return hasChildren ? undefined : 'children'
     return hasData ? undefined : 'data'
   }
 
-  /** What was asked for under one kind is kept by the servers under another; nothing happens when it was told meanwhile. */
+  /**
+   * Moves a listener to the kind that the servers keep the watch under. Does nothing when the event has been delivered
+   * meanwhile.
+   */
   move(path: string, listener: WatchListener, from: WatchKind, to: WatchKind): void {
     const all = this.#once[from].get(path)
     if (all?.delete(listener) !== true) return
@@ -82,7 +88,7 @@ export class WatchTable {
     removeFrom(this.#recursive, path, listener)
   }
 
-  /** Whom an event concerns; those who are told once are taken out. */
+  /** The listeners of an event; one-time listeners are removed. */
   take(event: WatchEvent): readonly WatchListener[] {
     const listeners: WatchListener[] = []
     for (const kind of endedKinds[event.kind]) {

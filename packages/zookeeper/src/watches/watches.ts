@@ -9,27 +9,27 @@ import { type WatchedPaths, type WatchKind, type WatchListener, WatchTable } fro
 
 interface WatchesDeps {
   readonly chroot: Chroot
-  /** The highest transaction that any answer has told of: what has changed since is told when watches are set again. */
+  /** The highest zxid of all replies: when watches are restored, servers report what has changed since. */
   readonly lastZxid: () => bigint
-  /** Called with what a listener threw. */
+  /** Called with the error of a listener. */
   readonly reportDefect: (where: string, thrown: unknown) => void
 }
 
-/** One listener that has been added. */
+/** A listener that has been added. */
 interface Watch {
-  /** The node exists: the servers watch it for its changes. */
+  /** The node exists: the servers watch it for changes. */
   nodeFound(): void
   /** Stops listening. Idempotent. */
   end(): void
 }
 
-/** What needs the watches to be set before it is done itself. */
+/** The key of the declaration, for declarations that need the watches. */
 export const watchesKey = 'watches'
 
-// One request for each 128 KiB of paths: an ensemble that is busy electing may keep them waiting.
+// One request for each 128 KiB of paths: an ensemble that is electing a leader may delay them.
 const timeoutMs = 10_000
 
-/** The watches of a client: set on each connection before anything else is asked there. */
+/** The watches of a client, restored on each connection before any other request. */
 export class Watches implements Declaration<ZookeeperConnection> {
   readonly key: string = watchesKey
   readonly needs: readonly string[] = []
@@ -39,14 +39,14 @@ export class Watches implements Declaration<ZookeeperConnection> {
   readonly #deps: WatchesDeps
   readonly #table = new WatchTable()
   #link: Link<ZookeeperConnection> | undefined
-  // Since when changes have to be told, until all watches are set on one connection.
+  // The zxid from which changes have to be reported, until all watches are set on one connection.
   #since: bigint | undefined
 
   constructor(deps: WatchesDeps) {
     this.#deps = deps
   }
 
-  /** How many nodes are watched, each kind counted for itself. */
+  /** The number of watched nodes, counted for each kind of watch. */
   get size(): number {
     return this.#table.size
   }
@@ -55,13 +55,13 @@ export class Watches implements Declaration<ZookeeperConnection> {
     this.#link = link
   }
 
-  /** A connection begins: what has changed since the one before is told when the watches are set. */
+  /** A connection begins: changes since the previous one are reported when the watches are set. */
   connectionStarted(): void {
     const lastZxid = this.#deps.lastZxid()
     if (this.#since === undefined || lastZxid < this.#since) this.#since = lastZxid
   }
 
-  /** What a server told. A listener that throws hurts only itself. */
+  /** Delivers an event of a server. The error of one listener does not affect the others. */
   dispatch(event: WatchEvent): void {
     const below = { kind: event.kind, path: this.#deps.chroot.toClient(event.path) }
     for (const listener of this.#table.take(event)) {
@@ -73,7 +73,7 @@ export class Watches implements Declaration<ZookeeperConnection> {
     }
   }
 
-  /** Listens, once, from before the read that makes a server watch until it is told. */
+  /** Adds a one-time listener, before the read that sets the watch on the server. */
   add(kind: WatchKind, path: string, listener: WatchListener): Watch {
     const above = this.#deps.chroot.toServer(path)
     let kept = kind
@@ -90,7 +90,7 @@ export class Watches implements Declaration<ZookeeperConnection> {
         this.#table.move(above, own, 'exists', 'data')
       },
       end: () => {
-        // What was told is gone on the server as well.
+        // The server has removed the watch as well.
         if (isOver) return
         isOver = true
         this.#table.remove(kept, above, own)
@@ -99,7 +99,7 @@ export class Watches implements Declaration<ZookeeperConnection> {
     }
   }
 
-  /** Listens to everything at and below a node, until the returned function is called. */
+  /** Adds a listener for everything at and below a node, until the returned function is called. */
   async addRecursive(
     path: string,
     listener: WatchListener,
@@ -124,20 +124,20 @@ export class Watches implements Declaration<ZookeeperConnection> {
   async apply(connection: ZookeeperConnection, signal: AbortSignal): Promise<void> {
     const relativeZxid = this.#since ?? this.#deps.lastZxid()
     try {
-      // One after the other: all at once may be more than the connection has room for, on each that follows.
+      // One after the other: all at once may exceed the limits of the connection, on every connection that follows.
       for (const batch of watchBatches(this.#table.paths())) {
         signal.throwIfAborted()
         await connection.send(setWatches({ relativeZxid, ...batch, persistent: [] }))
       }
     } catch (error) {
-      // Without them nobody would be told of anything: another server, or another try.
+      // Without its watches the client would miss events: the link tries again, at another server.
       if (error instanceof ReplyError) connection.destroy(error)
       throw error
     }
     this.#since = undefined
   }
 
-  // A watch that is left on a server is told once and heard by nobody: nothing is lost when this fails.
+  // A watch that is left on a server is delivered once and ignored: a failure does no harm.
   #removeFromServer(path: string, kind: WatchKind | 'recursive'): void {
     const type = this.#table.removableType(kind, path)
     if (type === undefined) return
@@ -146,16 +146,18 @@ export class Watches implements Declaration<ZookeeperConnection> {
   }
 }
 
-// As the Java client does: a request that is larger than the servers’ `jute.maxbuffer` would end each new connection.
+// As in the Java client: a request that exceeds the servers’ `jute.maxbuffer` would end each new connection.
 const maxBatchBytes = 128 * 1024
 
-// A vector's entry is the text and four bytes of length.
+// An entry of a vector is the text and four bytes of length.
 const entryBytes = 4
 
-/** What one request sets. */
+/** The watches that one request sets. */
 type WatchBatch = Readonly<Record<keyof WatchedPaths, readonly string[]>>
 
-/** Divides what is watched into requests of at most 128 KiB each; what is not watched any more at its turn is left out. */
+/**
+ * Divides the watches into requests of at most 128 KiB each. A watch that is removed before its turn is left out.
+ */
 export function* watchBatches(paths: WatchedPaths): Generator<WatchBatch, void> {
   let batch = emptyBatch()
   let bytes = 0
