@@ -36,7 +36,7 @@ export function explainMissingChroot(error: unknown, { root }: Chroot): unknown 
   const isOrphan = error instanceof ZookeeperError && error.code === 'no-node'
   if (!isOrphan || root === '' || error.path === undefined || parentOf(error.path) !== '/') return error
   const { path, endpoint, serverCode } = error
-  const message = `create ${path}: the chroot ${root} does not exist: make it, or pass ensureChroot: true`
+  const message = `create ${path}: the chroot ${root} does not exist: create it, or pass ensureChroot: true`
   return new ZookeeperError('config-invalid', message, { path, endpoint, serverCode, cause: error })
 }
 

@@ -30,15 +30,15 @@ export function withDetails(
 export const zookeeperCodes = {
   'no-node': {
     meaning: 'The node, or for a create its parent, does not exist (-101).',
-    action: 'Make it first; `create` takes `parents: true`.',
+    action: 'Create it first; `create` accepts `parents: true`.',
   },
   'node-exists': {
-    meaning: 'A node with this path exists already (-110).',
-    action: 'Decide in the application: it is the answer to a create, not a failure of the server.',
+    meaning: 'A node with this path already exists (-110).',
+    action: 'Handle it in the application: it is a result of `create`, not a failure of the server.',
   },
   'bad-version': {
-    meaning: 'The node has another version than the one that was asked for (-103): somebody else was faster.',
-    action: 'Read it again, and decide anew.',
+    meaning: 'The node has another version than the required one (-103): another client has changed it.',
+    action: 'Read the node again and repeat the decision.',
   },
   'not-empty': {
     meaning: 'The node has children and cannot be deleted (-111).',
@@ -49,54 +49,56 @@ export const zookeeperCodes = {
     action: 'Make the parent persistent or a container.',
   },
   'no-auth': {
-    meaning: 'The node’s ACL does not allow this to anybody whose name this session gave (-102).',
-    action: 'Give the client the right `auth`, or the node another ACL.',
+    meaning: 'The node’s ACL does not allow this to the credentials of the session (-102).',
+    action: 'Pass the right `auth`, or change the ACL of the node.',
   },
   'invalid-acl': {
     meaning: 'The server does not accept the ACL (-114).',
-    action: 'Correct it: an empty list, an unknown scheme and `auth` without a login are refused.',
+    action:
+      'Correct it: an empty list, an unknown scheme, and the scheme `auth` without credentials are refused.',
   },
   'auth-failed': {
-    meaning: 'The server refused a login of `auth` (-115), and ended the connection.',
-    action: 'Correct the credentials, or the scheme that the servers do not have.',
+    meaning: 'The server refused credentials of `auth` (-115) and closed the connection.',
+    action: 'Correct the credentials, or use a scheme that the servers support.',
   },
   'session-lost': {
-    meaning: 'The session in which this had to happen is over: its ephemeral nodes are gone, or will be.',
-    action: 'Begin again in the new session: what was held by the old one is not held any more.',
+    meaning: 'The session of the operation has ended: its ephemeral nodes are deleted, or will be.',
+    action: 'Start again in the new session: leases of the former one are lost.',
   },
   'quota-exceeded': {
     meaning: 'The node’s quota is full (-125).',
-    action: 'Delete what is not needed, or raise the quota.',
+    action: 'Delete nodes that are not needed, or raise the quota.',
   },
   throttled: {
-    meaning: 'The server is overloaded and turned the request away (-127), again and again.',
-    action: 'Send less, or look at why the ensemble is slow.',
+    meaning: 'The server is overloaded and repeatedly rejected the request (-127).',
+    action: 'Send fewer requests, or find out why the ensemble is slow.',
   },
   'read-only': {
-    meaning: 'The server has lost its quorum and only answers reads (-119).',
-    action: 'Wait: the client looks for one that takes writes.',
+    meaning: 'The server has lost its quorum and answers reads only (-119).',
+    action: 'Wait: the client searches for a server that accepts writes.',
   },
   'lease-over': {
     meaning: 'A lease is no longer certain: released, deleted, or its session may have ended.',
-    action: 'Stop what it protected, and acquire it again.',
+    action: 'Stop the work that it protected, and acquire it again.',
   },
   'too-large': {
     meaning:
-      'The request is larger than the servers take in one piece (`jute.maxbuffer`, 1 MiB), or the answer than the client does (4 MiB).',
-    action: 'Write less at once, or divide the children: ZooKeeper is for coordination, not for contents.',
+      'The request exceeds the limit of the servers (`jute.maxbuffer`, 1 MiB), or the reply that of the client (4 MiB).',
+    action:
+      'Write less at once, or distribute the children over several nodes: ZooKeeper is for coordination, not for bulk data.',
   },
   unsupported: {
-    meaning: 'The servers do not know this request (-6).',
-    action: 'Use another one, or newer servers.',
+    meaning: 'The servers do not support this request (-6).',
+    action: 'Use another operation, or newer servers.',
   },
   'invalid-path': {
-    meaning: 'The path cannot be one of a node.',
-    action: 'Correct it as the message says.',
+    meaning: 'The path is not a valid path of a node.',
+    action: 'Correct it as described in the message.',
   },
   'instance-taken': {
-    meaning: 'Another live session holds the node that this one is to register.',
+    meaning: 'Another live session owns the node of this registration.',
     action:
-      'Give each instance an id of its own, or pass `takeover: true`. It is tried again when the other one goes.',
+      'Give each instance its own id, or pass `takeover: true`. The registration is repeated when the other session ends.',
   },
 } as const
 

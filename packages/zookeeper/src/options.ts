@@ -1,13 +1,16 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { type Endpoint, type FullJitter, HaError } from '@ha/core'
+import type { Endpoint, FullJitter } from '@ha/core'
 import {
+  backoff,
   checked,
   count,
   flag,
   group,
+  invalidOption,
   milliseconds,
   type OptionTable,
   parseConnectString,
+  tls,
 } from '@ha/core/driver'
 import type { Acl } from './node.ts'
 import { type AclOf, checkAcl, creatorOnly, openToAll } from './operations/acl.ts'
@@ -119,23 +122,20 @@ const optionTable: OptionTable<GivenOptions> = {
   sessionTimeoutMs: milliseconds({ default: 12_000, min: 500, max: 3_600_000 }),
   operationTimeoutMs: milliseconds({ default: derivedDefault, min: 1, max: 3_600_000 }),
   connectTimeoutMs: milliseconds({ default: derivedDefault, min: 50, max: 60_000 }),
-  backoff: group({
-    baseMs: milliseconds({ default: 50, min: 1, max: 60_000 }),
-    maxMs: milliseconds({ default: derivedDefault, min: 1, max: 600_000 }),
-  }),
+  backoff: backoff({ baseMs: 50, maxMs: derivedDefault }),
   liveness: group({
     probeAfterMs: milliseconds({ default: derivedDefault, min: 50, max: 600_000 }),
     probeTimeoutMs: milliseconds({ default: derivedDefault, min: 50, max: 600_000 }),
   }),
   auth: checked(readAuth, []),
   acl: checked(readAcl, undefined),
-  tls: checked(readTls, undefined),
+  tls: tls(),
   ensureChroot: flag(false),
   maxOperations: count({ default: 10_000, min: 1, max: 10_000_000 }),
 }
 
 function completeOptions({ connect, acl, ...given }: GivenOptions): ResolvedOptions {
-  const { sessionTimeoutMs, liveness, auth, backoff } = given
+  const { sessionTimeoutMs, liveness, auth, backoff: waits } = given
   const share = sessionTimeoutMs / (3 * Math.max(1, connect.endpoints.length))
   return Object.freeze({
     ...given,
@@ -146,8 +146,8 @@ function completeOptions({ connect, acl, ...given }: GivenOptions): ResolvedOpti
     connectTimeoutMs: given.connectTimeoutMs || Math.round(Math.min(3_000, Math.max(1_000, share))),
     // A restored quorum should be found while the session can still be saved, and soon when it cannot.
     backoff: {
-      ...backoff,
-      maxMs: backoff.maxMs || Math.round(Math.min(5_000, Math.max(100, sessionTimeoutMs / 16))),
+      ...waits,
+      maxMs: waits.maxMs || Math.round(Math.min(5_000, Math.max(100, sessionTimeoutMs / 16))),
     },
     liveness: {
       probeAfterMs: liveness.probeAfterMs || Math.round(Math.min(2_000, sessionTimeoutMs / 6)),
@@ -160,7 +160,7 @@ function readConnect(value: unknown, path: string): Servers {
   if (typeof value === 'string') return parseConnectString(value, path)
   const isList = Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string')
   if (isList) return parseConnectString(value.join(','), path)
-  throw invalidOption(path, "expected a text such as 'zk1:2181,zk2:2181/app', or a list of such texts")
+  throw invalidOption(path, "expected text such as 'zk1:2181,zk2:2181/app', or a list of such texts")
 }
 
 // The errors never contain the value, which is a secret.
@@ -170,7 +170,7 @@ function readAuth(value: unknown, path: string): readonly AuthInfo[] {
   return value.map((each: Partial<AuthOptions> | undefined, index) => {
     const { scheme, value: secret } = each ?? {}
     if (typeof scheme !== 'string' || scheme === '')
-      throw invalidOption(`${path}[${index}].scheme`, "expected a text such as 'digest'")
+      throw invalidOption(`${path}[${index}].scheme`, "expected text such as 'digest'")
     if (typeof secret !== 'string' && !(secret instanceof Uint8Array))
       throw invalidOption(`${path}[${index}].value`, "expected a text, for digest 'user:password', or bytes")
     return { scheme, value: Buffer.from(secret as string) }
@@ -182,15 +182,4 @@ function readAcl(value: unknown, path: string): AclOf | undefined {
   if (typeof value === 'function') return value as AclOf
   const acl = checkAcl(value as readonly Acl[], path)
   return () => acl
-}
-
-function readTls(value: unknown, path: string): TlsOptions | undefined {
-  if (value === undefined || value === false) return undefined
-  if (value === true) return {}
-  if (typeof value === 'object' && value !== null) return value
-  throw invalidOption(path, `expected true, false or the options of node:tls, got a ${typeof value}`)
-}
-
-function invalidOption(path: string, problem: string): HaError {
-  return new HaError('config-invalid', `${path}: ${problem}`)
 }

@@ -57,7 +57,7 @@ function readAll(stream: Duplex): Promise<string> {
   let text = ''
   stream.on('data', (chunk: Buffer) => {
     text += chunk.toString('latin1')
-    if (text.length > mostBytes) said.reject(new Error('it answers without an end'))
+    if (text.length > mostBytes) said.reject(new Error('the answer is longer than 64 KiB'))
   })
   stream.once('end', () => said.resolve(text))
   stream.once('close', () => said.resolve(text))

@@ -215,7 +215,7 @@ export class ZookeeperConnection {
     }
     const pending = this.#inFlight.take(reply.xid)
     if (pending === undefined) {
-      throw new MalformedError(`an answer to request ${reply.xid}, which was not the next to be answered`)
+      throw new MalformedError(`a reply to request ${reply.xid}, which is not the next one`)
     }
     const { request } = pending
     if (confirmsSession(reply)) this.#confirm(pending, reply.err)
@@ -225,7 +225,7 @@ export class ZookeeperConnection {
     if (reply.err !== 0)
       pending.reject(new ReplyError(reply.err, { request: request.name, path: request.path }))
     else if (wholeBytes <= maxFrameBytes) pending.answer(reply.body)
-    else pending.reject(new TooLargeError('answer', request.name, wholeBytes, maxFrameBytes))
+    else pending.reject(new TooLargeError('reply', request.name, wholeBytes, maxFrameBytes))
   }
 
   #confirm({ sentAtMs, request }: PendingRequest, err: number): void {

@@ -66,7 +66,7 @@ const byUnansweredReason: Readonly<Record<UnansweredReason, Verdict>> = {
 
 const byTooLarge: Readonly<Record<TooLargeError['what'], Verdict>> = {
   request: final,
-  answer: uncertainFinal,
+  reply: uncertainFinal,
 }
 
 // Node's own codes, of a stream that the application's `dial` opened.
@@ -197,18 +197,18 @@ export class ConnectionError extends Error {
 }
 
 const unansweredMessages: Readonly<Record<UnansweredReason, string>> = {
-  lost: 'the connection ended before the answer',
-  over: 'not sent, because the connection is over',
-  full: 'not sent, because too much is under way on the connection',
+  lost: 'the connection ended before the reply',
+  over: 'not sent, because the connection has ended',
+  full: 'not sent, because too many requests are pending on the connection',
 }
 
 /** A request or a reply that exceeds the limit of one packet. */
 export class TooLargeError extends Error {
   /** A request was not sent. A reply was not kept: its request may have been executed. */
-  readonly what: 'request' | 'answer'
+  readonly what: 'request' | 'reply'
 
-  constructor(what: 'request' | 'answer', request: string, bytes: number, mostBytes: number) {
-    super(`${request}: the ${what} has ${bytes} bytes, where ${mostBytes} are the most`)
+  constructor(what: 'request' | 'reply', request: string, bytes: number, mostBytes: number) {
+    super(`${request}: the ${what} has ${bytes} bytes, the limit is ${mostBytes}`)
     this.name = 'TooLargeError'
     this.what = what
   }
@@ -225,7 +225,7 @@ export function connectionLost(thrown: Error, at: Endpoint): HaError {
 /** The end of a connection whose server was silent for too long. */
 export function serverUnresponsive(quietMs: number, at: Endpoint): HaError {
   const endpoint = formatEndpoint(at)
-  const message = `${endpoint} said nothing for ${Math.round(quietMs)} ms`
+  const message = `${endpoint} sent nothing for ${Math.round(quietMs)} ms`
   return new HaError('unresponsive', message, { outcome: 'unknown', retryable: true, endpoint })
 }
 
@@ -248,6 +248,6 @@ export function dialError(cause: Error, endpoint: string): HaError {
 
 /** The server reported the end of the session. The next dial requests a new one. */
 export function expiredError(sessionId: bigint, endpoint: string): ZookeeperError {
-  const message = `${endpoint}: session ${formatSessionId(sessionId)} is over`
+  const message = `${endpoint}: session ${formatSessionId(sessionId)} has expired`
   return new ZookeeperError('session-lost', message, { endpoint, retryable: true })
 }

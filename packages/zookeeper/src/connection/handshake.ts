@@ -55,12 +55,15 @@ export async function performHandshake(
 
 function responseBytes({ bytes, wholeBytes }: Frame): Buffer {
   if (wholeBytes === bytes.length) return bytes
-  throw new MalformedError(`a frame of ${wholeBytes} bytes as its first: is it a ZooKeeper server?`)
+  throw new MalformedError(`a frame of ${wholeBytes} bytes as the first one: is it a ZooKeeper server?`)
 }
 
 // A server that does not accept the client closes the connection, whatever the reason.
 function notGrantedError(cause: Error): Error {
-  return new Error(`no session was granted (no quorum, no room, or it lags behind us): ${cause.message}`, {
-    cause,
-  })
+  return new Error(
+    `no session was granted (no quorum, too many connections, or the server is behind): ${cause.message}`,
+    {
+      cause,
+    },
+  )
 }

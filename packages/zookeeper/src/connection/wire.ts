@@ -126,7 +126,7 @@ export class Wire {
 }
 
 function hungUpError(): Error {
-  return new Error('the server hung up')
+  return new Error('the server closed the connection')
 }
 
 const lengthBytes = 4

@@ -176,7 +176,7 @@ const maxDataBytes = 1_000_000
 export function encodeData(data: Bytes | null | undefined, name: string, path: string): Buffer {
   const bytes = toBuffer(data, name, path)
   if (bytes.length <= maxDataBytes) return bytes
-  const message = `${name} ${path}: ${bytes.length} bytes are more than the ${maxDataBytes} that a node may have`
+  const message = `${name} ${path}: ${bytes.length} bytes exceed the limit of ${maxDataBytes} bytes of a node`
   throw new ZookeeperError('too-large', message, { path })
 }
 

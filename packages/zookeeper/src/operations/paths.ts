@@ -10,16 +10,16 @@ export function checkPath(path: string, what = 'path'): void {
 function pathProblem(path: unknown): string | undefined {
   if (typeof path !== 'string')
     return `expected a text such as /app/node, got ${path === null ? 'null' : typeof path}`
-  if (!path.startsWith('/')) return 'expected a slash at its beginning'
+  if (!path.startsWith('/')) return 'expected a leading slash'
   if (path === '/') return undefined
-  if (path.endsWith('/')) return 'it ends with a slash, behind which there is no name'
+  if (path.endsWith('/')) return 'unexpected slash at the end'
   return namesProblem(path)
 }
 
 function namesProblem(path: string): string | undefined {
   let position = 1
   for (const name of path.slice(1).split('/')) {
-    if (name === '') return `two slashes in a row at ${position}`
+    if (name === '') return `empty name at ${position}`
     if (name === '.' || name === '..') return `the name ${name} at ${position} is not allowed`
     const bad = forbiddenAt(name)
     if (bad !== undefined)

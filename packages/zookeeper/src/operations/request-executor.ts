@@ -108,7 +108,7 @@ export class RequestExecutor {
   #admit({ name, path }: RequestDetails): void {
     const { maxOperations } = this.#deps
     if (this.#underWay < maxOperations) return
-    const message = `${name} ${path}: ${maxOperations} operations wait already`
+    const message = `${name} ${path}: ${maxOperations} operations are pending already`
     throw new ZookeeperError('exhausted', message, { path, retryable: true })
   }
 }

@@ -33,7 +33,9 @@ export async function resolveOutcome<T>(
   try {
     return await retry(options, look)
   } catch (cause) {
-    throw withDetails(error, { cause: new AggregateError([error, cause], 'it could not be looked up') })
+    throw withDetails(error, {
+      cause: new AggregateError([error, cause], 'the outcome could not be determined'),
+    })
   } finally {
     scope.unlink()
   }

@@ -155,7 +155,7 @@ function effectOf(options: WriteOptions | undefined): RequestDetails['effect'] {
 /** Checks and completes the changes of a multi: server paths, bytes, and an ACL for each new node. */
 function resolveChanges(changes: readonly Change[], chroot: Chroot, aclOf: AclOf): readonly ResolvedChange[] {
   if (!Array.isArray(changes) || changes.length === 0)
-    throw new ZookeeperError('config-invalid', 'multi: expected a list of at least one change')
+    throw new ZookeeperError('config-invalid', 'multi: expected a list with at least one change')
   return changes.map((change, index) => {
     const what = `multi[${index}]`
     checkPath(change.path, `${what}.path`)
@@ -243,7 +243,7 @@ class RecursiveDelete {
   }
 
   #partialError(cause: ZookeeperError): ZookeeperError {
-    const message = `delete ${this.#path}: ${this.#deleted} below it are gone, and then: ${cause.message}`
+    const message = `delete ${this.#path}: ${this.#deleted} nodes were deleted, and then: ${cause.message}`
     return withDetails(cause, { message, outcome: 'unknown', cause })
   }
 }

@@ -53,7 +53,7 @@ const expectedVersion = '1.1.3'
 export function checkJute(found: unknown, version: string): RecordLayer {
   const fail: Fail = (what, cause) => {
     const expected = `node-zookeeper-client ${expectedVersion} was expected and ${version} found`
-    const message = `${expected}, whose inside has changed: ${what}. Install ${expectedVersion}`
+    const message = `${expected}, which differs inside: ${what}. Install ${expectedVersion}`
     throw new ZookeeperError('internal', message, { cause })
   }
   try {
@@ -66,7 +66,7 @@ export function checkJute(found: unknown, version: string): RecordLayer {
   } catch (thrown) {
     return isHaError(thrown)
       ? raise(thrown)
-      : fail('its records can no longer be made, written and read', thrown)
+      : fail('its records cannot be created, encoded and decoded', thrown)
   }
 }
 

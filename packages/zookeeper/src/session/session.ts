@@ -151,7 +151,7 @@ export class Session implements LiveSession {
   }
 
   #expiredError(): HaError {
-    const message = `no server has answered for ${this.#timeoutMs} ms: the session may be over`
+    const message = `no server has answered for ${this.#timeoutMs} ms: the session may have ended`
     return new ZookeeperError('session-lost', message, { retryable: true })
   }
 }

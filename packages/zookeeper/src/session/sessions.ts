@@ -199,11 +199,11 @@ function sessionExpiredError(): ZookeeperError {
 }
 
 function sessionReplacedError(): ZookeeperError {
-  return new ZookeeperError('session-lost', 'a server has granted another session', { retryable: true })
+  return new ZookeeperError('session-lost', 'a server has granted a new session', { retryable: true })
 }
 
 function sessionAbandonedError(id: bigint): ZookeeperError {
-  const message = `the session ${formatSessionId(id)} was given up before a connection carried it`
+  const message = `the session ${formatSessionId(id)} was given up before its connection was complete`
   return new ZookeeperError('session-lost', message, { retryable: true })
 }
 

@@ -25,7 +25,7 @@ it('a recursive delete that fails half way says that some of it is done, what fa
 
   expect(error).toMatchObject({ code: 'no-auth', outcome: 'unknown', path: '/a/3' })
   expect(error).toMatchObject({
-    message: expect.stringContaining('delete /a: 3 below it are gone'),
+    message: expect.stringContaining('delete /a: 3 nodes were deleted'),
     cause: { code: 'no-auth' },
   })
 })

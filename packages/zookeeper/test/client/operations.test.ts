@@ -67,10 +67,10 @@ describe('versions and data', () => {
 
 describe('paths', () => {
   it.each([
-    ['a', 'expected a slash at its beginning'],
-    ['', 'expected a slash at its beginning'],
-    ['/a/', 'it ends with a slash'],
-    ['/a//b', 'two slashes in a row at 3'],
+    ['a', 'expected a leading slash'],
+    ['', 'expected a leading slash'],
+    ['/a/', 'unexpected slash at the end'],
+    ['/a//b', 'empty name at 3'],
     ['/a/./b', 'the name . at 3 is not allowed'],
     ['/..', 'the name .. at 1 is not allowed'],
     ['/a\u0000', 'the character U+0000 at 2 is not allowed'],

@@ -102,8 +102,8 @@ describe('an answer that is too large', () => {
     const next = connection.send(exists('/b', false))
     peer.say(reply(1, { body: large }), reply(2, { body: stat }))
     expect(await first).toMatchObject({
-      what: 'answer',
-      message: 'getData: the answer has 516 bytes, where 100 are the most',
+      what: 'reply',
+      message: 'getData: the reply has 516 bytes, the limit is 100',
     })
     expect(await next).toMatchObject({ version: 5 })
   })

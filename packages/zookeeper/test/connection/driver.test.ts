@@ -49,7 +49,7 @@ describe('a handshake', () => {
   it.each([
     ['no time', { timeoutMs: 0 }],
     ['no number', { sessionId: 0n }],
-  ])('that grants %s says that the session is over', async (_, grant) => {
+  ])('that grants %s says that the session has ended', async (_, grant) => {
     const { peer, expired, granted, opening } = await dialled({
       connectRequest: () => ({ ...newSession, sessionId: 0x77n }),
     })

@@ -45,7 +45,7 @@ describe('a wire', () => {
     peer.stream.end()
     await settle()
     wire.listen(late)
-    expect(late.heard).toEqual(['the server hung up'])
+    expect(late.heard).toEqual(['the server closed the connection'])
   })
 
   it('on a stream that was over before is over', () => {
@@ -53,7 +53,7 @@ describe('a wire', () => {
     stream.destroy()
     const late = listener()
     wireOn(stream).listen(late)
-    expect(late.heard).toEqual(['the server hung up'])
+    expect(late.heard).toEqual(['the server closed the connection'])
   })
 
   it('is ended, and nothing else is, by a hearer that throws', async () => {

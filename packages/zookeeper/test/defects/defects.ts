@@ -77,7 +77,7 @@ export const defects = {
   },
   unsentAtExpiry: {
     number: 7,
-    what: 'forgets what was not sent when the session is over',
+    what: 'forgets what was not sent when the session has ended',
     arrange: scripted({ when: { op: 'connect' }, do: 'refuse', code: -112 }),
   },
   noDeadline: {

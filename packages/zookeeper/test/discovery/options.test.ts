@@ -12,7 +12,7 @@ const late = { check, intervalMs: 100, timeoutMs: 200 }
 describe('what is asked of discovery', () => {
   it.each<[string, unknown]>([
     ['discovery.basePath: expected the path', { basePath: 7 }],
-    ['discovery.basePath "services": expected a slash', { basePath: 'services' }],
+    ['discovery.basePath "services": expected a leading slash', { basePath: 'services' }],
     ['discovery.basePath "/a/../b": the name ..', { basePath: '/a/../b' }],
     ['discovery.codec: expected', { codec: {} }],
     ['discovery.base: there is no such option', { base: '/a' }],

@@ -132,7 +132,7 @@ describe('an ephemeral', () => {
     await held()
 
     expect(() => ours.client.ephemeral(path, 'again')).toThrow(/already/)
-    expect(() => ours.client.ephemeral('services', 'x')).toThrow(/slash at its beginning/)
+    expect(() => ours.client.ephemeral('services', 'x')).toThrow(/leading slash/)
     expect(() => ours.client.ephemeral('/x', 'x', { takeOver: true } as never)).toThrow(/takeover/)
   })
 })

@@ -29,11 +29,7 @@ describe('the package below', () => {
       { ...real, protocol: { ...real.protocol, GetDataRequest: real.protocol['GetACLRequest'] } },
       /protocol\.GetDataRequest is \(path ustring\) and not \(path ustring, watch boolean\)/,
     ],
-    [
-      'has records of another make',
-      { ...real, data: { ...real.data, Id: class {} } },
-      /can no longer be made/,
-    ],
+    ['has records of another make', { ...real, data: { ...real.data, Id: class {} } }, /cannot be created/],
     [
       'writes other bytes',
       { ...real, protocol: { ...real.protocol, GetDataRequest: withOtherBytes() } },
