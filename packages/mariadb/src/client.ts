@@ -3,6 +3,7 @@ import {
   type Clock,
   type Events,
   formatEndpoint,
+  fullJitter,
   HaError,
   type HostHealth,
   Pool,
@@ -18,6 +19,7 @@ import type { ClientContext } from './context.ts'
 import type { MariadbConnection } from './driver/connection.ts'
 import { mariadbDriver } from './driver/driver.ts'
 import { classify } from './driver/error-classification.ts'
+import type { Result } from './driver/results.ts'
 import type { MariadbStatus } from './driver/server-status.ts'
 import type { Args, Row } from './driver/statement.ts'
 import { MariadbError, toMariadbError } from './errors.ts'
@@ -36,14 +38,12 @@ import {
 import { type MariadbOptions, resolveMariadbOptions, type UrlOverrides } from './options/options.ts'
 import type { Mode, ResolvedOptions } from './options/resolved-options.ts'
 import { ReadYourWrites } from './read-your-writes.ts'
-import { preparedStatement, type Result, textStatement } from './result.ts'
 import { routeRules } from './routing/route.ts'
 import { Router } from './routing/router.ts'
 import { runInSession, type Session } from './session.ts'
-import { OperationRunner } from './statement/operation-runner.ts'
+import { CurrentLease, OperationRunner } from './statement/operation-runner.ts'
 import { Statements } from './statement/statements.ts'
 import { streamRows } from './statement/stream.ts'
-import { CurrentLease } from './transaction/current-lease.ts'
 import { TransactionRunner } from './transaction/runner.ts'
 import type { Transaction } from './transaction/transaction.ts'
 import { type MariadbEvents, type WriterChange, WriterMonitor } from './writer-monitor.ts'
@@ -112,13 +112,13 @@ export class Mariadb implements AsyncDisposable {
   /** Runs one statement in the text protocol. It commits by itself. */
   query<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>> {
     this.#start()
-    return this.#components.statements.run('query', textStatement(sql, args), options)
+    return this.#components.statements.run('query', { kind: 'text', sql, args }, options)
   }
 
   /** Runs one prepared statement. It commits by itself. */
   execute<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>> {
     this.#start()
-    return this.#components.statements.run('execute', preparedStatement(sql, args), options)
+    return this.#components.statements.run('execute', { kind: 'prepared', sql, args }, options)
   }
 
   /** Runs one statement for many rows, in a transaction of its own: all of them, or none. */
@@ -213,11 +213,9 @@ export class Mariadb implements AsyncDisposable {
     readOnly: boolean,
   ): Promise<R> {
     this.#start()
-    const request = resolveTransactionOptions(
-      name,
-      options,
-      readOnly ? this.#readDefaults : this.#writeDefaults,
-    )
+    const defaults = readOnly ? this.#readDefaults : this.#writeDefaults
+    const request =
+      options === undefined ? { call: defaults } : resolveTransactionOptions(name, options, defaults)
     return this.#components.transactions.run({ name, fn, readOnly, ...request })
   }
 
@@ -274,7 +272,12 @@ function createComponents(options: ResolvedOptions, deps: MariadbDeps): ClientCo
   }
   const commitLog = options.commitLog === undefined ? undefined : new CommitLog(context, options.commitLog)
   const statements = new Statements(context, defaultCall(options))
-  const transactions = new TransactionRunner({ context, commitLog, retry: options.retry })
+  const transactions = new TransactionRunner({
+    context,
+    commitLog,
+    maxRetries: options.retry.attempts,
+    backoff: fullJitter(options.retry),
+  })
   return { events, context, commitLog, statements, transactions, writerMonitor }
 }
 

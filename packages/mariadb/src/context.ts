@@ -5,7 +5,7 @@ import type { MariadbStatus } from './driver/server-status.ts'
 import type { MariadbError } from './errors.ts'
 import type { ReadYourWrites } from './read-your-writes.ts'
 import type { Router } from './routing/router.ts'
-import type { CurrentLease } from './transaction/current-lease.ts'
+import type { CurrentLease } from './statement/operation-runner.ts'
 
 /** The dependencies that every operation of one client shares. */
 export interface ClientContext {

@@ -6,6 +6,7 @@
 
 export { createMariadb, type DrainReport, type Mariadb, type MariadbHealth } from './client.ts'
 export type { TransactionOutcome } from './commit-log.ts'
+export type { Result } from './driver/results.ts'
 export type { GaleraStatus, MariadbStatus, ReplicaStatus } from './driver/server-status.ts'
 export type { Args, Column, Row } from './driver/statement.ts'
 export { type MariadbCode, MariadbError, type MariadbErrorDetails, mariadbCodes } from './errors.ts'
@@ -25,7 +26,6 @@ export type {
   SessionOptions,
 } from './options/resolved-options.ts'
 export type { TlsInput } from './options/tls.ts'
-export type { Result } from './result.ts'
 export type { RouteTarget } from './routing/route.ts'
 export type { Session } from './session.ts'
 export type { Transaction } from './transaction/transaction.ts'

@@ -67,7 +67,7 @@ export class ReadYourWrites {
       else if (!(await this.#gtidPosition.reached(connection, withinMs))) throw new NotCaughtUp()
     } catch (error) {
       if (error instanceof NotCaughtUp)
-        this.#laggingUntilMs.set(formatEndpoint(connection.endpoint), this.#clock.now() + laggingForMs)
+        this.#laggingUntilMs.set(connection.address, this.#clock.now() + laggingForMs)
       throw error
     }
   }
@@ -161,7 +161,7 @@ export async function ensureConsistency(
   } catch (error) {
     // Not another one that may be as late: whoever takes the writes has them.
     if (error instanceof NotCaughtUp) {
-      runner.avoid(formatEndpoint(connection.endpoint))
+      runner.avoid(connection.address)
       runner.requirePrimary()
     }
     throw error

@@ -1,8 +1,9 @@
-import { formatEndpoint, run } from '@ha/core'
+import { run } from '@ha/core'
 import { linkedController, raceAbort } from '@ha/core/driver'
 import type { ClientContext } from './context.ts'
 import type { MariadbConnection } from './driver/connection.ts'
 import { classify } from './driver/error-classification.ts'
+import { type Result, resultOf } from './driver/results.ts'
 import type { Answer, Args, Row, Statement } from './driver/statement.ts'
 import {
   abortError,
@@ -13,7 +14,6 @@ import {
   toMariadbError,
 } from './errors.ts'
 import type { ResolvedCall } from './options/call-options.ts'
-import { batchStatement, preparedStatement, type Result, resultOf, textStatement } from './result.ts'
 import { OperationRunner } from './statement/operation-runner.ts'
 import { outcomesByStage } from './statement/statements.ts'
 
@@ -30,23 +30,23 @@ export class Session {
   constructor(connection: MariadbConnection, signal: AbortSignal) {
     this.#connection = connection
     this.signal = signal
-    this.endpoint = formatEndpoint(connection.endpoint)
+    this.endpoint = connection.address
     this.threadId = connection.threadId
   }
 
   /** Runs a statement in the text protocol. */
   async query<T = Row>(sql: string, args?: Args): Promise<Result<T>> {
-    return resultOf(await this.#run(textStatement(sql, args)))
+    return resultOf(await this.#run({ kind: 'text', sql, args }))
   }
 
   /** Runs a prepared statement. */
   async execute<T = Row>(sql: string, args?: Args): Promise<Result<T>> {
-    return resultOf(await this.#run(preparedStatement(sql, args)))
+    return resultOf(await this.#run({ kind: 'prepared', sql, args }))
   }
 
   /** Runs one statement for many rows. */
   async batch(sql: string, rows: readonly Args[]): Promise<Result> {
-    return resultOf(await this.#run(batchStatement(sql, rows)))
+    return resultOf(await this.#run({ kind: 'batch', sql, args: rows }))
   }
 
   async #run(statement: Statement): Promise<Answer> {
@@ -102,7 +102,7 @@ export async function runInSession<R>(
     // Once its time is up, the connection is not ours, and cannot be asked what the callback wrote.
     const timeIsUp = (): void => readYourWrites.noteUnconfirmedWrite(connection)
     ends.addEventListener('abort', timeIsUp, { once: true })
-    const over = `the session on ${formatEndpoint(connection.endpoint)} is over`
+    const over = `the session on ${connection.address} is over`
     return currentLease.run(runner.lease, async (): Promise<CallbackResult<R>> => {
       try {
         return await settle(fn, new Session(connection, scope.signal))

@@ -3,6 +3,7 @@ import type { Readable } from 'node:stream'
 import { type ConnectionSignal, type Endpoint, formatEndpoint, HaError } from '@ha/core'
 import { asError, type Deferred, deferred, detachStack } from '@ha/core/driver'
 import { type Connection, SqlError } from 'mariadb'
+import { dirtiesSession } from '../sql-text.ts'
 import { encodeArgs, sendStatement, sendStream } from './encode.ts'
 import {
   type DriverError,
@@ -13,7 +14,6 @@ import {
   unsentError,
 } from './error-classification.ts'
 import { type ResultRules, readResult, rowStream } from './results.ts'
-import { dirtiesSession } from './session-reset.ts'
 import type { Answer, PipelinedStatement, Reply, Statement } from './statement.ts'
 
 /** What waits for the server, and hears in the same turn when the connection ends. */
@@ -31,6 +31,8 @@ const autocommitFlag = 0x2
  */
 export class MariadbConnection {
   readonly endpoint: Endpoint
+  /** The server, as `host:port`. */
+  readonly address: string
   readonly #driver: Connection
   readonly #socket: Socket
   readonly #rules: ResultRules
@@ -45,6 +47,7 @@ export class MariadbConnection {
 
   constructor(endpoint: Endpoint, driver: Connection, socket: Socket, rules: ResultRules) {
     this.endpoint = endpoint
+    this.address = formatEndpoint(endpoint)
     this.#driver = driver
     this.#socket = socket
     this.#rules = rules
@@ -182,24 +185,22 @@ export class MariadbConnection {
   }
 
   #awaitAnswer<T>(sent: Promise<unknown>, read: (result: unknown) => T): Promise<T> {
-    const answer = deferred<T>()
-    if (this.#endError === undefined) this.#pending.add(answer)
-    else answer.reject(unsentError(this.#endError))
-    sent.then(
-      (result) => {
-        if (this.#complete(answer)) this.#resolve(answer, () => read(result))
-      },
-      (thrown: unknown) => this.#fail(answer, thrown),
-    )
-    return answer.promise
-  }
-
-  #resolve<T>(answer: Deferred<T>, read: () => T): void {
-    try {
-      answer.resolve(read())
-    } catch (cause) {
-      answer.reject(unreadableError(asError(cause)))
-    }
+    return new Promise<T>((resolve, reject) => {
+      const pending: PendingCommand = { reject }
+      if (this.#endError === undefined) this.#pending.add(pending)
+      else reject(unsentError(this.#endError))
+      sent.then(
+        (result) => {
+          if (!this.#complete(pending)) return
+          try {
+            resolve(read(result))
+          } catch (cause) {
+            reject(unreadableError(asError(cause)))
+          }
+        },
+        (thrown: unknown) => this.#fail(pending, thrown),
+      )
+    })
   }
 
   // False when it was rejected with the connection already.
@@ -220,7 +221,7 @@ export class MariadbConnection {
 
   #terminate(cause: Error): void {
     if (this.#endError !== undefined) return
-    const name = formatEndpoint(this.endpoint)
+    const name = this.address
     const serverCode = isServerError(cause) ? cause.errno : undefined
     const details = { outcome: 'unknown', retryable: true, endpoint: name, serverCode, cause } as const
     this.#endError = detachStack(new HaError('lost', `${name}: ${describeCause(cause)}`, details))
@@ -243,4 +244,21 @@ function describeCause(cause: Error): string {
 
 function failedReply(error: DriverError): Reply {
   return { kind: 'failed', error }
+}
+
+/**
+ * Hands over what the driver throws over what it reads, which would end the process: a malformed packet, or an error
+ * packet in one segment with the end of the login, before anybody can listen for the driver's errors. To be called
+ * when the driver has just been given the socket; under TLS it reads another one.
+ */
+export function guardSocketReader(socket: Socket, onThrow: (error: Error) => void): void {
+  const readers = socket.listeners('data') as ((data: Buffer) => void)[]
+  socket.removeAllListeners('data')
+  socket.on('data', (data) => {
+    try {
+      for (const read of readers) read(data)
+    } catch (thrown) {
+      onThrow(asError(thrown))
+    }
+  })
 }

@@ -33,9 +33,9 @@ export function mariadbDriver(
     classify,
     read: (connection, signal) => raceAbort(readServerStatus(connection), signal, ignore),
     reusable: (connection) => !connection.ended && !connection.busy && !connection.retired,
-    renew: (connection, signal) => {
-      const renewal = resetSession(connection, profile)
-      return renewal === undefined ? undefined : raceAbort(renewal, signal, ignore)
+    renew(connection, signal) {
+      if (!connection.dirty && !connection.inTransaction) return undefined
+      return raceAbort(resetSession(connection, profile), signal, ignore)
     },
   }
 }

@@ -3,7 +3,7 @@ import { type Endpoint, formatEndpoint, HaError } from '@ha/core'
 import { asError, type Deferred, deferred, detachStack, isCertificateError, raceAbort } from '@ha/core/driver'
 import { type Connection, type ConnectionConfig, createConnection, SqlError } from 'mariadb'
 import type { HostOptions, ResolvedOptions, TlsChoice } from '../options/resolved-options.ts'
-import { MariadbConnection } from './connection.ts'
+import { guardSocketReader, MariadbConnection } from './connection.ts'
 import { dateZone } from './dates.ts'
 import { isRefusedLogin, isServerError } from './error-classification.ts'
 
@@ -63,23 +63,6 @@ function login(
   thrown.promise.then(entered.reject)
   socket.once('close', () => entered.reject(closedDuringLogin()))
   return raceAbort(entered.promise, signal, () => undefined)
-}
-
-/**
- * Hands over what the driver throws over what it reads, which would end the process: a malformed packet, or an error
- * packet in one segment with the end of the login, before anybody can listen for the driver's errors. To be called
- * when the driver has just been given the socket; under TLS it reads another one.
- */
-export function guardSocketReader(socket: Socket, onThrow: (error: Error) => void): void {
-  const readers = socket.listeners('data') as ((data: Buffer) => void)[]
-  socket.removeAllListeners('data')
-  socket.on('data', (data) => {
-    try {
-      for (const read of readers) read(data)
-    } catch (thrown) {
-      onThrow(asError(thrown))
-    }
-  })
 }
 
 /** What a login needs to know. */

@@ -1,7 +1,6 @@
 import { formatEndpoint, HaError } from '@ha/core'
 import type { SessionOptions, VariableValue } from '../options/resolved-options.ts'
 import { isolationInSql } from '../options/session-options.ts'
-import { memoizeByText, skipLeadingBlanks } from '../sql/lexer.ts'
 import type { MariadbConnection } from './connection.ts'
 import type { PipelinedStatement } from './statement.ts'
 
@@ -14,16 +13,11 @@ export async function initializeSession(
 }
 
 /**
- * Makes the session as it was at its beginning: one round trip when something ran that may have left something behind
- * or a transaction is open, and undefined when there is nothing to do. Rejects when the session cannot be used again.
+ * Restores the initial state of a session, in one round trip: resets it when a statement may have left state behind,
+ * else ends the open transaction. Rejects when the session cannot be used again.
  */
-export function resetSession(
-  connection: MariadbConnection,
-  profile: SessionProfile,
-): Promise<void> | undefined {
-  if (connection.dirty) return resetAndInitialize(connection, profile)
-  if (connection.inTransaction) return rollBack(connection)
-  return undefined
+export function resetSession(connection: MariadbConnection, profile: SessionProfile): Promise<void> {
+  return connection.dirty ? resetAndInitialize(connection, profile) : rollBack(connection)
 }
 
 async function resetAndInitialize(connection: MariadbConnection, profile: SessionProfile): Promise<void> {
@@ -101,22 +95,3 @@ function literal(value: VariableValue): string {
   if (typeof value === 'string') return `'${value.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`
   return String(Number(value))
 }
-
-// What a statement begins with when it may leave something in the session that a rollback does not take away.
-const statefulStatement =
-  /^(?:SET|USE|LOCK|UNLOCK|PREPARE|EXECUTE|DEALLOCATE|HANDLER|FLUSH|BACKUP|CALL|XA|BEGIN\s+NOT|(?:CREATE(?:\s+OR\s+REPLACE)?|DROP)\s+TEMPORARY)\b/i
-
-// What may leave something wherever it stands: a user variable, a named lock, a comment that is executed.
-const statefulExpression = /:=|\bINTO\s+@|\b(?:GET|RELEASE)_(?:ALL_)?LOCKS?\b|\/\*M?!/i
-
-const setStatement = /^SET\s+STATEMENT\b/i
-
-/**
- * Whether a statement may leave something in its session for the next borrower: variables, a schema, locks, temporary
- * tables, prepared statements. Errs on the side of yes. What a stored function does behind a SELECT is not seen.
- */
-export const dirtiesSession: (sql: string) => boolean = memoizeByText((sql) => {
-  const text = skipLeadingBlanks(sql)
-  if (statefulStatement.test(text) && !setStatement.test(text)) return true
-  return statefulExpression.test(text)
-})

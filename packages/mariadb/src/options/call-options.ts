@@ -1,6 +1,6 @@
 import { callOptions, optionChecks } from '@ha/core/driver'
 import { MariadbError } from '../errors.ts'
-import type { RouteTarget } from '../routing/route.ts'
+import { type RouteTarget, routeTargets } from '../routing/route.ts'
 import type { Isolation, ResolvedOptions } from './resolved-options.ts'
 import { isolations } from './session-options.ts'
 
@@ -75,7 +75,7 @@ export function resolveCall(
 const callOptionTable = {
   timeoutMs: optionChecks.timeoutMs,
   signal: optionChecks.signal,
-  route: optionChecks.oneOf(['primary', 'replica', 'any']),
+  route: optionChecks.oneOf(routeTargets),
   repeatable: optionChecks.flag,
   consistency: optionChecks.oneOf(['eventual', 'session', 'strong']),
 }
@@ -106,10 +106,9 @@ interface ResolvedTransactionCall {
 /** Checks the options of a transaction. */
 export function resolveTransactionOptions(
   name: string,
-  given: TransactionOptions | undefined,
+  given: TransactionOptions,
   defaults: ResolvedCall,
 ): ResolvedTransactionCall {
-  if (given === undefined) return { call: defaults, isolation: undefined, token: undefined }
   checkTransactionOptions(name, given, transactionOptionNames)
   const { timeoutMs = defaults.timeoutMs, signal, route = defaults.route, isolation, token } = given
   const { consistency = defaults.consistency } = given

@@ -14,7 +14,10 @@ import type { Mode, ResolvedOptions, Role } from '../options/resolved-options.ts
 import { clusterInUse, type IneligibleReason, readEligibility, writeEligibility } from './eligibility.ts'
 
 /** Where a call wants to go: to the server that takes writes, to a replica, or to any server that may be read. */
-export type RouteTarget = 'primary' | 'replica' | 'any'
+export type RouteTarget = (typeof routeTargets)[number]
+
+/** The targets that a call may name. */
+export const routeTargets = ['primary', 'replica', 'any'] as const
 
 /** What one call wants. */
 export interface RouteRequest {

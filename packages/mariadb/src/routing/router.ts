@@ -9,7 +9,14 @@ import {
 } from '@ha/core'
 import type { MariadbStatus } from '../driver/server-status.ts'
 import { clusterInUse, readEligibility } from './eligibility.ts'
-import { isBalanced, type RouteRequest, type RouteRules, type RouteTarget, route } from './route.ts'
+import {
+  isBalanced,
+  type RouteRequest,
+  type RouteRules,
+  type RouteTarget,
+  route,
+  routeTargets,
+} from './route.ts'
 
 /** The empty set of endpoints to avoid: the wish of every first try. */
 export const noEndpoints: ReadonlySet<string> = new Set()
@@ -31,6 +38,7 @@ type Load = (endpoint: Endpoint) => HostLoad
 export class Router {
   readonly #deps: RouterDeps
   readonly #history: EligibilityHistory
+  readonly #balanced: ReadonlySet<RouteTarget>
   readonly #cache = new Map<RouteTarget, Routing>()
   #currentWriter: CurrentWriter = { kind: 'none' }
   #view: View<MariadbStatus> | undefined
@@ -38,6 +46,7 @@ export class Router {
   constructor(deps: RouterDeps) {
     this.#deps = deps
     this.#history = new EligibilityHistory(deps.rules, deps.afterMs)
+    this.#balanced = new Set(routeTargets.filter((target) => isBalanced(deps.rules, { target })))
   }
 
   /** Where a wish leads at this moment. */
@@ -48,7 +57,7 @@ export class Router {
       this.#cache.clear()
       this.#history.observe(view, nowMs)
     }
-    if (request.allowOtherWriters || isBalanced(this.#deps.rules, request))
+    if (request.allowOtherWriters || this.#balanced.has(request.target))
       return this.#route(request, view, load, nowMs)
     const made = this.#cache.get(request.target)
     if (made !== undefined && this.#history.isSettled(nowMs)) return made
@@ -61,7 +70,7 @@ export class Router {
 
   /** Whether calls that ask for this go to one server alone, as long as it is well. */
   hasSingleServer(target: RouteTarget): boolean {
-    return !isBalanced(this.#deps.rules, { target: target })
+    return !this.#balanced.has(target)
   }
 
   /** Why a server, as `host:port`, takes no writes; undefined when it could. */

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import {
   type Backoff,
   Budget,
@@ -12,13 +13,12 @@ import {
 import type { ClientContext } from '../context.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import { DriverError } from '../driver/error-classification.ts'
-import type { ResolvedOptions } from '../options/resolved-options.ts'
 import { SyncWaitUnavailable } from '../read-your-writes.ts'
 import type { RouteTarget } from '../routing/route.ts'
 import { noEndpoints } from '../routing/router.ts'
 
 /** What one operation wants of its connections. */
-export interface OperationRequest {
+interface OperationRequest {
   readonly target: RouteTarget
   /** The time of the whole operation: a wait for a connection that may last as long needs no limit of its own. */
   readonly timeoutMs: number
@@ -29,7 +29,7 @@ export interface OperationRequest {
   readonly allowOtherWriters?: boolean
   /** Whether the lease is asked for: by a callback that may borrow a second one. */
   readonly tracksLease?: boolean
-  readonly backoff?: ResolvedOptions['retry']
+  readonly backoff?: Backoff
 }
 
 // In a failover the next server is usually there at once; what is not is waited for by the pool.
@@ -58,7 +58,7 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
       timeoutMs,
       classify,
       budget,
-      backoff,
+      backoff = statementBackoff,
       allowOtherWriters: strays = false,
       tracksLease: remembers = false,
     } = wanted
@@ -67,7 +67,7 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     this.#target = target
     this.#classify = classify
     this.#budget = budget
-    this.#backoff = backoff === undefined ? statementBackoff : fullJitter(backoff)
+    this.#backoff = backoff
     this.#source = context.pool.source({
       route: (view, load) =>
         context.router.route(
@@ -185,4 +185,32 @@ function retryCostOf(error: unknown, { scope }: Verdict): RetryCost {
   // Each of them takes one connection out of the pool: there are no more of them than that.
   if (error instanceof SyncWaitUnavailable) return 'nothing'
   return scope === 'call' || (error instanceof DriverError && error.stage === 'answered') ? 'own' : 'shared'
+}
+
+/** What one callback sits on, and the callback that it runs inside of, of this client or another. */
+interface LeaseScope {
+  readonly by: CurrentLease
+  readonly lease: Lease<MariadbConnection>
+  readonly outer: LeaseScope | undefined
+}
+
+// One for all clients: on Node 20 each that was ever used makes every promise of the process dearer, and for ever.
+const scopes = new AsyncLocalStorage<LeaseScope>()
+
+/**
+ * Knows which lease the code that asks for another one holds already: callbacks that take a second connection while
+ * they sit on the first can use up a pool and wait for each other for ever. Costs nothing until the first callback.
+ */
+export class CurrentLease {
+  /** The lease that the caller is inside of. */
+  get lease(): Lease<MariadbConnection> | undefined {
+    let innermost = scopes.getStore()
+    while (innermost !== undefined && innermost.by !== this) innermost = innermost.outer
+    return innermost?.lease
+  }
+
+  /** Runs a callback that holds a lease. */
+  run<T>(lease: Lease<MariadbConnection> | undefined, fn: () => Promise<T>): Promise<T> {
+    return lease === undefined ? fn() : scopes.run({ by: this, lease, outer: scopes.getStore() }, fn)
+  }
 }

@@ -2,12 +2,12 @@ import { type Operation, run, type Verdict } from '@ha/core'
 import type { ClientContext } from '../context.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import { classifyCommit } from '../driver/error-classification.ts'
+import { type Result, resultOf } from '../driver/results.ts'
 import type { Answer, Statement } from '../driver/statement.ts'
 import { type StageOutcomes, toMariadbError } from '../errors.ts'
 import { type CallOptions, type ResolvedCall, resolveCall } from '../options/call-options.ts'
 import { classifyRead, ensureConsistency, type ReadYourWrites, readTarget } from '../read-your-writes.ts'
-import { type Result, resultOf } from '../result.ts'
-import { isAtomic, isReadOnly } from '../sql/predicates.ts'
+import { isAtomic, isReadOnly } from '../sql-text.ts'
 import { OperationRunner } from './operation-runner.ts'
 
 /** Runs single statements, each of which commits by itself. */
@@ -23,7 +23,7 @@ export class Statements {
 
   /** Runs a statement on a server that suits the call; `name` is what the call is called in errors. */
   async run<T>(name: string, statement: Statement, options: CallOptions | undefined): Promise<Result<T>> {
-    const call = resolveCall(name, options, this.#defaults)
+    const call = options === undefined ? this.#defaults : resolveCall(name, options, this.#defaults)
     const traits = traitsOf(statement, call)
     try {
       const answer = traits.readOnly
@@ -38,10 +38,11 @@ export class Statements {
   }
 
   #read(name: string, statement: Statement, call: ResolvedCall, traits: StatementTraits): Promise<Answer> {
+    const operation = operationOf(name, call, traits)
+    if (call.consistency === 'eventual')
+      return this.#runOnce(this.#runner(call.route, call, traits), operation, statement)
     const { readYourWrites } = this.#context
     const runner = this.#runner(readTarget(readYourWrites, call), call, traits)
-    const operation = operationOf(name, call, traits)
-    if (call.consistency === 'eventual') return this.#runOnce(runner, operation, statement)
     if (call.consistency === 'session') for (const late of readYourWrites.lagging()) runner.avoid(late)
     const work = async (connection: MariadbConnection): Promise<Answer> => {
       await ensureConsistency(readYourWrites, runner, connection, call)
@@ -71,7 +72,7 @@ export class Statements {
     { timeoutMs }: ResolvedCall,
     { classify }: StatementTraits,
   ): OperationRunner {
-    return new OperationRunner(this.#context, { target: target, timeoutMs, classify })
+    return new OperationRunner(this.#context, { target, timeoutMs, classify })
   }
 }
 

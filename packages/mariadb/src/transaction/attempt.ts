@@ -1,5 +1,4 @@
-import { formatEndpoint } from '@ha/core'
-import { linkedController, raceAbort } from '@ha/core/driver'
+import { detachStack, linkedController, raceAbort } from '@ha/core/driver'
 import { type CommitLogTable, isDuplicate } from '../commit-log.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import { DriverError } from '../driver/error-classification.ts'
@@ -78,8 +77,7 @@ export class TransactionAttempt<R> {
     try {
       return await this.#run(connection, scope.signal)
     } finally {
-      const over = `the transaction on ${formatEndpoint(connection.endpoint)} is over`
-      scope.abort(new MariadbError('transaction-over', over))
+      scope.abort(attemptOver)
     }
   }
 
@@ -151,7 +149,9 @@ export class TransactionAttempt<R> {
   ): Promise<AttemptResult<R>> {
     transaction.enter({ kind: 'committing' })
     const committed = connection.run({ kind: 'text', sql: 'COMMIT' })
-    const noted = this.#plan.readOnly ? undefined : this.#plan.readYourWrites.noteWrite(connection, committed)
+    const { readOnly, readYourWrites } = this.#plan
+    const tracked = !readOnly && readYourWrites.tracksWrites
+    const noted = tracked ? readYourWrites.noteWrite(connection, committed) : undefined
     try {
       await committed
     } catch (error) {
@@ -173,3 +173,7 @@ async function rollback(connection: MariadbConnection): Promise<void> {
     if (!(error instanceof DriverError)) throw error
   }
 }
+
+// The reason of the signal of every attempt that is over. One error serves all of them: to create one for each attempt
+// would cost more than the rest of its end, and its stack would say nothing.
+const attemptOver = detachStack(new MariadbError('transaction-over', 'the transaction is over'))

@@ -1,4 +1,4 @@
-import { Budget, run, type Verdict } from '@ha/core'
+import { type Backoff, Budget, run, type Verdict } from '@ha/core'
 import { raceAbort } from '@ha/core/driver'
 import type { CommitLog } from '../commit-log.ts'
 import type { ClientContext } from '../context.ts'
@@ -6,7 +6,7 @@ import type { MariadbConnection } from '../driver/connection.ts'
 import type { Statement } from '../driver/statement.ts'
 import { MariadbError, type MariadbErrorDetails, toMariadbError, withDetails } from '../errors.ts'
 import type { ResolvedCall } from '../options/call-options.ts'
-import type { Isolation, RetryOptions } from '../options/resolved-options.ts'
+import type { Isolation } from '../options/resolved-options.ts'
 import { isolationInSql } from '../options/session-options.ts'
 import { classifyRead, ensureConsistency, readTarget } from '../read-your-writes.ts'
 import { OperationRunner } from '../statement/operation-runner.ts'
@@ -18,16 +18,18 @@ interface TransactionRequest<R> {
   readonly name: string
   readonly fn: (transaction: Transaction) => Promise<R>
   readonly call: ResolvedCall
-  readonly isolation: Isolation | undefined
+  readonly isolation?: Isolation | undefined
   readonly readOnly: boolean
   /** Chosen by the caller; undefined draws one for each run. */
-  readonly token: string | undefined
+  readonly token?: string | undefined
 }
 
 interface TransactionRunnerDeps {
   readonly context: ClientContext
   readonly commitLog: CommitLog | undefined
-  readonly retry: RetryOptions
+  /** How often the callback may run again. */
+  readonly maxRetries: number
+  readonly backoff: Backoff
 }
 
 /**
@@ -79,7 +81,7 @@ class TransactionExecution<R> {
     this.#deps = deps
     this.#request = request
     this.#untilMs = untilMs
-    this.#budget = new Budget({ burst: deps.retry.attempts, refill: 0 })
+    this.#budget = new Budget({ burst: deps.maxRetries, refill: 0 })
     this.#begin = beginStatements(request)
   }
 
@@ -92,7 +94,7 @@ class TransactionExecution<R> {
       classify: (error) => this.#classify(error),
       budget: this.#budget,
       tracksLease: true,
-      backoff: this.#deps.retry,
+      backoff: this.#deps.backoff,
     })
     const operation = {
       name,
@@ -243,7 +245,7 @@ function isConflict({ errno }: MariadbError): boolean {
 
 /** The statements that open a transaction. */
 function beginStatements(request: {
-  readonly isolation: Isolation | undefined
+  readonly isolation?: Isolation | undefined
   readonly readOnly: boolean
 }): readonly Statement[] {
   const { isolation, readOnly } = request

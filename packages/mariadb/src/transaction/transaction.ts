@@ -1,11 +1,11 @@
-import { formatEndpoint, type Verdict } from '@ha/core'
+import type { Verdict } from '@ha/core'
 import { asError, type Deferred, deferred, raceAbort } from '@ha/core/driver'
 import type { MariadbConnection } from '../driver/connection.ts'
 import { classify, DriverError } from '../driver/error-classification.ts'
+import { type Result, resultOf } from '../driver/results.ts'
 import type { Answer, Args, Row, Statement } from '../driver/statement.ts'
 import { abortError, MariadbError, notDoneAtAnyStage, statementError } from '../errors.ts'
-import { batchStatement, preparedStatement, type Result, resultOf, textStatement } from '../result.ts'
-import { isAtomic } from '../sql/predicates.ts'
+import { isAtomic } from '../sql-text.ts'
 
 /** One run of a transaction's callback: what `transaction(fn)` gives to `fn`. Of no use after it. */
 export class Transaction {
@@ -33,35 +33,35 @@ export class Transaction {
     this.signal = signal
     this.attempt = attempt
     this.token = token
-    this.endpoint = formatEndpoint(connection.endpoint)
+    this.endpoint = connection.address
   }
 
   /** Runs a statement in the text protocol. */
   async query<T = Row>(sql: string, args?: Args): Promise<Result<T>> {
-    return resultOf(await this.run(textStatement(sql, args)))
+    return resultOf(await this.run({ kind: 'text', sql, args }))
   }
 
   /** Runs a prepared statement. */
   async execute<T = Row>(sql: string, args?: Args): Promise<Result<T>> {
-    return resultOf(await this.run(preparedStatement(sql, args)))
+    return resultOf(await this.run({ kind: 'prepared', sql, args }))
   }
 
   /** Runs one statement for many rows. */
   async batch(sql: string, rows: readonly Args[]): Promise<Result> {
-    return resultOf(await this.run(batchStatement(sql, rows)))
+    return resultOf(await this.run({ kind: 'batch', sql, args: rows }))
   }
 
   /** Runs `fn`; when it throws, what it did is undone, the rest of the transaction stands, and the error goes on. */
   async savepoint<R>(fn: () => Promise<R>): Promise<R> {
     this.#savepoints += 1
     const name = `ha_${this.#savepoints}`
-    await this.run(textStatement(`SAVEPOINT ${name}`, undefined))
+    await this.run({ kind: 'text', sql: `SAVEPOINT ${name}` })
     try {
       const value = await fn()
-      await this.run(textStatement(`RELEASE SAVEPOINT ${name}`, undefined))
+      await this.run({ kind: 'text', sql: `RELEASE SAVEPOINT ${name}` })
       return value
     } catch (error) {
-      if (this.#phase.kind === 'open') await this.run(textStatement(`ROLLBACK TO ${name}`, undefined))
+      if (this.#phase.kind === 'open') await this.run({ kind: 'text', sql: `ROLLBACK TO ${name}` })
       throw error
     }
   }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isReadOnly } from '../../src/sql/predicates.ts'
+import { isReadOnly } from '../src/sql-text.ts'
 
 describe('statements that change nothing', () => {
   test.each([

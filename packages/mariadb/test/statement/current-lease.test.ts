@@ -1,7 +1,7 @@
 import type { Lease } from '@ha/core'
 import { describe, expect, it } from 'vitest'
 import type { MariadbConnection } from '../../src/driver/connection.ts'
-import { CurrentLease } from '../../src/transaction/current-lease.ts'
+import { CurrentLease } from '../../src/statement/operation-runner.ts'
 
 function lease(): Lease<MariadbConnection> {
   return {} as Lease<MariadbConnection>

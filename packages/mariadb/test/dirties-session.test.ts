@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { dirtiesSession } from '../../src/driver/session-reset.ts'
+import { dirtiesSession } from '../src/sql-text.ts'
 
 describe('a statement', () => {
   test.each([
