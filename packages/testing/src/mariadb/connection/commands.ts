@@ -1,7 +1,7 @@
 import { ServerError, serverError } from '../engine/errors.ts'
 import type { Session } from '../engine/session.ts'
 import { execute, parameterCount } from '../sql/execute.ts'
-import { useSchema } from '../sql/session-statements.ts'
+import { useSchema } from '../sql/statements.ts'
 import { type Answer, encodeAnswer, encodePrepared, okAnswer } from '../wire/answers.ts'
 import { type Command, decodeBulk, decodeParameters, type Expected } from '../wire/commands.ts'
 import type { Row } from '../wire/values.ts'

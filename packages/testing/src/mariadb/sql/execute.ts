@@ -2,8 +2,8 @@ import { ServerError, serverError } from '../engine/errors.ts'
 import type { Session } from '../engine/session.ts'
 import type { Answer } from '../wire/answers.ts'
 import type { Row } from '../wire/values.ts'
-import { statementVariables } from './session-statements.ts'
 import { type ShapedStatement, shapedStatement } from './shapes.ts'
+import { statementVariables } from './statements.ts'
 import { templateOf } from './template.ts'
 
 /** Runs a statement and answers it. An error is an answer too: the promise never rejects with a {@link ServerError}. */

@@ -17,7 +17,7 @@ import {
   showValues,
   truncateTable,
   useSchema,
-} from './session-statements.ts'
+} from './statements.ts'
 import { NoShape, type Template } from './template.ts'
 
 /** What a statement concerns: a node that is not ready refuses all but `session`, a read-only one refuses `write`. */
