@@ -48,7 +48,7 @@ export function awaitedOperandOf(text: string, template: Template): AwaitedOpera
 }
 
 /** The type of a column that shows a literal. */
-export function literalType(value: Value): ColumnType {
+function literalType(value: Value): ColumnType {
   if (value === null) return 'null'
   if (typeof value === 'bigint') return 'bigint'
   if (typeof value === 'string') return 'text'
