@@ -5,7 +5,7 @@ import { Notifier } from './util/notifier.ts'
 export interface Declaration<C> {
   /** Its name. A second declaration under the same key takes the place of the first. */
   readonly key: string
-  /** What must be settled before this one is tried: a binding needs its exchange and its queue. */
+  /** The keys that must be settled before this one is tried: a binding needs its exchange and its queue. */
   readonly needs: readonly string[]
   /** Whether traffic waits for it. */
   readonly gates: boolean
@@ -14,50 +14,50 @@ export interface Declaration<C> {
    * connections: it is confirmed beside the traffic.
    */
   readonly survives: boolean
-  /** How long one try may take at the most, in milliseconds. The first tries get less. */
+  /** The deadline of one attempt, in milliseconds. The first attempts get less. */
   readonly timeoutMs: number
   apply(connection: C, signal: AbortSignal): Promise<void>
 }
 
-/** How a declaration stands on the current connection. */
+/** The status of a declaration on the current connection. */
 export type DeclarationStatus =
   | { readonly kind: 'due' }
-  /** A try is under way; `abandon` ends it, when what it stands on is gone or nobody wants it any more. */
+  /** An attempt is under way. `abandon` ends it when a declaration that it needs is gone, or when it is forgotten. */
   | { readonly kind: 'applying'; readonly abandon: (reason: Error) => void }
   | { readonly kind: 'held'; readonly sinceMs: number }
   | { readonly kind: 'retrying'; readonly atMs: number; readonly error: Error }
-  /** The server said no for good: nothing is tried again before the next connection, or before it is declared anew. */
+  /** The server refused for good: it is tried again on the next connection, or when it is declared again. */
   | { readonly kind: 'refused'; readonly error: Error }
 
 interface Entry<C> {
   readonly declaration: Declaration<C>
   status: DeclarationStatus
-  /** It has held before and survives connections: others need not wait for it. */
+  /** It has held before and survives connections: other declarations need not wait for it. */
   proven: boolean
-  /** Tries that failed since it last held for a while. */
+  /** Attempts that failed since it last held for {@link stableMs}. */
   failures: number
-  /** The server's refusal has been told; the same one on the next connection is no news. */
+  /** The refusal has been reported; a repeated refusal on the next connection is not reported. */
   refusalReported: boolean
 }
 
-/** Why and when something ceased to hold. */
+/** Why and when a declaration ceased to hold. */
 export interface Invalidation {
   readonly error: Error
   readonly nowMs: number
   readonly delayMs: (failures: number) => number
 }
 
-// Held for less than this before it lapsed, a declaration counts as failing: its next try backs off.
+// A declaration that is invalidated sooner than this after it held counts as failing: its next attempt backs off.
 const stableMs = 5_000
 
-/** Desired state, keyed, latest wins. It knows what is due; it does nothing by itself. */
+/** The desired state: declarations by key, the latest wins. It knows what is due, and does nothing by itself. */
 export class DesiredState<C> {
   readonly #entries = new Map<string, Entry<C>>()
-  /** Fires after every change. */
+  /** Notifies after every change. */
   readonly changed: Notifier = new Notifier()
 
   declare(declaration: Declaration<C>): void {
-    this.#abandon(declaration.key, 'it was declared anew')
+    this.#abandon(declaration.key, 'it was declared again')
     this.#entries.set(declaration.key, {
       declaration,
       status: { kind: 'due' },
@@ -68,25 +68,24 @@ export class DesiredState<C> {
     this.changed.notifyAll()
   }
 
-  /** Stops wanting it. What the server has stays there. */
+  /** Removes a declaration. Does not remove anything from the server. */
   forget(key: string): void {
-    this.#abandon(key, 'nobody wants it any more')
+    this.#abandon(key, 'it was forgotten')
     if (this.#entries.delete(key)) this.changed.notifyAll()
   }
 
-  /** A new connection: everything is due again, what was refused as well. */
+  /** A new connection: every declaration is due again, refused ones included. */
   renew(nowMs: number): void {
     for (const entry of this.#entries.values()) {
-      if (heldForAWhile(entry, nowMs)) entry.failures = 0
+      if (wasStable(entry, nowMs)) entry.failures = 0
       entry.status = { kind: 'due' }
     }
     this.changed.notifyAll()
   }
 
   /**
-   * It no longer holds on this connection, and neither does what needs it; a try of these that is under way would hold
-   * on what is gone, and is abandoned. The first time it is due at once; what lapses again before it has held for a
-   * while waits `delayMs(failures)`.
+   * The declaration no longer holds on this connection, and neither do those that need it; their attempts under way are
+   * abandoned. It is due at once the first time; invalidated again before it was stable, it waits `delayMs(failures)`.
    */
   invalidate(key: string, invalidation: Invalidation): void {
     const entry = this.#entries.get(key)
@@ -107,7 +106,7 @@ export class DesiredState<C> {
     if (status?.kind === 'applying') status.abandon(new Error(`${key}: ${why}`))
   }
 
-  /** What can be tried now. */
+  /** The declarations that can be tried now. */
   due(nowMs: number): readonly Declaration<C>[] {
     const ready: Declaration<C>[] = []
     for (const { declaration, status } of this.#entries.values()) {
@@ -117,7 +116,7 @@ export class DesiredState<C> {
     return ready
   }
 
-  /** When the next retry is due, or undefined when none waits for its time alone. */
+  /** When the next retry is due; undefined when none waits only for its time. */
   nextRetryAtMs(): number | undefined {
     let next: number | undefined
     for (const { declaration, status } of this.#entries.values()) {
@@ -131,21 +130,21 @@ export class DesiredState<C> {
     return declaration.needs.every((key) => this.isSettled(key))
   }
 
-  /** How many are being tried now. */
+  /** The number of attempts under way. */
   get applying(): number {
     let number = 0
     for (const { status } of this.#entries.values()) if (status.kind === 'applying') number += 1
     return number
   }
 
-  /** How often it has failed since it last held for a while. */
+  /** How often it has failed since it was last stable. */
   failures(key: string): number {
     return this.#entries.get(key)?.failures ?? 0
   }
 
   /**
-   * Notes how a try of exactly this declaration stands; ignored when it has been replaced or forgotten meanwhile.
-   * True when it is a refusal that nobody has been told of.
+   * Records the status of exactly this declaration; ignored when it has been replaced or forgotten meanwhile. True for a
+   * refusal that has not been reported yet.
    */
   record(declaration: Declaration<C>, status: DeclarationStatus): boolean {
     const entry = this.#entries.get(declaration.key)
@@ -156,20 +155,20 @@ export class DesiredState<C> {
       entry.proven = declaration.survives
       entry.refusalReported = false
     }
-    const news = status.kind === 'refused' && !entry.refusalReported
-    if (news) entry.refusalReported = true
+    const isNewRefusal = status.kind === 'refused' && !entry.refusalReported
+    if (isNewRefusal) entry.refusalReported = true
     this.changed.notifyAll()
-    return news
+    return isNewRefusal
   }
 
-  /** True when others need not wait for it: it holds, it is known to be there, or the server has said no for good. */
+  /** Whether other declarations need not wait for it: it holds, has held and survives connections, or is refused. */
   isSettled(key: string): boolean {
     const entry = this.#entries.get(key)
     if (entry === undefined || entry.proven) return true
     return entry.status.kind === 'held' || entry.status.kind === 'refused'
   }
 
-  /** True when traffic may flow. */
+  /** Whether traffic may flow: every declaration that gates it is settled. */
   get open(): boolean {
     for (const { declaration } of this.#entries.values()) {
       if (declaration.gates && !this.isSettled(declaration.key)) return false
@@ -177,12 +176,12 @@ export class DesiredState<C> {
     return true
   }
 
-  /** How it stands, or undefined when nobody wants it. */
+  /** The status of a declaration; undefined when there is none with this key. */
   status(key: string): DeclarationStatus | undefined {
     return this.#entries.get(key)?.status
   }
 
-  /** The keys of everything wanted, in the order of declaration. */
+  /** The keys of all declarations, in order. */
   keys(): readonly string[] {
     return [...this.#entries.keys()]
   }
@@ -195,16 +194,16 @@ export class DesiredState<C> {
   }
 }
 
-// Also counts the lapse, so that what flaps backs off.
+// Counts the invalidation as a failure, so that a flapping declaration backs off.
 function statusAfterInvalidation(
   entry: Entry<never>,
   { error, nowMs, delayMs }: Invalidation,
 ): DeclarationStatus {
-  const failures = heldForAWhile(entry, nowMs) ? 0 : entry.failures
+  const failures = wasStable(entry, nowMs) ? 0 : entry.failures
   entry.failures = failures + 1
   return failures === 0 ? { kind: 'due' } : { kind: 'retrying', atMs: nowMs + delayMs(failures - 1), error }
 }
 
-function heldForAWhile({ status }: Entry<never>, nowMs: number): boolean {
+function wasStable({ status }: Entry<never>, nowMs: number): boolean {
   return status.kind === 'held' && nowMs - status.sinceMs >= stableMs
 }

@@ -5,31 +5,31 @@ import { detachStack, HaError } from './errors/ha-error.ts'
 export interface Lease<C> {
   readonly connection: C
   readonly endpoint: Endpoint
-  /** Dates the connection: a report from an older generation is noise. */
+  /** The number of the connection: reports of an older generation are ignored. */
   readonly generation: number
-  /** Fires when the connection is over, with the reason. */
+  /** Fires when the connection ends, with the reason. */
   readonly signal: AbortSignal
 }
 
-/** Lends connections; what was borrowed is given back. */
+/** Where operations get their connections: a link or a pool. */
 export interface Source<C> {
-  /** A connection that is to be had at once; undefined when one has to {@link acquire} it, or hear why not. */
+  /** A connection that is available at once; undefined when the caller has to {@link acquire} one. */
   take(): Lease<C> | undefined
   /** Waits for a usable connection, as long as the signal allows. */
   acquire(signal: AbortSignal): Promise<Lease<C>>
   /**
-   * Gives back what was borrowed; the lease is not used after that. Nothing happens the second time, nor where there
-   * is only one connection for everybody.
+   * Releases a lease, which must not be used after that. Has no effect the second time, and none for a link, whose one
+   * connection is shared.
    */
   release(lease: Lease<C>): void
-  /** Says that the connection has failed. Ignored when the lease is of an older generation. */
+  /** Reports that the connection has failed. Ignored for a lease of an older generation. */
   fail(lease: Lease<C>, error: Error): void
-  /** Why there is no usable connection at this moment, as far as that is known. */
+  /** Why no connection is available now, as far as that is known. */
   unavailableReason(): Error | undefined
 }
 
-/** The reason with which the signal of a lease fires when its connection is over. */
+/** The reason with which the signal of a lease fires when its connection ends. */
 export function leaseEnded(endpoint: string, error: Error): HaError {
-  const message = `the connection to ${endpoint} is over: ${error.message}`
+  const message = `the connection to ${endpoint} ended: ${error.message}`
   return detachStack(new HaError('lost', message, { endpoint, cause: error, retryable: true }))
 }

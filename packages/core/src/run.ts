@@ -28,14 +28,14 @@ export interface Runner<C> {
 }
 
 /**
- * The work of one try. `until()` makes a signal that fires when the try is over, because its time is up or its
- * connection is: to be asked for by those who begin something besides the connection. The rest is simply abandoned.
+ * The work of one attempt. `until()` makes a signal that fires when the attempt ends by its deadline or with its
+ * connection: for work that starts something besides the connection. Work that does not use it is abandoned.
  */
 export type Work<C, T> = (connection: C, until: () => AbortSignal) => Promise<T>
 
 /**
- * Runs an operation on a connection and settles by its deadline. It is tried again only when the failed try had no
- * effect, or when the caller said that twice is harmless. Every rejection is an {@link HaError} with its outcome.
+ * Runs an operation on a connection and settles by its deadline. A failed attempt is repeated only when it had no effect,
+ * or when the operation is `repeatable`. Every rejection is an {@link HaError} with its outcome.
  */
 export async function run<C, T>(runner: Runner<C>, operation: Operation, work: Work<C, T>): Promise<T> {
   const scope = pooledController(operation.signal)
@@ -49,15 +49,15 @@ export async function run<C, T>(runner: Runner<C>, operation: Operation, work: W
         (await acquireLease(runner, operation, attempts, signal))
       const failure = checkLease(lease, runner, operation, attempts, signal)
       if (failure === undefined) {
-        const either = new AttemptSignal(signal, lease.signal)
+        const attempt = new AttemptSignal(signal, lease.signal)
         try {
-          const value = await raceAbort(work(lease.connection, either.signal), signal, ignore, lease.signal)
+          const value = await raceAbort(work(lease.connection, attempt.signal), signal, ignore, lease.signal)
           runner.budget.refill()
           return value
         } catch (thrown) {
           attempts.push(recordFailure(lease, runner, operation, attempts, asError(thrown), signal))
         } finally {
-          either.end()
+          attempt.end()
           runner.source.release(lease)
         }
       } else attempts.push(failure)
@@ -69,7 +69,7 @@ export async function run<C, T>(runner: Runner<C>, operation: Operation, work: W
   }
 }
 
-// The signal of one try, which is made when somebody asks for it.
+// The signal of one attempt, made when the work asks for it: most work does not.
 class AttemptSignal {
   readonly signal: () => AbortSignal
   #scope: LinkedController | undefined
@@ -113,7 +113,7 @@ async function acquireLease<C>(
   }
 }
 
-// Between the lending and the work either may have ended: then nothing has begun, and why is told.
+// The operation or the lease may have ended between the acquire and the work: nothing has begun then.
 function checkLease<C>(
   lease: Lease<C>,
   { source }: Runner<C>,
@@ -143,7 +143,7 @@ function recordFailure<C>(
 
 function ignore(): void {}
 
-// An operation that ran out of time waited for something: its own deadline is not the reason.
+// The reason of a timeout is what the operation was waiting for, not its own deadline.
 function noLeaseReason<C>({ source }: Runner<C>, error: Error, signal: AbortSignal): Error {
   return signal.aborted && abortCode(signal) === 'timed-out' ? (source.unavailableReason() ?? error) : error
 }
@@ -153,7 +153,7 @@ function notBegun(lease: Lease<unknown>): Failure {
   return { endpoint: formatEndpoint(lease.endpoint), error: asError(lease.signal.reason), verdict }
 }
 
-// Whether a request was written before the connection went is not known here: it may have been.
+// The request may have been written before the connection was lost: that is not known here.
 function lostVerdict(operation: Operation): Verdict {
   return { scope: 'connection', effect: effectIfLostOf(operation), transient: true }
 }
@@ -184,23 +184,23 @@ async function beforeRetry<C>(
   })
 }
 
-/** What is to be done, and what may be done about it. */
+/** An operation, and what may be done when it fails. */
 export interface Operation {
-  /** What it is called in errors and diagnostics. */
+  /** Its name in errors and diagnostics. */
   readonly name: string
-  /** The one deadline: waiting for a connection, every try and every pause are inside it. */
+  /** The one deadline, in milliseconds: it includes waiting for a connection, every attempt and every pause. */
   readonly timeoutMs: number
   readonly signal?: AbortSignal | undefined
-  /** Whether twice is harmless. Only the caller knows. */
+  /** Whether executing it twice is harmless. Only the caller knows. */
   readonly repeatable: boolean
   /**
-   * What a try may have done whose end nobody saw, asked when its connection is lost or its time is up. Default:
-   * `unknown`. A transaction knows better until it sends COMMIT.
+   * The effect of an attempt whose connection was lost or whose time was up before an answer. Default: `unknown`. A
+   * transaction has none until it sends COMMIT.
    */
   readonly effectIfLost?: () => Verdict['effect']
 }
 
-/** One try that failed, and what that means. */
+/** A failed attempt, and the verdict on it. */
 interface Failure extends FailedAttempt {
   readonly verdict: Verdict
 }
@@ -227,7 +227,7 @@ function decisionError(
   })
 }
 
-// No connection was had for this try; what earlier tries did still counts.
+// This attempt got no connection; the effects of earlier attempts still count.
 function noLeaseError(
   operation: Operation,
   attempts: readonly Failure[],
@@ -240,7 +240,7 @@ function noLeaseError(
       ? (error.code as CoreCode)
       : 'unreachable'
   const why = error === signal.reason ? [] : [error.message]
-  const text = [operation.name, ...(signal.aborted ? ['waited in vain for a connection'] : []), ...why]
+  const text = [operation.name, ...(signal.aborted ? ['no connection in time'] : []), ...why]
   return new HaError(code, text.join(': '), {
     outcome: outcomeOf(attempts),
     retryable: signal.aborted || !isHaError(error) || error.retryable,

@@ -2,21 +2,21 @@ import { HaError } from '../errors/ha-error.ts'
 import { type Endpoint, formatEndpoint } from './endpoint.ts'
 import { parseHostList } from './host-list.ts'
 
-/** The port of a ZooKeeper server that names none. */
+/** The default port of ZooKeeper. */
 const defaultPort = 2181
 
-/** What a ZooKeeper connect string says. */
+/** The content of a ZooKeeper connect string. */
 export interface ConnectString {
-  /** Each once, in the order in which they were written. */
+  /** Each endpoint once, in the order of the text. */
   readonly endpoints: readonly Endpoint[]
-  /** The node that all paths begin below, such as `/app/x`; empty for the root. */
+  /** The node below which all paths begin, such as `/app/x`; empty for the root. */
   readonly chroot: string
 }
 
 /**
- * Reads `zk1:2181, [::1]:2181,zk3/app/x`: hosts separated by commas, blanks allowed around them, each once however
- * often it stands there, and at the end, once, the chroot. Throws `config-invalid` with the column. A text that may
- * hold a password is refused without a word of it. `where` is what the text is called; default `connect`.
+ * Reads `zk1:2181, [::1]:2181,zk3/app/x`: hosts separated by commas, blanks allowed around them, repeated hosts merged,
+ * and the chroot once at the end. Throws `config-invalid` with the column. The error for a text that may contain a
+ * password repeats nothing of it. `where` names the text in errors; default `connect`.
  */
 export function parseConnectString(text: string, where = 'connect'): ConnectString {
   refuseLogin(text, where)
@@ -25,11 +25,11 @@ export function parseConnectString(text: string, where = 'connect'): ConnectStri
   return { endpoints: readHosts(text.slice(0, end), where), chroot: readChroot(text, end, where) }
 }
 
-// Looked for in the whole text: a password may hold commas and slashes.
+// Searched in the whole text: a password may contain commas and slashes.
 function refuseLogin(text: string, where: string): void {
   if (!text.includes('://') && !text.includes('@')) return
   const problem =
-    'expected host:port,host:port/chroot, without scheme, user or password; a login stands in `auth`'
+    'expected host:port,host:port/chroot, without scheme, user or password; credentials belong in `auth`'
   throw new HaError('config-invalid', `${where}: ${problem}`)
 }
 
@@ -47,7 +47,7 @@ function readHosts(text: string, where: string): readonly Endpoint[] {
   return [...endpoints.values()]
 }
 
-// Blanks inside, and what other lists are separated by.
+// Blanks inside a host, and the separators of other formats.
 const wrongSeparator = /(?<=\S)(?:\s*[;|]\s*|\s+)(?=\S)/
 
 function refuseSeparator(item: string, offset: number, where: string): void {
@@ -57,12 +57,12 @@ function refuseSeparator(item: string, offset: number, where: string): void {
 }
 
 function readChroot(text: string, slash: number, where: string): string {
-  // The blanks after it are nobody's, and neither is one last slash.
+  // Trailing blanks and one trailing slash are ignored.
   const chroot = text.slice(slash).trimEnd().replace(/\/$/, '')
   if (chroot === '') return ''
   const comma = chroot.indexOf(',')
   if (comma >= 0) {
-    const problem = "expected the end of the chroot, found ','; it stands once, after the last host"
+    const problem = "expected the end of the chroot, found ','; write it once, after the last host"
     throw invalid(where, slash + comma + 1, problem)
   }
   let column = slash + 2
@@ -78,10 +78,10 @@ function problemOf(name: string): string | undefined {
   if (name === '') return "expected a name of a node, found another '/'"
   if (name === '.' || name === '..') return `expected a name of a node, found '${name}': paths are absolute`
   const isForbidden = name.split('').some((unit) => isWithin(forbidden, unit.charCodeAt(0)))
-  return isForbidden ? 'expected a name of a node, found a character that no path may hold' : undefined
+  return isForbidden ? 'expected a name of a node, found a character that no path may contain' : undefined
 }
 
-// In UTF-16, as servers see it: control characters, surrogates, private use, specials.
+// UTF-16 ranges that servers refuse: control characters, surrogates, private use, specials.
 const forbidden: readonly (readonly [number, number])[] = [
   [0x0000, 0x001f],
   [0x007f, 0x009f],

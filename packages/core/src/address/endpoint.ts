@@ -1,6 +1,6 @@
-/** One address of a server: where to dial. */
+/** The address of a server. */
 export interface Endpoint {
-  /** Lower case; an IPv6 address stands without brackets. */
+  /** Lower case; an IPv6 address without brackets. */
   readonly host: string
   readonly port: number
 }
@@ -11,7 +11,7 @@ export function formatEndpoint(endpoint: Endpoint): string {
   return `${host}:${endpoint.port}`
 }
 
-/** True when both name the same address. */
+/** Whether both are the same address. */
 export function sameEndpoint(a: Endpoint, b: Endpoint): boolean {
   return a.host === b.host && a.port === b.port
 }

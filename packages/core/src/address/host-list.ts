@@ -3,18 +3,18 @@ import { HaError } from '../errors/ha-error.ts'
 import { type Endpoint, formatEndpoint } from './endpoint.ts'
 
 export interface HostListStyle {
-  /** The port of a host that names none. */
+  /** The port of a host without one. */
   readonly defaultPort: number
-  /** What the text is called where the user wrote it, such as `addresses`. */
+  /** The name of the text in errors, such as `addresses`. */
   readonly where: string
-  /** How many characters stand before `text` in what the user wrote, so that a column is theirs. Default 0. */
+  /** The number of characters before `text` in the input of the user, which columns count. Default 0. */
   readonly offset?: number
 }
 
 /**
  * Reads `n1:5672, n2, [2001:db8::1]:5672`: hosts separated by commas, blanks allowed around them.
- * Throws `config-invalid` with the column for an empty place, a bad host or port, or an address that stands twice.
- * A URL is refused without a word of what it holds: that may be a password.
+ * Throws `config-invalid` with the column for an empty item, an invalid host or port, or a repeated address. The error
+ * for a URL repeats nothing of it: it may contain a password.
  */
 export function parseHostList(text: string, style: HostListStyle): readonly Endpoint[] {
   refuseUrl(text, style.where)
@@ -25,7 +25,7 @@ export function parseHostList(text: string, style: HostListStyle): readonly Endp
     const name = formatEndpoint(endpoint)
     const earlier = columns.get(name)
     if (earlier !== undefined) {
-      throw invalid(style, item.column, `${name} stands twice (first at column ${earlier})`)
+      throw invalid(style, item.column, `${name} is repeated (first at column ${earlier})`)
     }
     columns.set(name, item.column)
     endpoints.push(endpoint)
@@ -33,7 +33,7 @@ export function parseHostList(text: string, style: HostListStyle): readonly Endp
   return endpoints
 }
 
-/** Checks an endpoint that came as an object or from a resolver; `path` names it in the error. */
+/** Checks an endpoint that was given as a text or an object; `path` names it in errors. */
 export function checkEndpoint(value: unknown, path: string, defaultPort: number): Endpoint {
   if (typeof value === 'string') {
     const [only, ...others] = parseHostList(value, { defaultPort, where: path })
@@ -54,10 +54,10 @@ export function checkEndpoint(value: unknown, path: string, defaultPort: number)
   })
 }
 
-// Looked for in the whole text: a password may hold commas.
+// Searched in the whole text: a password may contain commas.
 function refuseUrl(text: string, where: string): void {
   if (!text.includes('://') && !text.includes('@')) return
-  const problem = 'expected host:port, without scheme, user or password; a URL stands elsewhere'
+  const problem = 'expected host:port, without scheme, user or password'
   throw new HaError('config-invalid', `${where}: ${problem}`)
 }
 
@@ -99,7 +99,7 @@ function parseBracketed(text: string, style: HostListStyle, fail: (problem: stri
   return { host: host.toLowerCase(), port: port === undefined ? style.defaultPort : readPort(port, fail) }
 }
 
-// One label after another, letters, digits, hyphens; underscores are no legal host names but do exist in hosts files.
+// Labels of letters, digits and hyphens. Underscores are not legal in host names but occur in hosts files.
 const hostName =
   /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?)*\.?$/i
 

@@ -6,12 +6,12 @@ import { didYouMean } from './nearest-word.ts'
 
 /** One host of a JDBC URL. */
 export interface JdbcHost extends JdbcAddress {
-  /** As it is written, or what the mode makes of it. */
+  /** The written role, or the default of the mode. */
   readonly role: JdbcRole
   readonly column: number
 }
 
-/** Reads `a,b:3307,[::1],address=(host=c)(type=replica)`. Throws for a host that stands twice in the same role. */
+/** Reads `a,b:3307,[::1],address=(host=c)(type=replica)`. Throws for a host that is repeated in the same role. */
 export function readJdbcHosts(piece: TextSpan, mode: JdbcMode, decode: Decode): readonly JdbcHost[] {
   const hosts: JdbcHost[] = []
   const columns = new Map<string, number>()
@@ -22,19 +22,19 @@ export function readJdbcHosts(piece: TextSpan, mode: JdbcMode, decode: Decode): 
     const name = `${role} ${nameOf(address.target)}`
     const earlier = columns.get(name)
     if (earlier !== undefined) {
-      throw jdbcUrlError(column, `this host stands twice (first at column ${earlier})`)
+      throw jdbcUrlError(column, `this host is repeated (first at column ${earlier})`)
     }
     columns.set(name, column)
     hosts.push({ ...address, role, column })
   }
   const roles = hosts.map(({ role }) => role)
   if (lacksPrimary(mode, roles)) {
-    throw jdbcUrlError(piece.column, 'expected a primary among the hosts: nobody could take a write')
+    throw jdbcUrlError(piece.column, 'expected a primary among the hosts: no host could take writes')
   }
   return hosts
 }
 
-/** How many characters the hosts take: up to the first `/` or `?` outside parentheses. */
+/** The length of the list of hosts: up to the first `/` or `?` outside parentheses. */
 export function lengthOfHosts({ text, column }: TextSpan): number {
   for (let i = 0; i < text.length; i++) {
     const character = text[i]
@@ -47,7 +47,7 @@ export function lengthOfHosts({ text, column }: TextSpan): number {
   return text.length
 }
 
-// A comma in parentheses belongs to a path.
+// A comma in parentheses belongs to the path of a socket.
 function splitHostList(piece: TextSpan): readonly TextSpan[] {
   const items: TextSpan[] = []
   let rest = piece
@@ -81,17 +81,17 @@ function nameOf(target: JdbcTarget): string {
   return target.kind === 'tcp' ? formatEndpoint(target.endpoint) : target.path
 }
 
-/** Where a host of a JDBC URL is: at an address of the network, or at a path of this machine. */
+/** The target of a host in a JDBC URL: a network address, or a path on this machine. */
 export type JdbcTarget =
   | { readonly kind: 'tcp'; readonly endpoint: Endpoint }
   | { readonly kind: 'local-socket'; readonly path: string }
 
-/** What one host says of itself. */
+/** One host as it is written. */
 export interface JdbcAddress {
   readonly target: JdbcTarget
-  /** Undefined where it is not written. */
+  /** Undefined when it is not given. */
   readonly role: JdbcRole | undefined
-  /** As it is written, for whoever knows the words. */
+  /** As it is written; the words are those of the driver. */
   readonly sslMode: TextSpan | undefined
 }
 
@@ -122,7 +122,7 @@ function readPairs(piece: TextSpan, decode: Decode): ReadonlyMap<Key, TextSpan> 
     const end = rest.text.indexOf(')')
     if (!rest.text.startsWith('(') || end < 0) throw jdbcUrlError(rest.column, "expected '(key=value)'")
     const { key, value } = readPair({ text: rest.text.slice(1, end), column: rest.column + 1 })
-    if (values.has(key)) throw jdbcUrlError(rest.column + 1, `${key} stands twice in this address`)
+    if (values.has(key)) throw jdbcUrlError(rest.column + 1, `${key} is repeated in this address`)
     values.set(key, { text: decode(value), column: value.column })
     rest = pieceAfter(rest, end + 1)
   } while (rest.text !== '')
@@ -156,7 +156,7 @@ function readTarget(values: ReadonlyMap<Key, TextSpan>, column: number): JdbcTar
   }
   const beside = host ?? port
   if (beside !== undefined) {
-    throw jdbcUrlError(beside.column, 'host and port mean nothing beside localSocket')
+    throw jdbcUrlError(beside.column, 'host and port have no meaning beside localSocket')
   }
   if (!path.text.startsWith('/')) throw jdbcUrlError(path.column, "expected a path that begins with '/'")
   return { kind: 'local-socket', path: path.text }
@@ -171,7 +171,7 @@ function readRole(type: TextSpan | undefined): JdbcRole | undefined {
   throw jdbcUrlError(type.column, `expected one of the types ${words.join(', ')}${didYouMean(word, words)}`)
 }
 
-/** The port of a host that names none. */
+/** The default port of MariaDB. */
 const defaultPort = 3306
 
 /** Reads `name`, `name:port`, `[IPv6]` or `[IPv6]:port`. */
@@ -233,7 +233,7 @@ const modes = new Map<string, JdbcMode>([
   ['aurora', 'aurora'],
 ])
 
-/** Reads what stands between `jdbc:mariadb:` and `//`: nothing, or a mode in any case and its colon. */
+/** Reads the part between `jdbc:mariadb:` and `//`: nothing, or a mode in any case and its colon. */
 export function readJdbcMode(piece: TextSpan): JdbcMode {
   if (piece.text === '') return 'none'
   if (!piece.text.endsWith(':')) throw jdbcUrlError(piece.column, "expected '//' before the hosts")
@@ -245,12 +245,12 @@ export function readJdbcMode(piece: TextSpan): JdbcMode {
   throw jdbcUrlError(piece.column, `expected one of the modes ${words.join(', ')}${didYouMean(word, words)}`)
 }
 
-/** The role of a host that names none: all are primaries, but in `replication` only the first is. */
+/** The default role of a host: primary, but in `replication` only for the first one. */
 export function defaultRole(mode: JdbcMode, index: number): JdbcRole {
   return mode === 'replication' && index > 0 ? 'replica' : 'primary'
 }
 
-/** Whether these roles leave nobody to write to. The hosts of `aurora` say for themselves what they are. */
+/** Whether none of these roles is a primary. The hosts of `aurora` report their roles themselves. */
 export function lacksPrimary(mode: JdbcMode, roles: readonly JdbcRole[]): boolean {
   return mode !== 'aurora' && !roles.includes('primary')
 }

@@ -1,20 +1,20 @@
 import { HaError } from '../errors/ha-error.ts'
 
-/** A piece of a JDBC URL, and the column at which it begins: columns count from 1, in what the user wrote. */
+/** A part of a JDBC URL and the column at which it begins, counted from 1 in the input of the user. */
 export interface TextSpan {
   readonly text: string
   readonly column: number
 }
 
-/** Turns what is written into what is meant. */
+/** Decodes a part of the URL. */
 export type Decode = (piece: TextSpan) => string
 
-/** What is wrong at a column of a JDBC URL, as `config-invalid`. Never give it a word of the URL: it may be a secret. */
+/** The `config-invalid` error for a column of a JDBC URL. The problem must not repeat the URL: it may contain a secret. */
 export function jdbcUrlError(column: number, problem: string, cause?: unknown): HaError {
   return new HaError('config-invalid', `url, column ${column}: ${problem}`, { cause })
 }
 
-/** What stands after the first `length` characters. */
+/** The rest after the first `length` characters. */
 export function pieceAfter({ text, column }: TextSpan, length: number): TextSpan {
   return { text: text.slice(length), column: column + length }
 }
@@ -30,7 +30,7 @@ export function percentDecoded(piece: TextSpan): string {
   }
 }
 
-/** The text as it stands. */
+/** The text without decoding. */
 export function literal(piece: TextSpan): string {
   return piece.text
 }

@@ -1,24 +1,24 @@
 import { type JdbcHost, type JdbcMode, lengthOfHosts, readJdbcHosts, readJdbcMode } from './jdbc-hosts.ts'
 import { type Decode, jdbcUrlError, literal, percentDecoded, pieceAfter, type TextSpan } from './jdbc-text.ts'
 
-/** A JDBC URL, taken apart. Columns count from 1, in what the user wrote. */
+/** The parts of a JDBC URL. Columns count from 1 in the input of the user. */
 export interface JdbcUrl {
   readonly mode: JdbcMode
-  /** In the order in which they were written; at least one. */
+  /** In the order of the URL; at least one. */
   readonly hosts: readonly JdbcHost[]
-  /** Percent-decoded; undefined where none is named. */
+  /** Percent-decoded; undefined when there is none. */
   readonly database: string | undefined
-  /** In the order in which they were written, each name once, without those that say how the URL is read. */
+  /** In the order of the URL, each name once, without the {@link jdbcUrlSwitches}. */
   readonly parameters: readonly JdbcParameter[]
 }
 
-/** The parameters that say how the URL itself is read: `urlDecoding` (default true), `permitMysqlScheme` (default false). */
+/** The parameters that control how the URL is read: `urlDecoding` (default true), `permitMysqlScheme` (default false). */
 export const jdbcUrlSwitches: readonly string[] = ['urlDecoding', 'permitMysqlScheme']
 
 /**
  * Reads `jdbc:mariadb:[mode:]//host[,host][/[database]][?name=value&...]`. Throws `config-invalid` with the column of
- * the first thing that does not fit. An error says what was expected and repeats nothing of the text: in a URL that is
- * written wrong, a piece of a password may stand anywhere.
+ * the first problem. The error says what was expected and repeats nothing of the text: in an invalid URL, a part of a
+ * password may be anywhere.
  */
 export function parseJdbcUrl(text: string): JdbcUrl {
   const { scheme, mode, hosts, database, query } = cut(text)
@@ -69,7 +69,7 @@ function readScheme(text: string): Scheme {
   throw jdbcUrlError(1, "expected 'jdbc:mariadb:', as in jdbc:mariadb://host:3306/database")
 }
 
-// With a '/' in the password, its '@' ends up in the database.
+// A '/' in the password moves its '@' into the database.
 function refuseUserinfo({ text, column }: TextSpan): void {
   const at = text.indexOf('@')
   if (at < 0) return
@@ -102,7 +102,7 @@ function sameName(a: string, b: string): boolean {
 
 /** One `name=value` of a JDBC URL. */
 export interface JdbcParameter {
-  /** As it was written. Two names that differ only in case are the same. */
+  /** As it is written. Names that differ only in case are the same. */
   readonly name: string
   /** Undefined for a bare name, which means true. */
   readonly value: string | undefined
@@ -111,7 +111,7 @@ export interface JdbcParameter {
   readonly valueColumn: number
 }
 
-/** Reads `name=value&name&...`, not yet decoded. Throws for an empty place, a bad name, or one that stands twice. */
+/** Reads `name=value&name&...`, not yet decoded. Throws for an empty item, an invalid name, or a repeated one. */
 function readJdbcParameters(query: TextSpan): readonly JdbcParameter[] {
   if (query.text === '') return []
   const columns = new Map<string, number>()
@@ -122,7 +122,7 @@ function readJdbcParameters(query: TextSpan): readonly JdbcParameter[] {
     const name = parameter.name.toLowerCase()
     const earlier = columns.get(name)
     if (earlier !== undefined) {
-      throw jdbcUrlError(parameter.column, `this parameter stands twice (first at column ${earlier})`)
+      throw jdbcUrlError(parameter.column, `this parameter is repeated (first at column ${earlier})`)
     }
     columns.set(name, parameter.column)
     parameters.push(parameter)

@@ -1,11 +1,11 @@
-/** The candidate that a mistyped word most likely meant, or undefined when none is near. */
+/** The candidate that is nearest to a misspelled word; undefined when none is near. */
 export function nearestWord(word: string, candidates: readonly string[]): string | undefined {
   const wanted = fold(word)
-  // One mistake in three letters is a slip; more is another word.
+  // One error in three letters is a typo; more make another word.
   const limit = Math.max(1, Math.floor(wanted.length / 3))
   let best: { readonly candidate: string; readonly distance: number } | undefined
   for (const candidate of candidates) {
-    // Each letter too many is a mistake already: a long text is no slip, and is not worth the table.
+    // Each extra letter is an error: a much longer text needs no table.
     if (Math.abs(wanted.length - fold(candidate).length) > limit) continue
     const distance = editDistance(wanted, fold(candidate))
     if (distance <= limit && (best === undefined || distance < best.distance)) best = { candidate, distance }
@@ -13,7 +13,7 @@ export function nearestWord(word: string, candidates: readonly string[]): string
   return best?.candidate
 }
 
-/** `: did you mean 'x'?` or nothing, to end a sentence about a wrong word. */
+/** `; did you mean 'x'?`, or nothing, to end a message about an unknown word. */
 export function didYouMean(word: string, candidates: readonly string[]): string {
   const nearest = nearestWord(word, candidates)
   return nearest === undefined ? '' : `; did you mean '${nearest}'?`

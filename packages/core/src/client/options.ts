@@ -8,7 +8,7 @@ import type { FullJitter } from '../policy/backoff.ts'
 import { type PoolStrategy, strategyAliases } from '../policy/select.ts'
 import { longestTimerMs } from '../util/clock.ts'
 
-/** The error for an option that cannot be used. Never give it a value that may be a secret. */
+/** The error for an option that cannot be used. The problem must not contain a value that may be a secret. */
 export function invalidOption(path: string, problem: string, cause?: unknown): HaError {
   return new HaError('config-invalid', `${path}: ${problem}`, { cause })
 }
@@ -29,7 +29,7 @@ export function secret(fallback: string): OptionReader<string> {
 }
 
 /**
- * A secret text, or a function that is asked for it before each connection. The errors never contain the value.
+ * A secret text, or a function that is called before each connection. The errors never contain the value.
  */
 export function credentials(fallback: string): OptionReader<() => Promise<string>> {
   return checked(
@@ -49,8 +49,8 @@ function secretText(value: unknown, path: string): string {
 }
 
 /**
- * Addresses: `'host:port,host:port'`, a list of texts or `{ host, port }`, or a function that is asked for such a list
- * before each round of dials. There is no default.
+ * Addresses: `'host:port,host:port'`, a list of texts or `{ host, port }`, or a function that returns such a list
+ * and is called before each round of dials. There is no default.
  */
 export function addresses(defaultPort: number): OptionReader<EndpointSource> {
   return checked<EndpointSource>((value, path) => {
@@ -84,7 +84,7 @@ export function backoff(defaults: FullJitter): OptionReader<FullJitter> {
   return group(backoffOptions(defaults))
 }
 
-/** One of the balancing words, or the former word for one of them, which is replaced here. */
+/** One of the balancing words. The former words are accepted and replaced. */
 export function balancing<W extends string>(words: readonly W[], fallback: W): OptionReader<W> {
   const reader = oneOf(words, fallback)
   const former: Readonly<Record<string, PoolStrategy>> = strategyAliases
@@ -191,28 +191,28 @@ interface OptionChecks
 }
 
 /**
- * Reads one option: returns the value, or notes what was expected and returns anything. `undefined` stands for *not
- * given*; `null` stands for nothing and is refused.
+ * Reads one option: returns the value, or adds a problem and returns a placeholder. `undefined` means *not given*; `null`
+ * is refused.
  */
 export interface OptionReader<T> {
   read(value: unknown, path: string, problems: Problems): T
 }
 
-/** Everything that is wrong with the options, gathered so that the user sees all of it at once. */
+/** All problems of the options, collected so that the user sees all of them at once. */
 export class Problems {
   readonly #found: string[] = []
 
-  /** Notes an error that names its own place. */
+  /** Adds an error that names its own path. */
   addError(error: unknown): void {
     this.#found.push(error instanceof Error ? error.message : String(error))
   }
 
-  /** Notes that at `path` something else was expected. Never give it a value that may be a secret. */
+  /** Adds a problem at `path`. Must not contain a value that may be a secret. */
   add(path: string, problem: string): void {
     this.#found.push(`${path}: ${problem}`)
   }
 
-  /** Throws `config-invalid` when anything was found. */
+  /** Throws `config-invalid` when there are problems. */
   throwIfAny(): void {
     if (this.#found.length > 0) throw new HaError('config-invalid', this.#found.join('\n'))
   }
@@ -222,8 +222,8 @@ export class Problems {
 export type OptionTable<T> = { readonly [K in keyof T]-?: OptionReader<T[K]> }
 
 /**
- * Reads options against their table, once, at the door: every key checked, defaults filled in, the result frozen.
- * Throws one `config-invalid` that names every problem with its path and the nearest right word.
+ * Reads options with their table: checks every key, fills in defaults, and freezes the result. Throws one
+ * `config-invalid` that names every problem with its path and the nearest valid word.
  */
 export function resolveOptions<T>(table: OptionTable<T>, input: unknown, path: string): T {
   const problems = new Problems()
@@ -232,7 +232,7 @@ export function resolveOptions<T>(table: OptionTable<T>, input: unknown, path: s
   return resolved
 }
 
-/** An object with a table of its own; not given, it takes all its defaults. */
+/** An object with a table of its own. Default: all its defaults. */
 export function group<T>(table: OptionTable<T>): OptionReader<T> {
   const keys = Object.keys(table) as (keyof T & string)[]
   return {
@@ -269,7 +269,7 @@ export interface NumberRange {
   readonly default: number
   readonly min: number
   readonly max: number
-  /** Whether `Infinity` is allowed beside the range, for *never*. Default false. */
+  /** Whether `Infinity` is allowed too, for *never*. Default false. */
   readonly orNever?: boolean
 }
 
@@ -323,7 +323,7 @@ export function oneOf<W extends string>(words: readonly W[], fallback: W): Optio
   }
 }
 
-/** Text that must not be empty. */
+/** Text, not empty. */
 export function text(fallback: string): OptionReader<string> {
   return {
     read(value, path, problems) {
@@ -335,7 +335,7 @@ export function text(fallback: string): OptionReader<string> {
   }
 }
 
-/** Whether or not. */
+/** True or false. */
 export function flag(fallback: boolean): OptionReader<boolean> {
   return {
     read(value, path, problems) {
@@ -348,8 +348,8 @@ export function flag(fallback: boolean): OptionReader<boolean> {
 }
 
 /**
- * An option whose check is particular: `check` throws a `config-invalid` or returns the value; given `undefined`, it
- * returns the default. `null` is refused whatever the check makes of it.
+ * An option with a check of its own: `check` returns the value, the default for `undefined`, or throws `config-invalid`.
+ * `null` is refused in any case.
  */
 export function checked<T>(check: (value: unknown, path: string) => T, fallback: T): OptionReader<T> {
   return {
@@ -359,7 +359,7 @@ export function checked<T>(check: (value: unknown, path: string) => T, fallback:
         if (value !== null) return read
         problems.add(path, 'expected a value, got null')
       } catch (error) {
-        // A check that breaks on what it was given has not said what it expects.
+        // A check that throws anything else has no message for the user.
         if (isHaError(error)) problems.addError(error)
         else problems.add(path, `expected something else, got ${typeName(value)}`)
       }

@@ -1,54 +1,54 @@
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../address/endpoint.ts'
 
 /**
- * What we believe of one endpoint: `unknown` until something was seen; `suspect` when it owes an answer; `probation`
- * when it was down and has not yet been healthy for long enough to be trusted.
+ * The health of one endpoint: `unknown` before the first observation; `suspect` after a miss; `probation` when it was
+ * down and has not been healthy for `probationMs` yet.
  */
 export type Health = 'unknown' | 'up' | 'suspect' | 'down' | 'probation'
 
-/** One endpoint and what we believe of it. `R` is what its server says of itself. */
+/** What is known of one endpoint. `R` is the status that a monitor reads from its server. */
 export interface Member<R = unknown> {
   readonly endpoint: Endpoint
   readonly health: Health
-  /** Clock time of the last change of health, or of what made its probation begin anew. */
+  /** Clock time of the last change of health, or of the miss that restarted its probation. */
   readonly sinceMs: number
   /** Failures since it last answered. */
   readonly failures: number
   /** Clock time of the last failure that still counts against it; `-Infinity` when none does. */
   readonly failedAtMs: number
   readonly lastError: Error | undefined
-  /** Whether it was ever up: only then does it have to prove itself again. */
+  /** Whether it was ever `up`: only then does it go through `probation`. */
   readonly wasUp: boolean
-  /** What its server last said of itself; undefined when it was never asked. */
+  /** The last status read from its server; undefined before the first read. */
   readonly reading: R | undefined
   /** Clock time of that reading. */
   readonly readAtMs: number | undefined
 }
 
-/** When an endpoint changes its health. */
+/** The rules of changes of health. */
 export interface HealthRules {
-  /** So many unanswered questions in a row and it is down. */
+  /** The number of consecutive misses after which an endpoint is `down`. */
   readonly downAfter: number
-  /** For so long it must answer after it was down before it is up, in milliseconds. */
+  /** How long an endpoint that was down must answer before it is `up`, in milliseconds. */
   readonly probationMs: number
 }
 
-/** Something that was seen of one endpoint. */
+/** An observation of one endpoint. */
 export type Observation<R = unknown> = { readonly atMs: number } & (
-  | /** It answered. */ { readonly kind: 'reached' }
-  | /** It answered, and said this of itself. */ { readonly kind: 'read'; readonly reading: R }
-  | /** It gave no answer in time. */ { readonly kind: 'missed'; readonly error: Error }
-  | /** It is gone, or refuses: that needs no second look. */ {
+  | /** It answered, or accepted a connection. */ { readonly kind: 'reached' }
+  | /** It answered with its status. */ { readonly kind: 'read'; readonly reading: R }
+  | /** It did not answer in time. */ { readonly kind: 'missed'; readonly error: Error }
+  | /** It is unreachable or refuses: no second check is needed. */ {
       readonly kind: 'failed'
       readonly error: Error
     }
-  | /** A borrower says that it failed. That alone changes no health. */ {
+  | /** An operation reported a failure. That alone does not change the health. */ {
       readonly kind: 'reported'
       readonly error: Error
     }
 )
 
-/** An endpoint of which nothing is known. */
+/** An endpoint before the first observation. */
 export function unknownEndpoint<R>(endpoint: Endpoint, atMs: number): Member<R> {
   return {
     endpoint,
@@ -63,7 +63,7 @@ export function unknownEndpoint<R>(endpoint: Endpoint, atMs: number): Member<R> 
   }
 }
 
-/** Folds a sight into a member. The same object back means that there is no news. */
+/** Folds an observation into a member. Returns the same object when nothing changes. */
 export function withObservation<R>(
   member: Member<R>,
   observation: Observation<R>,
@@ -125,26 +125,26 @@ function withHealth<R>(member: Member<R>, health: Health, atMs: number): Member<
   return health === member.health ? member : { ...member, health, sinceMs: atMs }
 }
 
-/** What we believe of a cluster: immutable, in the order in which the endpoints were listed. */
+/** What is known of a cluster: immutable, in the order in which the endpoints were listed. */
 export interface View<R = unknown> {
   readonly members: readonly Member<R>[]
-  /** Why the addresses could not be had when they were last asked for; undefined when they could. */
+  /** Why the last request for the addresses failed; undefined when it succeeded. */
   readonly addressesError: Error | undefined
 }
 
-/** Something that was seen: what is listed, or a {@link Observation} of one endpoint. */
+/** A fact about the cluster: the list of endpoints, or an {@link Observation} of one. */
 export type Fact<R = unknown> =
   | { readonly kind: 'listed'; readonly endpoints: readonly Endpoint[]; readonly atMs: number }
   | { readonly kind: 'not-listed'; readonly error: Error }
   | (Observation<R> & { readonly endpoint: Endpoint })
 
-/** The belief before anything was seen. */
+/** The view before the first fact. */
 export const emptyView: View<never> = { members: [], addressesError: undefined }
 
-/** Believes the last sight: right for whoever only dials, and proves an endpoint by the connection that it makes. */
+/** The last observation decides: right for a link, which tests an endpoint with the connection that it opens. */
 export const trustLastObservation: HealthRules = { downAfter: 1, probationMs: 0 }
 
-/** Folds a fact into the view. The same object back means that there is no news. */
+/** Folds a fact into the view. Returns the same object when nothing changes. */
 export function observe<R>(view: View<R>, fact: Fact<R>, rules: HealthRules = trustLastObservation): View<R> {
   switch (fact.kind) {
     case 'listed':
@@ -160,14 +160,14 @@ export function observe<R>(view: View<R>, fact: Fact<R>, rules: HealthRules = tr
   }
 }
 
-/** What is believed of one endpoint; undefined when it is not listed. */
+/** The member of an endpoint; undefined when it is not listed. */
 export function memberAt<R>(view: View<R>, endpoint: Endpoint): Member<R> | undefined {
   return view.members.find((member) => sameEndpoint(member.endpoint, endpoint))
 }
 
 function listed<R>(view: View<R>, endpoints: readonly Endpoint[], atMs: number): View<R> {
   const known = new Map(view.members.map((member) => [formatEndpoint(member.endpoint), member]))
-  // A map keeps the first of two equal addresses: a resolver may well repeat one.
+  // The map keeps the first of two equal addresses: a resolver may repeat one.
   const wanted = new Map(endpoints.map((endpoint) => [formatEndpoint(endpoint), endpoint]))
   const members = [...wanted].map(([name, endpoint]) => known.get(name) ?? unknownEndpoint<R>(endpoint, atMs))
   const same =
@@ -185,11 +185,11 @@ function changed<R>(view: View<R>, endpoint: Endpoint, change: (member: Member<R
   return next === member ? view : { ...view, members: view.members.with(index, next) }
 }
 
-/** What is believed of one endpoint, as plain data: for health pages, logs and tests. */
+/** What is known of one endpoint as plain data, for health pages, logs and tests. */
 export interface MemberHealth {
   readonly endpoint: string
   readonly health: Health
-  /** How long it has been so, in milliseconds. */
+  /** The time since the last change of health, in milliseconds. */
   readonly forMs: number
   readonly failures: number
   readonly lastError: string | undefined

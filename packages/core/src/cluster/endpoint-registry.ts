@@ -11,12 +11,12 @@ import { asError, detachStack, HaError } from '../errors/ha-error.ts'
 import { type LinkedController, linkedController, raceAbort, withDeadline } from '../util/abort.ts'
 import type { Clock } from '../util/clock.ts'
 
-/** Where the endpoints come from: a fixed list, or a function that is asked again before each round of dials. */
+/** Where the endpoints come from: a fixed list, or a function that is called before each round of dials. */
 export type EndpointSource = readonly Endpoint[] | EndpointFunction
 
 type EndpointFunction = (signal: AbortSignal) => Promise<readonly Endpoint[]>
 
-// The source is being asked. It belongs to everybody who waits for the answer, and ends with the last of them.
+// One call of the source, shared by all that wait for it; the last one to leave aborts it.
 interface SharedRefresh {
   readonly answer: Promise<void>
   readonly scope: LinkedController
@@ -24,9 +24,9 @@ interface SharedRefresh {
 }
 
 export interface EndpointRegistryOptions<R> {
-  /** When an endpoint changes its health. Default: the last sight of it is believed. */
+  /** The rules of changes of health. Default: the last observation decides. */
   readonly rules?: HealthRules
-  /** Called within the turn in which the view changes. */
+  /** Called in the turn in which the view changes. */
   readonly onChange?: (view: View<R>, before: View<R>) => void
 }
 
@@ -59,9 +59,9 @@ export class EndpointRegistry<R = unknown> {
   }
 
   /**
-   * Asks the source again. With a list in hand nobody should wait for this: the last good list is kept when the
-   * source fails, and the view says why it did. Rejects with the source's error, `timed-out`, or the signal's reason.
-   * Callers at the same time share one question, which goes on until the last of them has gone.
+   * Calls the source again. When it fails, the last good list is kept and the view holds the error, so a caller that has
+   * a list need not wait. Rejects with the source's error, `timed-out`, or the signal's reason. Concurrent callers share
+   * one call, which is aborted when the last of them leaves.
    */
   async refresh(timeoutMs: number, signal: AbortSignal): Promise<void> {
     const source = this.#source
@@ -85,14 +85,14 @@ export class EndpointRegistry<R = unknown> {
 
   async #read(source: EndpointFunction, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const expired = (): HaError =>
-      new HaError('timed-out', `the address function gave no answer within ${timeoutMs} ms`)
+      new HaError('timed-out', `the address function did not answer within ${timeoutMs} ms`)
     try {
       const endpoints = await withDeadline(this.#clock, { timeoutMs, signal, expired }, source)
       if (endpoints.length === 0)
-        throw new HaError('config-invalid', 'the address function gave an empty list')
+        throw new HaError('config-invalid', 'the address function returned an empty list')
       this.observe({ kind: 'listed', endpoints, atMs: this.#clock.now() })
     } catch (thrown) {
-      // That nobody waits any more is no failure of the source.
+      // The abort of a refresh is no failure of the source.
       if (!signal.aborted) this.observe({ kind: 'not-listed', error: asError(thrown) })
       throw thrown
     }
@@ -100,6 +100,6 @@ export class EndpointRegistry<R = unknown> {
 
   #leave(refreshing: SharedRefresh): void {
     if (this.#refreshing === refreshing) this.#refreshing = undefined
-    refreshing.scope.abort(new HaError('aborted', 'nobody waits for the addresses any more'))
+    refreshing.scope.abort(new HaError('aborted', 'the addresses are not needed any more'))
   }
 }

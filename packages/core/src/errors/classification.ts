@@ -1,9 +1,9 @@
 import { type CoreCode, type HaError, isHaError } from './ha-error.ts'
 
 /**
- * What an error means, on two axes. `scope` says what to do with what we know: `call` nothing, `connection` drop it,
- * `endpoint` go elsewhere, `cluster` every endpoint would say the same. `effect` and `transient` say what to do with
- * the operation: whether it may have happened, and whether trying again can help.
+ * What an error means, on two axes. `scope` says what failed: only the `call`, the `connection`, the `endpoint`, or the
+ * whole `cluster`, where every endpoint would answer the same. `effect` and `transient` concern the operation: whether
+ * it may have happened, and whether repeating it can help.
  */
 export interface Verdict {
   readonly scope: 'call' | 'connection' | 'endpoint' | 'cluster'
@@ -118,7 +118,7 @@ export function classifier({
   }
 }
 
-/** Whether a connection failed because of a certificate: one that does not hold for us will not in a moment either. */
+/** Whether a connection failed because of a certificate: retrying does not cure that. */
 export function isCertificateError(error: Error): boolean {
   const { code } = error as { readonly code?: unknown }
   return typeof code === 'string' && /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)

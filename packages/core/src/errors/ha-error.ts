@@ -1,7 +1,7 @@
-/** What happened to an operation. `unknown` is an answer: it was sent and nobody said how it ended. */
+/** What happened to an operation. `unknown`: it was sent, and the answer is missing. */
 export type Outcome = 'done' | 'not-done' | 'unknown'
 
-/** One code of the closed set: what it means, and what the reader can do about it. `docs/errors.md` is made from these. */
+/** One code of the closed set: what it means, and what to do about it. `docs/errors.md` is generated from these. */
 export interface CodeEntry {
   readonly meaning: string
   readonly action: string
@@ -9,7 +9,7 @@ export interface CodeEntry {
 
 export type CodeTable = Readonly<Record<string, CodeEntry>>
 
-/** The codes that every client shares. A protocol adds its own table beside this one. */
+/** The codes that all clients share. Each client adds a table of its own. */
 export const coreCodes = {
   'config-invalid': {
     meaning: 'An option, address or declaration cannot be used as written.',
@@ -21,7 +21,7 @@ export const coreCodes = {
   },
   aborted: {
     meaning: 'The caller’s own signal ended the wait.',
-    action: 'Nothing: you asked for it. Read `outcome` before you repeat the operation.',
+    action: 'None: your signal did it. Read `outcome` before you repeat the operation.',
   },
   'timed-out': {
     meaning: 'The deadline of the operation passed before it could end.',
@@ -29,66 +29,63 @@ export const coreCodes = {
   },
   exhausted: {
     meaning:
-      'Every connection of the pool was in use for as long as the caller could wait. The server is well.',
+      'Every connection of the pool was in use for as long as the caller could wait. The server is healthy.',
     action:
-      'Read the message: who holds them, and for how long. Give leases back sooner, or raise `size.max`; a nested acquire needs none if it uses the lease that its caller holds.',
+      'Read the message: it says how long the connections have been in use. Release leases sooner, or raise `size.max`; nested code should use the lease that its caller holds.',
   },
   unreachable: {
     meaning: 'No endpoint accepted a connection.',
     action: 'Read `attempts`: it holds the error of every endpoint that was tried.',
   },
   refused: {
-    meaning: 'Every endpoint answered and said no for a reason that waiting does not cure.',
-    action: 'Correct the credentials, virtual host or certificate; the client goes on trying, slowly.',
+    meaning: 'Every endpoint answered and refused for a reason that waiting does not cure.',
+    action: 'Correct the credentials, virtual host or certificate; the client keeps trying, slowly.',
   },
   unresponsive: {
-    meaning: 'The connection was open and the server gave no sign of life: frozen, or cut off.',
-    action: 'Nothing: the client has moved on. Look at the server that `endpoint` names.',
+    meaning: 'The connection was open and the server did not answer: it is frozen, or the network is cut.',
+    action: 'None: the client uses another server. Inspect the server that `endpoint` names.',
   },
   lost: {
     meaning: 'The connection ended while the operation was under way.',
-    action: 'Read `outcome`. When it is unknown, check before you repeat.',
+    action: 'Read `outcome`. When it is `unknown`, check what happened before you repeat.',
   },
   'failed-back': {
-    meaning: 'A planned move: the connection was left for one to a better endpoint, and nothing had failed.',
-    action:
-      'Nothing: it is the cause of a failover that you asked for with `sequential` and `failBackAfterMs`.',
+    meaning: 'A planned move to a preferred endpoint; nothing had failed.',
+    action: 'None: it is the cause of a failover that `sequential` and `failBackAfterMs` ask for.',
   },
   rejected: {
     meaning: 'The server answered and refused the operation.',
     action:
-      'Read `serverCode` and `cause`: repeating is refused again. A declaration is asked for again on the next connection.',
+      'Read `serverCode` and `cause`: a repetition is refused again. A declaration is tried again on the next connection.',
   },
   'outcome-unknown': {
-    meaning:
-      'The operation was sent, the answer was lost, and the caller did not say that twice is harmless.',
-    action: 'Check whether it happened, or pass `repeatable: true` where twice is harmless.',
+    meaning: 'The operation was sent, the answer was lost, and the operation is not `repeatable`.',
+    action: 'Check whether it happened, or pass `repeatable: true` where executing it twice is harmless.',
   },
   'retry-budget-exhausted': {
-    meaning: 'The retry budget is spent: most operations fail, so repeating them only adds load.',
+    meaning: 'The retry budget is spent: most operations fail, and retries only add load.',
     action: 'Back off. The budget refills with each success.',
   },
   internal: {
-    meaning:
-      'The library met something that it holds to be impossible, or a function that you gave it threw.',
+    meaning: 'The library reached a state that should be impossible, or a function of the application threw.',
     action:
-      'Read the cause. If it is not yours, report it: a defect of this library or of the driver below it.',
+      'Read the cause. Unless it is an error of the application, report it: it is a defect of this library or of its driver.',
   },
 } as const
 
 export type CoreCode = keyof typeof coreCodes
 
-/** One endpoint that was tried, and how it answered. */
+/** One endpoint that was tried, and its error. */
 export interface FailedAttempt {
-  /** `host:port`, or `addresses` for the function that was asked for them. */
+  /** `host:port`, or `addresses` for the address function. */
   readonly endpoint: string
   readonly error: Error
 }
 
 export interface HaErrorDetails {
-  /** Default `not-done`: say otherwise whenever anything may have reached a server. */
+  /** Default `not-done`: must be given when the operation may have reached a server. */
   readonly outcome?: Outcome
-  /** Whether the same operation, begun again, can succeed. Default false. */
+  /** Whether the same operation can succeed when it is repeated. Default false. */
   readonly retryable?: boolean
   /** Where it happened, as `host:port`. Never holds credentials. */
   readonly endpoint?: string | undefined
@@ -100,7 +97,7 @@ export interface HaErrorDetails {
 
 const brand = Symbol.for('@ha/error')
 
-/** The one error class of `@ha/*`: a closed code, an outcome, the cause kept, and no secret inside. */
+/** The one error class of `@ha/*`: a code of a closed set, an outcome, the cause, and no secrets. */
 export class HaError<Code extends string = string> extends Error {
   readonly code: Code
   readonly outcome: Outcome
@@ -127,19 +124,18 @@ export function isHaError(error: unknown): error is HaError {
   return typeof error === 'object' && error !== null && brand in error
 }
 
-/** What was thrown, as an Error: a thrown string or object keeps its text in the message. */
+/** The thrown value as an Error: the message of one for a thrown string or object is its text. */
 export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
 }
 
-// Causes that go deeper, or in a circle, are not followed.
+// Causes that go deeper, or in a cycle, are not followed.
 const deepest = 8
 
 /**
- * The error, fit to be kept for longer than the turn it was made in. Until the stack of an error is read for the first
- * time, V8 holds the frames it was made in with their receivers: a kept error would keep a dead connection, and what
- * was never sent on it, in memory. Reading costs some microseconds, so it is done where an error stays, not where it
- * is made.
+ * Prepares an error to be kept for longer than the current turn. Until the stack of an error is read for the first time,
+ * V8 retains its frames with their receivers: a kept error would keep a dead connection and its buffers in memory.
+ * Reading costs some microseconds, so it is done where an error is kept, not where it is made.
  */
 export function detachStack<E extends Error>(error: E): E {
   readStacks(error, deepest)

@@ -8,21 +8,26 @@ import { select } from '../policy/select.ts'
 import { linkedController } from '../util/abort.ts'
 import type { Clock } from '../util/clock.ts'
 import { Notifier } from '../util/notifier.ts'
-import type { Flaps } from './link.ts'
 import type { LinkOptions } from './link-options.ts'
 import type { LinkState } from './link-report.ts'
 
+/** How many connections in a row ended soon after they were opened, and why the last one did. */
+export interface Flaps {
+  readonly count: number
+  readonly error: Error | undefined
+}
+
 interface DialLoopDeps<C> {
   readonly options: LinkOptions<C>
-  /** How many connections were made before: where `round-robin` begins. */
+  /** The number of connections so far: where `round-robin` begins. */
   readonly turn: number
   readonly flaps: Flaps
   readonly enter: (state: LinkState<C>) => void
 }
 
 /**
- * Dials in rounds until a connection is made: no delay inside a round, a jittered one between rounds. Rejects with
- * the signal's reason, or with what is no {@link HaError} and therefore a defect.
+ * Dials in rounds until a connection is open: without delay inside a round, with back-off between rounds. Rejects with
+ * the signal's reason, or with an error that is no {@link HaError} and therefore a defect.
  */
 export async function dialUntilConnected<C>(deps: DialLoopDeps<C>, signal: AbortSignal): Promise<Dialed<C>> {
   const { options, enter } = deps
@@ -31,7 +36,7 @@ export async function dialUntilConnected<C>(deps: DialLoopDeps<C>, signal: Abort
     enter({ kind: 'waiting', round, delayMs: ms, error: detachStack(error) })
     await options.clock.sleep(ms, signal)
   }
-  // Going elsewhere at once is right the first time; an endpoint that takes connections only to end them is no gain.
+  // The first dial after a loss needs no delay; an endpoint that accepts connections only to end them does.
   let round = Math.max(0, deps.flaps.count - 1)
   let lastError: HaError | undefined
   if (round > 0) {
@@ -59,20 +64,20 @@ export async function dialUntilConnected<C>(deps: DialLoopDeps<C>, signal: Abort
 async function dialRound<C>({ options, turn }: DialLoopDeps<C>, signal: AbortSignal): Promise<Dialed<C>> {
   const { registry, clock, random, strategy, penaltyMs, dial } = options
   const refreshed = registry.refresh(dial.attemptMs, signal).catch(addressesUnavailable)
-  // With a list in hand nobody waits for a newer one: the next round sees it, and the view says why there is none.
+  // With a list at hand the round does not wait for a newer one: the next round uses it.
   if (registry.view.members.length === 0) await refreshed
   else refreshed.catch(() => undefined)
   const plan = select(registry.view, { strategy, turn, nowMs: clock.now(), penaltyMs, random })
   return dialRace({ driver: options.driver, clock, registry, options: dial }, plan, signal)
 }
 
-// A final no is asked again, since somebody may correct it, but never often: a broker locks out those who hammer.
+// A refusal is retried, since an operator may correct the cause, but rarely: brokers lock out clients that retry fast.
 function refusedDelayMs<C>({ backoff, random }: LinkOptions<C>): number {
   return backoff.maxMs * (0.5 + random() / 2)
 }
 
 function flappingError({ count, error }: Flaps): HaError {
-  const message = `${count} connections in a row ended soon after they were made: ${error?.message}`
+  const message = `${count} connections in a row ended soon after they were opened: ${error?.message}`
   return new HaError('lost', message, { cause: error, retryable: true })
 }
 
@@ -85,12 +90,13 @@ function addressesUnavailable(thrown: unknown): never {
   })
 }
 
+/** How endpoints are dialled. */
 export interface DialOptions {
-  /** How long one endpoint has for the whole handshake, in milliseconds. */
+  /** The deadline of one handshake, in milliseconds. */
   readonly attemptMs: number
-  /** After how long the next endpoint is dialled beside a slow one, in milliseconds. */
+  /** The delay after which the next endpoint is dialled beside a slow one, in milliseconds. */
   readonly staggerMs: number
-  /** How many handshakes may be under way at once. */
+  /** The maximum number of concurrent handshakes. */
   readonly parallel: number
 }
 
@@ -114,8 +120,8 @@ type DialAttempt<C> =
 
 /**
  * Dials the endpoints of a plan until one completes its handshake: the next begins after `staggerMs`, or at once when
- * one fails. Losers are ended and what arrives late is destroyed. Rejects with `unreachable` or, when every endpoint
- * answered with a final no, with `refused`; both carry every attempt, and why no newer addresses were to be had.
+ * one fails. Losers are aborted and late connections destroyed. Rejects with `unreachable` or, when every endpoint
+ * refused for good, with `refused`; both carry every attempt, and why the addresses could not be refreshed.
  */
 export async function dialRace<C>(
   deps: DialDeps<C>,
@@ -154,7 +160,7 @@ function startAttempt<C>(
   }
   openWithin({ driver, clock }, endpoint, { timeoutMs: options.attemptMs, signal }).then(
     (connection) => {
-      // Two can finish in the same turn: one wins, the other was faster than its own ending.
+      // Two handshakes can complete in the same turn: the second one lost the race.
       if (signal.aborted || winner(attempts) !== undefined) {
         driver.destroy(connection)
         return
@@ -163,7 +169,7 @@ function startAttempt<C>(
       settle({ kind: 'won', connection })
     },
     (thrown: unknown) => {
-      // A loser did nothing wrong.
+      // The abort of a loser is no failure of its endpoint.
       if (signal.aborted) return
       const error = asError(thrown)
       registry.observe({ kind: 'failed', endpoint, atMs: clock.now(), error })
@@ -172,7 +178,7 @@ function startAttempt<C>(
   )
 }
 
-// Returns when the next endpoint may begin: one settled, or the last one is slow and there is room for another.
+// Returns when the next dial may begin: an attempt settled, or the last one is slow and there is room for another.
 async function settledOrSlow<C>(
   { clock, options }: DialDeps<C>,
   attempts: ReadonlyMap<Endpoint, DialAttempt<C>>,
@@ -213,7 +219,7 @@ function failedAttempts(attempts: ReadonlyMap<Endpoint, DialAttempt<unknown>>): 
   return failed
 }
 
-/** An address function that failed, among the endpoints that were tried. */
+/** The failure of the address function, as one of the attempts. */
 function addressAttempts(error: Error | undefined): readonly FailedAttempt[] {
   return error === undefined ? [] : [{ endpoint: 'addresses', error }]
 }
@@ -225,13 +231,13 @@ function dialRaceError<C>(
   const failed = failedAttempts(dials)
   const final = failed.every(({ error }) => !driver.classify(error).transient)
   const attempts = [...failed, ...addressAttempts(registry.view.addressesError)]
-  const said = attempts.map(({ endpoint, error }) => `${endpoint}: ${error.message}`).join('; ')
+  const details = attempts.map(({ endpoint, error }) => `${endpoint}: ${error.message}`).join('; ')
   const cause = failed.at(-1)?.error
   if (failed.length === 0)
     return new HaError('unreachable', `${driver.protocol}: there is no endpoint to dial`)
   return final
-    ? new HaError('refused', `every ${driver.protocol} endpoint refused: ${said}`, { attempts, cause })
-    : new HaError('unreachable', `no ${driver.protocol} endpoint could be reached: ${said}`, {
+    ? new HaError('refused', `every ${driver.protocol} endpoint refused: ${details}`, { attempts, cause })
+    : new HaError('unreachable', `no ${driver.protocol} endpoint could be reached: ${details}`, {
         attempts,
         cause,
         retryable: true,
@@ -239,8 +245,8 @@ function dialRaceError<C>(
 }
 
 /**
- * Waits on a lesser endpoint until a better one completes a handshake again, one try in each `failBackAfterMs`.
- * Resolves with that connection; never while the lease is on the best endpoint. Rejects with the signal's reason.
+ * Dials the endpoints that are listed before the current one every `failBackAfterMs`, until one completes a handshake.
+ * Resolves with that connection; never while the lease is on the first endpoint. Rejects with the signal's reason.
  */
 export async function dialBetterEndpoint<C>(
   options: LinkOptions<C>,
@@ -262,7 +268,7 @@ export async function dialBetterEndpoint<C>(
     try {
       return await dialRace({ driver, clock, registry, options: dial }, better, signal)
     } catch (error) {
-      // The failure is in the view already; the connection in hand is good. What is no HaError is a defect.
+      // The failure is in the view already, and the current connection is good. Anything but an HaError is a defect.
       if (signal.aborted || !isHaError(error)) throw error
     }
   }

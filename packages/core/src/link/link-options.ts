@@ -12,22 +12,22 @@ export interface LinkOptions<C> {
   /** Its name in health, events and diagnostics, such as `publish`. */
   readonly name: string
   readonly driver: Driver<C>
-  /** What is known of the cluster; several links may share one. */
+  /** What is known of the cluster; several links may share one registry. */
   readonly registry: EndpointRegistry
   readonly clock: Clock
   /** A number from 0 up to 1. */
   readonly random: () => number
   readonly strategy: Strategy
   readonly dial: DialOptions
-  /** The waits between rounds in which every endpoint failed. */
+  /** The delays between rounds in which every endpoint failed. */
   readonly backoff: FullJitter
-  /** The waits before a declaration that failed for now is tried again. */
+  /** The delays before a declaration that failed is tried again. */
   readonly restoreBackoff: FullJitter
-  /** How long an endpoint that failed stands behind the others, in milliseconds. */
+  /** How long a failed endpoint is tried after the others, in milliseconds. */
   readonly penaltyMs: number
   readonly liveness: Liveness
-  /** With `sequential`: after how long on a lesser endpoint a better one is tried again. `Infinity` never goes back. */
+  /** With `sequential`: the interval at which endpoints before the current one are dialled. `Infinity` never fails back. */
   readonly failBackAfterMs: number
-  /** Finishes what is under way on a lease before a planned move; bounds its own time. */
+  /** Finishes what is under way on a lease before a planned move. Must bound its own time. */
   readonly beforeMove: (lease: Lease<C>) => Promise<void>
 }

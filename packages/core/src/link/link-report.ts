@@ -6,15 +6,15 @@ import type { Lease } from '../lease.ts'
 import { coreChannels } from '../util/channels.ts'
 import { Emitter, type Events } from '../util/emitter.ts'
 
-/** Where a link is in its life. Only {@link transition} makes the next one. */
+/** The state of a link. Only {@link transition} makes the next one. */
 export type LinkState<C> =
   | { readonly kind: 'idle' }
-  /** Dialling one endpoint after the other; `trouble` says why the round before failed. */
+  /** Dialling; `lastError` says why the round before failed. */
   | { readonly kind: 'dialing'; readonly round: number; readonly lastError: HaError | undefined }
-  /** Connected; what traffic waits for is being put back. */
+  /** Connected; the declarations that gate traffic are being applied. */
   | { readonly kind: 'restoring'; readonly lease: Lease<C> }
   | { readonly kind: 'ready'; readonly lease: Lease<C> }
-  /** Connected, but the server asks us to wait. */
+  /** Connected, but the server asked the client to pause. */
   | { readonly kind: 'suspended'; readonly lease: Lease<C>; readonly reason: string }
   /** Every endpoint failed; the next round begins after `delayMs`. */
   | { readonly kind: 'waiting'; readonly round: number; readonly delayMs: number; readonly error: HaError }
@@ -32,19 +32,19 @@ const transitions: Readonly<Record<LinkStateKind, readonly LinkStateKind[]>> = {
   closed: [],
 }
 
-/** The next state; throws `internal` on a move that the table does not know. */
+/** The next state; throws `internal` for a transition that is not in the table. */
 export function transition<C>(from: LinkState<C>, to: LinkState<C>): LinkState<C> {
   if (transitions[from.kind].includes(to.kind)) return to
   throw new HaError('internal', `a link cannot go from ${from.kind} to ${to.kind}`)
 }
 
-/** Why a state has no connection, as far as that is known. */
+/** Why there is no connection, as far as that is known. */
 export function unavailableReasonOf(state: LinkState<unknown>): HaError | undefined {
   if (state.kind === 'waiting') return state.error
   return state.kind === 'dialing' ? state.lastError : undefined
 }
 
-/** The endpoint that a state is connected to, if it is. */
+/** The endpoint of the connection, if there is one. */
 function endpointOf(state: LinkState<unknown>): Endpoint | undefined {
   return leaseOf(state)?.endpoint
 }
@@ -54,36 +54,36 @@ export function leaseOf<C>(state: LinkState<C>): Lease<C> | undefined {
   return 'lease' in state ? state.lease : undefined
 }
 
-/** How a link begins to dial. */
+/** The state in which a link begins to dial. */
 export const firstDial = { kind: 'dialing', round: 0, lastError: undefined } as const
 
 /** How a connection ended. */
 export interface Loss {
   readonly endpoint: string
   readonly generation: number
-  /** Why: `failed-back` when the move was planned, `internal` when a defect of ours made an end of it. */
+  /** Why: `failed-back` when the move was planned, `internal` after a defect of this library. */
   readonly error: Error
-  /** How long the server had been quiet before it was given up; 0 when the end was announced. */
+  /** How long the server had been quiet before it was declared unresponsive, in milliseconds; 0 when the end was reported. */
   readonly detectMs: number
 }
 
 /** From one connection to the next. */
 export interface Failover extends Loss {
   readonly to: string
-  /** From the loss to the next completed handshake. */
+  /** From the loss to the next completed handshake, in milliseconds. */
   readonly dialMs: number
-  /** From the handshake until everything that traffic waits for was put back. */
+  /** From the handshake until all declarations that gate traffic hold again, in milliseconds. */
   readonly restoreMs: number
 }
 
 export type LinkEvents<C> = {
   readonly state: LinkState<C>
-  /** A connection was lost. A planned move is no loss: only its failover is told. */
+  /** A connection was lost. A planned move is no loss: it emits only `failover`. */
   readonly lost: Loss
   readonly failover: Failover
   /**
-   * The server refused a declaration for good: it is asked again on the next connection only. Told once, until it has
-   * held.
+   * The server refused a declaration for good: it is tried again on the next connection only. Emitted once; re-armed
+   * when the declaration holds.
    */
   readonly refused: { readonly key: string; readonly error: HaError }
 }
@@ -107,16 +107,16 @@ export function failoverEvents<C>(
   })
 }
 
-/** What a link believes and does, as plain data: for health pages, logs and tests. */
+/** The state of a link as plain data, for health pages, logs and tests. */
 export interface LinkHealth {
   readonly name: string
   readonly state: LinkStateKind
   readonly endpoint: string | undefined
   readonly generation: number
-  /** Why it has no connection, or why it is suspended, as far as that is known. */
+  /** Why there is no connection, or why it is suspended, as far as that is known. */
   readonly reason: string | undefined
   readonly members: readonly MemberHealth[]
-  /** Why the addresses could not be had when they were last asked for; the last good list is used meanwhile. */
+  /** Why the last request for the addresses failed; the last good list is used meanwhile. */
   readonly addressesError: string | undefined
   readonly declarations: readonly DeclarationHealth[]
 }
@@ -162,7 +162,7 @@ function declarationHealth(key: string, status: DeclarationStatus | undefined): 
   return { key, status: status?.kind ?? 'due', error }
 }
 
-/** Tells what happens to a link: as its events, and on the diagnostics channels while somebody listens there. */
+/** Reports what happens to a link: as events, and on the diagnostics channels when they have subscribers. */
 export class LinkReporter<C> {
   readonly #link: string
   readonly events: Emitter<LinkEvents<C>> = new Emitter<LinkEvents<C>>()

@@ -8,7 +8,7 @@ import { linkedController, raceAbort } from '../util/abort.ts'
 import { deferred } from '../util/deferred.ts'
 import type { Events } from '../util/emitter.ts'
 import { Notifier } from '../util/notifier.ts'
-import { type Dialed, dialBetterEndpoint, dialUntilConnected } from './dialer.ts'
+import { type Dialed, dialBetterEndpoint, dialUntilConnected, type Flaps } from './dialer.ts'
 import type { LinkOptions } from './link-options.ts'
 import {
   firstDial,
@@ -25,8 +25,8 @@ import { watchLiveness } from './liveness.ts'
 import { reconcile } from './reconciler.ts'
 
 /**
- * One connection kept alive: dialled, restored, watched, and made again elsewhere when it is lost. At most one lease
- * is valid at a time; each has a higher generation than the one before.
+ * One connection that is kept alive: dialled, restored, monitored, and replaced when it is lost. At most one lease is
+ * valid at a time; each has a higher generation than the one before.
  */
 export class Link<C> implements Source<C> {
   readonly #options: LinkOptions<C>
@@ -56,7 +56,7 @@ export class Link<C> implements Source<C> {
     return this.#reporter.events
   }
 
-  /** What the link believes and does, as plain data. */
+  /** The state of the link as plain data. */
   health(): LinkHealth {
     const { name, registry, clock } = this.#options
     const { view } = registry
@@ -70,7 +70,7 @@ export class Link<C> implements Source<C> {
     return linkHealth(facts, clock.now())
   }
 
-  /** Begins to dial. Without it, the first {@link acquire} does. */
+  /** Starts to dial. Without it, the first {@link acquire} does. */
   start(): void {
     if (this.#state.kind !== 'idle') return
     this.#enter(firstDial)
@@ -79,7 +79,7 @@ export class Link<C> implements Source<C> {
 
   /**
    * Waits for a usable connection. Rejects with the signal's reason, with `closed`, or at once with `refused` while
-   * every endpoint says no for good.
+   * every endpoint refuses for good.
    */
   async acquire(signal: AbortSignal): Promise<Lease<C>> {
     this.start()
@@ -96,10 +96,10 @@ export class Link<C> implements Source<C> {
     return this.#state.kind === 'ready' ? this.#state.lease : undefined
   }
 
-  /** Nothing: the one connection belongs to everybody. */
+  /** No effect: all operations share the one connection. */
   release(): void {}
 
-  /** Says that a lease has failed: the link goes elsewhere. Ignored when the lease is of an older generation. */
+  /** Reports that a lease has failed: the link dials again. Ignored for a lease of an older generation. */
   fail(lease: Lease<C>, error: Error, detectMs = 0): void {
     if (this.#current?.lease.generation !== lease.generation) return
     this.#current.end({ kind: 'lost', error, detectMs })
@@ -111,8 +111,8 @@ export class Link<C> implements Source<C> {
   }
 
   /**
-   * Says that a declaration no longer holds though the connection stands: it is put back, with back-off; without,
-   * when whoever says it keeps the pace.
+   * Reports that a declaration no longer holds though the connection is open: it is applied again with back-off, or
+   * without when `paced`, for a caller that has a pace of its own.
    */
   invalidate(key: string, error: Error, { paced = false }: { readonly paced?: boolean } = {}): void {
     const { clock, restoreBackoff, random } = this.#options
@@ -122,7 +122,7 @@ export class Link<C> implements Source<C> {
   }
 
   /**
-   * Ends the connection politely, at the latest after `timeoutMs`, and everything that waits for one with `closed`.
+   * Closes the connection gracefully, at the latest after `timeoutMs`, and rejects waiting acquires with `closed`.
    * Idempotent: every call returns the same promise, and it never rejects.
    */
   close(timeoutMs: number): Promise<void> {
@@ -136,7 +136,7 @@ export class Link<C> implements Source<C> {
     if (connection !== undefined) await closeGracefully(this.#options, connection, { timeoutMs })
   }
 
-  // The end of the link, once: state and signal, then the news. Hands over the connection that it still had.
+  // Ends the link once: first the state and the signal, then the event. Returns the connection that it still had.
   #finish(): C | undefined {
     const connection = this.#current?.lease.connection
     this.#current = undefined
@@ -158,7 +158,7 @@ export class Link<C> implements Source<C> {
     }
   }
 
-  // Several turns of the microtask queue lie between a handshake and this line: the link may be over by now.
+  // Several turns of the microtask queue lie between a handshake and this line: the link may be closed by now.
   #destroyIfClosed({ connection }: Dialed<C>): void {
     const { signal } = this.#scope
     if (signal.aborted) this.#options.driver.destroy(connection)
@@ -167,11 +167,11 @@ export class Link<C> implements Source<C> {
 
   #dial(): Promise<Dialed<C>> {
     const enter = (state: LinkState<C>): void => this.#enter(state)
-    const dialling = { options: this.#options, turn: this.#generation, flaps: this.#flaps, enter }
-    return dialUntilConnected(dialling, this.#scope.signal)
+    const deps = { options: this.#options, turn: this.#generation, flaps: this.#flaps, enter }
+    return dialUntilConnected(deps, this.#scope.signal)
   }
 
-  // One lease from its first moment to its last. Its end is synchronous: nobody is lent a connection known to be lost.
+  // One lease from start to end. The end is synchronous: no caller gets a connection that is known to be lost.
   #serve(dialed: Dialed<C>, before: LastLoss | undefined): Promise<LeaseResult<C>> {
     const options = this.#options
     const { clock, driver } = options
@@ -222,7 +222,7 @@ export class Link<C> implements Source<C> {
     this.#reporter.failover({ ...loss, to, dialMs: dialedAtMs - atMs, restoreMs })
   }
 
-  // A listener may close the link at any time; what was about to happen then does not.
+  // A listener may close the link at any time; later transitions are dropped.
   #enter(next: LinkState<C>): void {
     if (this.#state.kind === 'closed') return
     this.#state = transition(this.#state, next)
@@ -234,7 +234,7 @@ export class Link<C> implements Source<C> {
     this.#reporter.state(next, this.#generation)
   }
 
-  // The loop ends by rejection: when the link is closed, or by a defect, which must not look like an outage.
+  // The loop ends by rejection: when the link closes, or by a defect, which must not look like an outage.
   #onRunEnded(error: unknown): void {
     if (this.#state.kind === 'closed') return
     this.#defect = new HaError('internal', `the ${this.#options.name} link stopped`, { cause: error })
@@ -263,33 +263,32 @@ interface ServeDeps<C> {
   readonly lease: Lease<C>
   readonly enter: (state: LinkState<C>) => void
   readonly onRefused: (key: string, error: HaError) => void
-  /** Ends the lease: at once, the first call counts. */
+  /** Ends the lease at once; only the first call has an effect. */
   readonly end: (ending: LeaseEnd<C>) => void
 }
 
 /**
- * Starts the life of one lease: everything declared is put on the connection and kept there, the connection is
- * watched, and the state follows. All of it ends when the lease's own signal fires. A defect in any of it ends the
- * lease as `internal`: the next one begins all of it anew.
+ * Starts the loops of one lease: reconciler, liveness, fail-back and state. All of them end when the signal of the lease
+ * fires. A defect in one of them ends the lease with `internal`: the next lease starts them again.
  */
 function serveLease<C>(deps: ServeDeps<C>): void {
   const { options, desiredState, lease } = deps
   const state = new LeaseState(deps)
   desiredState.renew(options.clock.now())
   const unwatch = options.driver.watch(lease.connection, (signal) => state.onSignal(signal))
-  // A connection can be over before it is watched.
+  // The connection can end before the driver reports anything.
   if (lease.signal.aborted) {
     unwatch()
     return
   }
   lease.signal.addEventListener('abort', unwatch, { once: true })
   state.follow().catch(onDefectIn('state', deps))
-  reconcileLease(deps).catch(onDefectIn('ledger', deps))
-  watchLease(deps, state).catch(onDefectIn('watchdog', deps))
+  reconcileLease(deps).catch(onDefectIn('reconciler', deps))
+  watchLease(deps, state).catch(onDefectIn('liveness check', deps))
   failBack(deps).catch(onDefectIn('fail-back', deps))
 }
 
-// Each loop ends by rejection when the lease's signal fires, which ends nothing any more; before that, it is a defect.
+// Each loop ends by rejection when the signal of the lease fires; an earlier rejection is a defect.
 function onDefectIn<C>(part: string, { options, end }: ServeDeps<C>): (thrown: unknown) => void {
   return (thrown) => {
     const cause = asError(thrown)
@@ -299,13 +298,8 @@ function onDefectIn<C>(part: string, { options, end }: ServeDeps<C>): (thrown: u
 }
 
 function reconcileLease<C>(deps: ServeDeps<C>): Promise<void> {
-  const { desiredState, lease, end, onRefused, options } = deps
-  const { driver, clock, random } = options
-  const backoff = fullJitter(options.restoreBackoff)
-  const onLost = (error: Error): void => end({ kind: 'lost', error, detectMs: 0 })
-  const onDefect = onDefectIn('ledger', deps)
-  const keeping = { driver, clock, desiredState, lease, random, backoff, onLost, onRefused, onDefect }
-  return reconcile(keeping, lease.signal)
+  const onLost = (error: Error): void => deps.end({ kind: 'lost', error, detectMs: 0 })
+  return reconcile({ ...deps, onLost, onDefect: onDefectIn('reconciler', deps) }, deps.lease.signal)
 }
 
 async function watchLease<C>({ options, lease, end }: ServeDeps<C>, state: LeaseState<C>): Promise<void> {
@@ -322,14 +316,14 @@ async function failBack<C>({ options, lease, end }: ServeDeps<C>): Promise<void>
     await raceAbort(options.beforeMove(lease), lease.signal, () => undefined)
     lease.signal.throwIfAborted()
   } catch (error) {
-    // Whoever ended the lease meanwhile has gone another way: nobody takes this connection.
+    // The lease ended meanwhile, and the link dials on its own: this connection is not needed.
     options.driver.destroy(next.connection)
     throw error
   }
   end({ kind: 'moved', next })
 }
 
-/** Derives the link's state from the ledger and from what the server says; the only one who enters it while serving. */
+/** Derives the state of the link from the desired state and the signals of the server; its only writer during a lease. */
 class LeaseState<C> {
   readonly #deps: ServeDeps<C>
   #reason: string | undefined
@@ -380,35 +374,28 @@ class LeaseState<C> {
   }
 }
 
-/** How a lease ended: its connection was lost, or it was left for a better one that is dialled already. */
+/** How a lease ended: its connection was lost, or the link moved to a better endpoint that is connected already. */
 type LeaseEnd<C> =
   | {
       readonly kind: 'lost'
       readonly error: Error
-      /** How long the server had been quiet before it was given up; 0 when the end was announced. */
+      /** How long the server had been quiet before it was declared unresponsive; 0 when the end was reported. */
       readonly detectMs: number
     }
   | { readonly kind: 'moved'; readonly next: Dialed<C> }
 
-/** How many connections in a row ended soon after they were made, and why the last one did. */
-export interface Flaps {
-  readonly count: number
-  readonly error: Error | undefined
-}
-
-// A connection that was lost sooner than this after it was made did not prove its endpoint: the next dial backs off.
+// A connection that is lost sooner than this counts as a flap: the next dial backs off.
 const stableMs = 5_000
 
-/** Nothing has flapped yet. */
 const noFlaps: Flaps = { count: 0, error: undefined }
 
-/** Folds one ending into the flaps: a connection that lived ends the row, and one that was left adds nothing to it. */
+/** Folds the end of a lease into the flaps: a stable connection resets them, a planned move leaves them as they are. */
 function flapsAfter(flaps: Flaps, ending: LeaseEnd<unknown>, livedMs: number): Flaps {
   if (livedMs >= stableMs) return noFlaps
   return ending.kind === 'lost' ? { count: flaps.count + 1, error: ending.error } : flaps
 }
 
-/** What is told of an ending. */
+/** The end of a lease, as it is reported. */
 function lossOf(lease: Lease<unknown>, ending: LeaseEnd<unknown>): Loss {
   const at = { endpoint: formatEndpoint(lease.endpoint), generation: lease.generation }
   return ending.kind === 'lost'
@@ -422,7 +409,7 @@ function failedBack(next: Dialed<unknown>): HaError {
   )
 }
 
-/** The connection that there is, and what ends it. */
+/** The current lease, and the function that ends it. */
 interface CurrentLease<C> {
   readonly lease: Lease<C>
   readonly end: (ending: LeaseEnd<C>) => void

@@ -6,46 +6,46 @@ import { type LinkedController, linkedController } from '../util/abort.ts'
 import { ActiveTime } from '../util/active-time.ts'
 import type { Clock } from '../util/clock.ts'
 
-/** When a quiet connection becomes a dead one. All in milliseconds of attention: our own pauses are not counted. */
+/** When a quiet server counts as unresponsive. All in milliseconds of active time: our own pauses do not count. */
 export interface Liveness {
-  /** Quiet for this long, the server is asked for an answer over the connection. */
+  /** Quiet time after which the server is probed over the connection. */
   readonly probeAfterMs: number
-  /** No answer within this time counts as a miss; half of it later a fresh connection knocks as well. */
+  /** The deadline of that probe; after half of it, the endpoint is probed over a new connection as well. */
   readonly probeTimeoutMs: number
   /**
-   * Quiet for this long, the connection is given up even though the server answers elsewhere. Must exceed the
-   * interval at which a healthy server sends something by itself (AMQP: half the heartbeat).
+   * Quiet time after which the connection is given up even though the endpoint answers. Must exceed the interval at
+   * which a healthy server sends something by itself (AMQP: half the heartbeat).
    */
   readonly quietMs: number
 }
 
-/** What the watchdog has heard, and what it has asked. */
+/** How long a connection has been quiet, and the probes of this quiet period. */
 export interface LivenessState {
-  /** How long nothing has been received. */
+  /** How long nothing has been received, in milliseconds of active time. */
   readonly quietMs: number
   readonly received: number
   readonly probe: ProbeState
   readonly endpointProbe: ProbeState
 }
 
-/** A question to the server: not asked, waiting for this long, or how it ended. */
+/** A probe: not sent, waiting for this long, or how it ended. */
 type ProbeState =
   | { readonly kind: 'none' }
   | { readonly kind: 'asked'; readonly waitedMs: number }
   | { readonly kind: 'answered' }
   | { readonly kind: 'failed' }
 
-/** What to do now: keep listening, ask over the connection, knock beside it, or give it up. */
+/** What to do now: wait, probe over the connection, probe the endpoint, or declare the server unresponsive. */
 export type LivenessAction = 'wait' | 'probe' | 'probe-endpoint' | 'declare-unresponsive'
 
 const none: ProbeState = { kind: 'none' }
 
-/** Nothing heard yet, nothing asked. */
+/** The state right after something was received. */
 export function initialLiveness(received: number): LivenessState {
   return { quietMs: 0, received, probe: none, endpointProbe: none }
 }
 
-/** Folds one tick: whatever was received ends the silence and every question in it. */
+/** Folds one tick into the state: received bytes end the quiet period and its probes. */
 export function afterTick(before: LivenessState, received: number, activeMs: number): LivenessState {
   if (received !== before.received) return initialLiveness(received)
   return {
@@ -57,9 +57,9 @@ export function afterTick(before: LivenessState, received: number, activeMs: num
 }
 
 /**
- * What the silence calls for. The server is accused when neither the connection nor a knock beside it was answered.
- * A connection whose server still answers knocks is clogged, not dead (a broker that holds back a fast publisher
- * stops reading it): it has until `quietMs`.
+ * Decides what a quiet period calls for. The server is unresponsive when neither the connection nor the endpoint was
+ * answered. A connection whose endpoint still answers is clogged, not dead (a broker under flow control stops reading
+ * from a fast publisher): it has until `quietMs`.
  */
 export function nextAction(state: LivenessState, liveness: Liveness): LivenessAction {
   if (state.quietMs >= liveness.quietMs) return 'declare-unresponsive'
@@ -85,20 +85,20 @@ interface LivenessDeps<C> {
   readonly clock: Clock
   readonly liveness: Liveness
   readonly lease: Lease<C>
-  /** True while the server asks us to wait: it may leave questions unread, so only `quietMs` counts. */
+  /** Whether the server asked the client to pause: it may not read probes then, so only `quietMs` counts. */
   readonly suspended: () => boolean
 }
 
-// Ten looks in a probe's time: fine enough to lose little of it, coarse enough to cost nothing.
+// Ten ticks per probe timeout: precise to a tenth of it, at a negligible cost.
 const ticksPerProbe = 10
 
-/** Why a server was given up, and how long it had been quiet. */
+/** The error for an unresponsive server, and how long it had been quiet. */
 interface UnresponsiveServer {
   readonly error: HaError
   readonly quietMs: number
 }
 
-/** Listens to a connection until the signal fires; resolves with the accusation when the server has fallen silent. */
+/** Watches a connection until the signal fires; resolves when the server is unresponsive. */
 export async function watchLiveness<C>(
   deps: LivenessDeps<C>,
   signal: AbortSignal,
@@ -138,7 +138,7 @@ const asked: ProbeState = { kind: 'asked', waitedMs: 0 }
 
 type ProbeKind = 'probe' | 'endpointProbe'
 
-// The questions of one silence. An answer to an earlier silence's question concerns nobody.
+// The probes of one quiet period. Answers to probes of an earlier period are ignored.
 class Probes {
   readonly #parent: AbortSignal
   #scope: LinkedController
@@ -151,12 +151,12 @@ class Probes {
 
   start(which: ProbeKind, probe: (signal: AbortSignal) => Promise<void>): void {
     const { signal } = this.#scope
-    const note = (answer: ProbeState): void => {
+    const settle = (answer: ProbeState): void => {
       if (!signal.aborted) this.#states[which] = answer
     }
     probe(signal).then(
-      () => note({ kind: 'answered' }),
-      () => note({ kind: 'failed' }),
+      () => settle({ kind: 'answered' }),
+      () => settle({ kind: 'failed' }),
     )
   }
 
@@ -169,7 +169,7 @@ class Probes {
 
   drop(): void {
     this.#states = {}
-    this.#scope.abort(new HaError('aborted', 'the question is no longer asked'))
+    this.#scope.abort(new HaError('aborted', 'the probe was abandoned'))
     this.#scope = linkedController(this.#parent)
   }
 }
@@ -181,6 +181,6 @@ function onlyQuiet(liveness: Liveness): Liveness {
 function declareUnresponsive(lease: Lease<unknown>, state: LivenessState): UnresponsiveServer {
   const endpoint = formatEndpoint(lease.endpoint)
   const quietMs = Math.round(state.quietMs)
-  const message = `${endpoint} gave no sign of life for ${quietMs} ms`
+  const message = `${endpoint} sent nothing for ${quietMs} ms`
   return { error: new HaError('unresponsive', message, { endpoint, retryable: true }), quietMs }
 }

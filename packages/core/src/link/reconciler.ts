@@ -1,40 +1,38 @@
 import type { Declaration, DesiredState } from '../desired-state.ts'
-import type { Driver } from '../driver.ts'
 import { asError, detachStack, HaError, isHaError } from '../errors/ha-error.ts'
 import type { Lease } from '../lease.ts'
-import type { Backoff } from '../policy/backoff.ts'
+import { fullJitter } from '../policy/backoff.ts'
 import { linkedController, withDeadline } from '../util/abort.ts'
-import type { Clock } from '../util/clock.ts'
+import type { LinkOptions } from './link-options.ts'
 
 export interface ReconcilerDeps<C> {
-  readonly driver: Driver<C>
-  readonly clock: Clock
+  readonly options: LinkOptions<C>
   readonly desiredState: DesiredState<C>
   readonly lease: Lease<C>
-  readonly backoff: Backoff
-  readonly random: () => number
-  /** Called when a declaration cannot be put back because the connection has failed. */
+  /** Called when a declaration failed because the connection has failed. */
   readonly onLost: (error: Error) => void
-  /** Called once when the server refuses a declaration for good, which is asked again on the next connection only. */
+  /** Called once when the server refuses a declaration for good; it is tried again on the next connection only. */
   readonly onRefused: (key: string, error: HaError) => void
-  /** Called with what can only be a defect of ours. */
+  /** Called with an error that only a defect of this library explains. */
   readonly onDefect: (thrown: unknown) => void
 }
 
-// A thousand declarations must not be a burst of a thousand requests: a broker allows some 2 000 channels in all.
+// A thousand declarations must not become a burst of requests: RabbitMQ allows 2 047 channels per connection.
 const maxConcurrent = 64
 
 /**
- * Puts the ledger on one connection and keeps it there until the signal fires: whatever is due is applied, side by
- * side, each under its own deadline. What hangs holds up only those that need it; what fails for now is tried again,
- * and what is refused for good is left alone on this connection.
+ * Applies the desired state to one connection and keeps it applied until the signal fires: all due declarations
+ * concurrently, each under its own deadline. A declaration that hangs delays only those that need it. A transient
+ * failure is retried; a declaration that the server refuses for good is not tried again on this connection.
  */
 export async function reconcile<C>(deps: ReconcilerDeps<C>, signal: AbortSignal): Promise<void> {
-  const { desiredState, clock } = deps
+  const { desiredState, options } = deps
   for (;;) {
-    // Whoever woke this loop may have ended the lease in the same turn: the ledger belongs to the next one then.
+    // The change that woke this loop may have ended the lease in the same turn.
     signal.throwIfAborted()
-    for (const declaration of desiredState.due(clock.now()).slice(0, maxConcurrent - desiredState.applying)) {
+    for (const declaration of desiredState
+      .due(options.clock.now())
+      .slice(0, maxConcurrent - desiredState.applying)) {
       const scope = linkedController(signal)
       desiredState.record(declaration, { kind: 'applying', abandon: scope.abort })
       applyDeclaration(deps, declaration, scope.signal).catch(deps.onDefect).finally(scope.unlink)
@@ -44,7 +42,7 @@ export async function reconcile<C>(deps: ReconcilerDeps<C>, signal: AbortSignal)
 }
 
 async function changedOrRetryDue<C>(
-  { desiredState, clock }: ReconcilerDeps<C>,
+  { desiredState, options: { clock } }: ReconcilerDeps<C>,
   signal: AbortSignal,
 ): Promise<void> {
   const retryAtMs = desiredState.nextRetryAtMs()
@@ -57,14 +55,15 @@ async function changedOrRetryDue<C>(
   }
 }
 
-// How it went is noted in the ledger, unless the try was abandoned.
+// Records the result, unless the attempt was abandoned.
 async function applyDeclaration<C>(
   deps: ReconcilerDeps<C>,
   declaration: Declaration<C>,
   signal: AbortSignal,
 ): Promise<void> {
-  const { desiredState, clock, lease } = deps
-  const timeoutMs = tryMs(declaration, desiredState.failures(declaration.key))
+  const { desiredState, options, lease } = deps
+  const { clock } = options
+  const timeoutMs = attemptTimeoutMs(declaration, desiredState.failures(declaration.key))
   const expired = (): HaError =>
     new HaError('timed-out', `${declaration.key}: no answer within ${timeoutMs} ms`, {
       outcome: 'unknown',
@@ -79,14 +78,15 @@ async function applyDeclaration<C>(
   }
 }
 
-// What was asked while a cluster was busy with itself often hangs long after a new request would pass: so the first
-// tries are short. What is merely slow gets the whole time in the end.
-function tryMs({ timeoutMs }: Declaration<never>, failures: number): number {
+// A request sent during an election often hangs long after a new one would pass: so the first attempts are short. A
+// slow server gets the whole time in the end.
+function attemptTimeoutMs({ timeoutMs }: Declaration<never>, failures: number): number {
   return Math.round(timeoutMs * Math.min(1, 0.3 * 1.5 ** failures))
 }
 
 function recordFailure<C>(deps: ReconcilerDeps<C>, declaration: Declaration<C>, cause: Error): void {
-  const { desiredState, clock, driver } = deps
+  const { desiredState, options } = deps
+  const { clock, driver, random } = options
   const timedOut = isHaError(cause) && cause.code === 'timed-out'
   const verdict = driver.classify(cause)
   if (!timedOut && verdict.scope !== 'call') {
@@ -94,7 +94,7 @@ function recordFailure<C>(deps: ReconcilerDeps<C>, declaration: Declaration<C>, 
     return
   }
   if (timedOut || verdict.transient) {
-    const delayMs = deps.backoff(desiredState.failures(declaration.key), deps.random)
+    const delayMs = fullJitter(options.restoreBackoff)(desiredState.failures(declaration.key), random)
     desiredState.record(declaration, { kind: 'retrying', atMs: clock.now() + delayMs, error: cause })
     return
   }

@@ -1,16 +1,16 @@
-/** How long to wait before round `round` (0 is the first repetition). */
+/** The delay before a repetition, in milliseconds; `round` 0 is the first one. */
 export type Backoff = (round: number, random: () => number) => number
 
 export interface FullJitter {
-  /** The widest first wait, in milliseconds. */
+  /** The upper bound of the first delay, in milliseconds. */
   readonly baseMs: number
-  /** The widest wait of all, in milliseconds. */
+  /** The upper bound of every delay, in milliseconds. */
   readonly maxMs: number
 }
 
 /**
- * Waits a random time between nothing and `baseMs` doubled each round, at most `maxMs`. Of the known shapes this
- * one makes a crowd of clients do the least work when all of them lost the same server.
+ * Full jitter: a random delay between 0 and `baseMs` doubled each round, at most `maxMs`. Of the usual back-offs it makes
+ * many clients that lost the same server do the least work.
  */
 export function fullJitter({ baseMs, maxMs }: FullJitter): Backoff {
   return (round, random) => random() * Math.min(maxMs, baseMs * 2 ** Math.min(round, 30))

@@ -1,18 +1,18 @@
 import { timerGrainMs } from '../util/clock.ts'
 import type { Backoff } from './backoff.ts'
 
-/** Whether an endpoint that was dialled in vain may be dialled again. */
+/** The circuit breaker of one endpoint: whether it may be dialled after a failure. */
 export type Breaker =
   | { readonly kind: 'closed' }
-  /** Nobody dials before `untilMs`; then a single try decides. */
+  /** No dial before `untilMs`; then a single dial decides. */
   | { readonly kind: 'open'; readonly failures: number; readonly untilMs: number; readonly error: Error }
-  /** That single try is under way. */
+  /** The single dial is under way. */
   | { readonly kind: 'half-open'; readonly failures: number; readonly error: Error }
 
-/** Nothing has failed. */
+/** The breaker before any failure. */
 export const closedBreaker: Breaker = { kind: 'closed' }
 
-/** How long to wait before a dial, in milliseconds: 0 to go on, `Infinity` until the single try has ended. */
+/** How long to wait before a dial, in milliseconds: 0 for none, `Infinity` until the single dial has ended. */
 export function waitBeforeDial(breaker: Breaker, nowMs: number): number {
   switch (breaker.kind) {
     case 'closed':
@@ -26,7 +26,7 @@ export function waitBeforeDial(breaker: Breaker, nowMs: number): number {
   }
 }
 
-/** A dial begins: from an open breaker, it is the single try. */
+/** A dial begins; from an open breaker, it is the single dial. */
 export function dialBegun(breaker: Breaker): Breaker {
   return breaker.kind === 'open' ? { ...breaker, kind: 'half-open' } : breaker
 }
@@ -38,7 +38,7 @@ export interface DialFailure {
   readonly random: () => number
 }
 
-/** A dial failed. Those that fail side by side count as one failure. */
+/** A dial failed. Concurrent dials that fail count as one failure. */
 export function dialFailed(breaker: Breaker, { error, nowMs, delayMs, random }: DialFailure): Breaker {
   if (breaker.kind === 'open') return breaker
   const failures = breaker.kind === 'half-open' ? breaker.failures + 1 : 1

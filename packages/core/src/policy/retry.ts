@@ -1,12 +1,12 @@
 import type { Verdict } from '../errors/classification.ts'
 
-/** What is known of an operation when one attempt has failed. */
+/** The facts about a failed attempt. */
 interface AttemptFacts {
-  /** Whether the caller said that twice is harmless. */
+  /** Whether executing the operation twice is harmless. */
   readonly repeatable: boolean
   /** Whether the operation's deadline has passed. */
   readonly expired: boolean
-  /** Whether a token for the repetition is to be had. Asked only when nothing else forbids it. */
+  /** Takes a token for the repetition, if there is one. Called only when nothing else forbids the repetition. */
   readonly spendBudget: () => boolean
 }
 
@@ -21,9 +21,9 @@ export function decide(verdict: Verdict, attempt: AttemptFacts): Decision {
 }
 
 export interface BudgetOptions {
-  /** What the budget can hold at most: the burst of repetitions that is always allowed. Default 10. */
+  /** The maximum number of tokens: a burst of repetitions that is always allowed. Default 10. */
   readonly burst?: number
-  /** What one success puts back: at 0.1, one repetition for ten successes. Default 0.1. */
+  /** The tokens that one success adds: at 0.1, one repetition for ten successes. Default 0.1. */
   readonly refill?: number
 }
 
@@ -46,7 +46,7 @@ export class Budget {
     return true
   }
 
-  /** Notes a success. */
+  /** Records a success. */
   refill(): void {
     this.#tokens = Math.min(this.#burst, this.#tokens + this.#refill)
   }

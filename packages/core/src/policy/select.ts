@@ -18,11 +18,11 @@ export const strategyAliases: Readonly<Record<StrategyAlias, PoolStrategy>> = {
 /** A former word for a strategy. */
 export type StrategyAlias = 'shuffle' | 'ordered' | 'least-busy'
 
-/** A strategy and what it has to know. */
+/** A strategy and its input. */
 export type SelectionOrder =
   | {
       readonly strategy: Strategy
-      /** For `round-robin`: how many times one was chosen before. */
+      /** For `round-robin`: the number of selections so far. */
       readonly turn: number
     }
   | {
@@ -32,31 +32,31 @@ export type SelectionOrder =
     }
   | {
       readonly strategy: 'sticky'
-      /** The one that was used last: it comes first for as long as it is fit. */
+      /** The endpoint that was used last: it comes first unless it failed recently. */
       readonly last: Endpoint | undefined
     }
 
 export type SelectionCriteria = SelectionOrder & {
   readonly nowMs: number
-  /** How long a failure keeps an endpoint behind the others, in milliseconds. */
+  /** How long a failed endpoint is tried after the others, in milliseconds. */
   readonly penaltyMs: number
   readonly random: () => number
 }
 
 /**
- * The endpoints in the order in which to try them. Those that failed a moment ago come last, the longest ago first;
- * none is left out, for when all are down, hope beats refusal.
+ * The endpoints in the order in which to try them. Failed endpoints are tried last rather than skipped, the one that
+ * failed longest ago first.
  */
 export function select(view: Pick<View, 'members'>, wanted: SelectionCriteria): readonly Endpoint[] {
-  const fit: Member[] = []
+  const healthy: Member[] = []
   const failed: Member[] = []
   for (const member of arrange(view.members, wanted)) {
     const penalised = wanted.nowMs - member.failedAtMs < wanted.penaltyMs
     if (penalised) failed.push(member)
-    else fit.push(member)
+    else healthy.push(member)
   }
   failed.sort((a, b) => a.failedAtMs - b.failedAtMs)
-  return [...fit, ...failed].map((member) => member.endpoint)
+  return [...healthy, ...failed].map((member) => member.endpoint)
 }
 
 function arrange(members: readonly Member[], wanted: SelectionCriteria): readonly Member[] {
@@ -81,12 +81,12 @@ function arrange(members: readonly Member[], wanted: SelectionCriteria): readonl
 
 function shuffled(members: readonly Member[], random: () => number): readonly Member[] {
   return members
-    .map((member) => ({ member, lot: random() }))
-    .sort((a, b) => a.lot - b.lot)
+    .map((member) => ({ member, key: random() }))
+    .sort((a, b) => a.key - b.key)
     .map(({ member }) => member)
 }
 
-// Two by lot and not the best of all: many clients that see the same numbers would all run to the same endpoint.
+// The better of two random choices, not the best of all: many clients with the same view would all choose the same one.
 function lessLoadedOfTwo(
   members: readonly Member[],
   load: (endpoint: Endpoint) => number,

@@ -1,10 +1,9 @@
 import type { Endpoint } from '../address/endpoint.ts'
 import { type Lease, leaseEnded } from '../lease.ts'
 import { ActiveTime } from '../util/active-time.ts'
-import type { AcquireQueue } from './acquire.ts'
-import { Generation, housekeepingFor, type PooledConnection } from './connections.ts'
-import type { EndpointPool } from './endpoint-pool.ts'
-import { prepareForReuse, retire, type ValidationResult, validate } from './housekeeper.ts'
+import type { AcquireQueue } from './acquire-queue.ts'
+import { Generation, type PooledConnection } from './connections.ts'
+import { housekeepingFor, prepareForReuse, retire, type ValidationResult, validate } from './housekeeper.ts'
 import type { PoolOptions } from './pool-options.ts'
 import type { PoolReporter } from './pool-report.ts'
 
@@ -15,44 +14,48 @@ interface CheckoutDeps<C> {
   readonly number: number
   readonly options: PoolOptions<C, unknown>
   readonly queue: AcquireQueue<C>
-  readonly onLent: () => void
+  readonly listener: CheckoutListener
+}
+
+export interface CheckoutListener {
+  readonly onCheckedOut: () => void
   readonly onReturned: () => void
   /** Called when a dial failed, or a connection was lost. */
   readonly onFailure: (error: Error) => void
-  /** Called with what can only be a defect of ours. */
+  /** Called with an error that only a defect of this library explains. */
   readonly onDefect: (thrown: unknown) => void
 }
 
-/** The borrowing and giving back of the connections of one generation. */
+/** Checks out and releases the connections of one generation. */
 export class Checkout<C> {
   readonly checkedOut: CheckedOutConnections<C>
   readonly generation: Generation<C>
   readonly #deps: CheckoutDeps<C>
-  // Connections that are asked for, or asked something, on behalf of those in line.
+  // Connections that are being acquired or validated on behalf of the queue.
   #requested = 0
   #retiring = 0
   #unresponsive: Error | undefined
 
-  constructor(parts: CheckoutDeps<C>) {
-    const { endpoint, name, number, options } = parts
-    this.#deps = parts
-    this.checkedOut = new CheckedOutConnections(parts)
+  constructor(deps: CheckoutDeps<C>) {
+    const { endpoint, name, number, options } = deps
+    this.#deps = deps
+    this.checkedOut = new CheckedOutConnections(deps)
     this.generation = new Generation({
       endpoint,
       name,
       number,
       options,
-      onFailed: parts.onFailure,
+      onFailed: deps.listener.onFailure,
       onLost: (pooled, error) => this.#onLost(pooled, error),
     })
   }
 
-  /** Why nothing is to be had though the endpoint is up: dials fail, or an idle connection did not answer. */
+  /** Why no connection is available though the endpoint is up: dials fail, or an idle connection did not answer. */
   get unavailableReason(): Error | undefined {
     return this.#unresponsive ?? this.generation.lastError
   }
 
-  /** Takes an idle connection that needs no proof; undefined when there is none, and one has to stand in line. */
+  /** Checks out an idle connection that needs no validation; undefined when the caller has to wait in the queue. */
   takeReady(stack: string | undefined): Lease<C> | undefined {
     if (this.#deps.queue.length > 0) return undefined
     const pooled = this.generation.take()
@@ -62,7 +65,7 @@ export class Checkout<C> {
     return undefined
   }
 
-  /** Asks for as many connections as stand in line for one, as far as there is room. */
+  /** Acquires a connection for each waiter in the queue, as far as there is room. */
   serveQueue(): void {
     const generation = this.generation
     while (this.#requested < this.#deps.queue.length && generation.room > 0) {
@@ -73,41 +76,41 @@ export class Checkout<C> {
           this.#requested -= 1
           this.#offer(pooled)
         })
-        .catch(this.#deps.onDefect)
+        .catch(this.#deps.listener.onDefect)
     }
   }
 
-  /** The server has answered: whatever was doubted of it. */
+  /** The server has answered the monitor. */
   clearSuspicion(): void {
     this.#unresponsive = undefined
   }
 
-  /** Takes a lease back. Nothing happens when it is over. */
+  /** Releases a lease. Has no effect when the lease has ended. */
   release(lease: Lease<C>): void {
     const pooled = this.checkedOut.checkIn(lease)
     if (pooled === undefined) return
-    const left = prepareForReuse(this.#deps.options.driver, pooled)
-    if (left.kind === 'unusable') this.#discard(pooled, left.error)
-    else if (left.kind === 'resetting') this.#background(this.#afterReset(pooled, left.done))
+    const result = prepareForReuse(this.#deps.options.driver, pooled)
+    if (result.kind === 'unusable') this.#discard(pooled, result.error)
+    else if (result.kind === 'resetting') this.#background(this.#afterReset(pooled, result.done))
     else this.#makeIdle(pooled)
-    this.#deps.onReturned()
+    this.#deps.listener.onReturned()
   }
 
-  /** Ends the connection of a lease; false when it is over already. */
+  /** Ends the connection of a lease; false when the lease has ended already. */
   evict(lease: Lease<C>, error: Error): boolean {
     const pooled = this.checkedOut.checkIn(lease)
     if (pooled === undefined) return false
     this.#discard(pooled, error)
-    this.#deps.onReturned()
+    this.#deps.listener.onReturned()
     return true
   }
 
-  /** Looks after the connections that nobody has. `suspicious` asks each of them for an answer. */
+  /** Runs the housekeeping of idle connections. `suspicious` validates each of them. */
   housekeep(suspicious = false): void {
     this.#background(this.#housekeepIdle(suspicious))
   }
 
-  /** Ends the idle connections politely, within `timeoutMs`. */
+  /** Closes the idle connections gracefully within `timeoutMs`. */
   async retireIdle(timeoutMs: number): Promise<void> {
     const idle = await this.#allIdle()
     await Promise.all(idle.map((pooled) => this.#retire(pooled, timeoutMs)))
@@ -122,7 +125,7 @@ export class Checkout<C> {
   async #housekeepIdle(suspicious: boolean): Promise<void> {
     const { clock, idle: rules } = this.#deps.options
     const { keepaliveMs, timeoutMs } = suspicious ? { ...rules, keepaliveMs: 0 } : rules
-    // Given back in the order in which they lay, so that what is used stays warm.
+    // Released in their old order, so that the most recently used is taken first.
     for (const pooled of (await this.#allIdle()).reverse()) {
       const surplus = this.generation.size - this.#retiring > this.#deps.options.size.min
       const rule = { keepaliveMs, timeoutMs, surplus }
@@ -147,7 +150,7 @@ export class Checkout<C> {
 
   #checkOut(pooled: PooledConnection<C>, stack: string | undefined): Lease<C> {
     const lease = this.checkedOut.checkOut(pooled, stack)
-    this.#deps.onLent()
+    this.#deps.listener.onCheckedOut()
     return lease
   }
 
@@ -156,7 +159,7 @@ export class Checkout<C> {
     return !pooled.signal.aborted && clock.now() - pooled.idleSinceMs <= idle.validateAfterMs
   }
 
-  // A connection that nobody has: to the first in line once it has proved itself, else back to the idle ones.
+  // Hands a free connection to the first waiter once it is known to be valid, else makes it idle.
   #offer(pooled: PooledConnection<C>): void {
     const { queue } = this.#deps
     if (this.generation.signal.aborted) return
@@ -174,24 +177,24 @@ export class Checkout<C> {
   async #validate(pooled: PooledConnection<C>): Promise<void> {
     const { driver } = this.#deps.options
     this.#requested += 1
-    const proof = await validate(this.#deps, pooled, (signal) => driver.probe(pooled.connection, signal))
+    const result = await validate(this.#deps, pooled, (signal) => driver.probe(pooled.connection, signal))
     this.#requested -= 1
-    this.#applyValidation(proof)
+    this.#applyValidation(result)
     this.#offer(pooled)
   }
 
-  // One that is silent says something of all: nobody asks them one by one.
-  #applyValidation(proof: ValidationResult): void {
+  // One connection without an answer makes the others suspect: validate all of them now.
+  #applyValidation(result: ValidationResult): void {
     if (this.generation.signal.aborted) return
-    if (proof.kind === 'unresponsive' && this.#unresponsive === undefined) {
-      this.#unresponsive = proof.error
+    if (result.kind === 'unresponsive' && this.#unresponsive === undefined) {
+      this.#unresponsive = result.error
       this.housekeep(true)
     }
-    if (proof.kind !== 'valid') this.#deps.onFailure(proof.error)
+    if (result.kind !== 'valid') this.#deps.listener.onFailure(result.error)
   }
 
-  async #afterReset(pooled: PooledConnection<C>, renewing: Promise<void>): Promise<void> {
-    await validate(this.#deps, pooled, () => renewing)
+  async #afterReset(pooled: PooledConnection<C>, reset: Promise<void>): Promise<void> {
+    await validate(this.#deps, pooled, () => reset)
     this.#makeIdle(pooled)
   }
 
@@ -228,31 +231,30 @@ export class Checkout<C> {
   #onLost(pooled: PooledConnection<C>, error: Error): void {
     if (this.checkedOut.checkInConnection(pooled)) {
       this.#remove(pooled)
-      this.#deps.onReturned()
+      this.#deps.listener.onReturned()
     } else this.housekeep()
-    this.#deps.onFailure(error)
+    this.#deps.listener.onFailure(error)
   }
 
   #background(work: Promise<void>): void {
-    work.catch(this.#deps.onDefect)
+    work.catch(this.#deps.listener.onDefect)
   }
 }
 
-/** One borrow: the lease that the borrower has, since when, and whether anything is heard on it. */
+/** A connection that is checked out: its lease, since when, and whether it receives anything. */
 export interface CheckedOut<C> extends Lease<C> {
   readonly pooled: PooledConnection<C>
-  /** Clock time of the borrow. */
+  /** Clock time of the checkout. */
   readonly sinceMs: number
-  /** Where it was borrowed; undefined unless leaks are looked for. */
+  /** The call stack of the acquire; undefined unless leaks are detected. */
   readonly stack: string | undefined
-  /** The bytes received when it was last looked at. */
+  /** The bytes received at the last check. */
   received: number
-  /** For how long nothing had been received then, in milliseconds of attention. */
+  /** How long nothing had been received at the last check, in milliseconds of active time. */
   quietMs: number
   leakReported: boolean
 }
 
-/** What is borrowed of one generation. */
 interface CheckedOutDeps<C> {
   readonly endpoint: Endpoint
   /** The number of the generation. */
@@ -260,20 +262,20 @@ interface CheckedOutDeps<C> {
   readonly options: Pick<PoolOptions<C, unknown>, 'clock' | 'driver'>
 }
 
-/** What is borrowed from one endpoint, the oldest first. */
+/** The connections of one generation that are checked out, the oldest first. */
 class CheckedOutConnections<C> {
   readonly #deps: CheckedOutDeps<C>
   readonly #all = new Map<Lease<C>, CheckedOut<C>>()
 
-  constructor(anyCheckedOut: CheckedOutDeps<C>) {
-    this.#deps = anyCheckedOut
+  constructor(deps: CheckedOutDeps<C>) {
+    this.#deps = deps
   }
 
   get size(): number {
     return this.#all.size
   }
 
-  /** Lends a connection; `stack` says where it is borrowed, when leaks are looked for. */
+  /** Makes a lease of a connection. `stack` is the call stack of the acquire, when leaks are detected. */
   checkOut(pooled: PooledConnection<C>, stack: string | undefined): Lease<C> {
     const { endpoint, number, options } = this.#deps
     const { connection, signal } = pooled
@@ -293,14 +295,14 @@ class CheckedOutConnections<C> {
     return checkedOut
   }
 
-  /** Ends a loan; undefined when it is over already. */
+  /** Ends a lease; undefined when it has ended already. */
   checkIn(lease: Lease<C>): PooledConnection<C> | undefined {
     const checkedOut = this.#all.get(lease)
     this.#all.delete(lease)
     return checkedOut?.pooled
   }
 
-  /** Ends the loan of a connection; false when nobody has borrowed it. */
+  /** Ends the lease of a connection; false when it is not checked out. */
   checkInConnection(pooled: PooledConnection<C>): boolean {
     for (const checkedOut of this.#all.values())
       if (checkedOut.pooled === pooled) return this.#all.delete(checkedOut)
@@ -315,7 +317,7 @@ class CheckedOutConnections<C> {
     return [...this.#all.values()]
   }
 
-  /** True when every borrower is among these. */
+  /** Whether every lease is among these. */
   allIn(leases: ReadonlySet<Lease<C>>): boolean {
     for (const lease of this.#all.keys()) if (!leases.has(lease)) return false
     return true
@@ -326,15 +328,15 @@ class CheckedOutConnections<C> {
   }
 }
 
-/** Looks at a loan once more: true when nothing has now been heard on it for as long as `quietMs`. */
+/** Checks a connection once more: true when it has now received nothing for `quietMs`. */
 function becameQuiet(
   checkedOut: CheckedOut<unknown>,
   received: number,
-  attentiveMs: number,
+  activeMs: number,
   quietMs: number,
 ): boolean {
   const before = checkedOut.quietMs
-  checkedOut.quietMs = received === checkedOut.received ? before + attentiveMs : 0
+  checkedOut.quietMs = received === checkedOut.received ? before + activeMs : 0
   checkedOut.received = received
   return before < quietMs && checkedOut.quietMs >= quietMs
 }
@@ -342,28 +344,34 @@ function becameQuiet(
 interface LeakDetectorDeps<C> {
   readonly options: PoolOptions<C, unknown>
   readonly reporter: PoolReporter
-  readonly pools: () => Iterable<EndpointPool<C>>
-  /** Called when nothing has been heard on a borrowed connection for `slowQueryMs`. */
-  readonly onQuiet: (pool: EndpointPool<C>) => void
+  readonly pools: () => Iterable<CheckedPool<C>>
+  /** Called when a connection that is checked out has received nothing for `slowQueryMs`. */
+  readonly onQuiet: (pool: CheckedPool<C>) => void
 }
 
-// Five looks in the time after which a query is slow: what is quiet is seen within it, and not a fifth later.
+interface CheckedPool<C> {
+  readonly endpoint: Endpoint
+  readonly name: string
+  checkedOut(): readonly CheckedOut<C>[]
+}
+
+// Five checks in `slowQueryMs`: a quiet connection is found within that time, at most a fifth of it late.
 const checksPerSlowQuery = 5
 
-/** Looks at all borrowed connections with one timer, and with none while nothing is borrowed. */
+/** Finds leaked and quiet connections, with one timer for all of them and none while no connection is checked out. */
 export class LeakDetector<C> {
   readonly #deps: LeakDetectorDeps<C>
   #running = false
 
-  constructor(attended: LeakDetectorDeps<C>) {
-    this.#deps = attended
+  constructor(deps: LeakDetectorDeps<C>) {
+    this.#deps = deps
   }
 
-  /** Begins to look, until the signal fires or nothing is borrowed any more. */
+  /** Checks periodically until the signal fires or no connection is checked out. */
   start(signal: AbortSignal): void {
     if (this.#running || signal.aborted) return
     this.#running = true
-    // It rejects when the signal fires, or by a defect, and then the next lease begins it anew.
+    // Rejects when the signal fires, or by a defect; the next checkout starts it again.
     this.#run(signal).catch(() => {
       this.#running = false
     })
@@ -371,27 +379,27 @@ export class LeakDetector<C> {
 
   async #run(signal: AbortSignal): Promise<void> {
     const { clock, monitor } = this.#deps.options
-    const lookMs = monitor.slowQueryMs / checksPerSlowQuery
-    const attention = new ActiveTime(clock, lookMs)
+    const intervalMs = monitor.slowQueryMs / checksPerSlowQuery
+    const activeTime = new ActiveTime(clock, intervalMs)
     for (let anyCheckedOut = true; anyCheckedOut; ) {
-      await clock.sleep(lookMs, signal)
-      const attentiveMs = attention.tick()
+      await clock.sleep(intervalMs, signal)
+      const activeMs = activeTime.tick()
       anyCheckedOut = false
       for (const pool of this.#deps.pools()) {
         for (const checkedOut of pool.checkedOut()) {
           anyCheckedOut = true
-          this.#check(pool, checkedOut, attentiveMs)
+          this.#check(pool, checkedOut, activeMs)
         }
       }
     }
     this.#running = false
   }
 
-  #check(pool: EndpointPool<C>, checkedOut: CheckedOut<C>, attentiveMs: number): void {
+  #check(pool: CheckedPool<C>, checkedOut: CheckedOut<C>, activeMs: number): void {
     const { options, onQuiet, reporter } = this.#deps
     const { driver, monitor, clock, leakAfterMs } = options
     const quietMs = monitor.slowQueryMs * (1 - 1 / checksPerSlowQuery)
-    if (becameQuiet(checkedOut, driver.received(checkedOut.pooled.connection), attentiveMs, quietMs))
+    if (becameQuiet(checkedOut, driver.received(checkedOut.pooled.connection), activeMs, quietMs))
       onQuiet(pool)
     const heldMs = clock.now() - checkedOut.sinceMs
     if (checkedOut.leakReported || heldMs < leakAfterMs) return

@@ -14,17 +14,17 @@ interface GenerationDeps<C> extends ConnectionFactoryDeps<C> {
   /** `host:port`. */
   readonly name: string
   readonly number: number
-  /** Called within the turn in which one connection ends before its generation does. */
+  /** Called in the turn in which one connection ends before its generation does. */
   readonly onLost: (pooled: PooledConnection<C>, error: Error) => void
 }
 
-// Hikari's spread: connections that were made together do not end together.
+// As in HikariCP, up to 2.5 % jitter: connections that were opened together do not retire together.
 const lifetimeSpread = 0.025
 
 /**
- * The connections to one endpoint from the moment when it becomes usable until it no longer is. They are kept by a
- * generic-pool of their own, which sees no more requests than it has room for and whose factory never rejects: given
- * a factory that rejects at once, it asks again at once and for ever.
+ * The connections to one endpoint while it is usable: from `up` to `down`. Each generation has a generic-pool of its
+ * own, which gets no more requests than it has room for and whose factory never rejects: generic-pool retries a
+ * factory that rejects at once in a busy loop.
  */
 export class Generation<C> {
   readonly number: number
@@ -33,14 +33,14 @@ export class Generation<C> {
   readonly #factory: ConnectionFactory<C>
   readonly #all = new Set<PooledConnection<C>>()
   readonly #pool: GenericPool<PooledConnection<C>>
-  // Last in, first out: what is used stays warm, and what nobody needs grows old.
+  // Last in, first out: few connections stay in use, and the rest reach their idle timeout.
   readonly #idle: PooledConnection<C>[] = []
 
-  constructor(parts: GenerationDeps<C>) {
-    this.number = parts.number
-    this.#deps = parts
-    this.#factory = new ConnectionFactory(parts)
-    const { max, min } = parts.options.size
+  constructor(deps: GenerationDeps<C>) {
+    this.number = deps.number
+    this.#deps = deps
+    this.#factory = new ConnectionFactory(deps)
+    const { max, min } = deps.options.size
     const factory = {
       create: () => this.#create(),
       destroy: (pooled: PooledConnection<C>) => this.#destroy(pooled),
@@ -48,7 +48,7 @@ export class Generation<C> {
     this.#pool = createPool(factory, { max, min, fifo: false })
   }
 
-  /** Why connections cannot be made at this moment. */
+  /** Why the last dial failed, until one succeeds. */
   get lastError(): Error | undefined {
     return this.#factory.lastError
   }
@@ -57,48 +57,48 @@ export class Generation<C> {
     return this.#pool.available + this.#idle.length
   }
 
-  /** How many are being dialled. */
+  /** The number of dials under way. */
   get connecting(): number {
     return this.#factory.connecting
   }
 
-  /** How many more may be asked for. */
+  /** How many more connections may be acquired. */
   get room(): number {
     return this.#pool.max - this.#pool.borrowed - this.#pool.pending + this.#idle.length
   }
 
-  /** How many there are, with those that are being made. */
+  /** The number of connections, including those that are being opened. */
   get size(): number {
     return this.#pool.size
   }
 
-  /** Fires when the generation is over. */
+  /** Fires when the generation ends. */
   get signal(): AbortSignal {
     return this.#scope.signal
   }
 
-  /** Takes an idle connection that somebody has used before; undefined when there is none. */
+  /** Takes an idle connection that was in use before; undefined when there is none. */
   take(): PooledConnection<C> | undefined {
     return this.#idle.pop()
   }
 
-  /** Resolves with an idle connection or a new one, and never when the generation ends first. */
+  /** Resolves with an idle connection or a new one; never settles when the generation ends first. */
   acquire(): Promise<PooledConnection<C>> {
     const pooled = this.take()
     return pooled === undefined ? this.#pool.acquire() : Promise.resolve(pooled)
   }
 
-  /** Makes a connection that was taken or asked for idle. */
+  /** Makes a connection idle that was taken or acquired. */
   release(pooled: PooledConnection<C>): void {
     if (this.#all.has(pooled)) this.#idle.push(pooled)
   }
 
-  /** Lets go of a connection that was taken or asked for, and is over. */
+  /** Removes a connection that was taken or acquired and has ended. */
   discard(pooled: PooledConnection<C>): void {
     if (this.#pool.isBorrowedResource(pooled)) void this.#pool.destroy(pooled)
   }
 
-  /** Ends every connection at once, and those that are being made as soon as they arrive. */
+  /** Ends every connection at once, and those that are being opened as soon as they arrive. */
   end(error: Error): void {
     if (this.signal.aborted) return
     const reason = leaseEnded(this.#deps.name, error)
@@ -109,9 +109,9 @@ export class Generation<C> {
   }
 
   #create(): Promise<PooledConnection<C>> {
-    const made = this.#factory.create(this.signal).then((connection) => this.#track(connection))
-    // The generation has ended: generic-pool would go on asking if it heard of it, and nobody waits for it any more.
-    return made.catch(() => new Promise<never>(() => undefined))
+    const created = this.#factory.create(this.signal).then((connection) => this.#track(connection))
+    // The generation has ended. A rejection would make generic-pool dial again, so the promise stays pending.
+    return created.catch(() => new Promise<never>(() => undefined))
   }
 
   #track(connection: C): PooledConnection<C> {
@@ -133,17 +133,17 @@ export class Generation<C> {
       },
     }
     this.#all.add(pooled)
-    unwatch = driver.watch(connection, (news) => this.#onSignal(pooled, news))
-    // A connection, or its generation, can be over before it is watched.
+    unwatch = driver.watch(connection, (signal) => this.#onSignal(pooled, signal))
+    // The connection or the generation can end before the driver reports anything.
     if (this.signal.aborted) pooled.end(this.signal.reason as HaError)
     if (pooled.signal.aborted) unwatch()
     return pooled
   }
 
-  #onSignal(pooled: PooledConnection<C>, news: ConnectionSignal): void {
-    if (news.kind !== 'lost' || pooled.signal.aborted) return
-    pooled.end(leaseEnded(this.#deps.name, news.error))
-    this.#deps.onLost(pooled, news.error)
+  #onSignal(pooled: PooledConnection<C>, signal: ConnectionSignal): void {
+    if (signal.kind !== 'lost' || pooled.signal.aborted) return
+    pooled.end(leaseEnded(this.#deps.name, signal.error))
+    this.#deps.onLost(pooled, signal.error)
   }
 
   #destroy(pooled: PooledConnection<C>): Promise<void> {
@@ -155,48 +155,25 @@ export class Generation<C> {
 /** One connection of a pool, from its handshake to its end. */
 export interface PooledConnection<C> {
   readonly connection: C
-  /** Fires when the connection is over. */
+  /** Fires when the connection ends. */
   readonly signal: AbortSignal
-  /** Ends the connection at once; the first call counts. */
+  /** Ends the connection at once; only the first call has an effect. */
   readonly end: (reason: HaError) => void
-  /** Clock time after which it is lent no more. */
+  /** Clock time after which it is not checked out any more. */
   readonly retireAtMs: number
-  /** Clock time at which it last proved itself: made, given back or probed. */
+  /** Clock time at which it was last known to be valid: opened, released or probed. */
   idleSinceMs: number
-}
-
-/** What is to be done with a connection that nobody has borrowed. */
-type HousekeepingAction = 'keep' | 'probe' | 'retire' | 'discard'
-
-interface HousekeepingRules {
-  readonly keepaliveMs: number
-  readonly timeoutMs: number
-  /** Whether there are more connections than must be kept. */
-  readonly surplus: boolean
-}
-
-/** Decides about one idle connection. */
-export function housekeepingFor(
-  pooled: PooledConnection<unknown>,
-  nowMs: number,
-  rules: HousekeepingRules,
-): HousekeepingAction {
-  const idleMs = nowMs - pooled.idleSinceMs
-  if (pooled.signal.aborted) return 'discard'
-  if (nowMs >= pooled.retireAtMs) return 'retire'
-  if (rules.surplus && idleMs >= rules.timeoutMs) return 'retire'
-  return idleMs >= rules.keepaliveMs ? 'probe' : 'keep'
 }
 
 interface ConnectionFactoryDeps<C> {
   readonly endpoint: Endpoint
   readonly options: Pick<PoolOptions<C, unknown>, 'driver' | 'clock' | 'random' | 'connect'>
-  /** Called with each dial that failed, before the pause that follows. */
+  /** Called with each failed dial, before the pause that follows. */
   readonly onFailed: (error: Error) => void
 }
 
 /**
- * Dials one endpoint for all who want a connection there: a few at a time, and after a failure one single try in each
+ * Opens connections to one endpoint: at most `connect.parallel` at a time, and after a failure a single dial after each
  * pause.
  */
 class ConnectionFactory<C> {
@@ -209,7 +186,7 @@ class ConnectionFactory<C> {
     this.#deps = deps
   }
 
-  /** How many dials are under way. */
+  /** The number of dials under way. */
   get connecting(): number {
     return this.#connecting
   }
@@ -219,7 +196,7 @@ class ConnectionFactory<C> {
     return this.#breaker.kind === 'closed' ? undefined : this.#breaker.error
   }
 
-  /** Resolves with a connection, however long that takes. Rejects only with the signal's reason. */
+  /** Opens a connection, however long that takes. Rejects only with the signal's reason. */
   async create(signal: AbortSignal): Promise<C> {
     for (;;) {
       const waitMs = this.#waitMs()
@@ -265,7 +242,7 @@ class ConnectionFactory<C> {
     }
   }
 
-  // Until the time is over, or a dial has ended.
+  // Until the time has passed or a dial has ended.
   async #pause(ms: number, signal: AbortSignal): Promise<void> {
     if (ms === Number.POSITIVE_INFINITY) return this.#changed.wait(signal)
     const cancel = this.#deps.options.clock.after(ms, () => this.#changed.notifyAll())

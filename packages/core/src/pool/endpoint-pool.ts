@@ -1,7 +1,7 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
 import { asError, detachStack, HaError } from '../errors/ha-error.ts'
 import type { Lease } from '../lease.ts'
-import { type AcquireAttempt, AcquireQueue } from './acquire.ts'
+import { type AcquireAttempt, AcquireQueue } from './acquire-queue.ts'
 import { type CheckedOut, Checkout } from './checkout.ts'
 import type { PoolOptions } from './pool-options.ts'
 import type { PoolReporter } from './pool-report.ts'
@@ -13,11 +13,11 @@ interface EndpointPoolDeps<C> {
   readonly reporter: PoolReporter
   readonly onCheckedOut: () => void
   readonly onReturned: () => void
-  /** Called when a dial failed, or a connection was lost or did not answer: somebody should look. */
+  /** Called when a dial failed, or a connection was lost or did not answer: the monitor should check. */
   readonly onFailure: (error: Error) => void
 }
 
-/** One endpoint of a pool: who waits for a connection to it, and, while it is usable, a {@link Checkout}. */
+/** The pool of one endpoint: the queue of acquires and, while the endpoint is usable, a {@link Checkout}. */
 export class EndpointPool<C> {
   readonly endpoint: Endpoint
   /** `host:port`. */
@@ -28,28 +28,28 @@ export class EndpointPool<C> {
   #generation = 0
   #exhaustionReported = false
 
-  constructor(parts: EndpointPoolDeps<C>) {
-    this.#deps = parts
-    this.endpoint = parts.endpoint
-    this.name = formatEndpoint(parts.endpoint)
+  constructor(deps: EndpointPoolDeps<C>) {
+    this.#deps = deps
+    this.endpoint = deps.endpoint
+    this.name = formatEndpoint(deps.endpoint)
   }
 
-  /** How many times it has become usable. */
+  /** How many times the endpoint has become usable. */
   get generation(): number {
     return this.#generation
   }
 
-  /** Whether connections are made to it. */
+  /** Whether connections to the endpoint are opened. */
   get usable(): boolean {
     return this.#checkout !== undefined
   }
 
-  /** Why no connection is to be had though it is usable. */
+  /** Why no connection is available though the endpoint is usable. */
   get unavailableReason(): Error | undefined {
     return this.#checkout?.unavailableReason
   }
 
-  /** What is borrowed from it. */
+  /** The connections that are checked out, the oldest first. */
   checkedOut(): readonly CheckedOut<C>[] {
     return this.#checkout?.checkedOut.all() ?? []
   }
@@ -68,28 +68,29 @@ export class EndpointPool<C> {
     return this.#checkout?.generation.connecting ?? 0
   }
 
-  /** It has become usable. */
+  /** The endpoint has become usable: connections are opened from now on. */
   markUsable(): void {
     if (this.#checkout !== undefined) return
     this.#generation += 1
-    const { endpoint, options, onCheckedOut: onLent, onReturned, onFailure } = this.#deps
+    const { endpoint, options, onCheckedOut, onReturned, onFailure } = this.#deps
     const checkout: Checkout<C> = new Checkout({
       endpoint,
       name: this.name,
       number: this.#generation,
       options,
       queue: this.#queue,
-      onLent,
-      onReturned,
-      onFailure: (error) => {
-        this.reviewQueue()
-        onFailure(error)
-      },
-      onDefect: (thrown) => {
-        if (checkout === this.#checkout)
-          this.markUnusable(
-            new HaError('internal', `lending failed: ${asError(thrown).message}`, { cause: thrown }),
-          )
+      listener: {
+        onCheckedOut,
+        onReturned,
+        onFailure: (error) => {
+          this.reviewQueue()
+          onFailure(error)
+        },
+        onDefect: (thrown) => {
+          if (checkout !== this.#checkout) return
+          const message = `the pool of ${this.name} failed: ${asError(thrown).message}`
+          this.markUnusable(new HaError('internal', message, { cause: thrown }))
+        },
       },
     })
     this.#checkout = checkout
@@ -97,7 +98,7 @@ export class EndpointPool<C> {
     checkout.serveQueue()
   }
 
-  /** It is gone: every connection to it ends now, and those in line look where else to go. */
+  /** The endpoint is down or no longer listed: every connection ends now, and the waiters ask their routes again. */
   markUnusable(error: Error): void {
     const checkout = this.#checkout
     if (checkout === undefined) return
@@ -117,19 +118,19 @@ export class EndpointPool<C> {
     this.reviewQueue()
   }
 
-  /** It has answered: whatever was doubted of it. */
+  /** The server has answered the monitor. */
   clearSuspicion(): void {
     this.#checkout?.clearSuspicion()
   }
 
-  /** Sends those in line who should stand elsewhere to look again. */
+  /** Makes the waiters whose route leads elsewhere by now ask it again. */
   reviewQueue(): void {
     this.#queue.review()
   }
 
   /**
-   * Lends a connection that is to be had at once; undefined when the borrower has to {@link enqueue} for one. Throws
-   * `exhausted` when waiting would be in vain.
+   * Checks out a connection that is available at once; undefined when the caller has to {@link enqueue}. Throws
+   * `exhausted` when waiting cannot succeed.
    */
   take({ within, stack }: Pick<AcquireAttempt<C>, 'within' | 'stack'>): Lease<C> | undefined {
     if (within !== undefined) this.#checkNested(within)
@@ -137,16 +138,16 @@ export class EndpointPool<C> {
   }
 
   /**
-   * Lends a connection, as soon as there is one; undefined when the borrower should look again where to go. Rejects
-   * with the signal's reason, or at once with `exhausted` when too many wait.
+   * Checks out a connection as soon as one is available; undefined when the caller has to ask its route again. Rejects
+   * with the signal's reason, or at once with `exhausted` when too many acquires wait.
    */
   async enqueue(attempt: AcquireAttempt<C>, signal: AbortSignal): Promise<Lease<C> | undefined> {
-    // What was known when this host was chosen may have changed since.
+    // The view may have changed since the route chose this endpoint.
     if (!attempt.isRoutedHere()) return undefined
     const { max, maxWaiting } = this.#deps.options.size
-    // Those for whom there is room wait only until their connection is made.
+    // Waiters for which there is room wait only until their connection is open.
     const most = maxWaiting + max - this.load().inUse
-    if (this.#queue.length >= most) throw this.#rejectExhausted('too many wait already')
+    if (this.#queue.length >= most) throw this.#rejectExhausted('too many acquires wait already')
     const waiter = this.#queue.enqueue(attempt, signal)
     this.#checkout?.serveQueue()
     try {
@@ -164,22 +165,22 @@ export class EndpointPool<C> {
     this.#exhaustionReported = false
   }
 
-  /** Ends the connection of a lease; false when it is over already. */
+  /** Ends the connection of a lease; false when the lease has ended already. */
   evict(lease: Lease<C>, error: Error): boolean {
     return this.#checkout?.evict(lease, error) ?? false
   }
 
-  /** Looks after the connections that nobody has. */
+  /** Runs the housekeeping of idle connections. */
   housekeep(): void {
     this.#checkout?.housekeep()
   }
 
-  /** Ends the idle connections politely, within `timeoutMs`. */
+  /** Closes the idle connections gracefully within `timeoutMs`. */
   async retireIdle(timeoutMs: number): Promise<void> {
     await this.#checkout?.retireIdle(timeoutMs)
   }
 
-  /** Says that all connections are in use, with `why` it matters. */
+  /** The `exhausted` error; `why` says what failed because of it. */
   exhaustedError(why: string): HaError {
     const { size, clock } = this.#deps.options
     const usage: EndpointUsage = {
@@ -193,19 +194,19 @@ export class EndpointPool<C> {
     return exhaustedError(usage, why)
   }
 
-  // Those who hold a connection and wait for another one wait for each other, when nobody else has any.
+  // Callers that hold a connection and wait for another one deadlock when they hold all of them.
   #checkNested(within: Lease<C>): void {
     const checkedOut = this.#checkout?.checkedOut
     if (checkedOut?.has(within) !== true) return
     const waiting = this.#queue.heldLeases().add(within)
     if (checkedOut.size === this.#deps.options.size.max && checkedOut.allIn(waiting))
       throw this.#rejectExhausted(
-        'a nested acquire would wait for ever, for everybody who holds a connection waits for one more',
+        'a nested acquire would deadlock: every caller that holds a connection waits for another one',
       )
     this.#deps.reporter.nested(this.name)
   }
 
-  // Told once until somebody gives a lease back: while nobody does, there is no news.
+  // Emitted once per exhaustion; re-armed by the next release.
   #rejectExhausted(why: string): HaError {
     const error = this.exhaustedError(why)
     if (!this.#exhaustionReported) this.#deps.reporter.exhausted(this.name, error)
@@ -214,7 +215,7 @@ export class EndpointPool<C> {
   }
 }
 
-/** What there is to say of a host whose connections are all in use. */
+/** The facts in an `exhausted` error. */
 interface EndpointUsage {
   /** `host:port`. */
   readonly endpoint: string
@@ -226,17 +227,17 @@ interface EndpointUsage {
   readonly nowMs: number
 }
 
-/** Nobody can borrow there: says who holds the connections, for how long, and who else waits. */
+/** Says how many connections are in use, since when, and how many acquires wait. */
 function exhaustedError(usage: EndpointUsage, why: string): HaError {
   const { endpoint } = usage
   return new HaError('exhausted', `${why}: ${describe(usage)}`, { endpoint, retryable: true })
 }
 
-function describe({ endpoint, max, checkedOut: lent, waiting, connecting, nowMs }: EndpointUsage): string {
-  const [oldest] = lent
-  const parts = [`${lent.length} of ${max} connections to ${endpoint} are in use`]
+function describe({ endpoint, max, checkedOut, waiting, connecting, nowMs }: EndpointUsage): string {
+  const [oldest] = checkedOut
+  const parts = [`${checkedOut.length} of ${max} connections to ${endpoint} are in use`]
   if (oldest !== undefined) parts.push(`the oldest for ${Math.round(nowMs - oldest.sinceMs)} ms`)
-  parts.push(`${waiting} wait`, `${connecting} are being made`)
-  const borrowedAt = oldest?.stack === undefined ? '' : `; the oldest was borrowed ${oldest.stack}`
-  return parts.join(', ') + borrowedAt
+  parts.push(`${waiting} waiting`, `${connecting} connecting`)
+  const acquiredAt = oldest?.stack === undefined ? '' : `; the oldest was acquired ${oldest.stack}`
+  return parts.join(', ') + acquiredAt
 }

@@ -23,20 +23,20 @@ interface WatchedEndpoint<C, R> {
   readonly running: Promise<unknown>
 }
 
-/** The endpoints of a pool as the view has them: a {@link EndpointPool} and a {@link HealthMonitor} for each that is listed. */
+/** An {@link EndpointPool} and a {@link HealthMonitor} for each endpoint that is listed. */
 export class EndpointPools<C, R> {
-  /** Fires when the view has changed. */
+  /** Notifies when the view has changed. */
   readonly changed: Notifier = new Notifier()
   readonly registry: EndpointRegistry<R>
   readonly #deps: EndpointPoolsDeps<C, R>
   readonly #watched = new Map<string, WatchedEndpoint<C, R>>()
-  // By identity, which is what views and leases hold: looking up by name costs a text for each operation.
+  // By identity, as views and leases hold the same objects: a lookup by name would build a string for each operation.
   readonly #byEndpoint = new WeakMap<Endpoint, EndpointPool<C>>()
   #open = false
 
-  constructor(parts: EndpointPoolsDeps<C, R>) {
-    this.#deps = parts
-    const { clock, endpoints, monitor } = parts.options
+  constructor(deps: EndpointPoolsDeps<C, R>) {
+    this.#deps = deps
+    const { clock, endpoints, monitor } = deps.options
     this.registry = new EndpointRegistry<R>(clock, endpoints, {
       rules: monitor,
       onChange: (view, before) => this.#applyView(view, before),
@@ -51,20 +51,19 @@ export class EndpointPools<C, R> {
     for (const { pool } of this.#watched.values()) yield pool
   }
 
-  /** Begins to watch what is listed. */
+  /** Starts to monitor the listed endpoints. */
   start(): void {
     this.#open = true
     this.#applyView(this.registry.view, { ...this.registry.view, members: [] })
   }
 
-  /** Makes the monitor of an endpoint look at once. */
+  /** Makes the monitor of an endpoint check at once. */
   checkNow(endpoint: Endpoint): void {
     this.#watched.get(formatEndpoint(endpoint))?.monitor.checkNow()
   }
 
   /**
-   * Ends everything: idle connections and those of the monitors politely within `timeoutMs`, then what is left at
-   * once.
+   * Closes idle connections and those of the monitors gracefully within `timeoutMs`, then ends the rest at once.
    */
   async close(timeoutMs: number, error: HaError): Promise<void> {
     this.#open = false
@@ -72,7 +71,7 @@ export class EndpointPools<C, R> {
     await Promise.all(watched.map((each) => this.#end(each, timeoutMs, error)))
   }
 
-  // What is believed decides what is done: the one place where hosts begin and end.
+  // The one place where endpoints become usable and unusable: it follows the view.
   #applyView(view: View<R>, before: View<R>): void {
     if (!this.#open) return
     for (const member of view.members) this.#applyMember(member)
@@ -103,13 +102,13 @@ export class EndpointPools<C, R> {
   }
 
   #watch(endpoint: Endpoint): WatchedEndpoint<C, R> {
-    const { options, reporter, onCheckedOut: onLent, onReturned } = this.#deps
+    const { options, reporter, onCheckedOut, onReturned } = this.#deps
     const scope = linkedController()
     const pool: EndpointPool<C> = new EndpointPool({
       endpoint,
       options,
       reporter,
-      onCheckedOut: onLent,
+      onCheckedOut,
       onReturned,
       onFailure: () => monitor.checkNow(),
     })
@@ -131,7 +130,7 @@ export class EndpointPools<C, R> {
     return watched
   }
 
-  // A monitor ends by rejection: when nobody needs it any more, or by a defect, and then nothing is known any more.
+  // A monitor ends by rejection: with its scope, or by a defect. After a defect the endpoint counts as down.
   #onMonitorStopped(endpoint: Endpoint, { signal }: LinkedController, thrown: unknown): void {
     if (signal.aborted) return
     const message = `the monitor of ${formatEndpoint(endpoint)} stopped: ${asError(thrown).message}`

@@ -11,19 +11,19 @@ import type { PoolOptions } from './pool-options.ts'
 interface HealthMonitorDeps<C, R> {
   readonly endpoint: Endpoint
   readonly options: PoolOptions<C, R>
-  /** What is believed of the endpoint. */
+  /** The health of the endpoint in the view. */
   readonly health: () => Health
-  /** Takes note of what was seen. */
+  /** Folds an observation into the view. */
   readonly observe: (observation: Observation<R>) => void
 }
 
-// So many reports that come at once make one look.
+// Minimum interval between two checks: reports that come together cause one check.
 const minCheckIntervalMs = 50
 
 /**
- * Looks at one endpoint again and again, over a connection of its own, and says what it saw. A miss is a time of
- * `timeoutMs` in which neither the reading nor a knock beside it was answered; a reading that hangs while knocks are
- * answered is no miss, for the server lives.
+ * Checks one endpoint periodically, over a connection of its own, and reports its observations. A miss is a period of
+ * `timeoutMs` in which neither the read nor a probe of the endpoint was answered. A read that hangs while probes are
+ * answered is no miss: the server is alive.
  */
 export class HealthMonitor<C, R> {
   readonly #deps: HealthMonitorDeps<C, R>
@@ -39,13 +39,13 @@ export class HealthMonitor<C, R> {
     this.#deps = deps
   }
 
-  /** Looks at once, whatever it was waiting for. */
+  /** Checks at once instead of at the end of the interval. */
   checkNow(): void {
     this.#nextCheckAtMs = Math.max(this.#clock.now(), this.#checkedAtMs + minCheckIntervalMs)
     this.#woken.notifyAll()
   }
 
-  /** Looks until the signal fires; rejects with its reason. */
+  /** Checks until the signal fires; rejects with its reason. */
   async run(signal: AbortSignal): Promise<never> {
     for (;;) {
       this.#checkedAtMs = this.#clock.now()
@@ -55,7 +55,7 @@ export class HealthMonitor<C, R> {
     }
   }
 
-  /** Ends its connection politely, within `timeoutMs`. */
+  /** Closes its connection gracefully within `timeoutMs`. */
   async close(timeoutMs: number): Promise<void> {
     const connection = this.#connection
     this.#forget()
@@ -66,9 +66,9 @@ export class HealthMonitor<C, R> {
     return this.#deps.options.clock
   }
 
-  // One question, until it is answered, has failed, or is given up.
+  // One read, until it is answered, has failed, or is abandoned.
   async #check(signal: AbortSignal): Promise<void> {
-    const { options, observe: see } = this.#deps
+    const { options, observe } = this.#deps
     const startedAtMs = this.#clock.now()
     const request = new BackgroundRequest((inner) => this.#read(inner), this.#answers, signal)
     try {
@@ -81,16 +81,17 @@ export class HealthMonitor<C, R> {
       }
       const { answer } = request
       this.#refused = false
-      if (answer.kind === 'answered') see({ kind: 'read', reading: answer.value, atMs: this.#clock.now() })
+      if (answer.kind === 'answered')
+        observe({ kind: 'read', reading: answer.value, atMs: this.#clock.now() })
       if (answer.kind === 'failed') this.#failed(answer.error)
     } finally {
       request.end()
     }
   }
 
-  // False when a while has passed without an answer: then it has been said what that means.
+  // False when `timeoutMs` has passed without an answer; the observation for that has been reported.
   async #answered(request: BackgroundRequest<R>, signal: AbortSignal): Promise<boolean> {
-    const { endpoint, options, observe: see, health } = this.#deps
+    const { endpoint, options, observe, health } = this.#deps
     const { monitor, connect, clock } = options
     const down = health() === 'down'
     let probe: BackgroundRequest<void> | undefined
@@ -103,11 +104,11 @@ export class HealthMonitor<C, R> {
     }
     const settled = (): boolean => request.answer.kind !== 'pending'
     const timeoutMs = down ? connect.timeoutMs : monitor.timeoutMs
-    const wait = { settled, news: this.#answers, timeoutMs, onHalf: down ? () => undefined : hedge }
+    const wait = { settled, changed: this.#answers, timeoutMs, onHalf: down ? () => undefined : hedge }
     try {
       if (await waitForAnswer(clock, wait, signal)) return true
-      if (isAlive(probe)) see({ kind: 'reached', atMs: clock.now() })
-      else see({ kind: 'missed', error: detachStack(this.#unresponsive(timeoutMs)), atMs: clock.now() })
+      if (isAnswered(probe)) observe({ kind: 'reached', atMs: clock.now() })
+      else observe({ kind: 'missed', error: detachStack(this.#unresponsive(timeoutMs)), atMs: clock.now() })
       return false
     } finally {
       probe?.end()
@@ -122,7 +123,7 @@ export class HealthMonitor<C, R> {
         return await driver.read(old, signal)
       } catch (error) {
         if (signal.aborted || driver.classify(error).scope === 'call') throw error
-        // This connection alone may be over: what a new one says counts.
+        // Only this connection may have failed: the answer on a new one counts.
         this.#destroy()
       }
     }
@@ -133,8 +134,8 @@ export class HealthMonitor<C, R> {
     const { endpoint, options } = this.#deps
     const connection = await openWithin(options, endpoint, { timeoutMs: options.connect.timeoutMs, signal })
     this.#connection = connection
-    this.#unwatch = options.driver.watch(connection, (news) => {
-      if (news.kind !== 'lost') return
+    this.#unwatch = options.driver.watch(connection, (reported) => {
+      if (reported.kind !== 'lost') return
       this.#destroy()
       this.checkNow()
     })
@@ -144,13 +145,13 @@ export class HealthMonitor<C, R> {
   #failed(error: Error): void {
     const { driver, clock } = this.#deps.options
     const atMs = clock.now()
-    // It said no, for now or to this question alone: it is there.
+    // A server that refuses this request alone, or for now, is alive.
     const { scope, transient } = driver.classify(error)
-    const there = scope === 'call'
+    const isAlive = scope === 'call'
     this.#refused = !transient
-    if (!there) this.#destroy()
+    if (!isAlive) this.#destroy()
     this.#deps.observe(
-      there ? { kind: 'reached', atMs } : { kind: 'failed', error: detachStack(error), atMs },
+      isAlive ? { kind: 'reached', atMs } : { kind: 'failed', error: detachStack(error), atMs },
     )
   }
 
@@ -170,7 +171,7 @@ export class HealthMonitor<C, R> {
     }
   }
 
-  // A final no is asked again, since somebody may correct it, but not often: servers lock out those who hammer.
+  // A refusal is retried, since an operator may correct the cause, but rarely: servers lock out clients that retry fast.
   #retryMs(): number {
     const { monitor, connect, random } = this.#deps.options
     const restMs = this.#refused ? Math.max(monitor.retryMs, connect.backoff.maxMs) : monitor.retryMs
@@ -190,35 +191,35 @@ export class HealthMonitor<C, R> {
 
   #unresponsive(timeoutMs: number): HaError {
     const endpoint = formatEndpoint(this.#deps.endpoint)
-    const message = `${endpoint} gave no sign of life for ${timeoutMs} ms`
+    const message = `${endpoint} did not answer within ${timeoutMs} ms`
     return new HaError('unresponsive', message, { endpoint, retryable: true })
   }
 }
 
-function isAlive(probe: BackgroundRequest<void> | undefined): boolean {
+function isAnswered(probe: BackgroundRequest<void> | undefined): boolean {
   return probe?.answer.kind === 'answered'
 }
 
-/** How a question to a server stands. */
+/** The state of a request to a server. */
 type RequestState<R> =
   | { readonly kind: 'pending' }
   | { readonly kind: 'answered'; readonly value: R }
   | { readonly kind: 'failed'; readonly error: Error }
 
-/** A question whose answer is looked at, not waited for. Ending it gives it up. */
+/** A request whose state is polled instead of awaited. `end()` abandons it. */
 class BackgroundRequest<R> {
   readonly #scope: LinkedController
   #answer: RequestState<R> = { kind: 'pending' }
 
-  constructor(ask: (signal: AbortSignal) => Promise<R>, news: Notifier, parent: AbortSignal) {
+  constructor(request: (signal: AbortSignal) => Promise<R>, changed: Notifier, parent: AbortSignal) {
     this.#scope = linkedController(parent)
-    const note = (answer: RequestState<R>): void => {
+    const settle = (answer: RequestState<R>): void => {
       this.#answer = answer
-      news.notifyAll()
+      changed.notifyAll()
     }
-    ask(this.#scope.signal).then(
-      (value) => note({ kind: 'answered', value }),
-      (thrown: unknown) => note({ kind: 'failed', error: asError(thrown) }),
+    request(this.#scope.signal).then(
+      (value) => settle({ kind: 'answered', value }),
+      (thrown: unknown) => settle({ kind: 'failed', error: asError(thrown) }),
     )
   }
 
@@ -228,42 +229,42 @@ class BackgroundRequest<R> {
 
   end(): void {
     if (this.#answer.kind === 'pending')
-      this.#scope.abort(new HaError('aborted', 'the question is no longer asked'))
+      this.#scope.abort(new HaError('aborted', 'the request was abandoned'))
     else this.#scope.unlink()
   }
 }
 
-// Ten looks in the time of an answer, and none while the answer is there: only doubt costs timers.
+// Ten ticks in the time of an answer: fine enough to tell our own pauses from those of the server.
 const ticksPerAnswer = 10
 
 /**
- * Waits until `settled`, or until the server has had `timeoutMs` of our attention to answer: a pause of our own event
- * loop is not held against it. `onHalf` is called half-way.
+ * Waits until `settled`, or until `timeoutMs` of active time have passed: a pause of our own event loop does not count
+ * against the server. `onHalf` is called half-way.
  */
 async function waitForAnswer(
   clock: Clock,
   wait: {
     readonly settled: () => boolean
-    readonly news: Notifier
+    readonly changed: Notifier
     readonly timeoutMs: number
     readonly onHalf: () => void
   },
   signal: AbortSignal,
 ): Promise<boolean> {
-  const { settled, news, timeoutMs, onHalf } = wait
-  const lookMs = timeoutMs / ticksPerAnswer
-  // Timers are late by a little, always: only what is late by a whole look was a pause.
-  const attention = new ActiveTime(clock, 2 * lookMs)
+  const { settled, changed, timeoutMs, onHalf } = wait
+  const tickMs = timeoutMs / ticksPerAnswer
+  // Timers are always a little late: only a delay of a whole tick was a pause.
+  const activeTime = new ActiveTime(clock, 2 * tickMs)
   let waitedMs = 0
   let hedged = false
   while (!settled() && timeoutMs - waitedMs >= timerGrainMs) {
-    const cancel = clock.after(Math.min(lookMs, timeoutMs - waitedMs), () => news.notifyAll())
+    const cancel = clock.after(Math.min(tickMs, timeoutMs - waitedMs), () => changed.notifyAll())
     try {
-      await news.wait(signal)
+      await changed.wait(signal)
     } finally {
       cancel()
     }
-    waitedMs += attention.tick()
+    waitedMs += activeTime.tick()
     if (!hedged && waitedMs >= timeoutMs / 2) {
       hedged = true
       onHalf()

@@ -13,21 +13,44 @@ interface HousekeepingDeps<C> {
   readonly name: string
 }
 
-/** What a borrower left behind. */
+/** What housekeeping does with an idle connection. */
+type HousekeepingAction = 'keep' | 'probe' | 'retire' | 'discard'
+
+interface HousekeepingRules {
+  readonly keepaliveMs: number
+  readonly timeoutMs: number
+  /** Whether there are more than `size.min` connections. */
+  readonly surplus: boolean
+}
+
+/** Decides about one idle connection. Pure. */
+export function housekeepingFor(
+  pooled: PooledConnection<unknown>,
+  nowMs: number,
+  rules: HousekeepingRules,
+): HousekeepingAction {
+  const idleMs = nowMs - pooled.idleSinceMs
+  if (pooled.signal.aborted) return 'discard'
+  if (nowMs >= pooled.retireAtMs) return 'retire'
+  if (rules.surplus && idleMs >= rules.timeoutMs) return 'retire'
+  return idleMs >= rules.keepaliveMs ? 'probe' : 'keep'
+}
+
+/** The state of a connection that was released. */
 type ReleaseResult =
   | { readonly kind: 'clean' }
   | { readonly kind: 'resetting'; readonly done: Promise<void> }
-  /** Nobody may have it again. */
+  /** It must not be checked out again. */
   | { readonly kind: 'unusable'; readonly error: Error }
 
-/** Has the driver judge what was given back. One that throws has not said that it may be lent again. */
+/** Asks the driver whether a released connection is reusable, and begins its reset. A driver that throws has not said so. */
 export function prepareForReuse<C>(
   driver: PoolDriver<C, unknown>,
   { connection, signal }: PooledConnection<C>,
 ): ReleaseResult {
   try {
     if (!driver.reusable(connection))
-      return { kind: 'unusable', error: new Error('it was given back in use') }
+      return { kind: 'unusable', error: new Error('the connection was released while in use') }
     const done = driver.renew(connection, signal)
     return done === undefined ? { kind: 'clean' } : { kind: 'resetting', done }
   } catch (thrown) {
@@ -35,59 +58,59 @@ export function prepareForReuse<C>(
   }
 }
 
-/** How a connection took what was asked of it. */
+/** The result of a validation. */
 export type ValidationResult =
   | { readonly kind: 'valid' }
-  /** It said no, or is over. */
+  /** The server refused, or the connection has ended. */
   | { readonly kind: 'broken'; readonly error: Error }
-  /** It did not answer: the others to this endpoint may not do so either. */
+  /** The server did not answer: the other connections to this endpoint are suspect too. */
   | { readonly kind: 'unresponsive'; readonly error: Error }
 
-/** Asks something of a connection within `idle.validateTimeoutMs`, and ends it unless it answers well. Never rejects. */
+/** Validates a connection within `idle.validateTimeoutMs`, and ends it unless it is valid. Never rejects. */
 export async function validate<C>(
   { options, name }: HousekeepingDeps<C>,
   pooled: PooledConnection<C>,
-  ask: (signal: AbortSignal) => Promise<void>,
+  request: (signal: AbortSignal) => Promise<void>,
 ): Promise<ValidationResult> {
   const { clock, idle } = options
   const timeoutMs = idle.validateTimeoutMs
-  const silent = new HaError(
+  const unresponsive = new HaError(
     'unresponsive',
-    `an idle connection to ${name} gave no answer within ${timeoutMs} ms`,
+    `an idle connection to ${name} did not answer within ${timeoutMs} ms`,
     {
       endpoint: name,
       retryable: true,
     },
   )
   try {
-    await withDeadline(clock, { timeoutMs, signal: pooled.signal, expired: () => silent }, ask)
+    await withDeadline(clock, { timeoutMs, signal: pooled.signal, expired: () => unresponsive }, request)
     pooled.idleSinceMs = clock.now()
     return { kind: 'valid' }
   } catch (thrown) {
     const error = detachStack(asError(thrown))
     pooled.end(leaseEnded(name, error))
-    return { kind: error === silent ? 'unresponsive' : 'broken', error }
+    return { kind: error === unresponsive ? 'unresponsive' : 'broken', error }
   }
 }
 
-/** Ends a connection that is still sound, politely within `timeoutMs`. Never rejects. */
+/** Closes a valid connection gracefully within `timeoutMs`. Never rejects. */
 export async function retire<C>(
   { options, name }: HousekeepingDeps<C>,
   pooled: PooledConnection<C>,
   timeoutMs: number,
 ): Promise<void> {
   await closeGracefully(options, pooled.connection, { timeoutMs, signal: pooled.signal })
-  pooled.end(leaseEnded(name, new HaError('closed', 'nobody needed it any more')))
+  pooled.end(leaseEnded(name, new HaError('closed', 'the pool retired the connection')))
 }
 
-// The list is asked for again after so long; sooner while there is none at all.
+// The interval between two requests for the addresses; the shorter one while there are none.
 const refreshMs = 30_000
 const firstRefreshMs = 1_000
 
-// How often idle connections are looked after: fine enough for their times, which are seconds to minutes.
+// The interval of housekeeping: fine enough for idle times, which are seconds to minutes.
 const housekeepingMs = 1_000
 
-/** Looks after the idle connections of all hosts, again and again. Rejects with the signal's reason. */
+/** Runs the housekeeping of all endpoints periodically. Rejects with the signal's reason. */
 export async function runHousekeeping(
   clock: Clock,
   pools: () => Iterable<{ housekeep(): void }>,
@@ -99,7 +122,7 @@ export async function runHousekeeping(
   }
 }
 
-/** Asks for the endpoints again and again. Rejects with the signal's reason. */
+/** Refreshes the list of endpoints periodically. Rejects with the signal's reason. */
 export async function refreshEndpoints(
   clock: Clock,
   registry: Pick<EndpointRegistry<unknown>, 'refresh' | 'view'>,
@@ -107,7 +130,7 @@ export async function refreshEndpoints(
   signal: AbortSignal,
 ): Promise<never> {
   for (;;) {
-    // The view says why a list could not be had; the last good one is used meanwhile.
+    // A failure is kept in the view; the last good list is used meanwhile.
     await registry.refresh(timeoutMs, signal).catch(() => undefined)
     await clock.sleep(registry.view.members.length === 0 ? firstRefreshMs : refreshMs, signal)
   }

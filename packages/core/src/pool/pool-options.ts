@@ -16,56 +16,56 @@ export interface PoolOptions<C, R> {
   readonly connect: ConnectOptions
   readonly idle: IdleOptions
   readonly monitor: MonitorOptions
-  /** A lease held for longer is reported as a leak, with the stack of its borrow. `Infinity` turns that off. */
+  /** A lease held for longer is reported as a leak, with the call stack of its acquire. `Infinity` turns that off. */
   readonly leakAfterMs: number
 }
 
-/** How many. */
+/** The numbers of connections and waiting acquires, for each endpoint. */
 export interface PoolSize {
-  /** The most connections to one endpoint; the monitor's own comes on top. */
+  /** The maximum number of connections to one endpoint, without the monitor's own. */
   readonly max: number
-  /** How many connections are kept at each usable endpoint, whether or not anybody needs them. */
+  /** The number of connections that are kept open to each usable endpoint, in use or idle. */
   readonly min: number
   /** How many acquires may wait at one endpoint while all are in use; one more rejects with `exhausted`. */
   readonly maxWaiting: number
 }
 
-/** How connections are made. */
+/** How connections are opened. */
 export interface ConnectOptions {
-  /** How long one endpoint has for the whole handshake. */
+  /** The deadline of one handshake. */
   readonly timeoutMs: number
-  /** How many handshakes may be under way at one endpoint. */
+  /** The maximum number of concurrent handshakes with one endpoint. */
   readonly parallel: number
-  /** The pauses of an endpoint that answers but takes no connection. */
+  /** The pauses between dials to an endpoint that is alive but accepts no connection. */
   readonly backoff: FullJitter
 }
 
-/** What happens to a connection that nobody has borrowed. */
+/** How idle connections are kept. */
 export interface IdleOptions {
-  /** Idle for longer, it is probed before it is lent. */
+  /** A connection that was idle for longer is probed before it is checked out. */
   readonly validateAfterMs: number
-  /** How long that probe, or a renewal, may take. */
+  /** The deadline of that probe, and of a reset. */
   readonly validateTimeoutMs: number
-  /** Idle for so long, it is probed in the background. `Infinity` never does. */
+  /** Idle time after which a connection is probed in the background. `Infinity`: never. */
   readonly keepaliveMs: number
-  /** Idle for so long, it is ended while there are more than `size.min`. `Infinity` never does. */
+  /** Idle time after which a connection is closed while there are more than `size.min`. `Infinity`: never. */
   readonly timeoutMs: number
-  /** So old, it is ended as soon as nobody has it, up to 2.5 % earlier. `Infinity` never does. */
+  /** Maximum connection age. Older connections are closed when idle; up to 2.5 % jitter is subtracted. `Infinity`: never. */
   readonly maxLifetimeMs: number
 }
 
-/** How the health of an endpoint is known. */
+/** How the health of an endpoint is monitored. */
 export interface MonitorOptions {
-  /** From one reading to the next. */
+  /** The interval between two reads. */
   readonly intervalMs: number
-  /** How long a reading may go without any sign of life before it counts as a miss. */
+  /** How long a read may wait without any answer of the server before it counts as a miss. */
   readonly timeoutMs: number
-  /** So many misses in a row and the endpoint is down. */
+  /** The number of consecutive misses after which an endpoint is `down`. */
   readonly downAfter: number
-  /** For so long an endpoint that was down must be healthy before it is `up`; until then it is in `probation`. */
+  /** How long an endpoint that was down must be healthy before it is `up`; until then it is in `probation`. */
   readonly probationMs: number
-  /** A borrowed connection that hears nothing for so long makes the monitor look at once. */
+  /** A connection in use that receives nothing for this long makes the monitor check at once. */
   readonly slowQueryMs: number
-  /** While an endpoint is down, it rests for this long, and up to a quarter more, between two dials. */
+  /** The pause between two dials to an endpoint that is down; up to a quarter of jitter is added. */
   readonly retryMs: number
 }

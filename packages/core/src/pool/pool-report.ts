@@ -8,15 +8,14 @@ import {
 } from '../cluster/cluster-view.ts'
 import { coreChannels } from '../util/channels.ts'
 import { Emitter } from '../util/emitter.ts'
-import type { EndpointPool } from './endpoint-pool.ts'
 import type { HostLoad } from './routing.ts'
 
-/** An endpoint is believed to be in another state than before. */
+/** The health of an endpoint has changed. */
 export interface HostChange {
   readonly endpoint: string
   readonly from: Health
   readonly to: Health
-  /** The last failure, when that is the reason. */
+  /** The last failure, when that is the reason of the change. */
   readonly error: Error | undefined
 }
 
@@ -24,27 +23,27 @@ export interface HostChange {
 export interface GenerationOver {
   readonly endpoint: string
   readonly generation: number
-  /** How many of them somebody had borrowed. */
+  /** How many of them were checked out. */
   readonly borrowed: number
   readonly idle: number
   readonly error: Error
 }
 
-/** An acquire was turned away, or gave up waiting, while every connection was in use. */
+/** An acquire was rejected, or gave up waiting, while every connection was in use. */
 export interface Exhaustion {
   readonly endpoint: string
   readonly error: Error
 }
 
-/** A lease is held for longer than `leakAfterMs`. */
+/** A lease has been held for longer than `leakAfterMs`. */
 export interface Leak {
   readonly endpoint: string
   readonly heldMs: number
-  /** Where it was borrowed. */
+  /** The call stack of the acquire. */
   readonly stack: string
 }
 
-/** Somebody who holds a connection waits for another one from the same endpoint: enough of them wait for ever. */
+/** A caller that holds a connection waits for another one of the same endpoint: enough of them deadlock. */
 export interface NestedAcquire {
   readonly endpoint: string
   readonly stack: string
@@ -53,20 +52,20 @@ export interface NestedAcquire {
 export type PoolEvents = {
   readonly host: HostChange
   readonly generationOver: GenerationOver
-  /** Told once, until a lease is given back. */
+  /** Emitted once per exhaustion; re-armed by the next release. */
   readonly exhausted: Exhaustion
-  /** Told once for each lease. */
+  /** Emitted once for each lease. */
   readonly leak: Leak
-  /** Told once. */
+  /** Emitted once for each pool. */
   readonly nested: NestedAcquire
 }
 
-/** What a pool believes and does, as plain data: for health pages, logs and tests. */
+/** The state of a pool as plain data, for health pages, logs and tests. */
 export interface PoolHealth<R> {
   readonly name: string
   readonly state: PoolStateKind
   readonly hosts: readonly HostHealth<R>[]
-  /** Why the addresses could not be had when they were last asked for; the last good list is used meanwhile. */
+  /** Why the last request for the addresses failed; the last good list is used meanwhile. */
   readonly addressesError: string | undefined
 }
 
@@ -78,47 +77,56 @@ export interface HostHealth<R> extends MemberHealth, HostLoad {
   /** How many times it has become usable. */
   readonly generation: number
   readonly idle: number
-  /** Connections that are being made. */
+  /** Connections that are being opened. */
   readonly connecting: number
-  /** What the server last said of itself. */
+  /** What the monitor last read from the server. */
   readonly reading: R | undefined
-  /** How long ago it said that, in milliseconds. */
+  /** The age of the reading, in milliseconds. */
   readonly readForMs: number | undefined
 }
 
-type Figures = Pick<EndpointPool<unknown>, 'load' | 'generation' | 'idle' | 'connecting'>
+interface EndpointPoolFigures {
+  readonly generation: number
+  readonly idle: number
+  readonly connecting: number
+  load(): HostLoad
+}
 
 interface PoolFacts<R> {
   readonly name: string
   readonly state: PoolStateKind
   readonly view: View<R>
-  readonly pool: (endpoint: Endpoint) => Figures | undefined
+  readonly pool: (endpoint: Endpoint) => EndpointPoolFigures | undefined
 }
 
 /** The snapshot of a pool at `nowMs`. */
-export function poolHealth<R>({ name, state, view, pool: host }: PoolFacts<R>, nowMs: number): PoolHealth<R> {
+export function poolHealth<R>({ name, state, view, pool }: PoolFacts<R>, nowMs: number): PoolHealth<R> {
   return {
     name,
     state,
-    hosts: view.members.map((member) => hostHealth(member, host(member.endpoint), nowMs)),
+    hosts: view.members.map((member) => hostHealth(member, pool(member.endpoint), nowMs)),
     addressesError: view.addressesError?.message,
   }
 }
 
-function hostHealth<R>(member: Member<R>, host: Figures | undefined, nowMs: number): HostHealth<R> {
+function hostHealth<R>(
+  member: Member<R>,
+  pool: EndpointPoolFigures | undefined,
+  nowMs: number,
+): HostHealth<R> {
   const { reading, readAtMs } = member
   return {
     ...memberHealth(member, nowMs),
-    ...(host?.load() ?? { inUse: 0, waiting: 0, free: 0 }),
-    generation: host?.generation ?? 0,
-    idle: host?.idle ?? 0,
-    connecting: host?.connecting ?? 0,
+    ...(pool?.load() ?? { inUse: 0, waiting: 0, free: 0 }),
+    generation: pool?.generation ?? 0,
+    idle: pool?.idle ?? 0,
+    connecting: pool?.connecting ?? 0,
     reading,
     readForMs: readAtMs === undefined ? undefined : Math.round(nowMs - readAtMs),
   }
 }
 
-/** Tells what happens to a pool: as its events, and on the diagnostics channels while somebody listens there. */
+/** Reports what happens to a pool: as events, and on the diagnostics channels when they have subscribers. */
 export class PoolReporter {
   readonly #pool: string
   readonly events: Emitter<PoolEvents> = new Emitter<PoolEvents>()
@@ -162,7 +170,7 @@ export class PoolReporter {
     this.events.emit('leak', leak)
   }
 
-  /** Once: those who do it do it always. */
+  /** Reported once: code that nests acquires does so on every call. */
   nested(endpoint: string): void {
     if (this.#nestedReported) return
     this.#nestedReported = true
@@ -170,10 +178,10 @@ export class PoolReporter {
   }
 }
 
-// V8 keeps 10 frames, which the pool and the client above it use up before the caller's own is reached.
+// V8 keeps 10 frames by default; the pool and the client above it use them up before the caller's frame is reached.
 const maxFrames = 40
 
-/** Where in the program we are: the frames of the stack, 40 at most, in one line. */
+/** The current call stack in one line, at most 40 frames. */
 export function callStack(): string {
   const usual = Error.stackTraceLimit
   Error.stackTraceLimit = maxFrames

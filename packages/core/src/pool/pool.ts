@@ -20,15 +20,15 @@ import type { AcquireRequest } from './routing.ts'
 
 /** How a pool was drained. */
 export interface DrainResult {
-  /** Leases that were given back in time, or ended with their endpoint. */
+  /** Leases that were released in time, or ended with their endpoint. */
   readonly returned: number
-  /** Leases that somebody still held when the time was over. */
+  /** Leases that were still held when the time was up. */
   readonly left: number
 }
 
 /**
- * Many connections to each endpoint of a cluster, lent to whoever says by a route where to go. A monitor for each
- * endpoint says which are usable; when one is gone, all its leases end at once.
+ * Many connections to each endpoint of a cluster. A route chooses the endpoint of an acquire; a monitor for each endpoint
+ * decides which are usable. When an endpoint goes down, all its leases end at once.
  */
 export class Pool<C, R> {
   readonly #options: PoolOptions<C, R>
@@ -60,12 +60,12 @@ export class Pool<C, R> {
     this.#sourceDeps = this.#makeSourceDeps()
   }
 
-  /** What is believed of the cluster. */
+  /** What is known of the cluster. */
   get view(): View<R> {
     return this.#pools.registry.view
   }
 
-  /** Fires when the view has changed. */
+  /** Notifies when the view has changed, and when the pool begins to drain. */
   get changed(): Notifier {
     return this.#pools.changed
   }
@@ -74,40 +74,40 @@ export class Pool<C, R> {
     return this.#reporter.events
   }
 
-  /** Begins to watch the endpoints and to keep `size.min` connections. Without it, the first acquire does. */
+  /** Starts to monitor the endpoints and to keep `size.min` connections. Without it, the first acquire does. */
   start(): void {
     if (this.#state !== 'idle') return
     this.#state = 'open'
     this.#pools.start()
     const { clock, connect, endpoints } = this.#options
     const { signal } = this.#scope
-    // Both end by rejection when the pool does.
+    // Both loops end by rejection when the pool closes.
     runHousekeeping(clock, () => this.#pools.all(), signal).catch(() => undefined)
     if (typeof endpoints === 'function')
       refreshEndpoints(clock, this.#pools.registry, connect.timeoutMs, signal).catch(() => undefined)
   }
 
-  /** A source that lends what is wanted. */
+  /** A source of connections for one kind of request. */
   source(request: AcquireRequest<C, R>): Source<C> {
     return new PoolSource(this.#sourceDeps, request)
   }
 
   /**
-   * Says what an operation saw of an endpoint: an error, or that it got through. The monitor looks at once; nothing is
-   * believed before it has. Ignored when it is of an older generation.
+   * Reports what an operation observed of an endpoint: an error, or success. The monitor checks at once; the health does
+   * not change before it has. Reports of an older generation are ignored.
    */
   report({ endpoint, generation }: Pick<Lease<C>, 'endpoint' | 'generation'>, error?: Error): void {
     const pool = this.#pools.get(endpoint)
     if (pool?.generation !== generation) return
     if (error !== undefined) {
-      // Of an endpoint that is down an error is no news, and it is not dialled more often for it.
+      // An error of an endpoint that is down adds nothing, and must not make the monitor dial more often.
       if (!pool.usable) return
       this.#pools.registry.observe({ kind: 'reported', endpoint, error, atMs: this.#options.clock.now() })
     }
     this.#pools.checkNow(endpoint)
   }
 
-  /** What the pool believes and does, as plain data. */
+  /** The state of the pool as plain data. */
   health(): PoolHealth<R> {
     const { name, clock } = this.#options
     const { view } = this
@@ -118,7 +118,7 @@ export class Pool<C, R> {
   }
 
   /**
-   * Lends nothing more, turns away those who wait, and gives those who hold a lease up to `timeoutMs` to give it back.
+   * Checks out nothing more, rejects waiting acquires, and gives callers up to `timeoutMs` to release their leases.
    * Idempotent: every call returns the same promise, and it never rejects.
    */
   drain(timeoutMs: number): Promise<DrainResult> {
@@ -127,7 +127,7 @@ export class Pool<C, R> {
   }
 
   /**
-   * Drains and ends every connection, all within `timeoutMs`. Idempotent: every call returns the same promise, and it
+   * Drains and closes every connection, all within `timeoutMs`. Idempotent: every call returns the same promise, and it
    * never rejects.
    */
   close(timeoutMs: number): Promise<DrainResult> {
@@ -136,19 +136,10 @@ export class Pool<C, R> {
   }
 
   #makeSourceDeps(): PoolSourceDeps<C, R> {
-    const pool = this
     return {
-      name: this.#options.name,
-      clock: this.#options.clock,
-      findsLeaks: this.#options.leakAfterMs !== Number.POSITIVE_INFINITY,
-      changed: this.changed,
-      get view() {
-        return pool.view
-      },
-      get closed() {
-        return pool.#state === 'idle' || pool.#state === 'open' ? undefined : pool.#closedError()
-      },
-      pool: (endpoint) => this.#pools.get(endpoint),
+      options: this.#options,
+      pools: this.#pools,
+      closed: () => (this.#state === 'idle' || this.#state === 'open' ? undefined : this.#closedError()),
       start: () => this.start(),
       release: (lease) => this.#pools.get(lease.endpoint)?.release(lease),
       fail: (lease, error) => this.#fail(lease, error),
@@ -156,17 +147,17 @@ export class Pool<C, R> {
   }
 
   async #drain(timeoutMs: number): Promise<DrainResult> {
-    const checkedOutCount = this.#checkedOutCount()
+    const before = this.#checkedOutCount()
     this.#state = 'draining'
     for (const pool of this.#pools.all()) pool.reviewQueue()
     this.changed.notifyAll()
     const limit = { timeoutMs, signal: this.#scope.signal, expired: () => this.#closedError() }
-    // Whoever still holds a lease when the time is over is counted.
+    // Leases that are still held when the time is up are counted as left.
     await withDeadline(this.#options.clock, limit, (signal) => this.#allReturned(signal)).catch(
       () => undefined,
     )
     const left = this.#checkedOutCount()
-    return { returned: checkedOutCount - left, left }
+    return { returned: before - left, left }
   }
 
   async #allReturned(signal: AbortSignal): Promise<void> {
@@ -188,14 +179,14 @@ export class Pool<C, R> {
   }
 
   #checkedOutCount(): number {
-    let checkedOutCount = 0
-    for (const pool of this.#pools.all()) checkedOutCount += pool.load().inUse
-    return checkedOutCount
+    let count = 0
+    for (const pool of this.#pools.all()) count += pool.load().inUse
+    return count
   }
 
   #fail(lease: Lease<C>, error: Error): void {
     const { scope } = this.#options.driver.classify(error)
-    // False for a lease of an older generation, and for one whose connection is known to be over.
+    // evict() is false for a lease of an older generation, and for one that has ended already.
     if (scope === 'call' || this.#pools.get(lease.endpoint)?.evict(lease, error) !== true) return
     if (scope === 'endpoint') this.report(lease, error)
   }

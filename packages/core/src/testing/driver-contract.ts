@@ -3,8 +3,8 @@ import type { Endpoint } from '../address/endpoint.ts'
 import type { ConnectionSignal, Driver } from '../driver.ts'
 
 /**
- * What every driver must do, as tests: registered through `test`, each on a harness of its own made by `make`.
- * `answerMs` is how long the slowest answer of a living server may take.
+ * The contract of every driver, as tests: registered with `test`, each with a harness of its own from `make`. `answerMs`
+ * is the duration of the slowest answer of a living server.
  */
 export function driverContract<C>(
   test: Register,
@@ -22,19 +22,19 @@ function lifeClauses<C>(): Clauses<DriverHarness<C>> {
       await during(harness, answerMs, harness.driver.close(connection))
       assert.equal(await harness.connections(), 0)
     },
-    'destroys at once, and a second time without complaint': async (harness, answerMs) => {
+    'destroys at once, also a second time': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
       harness.driver.destroy(connection)
       harness.driver.destroy(connection)
       await harness.pass(answerMs)
       assert.equal(await harness.connections(), 0)
     },
-    'leaves nothing open when a dial is given up': async (harness, answerMs) => {
+    'leaves nothing open when a dial is aborted': async (harness, answerMs) => {
       await harness.freeze()
-      await givenUp(harness, answerMs, (signal) => harness.driver.open(harness.endpoint, signal))
+      await aborted(harness, answerMs, (signal) => harness.driver.open(harness.endpoint, signal))
       assert.equal(await harness.connections(), 0)
     },
-    'rejects a dial to a dead server, as something to retry elsewhere': async (harness, answerMs) => {
+    'rejects a dial to a dead server as an error to retry elsewhere': async (harness, answerMs) => {
       await harness.kill()
       const dial = outcome(harness.driver.open(harness.endpoint, new AbortController().signal))
       const result = await during(harness, answerMs, dial)
@@ -49,59 +49,59 @@ function watchClauses<C>(): Clauses<DriverHarness<C>> {
   return {
     'reports a loss exactly once': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
-      const heard: ConnectionSignal[] = []
-      harness.driver.watch(connection, (signal) => heard.push(signal))
+      const reported: ConnectionSignal[] = []
+      harness.driver.watch(connection, (signal) => reported.push(signal))
       await harness.kill()
       await harness.pass(answerMs)
       assert.deepEqual(
-        heard.map((signal) => signal.kind),
+        reported.map((signal) => signal.kind),
         ['lost'],
       )
     },
-    'reports a loss to one who begins to watch too late': async (harness, answerMs) => {
+    'reports a loss that happened before watch()': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
       await harness.kill()
       await harness.pass(answerMs)
-      const heard: ConnectionSignal[] = []
-      harness.driver.watch(connection, (signal) => heard.push(signal))
+      const reported: ConnectionSignal[] = []
+      harness.driver.watch(connection, (signal) => reported.push(signal))
       await harness.pass(answerMs)
       assert.deepEqual(
-        heard.map((signal) => signal.kind),
+        reported.map((signal) => signal.kind),
         ['lost'],
       )
     },
-    'says nothing after it was told not to watch': async (harness, answerMs) => {
+    'reports nothing after watching has ended': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
-      const heard: ConnectionSignal[] = []
-      harness.driver.watch(connection, (signal) => heard.push(signal))()
+      const reported: ConnectionSignal[] = []
+      harness.driver.watch(connection, (signal) => reported.push(signal))()
       await harness.kill()
       await harness.pass(answerMs)
-      assert.deepEqual(heard, [])
+      assert.deepEqual(reported, [])
     },
   }
 }
 
 function answerClauses<C>(): Clauses<DriverHarness<C>> {
   return {
-    'hears an answer to a probe': async (harness, answerMs) => {
+    'gets an answer to a probe': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
       const before = harness.driver.received(connection)
       await during(harness, answerMs, harness.driver.probe(connection, new AbortController().signal))
       assert.ok(harness.driver.received(connection) > before)
       harness.driver.destroy(connection)
     },
-    'gets no answer to a probe from a frozen server, and settles when it is given up': async (
+    'gets no answer to a probe from a frozen server, and settles when it is aborted': async (
       harness,
       answerMs,
     ) => {
       const connection = await opened(harness, answerMs)
       await harness.freeze()
       const before = harness.driver.received(connection)
-      await givenUp(harness, answerMs, (signal) => harness.driver.probe(connection, signal))
+      await aborted(harness, answerMs, (signal) => harness.driver.probe(connection, signal))
       assert.equal(harness.driver.received(connection), before)
       harness.driver.destroy(connection)
     },
-    'knocks at a living server and leaves nothing open': async (harness, answerMs) => {
+    'probes the endpoint of a living server and leaves nothing open': async (harness, answerMs) => {
       await during(
         harness,
         answerMs,
@@ -110,11 +110,14 @@ function answerClauses<C>(): Clauses<DriverHarness<C>> {
       await harness.pass(answerMs)
       assert.equal(await harness.connections(), 0)
     },
-    'knocks in vain at a frozen server, and settles when it is given up': async (harness, answerMs) => {
+    'gets no answer from the endpoint of a frozen server, and settles when it is aborted': async (
+      harness,
+      answerMs,
+    ) => {
       await harness.freeze()
-      await givenUp(harness, answerMs, (signal) => harness.driver.probeEndpoint(harness.endpoint, signal))
+      await aborted(harness, answerMs, (signal) => harness.driver.probeEndpoint(harness.endpoint, signal))
     },
-    'has a verdict for whatever may be thrown': async (harness) => {
+    'has a verdict for any thrown value': async (harness) => {
       for (const thrown of [undefined, null, 'text', 7, {}, new Error('strange')]) {
         assert.ok(harness.driver.classify(thrown).scope)
       }
@@ -126,24 +129,24 @@ function answerClauses<C>(): Clauses<DriverHarness<C>> {
 export interface DriverHarness<C> {
   readonly driver: Driver<C>
   readonly endpoint: Endpoint
-  /** It takes connections and answers nothing, on old ones and new ones. */
+  /** The server accepts connections and answers nothing, on old and new ones. */
   freeze(): Promise<void>
-  /** It dies: its connections break and new ones are refused. */
+  /** The server dies: its connections break and new ones are refused. */
   kill(): Promise<void>
-  /** How many connections the server holds. */
+  /** The number of connections that the server has. */
   connections(): Promise<number>
-  /** Lets time pass, in the harness's own time. */
+  /** Lets time pass, on the clock of the harness. */
   pass(ms: number): Promise<void>
   /** Ends everything. */
   dispose(): Promise<void>
 }
 
-/** How the suite registers its tests: `test` of Vitest or of `node:test`. */
+/** Registers a test: `test` of Vitest or of `node:test`. */
 export type Register = (name: string, body: () => Promise<void>) => void
 
 type Clause<H> = (harness: H, answerMs: number) => Promise<void>
 
-/** What must hold, by its sentence. */
+/** The tests of a contract, by name. */
 export type Clauses<H> = Readonly<Record<string, Clause<H>>>
 
 /** Registers each clause as a test with a harness of its own. */
@@ -165,12 +168,12 @@ export function register<H extends { dispose(): Promise<void> }>(
   }
 }
 
-/** How a promise ended. */
+/** The result of a promise. */
 type Settled<T> =
   | { readonly kind: 'fulfilled'; readonly value: T }
   | { readonly kind: 'rejected'; readonly error: unknown }
 
-/** How the work ends, as a value. */
+/** The result of a promise as a value. */
 export function outcome<T>(promise: Promise<T>): Promise<Settled<T>> {
   return promise.then(
     (value) => ({ kind: 'fulfilled', value }),
@@ -183,8 +186,8 @@ export async function opened<C>(harness: DriverHarness<C>, answerMs: number): Pr
   return during(harness, answerMs, harness.driver.open(harness.endpoint, new AbortController().signal))
 }
 
-/** Gives work up that a frozen server does not answer: it must settle then. */
-export async function givenUp<C>(
+/** Aborts work that a frozen server does not answer: it must settle then. */
+export async function aborted<C>(
   harness: DriverHarness<C>,
   answerMs: number,
   work: (signal: AbortSignal) => Promise<unknown>,
@@ -196,7 +199,7 @@ export async function givenUp<C>(
   assert.equal((await during(harness, answerMs, result)).kind, 'rejected')
 }
 
-/** Lets the harness's time pass until the work has settled; one that never does fails the test, it does not hang it. */
+/** Lets time pass until the work has settled. Work that never settles fails the test instead of hanging it. */
 export async function during<C, T>(
   harness: DriverHarness<C>,
   answerMs: number,

@@ -38,12 +38,12 @@ export class FakeClock implements Clock {
     return this.#clock.sleep(ms, signal)
   }
 
-  /** How many timers are set: 0 when nothing was left behind. */
+  /** The number of pending timers: 0 when nothing leaked. */
   get pending(): number {
     return this.#timers.size
   }
 
-  /** Lets `ms` pass: every timer due fires in order, and all that follows from one happens before the next. */
+  /** Advances the time by `ms`: due timers fire in order, and everything that one causes happens before the next. */
   async advance(ms: number): Promise<void> {
     const untilMs = this.#nowMs + ms
     await settle()
@@ -56,7 +56,7 @@ export class FakeClock implements Clock {
     this.#nowMs = untilMs
   }
 
-  /** Jumps ahead like a process whose event loop was blocked: everything overdue fires afterwards, late. */
+  /** Jumps ahead like a blocked event loop: overdue timers fire late, after the jump. */
   async block(ms: number): Promise<void> {
     this.#nowMs += ms
     await this.advance(0)
@@ -78,33 +78,32 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Lets every promise that can settle now do so, and all that follows from it. */
+/** Settles every promise that can settle now, and everything that follows from it. */
 export function settle(): Promise<void> {
-  // An immediate runs only when the queue of microtasks is empty.
+  // An immediate runs only after the microtask queue is empty.
   return new Promise((resolve) => setImmediate(resolve))
 }
 
-// How often it is looked: seldom enough to leave the processor to what the test waits for.
-const lookEveryMs = 5
+// The interval of polling: leaves most of the CPU to the code under test.
+const pollMs = 5
 
 /**
- * Waits in real time until something is so; rejects with what was waited for when it is not so after `timeoutMs`,
- * default 15 000.
+ * Waits in real time until a condition holds; rejects with `what` when it does not after `timeoutMs`, default 15 000.
  */
-export async function until(what: string, isSo: () => boolean, timeoutMs = 15_000): Promise<void> {
+export async function until(what: string, condition: () => boolean, timeoutMs = 15_000): Promise<void> {
   const deadline = systemClock.now() + timeoutMs
-  while (!isSo()) {
-    if (systemClock.now() > deadline) throw new Error(`waited in vain until ${what}`)
-    await pause(lookEveryMs)
+  while (!condition()) {
+    if (systemClock.now() > deadline) throw new Error(`timed out waiting until ${what}`)
+    await pause(pollMs)
   }
 }
 
-/** Lets so much real time pass. */
+/** Waits in real time. */
 export function pause(ms: number): Promise<void> {
   return systemClock.sleep(ms)
 }
 
-/** A small seeded generator (mulberry32): the same seed gives the same run, so that a failing one replays. */
+/** A seeded generator of random numbers (mulberry32): the same seed replays the same run. */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0
   return () => {
@@ -115,7 +114,7 @@ export function seededRandom(seed: number): () => number {
   }
 }
 
-// What every test run pays for; the whole series belongs to `npm run soak`.
+// The seeds of a test run; the whole series belongs to `npm run soak`.
 const dose = 25
 
 /**

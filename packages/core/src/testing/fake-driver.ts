@@ -5,8 +5,8 @@ import { asError } from '../errors/ha-error.ts'
 import type { Clock } from '../util/clock.ts'
 
 /**
- * How a {@link FakeServer} treats those who come: `frozen` takes them and answers nothing, `full` has no room for one
- * more, `waiting` answers everything but readings.
+ * How a {@link FakeServer} treats clients: `frozen` accepts connections and answers nothing, `full` accepts no more of
+ * them, `waiting` answers everything but status reads.
  */
 export type FakeMode = 'up' | 'refusing' | 'frozen' | 'denying' | 'full' | 'waiting'
 
@@ -20,19 +20,19 @@ export class FakeError extends Error {
   }
 }
 
-/** One end of a pretended connection. */
+/** A connection to a {@link FakeServer}. */
 export class FakeConnection {
   readonly server: FakeServer
   /** What was applied to this connection, in order. */
   readonly applied: string[] = []
   received = 0
   open = true
-  /** Nothing comes over it any more. */
+  /** No answers arrive over it any more. */
   clogged = false
   /** Something is under way on it. */
   busy = false
-  /** A borrower left something behind that the next one must not find. */
-  stained = false
+  /** The last caller left state behind that the next one must not see. */
+  dirty = false
   readonly #over = new AbortController()
   #report: ((signal: ConnectionSignal) => void) | undefined
 
@@ -40,7 +40,7 @@ export class FakeConnection {
     this.server = server
   }
 
-  /** Fires when it is ended, by whichever side. */
+  /** Fires when either side ends the connection. */
   get over(): AbortSignal {
     return this.#over.signal
   }
@@ -53,15 +53,15 @@ export class FakeConnection {
     }
   }
 
-  tell(signal: ConnectionSignal): void {
+  signal(signal: ConnectionSignal): void {
     this.#report?.(signal)
   }
 
-  /** Ends it from the server's side. */
+  /** Ends the connection from the side of the server. */
   lose(): void {
     if (!this.open) return
     this.destroy()
-    this.tell({ kind: 'lost', error: new FakeError('lost') })
+    this.signal({ kind: 'lost', error: new FakeError('lost') })
   }
 
   destroy(): void {
@@ -71,37 +71,37 @@ export class FakeConnection {
   }
 }
 
-/** A pretended server that a test kills, freezes and thaws. */
+/** A server that a test kills, freezes and starts. */
 export class FakeServer {
   readonly endpoint: Endpoint
   readonly connections: Set<FakeConnection> = new Set<FakeConnection>()
   readonly #clock: Clock
   mode: FakeMode = 'up'
-  /** Whether a dial to it goes on though it was given up: its connection arrives late. */
-  deaf = false
-  /** Connections made from now on are ended after this time, in milliseconds. */
+  /** Whether dials ignore their signal: their connections arrive late. */
+  ignoresAbort = false
+  /** The lifetime of new connections, in milliseconds. */
   endsConnectionsAfterMs: number = Number.POSITIVE_INFINITY
-  /** How long a handshake or an answer takes, in milliseconds. */
+  /** The duration of a handshake or an answer, in milliseconds. */
   answerMs = 5
-  /** What it says of itself. */
+  /** The status that a monitor reads. */
   reading = 'fine'
-  /** Called when a handshake completes, before whoever dialled hears of it. */
+  /** Called when a handshake completes, before the dial resolves. */
   onAccept: () => void = () => undefined
-  /** How many handshakes are under way, and how many were at most. */
-  dialling = 0
-  mostDialling = 0
-  /** When it was dialled, in clock time. */
-  readonly dialledAtMs: number[] = []
+  /** The number of handshakes under way, and its maximum so far. */
+  dialing = 0
+  maxDialing = 0
+  /** The clock times of all dials. */
+  readonly dialedAtMs: number[] = []
 
   constructor(endpoint: Endpoint, clock: Clock) {
     this.endpoint = endpoint
     this.#clock = clock
   }
 
-  dialBegins(): void {
-    this.dialledAtMs.push(this.#clock.now())
-    this.dialling += 1
-    this.mostDialling = Math.max(this.mostDialling, this.dialling)
+  beginDial(): void {
+    this.dialedAtMs.push(this.#clock.now())
+    this.dialing += 1
+    this.maxDialing = Math.max(this.maxDialing, this.dialing)
   }
 
   /** A new connection. */
@@ -115,7 +115,7 @@ export class FakeServer {
     return connection
   }
 
-  /** The connections there are go quiet, though the server answers new ones. */
+  /** Existing connections get no answers any more, though new ones do. */
   clog(): void {
     for (const connection of this.connections) connection.clogged = true
   }
@@ -148,7 +148,7 @@ const verdicts = verdictTable(
   { scope: 'connection', effect: 'unknown', transient: true },
 )
 
-/** A {@link PoolDriver} whose servers live in the test. */
+/** A {@link PoolDriver} for {@link FakeServer}s. */
 export class FakeDriver implements PoolDriver<FakeConnection, string> {
   readonly protocol: string = 'fake'
   readonly #clock: Clock
@@ -161,11 +161,11 @@ export class FakeDriver implements PoolDriver<FakeConnection, string> {
 
   async open(endpoint: Endpoint, signal: AbortSignal): Promise<FakeConnection> {
     const server = this.#server(endpoint)
-    server.dialBegins()
+    server.beginDial()
     try {
-      await this.#answer(server, server.deaf ? new AbortController().signal : signal)
+      await this.#answer(server, server.ignoresAbort ? new AbortController().signal : signal)
     } finally {
-      server.dialling -= 1
+      server.dialing -= 1
     }
     if (server.mode === 'full') throw new FakeError('full')
     return server.accept()
@@ -207,12 +207,12 @@ export class FakeDriver implements PoolDriver<FakeConnection, string> {
   }
 
   renew(connection: FakeConnection, signal: AbortSignal): Promise<void> | undefined {
-    return connection.stained ? this.#renew(connection, signal) : undefined
+    return connection.dirty ? this.#renew(connection, signal) : undefined
   }
 
   async #renew(connection: FakeConnection, signal: AbortSignal): Promise<void> {
     await this.probe(connection, signal)
-    connection.stained = false
+    connection.dirty = false
   }
 
   async probeEndpoint(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
@@ -229,7 +229,7 @@ export class FakeDriver implements PoolDriver<FakeConnection, string> {
     return server
   }
 
-  // The mode counts at the end of the wait as well: a server can die in the middle of a handshake.
+  // The mode is checked after the wait as well: a server can die during a handshake.
   async #answer(server: FakeServer, signal: AbortSignal): Promise<void> {
     if (server.mode !== 'refusing') await this.#clock.sleep(server.answerMs, signal)
     while (server.mode === 'frozen') await this.#clock.sleep(server.answerMs, signal)

@@ -16,8 +16,8 @@ export function channels<K extends string>(
 }
 
 /**
- * The diagnostics channels of the core. Their names never change; when nobody subscribes, a message costs one look
- * at `hasSubscribers`.
+ * The diagnostics channels of core. Their names never change. Without a subscriber, a message costs one look at
+ * `hasSubscribers`.
  */
 export const coreChannels: Readonly<Record<CoreChannel, DiagnosticsChannel>> = channels('ha', {
   /** `{ link, state, endpoint, generation }` on each change of a link's state. */
@@ -29,13 +29,13 @@ export const coreChannels: Readonly<Record<CoreChannel, DiagnosticsChannel>> = c
    * and `generation` are those of the connection before. The error of a planned move has the code `failed-back`.
    */
   linkFailover: 'link:failover',
-  /** `{ pool, endpoint, from, to, error }` when a pool believes that an endpoint is in another state. */
+  /** `{ pool, endpoint, from, to, error }` when the health of an endpoint of a pool has changed. */
   poolHost: 'pool:host',
-  /** `{ pool, endpoint, generation, error }` when the connections to an endpoint begin, and with an error when all end. */
+  /** `{ pool, endpoint, generation, error }` when a generation of connections begins, and with an error when it ends. */
   poolGeneration: 'pool:generation',
-  /** `{ pool, endpoint, error }` when an acquire was turned away, or gave up, while all connections were in use. */
+  /** `{ pool, endpoint, error }` when an acquire was rejected, or gave up, while all connections were in use. */
   poolExhausted: 'pool:exhausted',
-  /** `{ name, attempt, endpoint, error }` before an operation is tried again. */
+  /** `{ name, attempt, endpoint, error }` before an operation is repeated. */
   runRetry: 'run:retry',
 })
 

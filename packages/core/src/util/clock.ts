@@ -1,4 +1,4 @@
-/** The only source of time: monotonic, in milliseconds, and replaceable by a test. */
+/** The only source of time: monotonic, in milliseconds, and replaced in tests. */
 export interface Clock {
   /** Milliseconds since some fixed point; never goes back. */
   now(): number
@@ -9,8 +9,8 @@ export interface Clock {
 }
 
 /**
- * A timer may fire a fraction of a millisecond before its time. What is due within this is due: waiting again for the
- * rest would be a busy loop.
+ * A timer may fire a fraction of a millisecond early. Anything due within this counts as due: waiting for the rest would
+ * be a busy loop.
  */
 export const timerGrainMs = 1
 

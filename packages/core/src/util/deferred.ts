@@ -1,11 +1,11 @@
-/** A promise that its owner settles: the one place outside `runtime/scope.ts` where a bare promise is made. */
+/** A promise that its owner settles. */
 export interface Deferred<T> {
   readonly promise: Promise<T>
   resolve(value: T): void
   reject(error: unknown): void
 }
 
-/** A {@link Deferred} whose rejection is nobody's accident: it counts as handled even before somebody waits. */
+/** Makes a {@link Deferred} whose rejection counts as handled even before it is awaited. */
 export function deferred<T = void>(): Deferred<T> {
   let resolve!: (value: T) => void
   let reject!: (error: unknown) => void
@@ -17,21 +17,21 @@ export function deferred<T = void>(): Deferred<T> {
   return { promise, resolve, reject }
 }
 
-/** A {@link Deferred} that also rejects with the signal's reason, and lets go of the signal as soon as it is settled. */
+/** Makes a {@link Deferred} that also rejects with the signal's reason. It removes its listener when it settles. */
 export function deferredUntil<T>(signal: AbortSignal): Deferred<T> {
   let settle!: Omit<Deferred<T>, 'promise'>
   const promise = new Promise<T>((yes, no) => {
-    const letGo = (): void => signal.removeEventListener('abort', onAbort)
+    const unlink = (): void => signal.removeEventListener('abort', onAbort)
     const onAbort = (): void => no(signal.reason)
     if (signal.aborted) onAbort()
     else signal.addEventListener('abort', onAbort, { once: true })
     settle = {
       resolve: (value) => {
-        letGo()
+        unlink()
         yes(value)
       },
       reject: (error) => {
-        letGo()
+        unlink()
         no(error)
       },
     }

@@ -1,14 +1,14 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'eventemitter3'
 
-/** Event names and what each carries. */
+/** Event names and their payloads. */
 export type EventMap = Readonly<Record<string, unknown>>
 
 export type Listener<T> = (event: T) => void | Promise<void>
 
 /** The half of an emitter that users see. */
 export interface Events<M extends EventMap> {
-  /** Adds a listener; the returned function removes it. A listener that throws or rejects hurts only itself. */
+  /** Adds a listener; the returned function removes it. A listener that throws or rejects affects no other listener. */
   on<K extends keyof M & string>(name: K, listener: Listener<M[K]>): () => void
   /** Like `on`, for the next event only. */
   once<K extends keyof M & string>(name: K, listener: Listener<M[K]>): () => void
@@ -51,8 +51,8 @@ function isolate<T>(name: string, listener: Listener<T>): (event: T) => void {
 const failures = channel('ha:listener-failed')
 
 /**
- * Says that a listener or callback of the user threw: on the diagnostics channel `ha:listener-failed` when somebody
- * listens there, else as a process warning. It never throws and never ends the process.
+ * Reports that a listener or callback of the application threw: on the diagnostics channel `ha:listener-failed` when it
+ * has subscribers, else as a process warning. Never throws and never ends the process.
  */
 export function listenerFailed(name: string, error: unknown): void {
   if (failures.hasSubscribers) {

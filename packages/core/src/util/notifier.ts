@@ -1,8 +1,8 @@
-/** Wakes those who wait for a change. They look again at the state themselves: a pulse carries no news of its own. */
+/** Wakes waiters after a change of state. A notification carries no value: the waiters look at the state again. */
 export class Notifier {
   readonly #waiters = new Set<() => void>()
 
-  /** Wakes everybody who waits now. */
+  /** Wakes all current waiters. */
   notifyAll(): void {
     if (this.#waiters.size === 0) return
     const waiters = [...this.#waiters]

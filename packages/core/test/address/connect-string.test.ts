@@ -34,14 +34,14 @@ describe('a ZooKeeper connect string', () => {
     ['zk1, zk2 zk3', "connect, column 9: expected ',' between two hosts, found ' '"],
     [
       'zk1/a,zk2',
-      "connect, column 6: expected the end of the chroot, found ','; it stands once, after the last host",
+      "connect, column 6: expected the end of the chroot, found ','; write it once, after the last host",
     ],
     ['zk1/a//b', "connect, column 7: expected a name of a node, found another '/'"],
     ['zk1//', "connect, column 5: expected a name of a node, found another '/'"],
     ['zk1/a/../b', "connect, column 7: expected a name of a node, found '..': paths are absolute"],
     [
       'zk1/a/b\u0007',
-      'connect, column 7: expected a name of a node, found a character that no path may hold',
+      'connect, column 7: expected a name of a node, found a character that no path may contain',
     ],
   ])('rejects %j and says where', (text, message) => {
     expect(() => parseConnectString(text)).toThrow(

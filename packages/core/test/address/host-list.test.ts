@@ -32,7 +32,7 @@ describe('a list of hosts', () => {
     ['[::1', "addresses, column 1: expected [IPv6]:port, got '[::1'"],
     ['n 1', "addresses, column 1: 'n 1' is not a host name or an IP address"],
     ['-n1', "addresses, column 1: '-n1' is not a host name or an IP address"],
-    ['n1, n2,N1:5672', 'addresses, column 8: n1:5672 stands twice (first at column 1)'],
+    ['n1, n2,N1:5672', 'addresses, column 8: n1:5672 is repeated (first at column 1)'],
   ])('rejects %j and says where', (text, message) => {
     expect(() => parseHostList(text, style)).toThrow(
       expect.objectContaining({ code: 'config-invalid', message }),
@@ -46,7 +46,7 @@ describe('a list of hosts', () => {
     'n1,user:secret@n2',
     'http://secret:5672',
   ])('refuses %j as a URL and repeats nothing of it', (text) => {
-    const message = 'addresses: expected host:port, without scheme, user or password; a URL stands elsewhere'
+    const message = 'addresses: expected host:port, without scheme, user or password'
     expect(() => parseHostList(text, style)).toThrow(
       expect.objectContaining({ code: 'config-invalid', message }),
     )

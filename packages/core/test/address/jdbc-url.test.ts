@@ -96,7 +96,7 @@ describe('a JDBC URL', () => {
     ['jdbc:mariadb://[::1', "column 16: expected ']' after the IPv6 address"],
     ['jdbc:mariadb://[::1]7', "column 21: expected ':' and a port after ']'"],
     ['jdbc:mariadb://[h]', 'column 16: expected a host name or an IP address'],
-    ['jdbc:mariadb://a,b,A:3306', 'column 20: this host stands twice (first at column 16)'],
+    ['jdbc:mariadb://a,b,A:3306', 'column 20: this host is repeated (first at column 16)'],
     [
       'jdbc:mariadb://u:p@h',
       "column 19: write user and password as ?user=...&password=...; any other '@' is %40",
@@ -124,19 +124,19 @@ describe('a JDBC URL', () => {
       "column 25: expected one of the keys host, port, type, sslMode, localSocket; did you mean 'host'?",
     ],
     ['address=(host)', 'column 25: expected host=value'],
-    ['address=(host=a)(HOST=b)', 'column 33: host stands twice in this address'],
+    ['address=(host=a)(HOST=b)', 'column 33: host is repeated in this address'],
     ['address=(port=1)', 'column 24: expected host or localSocket in this address'],
     ['address=(host=a)(port=70000)', 'column 38: expected a port from 1 to 65535'],
     [
       'address=(host=a)(type=arbiter)',
       'column 38: expected one of the types primary, master, replica, slave',
     ],
-    ['address=(host=a)(localSocket=/s)', 'column 30: host and port mean nothing beside localSocket'],
+    ['address=(host=a)(localSocket=/s)', 'column 30: host and port have no meaning beside localSocket'],
     ['address=(localSocket=s)', "column 37: expected a path that begins with '/'"],
     ['address=(localSocket=%zz)', "column 37: expected UTF-8 in hexadecimal after '%'; a '%' itself is %25"],
     [
       'address=(host=a)(type=replica)',
-      'column 16: expected a primary among the hosts: nobody could take a write',
+      'column 16: expected a primary among the hosts: no host could take writes',
     ],
   ])('rejects the host %j and says where', (host, message) => {
     expect(() => parseJdbcUrl(`jdbc:mariadb://${host}`)).toThrow(
@@ -148,7 +148,7 @@ describe('a JDBC URL', () => {
     ['a=1&&b=2', "column 22: expected name=value; in a value, write '&' as %26 and '%' as %25"],
     ['=1', "column 18: expected name=value; in a value, write '&' as %26 and '%' as %25"],
     ['a b=1', "column 18: expected name=value; in a value, write '&' as %26 and '%' as %25"],
-    ['user=a&User=b', 'column 25: this parameter stands twice (first at column 18)'],
+    ['user=a&User=b', 'column 25: this parameter is repeated (first at column 18)'],
     ['a=%zz', "column 20: expected UTF-8 in hexadecimal after '%'; a '%' itself is %25"],
   ])('rejects the parameters %j and says where', (query, message) => {
     expect(() => parseJdbcUrl(`jdbc:mariadb://h?${query}`)).toThrow(

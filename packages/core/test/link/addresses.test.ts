@@ -60,7 +60,7 @@ describe('an address function that fails with a list in hand', () => {
     const outcome = expect(run(runner, operation, async () => 1)).rejects.toMatchObject({
       code: 'timed-out',
       outcome: 'not-done',
-      message: expect.stringMatching(/^purge: waited in vain for a connection: .*addresses: no DNS today$/),
+      message: expect.stringMatching(/^purge: no connection in time: .*addresses: no DNS today$/),
       cause: { code: 'unreachable' },
       attempts: { length: 3 },
     })
@@ -83,7 +83,7 @@ describe('a link without any address', () => {
     await clock.advance(5)
     expect(link.unavailableReason()).toMatchObject({
       code: 'unreachable',
-      message: 'the addresses could not be found: the address function gave an empty list',
+      message: 'the addresses could not be found: the address function returned an empty list',
       attempts: [{ endpoint: 'addresses' }],
     })
   })

@@ -42,7 +42,7 @@ describe('a race of dials', () => {
     const won = dialRace(world, world.plan, never)
     await world.clock.advance(5)
     expect((await won).endpoint.host).toBe('n2')
-    expect(world.servers.map((server) => server.dialledAtMs)).toEqual([[0], [0], []])
+    expect(world.servers.map((server) => server.dialedAtMs)).toEqual([[0], [0], []])
   })
 
   it('never has more handshakes under way than allowed', async () => {
@@ -51,7 +51,7 @@ describe('a race of dials', () => {
     })
     const lost = expect(dialRace(world, world.plan, never)).rejects.toMatchObject({ code: 'unreachable' })
     await world.clock.advance(2_999)
-    expect(world.servers.map((server) => server.dialledAtMs)).toEqual([[0], [100], []])
+    expect(world.servers.map((server) => server.dialedAtMs)).toEqual([[0], [100], []])
     await world.clock.advance(3_200)
     await lost
   })

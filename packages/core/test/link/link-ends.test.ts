@@ -157,8 +157,8 @@ describe('a defect of ours', () => {
     })
     link.start()
     await clock.advance(20_000)
-    expect(servers.flatMap((server) => server.dialledAtMs).length).toBeLessThan(60)
-    expect(link.health().reason).toMatch(/in a row ended soon .* the ledger of the test link failed: /)
+    expect(servers.flatMap((server) => server.dialedAtMs).length).toBeLessThan(60)
+    expect(link.health().reason).toMatch(/in a row ended soon .* the reconciler of the test link failed: /)
   })
 
   it('where a lease begins stops the link, which then leaves nothing open and can be closed', async () => {

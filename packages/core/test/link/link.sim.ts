@@ -100,7 +100,7 @@ const faults: readonly ((world: World) => void)[] = [
   },
   ({ servers, random }) => {
     for (const server of servers) server.answerMs = 150
-    pick(random, servers).deaf = random() < 0.5
+    pick(random, servers).ignoresAbort = random() < 0.5
   },
   ({ servers, random }) => {
     pick(random, servers).endsConnectionsAfterMs = random() < 0.5 ? random() * 50 : Number.POSITIVE_INFINITY
@@ -118,7 +118,7 @@ const faults: readonly ((world: World) => void)[] = [
   ({ leases, random }) => {
     const kind = random() < 0.5 ? 'suspended' : 'resumed'
     for (const { connection } of leases)
-      connection.tell(kind === 'resumed' ? { kind } : { kind, reason: 'memory' })
+      connection.signal(kind === 'resumed' ? { kind } : { kind, reason: 'memory' })
   },
 ]
 
@@ -173,7 +173,7 @@ function invariants(world: World): void {
   const served = open(servers).filter((connection) => valid.some((lease) => lease.connection === connection))
   expect(served.length).toBeLessThanOrEqual(1)
   expect(open(servers).length).toBeLessThanOrEqual(2)
-  const dials = servers.flatMap((server) => server.dialledAtMs).sort((a, b) => a - b)
+  const dials = servers.flatMap((server) => server.dialedAtMs).sort((a, b) => a - b)
   for (let i = 40; i < dials.length; i++) {
     expect(dials[i]! - dials[i - 40]!, 'more than 40 dials in a second').toBeGreaterThan(1_000)
   }

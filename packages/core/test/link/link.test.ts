@@ -8,7 +8,7 @@ describe('a link', () => {
     const { link, servers } = linkBench()
     await settle()
     expect(link.state.kind).toBe('idle')
-    expect(servers.flatMap((server) => server.dialledAtMs)).toEqual([])
+    expect(servers.flatMap((server) => server.dialedAtMs)).toEqual([])
   })
 
   it('lends a connection to whoever waits for one', async () => {
@@ -91,7 +91,7 @@ describe('a link', () => {
     const { clock, link, servers } = linkBench()
     for (const server of servers) {
       server.answerMs = 150
-      server.deaf = true
+      server.ignoresAbort = true
     }
     link.start()
     await clock.advance(1_000)
@@ -103,7 +103,7 @@ describe('a link', () => {
     for (const server of servers) server.kill()
     link.start()
     await clock.advance(60_000)
-    const dials = servers.flatMap((server) => server.dialledAtMs)
+    const dials = servers.flatMap((server) => server.dialedAtMs)
     expect(dials.filter((atMs) => atMs < 1_000).length).toBeLessThan(60)
     expect(dials.length).toBeLessThan(150)
     servers[2]?.start()
@@ -116,7 +116,7 @@ describe('a link', () => {
     for (const server of servers) server.endsConnectionsAfterMs = 1
     link.start()
     await clock.advance(10_000)
-    expect(servers.flatMap((server) => server.dialledAtMs).length).toBeLessThan(60)
+    expect(servers.flatMap((server) => server.dialedAtMs).length).toBeLessThan(60)
   })
 
   it('tells those who wait at once when everybody says no for good, and asks again only rarely', async () => {
@@ -130,7 +130,7 @@ describe('a link', () => {
       attempts: { length: 3 },
     })
     await clock.advance(60_000)
-    expect(servers[0]?.dialledAtMs.length).toBeLessThan(15)
+    expect(servers[0]?.dialedAtMs.length).toBeLessThan(15)
   })
 
   it('ignores a report about a connection that is already history', async () => {
@@ -146,16 +146,16 @@ describe('a link', () => {
   it('is suspended while the server asks it to wait, and moves nowhere', async () => {
     const { clock, link, acquire, servers } = linkBench()
     const lease = await ready(clock, acquire())
-    lease.connection.tell({ kind: 'suspended', reason: 'memory' })
+    lease.connection.signal({ kind: 'suspended', reason: 'memory' })
     expect(link.health()).toMatchObject({ state: 'suspended', reason: 'memory' })
     const waiting = acquire()
     for (let beat = 0; beat < 15; beat++) {
       lease.connection.received += 8
       await clock.advance(4_000)
     }
-    lease.connection.tell({ kind: 'resumed' })
+    lease.connection.signal({ kind: 'resumed' })
     expect((await waiting).generation).toBe(1)
-    expect(servers[1]?.dialledAtMs).toEqual([])
+    expect(servers[1]?.dialedAtMs).toEqual([])
   })
 
   it('goes back to the first endpoint when that is wanted and it is well again', async () => {

@@ -61,7 +61,7 @@ describe('the connections to an endpoint that goes down', () => {
   it('do not come back late', async () => {
     const bench = await started({ nodes: 1 })
     const [server] = bench.servers
-    server!.deaf = true
+    server!.ignoresAbort = true
     server!.answerMs = 400
     const waiting = bench.acquire()
     await bench.clock.advance(100)
@@ -99,7 +99,7 @@ describe('a connection that is made while its pool is closed', () => {
       const [server] = bench.servers
       let closed: Promise<unknown> | undefined
       server!.onAccept = () => {
-        if (server!.dialledAtMs.length !== handshake) return
+        if (server!.dialedAtMs.length !== handshake) return
         void microtasks(distance).then(() => {
           closed = bench.pool.close(0)
         })
@@ -188,13 +188,13 @@ describe('a crowd that waits for a cluster', () => {
       }, expect.fail)
     }
     for (const server of bench.servers) {
-      server.mostDialling = 0
+      server.maxDialing = 0
       server.start()
     }
     await bench.clock.advance(3_000)
     expect(served).toHaveLength(500)
     // Four, and one for the monitor.
-    for (const server of bench.servers) expect(server.mostDialling).toBeLessThanOrEqual(5)
+    for (const server of bench.servers) expect(server.maxDialing).toBeLessThanOrEqual(5)
   })
 
   it('dials a server that refuses only its pool one at a time', async () => {
@@ -202,8 +202,8 @@ describe('a crowd that waits for a cluster', () => {
     bench.servers[0]!.mode = 'full'
     for (let i = 0; i < 3; i++) void bench.acquire()
     await bench.clock.advance(20)
-    bench.servers[0]!.mostDialling = 0
+    bench.servers[0]!.maxDialing = 0
     await bench.clock.advance(5_000)
-    expect(bench.servers[0]!.mostDialling).toBe(1)
+    expect(bench.servers[0]!.maxDialing).toBe(1)
   })
 })

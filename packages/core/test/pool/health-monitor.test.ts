@@ -97,7 +97,7 @@ describe('the monitor of an endpoint', () => {
     const [server] = bench.servers
     server!.kill()
     await bench.clock.advance(60_000)
-    const dials = server!.dialledAtMs.length
+    const dials = server!.dialedAtMs.length
     expect(dials).toBeGreaterThan(48)
     expect(dials).toBeLessThanOrEqual(62)
     server!.start()
@@ -109,7 +109,7 @@ describe('the monitor of an endpoint', () => {
     bench.servers[0]!.mode = 'denying'
     bench.pool.start()
     await bench.clock.advance(60_000)
-    expect(bench.servers[0]!.dialledAtMs.length).toBeLessThanOrEqual(7)
+    expect(bench.servers[0]!.dialedAtMs.length).toBeLessThanOrEqual(7)
     expect(healths(bench)[0]).toBe('down')
   })
 
@@ -128,12 +128,12 @@ describe('the monitor of an endpoint', () => {
     const [server] = bench.servers
     server!.kill()
     await bench.clock.advance(10)
-    const dials = server!.dialledAtMs.length
+    const dials = server!.dialedAtMs.length
     for (let i = 0; i < 90; i++) {
       bench.pool.report({ endpoint: server!.endpoint, generation: 1 }, new Error('no'))
       await bench.clock.advance(10)
     }
-    expect(server!.dialledAtMs.length).toBe(dials)
+    expect(server!.dialedAtMs.length).toBe(dials)
   })
 
   it('leaves no connection behind, at whichever step after a handshake it ends', async () => {

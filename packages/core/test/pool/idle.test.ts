@@ -36,18 +36,18 @@ describe('a connection that was given back', () => {
   it('is made clean before anybody else has it', async () => {
     const bench = poolBench({ nodes: 1, size: { max: 1 } })
     const [lease] = await borrowed(bench, 1)
-    lease!.connection.stained = true
+    lease!.connection.dirty = true
     const next = bench.acquire()
     bench.source.release(lease!)
     await bench.clock.advance(50)
-    expect((await next).connection).toMatchObject({ stained: false })
+    expect((await next).connection).toMatchObject({ dirty: false })
     expect((await next).connection).toBe(lease!.connection)
   })
 
   it('is ended when it cannot be made clean', async () => {
     const bench = poolBench({ nodes: 1, size: { max: 1 } })
     const [lease] = await borrowed(bench, 1)
-    lease!.connection.stained = true
+    lease!.connection.dirty = true
     lease!.connection.clogged = true
     const next = bench.acquire()
     bench.source.release(lease!)
@@ -96,6 +96,17 @@ describe('idle connections that are dead', () => {
     const lease = bench.acquire()
     await bench.clock.advance(260)
     expect((await lease).endpoint.host).toBe('n2')
+  })
+
+  it('say that a server is unresponsive, with the code for it', async () => {
+    const bench = poolBench({ nodes: 1 })
+    await idle(bench, 1)
+    await bench.clock.advance(2_900)
+    bench.servers[0]!.freeze()
+    const acquiring = bench.acquire({ acquireTimeoutMs: 400 })
+    const outcome = expect(acquiring).rejects.toMatchObject({ cause: { code: 'unresponsive' } })
+    await bench.clock.advance(400)
+    await outcome
   })
 
   it('that were lost are forgotten', async () => {

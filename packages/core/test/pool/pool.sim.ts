@@ -117,7 +117,7 @@ async function use(
   await clock.sleep(random() * random() * 3_000)
   const luck = random()
   if (luck < 0.1) source.fail(lease, new FakeError(pick(random, ['busy', 'broken', 'lost'] as const)))
-  if (luck > 0.8) lease.connection.stained = true
+  if (luck > 0.8) lease.connection.dirty = true
   if (luck > 0.9) lease.connection.busy = true
   leases.delete(lease)
   source.release(lease)
@@ -182,7 +182,7 @@ function invariants(world: World): void {
   for (const server of world.servers) {
     // The monitor has one more.
     expect(server.connections.size).toBeLessThanOrEqual(max + 1)
-    expect(server.mostDialling).toBeLessThanOrEqual(parallel + 1)
+    expect(server.maxDialing).toBeLessThanOrEqual(parallel + 1)
   }
   for (const lease of world.leases) expect(lease.signal.aborted).toBe(!lease.connection.open)
   for (const host of world.pool.health().hosts) {

@@ -108,7 +108,7 @@ describe('a pool', () => {
     expect(bench.servers.map((server) => server.connections.size)).toEqual([0, 1])
     const gone = bench.acquire({ route: () => ({ kind: 'go', endpoints: [n1!] }), acquireTimeoutMs: 100 })
     await bench.clock.advance(100)
-    await expect(gone).rejects.toThrow('knows no such endpoint')
+    await expect(gone).rejects.toThrow('leads to no listed endpoint')
   })
 
   it('tells what it believes and does as plain data', async () => {

@@ -19,9 +19,9 @@ async function fake(): Promise<PoolDriverHarness<FakeConnection, string>> {
       connection.busy = true
     },
     stain: async (connection) => {
-      connection.stained = true
+      connection.dirty = true
     },
-    isClean: async (connection) => !connection.stained,
+    isClean: async (connection) => !connection.dirty,
   }
 }
 

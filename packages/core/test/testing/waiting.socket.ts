@@ -8,7 +8,7 @@ it('goes on when what it waits for is so', async () => {
 })
 
 it('says what it waited for in vain', async () => {
-  await expect(until('pigs fly', () => false, 1)).rejects.toThrow('waited in vain until pigs fly')
+  await expect(until('pigs fly', () => false, 1)).rejects.toThrow('timed out waiting until pigs fly')
 })
 
 it('lets so much time pass', async () => {

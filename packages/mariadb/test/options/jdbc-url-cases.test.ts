@@ -126,7 +126,7 @@ describe('the URLs that the grammar rejects', () => {
     ['jdbc:mariadb:replication://address=(host=a/db', "column 36: expected ')' after this '('"],
     [
       'jdbc:mariadb:replication://address=(host=a)(type=replica),address=(host=b)(type=replica)/db',
-      'column 28: expected a primary among the hosts: nobody could take a write',
+      'column 28: expected a primary among the hosts: no host could take writes',
     ],
     ['jdbc:mariadb://u:p@h/db', 'column 19: write user and password as ?user=...&password=...'],
     [
@@ -138,7 +138,7 @@ describe('the URLs that the grammar rejects', () => {
       'jdbc:mariadb://h/db?conectTimeout=1',
       "column 21: there is no such option; did you mean 'connectTimeout'?",
     ],
-    ['jdbc:mariadb://h/db?user=a&user=b', 'column 28: this parameter stands twice (first at column 21)'],
+    ['jdbc:mariadb://h/db?user=a&user=b', 'column 28: this parameter is repeated (first at column 21)'],
     ['jdbc:mariadb://h/db?password=%zz', "column 30: expected UTF-8 in hexadecimal after '%'"],
   ])('%s', (url, message) => {
     expect(() => resolveMariadbOptions(url)).toThrow(
