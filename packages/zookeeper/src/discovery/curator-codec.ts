@@ -9,15 +9,15 @@ import {
 
 export interface CuratorCodecOptions {
   /**
-   * The Java class of the payload, written as `@class`; a reader in Java must have it. Default: none, which every
-   * reader takes whose payload is `Object`, and, while there is neither payload nor metadata, every reader.
+   * The Java class of the payload, written as `@class`; Java readers must have it. Default: none, which readers with the
+   * payload class `Object` accept, and all readers while there is neither payload nor metadata.
    */
   readonly payloadClass?: string | undefined
 }
 
 /**
- * The JSON of Curator's x-discovery. The status stands in the payload's metadata, where Spring Cloud has it, and
- * `enabled: false` says the same to Curator; metadata and payload are one object on the wire.
+ * The JSON format of Curator's x-discovery. The status is in the payload's metadata, as in Spring Cloud, and as
+ * `enabled: false` for Curator; metadata and payload are one object in the node.
  */
 export function curatorCodec({ payloadClass }: CuratorCodecOptions = {}): InstanceCodec {
   return {
@@ -26,7 +26,7 @@ export function curatorCodec({ payloadClass }: CuratorCodecOptions = {}): Instan
   }
 }
 
-/** {@link curatorCodec} with the payload that Spring Cloud Zookeeper insists on. */
+/** {@link curatorCodec} with the payload class that Spring Cloud Zookeeper requires. */
 export function springCodec(): InstanceCodec {
   return curatorCodec({ payloadClass: 'org.springframework.cloud.zookeeper.discovery.ZookeeperInstance' })
 }
@@ -43,7 +43,7 @@ function written(instance: Instance, payloadClass: string | undefined): Fields {
     registrationTimeUTC: registeredAtMs,
     serviceType: 'DYNAMIC',
     uriSpec: uriSpec === undefined ? null : { parts: uriParts(uriSpec) },
-    // Curator before 2.9 refuses fields that it does not know: this one is written only where it says something.
+    // Curator before 2.9 rejects unknown fields, so this one is written only when needed.
     ...(instance.status === 'up' ? {} : { enabled: false }),
   }
 }
@@ -77,7 +77,7 @@ function read(fields: unknown): Instance | undefined {
   }
 }
 
-// As Spring has it: no status is UP, and every other word than UP means that it is not to be used.
+// As in Spring Cloud: a missing status means UP, and any other value than UP means out of service.
 function statusOf(status: string | undefined, enabled: unknown): InstanceStatus {
   const up = (status === undefined || status === '' || status.toUpperCase() === 'UP') && enabled !== false
   return up ? 'up' : 'out-of-service'
@@ -107,7 +107,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // Not JSON is no instance: the caller counts it.
+    // The caller counts a node without JSON as undecodable.
     return undefined
   }
 }
@@ -130,6 +130,6 @@ function isPart(value: unknown): value is UriPart {
 
 type Fields = Readonly<Record<string, unknown>>
 
-// Spring Cloud's key and word.
+// Spring Cloud's key and value.
 const statusKey = 'instance_status'
 const outOfService = 'OUT_OF_SERVICE'

@@ -2,14 +2,14 @@ import type { Cache, CacheOptions } from '../cache/cache.ts'
 import type { ClientContext } from '../context.ts'
 import type { ReservedPath } from '../recipes/ephemeral-registry.ts'
 
-/** What discovery stands on. */
+/** What discovery needs of its client. */
 export interface DiscoveryContext
   extends Pick<ClientContext, 'clock' | 'random' | 'signal' | 'operationTimeoutMs' | 'reportDefect'> {
-  /** Keeps a path for a node that is there while this client is. Throws `config-invalid` while it has one already. */
+  /** Reserves a path for an ephemeral node. Throws `config-invalid` while this client has one there already. */
   reserve(path: string): ReservedPath
-  /** Follows a part of the tree. */
+  /** Opens a cache of a part of the tree. */
   cache<T>(path: string, options: CacheOptions<T> & CacheDecoder<T>): Cache<T>
 }
 
-/** How what a node holds is read, which has to be said where it is not to be bytes. */
+/** The decoder of a cache; required unless the values are bytes. */
 export type CacheDecoder<T> = { readonly decode: NonNullable<CacheOptions<T>['decode']> }

@@ -19,15 +19,15 @@ import {
   type ServiceViewState,
 } from './service-view.ts'
 
-/** Where instances are registered, and how they are written. */
+/** The location and format of the registry. */
 export interface DiscoveryOptions {
-  /** The node below which each service has one of its own. Default `/services`. */
+  /** The parent of the services' nodes. Default `/services`. */
   readonly basePath?: string | undefined
   /** Default {@link curatorCodec}. */
   readonly codec?: InstanceCodec | undefined
 }
 
-/** Registers instances of services, and follows those that others have registered. */
+/** Registers instances of services, and follows the registered instances. */
 export class Discovery implements AsyncDisposable {
   readonly #context: DiscoveryContext
   readonly #basePath: string
@@ -35,16 +35,16 @@ export class Discovery implements AsyncDisposable {
   readonly #registrations = new Set<Registration>()
   readonly #views = new Set<ServiceView>()
 
-  constructor(ground: DiscoveryContext, options: DiscoveryOptions = {}) {
+  constructor(context: DiscoveryContext, options: DiscoveryOptions = {}) {
     const { basePath, codec } = resolveOptions(optionTable, options, 'discovery')
-    this.#context = ground
+    this.#context = context
     this.#basePath = basePath
     this.#codec = codec
   }
 
   /**
-   * Registers an instance as soon as it is well and the ensemble can be reached, and keeps it registered across
-   * connections and sessions, as its checks allow. Throws `config-invalid` at once, and `closed`.
+   * Registers an instance as soon as it is healthy and the ensemble can be reached, and keeps it registered across
+   * connections and sessions while its checks pass. Throws `config-invalid` at once, and `closed`.
    */
   register(spec: InstanceSpec, options: RegisterOptions = {}): Registration {
     this.#context.signal.throwIfAborted()
@@ -65,15 +65,15 @@ export class Discovery implements AsyncDisposable {
     return registration
   }
 
-  /** Follows the instances of a service, until it is closed: make one view of a service, and keep it. */
+  /** Follows the instances of a service until the view is closed. Create one view for a service, and keep it. */
   service(name: string, options: ServiceOptions = {}): ServiceView {
     const settings = resolveServiceOptions(options, `service '${checkNodeName(name, 'service')}'`)
     const path = childOf(this.#basePath, name)
-    const listing = new InstanceList(this.#context, path, this.#codec, settings.coalesceMs)
+    const list = new InstanceList(this.#context, path, this.#codec, settings.coalesceMs)
     const view = new ServiceView({
       context: this.#context,
       name,
-      list: listing,
+      list,
       settings,
       onClosed: () => this.#views.delete(view),
     })
@@ -98,7 +98,7 @@ export class Discovery implements AsyncDisposable {
     }
   }
 
-  /** Closes every registration and view of it. Idempotent. */
+  /** Closes all registrations and views. Idempotent. */
   async close(): Promise<void> {
     await Promise.all([...this.#registrations, ...this.#views].map((open) => open.close()))
   }
@@ -107,8 +107,8 @@ export class Discovery implements AsyncDisposable {
     return this.close()
   }
 
-  // The time of day, for people to read and for telling two lives of one id apart, from the start of this process by the
-  // system's clock and ours since then.
+  // The time of day, which distinguishes two processes with one id: the system time at the start of this process plus
+  // the monotonic time since then.
   #utcMs(): number {
     return Math.round(performance.timeOrigin + this.#context.clock.now())
   }
@@ -131,26 +131,26 @@ function readCodec(value: unknown, path: string): InstanceCodec {
   if (typeof encode === 'function' && typeof decode === 'function') return value as InstanceCodec
   throw new ZookeeperError(
     'config-invalid',
-    `${path}: expected curatorCodec(), springCodec() or a codec of your own`,
+    `${path}: expected curatorCodec(), springCodec() or another codec`,
   )
 }
 
-/** What a discovery is doing at this moment. */
+/** The current registrations and views. */
 export interface DiscoveryHealth {
   readonly registrations: readonly {
     readonly path: string
     readonly state: RegistrationState['kind']
-    /** Why it is not registered; undefined when it is, or when nothing is known. */
+    /** Why it is not registered; undefined when it is registered or no reason is known. */
     readonly reason: Error | undefined
   }[]
   readonly services: readonly {
     readonly name: string
     readonly state: ServiceViewState
-    /** Why its list is not read, or an instance is missing from it; undefined when nothing is known. */
+    /** Why its list cannot be read, or an instance is missing from it; undefined when no reason is known. */
     readonly reason: Error | undefined
-    /** How many instances are listed. */
+    /** The number of listed instances. */
     readonly instances: number
-    /** How many nodes hold something that is no instance. */
+    /** The number of nodes that do not contain an instance. */
     readonly undecodable: number
   }[]
 }

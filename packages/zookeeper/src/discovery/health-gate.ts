@@ -6,73 +6,72 @@ import {
   detachStack,
   milliseconds,
   type OptionTable,
+  optional,
   timerGrainMs,
   withDeadline,
 } from '@ha/core/driver'
 import { ZookeeperError } from '../errors.ts'
-import { optional } from './optional.ts'
 
-/** How an instance finds out whether it works, and what follows from the answers. */
+/** How an instance checks its own health, and when it is withdrawn and listed again. */
 export interface HealthGate {
-  /** Says whether the instance works; what it throws means no. It should end when the signal fires. */
+  /** Returns whether the instance is healthy; an exception means no. It should end when the signal fires. */
   readonly check: (signal: AbortSignal) => boolean | Promise<boolean>
-  /** How often it is asked, in milliseconds. Default 1 000. */
+  /** The interval of the checks, in milliseconds. Default 1 000. */
   readonly intervalMs?: number | undefined
-  /** How long an answer may take, in milliseconds, at most `intervalMs`: no answer means no. Default: `intervalMs`. */
+  /** The timeout of a check, in milliseconds, at most `intervalMs`; a timeout means no. Default: `intervalMs`. */
   readonly timeoutMs?: number | undefined
-  /** How many noes in a row withdraw it. Default 3. */
+  /** The number of consecutive failed checks that withdraw the instance. Default 3. */
   readonly failures?: number | undefined
-  /** How many yeses in a row it takes to come back. Default 2. */
+  /** The number of consecutive passed checks before it is listed again. Default 2. */
   readonly successes?: number | undefined
   /**
-   * How long there must not be a single no before it comes back, in milliseconds: what flaps faster than this is
-   * withdrawn once and stays away. Default 10 000.
+   * The time without a failed check before it is listed again, in milliseconds. An instance that flaps faster is withdrawn
+   * once and stays withdrawn. Default 10 000.
    */
   readonly minDwellMs?: number | undefined
 }
 
-/** A health gate whose numbers are all known. */
+/** A health gate with all defaults filled in. */
 export interface GateSettings extends Pick<HealthGate, 'check'> {
   readonly intervalMs: number
   readonly timeoutMs: number
   readonly rules: ReadinessRules
 }
 
-/** What a check said. */
+/** The result of one check. */
 export type CheckResult = { readonly passed: true } | { readonly passed: false; readonly error: Error }
 
 type CheckSettings = Pick<GateSettings, 'check' | 'intervalMs' | 'timeoutMs'>
 
-/** Asks a health gate at its interval; one that hangs is asked again only when it has returned. */
+/** Runs the check of a health gate at its interval. A check that hangs is not called again before it has returned. */
 export class HealthCheckLoop {
   readonly #settings: CheckSettings
   readonly #clock: Clock
   #hanging = false
 
-  constructor(asking: CheckSettings, clock: Clock) {
-    this.#settings = asking
+  constructor(settings: CheckSettings, clock: Clock) {
+    this.#settings = settings
     this.#clock = clock
   }
 
-  /** Asks and hands on the answers until the signal fires; rejects with its reason. */
-  async run(signal: AbortSignal, hear: (answer: CheckResult) => void): Promise<never> {
+  /** Passes each result to `onResult` until the signal fires; rejects with its reason. */
+  async run(signal: AbortSignal, onResult: (result: CheckResult) => void): Promise<never> {
     for (;;) {
       const dueAtMs = this.#clock.now() + this.#settings.intervalMs
-      hear(await this.#checkOnce(signal))
+      onResult(await this.#checkOnce(signal))
       await this.#clock.sleep(dueAtMs - this.#clock.now(), signal)
     }
   }
 
   async #checkOnce(signal: AbortSignal): Promise<CheckResult> {
     const { timeoutMs } = this.#settings
-    if (this.#hanging)
-      return failedCheck(`the health check gave no answer in ${timeoutMs} ms and has not returned since`)
-    const expired = (): HaError =>
-      new HaError('timed-out', `the health check gave no answer in ${timeoutMs} ms`)
+    const timedOut = `the health check did not answer within ${timeoutMs} ms`
+    if (this.#hanging) return failedCheck(`${timedOut} and has not returned since`)
+    const expired = (): HaError => new HaError('timed-out', timedOut)
     try {
       const limit = { timeoutMs, signal, expired }
       const passed = await withDeadline(this.#clock, limit, (inner) => this.#call(inner))
-      return passed ? { passed } : failedCheck('the health check said no')
+      return passed ? { passed } : failedCheck('the health check returned false')
     } catch (thrown) {
       signal.throwIfAborted()
       return { passed: false, error: detachStack(asError(thrown)) }
@@ -93,51 +92,51 @@ function failedCheck(message: string): CheckResult {
   return { passed: false, error: detachStack(new HaError('rejected', message)) }
 }
 
-/** Whether an instance is fit to be offered, by what its own checks have said. */
+/** Whether an instance is ready to be listed, by its own checks. */
 export type Readiness =
-  /** It has not been offered yet: well without a break since `sinceMs`. */
-  | { readonly kind: 'warming'; readonly successes: number; readonly sinceMs: number }
-  /** It is offered; its last `failures` checks failed. */
-  | { readonly kind: 'fit'; readonly failures: number }
-  /** It was taken back; its last `successes` checks, all since `sinceMs`, passed. */
-  | { readonly kind: 'unfit'; readonly successes: number; readonly sinceMs: number }
+  /** Not listed yet; without a failed check since `sinceMs`. */
+  | { readonly kind: 'starting'; readonly successes: number; readonly sinceMs: number }
+  /** Listed; the last `failures` checks failed. */
+  | { readonly kind: 'ready'; readonly failures: number }
+  /** Withdrawn; the last `successes` checks, all since `sinceMs`, passed. */
+  | { readonly kind: 'unready'; readonly successes: number; readonly sinceMs: number }
 
 export interface ReadinessRules {
-  /** How many checks in a row have to fail before it is taken back. */
+  /** The number of consecutive failed checks before it is withdrawn. */
   readonly failures: number
-  /** How many checks in a row have to pass before it is offered again. */
+  /** The number of consecutive passed checks before it is listed again. */
   readonly successes: number
-  /** How long it has to be well without a break before it is offered the first time, in milliseconds. */
+  /** The time without a failed check before it is listed the first time, in milliseconds. */
   readonly warmupMs: number
-  /** How long it has to be well without a break before it is offered again, in milliseconds. */
+  /** The time without a failed check before it is listed again, in milliseconds. */
   readonly minDwellMs: number
 }
 
-/** What is believed before the first check. */
+/** The readiness before the first check. */
 export function initialReadiness(nowMs: number): Readiness {
-  return { kind: 'warming', successes: 0, sinceMs: nowMs }
+  return { kind: 'starting', successes: 0, sinceMs: nowMs }
 }
 
 /**
- * What is believed after one more check. It is taken back at once, for an instance that does not work should not be
- * picked; it comes back only after a time without a single failure, so that one that flaps faster than that is written
- * once and stays out.
+ * The readiness after another check. An instance is withdrawn at once, because clients must not pick an instance that does
+ * not work. It is listed again only after a time without any failure, so that an instance that flaps faster is written
+ * once and stays withdrawn.
  */
 export function afterCheck(
-  fitness: Readiness,
+  readiness: Readiness,
   passed: boolean,
   nowMs: number,
   rules: ReadinessRules,
 ): Readiness {
-  if (fitness.kind === 'fit') return whileReady(fitness.failures, passed, nowMs, rules)
-  if (!passed) return { ...fitness, successes: 0, sinceMs: nowMs }
-  const successes = fitness.successes + 1
-  const [needed, wellMs] =
-    fitness.kind === 'warming' ? [1, rules.warmupMs] : [rules.successes, rules.minDwellMs]
-  const wellForMs = nowMs - fitness.sinceMs
-  return successes >= needed && wellMs - wellForMs < timerGrainMs
-    ? { kind: 'fit', failures: 0 }
-    : { ...fitness, successes }
+  if (readiness.kind === 'ready') return whileReady(readiness.failures, passed, nowMs, rules)
+  if (!passed) return { ...readiness, successes: 0, sinceMs: nowMs }
+  const successes = readiness.successes + 1
+  const [needed, requiredMs] =
+    readiness.kind === 'starting' ? [1, rules.warmupMs] : [rules.successes, rules.minDwellMs]
+  const healthyForMs = nowMs - readiness.sinceMs
+  return successes >= needed && requiredMs - healthyForMs < timerGrainMs
+    ? { kind: 'ready', failures: 0 }
+    : { ...readiness, successes }
 }
 
 function whileReady(
@@ -148,8 +147,8 @@ function whileReady(
 ): Readiness {
   const failures = passed ? 0 : failuresBefore + 1
   return failures >= rules.failures
-    ? { kind: 'unfit', successes: 0, sinceMs: nowMs }
-    : { kind: 'fit', failures }
+    ? { kind: 'unready', successes: 0, sinceMs: nowMs }
+    : { kind: 'ready', failures }
 }
 
 export interface CheckedGate extends Omit<ReadinessRules, 'warmupMs'>, Pick<HealthGate, 'check'> {
@@ -157,20 +156,20 @@ export interface CheckedGate extends Omit<ReadinessRules, 'warmupMs'>, Pick<Heal
   readonly timeoutMs: number | undefined
 }
 
-const hour = 3_600_000
+const hourMs = 3_600_000
 
-/** The options of a health gate; `timeoutMs` is completed by {@link completeGate}. */
+/** The options of a health gate; {@link completeGate} completes `timeoutMs`. */
 export const gateTable: OptionTable<CheckedGate> = {
   check: checked(readCheck, () => false),
-  intervalMs: milliseconds({ default: 1_000, min: 10, max: hour }),
+  intervalMs: milliseconds({ default: 1_000, min: 10, max: hourMs }),
   // The default is intervalMs.
-  timeoutMs: optional(milliseconds({ default: 1_000, min: 1, max: hour })),
+  timeoutMs: optional(milliseconds({ default: 1_000, min: 1, max: hourMs })),
   failures: count({ default: 3, min: 1, max: 1_000 }),
   successes: count({ default: 2, min: 1, max: 1_000 }),
-  minDwellMs: milliseconds({ default: 10_000, min: 0, max: 24 * hour }),
+  minDwellMs: milliseconds({ default: 10_000, min: 0, max: 24 * hourMs }),
 }
 
-/** Completes a checked health gate; throws `config-invalid` when a check may take longer than its interval. */
+/** Completes a health gate. Throws `config-invalid` when the timeout is longer than the interval. */
 export function completeGate(
   { check, intervalMs, timeoutMs = intervalMs, ...rules }: CheckedGate,
   warmupMs: number,
@@ -189,6 +188,6 @@ function readCheck(value: unknown, path: string): HealthGate['check'] {
   if (typeof value === 'function') return value as HealthGate['check']
   throw new ZookeeperError(
     'config-invalid',
-    `${path}: expected a function that says whether the instance works`,
+    `${path}: expected a function that returns whether the instance is healthy`,
   )
 }

@@ -5,15 +5,15 @@ import type { CachedNode } from '../cache/contents.ts'
 import type { DiscoveryContext } from './discovery-context.ts'
 import type { Instance, InstanceCodec } from './instance.ts'
 
-/** What the registry lists under a service. */
+/** The instances of a service in the registry. */
 interface InstanceListContent {
-  /** In the order of their ids, each id once. */
+  /** Ordered by id, each id once. */
   readonly instances: readonly Instance[]
-  /** How many nodes hold something that is no instance. */
+  /** The number of nodes that do not contain an instance. */
   readonly undecodable: number
 }
 
-/** Follows what the registry lists under a service, as far as it can be read. */
+/** The list of a service's instances, as read from the registry. */
 export class InstanceList {
   readonly path: string
   readonly #cache: Cache<Instance | undefined>
@@ -21,16 +21,21 @@ export class InstanceList {
   #nodes: ReadonlyMap<string, CachedNode<Instance | undefined>> = new Map()
   #content: InstanceListContent = { instances: [], undecodable: 0 }
 
-  constructor(ground: Pick<DiscoveryContext, 'cache'>, path: string, codec: InstanceCodec, jitterMs: number) {
+  constructor(
+    context: Pick<DiscoveryContext, 'cache'>,
+    path: string,
+    codec: InstanceCodec,
+    jitterMs: number,
+  ) {
     this.path = path
     const decode = ({ data }: { readonly data: Buffer }): Instance | undefined => decodeInstance(data, codec)
-    this.#cache = ground.cache(path, { depth: 1, decode, jitterMs })
+    this.#cache = context.cache(path, { depth: 1, decode, jitterMs })
     this.#cache.onChange(() => this.#changed.notifyAll())
-    // An outage changes nothing of the list, and often its end does not either.
+    // The start of an outage does not change the list, and its end often does not either.
     this.#cache.onStale(() => this.#changed.notifyAll())
   }
 
-  /** What was read last; undefined when nothing ever was. The same object while it is the same list. */
+  /** The last content that was read; undefined before the first read. The same object while the list is unchanged. */
   get current(): InstanceListContent | undefined {
     if (this.#cache.ageMs === undefined) return undefined
     const nodes = this.#cache.current()
@@ -41,12 +46,12 @@ export class InstanceList {
     return this.#content
   }
 
-  /** Whether the registry may say something else by now. */
+  /** Whether the registry may have changed since. */
   get stale(): boolean {
     return this.#cache.stale
   }
 
-  /** What reading the list failed with, or reading one of its nodes; undefined when all could be read. */
+  /** The error of reading the list or one of its nodes; undefined when all could be read. */
   get trouble(): Error | undefined {
     const [first] = this.#cache.problems.values()
     return first
@@ -62,104 +67,104 @@ export class InstanceList {
   }
 }
 
-/** What a list of nodes comes to; of two with one id, the newer node counts. */
-function instancesOf(nodes: Iterable<CachedNode<Instance | undefined>>): InstanceListContent {
+/** The instances in these nodes. Of two nodes with one id, the younger one counts. */
+export function instancesOf(nodes: Iterable<CachedNode<Instance | undefined>>): InstanceListContent {
   const byAge = [...nodes].sort((a, b) => (a.stat.czxid < b.stat.czxid ? -1 : 1))
   const byId = new Map<string, Instance>()
-  let strange = 0
+  let undecodable = 0
   for (const { value } of byAge) {
-    if (value === undefined) strange += 1
+    if (value === undefined) undecodable += 1
     else byId.set(value.id, value)
   }
   const instances = [...byId.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
-  return { instances, undecodable: strange }
+  return { instances, undecodable }
 }
 
 function decodeInstance(data: Buffer, codec: InstanceCodec): Instance | undefined {
   try {
     return codec.decode(data)
   } catch {
-    // A codec of the user's own that stumbles over a node has found a strange one.
+    // A node for which the application's codec throws counts as undecodable.
     return undefined
   }
 }
 
-/** The list that a view serves, and how far it can be trusted. */
+/** The list that a view serves, and how current it is. */
 export type ServedList =
   /** Nothing has been read yet. */
   | { readonly kind: 'unread'; readonly instances: readonly Instance[] }
-  /** It is what the registry says. */
+  /** The list of the registry. */
   | { readonly kind: 'current'; readonly instances: readonly Instance[] }
-  /** The registry is away: the last good list, for as long as that takes. */
+  /** The registry is unavailable: the last good list is served until it is back. */
   | { readonly kind: 'stale'; readonly instances: readonly Instance[] }
-  /** What the registry says, but it was away until a moment ago: `good` is the list from before. */
-  | ({ readonly kind: 'returned' } & RecoveringList)
-  /** The registry is back and its list has collapsed: those who are missing are kept while they register again. */
+  /** The list of the registry shortly after an outage. `good` is the list from before. */
+  | ({ readonly kind: 'recovered' } & RecoveringList)
+  /** After an outage the list is shorter than the threshold: missing instances are kept while they register again. */
   | ({ readonly kind: 'guarded' } & RecoveringList)
 
 interface RecoveringList {
   readonly instances: readonly Instance[]
   readonly good: readonly Instance[]
-  /** When a collapsed list is believed. */
+  /** From then on, a short list is served as it is. */
   readonly untilMs: number
 }
 
-/** What was seen of the registry: a whole list, or that it cannot be read. */
+/** An observation of the registry: the complete list, or that it cannot be read. */
 export type RegistryObservation =
   | { readonly kind: 'listed'; readonly instances: readonly Instance[] }
-  | { readonly kind: 'away' }
+  | { readonly kind: 'unavailable' }
 
-/** When a list that has become short is not believed. */
+/** When a list that became short in an outage is not used yet. */
 export interface PanicThresholdOptions {
   /** How long after an outage, in milliseconds. Default 15 000. */
   readonly graceMs: number
-  /** Which share of the list from before has to be there, from 0 to 1; an empty list is never enough. Default 0.5. */
+  /** The required share of the list from before, from 0 to 1. An empty list is never sufficient. Default 0.5. */
   readonly share: number
 }
 
-/** Nothing has been read. */
+/** The list before the first read. */
 export const unread: ServedList = { kind: 'unread', instances: [] }
 
-/** What is served after one more sighting. */
+/** The list to serve after another observation. */
 export function afterObservation(
   served: ServedList,
-  sighting: RegistryObservation,
+  observation: RegistryObservation,
   nowMs: number,
-  rules: PanicThresholdOptions,
+  threshold: PanicThresholdOptions,
 ): ServedList {
-  return sighting.kind === 'away'
-    ? afterOutage(served)
-    : afterListing(served, sighting.instances, nowMs, rules)
+  return observation.kind === 'unavailable'
+    ? duringOutage(served)
+    : afterRead(served, observation.instances, nowMs, threshold)
 }
 
-function afterOutage(served: ServedList): ServedList {
+function duringOutage(served: ServedList): ServedList {
   switch (served.kind) {
     case 'unread':
     case 'stale':
       return served
     case 'current':
-    case 'returned':
+    case 'recovered':
     case 'guarded':
       return { kind: 'stale', instances: served.instances }
   }
 }
 
-function afterListing(
+function afterRead(
   served: ServedList,
   listed: readonly Instance[],
   nowMs: number,
-  rules: PanicThresholdOptions,
+  threshold: PanicThresholdOptions,
 ): ServedList {
   switch (served.kind) {
     case 'unread':
     case 'current':
       return { kind: 'current', instances: listed }
     case 'stale':
-      return applyThreshold(listed, served.instances, nowMs + rules.graceMs, rules)
-    case 'returned':
+      return applyThreshold(listed, served.instances, nowMs + threshold.graceMs, threshold)
+    case 'recovered':
     case 'guarded':
       if (nowMs >= served.untilMs) return { kind: 'current', instances: listed }
-      return applyThreshold(listed, served.good, served.untilMs, rules)
+      return applyThreshold(listed, served.good, served.untilMs, threshold)
   }
 }
 
@@ -167,57 +172,57 @@ function applyThreshold(
   listed: readonly Instance[],
   good: readonly Instance[],
   untilMs: number,
-  rules: PanicThresholdOptions,
+  threshold: PanicThresholdOptions,
 ): ServedList {
-  const enough = listed.length >= good.length * rules.share && (listed.length > 0 || good.length === 0)
-  if (enough) return { kind: 'returned', instances: listed, good, untilMs }
+  const enough = listed.length >= good.length * threshold.share && (listed.length > 0 || good.length === 0)
+  if (enough) return { kind: 'recovered', instances: listed, good, untilMs }
   const ids = new Set(listed.map(({ id }) => id))
   const missing = good.filter(({ id }) => !ids.has(id))
   return { kind: 'guarded', instances: [...listed, ...missing], good, untilMs }
 }
 
-/** How a list differs from an earlier one. */
+/** The difference between two lists. */
 export interface ServiceChange {
   readonly added: readonly Instance[]
-  /** As they are now. */
+  /** With their new values. */
   readonly changed: readonly Instance[]
-  /** As they were. */
+  /** With their last values. */
   readonly removed: readonly Instance[]
 }
 
-/** The difference between two lists; undefined when there is none. */
+/** The difference between two lists; undefined when they are equal. */
 export function changeBetween(
   before: readonly Instance[],
   after: readonly Instance[],
 ): ServiceChange | undefined {
   if (before === after) return undefined
-  const gone = new Map(before.map((instance) => [instance.id, instance]))
+  const removed = new Map(before.map((instance) => [instance.id, instance]))
   const added: Instance[] = []
   const changed: Instance[] = []
   for (const instance of after) {
-    const earlier = gone.get(instance.id)
-    gone.delete(instance.id)
+    const earlier = removed.get(instance.id)
+    removed.delete(instance.id)
     if (earlier === undefined) added.push(instance)
     else if (!isDeepStrictEqual(earlier, instance)) changed.push(instance)
   }
-  if (added.length + changed.length + gone.size === 0) return undefined
-  return { added, changed, removed: [...gone.values()] }
+  if (added.length + changed.length + removed.size === 0) return undefined
+  return { added, changed, removed: [...removed.values()] }
 }
 
 /**
- * Each difference between what was told before and what `current` says, beginning with the whole list, until the signal
- * fires. Whoever is slow misses no difference: it becomes part of the next one, so nothing piles up.
+ * Yields the difference between the list yielded before and `current()`, the whole list first, until the signal fires.
+ * For a slow reader, several differences become one, so that nothing accumulates.
  */
 export async function* changesOf(
   current: () => readonly Instance[],
   changed: Notifier,
   signal: AbortSignal,
 ): AsyncGenerator<ServiceChange, void, undefined> {
-  let told: readonly Instance[] = []
+  let last: readonly Instance[] = []
   while (!signal.aborted) {
     const now = current()
-    const change = changeBetween(told, now)
-    told = now
+    const change = changeBetween(last, now)
+    last = now
     if (change !== undefined) yield change
     else await nextOrEnd(changed, signal)
   }
@@ -227,7 +232,7 @@ async function nextOrEnd(changed: Notifier, signal: AbortSignal): Promise<void> 
   try {
     await changed.wait(signal)
   } catch (reason) {
-    // The end of the signal is the end of the list, and no failure.
+    // The end of the signal ends the iteration without an error.
     if (!signal.aborted) throw reason
   }
 }

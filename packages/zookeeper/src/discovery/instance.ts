@@ -1,62 +1,61 @@
 import { randomUUID } from 'node:crypto'
-import { checked, count, type OptionTable } from '@ha/core/driver'
+import { checked, count, type OptionTable, optional } from '@ha/core/driver'
 import { ZookeeperError } from '../errors.ts'
 import type { Bytes } from '../node.ts'
 import { resolveOptions } from '../operations/call-options.ts'
 import { checkPath } from '../operations/paths.ts'
-import { optional } from './optional.ts'
 
-/** What an instance says of itself: whether it wants to be used. */
+/** Whether an instance is in service, as set by its owner. */
 export type InstanceStatus = 'up' | 'out-of-service'
 
-/** One running instance of a service, as it stands in the registry. */
+/** A running instance of a service, as listed in the registry. */
 export interface Instance {
   /** The service that it belongs to. */
   readonly name: string
-  /** Its own name among the instances of the service. */
+  /** The name of the instance, unique within the service. */
   readonly id: string
   readonly address: string
   readonly port: number | undefined
   readonly sslPort: number | undefined
-  /** `out-of-service` is listed and never picked. */
+  /** An instance that is `out-of-service` is listed and never picked. */
   readonly status: InstanceStatus
-  /** Short texts about it, such as `zone`. */
+  /** Short texts about the instance, such as its `zone`. */
   readonly metadata: Readonly<Record<string, string>>
-  /** What else its owner had to say, as JSON: for a Java peer, the fields of its payload beside `metadata`. */
+  /** Further data as JSON; for a Java peer, the fields of its payload other than `metadata`. */
   readonly payload: unknown
-  /** How its address is written, such as `{scheme}://{address}:{port}`. */
+  /** The template of its URI, such as `{scheme}://{address}:{port}`. */
   readonly uriSpec: string | undefined
-  /** When it was registered by its own clock, in milliseconds since 1970. */
+  /** The time of registration by the clock of the instance, in milliseconds since 1970. */
   readonly registeredAtMs: number
 }
 
-/** What a user says of an instance that is to be registered. */
+/** The description of an instance to register. */
 export interface InstanceSpec {
   /** The service that it belongs to. */
   readonly name: string
-  /** Default: a new UUID. An id that stays the same across restarts is what `takeover` needs. */
+  /** Default: a new UUID. `takeover` requires an id that stays the same across restarts. */
   readonly id?: string | undefined
-  /** Where others reach it: a name or an address. */
+  /** The host name or IP address at which clients reach the instance. */
   readonly address: string
   readonly port?: number | undefined
   readonly sslPort?: number | undefined
   /** Default: none. */
   readonly metadata?: Readonly<Record<string, string>> | undefined
-  /** Whatever else is to be known of it, as JSON can carry it. Default: nothing. */
+  /** Further data that JSON can represent. Default: none. */
   readonly payload?: Readonly<Record<string, unknown>> | undefined
   /** Default `{scheme}://{address}:{port}`. */
   readonly uriSpec?: string | undefined
 }
 
-/** What can be changed about an instance while it is registered; what is not named stays. */
+/** The changes to a registered instance; fields that are not given stay the same. */
 export type InstancePatch = Partial<Omit<InstanceSpec, 'name' | 'id'>>
 
-/** The instance that a spec describes; throws `config-invalid` with all that is wrong about it. */
+/** The instance for a description. Throws `config-invalid`, with all problems in the message. */
 export function resolveInstance(spec: InstanceSpec, registeredAtMs: number): Instance {
   return { ...resolveDescription(spec), status: 'up', registeredAtMs }
 }
 
-/** The instance with what a patch says about it; what the patch does not name stays. */
+/** The instance with the changes of a patch; fields that the patch does not give stay the same. */
 export function patchInstance(
   { status, registeredAtMs, ...before }: Instance,
   patch: InstancePatch,
@@ -71,7 +70,7 @@ function resolveDescription(spec: unknown): InstanceDescription {
   return resolveOptions(specTable, spec, 'instance')
 }
 
-/** How an address is written unless an instance says otherwise. */
+/** The template for instances without their own. */
 const defaultUriSpec = '{scheme}://{address}:{port}'
 
 const port = { default: 1, min: 1, max: 65_535 }
@@ -91,10 +90,7 @@ const specTable: OptionTable<InstanceDescription> = {
 
 function readAddress(value: unknown, path: string): string {
   if (typeof value === 'string' && value !== '') return value
-  throw new ZookeeperError(
-    'config-invalid',
-    `${path}: expected the name or address at which others reach the instance`,
-  )
+  throw new ZookeeperError('config-invalid', `${path}: expected the host name or IP address of the instance`)
 }
 
 function readMetadata(value: unknown, path: string): Instance['metadata'] {
@@ -102,7 +98,7 @@ function readMetadata(value: unknown, path: string): Instance['metadata'] {
   if (isObject(value) && Object.values(value).every((text) => typeof text === 'string')) {
     return Object.freeze({ ...value }) as Instance['metadata']
   }
-  throw new ZookeeperError('config-invalid', `${path}: expected an object of texts`)
+  throw new ZookeeperError('config-invalid', `${path}: expected an object whose values are texts`)
 }
 
 function readPayload(value: unknown, path: string): unknown {
@@ -111,7 +107,7 @@ function readPayload(value: unknown, path: string): unknown {
   if (!('metadata' in value)) return value
   throw new ZookeeperError(
     'config-invalid',
-    `${path}.metadata: expected beside the payload, as 'instance.metadata'`,
+    `${path}.metadata: not allowed in the payload; use 'instance.metadata'`,
   )
 }
 
@@ -124,13 +120,13 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** One piece of an address: a text as it is, or the name of a field. */
+/** One part of a URI template: literal text, or the name of a field. */
 export interface UriPart {
   readonly value: string
   readonly variable: boolean
 }
 
-/** The pieces of a template such as `{scheme}://{address}:{port}`; a brace without its partner is text. */
+/** The parts of a template such as `{scheme}://{address}:{port}`. An unmatched brace is literal text. */
 export function uriParts(template: string): readonly UriPart[] {
   const parts: UriPart[] = []
   for (const [piece] of template.matchAll(/\{[^{}]*\}|[^{}]+|[{}]/g)) {
@@ -141,12 +137,12 @@ export function uriParts(template: string): readonly UriPart[] {
   return parts
 }
 
-/** The template that has these pieces. */
+/** The template with these parts. */
 export function uriTemplate(parts: readonly UriPart[]): string {
   return parts.map(({ value, variable }) => (variable ? `{${value}}` : value)).join('')
 }
 
-/** The address of an instance as its template says it; without a template, as `{scheme}://{address}:{port}`. */
+/** The URI of an instance by its template; the default template is `{scheme}://{address}:{port}`. */
 export function instanceUri(instance: Instance): string {
   const fields = fieldsOf(instance)
   return uriParts(instance.uriSpec ?? defaultUriSpec)
@@ -154,7 +150,7 @@ export function instanceUri(instance: Instance): string {
     .join('')
 }
 
-// The field names are those of Curator; a literal brace is a field there as well.
+// Curator's field names; Curator represents a literal brace as a field as well.
 const braces: ReadonlyMap<string, UriPart> = new Map([
   ['{', { value: '[', variable: true }],
   ['}', { value: ']', variable: true }],
@@ -176,7 +172,7 @@ function fieldsOf(instance: Instance): ReadonlyMap<string, string> {
   ])
 }
 
-/** The text, when it can be the name of one node; `what` begins the error that it is answered with if not. */
+/** Returns the text if it is a valid name of a node. Otherwise throws an error that starts with `what`. */
 export function checkNodeName(value: unknown, what: string): string {
   if (typeof value !== 'string' || value === '' || value.includes('/')) {
     throw new ZookeeperError('config-invalid', `${what}: expected the name of a node, without a slash`)
@@ -185,9 +181,9 @@ export function checkNodeName(value: unknown, what: string): string {
   return value
 }
 
-/** How instances are written into the registry, and read from it. */
+/** The format of instances in the registry. */
 export interface InstanceCodec {
   encode(instance: Instance): Bytes
-  /** Undefined for a node that holds no instance: it is skipped and counted, and so is one that makes this throw. */
+  /** Undefined when the data do not contain an instance. Such a node, or one for which it throws, is skipped and counted. */
   decode(data: Buffer): Instance | undefined
 }

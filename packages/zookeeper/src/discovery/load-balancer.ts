@@ -1,58 +1,61 @@
 import type { Instance } from './instance.ts'
 
 /**
- * How one of several instances is chosen: `round-robin` one after the other; `random`; `sticky` the same one for the
- * same key, as long as it is there; `least-busy` of two by lot the one with fewer calls under way; `zone` one after the
- * other in the own zone, and everywhere when too few are left there.
+ * How an instance is chosen. `round-robin`: one after another. `random`. `sticky`: the same one for the same key, as long
+ * as it is listed. `least-connections`: of two chosen at random, the one with fewer calls in flight. `zone`: one after
+ * another in the own zone, and in all zones when too few instances are left there.
  */
-export type PickStrategy = 'round-robin' | 'random' | 'sticky' | 'least-busy' | 'zone'
+export type PickStrategy = 'round-robin' | 'random' | 'sticky' | 'least-connections' | 'zone'
 
-/** Where a client is, and how many instances have to be there for it to keep to them. */
+/** The zone of a client, and how many instances it must have for the client to stay in it. */
 export interface ZoneRule {
-  /** The zone, as it stands in the metadata of instances under `zone`. */
+  /** The zone, as in the metadata of instances under `zone`. */
   readonly name: string
-  /** How many of its instances there have to be at the least. */
+  /** The minimum number of its instances. */
   readonly atLeast: number
 }
 
 /** What a choice depends on. */
 export interface PickRequest {
   readonly strategy: PickStrategy
-  /** For `sticky`; without one, it is chosen at random. */
+  /** For `sticky`; without a key, an instance is chosen at random. */
   readonly key: string | undefined
-  /** How many choices there were before. */
+  /** The number of earlier choices. */
   readonly picks: number
   readonly zone: ZoneRule | undefined
-  /** How many calls are under way at an instance. */
+  /** The number of calls in flight at an instance. */
   readonly inFlight: (instance: Instance) => number
   readonly random: () => number
 }
 
-/** The one of `candidates` to use; undefined only when there are none. */
-export function pickInstance(candidates: readonly Instance[], wish: PickRequest): Instance | undefined {
-  switch (wish.strategy) {
+/** Chooses one of the candidates; undefined only when there are none. */
+export function pickInstance(candidates: readonly Instance[], request: PickRequest): Instance | undefined {
+  switch (request.strategy) {
     case 'round-robin':
-      return roundRobin(candidates, wish.picks)
+      return roundRobin(candidates, request.picks)
     case 'random':
-      return atRandom(candidates, wish.random)
+      return atRandom(candidates, request.random)
     case 'sticky':
-      return wish.key === undefined ? atRandom(candidates, wish.random) : rendezvous(candidates, wish.key)
-    case 'least-busy':
-      return leastConnectionsOfTwo(candidates, wish)
+      return request.key === undefined
+        ? atRandom(candidates, request.random)
+        : rendezvous(candidates, request.key)
+    case 'least-connections':
+      return leastConnectionsOfTwo(candidates, request)
     case 'zone':
-      return roundRobin(inZone(candidates, wish.zone), wish.picks)
+      return roundRobin(inZone(candidates, request.zone), request.picks)
   }
 }
 
-function roundRobin(candidates: readonly Instance[], turn: number): Instance | undefined {
-  return candidates[turn % candidates.length]
+function roundRobin(candidates: readonly Instance[], picks: number): Instance | undefined {
+  return candidates[picks % candidates.length]
 }
 
 function atRandom(candidates: readonly Instance[], random: () => number): Instance | undefined {
   return candidates[Math.floor(random() * candidates.length)]
 }
 
-// Two by lot and not the best of all: many clients that see the same numbers would all run to the same instance.
+// The better of two random candidates rather than the best of all: clients that see the same numbers would otherwise all
+// choose the same instance.
 function leastConnectionsOfTwo(
   candidates: readonly Instance[],
   { inFlight, random }: PickRequest,
@@ -67,29 +70,29 @@ function leastConnectionsOfTwo(
 
 function inZone(candidates: readonly Instance[], zone: ZoneRule | undefined): readonly Instance[] {
   if (zone === undefined) return candidates
-  const near = candidates.filter(({ metadata }) => metadata['zone'] === zone.name)
-  return near.length >= zone.atLeast ? near : candidates
+  const local = candidates.filter(({ metadata }) => metadata['zone'] === zone.name)
+  return local.length >= zone.atLeast ? local : candidates
 }
 
 /**
- * The instance that a key belongs to: every instance draws a lot for the key, and the highest wins. When one goes, only
- * its own keys move, and they spread over all the others; when it returns, it gets the same keys back.
+ * Rendezvous hashing: each instance gets a score for the key, and the highest score wins. When an instance is removed,
+ * only its own keys move, and they spread over all others; when it returns, it gets the same keys again.
  */
-function rendezvous(candidates: readonly Instance[], key: string): Instance | undefined {
+export function rendezvous(candidates: readonly Instance[], key: string): Instance | undefined {
   const seed = hashInto(offsetBasis, key)
   let winner: Instance | undefined
   let highest = -1
   for (const candidate of candidates) {
-    const lot = finalize(hashInto(seed, candidate.id))
-    if (lot > highest) {
+    const score = finalize(hashInto(seed, candidate.id))
+    if (score > highest) {
       winner = candidate
-      highest = lot
+      highest = score
     }
   }
   return winner
 }
 
-// FNV-1a with 32 bits: the numbers are those of its definition.
+// The constants of 32-bit FNV-1a.
 const offsetBasis = 0x811c9dc5
 const prime = 0x01000193
 
@@ -99,7 +102,7 @@ function hashInto(seed: number, text: string): number {
   return hash
 }
 
-// The last step of MurmurHash3: ids that differ in their last letter alone would else draw neighbouring lots.
+// The finalizer of MurmurHash3: without it, ids that differ only in their last character get neighbouring scores.
 function finalize(hash: number): number {
   let bits = hash ^ (hash >>> 16)
   bits = Math.imul(bits, 0x85ebca6b)

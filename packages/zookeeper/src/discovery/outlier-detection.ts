@@ -1,154 +1,158 @@
 import type { Instance } from './instance.ts'
 
 /**
- * What became of a call, or that one has begun: `begun` is for `least-busy`, and each of them ends with `ok` or `error`.
+ * The report of a call: its result, or that it has begun. `begun` counts for `least-connections`; each one must be
+ * followed by `ok` or `error`.
  */
 export type CallReport = 'begun' | 'ok' | 'error'
 
-/** What this client remembers of its calls to the instances of a service; of one that was started anew, nothing. */
+/** When an instance is ejected because calls to it failed, and for how long. */
+export interface OutlierDetectionOptions {
+  /**
+   * The number of consecutive errors that eject an instance. A success resets the count, and so do `restMs` without an
+   * error. Default 5.
+   */
+  readonly errors: number
+  /** How long it is ejected before a single call tries it again, in milliseconds. Default 30 000. */
+  readonly restMs: number
+}
+
+/** Tracks the calls of this client to the instances of a service, by process: a restarted instance starts anew. */
 export class OutlierDetector {
   readonly #options: OutlierDetectionOptions
-  // Who is not in here is trusted, and nothing counts against him: most of the time it is empty.
+  // Contains only instances with recent errors, so it is usually empty.
   readonly #states = new Map<string, OutlierState>()
   readonly #inFlight = new Map<string, number>()
 
-  constructor(rules: OutlierDetectionOptions) {
-    this.#options = rules
+  constructor(options: OutlierDetectionOptions) {
+    this.#options = options
   }
 
-  /** Forgets all but these. */
+  /** Forgets all other instances. */
   retain(instances: readonly Instance[]): void {
-    const starts = new Set(instances.map(processKey))
-    for (const kept of [this.#states, this.#inFlight]) {
-      for (const start of kept.keys()) if (!starts.has(start)) kept.delete(start)
+    const keys = new Set(instances.map(processKey))
+    for (const map of [this.#states, this.#inFlight]) {
+      for (const key of map.keys()) if (!keys.has(key)) map.delete(key)
     }
   }
 
-  /** Takes in what became of a call. */
+  /** Records the report of a call. */
   report(instance: Instance, report: CallReport, nowMs: number): void {
     if (report === 'begun') {
       this.#inFlight.set(processKey(instance), this.inFlight(instance) + 1)
       return
     }
     this.#inFlight.set(processKey(instance), Math.max(0, this.inFlight(instance) - 1))
-    this.#update(instance, (standing) => afterOutcome(standing, report, nowMs, this.#options))
+    this.#update(instance, (state) => afterOutcome(state, report, nowMs, this.#options))
   }
 
-  /** It was chosen for a call. */
+  /** Records that the instance was chosen for a call. */
   onPick(instance: Instance, nowMs: number): void {
-    if (this.#states.size > 0) this.#update(instance, (standing) => afterPick(standing, nowMs, this.#options))
+    if (this.#states.size > 0) this.#update(instance, (state) => afterPick(state, nowMs, this.#options))
   }
 
-  /** Until when it is left out; undefined when it may be picked. */
+  /** Until when the instance is ejected; undefined when it may be picked. */
   ejectedUntilMs(instance: Instance, nowMs: number): number | undefined {
     if (this.#states.size === 0) return undefined
     return ejectedUntilMs(this.#states.get(processKey(instance)) ?? available, nowMs)
   }
 
-  /** How many calls to it have begun and not ended. */
+  /** The number of calls to the instance in flight. */
   inFlight(instance: Instance): number {
     return this.#inFlight.get(processKey(instance)) ?? 0
   }
 
-  #update(instance: Instance, next: (standing: OutlierState) => OutlierState): void {
-    const start = processKey(instance)
-    const standing = next(this.#states.get(start) ?? available)
-    if (standing === available) this.#states.delete(start)
-    else this.#states.set(start, standing)
+  #update(instance: Instance, next: (state: OutlierState) => OutlierState): void {
+    const key = processKey(instance)
+    const state = next(this.#states.get(key) ?? available)
+    if (state === available) this.#states.delete(key)
+    else this.#states.set(key, state)
   }
 }
 
-// The same id with another time of registration is another process.
+// The same id with another registration time is another process.
 function processKey({ id, registeredAtMs }: Instance): string {
   return `${registeredAtMs} ${id}`
 }
 
-/** What this client makes of an instance after the calls that it sent there. */
+/** The state of an instance by the calls of this client. */
 export type OutlierState =
-  /** It is used; its last `errors` calls failed, one after the other, and the last of them at `atMs`. */
-  | { readonly kind: 'trusted'; readonly errors: number; readonly atMs: number }
-  /** It is left out until `untilMs`. */
-  | { readonly kind: 'shunned'; readonly untilMs: number }
-  /** A single caller tries it; when he says nothing before `untilMs`, another one may. */
-  | { readonly kind: 'on-trial'; readonly untilMs: number }
+  /** In use. The last `errors` calls failed, the latest of them at `atMs`. */
+  | { readonly kind: 'available'; readonly errors: number; readonly atMs: number }
+  /** Not picked until `untilMs`. */
+  | { readonly kind: 'ejected'; readonly untilMs: number }
+  /** A single call tries the instance. Without a report before `untilMs`, another call may try it. */
+  | { readonly kind: 'probing'; readonly untilMs: number }
 
-/** When an instance is left out, and for how long. */
-export interface OutlierDetectionOptions {
-  /** How many calls in a row have to fail: a success begins the count anew, and so do `restMs` without an error. Default 5. */
-  readonly errors: number
-  /** How long it is left out before a single caller tries it, in milliseconds. Default 30 000. */
-  readonly restMs: number
-}
-
-/** Nothing is known against it. */
-export const available: OutlierState = { kind: 'trusted', errors: 0, atMs: 0 }
+/** The state without errors. */
+export const available: OutlierState = { kind: 'available', errors: 0, atMs: 0 }
 
 /**
- * What is made of it after the outcome of a call. Failures are counted in a row and not in a time: two in a minute are
- * a lot among ten calls, and nothing among ten thousand. With five in a row, whoever fails one call in a hundred is left
- * out once in ten thousand million calls, whoever fails one in two after about sixty, and whoever is gone after five.
+ * The state after the outcome of a call. Consecutive failures are counted, not failures per time: two in a minute are
+ * many among ten calls, and few among ten thousand. With five in a row, an instance that fails 1 % of its calls is ejected
+ * once in ten thousand million calls, one that fails half of them after about sixty, and one that is down after five.
  */
 export function afterOutcome(
-  standing: OutlierState,
+  state: OutlierState,
   outcome: 'ok' | 'error',
   nowMs: number,
-  rules: OutlierDetectionOptions,
+  options: OutlierDetectionOptions,
 ): OutlierState {
-  switch (standing.kind) {
-    case 'trusted':
-      return outcome === 'ok' ? available : afterError(standing, nowMs, rules)
-    case 'on-trial':
-      return outcome === 'ok' ? available : { kind: 'shunned', untilMs: nowMs + rules.restMs }
-    case 'shunned':
-      // Answers to what was asked before it was left out: they say nothing new.
-      return standing
+  switch (state.kind) {
+    case 'available':
+      return outcome === 'ok' ? available : afterError(state, nowMs, options)
+    case 'probing':
+      return outcome === 'ok' ? available : { kind: 'ejected', untilMs: nowMs + options.restMs }
+    case 'ejected':
+      // The call began before the ejection.
+      return state
   }
 }
 
-/** What is made of it once it was picked: after its rest, that is the trial. */
+/** The state after the instance was picked. The first pick after the ejection probes the instance. */
 export function afterPick(
-  standing: OutlierState,
+  state: OutlierState,
   nowMs: number,
-  rules: OutlierDetectionOptions,
+  options: OutlierDetectionOptions,
 ): OutlierState {
-  if (standing.kind === 'trusted' || nowMs < standing.untilMs) return standing
-  return { kind: 'on-trial', untilMs: nowMs + rules.restMs }
+  if (state.kind === 'available' || nowMs < state.untilMs) return state
+  return { kind: 'probing', untilMs: nowMs + options.restMs }
 }
 
-/** Until when it is left out; undefined when it may be picked. */
-export function ejectedUntilMs(standing: OutlierState, nowMs: number): number | undefined {
-  return standing.kind === 'trusted' || nowMs >= standing.untilMs ? undefined : standing.untilMs
+/** Until when the instance is ejected; undefined when it may be picked. */
+export function ejectedUntilMs(state: OutlierState, nowMs: number): number | undefined {
+  return state.kind === 'available' || nowMs >= state.untilMs ? undefined : state.untilMs
 }
 
-// Whoever reports failures alone, or calls once a day, has no success to begin the count anew.
+// A caller that reports only failures, or calls once a day, has no success that resets the count.
 function afterError(
-  { errors: before, atMs }: Extract<OutlierState, { kind: 'trusted' }>,
+  { errors: before, atMs }: Extract<OutlierState, { kind: 'available' }>,
   nowMs: number,
-  rules: OutlierDetectionOptions,
+  options: OutlierDetectionOptions,
 ): OutlierState {
-  const errors = nowMs - atMs > rules.restMs ? 1 : before + 1
-  return errors < rules.errors
-    ? { kind: 'trusted', errors, atMs: nowMs }
-    : { kind: 'shunned', untilMs: nowMs + rules.restMs }
+  const errors = nowMs - atMs > options.restMs ? 1 : before + 1
+  return errors < options.errors
+    ? { kind: 'available', errors, atMs: nowMs }
+    : { kind: 'ejected', untilMs: nowMs + options.restMs }
 }
 
 /**
- * The instances that may be picked: those that want to be used, without those that are left out. At most half of them
- * are: when more have failed it is likelier that the fault is ours, or that all of them are overloaded, and those that
- * have been left out for the longest are used again.
+ * The instances that may be picked: those with the status `up` that are not ejected. At most half of them are left out:
+ * when more have failed, the fault is more likely in this client or in an overload of all, and those that have been
+ * ejected for the longest time are used again.
  */
 export function withoutEjected(
   instances: readonly Instance[],
-  leftOutUntilMs: (instance: Instance) => number | undefined,
+  ejectedUntil: (instance: Instance) => number | undefined,
 ): readonly Instance[] {
-  const wanted = instances.filter(({ status }) => status === 'up')
+  const inService = instances.filter(({ status }) => status === 'up')
   const untilMs = new Map<Instance, number>()
-  for (const instance of wanted) {
-    const until = leftOutUntilMs(instance)
+  for (const instance of inService) {
+    const until = ejectedUntil(instance)
     if (until !== undefined) untilMs.set(instance, until)
   }
-  if (untilMs.size === 0) return wanted
+  if (untilMs.size === 0) return inService
   const latestFirst = [...untilMs].sort(([, a], [, b]) => b - a).map(([instance]) => instance)
-  const leftOut = new Set(latestFirst.slice(0, Math.floor(wanted.length / 2)))
-  return wanted.filter((instance) => !leftOut.has(instance))
+  const leftOut = new Set(latestFirst.slice(0, Math.floor(inService.length / 2)))
+  return inService.filter((instance) => !leftOut.has(instance))
 }

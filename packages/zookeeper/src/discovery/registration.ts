@@ -9,6 +9,7 @@ import {
   Notifier,
   type OptionTable,
   oneOf,
+  optional,
 } from '@ha/core/driver'
 import { runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
@@ -31,7 +32,6 @@ import {
   type ReadinessRules,
 } from './health-gate.ts'
 import { type Instance, type InstanceCodec, type InstancePatch, patchInstance } from './instance.ts'
-import { optional } from './optional.ts'
 
 export type RegistrationEvents = {
   readonly state: RegistrationState
@@ -45,9 +45,9 @@ interface RegistrationDeps {
   readonly settings: RegisterSettings
 }
 
-/** An instance of this process in the registry, for as long as it is well and the client lives. */
+/** The registration of an instance of this process: it is listed while it is healthy and the client is open. */
 export class Registration implements AsyncDisposable {
-  /** The node that stands for it. */
+  /** The node of the instance. */
   readonly path: string
   readonly #deps: RegistrationDeps
   readonly #events = new Emitter<RegistrationEvents>()
@@ -58,20 +58,20 @@ export class Registration implements AsyncDisposable {
   #node: Ephemeral | undefined
   #lastState: RegistrationState
 
-  constructor(parts: RegistrationDeps) {
-    this.#deps = parts
-    this.path = parts.reserved.path
-    this.#instance = parts.instance
-    this.#scope = linkedController(parts.context.signal)
+  constructor(deps: RegistrationDeps) {
+    this.#deps = deps
+    this.path = deps.reserved.path
+    this.#instance = deps.instance
+    this.#scope = linkedController(deps.context.signal)
     this.#phase = initialPhase(this.#clock.now())
     this.#lastState = this.state
     this.#scope.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
     this.#follow(this.#scope.signal).catch((thrown: unknown) => {
-      if (!this.#scope.signal.aborted) parts.context.reportDefect(`the checks of ${this.path}`, thrown)
+      if (!this.#scope.signal.aborted) deps.context.reportDefect(`the checks of ${this.path}`, thrown)
     })
   }
 
-  /** The instance as it would be listed. */
+  /** The instance as it is or would be listed. */
   get instance(): Instance {
     const flagged = this.#desired === 'flagged'
     return flagged ? { ...this.#instance, status: 'out-of-service' } : this.#instance
@@ -81,18 +81,18 @@ export class Registration implements AsyncDisposable {
     return stateOf(this.#phase, this.#node?.state, this.#deps.settings.onUnhealthy)
   }
 
-  /** Tells of each change of {@link state}: another reason is one when it says something else. */
+  /** Emits each change of {@link state}; another reason counts as a change when its message differs. */
   get events(): Events<RegistrationEvents> {
     return this.#events
   }
 
-  /** Resolves when it is registered; rejects with `timed-out` and the reason why it is not, or with `closed`. */
+  /** Resolves when it is registered; rejects with `timed-out` and the reason, or with `closed`. */
   async ready(limit?: CallOptions): Promise<void> {
-    const { context: ground } = this.#deps
-    const call = resolveCall('ready', limit, ground.operationTimeoutMs)
+    const { context } = this.#deps
+    const call = resolveCall('ready', limit, context.operationTimeoutMs)
     const expired = (): ZookeeperError => this.#notRegistered(call.timeoutMs)
-    const limits = { what: `the registration ${this.path}`, path: this.path, call, expired }
-    await runWithinCall(ground, limits, async (signal) => {
+    const wait = { what: `the registration ${this.path}`, path: this.path, call, expired }
+    await runWithinCall(context, wait, async (signal) => {
       for (let { kind } = this.state; kind !== 'registered'; { kind } = this.state) {
         if (kind === 'closed') throw this.#closedError()
         await this.#changed.wait(signal)
@@ -101,7 +101,7 @@ export class Registration implements AsyncDisposable {
   }
 
   /**
-   * Changes what is listed. Resolves when the servers have it, at once while nothing is listed; when it rejects, it is
+   * Changes the listed instance. Resolves when the servers have it, at once while it is not listed; when it rejects, it is
    * written later.
    */
   async update(patch: InstancePatch, limit?: CallOptions): Promise<void> {
@@ -112,18 +112,18 @@ export class Registration implements AsyncDisposable {
   }
 
   /**
-   * Goes in two steps: lists the instance as out of service, so that nobody begins anything new with it, and after
-   * `ms` milliseconds closes the registration.
+   * Lists the instance as out of service, so that clients start nothing new with it, and closes the registration after
+   * `ms` milliseconds.
    */
   async drain(ms: number): Promise<void> {
     const drainMs = checkDrainMs(ms)
     this.#enter(drainingPhase(this.#phase, this.#deps.settings.onUnhealthy))
-    // Closed meanwhile, there is nothing left to wait for.
+    // The wait ends early when the registration is closed meanwhile.
     await this.#clock.sleep(drainMs, this.#scope.signal).catch(() => undefined)
     await this.close()
   }
 
-  /** Takes it off the list for good. Idempotent, never rejects: without a connection, the session's end does it. */
+  /** Withdraws the instance for good. Idempotent, never rejects: without a connection, the node ends with the session. */
   async close(): Promise<void> {
     this.#scope.abort(this.#closedError())
     await this.#node?.close()
@@ -143,19 +143,19 @@ export class Registration implements AsyncDisposable {
 
   async #follow(signal: AbortSignal): Promise<void> {
     const { gate, warmupMs } = this.#deps.settings
-    // The caller's check is not called before the caller has its registration in hand.
+    // The caller gets its registration before its check is called.
     await Promise.resolve()
     if (gate === undefined) {
       await this.#clock.sleep(warmupMs, signal)
       if (this.#phase.kind === 'serving') this.#enter(readyPhase)
       return
     }
-    await new HealthCheckLoop(gate, this.#clock).run(signal, (answer) =>
-      this.#enter(afterCheckResult(this.#phase, answer, this.#clock.now(), gate.rules)),
+    await new HealthCheckLoop(gate, this.#clock).run(signal, (result) =>
+      this.#enter(afterCheckResult(this.#phase, result, this.#clock.now(), gate.rules)),
     )
   }
 
-  // Whoever hears of the end may register anew at once.
+  // The path is released before the event, so that a listener can register again at once.
   #onEnd(): void {
     this.#phase = { kind: 'closed' }
     this.#deps.reserved.release()
@@ -163,23 +163,23 @@ export class Registration implements AsyncDisposable {
     this.#emitState()
   }
 
-  #enter(stage: RegistrationPhase): void {
+  #enter(phase: RegistrationPhase): void {
     const before = this.#desired
-    this.#phase = stage
+    this.#phase = phase
     if (this.#desired !== before) this.#apply(before, this.#desired)
     this.#emitState()
   }
 
-  #apply(before: DesiredListing, wish: DesiredListing): void {
-    // What cannot be written now is written later by the ephemeral itself, and its state says why not yet.
-    const later = (): undefined => undefined
-    if (wish === 'absent') this.#node?.withdraw().catch(later)
-    else if (this.#node === undefined) this.#node = this.#register()
-    else if (before === 'absent') this.#node.restore().catch(later)
-    else this.#node.update(() => this.#bytes()).catch(later)
+  #apply(before: DesiredListing, desired: DesiredListing): void {
+    // The ephemeral repeats what fails now, and its state shows the reason.
+    const ignore = (): undefined => undefined
+    if (desired === 'absent') this.#node?.withdraw().catch(ignore)
+    else if (this.#node === undefined) this.#node = this.#openNode()
+    else if (before === 'absent') this.#node.restore().catch(ignore)
+    else this.#node.update(() => this.#bytes()).catch(ignore)
   }
 
-  #register(): Ephemeral {
+  #openNode(): Ephemeral {
     const { reserved, settings } = this.#deps
     const node = reserved.open(() => this.#bytes(), { takeover: settings.takeover })
     node.on('state', () => this.#emitState())
@@ -211,122 +211,123 @@ export class Registration implements AsyncDisposable {
   }
 }
 
-// Each check that fails makes an error of its own: what they say is compared, for it is all that anybody is told.
+// Each failed check creates a new error, so the messages are compared.
 function isSameState(one: RegistrationState, other: RegistrationState): boolean {
   const reasonOf = (state: RegistrationState): string | undefined =>
     'reason' in state ? state.reason?.message : undefined
   return one.kind === other.kind && reasonOf(one) === reasonOf(other)
 }
 
-/** How a registration stands. */
+/** The state of a registration. */
 export type RegistrationState =
-  /** It is not listed yet, or not any more: `reason` says why, as far as that is known. */
+  /** Not listed yet, or not any more. `reason` says why, if that is known. */
   | { readonly kind: 'pending'; readonly reason: Error | undefined }
-  /** It is listed, and picked by those who read the list. */
+  /** Listed and in service. */
   | { readonly kind: 'registered'; readonly path: string }
-  /** Its checks failed: it is taken off the list. */
+  /** Withdrawn from the list because its checks failed. */
   | { readonly kind: 'withheld'; readonly reason: Error | undefined }
-  /** Its checks failed: it is listed as out of service. */
+  /** Listed as out of service because its checks failed. */
   | { readonly kind: 'flagged'; readonly reason: Error | undefined; readonly path: string }
-  /** It is about to go, and listed as out of service where it was listed. */
+  /** About to close; listed as out of service if it was listed before. */
   | { readonly kind: 'draining' }
   | { readonly kind: 'closed' }
 
-/** What the owner of a registration is about. */
+/** What the owner of a registration is doing. */
 type RegistrationPhase =
-  /** `error` is why the last check that failed did so, for as long as it matters. */
-  | { readonly kind: 'serving'; readonly fitness: Readiness; readonly error: Error | undefined }
-  | { readonly kind: 'draining'; readonly wish: DesiredListing }
+  /** `error` is the error of the last failed check while it matters. */
+  | { readonly kind: 'serving'; readonly readiness: Readiness; readonly error: Error | undefined }
+  | { readonly kind: 'draining'; readonly desired: DesiredListing }
   | { readonly kind: 'closed' }
 
 /** How the registry should list an instance. */
-type DesiredListing = 'absent' | 'offered' | 'flagged'
+type DesiredListing = 'absent' | 'in-service' | 'flagged'
 
-/** What becomes of an instance whose checks fail: it is taken off the list, or stays as out of service. */
+/** What happens to an instance whose checks fail: it is removed from the list, or listed as out of service. */
 export type OnUnhealthy = 'remove' | 'flag'
 
-/** The stage that a registration begins with. */
+/** The phase of a new registration. */
 function initialPhase(nowMs: number): RegistrationPhase {
-  return { kind: 'serving', fitness: initialReadiness(nowMs), error: undefined }
+  return { kind: 'serving', readiness: initialReadiness(nowMs), error: undefined }
 }
 
-/** The stage of an instance that is well by its owner's word alone. */
+/** The phase of an instance without a health gate. */
 const readyPhase: RegistrationPhase = {
   kind: 'serving',
-  fitness: { kind: 'fit', failures: 0 },
+  readiness: { kind: 'ready', failures: 0 },
   error: undefined,
 }
 
-/** The stage after one more check. */
+/** The phase after another check. */
 function afterCheckResult(
-  stage: RegistrationPhase,
-  answer: CheckResult,
+  phase: RegistrationPhase,
+  result: CheckResult,
   nowMs: number,
   rules: ReadinessRules,
 ): RegistrationPhase {
-  if (stage.kind !== 'serving') return stage
-  const fitness = afterCheck(stage.fitness, answer.passed, nowMs, rules)
-  if (!answer.passed) return { kind: 'serving', fitness, error: answer.error }
-  return { kind: 'serving', fitness, error: fitness.kind === 'fit' ? undefined : stage.error }
+  if (phase.kind !== 'serving') return phase
+  const readiness = afterCheck(phase.readiness, result.passed, nowMs, rules)
+  if (!result.passed) return { kind: 'serving', readiness, error: result.error }
+  return { kind: 'serving', readiness, error: readiness.kind === 'ready' ? undefined : phase.error }
 }
 
-/** The stage of one that is about to go; what was not listed is not listed for this. */
-function drainingPhase(stage: RegistrationPhase, onUnhealthy: OnUnhealthy): RegistrationPhase {
-  if (stage.kind !== 'serving') return stage
-  return { kind: 'draining', wish: desiredListing(stage, onUnhealthy) === 'absent' ? 'absent' : 'flagged' }
+/** The phase of a draining registration. An instance that is not listed stays so. */
+function drainingPhase(phase: RegistrationPhase, onUnhealthy: OnUnhealthy): RegistrationPhase {
+  if (phase.kind !== 'serving') return phase
+  const isAbsent = desiredListing(phase, onUnhealthy) === 'absent'
+  return { kind: 'draining', desired: isAbsent ? 'absent' : 'flagged' }
 }
 
-/** How the registry should list it. */
-function desiredListing(stage: RegistrationPhase, onUnhealthy: OnUnhealthy): DesiredListing {
-  switch (stage.kind) {
+/** How the registry should list the instance in this phase. */
+function desiredListing(phase: RegistrationPhase, onUnhealthy: OnUnhealthy): DesiredListing {
+  switch (phase.kind) {
     case 'draining':
-      return stage.wish
+      return phase.desired
     case 'closed':
       return 'absent'
     case 'serving':
-      return listingOf(stage.fitness, onUnhealthy)
+      return listingOf(phase.readiness, onUnhealthy)
   }
 }
 
-/** How it stands, by what its owner is about and what is known of its node, once there has been one. */
+/** The state by the phase and by the state of the node, once there has been one. */
 function stateOf(
-  stage: RegistrationPhase,
+  phase: RegistrationPhase,
   node: EphemeralState | undefined,
   onUnhealthy: OnUnhealthy,
 ): RegistrationState {
-  if (stage.kind !== 'serving') return { kind: stage.kind }
-  const { fitness, error } = stage
-  if (fitness.kind === 'warming') return { kind: 'pending', reason: error }
-  if (fitness.kind === 'unfit' && onUnhealthy === 'remove') return { kind: 'withheld', reason: error }
+  if (phase.kind !== 'serving') return { kind: phase.kind }
+  const { readiness, error } = phase
+  if (readiness.kind === 'starting') return { kind: 'pending', reason: error }
+  if (readiness.kind === 'unready' && onUnhealthy === 'remove') return { kind: 'withheld', reason: error }
   if (node?.kind !== 'held')
     return { kind: 'pending', reason: node?.kind === 'pending' ? node.reason : undefined }
-  return fitness.kind === 'fit'
+  return readiness.kind === 'ready'
     ? { kind: 'registered', path: node.path }
     : { kind: 'flagged', reason: error, path: node.path }
 }
 
-function listingOf(fitness: Readiness, onUnhealthy: OnUnhealthy): DesiredListing {
-  switch (fitness.kind) {
-    case 'warming':
+function listingOf(readiness: Readiness, onUnhealthy: OnUnhealthy): DesiredListing {
+  switch (readiness.kind) {
+    case 'starting':
       return 'absent'
-    case 'fit':
-      return 'offered'
-    case 'unfit':
+    case 'ready':
+      return 'in-service'
+    case 'unready':
       return onUnhealthy === 'flag' ? 'flagged' : 'absent'
   }
 }
 
 /** How an instance is registered. */
 export interface RegisterOptions {
-  /** How it finds out whether it works. Default: it does for as long as its process holds a session. */
+  /** The health gate. Default: none, so that the instance is listed while its process holds a session. */
   readonly health?: HealthGate | undefined
-  /** What becomes of it when its checks fail: it is taken off the list, or listed as out of service. Default `remove`. */
+  /** What happens when its checks fail: it is removed from the list, or listed as out of service. Default `remove`. */
   readonly onUnhealthy?: OnUnhealthy | undefined
-  /** How long it has to be well before it is listed the first time, in milliseconds. Default 0. */
+  /** How long it must be healthy before it is listed the first time, in milliseconds. Default 0. */
   readonly warmupMs?: number | undefined
   /**
-   * Whether a node of the same id that another session holds is an earlier life of ours, and replaced at once. Default
-   * false: its end is waited for.
+   * Whether a node of the same id that another session holds belongs to an earlier process and is replaced at once.
+   * Default false: the registration waits until that node ends.
    */
   readonly takeover?: boolean | undefined
 }
@@ -345,12 +346,12 @@ export function resolveRegisterOptions(options: RegisterOptions, what: string): 
   return Object.freeze({ ...settings, gate })
 }
 
-const hour = 3_600_000
+const hourMs = 3_600_000
 
 const registerTable: OptionTable<CheckedRegister> = {
   health: optional(group(gateTable)),
   onUnhealthy: oneOf(['remove', 'flag'], 'remove'),
-  warmupMs: milliseconds({ default: 0, min: 0, max: hour }),
+  warmupMs: milliseconds({ default: 0, min: 0, max: hourMs }),
   takeover: flag(false),
 }
 
@@ -358,11 +359,10 @@ interface CheckedRegister extends Omit<RegisterSettings, 'gate'> {
   readonly health: CheckedGate | undefined
 }
 
-/** How long something drains, checked. */
 function checkDrainMs(value: unknown): number {
-  if (typeof value === 'number' && value >= 0 && value <= 24 * hour) return value
+  if (typeof value === 'number' && value >= 0 && value <= 24 * hourMs) return value
   throw new ZookeeperError(
     'config-invalid',
-    `drain: expected a number of milliseconds from 0 to ${24 * hour}`,
+    `drain: expected a number of milliseconds from 0 to ${24 * hourMs}`,
   )
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '@ha/core'
 import {
+  balancing,
   checked,
   count,
   group,
@@ -8,7 +9,7 @@ import {
   milliseconds,
   Notifier,
   type OptionTable,
-  oneOf,
+  optional,
 } from '@ha/core/driver'
 import { runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
@@ -26,7 +27,6 @@ import {
   unread,
 } from './instance-list.ts'
 import { type PickStrategy, pickInstance, type ZoneRule } from './load-balancer.ts'
-import { optional } from './optional.ts'
 import {
   type CallReport,
   type OutlierDetectionOptions,
@@ -35,9 +35,9 @@ import {
 } from './outlier-detection.ts'
 
 /**
- * How far a list can be trusted: nothing was read yet, it is what the registry says, it is the last good one while the
- * registry is away, may not be read, or is not followed any more, or it is kept for a while because the registry came
- * back with next to nothing.
+ * How current a list is. `unread`: nothing has been read yet. `current`: it is the list of the registry. `stale`: it is
+ * the last good list, because the registry is unavailable, may not be read, or is not followed any more. `guarded`: after
+ * an outage the registry's list is shorter than the panic threshold, and missing instances are kept for a while.
  */
 export type ServiceViewState = 'unread' | 'current' | 'stale' | 'guarded'
 
@@ -49,7 +49,7 @@ interface ServiceViewDeps {
   readonly onClosed: () => void
 }
 
-/** The live list of a service's instances. It can always be read, and is never emptied by trouble of the registry. */
+/** The live list of a service's instances. It can always be read, and an outage of the registry never empties it. */
 export class ServiceView implements AsyncDisposable {
   readonly name: string
   readonly #deps: ServiceViewDeps
@@ -59,93 +59,93 @@ export class ServiceView implements AsyncDisposable {
   #served: ServedList = unread
   #picks: number
 
-  constructor(parts: ServiceViewDeps) {
-    const { context: ground, name, settings } = parts
-    this.#deps = parts
+  constructor(deps: ServiceViewDeps) {
+    const { context, name, settings } = deps
+    this.#deps = deps
     this.name = name
     this.#outliers = new OutlierDetector(settings.outlierDetection)
-    // Clients that start together do not all begin with the same instance.
-    this.#picks = Math.floor(ground.random() * 2 ** 20)
-    this.#scope = linkedController(ground.signal)
+    // Clients that start at the same time start with different instances.
+    this.#picks = Math.floor(context.random() * 2 ** 20)
+    this.#scope = linkedController(context.signal)
     this.#scope.signal.addEventListener('abort', () => this.#onEnd(), { once: true })
     this.#follow(this.#scope.signal).catch((thrown: unknown) => {
-      if (!this.#scope.signal.aborted) ground.reportDefect(`the view of ${name}`, thrown)
+      if (!this.#scope.signal.aborted) context.reportDefect(`the view of ${name}`, thrown)
     })
   }
 
   get state(): ServiceViewState {
     const { kind } = this.#served
-    return kind === 'returned' ? 'current' : kind
+    return kind === 'recovered' ? 'current' : kind
   }
 
-  /** Whether the list is not followed at this moment, or not believed: what is served may be older than it. */
+  /** Whether the served list may differ from that of the registry: `stale` or `guarded`. */
   get stale(): boolean {
     return this.state === 'stale' || this.state === 'guarded'
   }
 
-  /** Why the list is not read, or an instance is missing from it; undefined when nothing is known. */
+  /** Why the list cannot be read, or an instance is missing from it; undefined when no reason is known. */
   get reason(): Error | undefined {
     return this.#deps.list.trouble
   }
 
-  /** How many nodes beside the instances hold something that is none. */
+  /** The number of nodes that do not contain an instance. */
   get undecodable(): number {
     return this.#deps.list.current?.undecodable ?? 0
   }
 
-  /** Everything that is listed, also what is out of service. */
+  /** All listed instances, including those out of service. */
   all(): readonly Instance[] {
     return this.#served.instances
   }
 
   /**
-   * The instance to call next; undefined when the registry lists none that wants to be used, or has never been read.
-   * For `sticky`, the same key gives the same instance.
+   * The instance to call next. Undefined when no listed instance is in service, or nothing has been read yet. With
+   * `sticky`, the same key gives the same instance.
    */
   pick(key?: string): Instance | undefined {
-    const { settings, context: ground } = this.#deps
+    const { settings, context } = this.#deps
     const nowMs = this.#clock.now()
-    const reputation = this.#outliers
-    const candidates = withoutEjected(this.all(), (instance) => reputation.ejectedUntilMs(instance, nowMs))
+    const outliers = this.#outliers
+    const candidates = withoutEjected(this.all(), (instance) => outliers.ejectedUntilMs(instance, nowMs))
     const chosen = pickInstance(candidates, {
       strategy: settings.strategy,
       key,
       picks: this.#picks,
       zone: settings.zone,
-      inFlight: (instance) => reputation.inFlight(instance),
-      random: ground.random,
+      inFlight: (instance) => outliers.inFlight(instance),
+      random: context.random,
     })
     if (chosen === undefined) return undefined
     this.#picks += 1
-    reputation.onPick(chosen, nowMs)
+    outliers.onPick(chosen, nowMs)
     return chosen
   }
 
   /**
-   * Says what became of a call: instances with too many errors in a row are left out for a while, but never more than
-   * half of them. `begun` counts a call as under way until its `ok` or `error`, for `least-busy`.
+   * Reports the result of a call: instances with too many consecutive errors are left out for a while, but never more
+   * than half of them. `begun` counts a call as in flight until its `ok` or `error`, for `least-connections`.
    */
   report(instance: Instance, report: CallReport): void {
     this.#outliers.report(instance, report, this.#clock.now())
   }
 
-  /** Every change of the list, beginning with the whole of it, until the view is closed. */
+  /** Every change of the list, the whole list first, until the view is closed. */
   changes(): AsyncIterable<ServiceChange> {
     return changesOf(() => this.all(), this.#changed, this.#scope.signal)
   }
 
   /** Resolves when the list has been read once; rejects with `timed-out` and the reason, or with `closed`. */
   async ready(limit?: CallOptions): Promise<void> {
-    const { context: ground, list: listing } = this.#deps
-    const call = resolveCall('ready', limit, ground.operationTimeoutMs)
+    const { context, list } = this.#deps
+    const call = resolveCall('ready', limit, context.operationTimeoutMs)
     const expired = (): ZookeeperError => this.#notRead(call.timeoutMs)
-    const limits = { what: `the list of '${this.name}'`, path: listing.path, call, expired }
-    await runWithinCall({ clock: ground.clock, signal: this.#scope.signal }, limits, async (signal) => {
+    const wait = { what: `the list of '${this.name}'`, path: list.path, call, expired }
+    await runWithinCall({ clock: context.clock, signal: this.#scope.signal }, wait, async (signal) => {
       while (this.#served.kind === 'unread') await this.#changed.wait(signal)
     })
   }
 
-  /** Stops following the list; what was read last can still be picked from. Idempotent. */
+  /** Stops following the list. The last list can still be used. Idempotent. */
   async close(): Promise<void> {
     const { path } = this.#deps.list
     this.#scope.abort(new ZookeeperError('closed', 'its view is closed', { path }))
@@ -159,10 +159,10 @@ export class ServiceView implements AsyncDisposable {
     return this.#deps.context.clock
   }
 
-  // What is served may be older than the registry from now on.
+  // From now on, the served list may be older than that of the registry.
   #onEnd(): void {
-    const { list: listing, onClosed } = this.#deps
-    listing.close()
+    const { list, onClosed } = this.#deps
+    list.close()
     this.#update()
     onClosed()
   }
@@ -176,33 +176,33 @@ export class ServiceView implements AsyncDisposable {
   }
 
   #update(): void {
-    const { list: listing, settings } = this.#deps
-    const { current, stale } = listing
-    const sighting =
+    const { list, settings } = this.#deps
+    const { current, stale } = list
+    const observation =
       current === undefined || stale
-        ? ({ kind: 'away' } as const)
+        ? ({ kind: 'unavailable' } as const)
         : ({ kind: 'listed', instances: current.instances } as const)
     const before = this.#served
-    this.#served = afterObservation(before, sighting, this.#clock.now(), settings.panicThreshold)
+    this.#served = afterObservation(before, observation, this.#clock.now(), settings.panicThreshold)
     if (this.#served === before) return
     this.#outliers.retain(this.#served.instances)
     this.#changed.notifyAll()
   }
 
   #nextChange(signal: AbortSignal): Promise<void> {
-    const { list: listing } = this.#deps
+    const { list } = this.#deps
     const served = this.#served
-    if (!('untilMs' in served)) return listing.changed(signal)
+    if (!('untilMs' in served)) return list.changed(signal)
     const graceMs = served.untilMs - this.#clock.now()
-    return this.#forAtMost(graceMs, signal, (inner) => listing.changed(inner))
+    return this.#forAtMost(graceMs, signal, (inner) => list.changed(inner))
   }
 
-  // What is listed can wait until all that changes together has changed; an outage is said at once.
+  // A change waits for further changes; an outage is shown at once.
   #coalesce(signal: AbortSignal): Promise<void> {
-    const { context: ground, list: listing, settings } = this.#deps
-    const gatherMs = settings.coalesceMs * (0.5 + ground.random() / 2)
-    return this.#forAtMost(gatherMs, signal, async (inner) => {
-      while (!listing.stale) await listing.changed(inner)
+    const { context, list, settings } = this.#deps
+    const waitMs = settings.coalesceMs * (0.5 + context.random() / 2)
+    return this.#forAtMost(waitMs, signal, async (inner) => {
+      while (!list.stale) await list.changed(inner)
     })
   }
 
@@ -232,31 +232,31 @@ export class ServiceView implements AsyncDisposable {
   }
 }
 
-// Why a wait ends early.
+// The reason of a wait that ends by its time limit.
 const timeIsUp = new Error('the time is up')
 
-/** How a service is seen, and how one of its instances is picked. */
+/** How a service is followed, and how one of its instances is picked. */
 export interface ServiceOptions {
-  /** Default `round-robin`. */
-  readonly strategy?: PickStrategy | undefined
-  /** Where this client is, for `zone`. */
+  /** Default `round-robin`. `least-busy` is the former word for `least-connections`. */
+  readonly strategy?: PickStrategy | 'least-busy' | undefined
+  /** The zone of this client, for `zone`. */
   readonly zone?: ZoneOptions | undefined
-  /** When an instance is left out because calls to it failed, one after the other. */
+  /** When an instance is left out because consecutive calls to it failed. */
   readonly outlierDetection?: Partial<OutlierDetectionOptions> | undefined
-  /** When a list that has become short in an outage is not believed. */
+  /** When a list that became short in an outage is not used yet. */
   readonly panicThreshold?: Partial<PanicThresholdOptions> | undefined
   /**
-   * For how long changes are gathered before the list is read again, and then once more before it is told, in
-   * milliseconds; each time a random part of it, so that not all clients read at once. What changes is so told after up
-   * to twice this. Default 100.
+   * How long changes are collected before the list is read again, and once more before it is published, in milliseconds;
+   * each time a random part of it, so that clients do not read at the same time. A change is thus published after up to
+   * twice this time. Default 100.
    */
   readonly coalesceMs?: number | undefined
 }
 
 export interface ZoneOptions {
-  /** The zone, as it stands in the metadata of instances under `zone`. */
+  /** The zone, as in the metadata of instances under `zone`. */
   readonly name: string
-  /** How many of its instances have to be there for the others not to be picked. Default 2. */
+  /** The minimum number of its instances for the other zones not to be used. Default 2. */
   readonly atLeast?: number | undefined
 }
 
@@ -277,7 +277,7 @@ export function resolveServiceOptions(options: ServiceOptions, what: string): Se
   return settings
 }
 
-const hour = 3_600_000
+const hourMs = 3_600_000
 
 const zoneTable: OptionTable<ZoneRule> = {
   name: checked(readZone, ''),
@@ -285,17 +285,17 @@ const zoneTable: OptionTable<ZoneRule> = {
 }
 
 const serviceTable: OptionTable<ServiceSettings> = {
-  strategy: oneOf(['round-robin', 'random', 'sticky', 'least-busy', 'zone'], 'round-robin'),
+  strategy: balancing(['round-robin', 'random', 'sticky', 'least-connections', 'zone'], 'round-robin'),
   zone: optional(group(zoneTable)),
-  // Envoy's numbers: five in a row (`consecutive_5xx`), and then thirty seconds of rest (`base_ejection_time`); Finagle
-  // counts to five as well. Curator's two errors in thirty seconds leave out whoever is busy.
+  // Envoy's defaults: five in a row (`consecutive_5xx`), then thirty seconds (`base_ejection_time`); Finagle also counts
+  // to five. Curator's two errors in thirty seconds eject busy instances.
   outlierDetection: group<OutlierDetectionOptions>({
     errors: count({ default: 5, min: 1, max: 1_000 }),
-    restMs: milliseconds({ default: 30_000, min: 1, max: hour }),
+    restMs: milliseconds({ default: 30_000, min: 1, max: hourMs }),
   }),
   panicThreshold: group<PanicThresholdOptions>({
-    // Longer than a session of ten seconds takes to end and to begin anew.
-    graceMs: milliseconds({ default: 15_000, min: 0, max: hour }),
+    // Longer than a session of ten seconds needs to expire and to be replaced.
+    graceMs: milliseconds({ default: 15_000, min: 0, max: hourMs }),
     share: checked(readShare, 0.5),
   }),
   coalesceMs: milliseconds({ default: 100, min: 0, max: 60_000 }),
@@ -303,7 +303,7 @@ const serviceTable: OptionTable<ServiceSettings> = {
 
 function readZone(value: unknown, path: string): string {
   if (typeof value === 'string' && value !== '') return value
-  throw new ZookeeperError('config-invalid', `${path}: expected the name of the zone that this client is in`)
+  throw new ZookeeperError('config-invalid', `${path}: expected the name of the client's zone`)
 }
 
 function readShare(value: unknown, path: string): number {

@@ -43,7 +43,11 @@ describe('until when it was certainly in step', () => {
   it.each([
     ['never, when it was not read', { kind: 'unread' }, undefined],
     ['when the latest answered request was sent', current, 900],
-    ['when all had been read, if that was later', { kind: 'current', session: liveSession, sinceMs: 950 }, 950],
+    [
+      'when all had been read, if that was later',
+      { kind: 'current', session: liveSession, sinceMs: 950 },
+      950,
+    ],
     ['as it was when it became stale', stale, 700],
   ] as const)('%s', (_what, freshness: Freshness, expected) => {
     expect(freshUntilMs(freshness)).toBe(expected)

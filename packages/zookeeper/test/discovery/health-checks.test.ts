@@ -34,8 +34,8 @@ describe('the checks of a health gate', () => {
   })
 
   it.each([
-    ['false', (): boolean => false, 'the health check said no'],
-    ['what is no boolean', () => 'fine' as unknown as boolean, 'the health check said no'],
+    ['false', (): boolean => false, 'the health check returned false'],
+    ['what is no boolean', () => 'fine' as unknown as boolean, 'the health check returned false'],
     ['an error', () => Promise.reject(new Error('disk full')), 'disk full'],
     [
       'an error at once',
@@ -62,7 +62,7 @@ describe('the checks of a health gate', () => {
     )
     await clock.advance(400)
     expect({ heard, ended }).toEqual({
-      heard: [{ atMs: 400, said: 'the health check gave no answer in 400 ms' }],
+      heard: [{ atMs: 400, said: 'the health check did not answer within 400 ms' }],
       ended: true,
     })
   })

@@ -23,7 +23,7 @@ function shares(ids: readonly (string | undefined)[]): Readonly<Record<string, n
 }
 
 describe('picking', () => {
-  it.each(['round-robin', 'random', 'sticky', 'least-busy', 'zone'] as const)(
+  it.each(['round-robin', 'random', 'sticky', 'least-connections', 'zone'] as const)(
     '%s gives nothing of nothing, and the only one of one',
     (strategy) => {
       const pick = pickers(strategy)
@@ -44,13 +44,13 @@ describe('picking', () => {
     expect(counts.every((count) => count > 900 && count < 1_100)).toBe(true)
   })
 
-  it('least-busy never takes the busiest of two or more', () => {
+  it('least-connections never takes the busiest of two or more', () => {
     const inFlight = ({ id }: Instance): number => (id === 'b' ? 5 : 1)
-    expect(shares(pickers('least-busy', { inFlight })(three, 300))).not.toHaveProperty('b')
+    expect(shares(pickers('least-connections', { inFlight })(three, 300))).not.toHaveProperty('b')
   })
 
-  it('least-busy spreads calls over those that are equally busy', () => {
-    expect(Object.keys(shares(pickers('least-busy')(three, 100))).sort()).toEqual(['a', 'b', 'c'])
+  it('least-connections spreads calls over those that are equally busy', () => {
+    expect(Object.keys(shares(pickers('least-connections')(three, 100))).sort()).toEqual(['a', 'b', 'c'])
   })
 })
 

@@ -26,9 +26,9 @@ describe('what is asked of discovery', () => {
     ['instance.id "/..": the name ..', { ...spec, id: '..' }],
     ['instance.address: expected', { name: 'mqtt' }],
     ['instance.port: expected a whole number', { ...spec, port: 0 }],
-    ['instance.metadata: expected an object of texts', { ...spec, metadata: { weight: 1 } }],
+    ['instance.metadata: expected an object whose values are texts', { ...spec, metadata: { weight: 1 } }],
     ['instance.payload: expected an object', { ...spec, payload: 'a text' }],
-    ['instance.payload.metadata: expected beside', { ...spec, payload: { metadata: {} } }],
+    ['instance.payload.metadata: not allowed in the payload', { ...spec, payload: { metadata: {} } }],
     ['health.check: expected a function', spec, { health: {} } as RegisterOptions],
     ['health.timeoutMs: expected at most intervalMs', spec, { health: late }],
     [

@@ -9,7 +9,7 @@ import {
 import { idsOf, instance } from './instances.ts'
 
 const rules: PanicThresholdOptions = { graceMs: 10_000, share: 0.5 }
-const away: RegistryObservation = { kind: 'away' }
+const away: RegistryObservation = { kind: 'unavailable' }
 const listed = (ids: string): RegistryObservation => ({
   kind: 'listed',
   instances: [...ids].map((id) => instance(id)),
@@ -34,7 +34,7 @@ describe('what is served', () => {
     [
       'is what is listed after an outage, when enough is',
       [full, gone, [listed('ab'), 2_000]],
-      'returned',
+      'recovered',
       'ab',
     ],
     ['is the list from before when all are gone', [full, gone, [listed(''), 2_000]], 'guarded', 'abcd'],
@@ -47,7 +47,7 @@ describe('what is served', () => {
     [
       'is what is listed as soon as enough are back',
       [full, gone, [listed(''), 2_000], [listed('bc'), 3_000]],
-      'returned',
+      'recovered',
       'bc',
     ],
     [
@@ -71,7 +71,7 @@ describe('what is served', () => {
     [
       'may be nothing after an outage when it was nothing before',
       [[listed(''), 0], gone, [listed(''), 2]],
-      'returned',
+      'recovered',
       '',
     ],
   ])('%s', (_, sightings, kind, ids) => {

@@ -42,7 +42,7 @@ describe('a registration', () => {
     await clock.advance(5_000)
     expect({ made: node(), state: registration.state }).toMatchObject({
       made: undefined,
-      state: { kind: 'pending', reason: { message: 'the health check said no' } },
+      state: { kind: 'pending', reason: { message: 'the health check returned false' } },
     })
   })
 
@@ -110,7 +110,7 @@ describe('a registration whose checks fail', () => {
     await clock.advance(3_000)
     expect(registration.state).toMatchObject({
       kind: 'withheld',
-      reason: { message: 'the health check said no' },
+      reason: { message: 'the health check returned false' },
     })
     expect(node()?.written).toEqual([
       { atMs: 0, what: 'made' },
@@ -150,7 +150,7 @@ describe('a registration whose checks fail', () => {
     await clock.advance(60_000)
     expect({ told, state: registration.state }).toMatchObject({
       told: ['registered', 'withheld'],
-      state: { reason: { message: 'the health check said no' } },
+      state: { reason: { message: 'the health check returned false' } },
     })
   })
 

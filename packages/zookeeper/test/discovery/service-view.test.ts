@@ -127,16 +127,19 @@ describe('a view of a service', () => {
     expect(picks(() => view.pick(), 3)).toContain('b')
   })
 
-  it('takes the less busy ones by what was reported as begun', async () => {
-    const { view, shown } = seeing({ strategy: 'least-busy' })
-    await shown('ab')
-    const [a, b] = view.all()
-    view.report(a!, 'begun')
-    expect(new Set(picks(() => view.pick(), 20))).toEqual(new Set(['b']))
-    view.report(a!, 'ok')
-    view.report(b!, 'begun')
-    expect(new Set(picks(() => view.pick(), 20))).toEqual(new Set(['a']))
-  })
+  it.each(['least-connections', 'least-busy'] as const)(
+    'takes the less busy ones by what was reported as begun: %s',
+    async (strategy) => {
+      const { view, shown } = seeing({ strategy })
+      await shown('ab')
+      const [a, b] = view.all()
+      view.report(a!, 'begun')
+      expect(new Set(picks(() => view.pick(), 20))).toEqual(new Set(['b']))
+      view.report(a!, 'ok')
+      view.report(b!, 'begun')
+      expect(new Set(picks(() => view.pick(), 20))).toEqual(new Set(['a']))
+    },
+  )
 
   it('gives the same instance for the same key', async () => {
     const { view, shown } = seeing({ strategy: 'sticky' })
