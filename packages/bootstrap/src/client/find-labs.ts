@@ -81,9 +81,9 @@ function leftoverIn(folder: string, name: string): LabLeftover {
   return {
     name,
     async down(options = {}) {
-      const claim = readLabLock(folder)
+      const lock = readLabLock(folder)
       // The running supervisor read the plan before the plan became unreadable.
-      if (claim !== undefined && isHeld(claim)) await sendRequest(claim, { verb: 'down' }, options)
+      if (lock !== undefined && isHeld(lock)) await sendRequest(lock, { verb: 'down' }, options)
       else await endAndRemoveLab(folder)
     },
   }

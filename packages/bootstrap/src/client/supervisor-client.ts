@@ -28,12 +28,12 @@ export async function callSupervisor(
   request: ControlRequest,
   options: SupervisorCallOptions = {},
 ): Promise<unknown> {
-  const claim = await ensureSupervisor(folder, options.signal)
+  const lock = await ensureSupervisor(folder, options.signal)
   try {
-    return await sendRequest(claim, request, options)
+    return await sendRequest(lock, request, options)
   } catch (thrown) {
     const isLost = isHaError(thrown) && thrown.code === 'supervisor-lost'
-    if (!isLost || !isRepeatable(request) || !(await hasEnded(claim))) throw asError(thrown)
+    if (!isLost || !isRepeatable(request) || !(await hasEnded(lock))) throw asError(thrown)
     return await sendRequest(await ensureSupervisor(folder, options.signal), request, options)
   }
 }
@@ -58,9 +58,9 @@ export function isRepeatable(request: ControlRequest): boolean {
   }
 }
 
-async function hasEnded(claim: LabLock): Promise<boolean> {
+async function hasEnded(lock: LabLock): Promise<boolean> {
   const giveUpAt = systemClock.now() + endTimeoutMs
-  while (isHeld(claim)) {
+  while (isHeld(lock)) {
     if (systemClock.now() > giveUpAt) return false
     await systemClock.sleep(endPollMs)
   }
@@ -102,13 +102,13 @@ export function requestTimeoutMs(request: ControlRequest): number | undefined {
 
 /** Sends one request to the supervisor that holds the lock; returns its result, or throws its error. */
 export async function sendRequest(
-  claim: Pick<LabLock, 'socket' | 'supervisor'>,
+  lock: Pick<LabLock, 'socket' | 'supervisor'>,
   request: ControlRequest,
   options: SupervisorCallOptions = {},
   timeoutMs: number | undefined = requestTimeoutMs(request),
 ): Promise<unknown> {
-  if (timeoutMs === undefined) return await exchange(claim.socket, request, options)
-  const { pid } = claim.supervisor
+  if (timeoutMs === undefined) return await exchange(lock.socket, request, options)
+  const { pid } = lock.supervisor
   const expired = (): Error =>
     labError(
       'timed-out',
@@ -116,7 +116,7 @@ export async function sendRequest(
         `run: kill -9 ${pid}, then repeat the command, which starts another one`,
     )
   return await withDeadline(systemClock, { timeoutMs, signal: options.signal, expired }, (signal) =>
-    exchange(claim.socket, request, { ...options, signal }),
+    exchange(lock.socket, request, { ...options, signal }),
   )
 }
 
@@ -176,8 +176,8 @@ async function ensureSupervisor(folder: string, signal?: AbortSignal): Promise<L
   checkNotEnded(folder)
   if (!isHeld(readLabLock(folder))) launchSupervisor(folder)
   while (systemClock.now() < giveUpAt) {
-    const claim = readLabLock(folder)
-    if (claim !== undefined && isHeld(claim) && (await acceptsConnections(claim.socket))) return claim
+    const lock = readLabLock(folder)
+    if (lock !== undefined && isHeld(lock) && (await acceptsConnections(lock.socket))) return lock
     await systemClock.sleep(reachPollMs, signal)
     checkNotEnded(folder)
   }

@@ -22,8 +22,8 @@ export function readLabLock(folder: string): LabLock | undefined {
 }
 
 /** Whether the holder of the lock still runs. */
-export function isHeld(claim: LabLock | undefined): boolean {
-  return claim !== undefined && isRunning(claim.supervisor)
+export function isHeld(lock: LabLock | undefined): boolean {
+  return lock !== undefined && isRunning(lock.supervisor)
 }
 
 /**
@@ -34,13 +34,13 @@ export function isHeld(claim: LabLock | undefined): boolean {
 export function acquireLabLock(folder: string, socket: string): LabLock | undefined {
   const supervisor = identify(process.pid)
   if (supervisor === undefined || isHeld(readLabLock(folder))) return undefined
-  const claim: LabLock = { term: (terms(folder).at(-1) ?? 0) + 1, supervisor, socket }
+  const lock: LabLock = { term: (terms(folder).at(-1) ?? 0) + 1, supervisor, socket }
   mkdirSync(lockFolder(folder), { recursive: true, mode: 0o700 })
   const draft = join(lockFolder(folder), `draft.${process.pid}`)
-  writeFileSync(draft, JSON.stringify(claim), { mode: 0o600 })
+  writeFileSync(draft, JSON.stringify(lock), { mode: 0o600 })
   try {
-    linkSync(draft, lockPath(folder, claim.term))
-    return claim
+    linkSync(draft, lockPath(folder, lock.term))
+    return lock
   } catch {
     // Another supervisor created the file of this term first.
     return undefined

@@ -1,6 +1,28 @@
 import { hostNameOf } from '../model/network.ts'
 import { type PlannedCommand, shellQuote } from '../model/plan.ts'
 
+/** The address of every process in a sandbox that is not a node: applications, tests, the supervisor. */
+export const clientHost = '10.77.0.2'
+
+/** The address of the router, which forwards every packet between nodes. */
+const routerHost = '10.77.0.1'
+
+/**
+ * All addresses of a sandbox, in the notation of MariaDB. No node has an address in 10.77.0, since ports begin at
+ * 1024.
+ */
+export const anyHost = '10.77.%'
+
+/** The file that is bound to the network namespace of the router. */
+function routerNamespace(folder: string): string {
+  return `${folder}/router`
+}
+
+/** The file that is bound to the network namespace of the node with this address. */
+export function nodeNamespace(folder: string, host: string): string {
+  return `${folder}/${host}`
+}
+
 /** A node with its address and its first port. */
 export interface NetworkNode {
   readonly host: string
@@ -111,26 +133,4 @@ function deleteRules(inRouter: string, node: NetworkNode): readonly string[] {
 // The main table, which would let the packet pass, has priority 32766.
 function rulePriority({ port }: NetworkNode): number {
   return 1 + (port % 32_000)
-}
-
-/** The address of every process in a sandbox that is not a node: applications, tests, the supervisor. */
-export const clientHost = '10.77.0.2'
-
-/** The address of the router, which forwards every packet between nodes. */
-const routerHost = '10.77.0.1'
-
-/**
- * All addresses of a sandbox, in the notation of MariaDB. No node has an address in 10.77.0, since ports begin at
- * 1024.
- */
-export const anyHost = '10.77.%'
-
-/** The file that is bound to the network namespace of the router. */
-function routerNamespace(folder: string): string {
-  return `${folder}/router`
-}
-
-/** The file that is bound to the network namespace of the node with this address. */
-export function nodeNamespace(folder: string, host: string): string {
-  return `${folder}/${host}`
 }

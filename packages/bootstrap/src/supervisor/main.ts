@@ -41,8 +41,8 @@ async function supervise(folder: string): Promise<void> {
   const short = shortSocketFolder(uid)
   if ([socket, dataFolder(folder, uid)].some((path) => dirname(path) === short))
     prepareSocketFolder(short, uid)
-  const claim = acquireLabLock(folder, socket)
-  if (claim === undefined) return
+  const lock = acquireLabLock(folder, socket)
+  if (lock === undefined) return
   const journal = new Journal(journalPath(folder))
   const supervisor = new Supervisor(plan, journal, systemClock)
   journal.record({ type: 'supervised', pid: process.pid })

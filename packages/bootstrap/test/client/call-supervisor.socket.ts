@@ -28,8 +28,8 @@ const hold = async (term: number, pid: number, onRequest: (socket: Socket) => vo
   const server = createServer((socket) => socket.once('data', () => onRequest(socket)))
   servers.push(server)
   await new Promise<void>((resolve) => server.listen(path, resolve))
-  const claim = { term, supervisor: identify(pid), socket: path }
-  writeFileSync(join(folder, 'supervisor', String(term)), JSON.stringify(claim))
+  const lock = { term, supervisor: identify(pid), socket: path }
+  writeFileSync(join(folder, 'supervisor', String(term)), JSON.stringify(lock))
 }
 const answer = (socket: Socket): void => void socket.end('{"result":"well"}\n')
 

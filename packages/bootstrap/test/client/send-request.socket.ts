@@ -7,13 +7,13 @@ import { requestTimeoutMs, sendRequest } from '../../src/client/supervisor-clien
 
 let folder: string
 let server: Server
-let claim: Parameters<typeof sendRequest>[0]
+let lock: Parameters<typeof sendRequest>[0]
 
 // A supervisor that accepts and hangs.
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'hactl-call-'))
   const socket = join(folder, 's')
-  claim = { socket, supervisor: { pid: 4711, startTicks: '1', bootId: 'b' } }
+  lock = { socket, supervisor: { pid: 4711, startTicks: '1', bootId: 'b' } }
   server = createServer(() => undefined)
   await new Promise<void>((resolve) => server.listen(socket, resolve))
 })
@@ -23,7 +23,7 @@ afterEach(() => {
 })
 
 test('a supervisor that says nothing is named when the time is up, with what to type', async () => {
-  const asking = sendRequest(claim, { verb: 'down' }, {}, 50)
+  const asking = sendRequest(lock, { verb: 'down' }, {}, 50)
 
   await expect(asking).rejects.toMatchObject({ code: 'timed-out' })
   await expect(asking).rejects.toThrow("pid 4711, did not answer 'down' within 50 ms; run: kill -9 4711")
@@ -31,7 +31,7 @@ test('a supervisor that says nothing is named when the time is up, with what to 
 
 test('the caller’s signal ends a call at once, with its reason', async () => {
   const interrupt = new AbortController()
-  const asking = sendRequest(claim, { verb: 'status' }, { signal: interrupt.signal })
+  const asking = sendRequest(lock, { verb: 'status' }, { signal: interrupt.signal })
 
   interrupt.abort(new Error('enough'))
 
@@ -39,7 +39,7 @@ test('the caller’s signal ends a call at once, with its reason', async () => {
 })
 
 test('a supervisor that is not there any more is lost, not refused', async () => {
-  const gone = { ...claim, socket: `${claim.socket}-gone` }
+  const gone = { ...lock, socket: `${lock.socket}-gone` }
 
   await expect(sendRequest(gone, { verb: 'status' })).rejects.toMatchObject({
     code: 'supervisor-lost',
