@@ -1,22 +1,23 @@
 import { connect, type Socket } from 'node:net'
-import type { Clock, Endpoint } from '@ha/core'
+import type { Endpoint } from '@ha/core'
 import { checkFaults, type Direction, type Faults, noFaults } from './faults.ts'
+import type { FaultProxyOptions } from './options.ts'
 import { Pipe, type PipeEvent } from './pipe.ts'
 import { planOf } from './plan.ts'
 import { endSocket, socketClosed } from './sockets.ts'
 import type { Flow, ProxyEvent } from './timeline.ts'
 
-/** What becomes of held bytes when faults are lifted: passed on at once and in order, or lost. */
+/** What happens to held bytes when faults are lifted: they are passed on at once and in order, or lost. */
 export interface Healing {
   /** Default `flush`. */
   readonly held?: 'flush' | 'drop'
 }
 
-/** One client that was let in, and its connection to the server. */
+/** The connection of one accepted client, and that to the server. */
 export interface ProxyConnection {
-  /** 1 for the first client that the proxy let in. */
+  /** 1 for the first client that the proxy accepted. */
   readonly id: number
-  /** Where the client calls from. */
+  /** The address of the client. */
   readonly client: Endpoint
   readonly faults: Required<Faults>
   /** What the client sent. */
@@ -25,21 +26,19 @@ export interface ProxyConnection {
   readonly down: Flow
   /** Sets the faults of this connection. Held bytes follow the new ones; onsets count from now. */
   set(faults: Faults): void
-  /** Lifts the faults of this connection. Bytes that are held flow on, or are lost. How a sender ended is passed on. */
+  /** Lifts the faults of this connection. Held bytes are passed on, or lost. The end of a sender is passed on. */
   heal(healing?: Healing): void
-  /** Cuts this connection now; {@link CutHow} says what `close` and `reset` are. */
+  /** Cuts this connection now; {@link CutHow} describes `close` and `reset`. */
   cut(how: 'close' | 'reset'): void
 }
 
-/** What a connection is made of. */
+/** What a connection needs from its proxy. */
 interface ConnectionDeps {
   readonly id: number
+  /** The accepted socket of the client. */
   readonly socket: Socket
-  readonly to: Endpoint
+  readonly options: Required<FaultProxyOptions>
   readonly faults: Required<Faults>
-  readonly clock: Clock
-  readonly seed: number
-  readonly maxHeldBytes: number
   readonly record: (event: ProxyEvent) => void
 }
 
@@ -47,15 +46,16 @@ interface ConnectionDeps {
 export class Connection implements ProxyConnection {
   readonly id: number
   readonly client: Endpoint
-  /** Resolves when both sockets have let go of their handles. */
+  /** Resolves when the handles of both sockets are closed. */
   readonly closed: Promise<void>
   readonly #record: (event: ProxyEvent) => void
   readonly #sockets: readonly [client: Socket, server: Socket]
   readonly #pipes: { readonly [D in Direction]: Pipe }
   #faults: Required<Faults>
 
-  constructor(parts: ConnectionDeps) {
-    const { id, socket: client, to, record, faults } = parts
+  constructor(deps: ConnectionDeps) {
+    const { id, socket: client, options, record, faults } = deps
+    const { to } = options
     const server = connect({ host: to.host, port: to.port, allowHalfOpen: true, noDelay: true })
     this.id = id
     this.client = addressOf(client)
@@ -63,8 +63,8 @@ export class Connection implements ProxyConnection {
     this.#sockets = [client, server]
     this.#faults = faults
     this.#pipes = {
-      up: this.#pipe('up', { source: client, sink: server }, parts),
-      down: this.#pipe('down', { source: server, sink: client }, parts),
+      up: this.#pipe('up', { source: client, sink: server }, deps),
+      down: this.#pipe('down', { source: server, sink: client }, deps),
     }
     record({ kind: 'accepted', connection: id, client: this.client })
     this.#watchDial(server)
@@ -99,20 +99,20 @@ export class Connection implements ProxyConnection {
     this.#end(how)
   }
 
-  /** Begins: a fault may be due before any byte. */
+  /** Starts both directions: a fault may be due before the first byte. */
   start(): void {
     this.#pipes.up.advance()
     this.#pipes.down.advance()
   }
 
-  /** Like `set`, for faults that were checked and are on record. */
+  /** Like `set`, for faults that are already checked and recorded. */
   applyFaults(faults: Faults): void {
     this.#faults = { ...this.#faults, ...faults }
     if (faults.up !== undefined) this.#pipes.up.setPlan(planOf(faults.up))
     if (faults.down !== undefined) this.#pipes.down.setPlan(planOf(faults.down))
   }
 
-  /** Like `heal`, for one that is on record. */
+  /** Like `heal`, for a call that is already recorded. */
   liftFaults(healing: Healing): void {
     if (healing.held === 'drop') {
       this.#pipes.up.drop()
@@ -121,25 +121,25 @@ export class Connection implements ProxyConnection {
     this.applyFaults(noFaults)
   }
 
-  /** Lets go of both sockets at once, whatever they still have to deliver. */
+  /** Destroys both sockets at once, whatever they still have to deliver. */
   destroy(): void {
     for (const socket of this.#sockets) socket.destroy()
   }
 
   #pipe(
     direction: Direction,
-    ends: { readonly source: Socket; readonly sink: Socket },
-    parts: ConnectionDeps,
+    sockets: { readonly source: Socket; readonly sink: Socket },
+    deps: ConnectionDeps,
   ): Pipe {
-    const { clock, maxHeldBytes } = parts
+    const { clock, maxHeldBytes } = deps.options
     const onEvent = (event: PipeEvent): void => this.#onPipeEvent(direction, event)
-    const route = { ...ends, clock, maxHeldBytes, seed: seedOf(direction, parts), onEvent }
-    return new Pipe(route, planOf(parts.faults[direction]))
+    const seed = seedOf(direction, deps)
+    return new Pipe({ ...sockets, clock, maxHeldBytes, seed, onEvent }, planOf(deps.faults[direction]))
   }
 
-  #onPipeEvent(direction: Direction, news: PipeEvent): void {
-    this.#record({ ...news, connection: this.id, direction })
-    if (news.kind === 'cut' && news.how !== 'end') this.#end(news.how)
+  #onPipeEvent(direction: Direction, event: PipeEvent): void {
+    this.#record({ ...event, connection: this.id, direction })
+    if (event.kind === 'cut' && event.how !== 'end') this.#end(event.how)
   }
 
   #end(how: 'close' | 'reset'): void {
@@ -165,12 +165,12 @@ export class Connection implements ProxyConnection {
 
 // Each pipe has two generators of its own, so that what one connection draws does not shift the others. The factor,
 // 2^32 divided by the golden ratio, takes the seeds of neighbouring proxies apart.
-function seedOf(direction: Direction, { seed, id }: ConnectionDeps): number {
-  return Math.imul(seed, 0x9e3779b1) + 4 * id + (direction === 'up' ? 0 : 2)
+function seedOf(direction: Direction, { options, id }: ConnectionDeps): number {
+  return Math.imul(options.seed, 0x9e3779b1) + 4 * id + (direction === 'up' ? 0 : 2)
 }
 
-/** Where the client of an accepted socket calls from. */
+/** The address of the client of an accepted socket. */
 export function addressOf(client: Socket): Endpoint {
-  // A client that is gone already has no address any more.
+  // A client that has disconnected has no address any more.
   return { host: client.remoteAddress ?? '', port: client.remotePort ?? 0 }
 }

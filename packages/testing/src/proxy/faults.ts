@@ -14,7 +14,9 @@ export interface Onset {
   readonly afterMs?: number
 }
 
-/** Every byte, and the end, arrives later. Bytes never overtake each other, so jitter can only hold the next ones up. */
+/**
+ * Every byte, and the end, arrives later. Bytes never overtake each other, so jitter can only hold the next ones up.
+ */
 export interface Latency {
   readonly kind: 'latency'
   readonly delayMs: number
@@ -22,7 +24,7 @@ export interface Latency {
   readonly jitterMs?: number
 }
 
-/** A thin line: a token bucket that fills at this rate. */
+/** Limited bandwidth: a token bucket that fills at this rate. */
 export interface Bandwidth {
   readonly kind: 'bandwidth'
   readonly bytesPerSecond: number
@@ -57,7 +59,7 @@ export interface Cut extends Onset {
 }
 
 /**
- * The end of the sender, FIN or RST, is never passed on: the receiver goes on believing. Set one way, the other way's
+ * The end of the sender, FIN or RST, is never passed on: the receiver keeps the connection. Set one way, the other way's
  * end still passes. The proxy keeps the sockets until `heal()`, `cut()` or `close()`.
  */
 export interface HalfOpen {
@@ -104,7 +106,7 @@ export interface Duplicate {
   readonly afterBytes: number
 }
 
-/** What is wrong with one direction of a connection, as data. A direction has any number of kinds, each once. */
+/** A fault of one direction of a connection. A direction has any number of kinds, each at most once. */
 export type Fault =
   | Latency
   | Bandwidth
@@ -163,7 +165,7 @@ const rules: FieldRules = {
 
 const directions = ['up', 'down']
 
-/** Throws `config-invalid` at the first fault that cannot be meant as it is written. */
+/** Throws `config-invalid` at the first invalid fault. */
 export function checkFaults(faults: Faults): void {
   for (const [direction, list] of Object.entries(faults)) {
     if (!directions.includes(direction)) throw invalid(`faults have no '${direction}', only 'up' and 'down'`)

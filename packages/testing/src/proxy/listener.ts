@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads'
 import { type Endpoint, formatEndpoint, HaError } from '@ha/core'
 import { afterPoll, socketClosed } from './sockets.ts'
 
-/** What the listener's port does with a client: lets it in, refuses it, or leaves its SYN without an answer. */
+/** The state of the port: it accepts clients, refuses them, or leaves their SYN without an answer. */
 export type PortMode = 'listening' | 'shut' | 'stalled'
 
 type State =
@@ -12,7 +12,7 @@ type State =
   | { readonly kind: 'listening'; readonly server: Server }
   | { readonly kind: 'stalled'; readonly port: StalledPort }
 
-/** One port that can be opened, shut and stalled again and again. Its moves must not overlap. */
+/** One port that can listen, be closed and be stalled repeatedly. Calls of `setMode` must not overlap. */
 export class Listener {
   readonly #onClient: (socket: Socket) => void
   #endpoint: Endpoint
@@ -39,7 +39,7 @@ export class Listener {
   /** Resolves when no handle of the port is left: once it is shut and every client that was let in is gone. */
   async released(): Promise<void> {
     await this.#drained
-    // A server says that it is closed a moment before its handle is.
+    // A server emits 'close' a moment before its handle is closed.
     await new Promise<void>((resolve) => afterPoll(resolve))
   }
 
@@ -82,9 +82,9 @@ function listenFailed(at: Endpoint, cause: unknown): HaError {
   return new HaError('config-invalid', message, { endpoint: where, cause })
 }
 
-/** A port whose connection queue is full and that nobody accepts from. */
+/** A port whose accept queue is full and is never emptied. */
 export interface StalledPort {
-  /** Gives the port free. Clients in the queue are reset; those that wait for an answer go on waiting. */
+  /** Frees the port. Clients in the queue are reset; those that wait for an answer keep waiting. */
   end(): Promise<void>
 }
 
@@ -126,17 +126,17 @@ export async function stallPort(at: Endpoint): Promise<StalledPort> {
 async function fillQueue(at: Endpoint): Promise<Socket> {
   const socket = connect(at.port, at.host)
   await once(socket, 'connect')
-  // Its end is no news: it was never accepted.
+  // Its end is expected: it was never accepted.
   socket.on('error', () => undefined)
   return socket
 }
 
 /**
- * How the proxy treats a client that arrives.
+ * How the proxy treats new clients.
  *
- * - `open`: accepted, and a connection to the server is dialled.
+ * - `open`: accepted, and the proxy connects to the server.
  * - `refuse`: the listener is closed, so the kernel refuses.
- * - `silent`: accepted; what the client says is read and dropped, nothing is ever answered, no server is dialled.
+ * - `silent`: accepted; what the client sends is read and dropped, nothing is answered, and no server is contacted.
  * - `close`: accepted and closed (FIN).
  * - `reset`: accepted and reset (RST).
  * - `stall`: not accepted: the listener's queue is full, the client's SYN gets no answer and its connect hangs. This
@@ -145,7 +145,7 @@ async function fillQueue(at: Endpoint): Promise<Socket> {
  */
 export type AcceptMode = 'open' | 'refuse' | 'silent' | 'close' | 'reset' | 'stall'
 
-/** What the port does under each door. */
+/** The state of the port in each accept mode. */
 export const portModes: Readonly<Record<AcceptMode, PortMode>> = {
   open: 'listening',
   refuse: 'shut',

@@ -19,7 +19,7 @@ interface Discard {
   readonly kind: 'discard'
 }
 
-/** Tell the receiver how the sender ended. */
+/** Pass the end of the sender on to the receiver. */
 interface Finish {
   readonly kind: 'finish'
   readonly how: 'end' | 'reset'
@@ -30,7 +30,7 @@ interface CutNow {
   readonly how: CutHow
 }
 
-/** Nothing, until then or until there is news. */
+/** Nothing, until then or until the next event. */
 interface Wait {
   readonly kind: 'wait'
   readonly untilMs: number
@@ -41,27 +41,27 @@ const never = Number.POSITIVE_INFINITY
 const longestWriteBytes = 65_536
 
 /** What happens next in one direction. Every fault is interpreted here, and nowhere else. */
-export function nextStep(moment: DirectionState): Step {
-  const { plan } = moment
-  if (isCutDue(moment)) return { kind: 'cut', how: plan.cut.how }
-  const step = hasBegun(plan.blackhole, moment) ? stepInBlackhole(moment) : stepForOldest(moment)
-  return step.kind === 'wait' ? wait(Math.min(step.untilMs, nextOnsetMs(moment))) : step
+export function nextStep(state: DirectionState): Step {
+  const { plan } = state
+  if (isCutDue(state)) return { kind: 'cut', how: plan.cut.how }
+  const step = hasBegun(plan.blackhole, state) ? stepInBlackhole(state) : stepForOldest(state)
+  return step.kind === 'wait' ? wait(Math.min(step.untilMs, nextOnsetMs(state))) : step
 }
 
 /** Whether to go on reading from the sender. */
-export function keepsReading(moment: DirectionState, isFull: boolean): boolean {
-  const { blackhole } = moment.plan
-  return hasBegun(blackhole, moment) ? blackhole.how === 'discard' : moment.hasRoom && !isFull
+export function keepsReading(state: DirectionState, isFull: boolean): boolean {
+  const { blackhole } = state.plan
+  return hasBegun(blackhole, state) ? blackhole.how === 'discard' : state.hasRoom && !isFull
 }
 
 function hasBegun(what: EffectiveOnset<string>, { progress, nowMs }: DirectionState): boolean {
   return progress.passedBytes >= what.afterBytes || nowMs >= progress.sinceMs + what.afterMs
 }
 
-// A cut behind a byte waits until the receiver took that byte; a cut by time waits for nobody.
-function isCutDue(moment: DirectionState): boolean {
-  const { plan, hasRoom } = moment
-  return hasBegun(hasRoom ? plan.cut : { ...plan.cut, afterBytes: never }, moment)
+// A cut after a byte waits until the receiver took that byte; a cut by time does not wait.
+function isCutDue(state: DirectionState): boolean {
+  const { plan, hasRoom } = state
+  return hasBegun(hasRoom ? plan.cut : { ...plan.cut, afterBytes: never }, state)
 }
 
 function nextOnsetMs({ plan, progress, nowMs }: DirectionState): number {
@@ -75,23 +75,23 @@ function stepInBlackhole({ plan, held }: DirectionState): Step {
   return swallows ? { kind: 'discard' } : wait(never)
 }
 
-function stepForOldest(moment: DirectionState): Step {
-  const [oldest] = moment.held
-  if (oldest === undefined || !moment.hasRoom) return wait(never)
-  const dueMs = dueAtMs(moment.plan, oldest)
-  if (dueMs > moment.nowMs) return wait(dueMs)
-  return oldest.kind === 'bytes' ? stepForBytes(moment) : { kind: 'finish', how: oldest.kind }
+function stepForOldest(state: DirectionState): Step {
+  const [oldest] = state.held
+  if (oldest === undefined || !state.hasRoom) return wait(never)
+  const dueMs = dueAtMs(state.plan, oldest)
+  if (dueMs > state.nowMs) return wait(dueMs)
+  return oldest.kind === 'bytes' ? stepForBytes(state) : { kind: 'finish', how: oldest.kind }
 }
 
-function stepForBytes(moment: DirectionState): Step {
-  const { plan, progress, nowMs } = moment
-  const ready = coalesce(moment)
+function stepForBytes(state: DirectionState): Step {
+  const { plan, progress, nowMs } = state
+  const ready = coalesce(state)
   if (ready.bytes === 0) return wait(ready.untilMs)
   if (progress.nextSliceAtMs > nowMs) return wait(progress.nextSliceAtMs)
-  const wanted = Math.min(ready.bytes, sliceBytes(moment), bytesUntilOnset(moment), longestWriteOf(moment))
+  const wanted = Math.min(ready.bytes, sliceBytes(state), bytesUntilOnset(state), longestWriteOf(state))
   const allowed = bandwidthAllowance(plan, progress.emptyAtMs, { nowMs, wanted })
   if (allowed.bytes === 0) return wait(allowed.untilMs)
-  return pass(moment, { taken: allowed.bytes, coalescedBytes: ready.bytes })
+  return pass(state, { taken: allowed.bytes, coalescedBytes: ready.bytes })
 }
 
 function sliceBytes({ plan, sliceShare: luck }: DirectionState): number {
@@ -134,7 +134,7 @@ function wait(untilMs: number): Wait {
   return { kind: 'wait', untilMs }
 }
 
-/** Everything that decides what happens next in one direction. */
+/** The state of one direction, which decides its next step. */
 export interface DirectionState {
   readonly plan: Plan
   readonly progress: PlanProgress
@@ -147,7 +147,7 @@ export interface DirectionState {
   readonly sliceShare: number
 }
 
-/** How far a direction has come with its plan. */
+/** The progress of a direction under its plan. */
 export interface PlanProgress {
   /** When the plan was set; its onsets count from here. */
   readonly sinceMs: number
@@ -157,7 +157,7 @@ export interface PlanProgress {
   readonly emptyAtMs: number
   /** The next slice leaves no earlier. */
   readonly nextSliceAtMs: number
-  /** Bytes that the coalescer let go and that slicing, bandwidth or the receiver holds up. */
+  /** Bytes that the coalescer has released and that slicing, bandwidth or the receiver delays. */
   readonly coalescedBytes: number
 }
 
@@ -167,7 +167,7 @@ export function startProgress(nowMs: number): PlanProgress {
   return { sinceMs: nowMs, passedBytes: 0, emptyAtMs: past, nextSliceAtMs: past, coalescedBytes: 0 }
 }
 
-/** Something on its way to the receiver: a chunk of bytes, or how the sender ended. */
+/** What the proxy holds for the receiver: a chunk of bytes, or the end of the sender. */
 export type HeldItem = HeldBytes | HeldEnd
 
 interface HeldBytes extends Arrival {
@@ -181,11 +181,11 @@ interface HeldEnd extends Arrival {
 
 interface Arrival {
   readonly arrivedAtMs: number
-  /** From 0 to 1: this parcel's share of the jitter. */
+  /** From 0 to 1: its share of the jitter. */
   readonly jitterShare: number
 }
 
-/** When a parcel may leave. It follows from the plan of now: a fault that is lifted lets go of what it held. */
+/** When an item may leave. It follows the current plan: lifting a fault releases what it held. */
 function dueAtMs(plan: Plan, parcel: HeldItem): number {
   const lateMs = parcel.kind === 'bytes' ? 0 : plan.endDelayMs
   return parcel.arrivedAtMs + plan.delayMs + plan.jitterMs * parcel.jitterShare + lateMs
@@ -224,15 +224,16 @@ interface Portion {
   readonly untilMs: number
 }
 
-/** The bytes that may leave together: the oldest chunk, or with a coalescer all that are due, once it lets go of them. */
-function coalesce(moment: DirectionState): Portion {
-  const { plan, progress, nowMs, held } = moment
+/** The bytes that may leave together: the oldest chunk, or with a coalescer all that are due, once it releases them. */
+function coalesce(state: DirectionState): Portion {
+  const { plan, progress, nowMs, held } = state
   if (plan.coalesce.minBytes === 0) return { bytes: totalBytes(held.slice(0, 1)), untilMs: nowMs }
   if (progress.coalescedBytes > 0) return { bytes: progress.coalescedBytes, untilMs: nowMs }
-  return coalesceDue(moment)
+  return coalesceDue(state)
 }
 
-// It lets go when there is enough, when the oldest has waited long enough, and when nothing can follow any more.
+// The coalescer releases bytes when there are enough, when the oldest have waited long enough, and when nothing can
+// follow.
 function coalesceDue({ plan, held, nowMs }: DirectionState): Portion {
   const { minBytes, maxWaitMs } = plan.coalesce
   const stop = held.findIndex((parcel) => parcel.kind !== 'bytes' || dueAtMs(plan, parcel) > nowMs)
@@ -271,12 +272,12 @@ function duplicated(bytes: Buffer, index: number): Buffer {
   return Buffer.concat([bytes.subarray(0, index + 1), bytes.subarray(index)])
 }
 
-// One helping is what the line carries in this time: large enough for timers, small enough to look like a stream.
+// One portion is what the connection carries in this time: large enough for timers, small enough to look like a stream.
 const portionMs = 10
-// Sums of fractions miss a whole byte by less than this.
+// The rounding error of sums of fractions is less than this.
 const roundingError = 1e-6
 
-/** How many bytes a thin line carries now; `0` with the moment at which it will carry some. */
+/** How many bytes the bandwidth allows now; `0` with the time at which it will allow some. */
 function bandwidthAllowance(
   plan: Plan,
   emptyAtMs: number,

@@ -2,7 +2,7 @@ import type { Endpoint } from '@ha/core'
 import { type Clock, HaError, systemClock } from '@ha/core'
 import type { ProxyConnection } from './connection.ts'
 
-/** What a fault proxy is made with. */
+/** The options of a fault proxy. */
 export interface FaultProxyOptions {
   /** The server behind the proxy. */
   readonly to: Endpoint
@@ -14,10 +14,10 @@ export interface FaultProxyOptions {
   readonly clock?: Clock
   /**
    * How many bytes one direction of one connection holds before it stops reading from the sender. Default 4 MiB.
-   * Latency needs room: the line carries at most this much per delay.
+   * Latency needs room: a connection carries at most this much per delay.
    */
   readonly maxHeldBytes?: number
-  /** Called for each client that is let in before any byte of it passes: the place for faults of this one alone. */
+  /** Called for each accepted client before its first byte: sets faults of this connection alone. */
   readonly onConnection?: (connection: ProxyConnection) => void
 }
 

@@ -16,17 +16,17 @@ import type { Plan } from './plan.ts'
 import { afterPoll, resetSocket } from './sockets.ts'
 import { afterDrop, afterPass, afterRead, type Flow, noFlow } from './timeline.ts'
 
-/** What a pipe stands between, and whom it tells. */
+/** What a pipe needs from its connection. */
 interface PipeDeps {
   readonly source: Socket
   readonly sink: Socket
   readonly clock: Clock
   readonly maxHeldBytes: number
   readonly seed: number
-  readonly onEvent: (news: PipeEvent) => void
+  readonly onEvent: (event: PipeEvent) => void
 }
 
-/** What a pipe tells: the first byte it read, how the sender ended by itself, that a fault cut the connection. */
+/** The events of a pipe: the first byte, the end of the sender by itself, a cut by a fault. */
 export type PipeEvent =
   | { readonly kind: 'first-byte' }
   | { readonly kind: 'ended'; readonly how: 'end' | 'reset' }
@@ -38,10 +38,10 @@ export type PipeEvent =
  */
 type State = 'flowing' | 'blocked' | 'resting' | 'over'
 
-// What arrives in very small chunks must not hold many times its size in memory.
+// Very small chunks must not take many times their size in memory.
 const maxHeldItems = 16_384
 
-/** One direction of one connection: asks what to do next, does it, and sleeps until there is news. */
+/** One direction of one connection: decides the next step, executes it, and waits for the next event. */
 export class Pipe {
   readonly #deps: PipeDeps
   readonly #held: HeldItem[] = []
@@ -72,21 +72,21 @@ export class Pipe {
     return this.#flow
   }
 
-  /** Follows another plan from now on; what is held follows it too. */
+  /** Replaces the plan; held items follow the new one too. */
   setPlan(plan: Plan): void {
     this.#plan = plan
     this.#progress = startProgress(this.#deps.clock.now())
     this.advance()
   }
 
-  /** Drops the held bytes. How the sender ended is kept. */
+  /** Drops the held bytes. The end of the sender is kept. */
   drop(): void {
     const endings = this.#held.filter(({ kind }) => kind !== 'bytes')
     this.#held.splice(0, this.#held.length, ...endings)
     this.#flow = afterDrop(this.#flow)
   }
 
-  /** Lets nothing out any more. */
+  /** Passes nothing on any more. */
   halt(): void {
     this.#state = 'over'
     this.drop()
@@ -94,14 +94,14 @@ export class Pipe {
     this.#deps.source.resume()
   }
 
-  /** Does what there is to do now. Every piece of news leads here: bytes, time, room, another plan. */
+  /** Executes all steps that are due. Called after every event: bytes, time, room, another plan. */
   advance(): void {
     while (this.#state !== 'over') {
-      const moment = this.#snapshot()
-      const step = nextStep(moment)
+      const state = this.#snapshot()
+      const step = nextStep(state)
       if (step.kind === 'wait') {
         this.#wakeAt(step.untilMs)
-        this.#pauseOrResumeSource(moment)
+        this.#pauseOrResumeSource(state)
         return
       }
       this.#act(step)
@@ -185,10 +185,10 @@ export class Pipe {
     this.advance()
   }
 
-  #pauseOrResumeSource(moment: DirectionState): void {
+  #pauseOrResumeSource(state: DirectionState): void {
     const { source, maxHeldBytes } = this.#deps
     const isFull = this.#flow.heldBytes >= maxHeldBytes || this.#held.length >= maxHeldItems
-    if (keepsReading(moment, isFull)) source.resume()
+    if (keepsReading(state, isFull)) source.resume()
     else source.pause()
   }
 

@@ -33,7 +33,7 @@ interface Coalescing {
 }
 
 const never = Number.POSITIVE_INFINITY
-// Timers are a millisecond or two late: a bucket that holds less than this would lose throughput to that.
+// Timers are a millisecond or two late: a smaller bucket would lose throughput.
 const defaultBurstMs = 50
 
 /** A direction with no fault. */

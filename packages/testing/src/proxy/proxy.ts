@@ -8,7 +8,7 @@ import { type FaultProxyOptions, resolveOptions } from './options.ts'
 import { endSocket, socketClosed } from './sockets.ts'
 import { type Counters, type ProxyEvent, Timeline, type TimelineEntry, withFlows } from './timeline.ts'
 
-/** Starts a TCP proxy that does no harm until it is told to. */
+/** Starts a TCP proxy without faults. */
 export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy> {
   const proxy = new FaultProxy(resolveOptions(options))
   await proxy.admit('open')
@@ -16,8 +16,8 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
 }
 
 /**
- * A TCP proxy in this process, for tests: clients dial `endpoint`, the server is behind it, and everything that can go
- * wrong between them can be switched on and off while they talk.
+ * A TCP proxy in this process, for tests: clients connect to `endpoint`, the server is behind it, and faults of the
+ * network between them can be switched on and off.
  */
 export class FaultProxy {
   readonly #options: Required<FaultProxyOptions>
@@ -36,17 +36,17 @@ export class FaultProxy {
     this.#listener = new Listener(options.listen, (socket) => this.#onClient(socket))
   }
 
-  /** Where clients reach the proxy; stays the same when the door is shut and opened again. */
+  /** Where clients reach the proxy; stays the same in every accept mode. */
   get endpoint(): Endpoint {
     return this.#listener.endpoint
   }
 
-  /** How clients that arrive are treated now. */
+  /** How new clients are treated now. */
   get door(): AcceptMode {
     return this.#door
   }
 
-  /** The faults that a client gets that arrives now. */
+  /** The faults of a connection that is accepted now. */
   get faults(): Required<Faults> {
     return this.#faults
   }
@@ -65,7 +65,7 @@ export class FaultProxy {
     return withFlows(this.#timeline.counters, this.#connections.values())
   }
 
-  /** Sets the faults of every connection, those that are open and those to come. The last word counts. */
+  /** Sets the faults of all open and all later connections. The latest call counts. */
   set(faults: Faults): void {
     checkFaults(faults)
     this.#faults = { ...this.#faults, ...faults }
@@ -73,15 +73,15 @@ export class FaultProxy {
     for (const connection of this.#connections.values()) connection.applyFaults(faults)
   }
 
-  /** Treats clients that arrive from now on as `door` says; resolves when it is so. Open connections are not touched. */
-  admit(door: AcceptMode): Promise<void> {
-    const moved = this.#modeChanges.then(() => this.#changeMode(door))
-    // Whoever asked for a move hears of its failure; the next move starts from wherever it left off.
+  /** Sets how new clients are treated; resolves when it is in effect. Open connections are not affected. */
+  admit(mode: AcceptMode): Promise<void> {
+    const moved = this.#modeChanges.then(() => this.#changeMode(mode))
+    // The caller gets the failure of its change; the next change starts from the state that is left.
     this.#modeChanges = moved.catch(() => undefined)
     return moved
   }
 
-  /** Lifts all faults, at once, and opens the door. Held bytes flow on, or are lost with `held: 'drop'`. */
+  /** Lifts all faults at once and accepts clients again. Held bytes are passed on, or lost with `held: 'drop'`. */
   heal(healing: Healing = {}): Promise<void> {
     this.#faults = noFaults
     this.#record({ kind: 'faults', faults: noFaults })
@@ -95,7 +95,10 @@ export class FaultProxy {
     for (const socket of this.#turnedAway) endSocket(socket, how)
   }
 
-  /** Ends everything, whatever is held. Resolves when no handle is left; calling it again returns the same promise. */
+  /**
+   * Closes all connections, whatever is held. Resolves when no handle is left; calling it again returns the same
+   * promise.
+   */
   close(): Promise<void> {
     this.#closing ??= this.#shutDown()
     return this.#closing
@@ -105,13 +108,13 @@ export class FaultProxy {
     return this.close()
   }
 
-  async #changeMode(door: AcceptMode): Promise<void> {
+  async #changeMode(mode: AcceptMode): Promise<void> {
     if (this.#closing !== undefined) throw new HaError('closed', 'fault proxy: it is closed')
-    // If the port cannot be had back, clients are refused.
+    // If the port cannot be opened again, clients are refused.
     this.#door = 'refuse'
-    await this.#listener.setMode(portModes[door])
-    this.#door = door
-    this.#record({ kind: 'door', door })
+    await this.#listener.setMode(portModes[mode])
+    this.#door = mode
+    this.#record({ kind: 'door', door: mode })
   }
 
   #onClient(socket: Socket): void {
@@ -120,33 +123,28 @@ export class FaultProxy {
   }
 
   #accept(socket: Socket): void {
-    const { to, clock, seed, maxHeldBytes, onConnection } = this.#options
     const id = this.#timeline.counters.accepted + 1
-    const record = (event: ProxyEvent): void => this.#record(event)
     const connection = new Connection({
       id,
       socket,
-      to,
-      clock,
-      seed,
-      maxHeldBytes,
-      record,
+      options: this.#options,
       faults: this.#faults,
+      record: (event) => this.#record(event),
     })
     this.#connections.set(id, connection)
-    onConnection(connection)
+    this.#options.onConnection(connection)
     connection.start()
   }
 
-  #turnAway(socket: Socket, door: AcceptMode): void {
-    this.#record({ kind: 'turned-away', door, client: addressOf(socket) })
+  #turnAway(socket: Socket, mode: AcceptMode): void {
+    this.#record({ kind: 'turned-away', door: mode, client: addressOf(socket) })
     this.#turnedAway.add(socket)
     socket.once('close', () => this.#turnedAway.delete(socket))
-    // Its errors concern nobody: it was turned away.
+    // Its errors are ignored: the client was turned away.
     socket.on('error', () => undefined)
     socket.once('end', () => socket.destroy())
     socket.resume()
-    if (door !== 'silent') endSocket(socket, door === 'reset' ? 'reset' : 'close')
+    if (mode !== 'silent') endSocket(socket, mode === 'reset' ? 'reset' : 'close')
   }
 
   #record(event: ProxyEvent): void {
@@ -172,7 +170,9 @@ export class FaultProxy {
 export interface Sweep {
   readonly proxy: FaultProxy
   readonly direction: Direction
-  /** The fault that begins behind that many bytes, e.g. `(afterBytes) => ({ kind: 'cut', how: 'reset', afterBytes })`. */
+  /**
+   * The fault that begins behind that many bytes, e.g. `(afterBytes) => ({ kind: 'cut', how: 'reset', afterBytes })`.
+   */
   readonly fault: (afterBytes: number) => Fault
   /** Default 0: before the first byte. */
   readonly fromByte?: number

@@ -6,7 +6,7 @@ export function endSocket(socket: Socket, how: 'close' | 'reset'): void {
   else resetSocket(socket)
 }
 
-/** Sends an RST. A socket that is still connecting has nobody to send it to and is given up. */
+/** Sends an RST. A socket that is still connecting is destroyed. */
 export function resetSocket(socket: Socket): void {
   if (socket.destroyed) return
   if (socket.connecting) socket.destroy()
@@ -19,7 +19,7 @@ function closeSocket(socket: Socket): void {
   else socket.destroySoon()
 }
 
-/** Resolves when the socket has let go of its handle. */
+/** Resolves when the handle of the socket is closed. */
 export function socketClosed(socket: Socket): Promise<void> {
   return new Promise((resolve) => {
     if (socket.closed) resolve()

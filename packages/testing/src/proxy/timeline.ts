@@ -8,7 +8,7 @@ export type TimelineEntry = ProxyEvent & { readonly atMs: number }
 // About ten entries a connection: a long soak must not fill the memory with history.
 const maxEntries = 100_000
 
-/** The history of a proxy, oldest first; the oldest entries give way when there are very many. */
+/** The history of a proxy, oldest first; the oldest entries are dropped when there are too many. */
 export class Timeline {
   readonly #entries: TimelineEntry[] = []
   #counters: Counters = noCounts
@@ -28,15 +28,15 @@ export class Timeline {
   }
 }
 
-/** Something that happened at the proxy. `connection` is the id of the connection it happened to. */
+/** An event of the proxy. `connection` is the id of the connection. */
 export type ProxyEvent =
-  /** A client was let in; the server is being dialled for it. */
+  /** A client was accepted; the proxy connects to the server for it. */
   | { readonly kind: 'accepted'; readonly connection: number; readonly client: Endpoint }
-  /** A client was let in only to be treated as the door says. */
+  /** A client was accepted only to be treated as the accept mode requires. */
   | { readonly kind: 'turned-away'; readonly door: AcceptMode; readonly client: Endpoint }
-  /** The server accepted. */
+  /** The server accepted the connection. */
   | { readonly kind: 'dialled'; readonly connection: number }
-  /** The server could not be reached; the client is reset. */
+  /** The connection to the server failed; the client is reset. */
   | { readonly kind: 'dial-failed'; readonly connection: number; readonly error: Error }
   | { readonly kind: 'first-byte'; readonly connection: number; readonly direction: Direction }
   /** The sender of this direction ended by itself: FIN or RST. */
@@ -59,11 +59,11 @@ export type ProxyEvent =
   | { readonly kind: 'faults'; readonly connection?: number; readonly faults: Required<Faults> }
   | { readonly kind: 'door'; readonly door: AcceptMode }
 
-/** How often what happened, and how much was carried. Clients that are refused or stalled are not seen here. */
+/** Counts of events and bytes. Clients that are refused or stalled do not reach the proxy and are not counted. */
 export interface Counters {
-  /** Clients that were let in and for whom the server was dialled. */
+  /** Clients that were accepted and for whom the proxy connected to the server. */
   readonly accepted: number
-  /** Clients that met a door that is `silent`, `close` or `reset`. */
+  /** Clients that were accepted in the mode `silent`, `close` or `reset`. */
   readonly turnedAway: number
   readonly dialFailed: number
   /** Connections whose both sockets are closed. */
@@ -118,7 +118,7 @@ export function withFlows(
   return { ...counters, upBytes, downBytes }
 }
 
-/** What one direction of a connection has carried: `readBytes` is the sum of what passed, was dropped and is held. */
+/** The byte counts of one direction of a connection: `readBytes` is the sum of what passed, was dropped and is held. */
 export interface Flow {
   /** Read from the sender. */
   readonly readBytes: number

@@ -38,9 +38,9 @@ export type FrameAct =
   | Wait
   /** The frame, with the message that it announces, is lost: never handled, never sent. */
   | { readonly do: 'drop' }
-  /** The server refuses the channel instead of handling the frame. */
+  /** The server closes the channel instead of handling the frame. */
   | { readonly do: 'close-channel'; readonly replyCode: number; readonly replyText: string }
-  /** The server refuses the connection instead of handling the frame. */
+  /** The server closes the connection instead of handling the frame. */
   | { readonly do: 'close-connection'; readonly replyCode: number; readonly replyText: string }
   | (Ending & FramePosition)
   | (Injection & FramePosition)
@@ -61,7 +61,7 @@ export type Ending = ConnectionEnding<CutHow>
 export type PublishAct =
   /** The message is not stored, and its confirm is a nack. */
   | { readonly do: 'nack' }
-  /** The message is stored, and its confirm never comes. */
+  /** The message is stored and never confirmed. */
   | { readonly do: 'lose-confirm' }
   /** The message is stored twice and confirmed once, as if its publisher had sent it again. */
   | { readonly do: 'store-twice' }
@@ -71,12 +71,12 @@ export type PublishAct =
 /** How a batch of confirms is sent: one by one as published, one by one from the last, or as one `multiple`. */
 export type ConfirmBatch = 'in-order' | 'reversed' | 'multiple'
 
-/** What happens when a frame arrives or is to be sent: steps, one after the other. */
+/** The steps for a frame that arrives or is to be sent, in order. */
 export type FramePlan = readonly PlanStep[]
 
 /** One step of a {@link FramePlan}. */
 export type PlanStep =
-  /** The frame itself takes its normal way. */
+  /** The frame is handled or sent. */
   | { readonly kind: 'pass'; readonly publish: PublishAct | undefined }
   | { readonly kind: 'wait'; readonly delayMs: number }
   | { readonly kind: 'await'; readonly name: string }
@@ -90,13 +90,13 @@ export type PlanStep =
   | { readonly kind: 'silence' }
   | { readonly kind: 'cut'; readonly how: CutHow }
 
-/** A frame on its way. */
+/** A frame that arrives or is to be sent. */
 interface FrameEvent extends ConnectionOrigin {
   readonly from: Side
   readonly frame: Frame
 }
 
-/** The misbehaviour of a cluster, frame by frame. */
+/** The rules of a cluster. */
 export type FrameScript = Script<FrameRule, ByteRule, FrameEvent, FramePlan>
 
 /** How rules about frames are read: each that matches rewrites the step in which the frame passes. */
@@ -107,9 +107,9 @@ export const frameInterpreter: RuleInterpreter<FrameRule, ByteRule, FrameEvent, 
   add: (plan, rule) => plan.flatMap((step) => (step.kind === 'pass' ? stepsOf(rule, step) : [step])),
 }
 
-function isMatch({ when }: FrameRule, moment: FrameEvent): boolean {
-  const { frame } = moment
-  if (when.from !== moment.from || when.frame !== frameName(frame)) return false
+function isMatch({ when }: FrameRule, event: FrameEvent): boolean {
+  const { frame } = event
+  if (when.from !== event.from || when.frame !== frameName(frame)) return false
   if (when.channel !== undefined && when.channel !== frame.channel) return false
   return Object.entries(when.fields ?? {}).every(([name, value]) => fieldOf(frame, name) === value)
 }

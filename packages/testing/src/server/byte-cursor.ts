@@ -1,4 +1,4 @@
-/** Goes through bytes from front to back and never beyond their end. What a protocol reads there is its own. */
+/** Reads bytes from front to back and never beyond their end. Each protocol adds its own types. */
 export class ByteCursor {
   protected readonly source: Buffer
   #at = 0
@@ -17,7 +17,7 @@ export class ByteCursor {
     return this.source.subarray(start, start + length)
   }
 
-  /** Goes over the next bytes, and says where they begin. Throws {@link MalformedMessage} when there are fewer. */
+  /** Skips the next bytes and returns where they begin. Throws {@link MalformedMessage} when there are fewer. */
   protected take(length: number): number {
     if (length > this.left) throw new MalformedMessage(`${length} bytes wanted, ${this.left} left`)
     const start = this.#at
@@ -31,7 +31,7 @@ export class ByteCursor {
   }
 }
 
-/** Bytes that are no message of their protocol: what a scripted server says to them is its protocol's. */
+/** Bytes that are no message of their protocol. Each protocol answers them in its own way. */
 export class MalformedMessage extends Error {
   override readonly name = 'Malformed'
 }

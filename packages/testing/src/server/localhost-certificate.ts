@@ -1,4 +1,7 @@
-/** A certificate for `localhost` and 127.0.0.1 with its key, signed by itself, good for a hundred years and for tests alone. */
+/**
+ * A certificate for `localhost` and 127.0.0.1 with its key, signed by itself, good for a hundred years and for tests
+ * alone.
+ */
 export const localhostCertificate: { readonly cert: string; readonly key: string } = {
   cert: `-----BEGIN CERTIFICATE-----
 MIIBmzCCAUGgAwIBAgIUGK7LHDHXRpQ6TIdvZwUb/K3Z+UEwCgYIKoZIzj0EAwIw

@@ -1,13 +1,13 @@
 import { type Deferred, deferred } from '@ha/core/driver'
 import { type ConnectionFilter, type ConnectionOrigin, matchesConnection, type Side } from './rules.ts'
 
-/** How a protocol reads its rules, those about bytes, `B`, among them. */
+/** How a protocol interprets and checks its rules, including those about bytes, `B`. */
 export interface RuleInterpreter<R, B, M, P> extends PlanBuilder<R, M, P> {
   /** Throws at a rule that could never match. */
   readonly check: (rule: R | B) => void
 }
 
-/** The misbehaviour of fake servers, as data: rules, how often each has matched, and the gates that wait for a test. */
+/** The rules of fake servers, how often each has matched, and the holds that wait for a release by the test. */
 export class Script<R extends EventRule, B extends ByteRule, M extends ConnectionOrigin, P> {
   readonly #interpreter: RuleInterpreter<R, B, M, P>
   readonly #gates = new Map<string, Deferred<void>>()
@@ -34,16 +34,16 @@ export class Script<R extends EventRule, B extends ByteRule, M extends Connectio
     return () => this.#remove(added)
   }
 
-  /** What happens in this moment. Counts it. */
-  planOf(moment: M): P {
-    const { plan, counted } = planEvent(this.#interpreter, this.#counted, moment)
+  /** The plan of this event. Counts the matches. */
+  planOf(event: M): P {
+    const { plan, counted } = planEvent(this.#interpreter, this.#counted, event)
     this.#counted = counted
     return plan
   }
 
-  /** Where in a stretch of bytes something happens. */
-  stopIn(stretch: ByteRange): ByteStop<B> | undefined {
-    return planBytes(this.#byteRules, stretch)
+  /** Where in a range of bytes a rule acts. */
+  stopIn(range: ByteRange): ByteStop<B> | undefined {
+    return planBytes(this.#byteRules, range)
   }
 
   /** Resolves at the next {@link release} of that name. */
@@ -53,7 +53,7 @@ export class Script<R extends EventRule, B extends ByteRule, M extends Connectio
     return waiting.promise
   }
 
-  /** Lets everything go on that waits for this name now; what comes later waits again. */
+  /** Releases everything that waits for this name now; what follows later waits again. */
   release(name: string): void {
     this.#gates.get(name)?.resolve()
     this.#gates.delete(name)
@@ -81,19 +81,19 @@ export interface MatchWindow {
   readonly times?: number
 }
 
-/** What every rule has that is about moments, beside what its protocol gives it. */
+/** The fields of every rule about events, besides those of its protocol. */
 interface EventRule {
   readonly when: ConnectionFilter & MatchWindow
 }
 
-/** How a protocol reads its rules about moments: `R` a rule, `M` a moment, `P` the plan of what happens in it. */
+/** How a protocol interprets its rules: `R` is a rule, `M` an event, `P` the plan for an event. */
 interface PlanBuilder<R, M, P> {
-  /** The plan of a moment that no rule concerns. */
+  /** The plan of an event that no rule matches. */
   readonly defaultPlan: P
-  /** Whether a rule is about a moment on a connection that stands in the rule's place. */
-  readonly isMatch: (rule: R, moment: M) => boolean
-  /** The plan with what a rule makes of it. */
-  readonly add: (plan: P, rule: R, moment: M) => P
+  /** Whether a rule matches an event on a connection that matches the rule's filter. */
+  readonly isMatch: (rule: R, event: M) => boolean
+  /** The plan with a rule's action added. */
+  readonly add: (plan: P, rule: R, event: M) => P
 }
 
 /** A rule, and how often it has matched. */
@@ -102,25 +102,25 @@ interface CountedRule<R> {
   readonly matches: number
 }
 
-/** A plan, and the counts of the rules when it is taken. */
+/** A plan, and the counts of the rules after it. */
 interface PlannedEvent<R, P> {
   readonly plan: P
   readonly counted: readonly CountedRule<R>[]
 }
 
-/** Decides what happens in a moment: every rule that matches and whose turn it is adds to the plan, in order. */
+/** Plans an event: every rule that matches, and is within its window, adds to the plan, in order. */
 function planEvent<R extends EventRule, M extends ConnectionOrigin, P>(
-  reading: PlanBuilder<R, M, P>,
+  interpreter: PlanBuilder<R, M, P>,
   counted: readonly CountedRule<R>[],
-  moment: M,
+  event: M,
 ): PlannedEvent<R, P> {
   const matching = counted.filter(
-    ({ rule }) => matchesConnection(rule.when, moment) && reading.isMatch(rule, moment),
+    ({ rule }) => matchesConnection(rule.when, event) && interpreter.isMatch(rule, event),
   )
   return {
     plan: matching
       .filter(isInWindow)
-      .reduce((plan, { rule }) => reading.add(plan, rule, moment), reading.defaultPlan),
+      .reduce((plan, { rule }) => interpreter.add(plan, rule, event), interpreter.defaultPlan),
     counted: counted.map((each) => (matching.includes(each) ? { ...each, matches: each.matches + 1 } : each)),
   }
 }
@@ -130,13 +130,13 @@ function isInWindow({ rule: { when }, matches }: CountedRule<EventRule>): boolea
   return matches >= skip && matches < skip + (when.times ?? Number.POSITIVE_INFINITY)
 }
 
-/** Matches the moment when a side has sent exactly so many bytes on a connection. */
+/** Matches when a side has sent exactly so many bytes on a connection. */
 export interface WhenByte extends ConnectionFilter {
   readonly from: Side
   readonly byte: number
 }
 
-/** What every rule has that is about a place in the stream of bytes, beside its act. */
+/** The fields of every rule about a position in the stream of bytes, besides its action. */
 export interface ByteRule {
   readonly when: WhenByte
 }
@@ -154,26 +154,26 @@ export interface ByteStop<A> {
   readonly act: A
 }
 
-/** Decides where in a stretch of bytes a rule acts: the first place, or undefined when none lies in it. */
+/** The first position in a range of bytes at which a rule acts; undefined when there is none. */
 export function planBytes<B extends ByteRule>(
   rules: readonly B[],
-  stretch: ByteRange,
+  range: ByteRange,
 ): ByteStop<B> | undefined {
   const first = rules
-    .filter((rule) => isInside(rule.when, stretch))
+    .filter((rule) => isInside(rule.when, range))
     .reduce<B | undefined>(
       (best, rule) => (best === undefined || rule.when.byte < best.when.byte ? rule : best),
       undefined,
     )
-  return first === undefined ? undefined : { bytes: first.when.byte - stretch.position, act: first }
+  return first === undefined ? undefined : { bytes: first.when.byte - range.position, act: first }
 }
 
-// Its end belongs to a stretch and its beginning does not: the act at byte K comes right behind byte K, once.
-function isInside(when: WhenByte, stretch: ByteRange): boolean {
-  const { position, length } = stretch
+// A range includes its end and not its start: a rule at byte K acts once, right after byte K.
+function isInside(when: WhenByte, range: ByteRange): boolean {
+  const { position, length } = range
   return (
-    when.from === stretch.from &&
-    matchesConnection(when, stretch) &&
+    when.from === range.from &&
+    matchesConnection(when, range) &&
     when.byte > position &&
     when.byte <= position + length
   )

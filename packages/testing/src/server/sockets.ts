@@ -8,11 +8,14 @@ export interface ServerSocket {
   readonly stream: Duplex
   /** Ends it at once, so that the other side reads ECONNRESET. */
   readonly reset: () => void
-  /** The same when the other side has read what it was told: who finds bytes and an RST together is told of the RST alone. */
+  /**
+   * The same after the other side has read what was sent: a reader that finds bytes and an RST together sees only the
+   * RST.
+   */
   readonly resetAfterRead: () => void
 }
 
-/** A listening socket of a fake server, which keeps its port for life. */
+/** The listening port of a fake server; the number stays the same for life. */
 export class ListeningPort {
   readonly #host: string
   readonly #onSocket: (socket: ServerSocket) => void
@@ -24,12 +27,12 @@ export class ListeningPort {
     this.#onSocket = onSocket
   }
 
-  /** Its number: 0 until it was opened for the first time. */
+  /** The number of the port; 0 until it is opened for the first time. */
   get port(): number {
     return this.#port
   }
 
-  /** Accepts. Does nothing when it is open. */
+  /** Listens. Does nothing when it is open. */
   async open(): Promise<void> {
     if (this.#server !== undefined) return
     const server = createServer((socket) => this.#onSocket(serverSocket(socket)))
@@ -40,14 +43,14 @@ export class ListeningPort {
     if (address !== null && typeof address === 'object') this.#port = address.port
   }
 
-  /** Refuses who comes from now on; resolves when the port is free. Who is inside stays. */
+  /** Refuses new connections; resolves when the port is free. Open connections stay. */
   async close(): Promise<void> {
     if (this.#stopListening() === undefined) return
-    // The port is free when the event loop has gone round; 'close' would wait for the last who is inside.
+    // The port is free after one turn of the event loop; 'close' would wait for the last open connection.
     await settle()
   }
 
-  /** Refuses who comes from now on; resolves when the last one who is inside has left. */
+  /** Refuses new connections; resolves when the last open one is closed. */
   async drain(): Promise<void> {
     const server = this.#stopListening()
     if (server !== undefined) await once(server, 'close')
@@ -69,7 +72,7 @@ function serverSocket(socket: Socket): ServerSocket {
     stream: socket,
     reset,
     resetAfterRead: () => {
-      // A client in this process has read the bytes when the event loop has gone round once: the first immediate
+      // A client in this process has read the bytes after one turn of the event loop: the first immediate
       // belongs to the round that is on.
       socket.write(Buffer.alloc(0), () => setImmediate(() => setImmediate(reset)))
     },
@@ -78,12 +81,12 @@ function serverSocket(socket: Socket): ServerSocket {
 
 /** Both ends of a connection that never leaves this process. */
 interface MemorySocketPair {
-  /** The client's end: as good as a connected socket, without a timer and without an address. */
+  /** The client's end: like a connected socket, without timers and addresses. */
   readonly client: Duplex
   readonly server: ServerSocket
 }
 
-/** Connects two ends. What one writes waits for the other to read it, however much it is, as in a large buffer. */
+/** Connects two ends in memory. Written bytes wait in a buffer without limit until the other end reads them. */
 export function memorySocketPair(): MemorySocketPair {
   const client: Duplex = duplexEnd(() => server)
   const server: Duplex = duplexEnd(() => client)
@@ -93,12 +96,12 @@ export function memorySocketPair(): MemorySocketPair {
   }
   return {
     client,
-    // What is written is heard in the same turn, and the client does all that follows from it before the next one.
+    // The client reads what is written in the same turn, and reacts to it before the next one.
     server: { stream: server, reset, resetAfterRead: () => void setImmediate(reset) },
   }
 }
 
-/** Why nobody accepts a connection to an address such as `127.0.0.1:40001`. */
+/** The error of a refused connection to an address such as `127.0.0.1:40001`. */
 export function connectionRefused(address: string): Error {
   const error = new Error(`connect ECONNREFUSED ${address}`)
   return Object.assign(error, { code: 'ECONNREFUSED', errno: -111, syscall: 'connect' })

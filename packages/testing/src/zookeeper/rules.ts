@@ -27,7 +27,7 @@ export type RequestRule = { readonly when: WhenRequest } & RequestAct
 /** A rule about a place in the stream of bytes of a connection, wherever frames begin and end. */
 export type ByteRule = { readonly when: WhenByte } & Ending
 
-/** What a client does: its socket is accepted, it asks for a session, it sends a request. */
+/** What a client does: its socket is accepted, it requests a session, it sends a request. */
 export type Operation = OpName | 'accept' | 'connect' | 'unknown'
 
 /** Matches what a client does. At least one of `op`, `path` and `session` is given. */
@@ -40,31 +40,34 @@ export interface WhenRequest extends ConnectionFilter, MatchWindow {
 
 /** What a rule about requests does. Everything on the same connection waits behind a request that waits. */
 export type RequestAct =
-  /** The server does not do it and answers this code, known or not. To `connect`: the session is over. */
+  /** The server does not execute it and answers this code, known or not. To `connect`: the session has expired. */
   | { readonly do: 'refuse'; readonly code: number }
-  /** Nobody is ever told, and what comes behind it goes on. It is done, or with `before` (default) not even that. */
+  /**
+   * The request is never answered, and requests behind it continue. With `before` (default) it is not executed
+   * either.
+   */
   | { readonly do: 'ignore'; readonly at?: 'before' | 'unanswered' }
   | WaitAct
-  /** The answer comes in pieces of so many bytes. */
+  /** The answer is written in pieces of so many bytes. */
   | { readonly do: 'slice'; readonly pieceBytes: number }
-  /** The answer has another number than the request: so much more. */
+  /** The answer's xid differs from the request's by so much. */
   | { readonly do: 'misnumber'; readonly by: number }
-  /** The client is told these bytes as well, before the answer (default) or behind it. */
+  /** The server sends these bytes in addition, before the answer (default) or after it. */
   | { readonly do: 'inject'; readonly bytes: Uint8Array; readonly at?: 'before' | 'after' }
   | (Ending & { readonly at?: RequestPosition })
 
-/** The end of what a connection says. */
+/** How a rule ends a connection. */
 export type Ending = ConnectionEnding<CutHow>
 
 /** What happens when a client does something. */
 export interface RequestPlan extends PlannedWaits {
-  /** The code that is answered instead of doing it. */
+  /** The code that is answered instead of executing the request. */
   readonly code: number | undefined
-  /** Whether nobody is told, and what comes behind goes on. */
+  /** Whether the request is not answered, and requests behind it continue. */
   readonly ignored: 'before' | 'unanswered' | undefined
-  /** How far the number of the answer is off. */
+  /** The difference between the xid of the answer and that of the request. */
   readonly misnumber: number
-  /** In pieces of how many bytes the answer is written. */
+  /** How many bytes of the answer are written at once. */
   readonly pieceBytes: number
   readonly injected: readonly PlannedInjection[]
   /** Where the connection ends, when it does. */
@@ -76,14 +79,14 @@ export interface PlannedInjection {
   readonly at: 'before' | 'after'
 }
 
-/** Something that a client does. */
+/** A request of a client, as rules match it. */
 interface RequestEvent extends ConnectionOrigin {
   readonly op: Operation
   readonly paths: readonly string[]
   readonly session: bigint
 }
 
-/** The misbehaviour of an ensemble, request by request. */
+/** The rules of an ensemble. */
 export type RequestScript = Script<RequestRule, ByteRule, RequestEvent, RequestPlan>
 
 /** How rules about requests are read: each that matches adds to the plan. */
@@ -103,11 +106,11 @@ export const requestInterpreter: RuleInterpreter<RequestRule, ByteRule, RequestE
   add: (plan, rule) => ({ ...plan, ...added(plan, rule) }),
 }
 
-function isMatch({ when }: RequestRule, moment: RequestEvent): boolean {
+function isMatch({ when }: RequestRule, event: RequestEvent): boolean {
   const { op, path, session } = when
-  if (op !== undefined && !(typeof op === 'string' ? op === moment.op : op.includes(moment.op))) return false
-  if (session !== undefined && session !== moment.session) return false
-  return path === undefined || moment.paths.some((each) => matchesText(path, each))
+  if (op !== undefined && !(typeof op === 'string' ? op === event.op : op.includes(event.op))) return false
+  if (session !== undefined && session !== event.session) return false
+  return path === undefined || event.paths.some((each) => matchesText(path, each))
 }
 
 function added(plan: RequestPlan, act: RequestAct): Partial<RequestPlan> {
@@ -147,14 +150,14 @@ function checkRule(rule: Rule): void {
 function checkWhen({ op, path, session }: WhenRequest): void {
   if (op === undefined && path === undefined && session === undefined)
     throw invalidRule('when', 'about an op, a path or a session')
-  for (const deed of op === undefined ? [] : [op].flat()) checkOperation(deed)
+  for (const operation of op === undefined ? [] : [op].flat()) checkOperation(operation)
   checkTextPattern('when.path', path)
 }
 
-function checkOperation(deed: Operation): void {
-  if (operations.includes(deed)) return
+function checkOperation(operation: Operation): void {
+  if (operations.includes(operation)) return
   throw invalidRule(
     'when.op',
-    `one of ${operations.join(', ')}, not '${deed}'${didYouMean(deed, operations)}`,
+    `one of ${operations.join(', ')}, not '${operation}'${didYouMean(operation, operations)}`,
   )
 }

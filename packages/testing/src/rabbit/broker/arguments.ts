@@ -4,7 +4,7 @@ import { type AmqpException, channelException, connectionException } from './exc
 /** The kinds of queue that the fake knows. */
 type QueueType = 'classic' | 'quorum'
 
-/** What a queue's arguments ask of it. */
+/** The settings in the arguments of a queue. */
 export interface QueueSettings {
   readonly type: QueueType
   readonly messageTtlMs: number | undefined
@@ -12,21 +12,21 @@ export interface QueueSettings {
   readonly overflow: Overflow
   readonly deadLetterExchange: string | undefined
   readonly deadLetterRoutingKey: string | undefined
-  /** How often a message may come back before it is dead. */
+  /** How often a message may be requeued before it is dead-lettered. */
   readonly deliveryLimit: number
-  /** Whether one consumer gets everything until it is gone. */
+  /** Whether one consumer receives all messages until it is cancelled. */
   readonly singleActiveConsumer: boolean
 }
 
-/** What happens to the message that is one too many. */
+/** What happens when the queue is full. */
 type Overflow = 'drop-head' | 'reject-publish' | 'reject-publish-dlx'
 
 const overflows: readonly Overflow[] = ['drop-head', 'reject-publish', 'reject-publish-dlx']
 
-// 2^32 - 1 ms: RabbitMQ refuses longer times.
+// 2^32 - 1 ms: RabbitMQ rejects longer times.
 const maxTimeMs = 4_294_967_295
 
-/** What is wrong with a value, in RabbitMQ's words; undefined when nothing is. */
+/** The error of a value, in RabbitMQ's format; undefined when the value is valid. */
 type Check = (field: FieldValue) => string | undefined
 
 const checks: ReadonlyMap<string, Check> = new Map<string, Check>([
@@ -47,13 +47,13 @@ const checks: ReadonlyMap<string, Check> = new Map<string, Check>([
   ['x-single-active-consumer', (field) => (field.type === 'bool' ? undefined : typeError(field))],
 ])
 
-// Queue arguments that only the other kind understands.
+// Queue arguments that only the other queue type supports.
 const foreignArguments: Readonly<Record<QueueType, readonly string[]>> = {
   classic: ['x-delivery-limit', 'x-quorum-initial-group-size'],
   quorum: ['x-max-priority', 'x-queue-mode'],
 }
 
-/** Reads the arguments of a queue, or refuses them as RabbitMQ does. */
+/** Reads the arguments of a queue; throws the exception that RabbitMQ reports for invalid ones. */
 export function readQueueSettings(where: QueueRef, table: FieldTable): QueueSettings {
   const kind = kindOf(where, table)
   for (const [name, field] of table) checkOne(where, kind, name, field)
@@ -111,7 +111,7 @@ function checkDeadLetter(where: QueueRef, table: FieldTable): void {
   }
 }
 
-/** Refuses a value, in RabbitMQ's words. */
+/** The exception for an invalid value, in RabbitMQ's format. */
 function invalidArgument({ queue, vhost }: QueueRef, name: string, fault: string): AmqpException {
   return channelException(
     'PRECONDITION_FAILED',
@@ -137,12 +137,12 @@ function modeError(field: FieldValue): string | undefined {
   return ['default', 'lazy'].includes(field.value) ? undefined : `"unsupported queue mode '${field.value}'"`
 }
 
-/** What RabbitMQ says of a value of a type that cannot be. */
+/** RabbitMQ's error for a value of an unacceptable type. */
 function typeError(field: FieldValue): string {
   return `{unacceptable_type,${field.type}}`
 }
 
-/** Refuses the arguments of a consumer that RabbitMQ refuses. The fake does nothing with those that it accepts. */
+/** Throws at the arguments of a consumer that RabbitMQ rejects. The fake ignores those that it accepts. */
 export function checkConsumerArguments(where: QueueRef, table: FieldTable): void {
   const priority = table.get('x-priority')
   if (priority !== undefined && !isInteger(priority)) {
@@ -154,14 +154,14 @@ export function checkConsumerArguments(where: QueueRef, table: FieldTable): void
   }
 }
 
-/** A property that a declaration gives and that the thing already has. */
+/** A property in a declaration, and its value on the existing queue or exchange. */
 interface DeclaredProperty {
   readonly name: string
   readonly received: boolean | string
   readonly current: boolean | string
 }
 
-/** Refuses a declaration whose properties differ from those of what is there. `what` reads `queue 'q' in vhost '/'`. */
+/** Throws when a declaration's properties differ from the existing ones. `what` reads `queue 'q' in vhost '/'`. */
 export function checkEquivalentProperties(what: string, properties: readonly DeclaredProperty[]): void {
   const wrong = properties.find(({ received, current }) => received !== current)
   if (wrong === undefined) return
@@ -169,7 +169,7 @@ export function checkEquivalentProperties(what: string, properties: readonly Dec
   throw inequivalent(name, what, `received '${received}' but current is '${current}'`)
 }
 
-/** Refuses a declaration in which one of the named arguments differs. */
+/** Throws when one of the named arguments of a declaration differs from the existing one. */
 export function checkEquivalentArguments(
   what: string,
   names: readonly string[],
@@ -217,7 +217,7 @@ const integerTypes: readonly string[] = [
   'long',
 ]
 
-/** Whether a field holds a whole number, of whatever width. */
+/** Whether a field holds a whole number of any width. */
 function isInteger(field: FieldValue): boolean {
   return integerTypes.includes(field.type)
 }

@@ -2,7 +2,7 @@ import type { Clock } from '@ha/core'
 import type { Users } from './users.ts'
 import { Vhost } from './vhost.ts'
 
-/** What runs short on a server, which then takes no messages. */
+/** The resource that an alarm is about; while it is raised, the server accepts no messages. */
 export type Alarm = 'memory' | 'disk'
 
 /** What the nodes of a cluster share: vhosts, users, alarms, and a count that makes names unique. */
@@ -22,7 +22,7 @@ export class Broker {
     return this.#vhosts.get(name)
   }
 
-  /** What runs short, or undefined when nothing does. */
+  /** The alarm that is raised, or undefined. */
   get alarm(): Alarm | undefined {
     return [...this.#alarms][0]
   }
@@ -41,7 +41,7 @@ export class Broker {
     return `${prefix}-${String(this.#names).padStart(22, '0')}`
   }
 
-  /** Forgets what does not survive the end of the last node. */
+  /** Drops what the end of the last node does not survive. */
   forgetTransient(): void {
     for (const vhost of this.#vhosts.values()) vhost.forgetTransient()
   }

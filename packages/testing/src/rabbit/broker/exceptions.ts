@@ -3,7 +3,7 @@ import { type ReplyName, replyCodes } from '../wire/protocol.ts'
 // A reply text is a short string, and RabbitMQ marks what it had to cut off.
 const maxReplyBytes = 255
 
-/** The broker says no: it closes the channel, or the whole connection, with a code and a text. */
+/** An exception of the protocol: the server closes the channel or the connection with a code and a text. */
 export class AmqpException extends Error {
   override readonly name = 'Refusal'
   readonly scope: 'channel' | 'connection'
@@ -18,7 +18,7 @@ export class AmqpException extends Error {
   }
 }
 
-/** What RabbitMQ says when it falls over something: it closes the connection and blames no method. */
+/** RabbitMQ's answer to an internal error: it closes the connection without naming a method. */
 export const internalException: AmqpException = new AmqpException(
   'connection',
   replyCodes.INTERNAL_ERROR,

@@ -18,7 +18,7 @@ export interface Exchange {
 
 const kinds: readonly ExchangeKind[] = ['direct', 'fanout', 'topic', 'headers']
 
-// What every vhost has. The one without a name reaches every queue by the queue's name.
+// The exchanges of every vhost. The default exchange, without a name, routes by the name of the queue.
 const predeclared: Readonly<Record<string, ExchangeKind>> = {
   '': 'direct',
   'amq.direct': 'direct',
@@ -40,24 +40,24 @@ export function predeclaredExchanges(): readonly Exchange[] {
   }))
 }
 
-/** Whether an exchange is one that every vhost has. */
+/** Whether every vhost has an exchange of that name. */
 export function isPredeclared(name: string): boolean {
   return Object.hasOwn(predeclared, name)
 }
 
-/** The kind of that name; the connection of who asks for another one is closed. */
+/** The kind of that name; throws the connection exception COMMAND_INVALID when there is none. */
 export function exchangeKind(name: string): ExchangeKind {
   const kind = kinds.find((known) => known === name)
   if (kind === undefined) throw connectionException('COMMAND_INVALID', `unknown exchange type '${name}'`)
   return kind
 }
 
-/** Where an exchange sends what fits none of its bindings. */
+/** The exchange that receives what matches none of the bindings. */
 export function alternateExchangeOf(exchange: Exchange): string | undefined {
   return textArgument(exchange.arguments, 'alternate-exchange')
 }
 
-/** A way from an exchange to a queue or another exchange. */
+/** A binding from an exchange to a queue or to another exchange. */
 export interface Binding {
   readonly source: string
   readonly destination: Destination
@@ -65,13 +65,13 @@ export interface Binding {
   readonly arguments: FieldTable
 }
 
-/** Where a binding leads. */
+/** The destination of a binding. */
 export interface Destination {
   readonly kind: 'queue' | 'exchange'
   readonly name: string
 }
 
-/** The bindings of a vhost. A binding that is there already is not added again. */
+/** The bindings of a vhost. A binding that exists is not added again. */
 export class Bindings {
   readonly #bySource = new Map<string, readonly Binding[]>()
 
@@ -97,7 +97,7 @@ export class Bindings {
     this.#bySource.delete(source)
   }
 
-  /** Removes all that lead to a destination; returns the exchanges that lost one. */
+  /** Removes all bindings to a destination; returns the exchanges that lost one. */
   removeTo({ kind, name }: Destination): readonly string[] {
     const losers: string[] = []
     for (const [source, bindings] of this.#bySource) {
@@ -125,14 +125,14 @@ function isSameTable(a: FieldTable, b: FieldTable): boolean {
   return a.size === b.size && [...a].every(([name, field]) => b.get(name)?.value === field.value)
 }
 
-/** What routing looks at. */
+/** What routing needs. */
 interface RoutingTable {
   readonly exchanges: ReadonlyMap<string, Exchange>
   readonly bindings: Bindings
   readonly hasQueue: (name: string) => boolean
 }
 
-/** The names of the queues that a message reaches, each once. */
+/** The names of the queues to which a message is routed, each once. */
 export function route(map: RoutingTable, publication: Publication): readonly string[] {
   const reached = new Set<string>()
   const visited = new Set<string>()
@@ -183,7 +183,7 @@ function matchesBinding(exchange: Exchange, binding: Binding, publication: Publi
   }
 }
 
-/** Whether a routing key fits a topic pattern: `*` is exactly one word, `#` any number of words. */
+/** Whether a routing key matches a topic pattern: `*` is exactly one word, `#` any number of words. */
 function matchesTopic(pattern: string, key: string): boolean {
   return wordsMatch(wordsOf(pattern), wordsOf(key))
 }
@@ -215,7 +215,7 @@ function matchesHeaders(binding: FieldTable, headers: FieldTable): boolean {
   return mode.startsWith('any') ? wanted.some(isPresent) : wanted.every(isPresent)
 }
 
-/** Refuses a binding whose `x-match` is none of the words that RabbitMQ knows. */
+/** Throws at a binding whose `x-match` is unknown to RabbitMQ. */
 export function checkMatchMode(binding: FieldTable): void {
   const given = binding.get('x-match')
   if (given === undefined || matchModes.some((mode) => mode === given.value)) return
@@ -230,7 +230,7 @@ function matchModeOf(binding: FieldTable): (typeof matchModes)[number] {
   return matchModes.find((mode) => mode === given) ?? 'all'
 }
 
-// A binding without a value asks only that the header is there.
+// A binding without a value requires only that the header exists.
 function isSameHeader(wanted: FieldValue, found: FieldValue | undefined): boolean {
   if (found === undefined) return false
   return wanted.type === 'void' || (wanted.type === found.type && wanted.value === found.value)

@@ -30,7 +30,7 @@ interface Published {
   readonly bodyBytes: number
 }
 
-/** Reads of a published message what the broker acts on. */
+/** Reads the parts of a published message that the broker acts on. */
 export function publicationOf(published: Published): Publication {
   const properties = readProperties(published.properties)
   const headers = headersOf(properties)
@@ -73,15 +73,15 @@ export interface QueuedMessage {
   readonly message: Message
   /** Its place in the queue: counts the messages that were ever added. */
   readonly sequence: number
-  /** How often it was taken and came back. */
+  /** How often it was requeued. */
   readonly requeues: number
   readonly expiresAtMs: number
 }
 
-/** Why a message is dead, in the words of the `x-death` header. */
+/** Why a message was dead-lettered, as the `x-death` header names it. */
 export type DeathReason = 'rejected' | 'expired' | 'maxlen' | 'delivery_limit'
 
-/** A message that died in a queue. */
+/** A message that a queue dead-letters. */
 interface Death {
   readonly queue: string
   readonly reason: DeathReason
@@ -89,7 +89,7 @@ interface Death {
   readonly timeS: number
 }
 
-/** The message as it goes to the dead-letter exchange: its deaths are told in the headers, the newest first. */
+/** The message for the dead-letter exchange, with its deaths in the headers, the latest first. */
 export function deadLetterMessage(death: Death): Message {
   const { message, queue, reason } = death
   const { expiration, ...properties } = readProperties(message.properties)

@@ -3,13 +3,13 @@ import type { FieldTable } from '../wire/field-tables.ts'
 import type { QueueSettings } from './arguments.ts'
 import { type DeathReason, type Message, type QueuedMessage, withHeader } from './messages.ts'
 
-/** Something that a queue delivers to. */
+/** A consumer, as the queue uses it. */
 export interface QueueConsumer {
   readonly exclusive: boolean
-  /** Whether it may hold one more message. */
+  /** Whether it may receive one more message. */
   canReceive(): boolean
   deliver(queue: Queue, entry: QueuedMessage): void
-  /** It gets nothing more: the broker has sent it away. */
+  /** The broker has cancelled the consumer. */
   cancelled(): void
 }
 
@@ -30,7 +30,7 @@ interface QueueDeps {
   readonly deadLetter: (queue: Queue, message: Message, reason: DeathReason) => void
 }
 
-/** Why a message comes back: its channel is gone, or somebody refused it. */
+/** Why a message is requeued: its channel is closed, or a consumer rejected it. */
 export type RequeueReason = 'channel-gone' | 'refused'
 
 /** A queue: messages in order, and consumers that take turns. */
@@ -38,12 +38,12 @@ export class Queue {
   readonly declared: QueueDeclaration
   readonly #deps: QueueDeps
   readonly #backlog = new Backlog()
-  // The one whose turn it is comes first.
+  // The consumer that is next comes first.
   #consumers: QueueConsumer[] = []
   #sequence = 0
   #unacked = 0
   #cancelExpiry: () => void = () => undefined
-  // Its messages are gone with it, also those that somebody still holds.
+  // A deleted queue drops its messages, also those that are unacknowledged.
   #isDeleted = false
 
   constructor(declared: QueueDeclaration, deps: QueueDeps) {
@@ -60,7 +60,7 @@ export class Queue {
     return this.#backlog.size
   }
 
-  /** How many messages consumers hold. */
+  /** How many messages are delivered and not acknowledged. */
   get unacked(): number {
     return this.#unacked
   }
@@ -69,7 +69,7 @@ export class Queue {
     return this.#consumers
   }
 
-  /** Adds a message; false when the queue is full and refuses it. */
+  /** Adds a message; false when the queue is full and rejects it. */
   publish(message: Message): boolean {
     const { settings } = this.declared
     if (this.ready >= settings.maxMessages && settings.overflow !== 'drop-head') {
@@ -85,7 +85,7 @@ export class Queue {
     return true
   }
 
-  /** Takes the first message, to be given back or settled later. */
+  /** Takes the first message, which the caller settles, rejects or requeues later. */
   take(): QueuedMessage | undefined {
     this.#expireHead()
     const entry = this.#backlog.take()
@@ -93,18 +93,18 @@ export class Queue {
     return entry
   }
 
-  /** A taken message is done with. */
+  /** A taken message is acknowledged. */
   settle(): void {
     this.#unacked -= 1
   }
 
-  /** A taken message is refused for good. */
+  /** A taken message is rejected and dead-lettered. */
   reject(entry: QueuedMessage): void {
     this.#unacked -= 1
     this.#deadLetter(entry, 'rejected')
   }
 
-  /** A taken message comes back. Call {@link pump} when all have. */
+  /** Requeues a taken message. Call {@link pump} after the last one. */
   requeue(entry: QueuedMessage, reason: RequeueReason): void {
     this.#unacked -= 1
     if (this.#isDeleted) return
@@ -112,7 +112,8 @@ export class Queue {
     const returned = { ...entry, requeues: entry.requeues + 1 }
     if (returned.requeues > deliveryLimit) this.#deadLetter(returned, 'delivery_limit')
     else if (type === 'classic') this.#backlog.restore(returned)
-    // RabbitMQ 3.10 moves what a consumer of a quorum queue refuses to the end, unless a limit ends its turns.
+    // RabbitMQ 3.10 moves a message that a consumer of a quorum queue rejects to the end, unless there is a delivery
+    // limit.
     else if (reason === 'refused' && deliveryLimit === Number.POSITIVE_INFINITY)
       this.#backlog.append(returned)
     else this.#backlog.appendReturned(returned)
@@ -140,23 +141,23 @@ export class Queue {
     this.#scheduleExpiry()
   }
 
-  /** Removes what waits and says how much it was. */
+  /** Removes the ready messages and returns their number. */
   purge(): number {
     return this.#backlog.clear()
   }
 
-  /** Forgets what a restart does not survive. */
+  /** Drops what a restart does not survive. */
   forgetTransient(): void {
     const { type } = this.declared.settings
     this.#backlog.retain(({ message }) => message.persistent || type === 'quorum')
   }
 
-  /** Sends all consumers away, and tells them. */
+  /** Cancels all consumers. */
   cancelConsumers(): void {
     for (const consumer of this.#consumers.splice(0)) consumer.cancelled()
   }
 
-  /** The queue is gone: so are its messages and its timer, and its consumers are sent away. */
+  /** Deletes the queue: drops its messages, stops its timer and cancels its consumers. */
   close(): void {
     this.#isDeleted = true
     this.#cancelExpiry()
@@ -166,7 +167,7 @@ export class Queue {
 
   #nextConsumer(): QueueConsumer | undefined {
     const [active] = this.#consumers
-    // The others wait for their turn, which comes when it is gone.
+    // The others wait until the active consumer is cancelled.
     if (this.declared.settings.singleActiveConsumer) return active?.canReceive() === true ? active : undefined
     const at = this.#consumers.findIndex((consumer) => consumer.canReceive())
     const [consumer] = at === -1 ? [] : this.#consumers.splice(at, 1)
@@ -178,7 +179,7 @@ export class Queue {
     if (entry !== undefined && !this.#isDeleted) this.#deps.deadLetter(this, entry.message, reason)
   }
 
-  // A message expires when it stands at the front, as in RabbitMQ: one behind a younger deadline waits.
+  // A message expires at the head of the queue, as in RabbitMQ: one behind a later deadline waits.
   #expireHead(): void {
     const now = this.#deps.clock.now()
     for (
@@ -195,13 +196,13 @@ export class Queue {
     this.#cancelExpiry = () => undefined
     const expiresAtMs = this.#backlog.head?.expiresAtMs ?? Number.POSITIVE_INFINITY
     if (expiresAtMs === Number.POSITIVE_INFINITY) return
-    // One millisecond more: at its very deadline a message still goes to a consumer that waits for it.
+    // One millisecond more: at its deadline a message is still delivered to a consumer that waits for it.
     const remainingMs = expiresAtMs - this.#deps.clock.now() + 1
     this.#cancelExpiry = this.#deps.clock.after(remainingMs, () => this.pump())
   }
 }
 
-/** The message as a client gets it: a quorum queue tells in a header how often it came back, to basic.get even 0. */
+/** The message as a client receives it: a quorum queue counts requeues in a header, for basic.get also 0. */
 export function deliveryOf(
   queue: Queue,
   { message, requeues }: QueuedMessage,
@@ -218,7 +219,7 @@ function ttlOf(settings: QueueSettings): number {
 // Below this the emptied front of the array is not worth moving the rest for.
 const compactAfter = 1024
 
-/** The messages of a queue that wait for a consumer, in order: what came back stands before what is new. */
+/** The ready messages of a queue in order: requeued messages before new ones. */
 class Backlog {
   #returned: QueuedMessage[] = []
   #fresh: QueuedMessage[] = []
@@ -238,13 +239,13 @@ class Backlog {
     this.#fresh.push(entry)
   }
 
-  /** Puts a message back where it was. What comes back was taken from the front, so it stands before all that is new. */
+  /** Requeues a message at its old position. It was taken from the head, so it comes before all new messages. */
   restore(entry: QueuedMessage): void {
     const behind = this.#returned.findIndex((other) => other.sequence > entry.sequence)
     this.#returned.splice(behind === -1 ? this.#returned.length : behind, 0, entry)
   }
 
-  /** Puts a message back before all that is new, behind what came back earlier. */
+  /** Requeues a message before all new messages and behind those requeued earlier. */
   appendReturned(entry: QueuedMessage): void {
     this.#returned.push(entry)
   }
@@ -262,7 +263,7 @@ class Backlog {
     return entry
   }
 
-  /** Removes everything and says how much it was. */
+  /** Removes all messages and returns their number. */
   clear(): number {
     const { size } = this
     this.#returned = []
@@ -271,7 +272,7 @@ class Backlog {
     return size
   }
 
-  /** Keeps only the messages that `isKept` wants. */
+  /** Keeps only the messages for which `isKept` returns true. */
   retain(isKept: (entry: QueuedMessage) => boolean): void {
     this.#returned = this.#returned.filter(isKept)
     this.#fresh = this.#fresh.slice(this.#start).filter(isKept)

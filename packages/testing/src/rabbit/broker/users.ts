@@ -1,6 +1,6 @@
 import { channelException } from './exceptions.ts'
 
-/** Somebody who may log in. */
+/** A user who may log in. */
 export interface FakeUser {
   readonly password: string
   /** By vhost, which names the user may touch, as regular expressions. Default: all names in all vhosts. */
@@ -14,10 +14,10 @@ export interface FakePermissions {
   readonly read: string
 }
 
-/** What somebody wants to do with a thing. */
+/** The permission that an operation on a resource needs. */
 export type Permission = keyof FakePermissions
 
-/** The user who logs in with these words, or undefined. */
+/** The user of that name if the password is right; otherwise undefined. */
 export function authenticate(users: Users, name: string, password: string): string | undefined {
   return users.get(name)?.password === password ? name : undefined
 }
@@ -31,24 +31,24 @@ export function mayAccessVhost(users: Users, name: string, vhost: string): boole
   return permissions === undefined || Object.hasOwn(permissions, vhost)
 }
 
-/** Something with a name that permissions are about. */
+/** A queue or an exchange, as permissions name it. */
 export interface Resource {
   readonly kind: 'queue' | 'exchange'
   readonly name: string
   readonly vhost: string
 }
 
-/** Refuses a deed that the user's permissions do not cover. */
+/** Throws ACCESS_REFUSED unless the user's permissions cover the operation. */
 export function checkPermission(
   users: Users,
   user: string,
-  deed: Permission,
+  permission: Permission,
   { kind, name, vhost }: Resource,
 ): void {
   const permissions = users.get(user)?.permissions?.[vhost]
-  // The exchange without a name goes by this one where permissions are concerned.
+  // Permissions name the default exchange, which has an empty name, like this.
   const shown = kind === 'exchange' && name === '' ? 'amq.default' : name
-  if (permissions === undefined || new RegExp(permissions[deed], 'u').test(shown)) return
+  if (permissions === undefined || new RegExp(permissions[permission], 'u').test(shown)) return
   throw channelException(
     'ACCESS_REFUSED',
     `access to ${kind} '${shown}' in vhost '${vhost}' refused for user '${user}'`,

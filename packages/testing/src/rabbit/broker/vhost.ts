@@ -20,7 +20,7 @@ import {
 } from './messages.ts'
 import { Queue, type QueueDeclaration } from './queue.ts'
 
-/** What became of a publication. */
+/** The result of publishing a message. */
 export interface PublishResult {
   /** How many queues it reached. */
   readonly queues: number
@@ -28,7 +28,7 @@ export interface PublishResult {
   readonly isRejected: boolean
 }
 
-/** Exchanges, queues and bindings that see only each other. */
+/** A virtual host: exchanges, queues and bindings, apart from those of other virtual hosts. */
 export class Vhost {
   readonly name: string
   readonly #clock: Clock
@@ -55,14 +55,14 @@ export class Vhost {
     return this.#exchanges.get(name)
   }
 
-  /** The queue of that name; the channel of who asks for another one is closed. */
+  /** The queue of that name; throws the channel exception NOT_FOUND when there is none. */
   queue(name: string): Queue {
     const queue = this.#queues.get(name)
     if (queue === undefined) throw channelException('NOT_FOUND', `no queue '${name}' in vhost '${this.name}'`)
     return queue
   }
 
-  /** The exchange of that name; the channel of who asks for another one is closed. */
+  /** The exchange of that name; throws the channel exception NOT_FOUND when there is none. */
   exchange(name: string): Exchange {
     const exchange = this.#exchanges.get(name)
     if (exchange === undefined)
@@ -88,7 +88,7 @@ export class Vhost {
     this.#unbindAll({ kind: 'exchange', name })
   }
 
-  /** Removes a queue with its bindings, and tells its consumers. */
+  /** Removes a queue with its bindings and cancels its consumers. */
   removeQueue(queue: Queue): void {
     if (!this.#queues.delete(queue.name)) return
     this.#unbindAll({ kind: 'queue', name: queue.name })
@@ -104,7 +104,7 @@ export class Vhost {
     if (this.#bindings.remove(binding)) this.#removeUnused(binding.source)
   }
 
-  /** Whether bindings lead from an exchange. */
+  /** Whether an exchange is the source of a binding. */
   hasBindings(exchange: string): boolean {
     return this.#bindings.from(exchange).length > 0
   }
@@ -114,7 +114,10 @@ export class Vhost {
     return this.#place(publication, this.#route(publication))
   }
 
-  /** Forgets what does not survive the end of the last node: all that is not durable, and messages not persistent. */
+  /**
+   * Drops what the end of the last node does not survive: everything that is not durable, and messages that are not
+   * persistent.
+   */
   forgetTransient(): void {
     for (const queue of this.queues) {
       if (queue.declared.durable) queue.forgetTransient()

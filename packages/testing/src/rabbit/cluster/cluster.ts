@@ -8,23 +8,23 @@ import { type FrameLog, frameLog } from './frame-log.ts'
 import { FakeNode } from './node.ts'
 import { type ClusterSettings, clusterSettings, type FakeClusterOptions } from './options.ts'
 
-/** A queue as it is now. */
+/** The current state of a queue. */
 export interface QueueSnapshot {
   readonly name: string
   /** How many messages wait for a consumer. */
   readonly ready: number
-  /** How many messages consumers hold. */
+  /** How many messages are delivered and not acknowledged. */
   readonly unacked: number
   readonly consumers: number
 }
 
-/** An open connection as it is now. */
+/** The current state of an open connection. */
 export interface ConnectionSnapshot {
   readonly connection: number
   readonly node: number
   readonly user: string
   readonly channels: number
-  /** Whether an alarm holds its client off. */
+  /** Whether an alarm blocks its client. */
   readonly isBlocked: boolean
 }
 
@@ -35,7 +35,7 @@ export async function startFakeCluster(options: FakeClusterOptions = {}): Promis
   return cluster
 }
 
-/** Fake RabbitMQ nodes that share queues, exchanges and messages, and misbehave when they are told to. */
+/** Fake RabbitMQ nodes that share queues, exchanges and messages, and fail on demand. */
 export class FakeCluster {
   /** All frames, in and out. */
   readonly log: FrameLog
@@ -86,56 +86,56 @@ export class FakeCluster {
     return this.#script.add(rules)
   }
 
-  /** Lets the frames go on that a rule holds under this name. */
+  /** Releases the frames that a rule holds under this name. */
   release(name: string): void {
     this.#script.release(name)
   }
 
-  /** A queue as it is now, or undefined when there is none of that name. */
+  /** The current state of a queue, or undefined when there is none of that name. */
   queue(name: string, vhost = '/'): QueueSnapshot | undefined {
     const queue = this.#broker.vhost(vhost)?.findQueue(name)
     if (queue === undefined) return undefined
     return { name, ready: queue.ready, unacked: queue.unacked, consumers: queue.consumers.length }
   }
 
-  /** The open connections as they are now. */
+  /** The current state of the open connections. */
   get connections(): readonly ConnectionSnapshot[] {
     return [...this.#sessions].flatMap(([connection, { node, session }]) =>
       session.open === undefined ? [] : [{ connection, node, ...session.open }],
     )
   }
 
-  /** Removes a queue, as its deletion in the management page does: its consumers are cancelled. */
+  /** Deletes a queue, as the management page does: its consumers are cancelled. */
   deleteQueue(name: string, vhost = '/'): void {
     const found = this.#broker.vhost(vhost)
     const queue = found?.findQueue(name)
     if (queue !== undefined) found?.removeQueue(queue)
   }
 
-  /** Cancels the consumers of a queue that stays, as a failover of a mirrored queue does for those who asked to hear of it. */
+  /** Cancels the consumers of a queue without deleting it, as the failover of a mirrored queue does. */
   cancelConsumers(name: string, vhost = '/'): void {
     this.#broker.vhost(vhost)?.findQueue(name)?.cancelConsumers()
   }
 
-  /** Closes a connection, by its number, with a 320, as an administrator does. */
+  /** Closes a connection, by its number, with a 320, as an administrator can. */
   closeConnection(connection: number, reason = 'Closed via management plugin'): void {
     const exception = connectionException('CONNECTION_FORCED', reason)
     this.#sessions.get(connection)?.session.closeWith(exception, undefined)
   }
 
-  /** Lets something run short on a node: every connection in the cluster is held off when it publishes. */
+  /** Raises an alarm: every connection of the cluster is blocked when it publishes. */
   raiseAlarm(alarm: Alarm = 'memory'): void {
     this.#broker.raise(alarm)
   }
 
-  /** Ends an alarm. Connections go on when it was the last one. */
+  /** Clears an alarm. Connections are unblocked when it was the last one. */
   clearAlarm(alarm: Alarm = 'memory'): void {
     this.#broker.clear(alarm)
     if (this.#broker.alarm !== undefined) return
     for (const { session } of this.#sessions.values()) session.unblock()
   }
 
-  /** Ends everything: no socket, no timer and no port is left. */
+  /** Closes all nodes: no socket, no timer and no port is left. */
   async close(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.kill()))
     this.#broker.close()
@@ -145,7 +145,7 @@ export class FakeCluster {
     return this.close()
   }
 
-  // What is not durable lives in the memory of the nodes: it is gone when the last one is.
+  // What is not durable lives in the memory of the nodes and is lost with the last one.
   #onDown(): void {
     if (this.nodes.every((node) => node.state === 'down')) this.#broker.forgetTransient()
   }

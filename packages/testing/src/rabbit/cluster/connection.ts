@@ -23,7 +23,7 @@ export interface BrokerConnectionDeps {
   readonly onClosed: () => void
 }
 
-/** One connection of a client: its bytes become frames, its frames pass the script, and the session answers them. */
+/** One connection of a client: bytes become frames, frames pass the script, and the session handles them. */
 export class BrokerConnection {
   readonly session: Session
   readonly #deps: BrokerConnectionDeps
@@ -182,18 +182,18 @@ export class BrokerConnection {
   }
 }
 
-/** What a {@link FrameQueue} needs from outside. */
+/** What a {@link FrameQueue} needs from its connection. */
 interface FrameQueueDeps {
   readonly clock: Clock
   readonly planOf: (frame: Frame) => FramePlan
   readonly released: (name: string) => Promise<void>
-  /** The frame takes its normal way. */
+  /** Handles or sends the frame. */
   readonly pass: (frame: Frame, publish: PublishAct | undefined) => void
-  /** Any other step that acts at once. */
+  /** Executes any other step that does not wait. */
   readonly act: (step: ImmediateStep, frame: Frame) => void
 }
 
-/** A step that is neither the frame's passing nor a wait. */
+/** A step that is neither the frame itself nor a wait. */
 type ImmediateStep = Exclude<PlanStep, { readonly kind: 'pass' | 'wait' | 'await' }>
 
 type State =
@@ -202,14 +202,14 @@ type State =
   | { readonly kind: 'closed' }
 
 /**
- * The frames of one channel in one direction, in order. A frame that has to wait holds up those behind it, as a busy
- * channel of a real server does; other channels go on.
+ * The frames of one channel in one direction, in order. A frame that waits delays those behind it, as on a busy
+ * channel of a real server; other channels continue.
  */
 class FrameQueue {
   readonly #deps: FrameQueueDeps
   #state: State = { kind: 'free' }
   #queue: Frame[] = []
-  // The message that a lost frame announced is lost with it.
+  // A dropped method drops the content that follows it.
   #losesContent = false
 
   constructor(deps: FrameQueueDeps) {
@@ -221,7 +221,7 @@ class FrameQueue {
     this.#drain()
   }
 
-  /** Forgets what waits. */
+  /** Drops the frames that wait. */
   close(): void {
     if (this.#state.kind === 'waiting') this.#state.cancel()
     this.#state = { kind: 'closed' }

@@ -18,10 +18,13 @@ export interface LogEntry extends Logged {
   readonly fields: Readonly<Record<string, unknown>>
 }
 
-/** Which entries: those that agree in everything that is given. */
+/** Matches the entries that agree with every given field. */
 export type LogPattern = Partial<Pick<LogEntry, 'from' | 'node' | 'connection' | 'channel' | 'frame'>>
 
-/** The frames of all connections in the order in which the cluster saw them; the oldest are dropped when there are too many. */
+/**
+ * The frames of all connections in the order in which the cluster saw them; the oldest are dropped when there are too
+ * many.
+ */
 export type FrameLog = TrafficLog<LoggedFrame, LogPattern, FrameName>
 
 /** An empty log that keeps at least so many frames. */

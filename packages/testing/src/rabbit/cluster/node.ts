@@ -5,7 +5,7 @@ import { connectionException } from '../broker/exceptions.ts'
 import type { Session } from '../session/session.ts'
 import { BrokerConnection, type BrokerConnectionDeps } from './connection.ts'
 
-/** How a node is. */
+/** The state of a node. */
 export type NodeState = State['kind']
 
 /** What a node needs from its cluster. */
@@ -15,7 +15,7 @@ export interface NodeDeps extends Omit<BrokerConnectionDeps, 'node' | 'connectio
   readonly nextConnection: () => number
   readonly onOpened: (connection: number, node: number, session: Session) => void
   readonly onClosed: (connection: number) => void
-  /** The node has gone down. */
+  /** The node is down. */
   readonly onDown: () => void
 }
 
@@ -53,7 +53,7 @@ export class FakeNode {
     })
   }
 
-  /** How it is now. */
+  /** Its current state. */
   get state(): NodeState {
     return this.#state.kind
   }
@@ -73,21 +73,21 @@ export class FakeNode {
     return `amqp://${this.address}`
   }
 
-  /** Comes up on its old port. Does nothing when it is up. */
+  /** Starts the node on its old port. Does nothing when it is running. */
   async start(): Promise<void> {
     if (this.#state.kind !== 'down') return
     this.#state = { kind: 'running' }
     await this.#acceptor.open()
   }
 
-  /** Dies as a killed process does: every connection ends with an RST, and new ones are refused. */
+  /** Kills the process: every connection is reset, and new ones are refused. */
   async kill(): Promise<void> {
     await this.#goDown(() => {
       for (const connection of this.#acceptor.connections) connection.reset()
     })
   }
 
-  /** Stops in good order: tells its clients with a 320, waits for them a little, and refuses new connections. */
+  /** Shuts down: closes connections with a 320, waits a second for the clients, and refuses new connections. */
   async stop(): Promise<void> {
     this.thaw()
     const stopping = connectionException(
@@ -104,7 +104,7 @@ export class FakeNode {
     cancel()
   }
 
-  /** Falls silent as a stopped process does: connections open and stay open, nothing is read and nothing is said. */
+  /** Stops the process as SIGSTOP does: TCP connects, nothing is read and nothing is sent. */
   freeze(): void {
     if (this.#state.kind !== 'running') return
     for (const connection of this.#acceptor.connections) connection.freeze()
@@ -112,7 +112,10 @@ export class FakeNode {
     this.#state = { kind: 'frozen', cancelGiveUp, isGivenUp: false }
   }
 
-  /** Goes on where it stopped; when the others have taken it for dead meanwhile, its connections end with an RST. */
+  /**
+   * Continues where the process stopped; its connections are reset when the other nodes have considered it dead
+   * meanwhile.
+   */
   thaw(): void {
     const state = this.#state
     if (state.kind !== 'frozen') return

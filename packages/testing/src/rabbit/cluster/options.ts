@@ -7,9 +7,9 @@ import type { ServerSettings } from '../session/handshake.ts'
 export interface FakeClusterOptions {
   /** How many nodes. Default 1. */
   readonly nodes?: number
-  /** The version that the nodes say they have. It changes what they say and not what they do. Default `3.10.8`. */
+  /** The version that the nodes report. It does not change how they behave. Default `3.10.8`. */
   readonly version?: string
-  /** Who may log in, by name. Default: `guest` with the password `guest`, who may do everything. */
+  /** The users by name. Default: `guest` with the password `guest` and all permissions. */
   readonly users?: Readonly<Record<string, FakeUser>>
   /** Default `['/']`. */
   readonly vhosts?: readonly string[]
@@ -21,9 +21,12 @@ export interface FakeClusterOptions {
   readonly channelMax?: number
   /** How long the body of a message may be. Default 134217728 bytes, as RabbitMQ up to 3.13. */
   readonly maxMessageBytes?: number
-  /** How long a client may hold a message without an answer. Default 1800000 ms. */
+  /** How long a client may leave a message unacknowledged. Default 1800000 ms. */
   readonly consumerTimeoutMs?: number
-  /** After this long the others take a frozen node for dead: what its clients held comes back. Default 60000 ms. */
+  /**
+   * After this time the other nodes consider a frozen node dead: its unacknowledged messages are requeued. Default
+   * 60000 ms.
+   */
   readonly downAfterMs?: number
   /** How many frames the log keeps at least. Default 10000. */
   readonly logEntries?: number
@@ -31,7 +34,7 @@ export interface FakeClusterOptions {
   readonly clock?: Clock
 }
 
-/** {@link FakeClusterOptions} with nothing left open. */
+/** {@link FakeClusterOptions} with all defaults filled in. */
 export interface ClusterSettings {
   readonly nodes: number
   readonly users: ReadonlyMap<string, FakeUser>

@@ -31,13 +31,13 @@ export interface ChannelDeps {
   readonly closeWith: (exception: AmqpException) => void
 }
 
-/** What a client has set up on one channel. */
+/** The state of one channel. */
 export class Channel {
   readonly context: ConnectionContext
   readonly send: ChannelDeps['send']
   readonly consumers: Map<string, Consumer> = new Map<string, Consumer>()
   readonly unacked: UnackedDeliveries = new UnackedDeliveries()
-  /** The queue that an empty name means: the one declared last. */
+  /** The queue that an empty name stands for: the last one declared. */
   lastQueue = ''
   /** How many messages each new consumer may hold; 0 is any number. */
   prefetch = 0
@@ -64,10 +64,10 @@ export class Channel {
     return this.globalPrefetch === 0 || this.unacked.size < this.globalPrefetch
   }
 
-  /** Refuses what the user may not do. */
-  check(deed: Permission, kind: 'queue' | 'exchange', name: string): void {
+  /** Throws ACCESS_REFUSED unless the user has the permission. */
+  check(permission: Permission, kind: 'queue' | 'exchange', name: string): void {
     const { broker, user, vhost } = this.context
-    checkPermission(broker.users, user, deed, { kind, name, vhost: vhost.name })
+    checkPermission(broker.users, user, permission, { kind, name, vhost: vhost.name })
   }
 
   selectConfirms(): void {
@@ -83,7 +83,7 @@ export class Channel {
     this.send({ name: 'basic.deliver', fields }, message)
   }
 
-  /** Gives one message of a queue to a client that asked for it. */
+  /** Answers basic.get. */
   get(queue: Queue, noAck: boolean): void {
     const entry = queue.take()
     if (entry === undefined) {
@@ -103,14 +103,14 @@ export class Channel {
     this.send({ name: 'basic.get-ok', fields }, message)
   }
 
-  /** The broker has sent a consumer away. */
+  /** The broker has cancelled a consumer. */
   cancelled(consumer: Consumer): void {
     const { tag } = consumer.declared
     this.consumers.delete(tag)
     if (this.context.wantsCancelNotify) this.send(cancelOf(tag))
   }
 
-  /** Takes a consumer away; its queue goes with the last one when it is auto-delete. */
+  /** Removes a consumer; an auto-delete queue is deleted with its last consumer. */
   removeConsumer(consumer: Consumer): void {
     const { queue, declared } = consumer
     this.consumers.delete(declared.tag)
@@ -118,32 +118,35 @@ export class Channel {
     if (queue.declared.autoDelete && queue.consumers.length === 0) this.context.vhost.removeQueue(queue)
   }
 
-  /** Puts messages back into their queues. */
+  /** Requeues messages. */
   requeue(taken: readonly UnackedDelivery[], reason: RequeueReason): void {
     for (const { queue, entry } of taken) queue.requeue(entry, reason)
     this.pump(taken)
   }
 
-  /** Delivers what fits now that these messages are answered. */
+  /** Delivers what fits now that these messages are settled. */
   pump(answered: readonly UnackedDelivery[]): void {
     const consuming = this.globalPrefetch === 0 ? [] : [...this.consumers.values()].map(({ queue }) => queue)
     for (const queue of new Set([...answered.map(({ queue }) => queue), ...consuming])) queue.pump()
   }
 
-  /** Its consumers take nothing more. Of a connection that dies all channels leave before the first one ends. */
+  /**
+   * Removes its consumers from their queues. When a connection closes, all channels are detached before the first is
+   * closed.
+   */
   detachConsumers(): void {
     this.#timeout.close()
     for (const consumer of this.consumers.values()) consumer.queue.removeConsumer(consumer)
   }
 
-  /** The channel is gone: its messages come back, and its consumers go. */
+  /** Closes the channel: requeues its unacknowledged messages and removes its consumers. */
   end(): void {
     this.detachConsumers()
     this.requeue(this.unacked.takeAll(), 'channel-gone')
     for (const consumer of [...this.consumers.values()]) this.removeConsumer(consumer)
   }
 
-  // Without acknowledgement a message is done with as soon as it is handed over.
+  // Without acknowledgement a message is settled as soon as it is delivered.
   #track(handed: Pick<UnackedDelivery, 'queue' | 'entry' | 'consumer'>, noAck: boolean): number {
     this.#deliveries += 1
     const deliveryTag = this.#deliveries
@@ -178,7 +181,7 @@ interface ConsumerDeclaration {
   readonly prefetch: number
 }
 
-/** Somebody on a channel who wants the messages of a queue. */
+/** A consumer of a queue on a channel. */
 export class Consumer implements QueueConsumer {
   readonly declared: ConsumerDeclaration
   readonly queue: Queue
@@ -208,28 +211,28 @@ export class Consumer implements QueueConsumer {
     this.#channel.cancelled(this)
   }
 
-  /** It holds one message more. */
+  /** A message was delivered to it. */
   countDelivered(): void {
     this.#unacked += 1
   }
 
-  /** It holds one message less. */
+  /** A delivered message was acknowledged, rejected or requeued. */
   countSettled(): void {
     this.#unacked -= 1
   }
 }
 
-/** A message that was delivered and not yet answered. */
+/** A message that was delivered and not acknowledged. */
 interface UnackedDelivery {
   readonly deliveryTag: number
   readonly queue: Queue
   readonly entry: QueuedMessage
-  /** Undefined for a message that was got one by one. */
+  /** Undefined for a message of basic.get. */
   readonly consumer: Consumer | undefined
   readonly deliveredAtMs: number
 }
 
-/** The messages that a channel holds, in the order of their delivery. */
+/** The unacknowledged messages of a channel in the order of delivery. */
 class UnackedDeliveries {
   readonly #held = new Map<number, UnackedDelivery>()
 
@@ -246,7 +249,7 @@ class UnackedDeliveries {
     held.consumer?.countDelivered()
   }
 
-  /** Takes out what an answer is about: one, or all up to it; with `multiple` 0 means all there are. */
+  /** Removes the deliveries that an acknowledgement is about: one, or all up to it; with `multiple`, 0 means all. */
   take(deliveryTag: number, isMultiple: boolean): readonly UnackedDelivery[] {
     if (isMultiple && deliveryTag === 0) return this.takeAll()
     const wanted = this.#held.get(deliveryTag)
@@ -286,7 +289,7 @@ interface DeliveryTimeoutDeps {
   readonly onOverdue: () => void
 }
 
-/** Notices when a client keeps a message without an answer for too long. */
+/** Detects a message that is not acknowledged in time. */
 class DeliveryTimeout {
   readonly #deps: DeliveryTimeoutDeps
   #cancel: (() => void) | undefined
@@ -295,7 +298,7 @@ class DeliveryTimeout {
     this.#deps = deps
   }
 
-  /** Watches from now on; to be called whenever a message is delivered. */
+  /** Starts the timer; called whenever a message is delivered. */
   watch(): void {
     this.#cancel ??= this.#timer()
   }
@@ -305,7 +308,7 @@ class DeliveryTimeout {
     this.#cancel = undefined
   }
 
-  // One timer for the oldest: answers are many and overdue messages rare.
+  // One timer for the oldest delivery: acknowledgements are many and overdue messages rare.
   #timer(): (() => void) | undefined {
     const { clock, timeoutMs, oldest, onOverdue } = this.#deps
     const held = oldest()
@@ -321,10 +324,12 @@ class DeliveryTimeout {
 
 type Confirm = MethodOf<'basic.ack' | 'basic.nack'>
 
-/** How a message came out. */
+/** How a message is confirmed. */
 type ConfirmResult = 'ack' | 'nack'
 
-/** Counts the messages of a channel in confirm mode and says how each came out, one frame for each unless a rule says otherwise. */
+/**
+ * Counts and confirms the messages of a channel in confirm mode, with one frame for each unless a rule changes that.
+ */
 class Confirms {
   readonly #send: (confirm: Confirm) => void
   #published = 0

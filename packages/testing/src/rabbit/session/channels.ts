@@ -31,10 +31,10 @@ interface ChannelsDeps {
 
 type ChannelSlot =
   | { readonly kind: 'open'; readonly channel: Channel; readonly assembly: CommandAssembly }
-  /** The server has closed it and waits for the client to say that it knows. */
+  /** The server has closed it and waits for channel.close-ok. */
   | { readonly kind: 'closing' }
 
-/** The channels of one connection. A exception closes the channel that earned it, a graver one the connection. */
+/** The channels of one connection. A channel exception closes its channel, a connection exception the connection. */
 export class Channels {
   readonly #deps: ChannelsDeps
   readonly #slots = new Map<number, ChannelSlot>()
@@ -47,7 +47,7 @@ export class Channels {
     return this.#slots.size
   }
 
-  /** Takes a frame of a channel. */
+  /** Handles a frame of a channel. */
   accept(frame: Frame, act: PublishAct | undefined): void {
     const slot = this.#slots.get(frame.channel)
     try {
@@ -78,7 +78,7 @@ export class Channels {
     })
   }
 
-  /** Ends all channels. No message goes from one to another that dies with it. */
+  /** Closes all channels. No message is delivered from one to another that closes with it. */
   end(): void {
     const open = [...this.#slots.values()].flatMap((slot) => (slot.kind === 'open' ? [slot.channel] : []))
     this.#slots.clear()
@@ -130,7 +130,7 @@ export class Channels {
   }
 }
 
-/** The ids of the method that a close blames; zeros when it blames none. */
+/** The ids of the failing method in a close method; zeros when there is none. */
 export function failingMethodIds(failingMethod: MethodName | undefined): {
   readonly classId: number
   readonly methodId: number
@@ -140,7 +140,7 @@ export function failingMethodIds(failingMethod: MethodName | undefined): {
   return { classId, methodId }
 }
 
-// Whatever is wrong with a message is the fault of the publish that began it.
+// The failing method of an invalid message is the publish that began it.
 function failingMethodOf(slot: ChannelSlot | undefined, frame: Frame): MethodName | undefined {
   return slot?.kind === 'open' && slot.assembly.kind !== 'method' ? 'basic.publish' : nameOf(frame)
 }
@@ -174,7 +174,7 @@ const commands: Commands = {
   'confirm.select': selectConfirms,
 }
 
-/** Does what a client asks for on a channel; throws a exception when it may not be. */
+/** Executes a command on a channel; throws an {@link AmqpException} when it is not allowed. */
 function runCommand(channel: Channel, command: Command): void {
   if (command.kind === 'publish') publish(channel, command.method.fields, command.content, command.act)
   else runPlain(channel, command.method)
@@ -189,7 +189,7 @@ function runPlain<N extends MethodName>(
   command(channel, method.fields)
 }
 
-/** `channel.flow`: a server that always flows agrees to flow. */
+/** `channel.flow`: the server supports only the active state. */
 function setFlow(channel: Channel, { active }: Fields<'channel.flow'>): void {
   if (!active) throw connectionException('NOT_IMPLEMENTED', 'active=false')
   channel.send({ name: 'channel.flow-ok', fields: { active } })

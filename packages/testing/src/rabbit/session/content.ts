@@ -4,7 +4,7 @@ import type { ContentBody, ContentHeader, Frame } from '../wire/frames.ts'
 import type { Method, MethodOf } from '../wire/methods.ts'
 import { basicClassId, frameOverheadBytes } from '../wire/protocol.ts'
 
-/** A method with everything that belongs to it. */
+/** A method with its content. */
 export type Command =
   | { readonly kind: 'plain'; readonly method: Exclude<Method, Publish> }
   | {
@@ -23,7 +23,7 @@ export interface Content {
 
 type Publish = MethodOf<'basic.publish'>
 
-/** How much of a command has arrived. */
+/** The part of a command that has arrived. */
 export type CommandAssembly =
   | { readonly kind: 'method' }
   | { readonly kind: 'header'; readonly method: Publish; readonly act: PublishAct | undefined }
@@ -36,7 +36,7 @@ export type CommandAssembly =
       readonly missingBytes: number
     }
 
-/** What a frame makes of an assembly. */
+/** The state after a frame, and the command that it completes. */
 interface Assembled {
   readonly next: CommandAssembly
   readonly command: Command | undefined
@@ -45,7 +45,7 @@ interface Assembled {
 /** Nothing has arrived yet. */
 export const emptyAssembly: CommandAssembly = { kind: 'method' }
 
-/** Adds a frame; refuses one that is not due. */
+/** Adds a frame; throws UNEXPECTED_FRAME at one that is not expected. */
 export function assemble(assembly: CommandAssembly, frame: Frame, act: PublishAct | undefined): Assembled {
   switch (assembly.kind) {
     case 'method':
@@ -96,7 +96,7 @@ function unexpected(text: string): AmqpException {
   return connectionException('UNEXPECTED_FRAME', text)
 }
 
-/** The frames of a method and of the message behind it, none longer than the peers have agreed. */
+/** The frames of a method and its content, none longer than the negotiated maximum. */
 export function framesOf(
   channel: number,
   method: Method,

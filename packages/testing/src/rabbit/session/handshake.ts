@@ -7,56 +7,51 @@ import type { Frame } from '../wire/frames.ts'
 import type { Fields, Method, MethodOf } from '../wire/methods.ts'
 import { minFrameBytes, protocolHeader } from '../wire/protocol.ts'
 
-/** How far a connection has come before it is open: named by what the client has to say next. */
+/** The state of a handshake, named after the next frame of the client. */
 export type HandshakeState =
   | { readonly at: 'protocol-header' }
   | { readonly at: 'start-ok' }
   | { readonly at: 'tune-ok'; readonly client: ClientIdentity }
   | { readonly at: 'open'; readonly client: ClientIdentity; readonly agreed: Fields<'connection.tune-ok'> }
 
-/** What the client's word led to. */
+/** The result of a frame in the handshake. */
 export type HandshakeResult =
-  | { readonly kind: 'further'; readonly greeting: HandshakeState; readonly reply: Method | undefined }
+  | { readonly kind: 'continue'; readonly state: HandshakeState; readonly reply: Method | undefined }
   | {
       readonly kind: 'opened'
       readonly client: ClientIdentity
       readonly vhost: Vhost
       readonly agreed: Fields<'connection.tune-ok'>
     }
-  /** It speaks another protocol. */
-  | { readonly kind: 'foreign' }
-  /** It is left without a word, or with this one. */
-  | { readonly kind: 'failed'; readonly word: AmqpException | undefined }
+  /** The client speaks another protocol. */
+  | { readonly kind: 'unsupported-protocol' }
+  /** The server closes the socket, after this exception when there is one. */
+  | { readonly kind: 'failed'; readonly exception: AmqpException | undefined }
 
-/** What a greeting looks at. */
+/** What a handshake needs. */
 interface HandshakeDeps {
   readonly broker: Broker
   readonly settings: ServerSettings
 }
 
-const failedSilently: HandshakeResult = { kind: 'failed', word: undefined }
+const failedSilently: HandshakeResult = { kind: 'failed', exception: undefined }
 
-/** Takes the next word of a client that is not yet through the door. */
-export function advanceHandshake(
-  greeting: HandshakeState,
-  frame: Frame,
-  world: HandshakeDeps,
-): HandshakeResult {
-  if (frame.kind === 'protocol-header') return onProtocolHeader(frame.bytes, world.settings)
+/** Handles the next frame of a client whose connection is not open yet. */
+export function advanceHandshake(state: HandshakeState, frame: Frame, deps: HandshakeDeps): HandshakeResult {
+  if (frame.kind === 'protocol-header') return onProtocolHeader(frame.bytes, deps.settings)
   if (frame.kind !== 'method' || frame.channel !== 0) return failedSilently
   const { method } = frame
-  if (greeting.at === 'start-ok' && method.name === 'connection.start-ok')
-    return onStartOk(method.fields, world)
-  if (greeting.at === 'tune-ok' && method.name === 'connection.tune-ok')
-    return onTuneOk(greeting.client, method.fields, world)
-  if (greeting.at === 'open' && method.name === 'connection.open')
-    return onOpen(greeting, method.fields.virtualHost, world)
+  if (state.at === 'start-ok' && method.name === 'connection.start-ok') return onStartOk(method.fields, deps)
+  if (state.at === 'tune-ok' && method.name === 'connection.tune-ok')
+    return onTuneOk(state.client, method.fields, deps)
+  if (state.at === 'open' && method.name === 'connection.open')
+    return onOpen(state, method.fields.virtualHost, deps)
   return failedSilently
 }
 
 function onProtocolHeader(header: Buffer, settings: ServerSettings): HandshakeResult {
-  if (!header.equals(protocolHeader)) return { kind: 'foreign' }
-  return { kind: 'further', greeting: { at: 'start-ok' }, reply: startMethod(settings) }
+  if (!header.equals(protocolHeader)) return { kind: 'unsupported-protocol' }
+  return { kind: 'continue', state: { at: 'start-ok' }, reply: startMethod(settings) }
 }
 
 function onStartOk(
@@ -64,17 +59,17 @@ function onStartOk(
   { broker, settings }: HandshakeDeps,
 ): HandshakeResult {
   const outcome = authenticateClient(broker.users, fields)
-  if (outcome.kind === 'unreadable') return failedSilently
+  if (outcome.kind === 'malformed') return failedSilently
   if (outcome.kind === 'refused') {
     const text = `Login was refused using authentication mechanism ${fields.mechanism}. For details see the broker logfile.`
     return {
       kind: 'failed',
-      word: wantsAuthFailureClose(fields) ? connectionException('ACCESS_REFUSED', text) : undefined,
+      exception: wantsAuthFailureClose(fields) ? connectionException('ACCESS_REFUSED', text) : undefined,
     }
   }
   const { channelMax, frameMaxBytes: frameMax, heartbeatSec: heartbeat } = settings
   const reply: Method = { name: 'connection.tune', fields: { channelMax, frameMax, heartbeat } }
-  return { kind: 'further', greeting: { at: 'tune-ok', client: outcome.client }, reply }
+  return { kind: 'continue', state: { at: 'tune-ok', client: outcome.client }, reply }
 }
 
 function onTuneOk(
@@ -83,10 +78,10 @@ function onTuneOk(
   { settings }: HandshakeDeps,
 ): HandshakeResult {
   const isFrameFit = wish.frameMax >= minFrameBytes && wish.frameMax <= settings.frameMaxBytes
-  // 0 is no limit at all, which is more than the server offers.
+  // 0 stands for no limit, which is more than the server offers.
   const isChannelFit = wish.channelMax > 0 && wish.channelMax <= settings.channelMax
   if (!isFrameFit || !isChannelFit) return failedSilently
-  return { kind: 'further', greeting: { at: 'open', client, agreed: wish }, reply: undefined }
+  return { kind: 'continue', state: { at: 'open', client, agreed: wish }, reply: undefined }
 }
 
 function onOpen(
@@ -102,7 +97,7 @@ function onOpen(
   return { kind: 'opened', client, vhost, agreed }
 }
 
-// Who the server is and what it can. It claims nothing that the fake does not do.
+// The server's identity and capabilities. It announces only capabilities that the fake has.
 function startMethod({ version, clusterName }: ServerSettings): MethodOf<'connection.start'> {
   const serverProperties = fieldTable({
     capabilities: {
@@ -124,27 +119,27 @@ function startMethod({ version, clusterName }: ServerSettings): MethodOf<'connec
   return { name: 'connection.start', fields }
 }
 
-/** What a client told of itself when it logged in. */
+/** What a client announced when it logged in. */
 export interface ClientIdentity {
   readonly user: string
-  /** Whether it wants to hear that a consumer was cancelled. */
+  /** Whether it supports notifications of cancelled consumers. */
   readonly wantsCancelNotify: boolean
-  /** Whether it wants to hear that it may not publish for now. */
+  /** Whether it supports connection.blocked. */
   readonly wantsBlockedNotify: boolean
 }
 
-/** What came of a log-in. */
+/** The result of a log-in. */
 type LoginResult =
   | { readonly kind: 'known'; readonly client: ClientIdentity }
-  /** Name and password do not fit. */
+  /** Name and password do not match. */
   | { readonly kind: 'refused' }
-  /** Nothing that the server can read. */
-  | { readonly kind: 'unreadable' }
+  /** The credentials cannot be parsed. */
+  | { readonly kind: 'malformed' }
 
-/** Looks at what a client says of itself. */
+/** Checks the credentials in connection.start-ok. */
 function authenticateClient(users: Users, { mechanism, response, clientProperties }: StartOk): LoginResult {
   const [, name, password] = response.split('\0')
-  if (mechanism !== 'PLAIN' || name === undefined || password === undefined) return { kind: 'unreadable' }
+  if (mechanism !== 'PLAIN' || name === undefined || password === undefined) return { kind: 'malformed' }
   const user = authenticate(users, name, password)
   if (user === undefined) return { kind: 'refused' }
   const wantsCancelNotify = hasCapability(clientProperties, 'consumer_cancel_notify')
@@ -154,7 +149,7 @@ function authenticateClient(users: Users, { mechanism, response, clientPropertie
 
 type StartOk = Fields<'connection.start-ok'>
 
-/** Whether a client wants to be told that its log-in failed, and not just be left. */
+/** Whether the client supports connection.close after a failed log-in. */
 function wantsAuthFailureClose({ clientProperties }: StartOk): boolean {
   return hasCapability(clientProperties, 'authentication_failure_close')
 }
@@ -164,7 +159,7 @@ function hasCapability(properties: FieldTable, name: string): boolean {
   return capabilities?.type === 'table' && capabilities.value.get(name)?.value === true
 }
 
-/** What the nodes of a cluster say and bear, with nothing left open. */
+/** The settings that all nodes of a cluster share, with all defaults filled in. */
 export interface ServerSettings {
   readonly version: string
   readonly clusterName: string

@@ -16,12 +16,13 @@ import {
   type ServerSettings,
 } from './handshake.ts'
 
-// RabbitMQ's own: how long it waits before it leaves a client that it could not greet, and one that it has closed.
+// RabbitMQ's own values: how long it waits before it closes the socket after a failed handshake, and after
+// connection.close.
 const silentCloseMs = 3_000
 const closeTimeoutMs = 30_000
 
 type State =
-  | { readonly kind: 'greeting'; readonly greeting: HandshakeState }
+  | { readonly kind: 'handshake'; readonly handshake: HandshakeState }
   | Running
   | { readonly kind: 'closing' }
   | { readonly kind: 'closed' }
@@ -34,10 +35,10 @@ interface Running {
   readonly isBlocked: boolean
 }
 
-/** The server's side of one connection: it greets, runs and closes. */
+/** The server's side of one connection: handshake, commands and close. */
 export class Session {
   readonly #deps: SessionDeps
-  #state: State = { kind: 'greeting', greeting: { at: 'protocol-header' } }
+  #state: State = { kind: 'handshake', handshake: { at: 'protocol-header' } }
   #heartbeat: Heartbeat | undefined
   #cancelEnd: () => void = () => undefined
 
@@ -52,7 +53,7 @@ export class Session {
     return { user: client.user, channels: channels.count, isBlocked }
   }
 
-  /** Takes a frame from the client; `act` is what a rule wants done with the message that it announces. */
+  /** Handles a frame of the client; `act` is a rule's action for the message that the frame announces. */
   accept(frame: Frame, act: PublishAct | undefined): void {
     try {
       this.#dispatch(frame, act)
@@ -62,7 +63,7 @@ export class Session {
     }
   }
 
-  /** Says no: to the channel of the frame, or to the connection. Without a frame it blames no method. */
+  /** Closes the channel of the frame, or the connection. Without a frame the close names no method. */
   closeWith(exception: AmqpException, frame: Frame | undefined): void {
     const failingMethod = frame?.kind === 'method' ? frame.method.name : undefined
     if (exception.scope === 'channel' && this.#state.kind === 'running' && frame !== undefined) {
@@ -70,7 +71,7 @@ export class Session {
     } else this.#closeConnection(exception, failingMethod)
   }
 
-  /** The alarm is over: a client that was held off goes on. */
+  /** The alarm is cleared: a blocked client is read again. */
   unblock(): void {
     const state = this.#state
     if (state.kind !== 'running' || !state.isBlocked) return
@@ -79,7 +80,7 @@ export class Session {
     this.#deps.transport.resumeReading()
   }
 
-  /** The connection is gone: what it owned goes, what it held comes back. */
+  /** The connection is lost: exclusive queues are deleted, unacknowledged messages are requeued. */
   connectionLost(): void {
     this.#release({ kind: 'closed' })
     this.#heartbeat?.end()
@@ -89,8 +90,8 @@ export class Session {
   #dispatch(frame: Frame, act: PublishAct | undefined): void {
     const state = this.#state
     switch (state.kind) {
-      case 'greeting':
-        this.#onHandshake(advanceHandshake(state.greeting, frame, this.#deps))
+      case 'handshake':
+        this.#onHandshake(advanceHandshake(state.handshake, frame, this.#deps))
         return
       case 'running':
         if (frame.kind === 'heartbeat') checkHeartbeatChannel(frame.channel)
@@ -105,22 +106,22 @@ export class Session {
     }
   }
 
-  #onHandshake(greeted: HandshakeResult): void {
-    switch (greeted.kind) {
-      case 'further':
-        this.#state = { kind: 'greeting', greeting: greeted.greeting }
-        if (greeted.reply !== undefined) this.#send(greeted.reply)
+  #onHandshake(result: HandshakeResult): void {
+    switch (result.kind) {
+      case 'continue':
+        this.#state = { kind: 'handshake', handshake: result.state }
+        if (result.reply !== undefined) this.#send(result.reply)
         return
       case 'opened':
-        this.#run(greeted)
+        this.#run(result)
         return
-      case 'foreign':
-        // The answer to any other protocol is the one that would do.
+      case 'unsupported-protocol':
+        // The answer to another protocol is the header of the supported one.
         this.#deps.transport.send({ kind: 'protocol-header', channel: 0, bytes: protocolHeader })
         this.#endAfter(0)
         return
       case 'failed':
-        if (greeted.word !== undefined) this.#sendClose(greeted.word, undefined)
+        if (result.exception !== undefined) this.#sendClose(result.exception, undefined)
         this.#endAfter(silentCloseMs)
     }
   }
@@ -174,7 +175,8 @@ export class Session {
       this.#block(alarm)
   }
 
-  // RabbitMQ stops reading at the first message of a client, and says so; that message itself waits half read.
+  // RabbitMQ stops reading at the first message of a client and sends connection.blocked; that message itself stays
+  // half read.
   #block(alarm: Alarm): void {
     const state = this.#state
     if (state.kind !== 'running') return
@@ -193,7 +195,7 @@ export class Session {
   #closeConnection(exception: AmqpException, failingMethod: MethodName | undefined): void {
     const state = this.#state
     if (state.kind === 'closed' || state.kind === 'closing') return
-    const isKnown = state.kind === 'running' || state.greeting.at === 'open'
+    const isKnown = state.kind === 'running' || state.handshake.at === 'open'
     this.#release({ kind: 'closing' })
     if (isKnown) this.#sendClose(exception, failingMethod)
     this.#endAfter(isKnown ? closeTimeoutMs : silentCloseMs)
@@ -283,7 +285,7 @@ interface HeartbeatDeps {
 
 /**
  * Heartbeats, timed as RabbitMQ times them: one is sent after half an interval without any other frame, and a client
- * that sends nothing during two looks, an interval apart, is dead.
+ * that sends nothing during two checks, an interval apart, is considered dead.
  */
 class Heartbeat {
   readonly #deps: HeartbeatDeps

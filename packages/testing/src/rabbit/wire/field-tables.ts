@@ -3,7 +3,7 @@ import { ByteReader, type ByteWriter } from './bytes.ts'
 
 /**
  * A value in a field table with the type it has on the wire, named as RabbitMQ names it in its reply texts. The type is
- * kept because a queue argument of another type is another argument, and because a header must leave as it came.
+ * kept because queue arguments are compared with their types, and because a header must be sent as it was received.
  */
 export type FieldValue =
   | { readonly type: NumberType; readonly value: number }

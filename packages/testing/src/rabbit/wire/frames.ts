@@ -3,7 +3,7 @@ import { ByteReader, ByteWriter, binary } from './bytes.ts'
 import { type Method, type MethodName, readMethod, writeMethod } from './methods.ts'
 import { frameEnd, frameOverheadBytes, frameType, minFrameBytes, protocolHeader } from './protocol.ts'
 
-/** What travels on a connection: one frame, decoded as far as the broker needs it. */
+/** One frame, decoded as far as the broker needs it. */
 export type Frame =
   | { readonly kind: 'protocol-header'; readonly channel: 0; readonly bytes: Buffer }
   | { readonly kind: 'method'; readonly channel: number; readonly method: Method }
@@ -50,7 +50,7 @@ function decodeFrame(type: number, channel: number, payload: Buffer): Frame {
 function decodeHeader(channel: number, payload: Buffer): ContentHeader {
   const from = new ByteReader(payload)
   const classId = from.short()
-  // Two octets named weight, which nobody uses.
+  // Two octets named weight, which are unused.
   from.short()
   const bodyBytes = from.longlong()
   return { kind: 'content-header', channel, classId, bodyBytes, properties: from.bytes(from.left) }
@@ -117,7 +117,10 @@ export class FrameReader {
     this.#held += chunk.length
   }
 
-  /** The next frame, or undefined when it has not wholly arrived. Throws {@link MalformedMessage} at bytes that are none. */
+  /**
+   * The next frame, or undefined when it has not wholly arrived. Throws {@link MalformedMessage} at bytes that are
+   * none.
+   */
   next(): Frame | undefined {
     return this.#expectsProtocolHeader ? this.#protocolHeader() : this.#frame()
   }
@@ -159,7 +162,7 @@ export class FrameReader {
     return bytes.subarray(0, count)
   }
 
-  // Only when a frame lies across chunks: most frames come whole.
+  // Only when a frame lies across chunks: most frames arrive whole.
   #join(): Buffer {
     const joined = Buffer.concat(this.#chunks)
     this.#chunks = [joined]

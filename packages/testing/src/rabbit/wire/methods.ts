@@ -5,7 +5,10 @@ import { type FieldTable, readTable, writeTable } from './field-tables.ts'
 /** How a field of a method lies on the wire. Neighbouring bits share an octet. */
 export type FieldKind = 'octet' | 'short' | 'long' | 'longlong' | 'bit' | 'shortstr' | 'longstr' | 'table'
 
-/** The methods of AMQP 0-9-1 with RabbitMQ's additions, without transactions: name, class and method id, fields in order. */
+/**
+ * The methods of AMQP 0-9-1 with RabbitMQ's additions, without transactions: name, class and method id, fields in
+ * order.
+ */
 export const methodTable = {
   'connection.start': {
     id: [10, 10],

@@ -2,7 +2,7 @@ import { MalformedMessage } from '../../server/byte-cursor.ts'
 import { ByteReader, ByteWriter } from './bytes.ts'
 import { emptyTable, type FieldTable, readTable, writeTable } from './field-tables.ts'
 
-/** The properties of a message; what the sender left out is not there. */
+/** The properties of a message; absent ones are undefined. */
 export interface Properties {
   contentType?: string
   contentEncoding?: string

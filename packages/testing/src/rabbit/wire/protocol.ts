@@ -10,7 +10,7 @@ export const frameOverheadBytes = 8
 /** No peer may ask for smaller frames than these. */
 export const minFrameBytes = 4096
 
-/** The eight octets that a client says first. */
+/** The eight octets that a client sends first. */
 export const protocolHeader: Buffer = Buffer.from([0x41, 0x4d, 0x51, 0x50, 0, 0, 9, 1])
 
 /** The class of the methods that carry messages, which a content header repeats. */

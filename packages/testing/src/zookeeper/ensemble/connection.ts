@@ -7,10 +7,10 @@ import { type Frame, FrameReader } from '../wire/frames.ts'
 import type { FakeEnsembleOptions } from './options.ts'
 import type { RequestLog } from './request-log.ts'
 
-/** What a line needs from its node. */
+/** What a connection needs from its node. */
 export interface KeeperConnectionDeps extends Pick<ProtocolHandlerDeps, 'clock' | 'awake'> {
   readonly node: number
-  /** Its number among all lines of the ensemble. */
+  /** Its number among all connections of the ensemble. */
   readonly connection: number
   readonly options: Pick<Required<FakeEnsembleOptions>, 'maxFrameBytes'>
   readonly server: KeeperServer
@@ -19,7 +19,7 @@ export interface KeeperConnectionDeps extends Pick<ProtocolHandlerDeps, 'clock' 
   readonly onClosed: () => void
 }
 
-/** One connection of a client: its socket, its script, and what is said on it. */
+/** One connection of a client: its socket, its script and its protocol handler. */
 export class KeeperConnection {
   readonly connection: number
   readonly #pipe: ScriptedPipe<Frame>
@@ -45,22 +45,22 @@ export class KeeperConnection {
     })
   }
 
-  /** The session that it has; 0 for none. */
+  /** The id of its session; 0 for none. */
   get session(): bigint {
     return this.#handler.session
   }
 
-  /** Talks until one of both has enough. */
+  /** Serves the client until one side ends the connection. */
   run(): Promise<void> {
     return this.#handler.run()
   }
 
-  /** Says something that nobody asked for. */
+  /** Sends bytes that the client did not request. */
   inject(bytes: Uint8Array): void {
     this.#pipe.write(bytes)
   }
 
-  /** The process stands still. */
+  /** The process is stopped. */
   freeze(): void {
     this.#pipe.freeze()
   }
@@ -78,7 +78,7 @@ export class KeeperConnection {
     this.#pipe.heal()
   }
 
-  /** Its session is over. Who has just said so itself is told first. */
+  /** Its session is over. A client that has closed it itself gets the answer first. */
   leave(): void {
     if (!this.#handler.isLeaving) this.drop()
   }
@@ -95,7 +95,7 @@ export class KeeperConnection {
     this.#pipe.reset()
   }
 
-  /** Ends for good, whether or not the client can be told. */
+  /** Ends at once, whether or not the client can be notified. */
   destroy(): void {
     this.#handler.end()
     this.#pipe.destroy()

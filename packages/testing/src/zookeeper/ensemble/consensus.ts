@@ -11,11 +11,11 @@ import type { Quorum } from './quorum.ts'
 /** What the consensus needs from its ensemble. */
 interface ConsensusDeps extends SessionLimits {
   readonly quorum: Quorum
-  /** There is something new for all nodes. */
+  /** A transaction was committed. */
   readonly onCommitted: () => void
 }
 
-/** What the leader decides: the tree as it really is, the sessions, and every transaction in order. */
+/** The committed state: the tree, the sessions, and all transactions in order. Only the leader changes it. */
 export class Consensus {
   readonly tree: DataTree = new DataTree()
   readonly sessions: SessionTracker
@@ -29,15 +29,15 @@ export class Consensus {
     this.sessions = new SessionTracker(deps, (id) => this.endSession(id))
   }
 
-  /** Every transaction, in order. */
+  /** All transactions, in order. */
   get log(): readonly Txn[] {
     return this.#log
   }
 
   /**
-   * Resolves with true as soon as a node can have something agreed upon, and with false when it leaves the quorum, or
-   * the quorum its leader, before that: nobody will ever hear of what it asked. What it asks while it is cut off arrives
-   * when it is not any more.
+   * Resolves with true as soon as the quorum can commit for a node, and with false when the node leaves the quorum, or the
+   * quorum loses its leader, before that: the request is lost. A request of a node that is cut off arrives when the node is
+   * connected again.
    */
   async waitForQuorum(node: number): Promise<boolean> {
     const { quorum } = this.#deps
@@ -60,14 +60,14 @@ export class Consensus {
     return { kind: 'done', zxid: this.#commit(draft, { session: id, ended: id }), effects: [] }
   }
 
-  /** Throws -112 or -118 when the session is not there, or not on this connection, any more. */
+  /** Throws -112 when the session is over, and -118 when it is on another connection. */
   checkSession({ session: id, connection }: ConnectionSession): void {
     const session = this.sessions.find(id)
     if (session === undefined) throw new KeeperException(errorCode.sessionExpired)
     if (session.connection !== connection) throw new KeeperException(errorCode.sessionMoved)
   }
 
-  /** Decides a write, and has it agreed upon. Throws -112 or -118 when the session is not there any more. */
+  /** Executes a write and commits it. Throws -112 or -118 when the session is over or on another connection. */
   decide({ write, author, connection }: WriteSubmission): CommitResult {
     this.checkSession({ session: author.session, connection })
     if (write.op === 'close-session') return this.endSession(author.session)
@@ -76,17 +76,17 @@ export class Consensus {
       write.op === 'multi'
         ? prepareMulti(draft, write.parts, author)
         : orRefused(() => [prepareWrite(draft, write, author)])
-    // What was refused has its place in the order as well.
+    // A rejected write has its place in the order too.
     const changes = decided.kind === 'done' ? draft.changes : []
     return { ...decided, zxid: this.#commit(draft, { session: author.session, changes }) }
   }
 
-  /** What the servers' calendars say at a time of the clock, in milliseconds since 1970. */
+  /** The wall time of the servers at a time of the clock, in milliseconds since 1970. */
   wallTimeMs(clockMs: number): number {
     return epochMs + Math.floor(clockMs)
   }
 
-  /** Removes a node that nobody needs any more. */
+  /** Removes an unused node. */
   removeUnused(path: string): void {
     const draft = this.#draft()
     remove(draft, path)
@@ -117,7 +117,7 @@ export class Consensus {
   }
 }
 
-// When the clock says 0 it is November 2023.
+// At time 0 of the clock, the wall time is in November 2023.
 const epochMs = 1_700_000_000_000
 
 type WriteDecision =
@@ -138,21 +138,21 @@ function remove(draft: TransactionDraft, path: string): void {
   if (node !== undefined && parent !== undefined) draft.remove(path, node, parent)
 }
 
-/** A session as the leader knows it. */
+/** A session. */
 export interface Session {
   readonly id: bigint
   readonly password: Buffer
-  /** What was granted last. */
+  /** The timeout that was negotiated last. */
   readonly timeoutMs: number
-  /** The number of the node to which it came last. */
+  /** The number of the node of its latest connection. */
   readonly node: number
-  /** The number of the connection on which it came last. */
+  /** The number of its latest connection. */
   readonly connection: number
-  /** When it ends, by the clock of the ensemble, unless it is heard of before. */
+  /** When it expires, by the clock of the ensemble, unless its client sends something before. */
   readonly expiresAtMs: number
 }
 
-/** What decides how long sessions live. */
+/** The limits of session timeouts. */
 interface SessionLimits {
   readonly clock: Clock
   readonly tickTimeMs: number
@@ -160,7 +160,7 @@ interface SessionLimits {
   readonly maxSessionTimeoutMs: number
 }
 
-/** All sessions, and the leader's watch over them. It watches only while it is told to. */
+/** All sessions, and their expiry by the leader while {@link watch} is on. */
 class SessionTracker {
   readonly #rules: SessionLimits
   readonly #onExpired: (id: bigint) => void
@@ -188,13 +188,13 @@ class SessionTracker {
     return this.take({ id, password: passwordOf(id) }, askedMs, at)
   }
 
-  /** A connection, perhaps a new one, has the session. */
+  /** Attaches the session to a connection. */
   take({ id, password }: Pick<Session, 'id' | 'password'>, askedMs: number, at: ConnectionOrigin): Session {
     const { node, connection } = at
     return this.#renew({ id, password, timeoutMs: this.#granted(askedMs), node, connection })
   }
 
-  /** It was heard of. */
+  /** Its client has sent something. */
   touch(id: bigint): void {
     const session = this.#byId.get(id)
     if (session !== undefined) this.#renew(session)
@@ -204,12 +204,12 @@ class SessionTracker {
     this.#byId.delete(id)
   }
 
-  /** A new leader knows of nobody when they were last heard of: all begin anew. */
+  /** All timeouts start again: a new leader does not know when a client last sent something. */
   renewAll(): void {
     for (const session of this.all()) this.#renew(session)
   }
 
-  /** Whether somebody watches: without a leader, nobody ends a session. */
+  /** Turns expiry on or off: without a leader, no session expires. */
   watch(isWatched: boolean): void {
     this.#isWatched = isWatched
     if (isWatched) this.#expire()
@@ -221,7 +221,7 @@ class SessionTracker {
     return Math.min(Math.max(askedMs, minSessionTimeoutMs), maxSessionTimeoutMs)
   }
 
-  // The leader looks once a tick: a session ends at the first tick behind its time.
+  // The leader checks once a tick: a session expires at the first tick after its timeout.
   #renew(session: Omit<Session, 'expiresAtMs'>): Session {
     const { clock, tickTimeMs } = this.#rules
     const untilMs = clock.now() + session.timeoutMs

@@ -19,16 +19,16 @@ export async function startFakeEnsemble(options: FakeEnsembleOptions = {}): Prom
   return ensemble
 }
 
-/** A node of the tree as a test looks at it. */
+/** The current state of a node of the tree. */
 export interface ZnodeSnapshot {
   readonly data: Buffer | null
   readonly acl: readonly AclEntry[]
   readonly stat: Stat
 }
 
-/** Fake ZooKeeper servers that agree upon one tree, and misbehave when they are told to. */
+/** Fake ZooKeeper servers that share one tree, and fail on demand. */
 export class FakeEnsemble {
-  /** What clients did, on all nodes. */
+  /** The requests of all clients, on all nodes. */
   readonly log: RequestLog
   readonly nodes: readonly FakeNode[]
   readonly #quorum: Quorum
@@ -74,7 +74,7 @@ export class FakeEnsemble {
     )
   }
 
-  /** Brings all nodes up. */
+  /** Starts all nodes. */
   async start(): Promise<void> {
     await Promise.all(this.nodes.map((node) => node.open()))
     this.#quorum.begin()
@@ -89,12 +89,12 @@ export class FakeEnsemble {
     return this.nodes.map((node) => node.endpoint)
   }
 
-  /** The node that leads; undefined while none does. */
+  /** The leader; undefined while there is none. */
   get leader(): FakeNode | undefined {
     return this.#quorum.leader === undefined ? undefined : this.node(this.#quorum.leader)
   }
 
-  /** How many connections were accepted since the beginning. */
+  /** How many connections were accepted since the start. */
   get accepted(): number {
     return this.#accepted
   }
@@ -131,12 +131,12 @@ export class FakeEnsemble {
     return this.#script.add(rules)
   }
 
-  /** Lets go on what a rule holds under this name. */
+  /** Releases the requests that a rule holds under this name. */
   release(name: string): void {
     this.#script.release(name)
   }
 
-  /** All nodes of the tree that are agreed upon, by their paths, sorted. */
+  /** All committed nodes of the tree by their paths, sorted. */
   tree(): ReadonlyMap<string, ZnodeSnapshot> {
     return new Map(
       this.#consensus.tree.entries().map(([path, node]) => {
@@ -145,28 +145,28 @@ export class FakeEnsemble {
     )
   }
 
-  /** The sessions that are not over, in the order in which they began. */
+  /** The open sessions, in the order in which they began. */
   sessions(): readonly Readonly<Session>[] {
     return this.#consensus.sessions.all()
   }
 
-  /** The paths of the nodes that end with a session, by its id. */
+  /** The paths of the ephemeral nodes of each session, by its id. */
   owners(): ReadonlyMap<bigint, readonly string[]> {
     const { tree } = this.#consensus
     return new Map(tree.owners().map((session) => [session, tree.ownedBy(session)]))
   }
 
-  /** Everything that was agreed upon, in order: also what was refused, which changed nothing. */
+  /** All committed transactions in order, also rejected ones, which changed nothing. */
   history(): readonly Txn[] {
     return this.#consensus.log
   }
 
-  /** Ends a session now, as if its time were over. */
+  /** Expires a session now. */
   expire(session: bigint): void {
     if (this.#consensus.sessions.find(session) !== undefined) this.#consensus.endSession(session)
   }
 
-  /** Ends everything: no socket, no timer and no port is left. */
+  /** Closes all nodes: no socket, no timer and no port is left. */
   async close(): Promise<void> {
     this.#quorum.end()
     this.#containerManager.end()
@@ -178,7 +178,7 @@ export class FakeEnsemble {
     return this.close()
   }
 
-  // A leader that goes on after a freeze looks first whose time is over, and then hears what the others owe it.
+  // A leader that continues after a freeze first expires sessions, and then receives late reports of the followers.
   #onQuorumChanged(): void {
     this.#consensus.sessions.watch(this.#quorum.canAgree)
     for (const node of this.nodes) node.follow()
@@ -190,16 +190,16 @@ export class FakeEnsemble {
   }
 }
 
-/** What a sweeper needs from its ensemble. */
+/** What a {@link ContainerManager} needs from its ensemble. */
 interface ContainerManagerDeps {
   readonly clock: Clock
   readonly consensus: Consensus
   readonly everyMs: number
-  /** Whether something can be agreed upon at this moment. */
+  /** Whether the quorum can commit now. */
   readonly canAgree: () => boolean
 }
 
-/** Removes what nobody needs: containers whose last child has gone, and nodes whose time is over. */
+/** Removes empty containers that had a child, and nodes whose TTL is over. */
 class ContainerManager {
   readonly #deps: ContainerManagerDeps
   #cancel: (() => void) | undefined
@@ -208,7 +208,7 @@ class ContainerManager {
     this.#deps = deps
   }
 
-  /** There may be something to remove one day. */
+  /** Schedules the next check when there is a node that may have to be removed. */
   wake(): void {
     const { clock, consensus, everyMs } = this.#deps
     if (this.#cancel !== undefined || consensus.tree.removable().length === 0) return
@@ -235,7 +235,7 @@ class ContainerManager {
   }
 }
 
-// A container that never had a child is kept: whoever made it is about to use it.
+// A container that never had a child is kept: its creator is about to use it.
 function isExpired(node: Znode, nowMs: number): boolean {
   if (node.childCount > 0) return false
   if (node.owner === containerOwner) return node.childSequence > 0

@@ -12,10 +12,10 @@ import { Peers } from './peers.ts'
 import { Replica } from './replica.ts'
 import { createServer } from './server.ts'
 
-/** What a node does for the others. */
+/** The role of a node in the ensemble. */
 export type Role = 'leader' | 'follower' | 'looking'
 
-/** What a node believes of itself: who stands still learns only afterwards that the others have given it up. */
+/** What a node assumes of itself: a stopped process learns only afterwards that the others have excluded it. */
 type ServingState = 'looking' | 'serving' | 'given-up'
 
 // The default port of ZooKeeper's clients; in memory the next nodes have the next ports.
@@ -60,12 +60,12 @@ export class FakeNode {
     })
   }
 
-  /** How its process is now. */
+  /** The current state of its process. */
   get state(): NodeState {
     return this.#process.kind
   }
 
-  /** What it does for the others now. */
+  /** Its current role. */
   get role(): Role {
     if (this.#serving === 'looking') return 'looking'
     return this.#deps.quorum.leader === this.number ? 'leader' : 'follower'
@@ -83,12 +83,12 @@ export class FakeNode {
     return this.#acceptor.connections
   }
 
-  /** The transaction that it has applied last. */
+  /** The last transaction that it has applied. */
   get lastZxid(): bigint {
     return this.#replica.tree.lastZxid
   }
 
-  /** How much later than the others it sees what is agreed upon; `Infinity`: not before this changes. Default 0. */
+  /** How much later than the others it applies transactions; `Infinity`: not before this changes. Default 0. */
   get lagMs(): number {
     return this.#replica.lagMs
   }
@@ -97,36 +97,36 @@ export class FakeNode {
     this.#replica.lagMs = lagMs
   }
 
-  /** How many watches its clients have set, of a kind; one for good counts in both. */
+  /** How many watches of a kind its clients have set; a persistent watch counts in both. */
   watchCount(kind: WatchKind): number {
     return this.#replica.watches.count(kind)
   }
 
-  /** Comes up on its old port with what it knew. Does nothing when it is up. */
+  /** Starts the node on its old port with its old state. Does nothing when it is running. */
   async start(): Promise<void> {
     if (this.#process.kind !== 'down') return
     await this.open()
     this.#peers.announce()
   }
 
-  /** Comes up, and does not look for the others yet. */
+  /** Starts the node without joining the others yet. */
   async open(): Promise<void> {
     this.#process.start()
     await this.#acceptor.open()
   }
 
-  /** Dies as a killed process does: every connection ends with an RST, and new ones are refused. */
+  /** Kills the process: every connection is reset, and new ones are refused. */
   kill(): Promise<void> {
     return this.#goDown((connection) => connection.reset())
   }
 
-  /** Stops in good order: every connection ends with a FIN, and new ones are refused. */
+  /** Shuts down: every connection ends with a FIN, and new ones are refused. */
   stop(): Promise<void> {
     this.thaw()
     return this.#goDown((connection) => connection.drop())
   }
 
-  /** Stands still as a process does on SIGSTOP: TCP connects, nothing is read and nothing is said. */
+  /** Stops the process as SIGSTOP does: TCP connects, nothing is read and nothing is sent. */
   freeze(): void {
     if (this.#process.kind !== 'running') return
     this.#process.freeze()
@@ -134,26 +134,29 @@ export class FakeNode {
     this.#peers.goSilent()
   }
 
-  /** Goes on where it stood: first with what its clients have said, 25 ms later with what the others have done. */
+  /**
+   * Continues where the process stopped: at once with the requests of its clients, 25 ms later with messages of the
+   * other nodes.
+   */
   thaw(): void {
     if (this.#process.kind !== 'frozen') return
     this.#process.thaw()
     for (const connection of this.#acceptor.connections) connection.thaw()
-    // A leader who was not given up goes on leading at once.
+    // A leader that was not excluded leads again at once.
     if (this.#deps.quorum.leader === this.number) this.#peers.announce()
   }
 
-  /** The network between it and its clients carries nothing, and nobody is told; sockets stay. */
+  /** The network between the node and its clients carries nothing; sockets stay open. */
   cut(): void {
     this.#acceptor.partition()
   }
 
-  /** The network carries again after {@link cut}, first of all what it owes. */
+  /** The network carries again after {@link cut}, first what was sent meanwhile. */
   heal(): void {
     this.#acceptor.heal()
   }
 
-  /** Accepts nobody; who is connected stays. */
+  /** Refuses new connections; open ones stay. */
   refuse(): Promise<void> {
     return this.#acceptor.refuse()
   }
@@ -165,13 +168,13 @@ export class FakeNode {
 
   /**
    * Is cut off from the other nodes, not from its clients: their pings and reads are answered, writes and syncs are
-   * not, and the leader hears nothing of them. After `detectMs` it leaves them, and lets nobody in.
+   * not, and the leader does not count them as alive. After `detectMs` the node closes its connections and accepts none.
    */
   isolate(): void {
     if (this.#process.kind !== 'down') this.#peers.isolate()
   }
 
-  /** Hears the other nodes again after {@link isolate}. */
+  /** Reaches the other nodes again after {@link isolate}. */
   recover(): void {
     this.#peers.recover()
   }
@@ -181,26 +184,26 @@ export class FakeNode {
     return this.#acceptor.dial(signal)
   }
 
-  /** There may be something new, or it may hear the leader again. */
+  /** There may be new transactions, or the leader may be reachable again. */
   follow(): void {
     this.#peers.onLeaderReachable()
     this.#replica.follow()
   }
 
-  /** It belongs to the quorum. */
+  /** It belongs to the quorum now. */
   serve(): void {
     this.#replica.catchUp()
     if (this.#serving === 'looking') this.#serving = 'serving'
   }
 
-  /** It does not belong to the quorum any more: it leaves its clients, as soon as it hears of it. */
+  /** It does not belong to the quorum any more: it closes its connections as soon as it notices. */
   standDown(): void {
     this.#serving = 'given-up'
     this.#peers.standDown()
     if (this.#process.isResponsive) this.#leaveClients()
   }
 
-  /** Ends everything, and tells nobody. */
+  /** Closes the node without notifying clients or nodes. */
   async close(): Promise<void> {
     this.#process.end()
     this.#replica.end()
@@ -251,26 +254,26 @@ export class FakeNode {
   }
 }
 
-/** How the process of a node is. */
+/** The state of a node's process. */
 export type NodeState = 'down' | 'running' | 'frozen'
 
 type State =
   | { readonly kind: 'down' }
   | { readonly kind: 'running' }
-  /** It runs, and has not heard yet what the other nodes did while it stood still. */
+  /** It runs, and has not received yet what the other nodes sent while it was stopped. */
   | { readonly kind: 'waking'; readonly cancel: () => void }
   | { readonly kind: 'frozen'; readonly thawed: Deferred<void> }
 
-// What a node that stood still reads first is what its clients had said: what the others did, it hears so much later.
+// After a stop, a node handles the requests of its clients first and messages of the other nodes so much later.
 const wakingMs = 25
 
-/** The process of a node: it runs, stands still, or is not there. */
+/** The process of a node. */
 class Process {
   readonly #clock: Clock
   readonly #onWoken: () => void
   #state: State = { kind: 'down' }
 
-  /** `onWoken` is called when it has stood still and hears the other nodes again. */
+  /** `onWoken` is called when it receives messages of the other nodes again after a stop. */
   constructor(clock: Clock, onWoken: () => void) {
     this.#clock = clock
     this.#onWoken = onWoken
@@ -280,7 +283,7 @@ class Process {
     return this.#state.kind === 'waking' ? 'running' : this.#state.kind
   }
 
-  /** Whether it hears what the other nodes do. */
+  /** Whether it receives messages of the other nodes. */
   get isResponsive(): boolean {
     return this.#state.kind === 'running'
   }
@@ -305,7 +308,7 @@ class Process {
     this.#go({ kind: 'down' })
   }
 
-  /** Resolves when it does not stand still: at once, or when it goes on. */
+  /** Resolves when the process runs: at once, or after {@link thaw}. */
   async awake(): Promise<void> {
     while (this.#state.kind === 'frozen') await this.#state.thawed.promise
   }

@@ -11,15 +11,15 @@ export interface FakeEnsembleOptions {
   readonly minSessionTimeoutMs?: number
   /** The longest session that is granted. Default: twenty ticks. */
   readonly maxSessionTimeoutMs?: number
-  /** From the loss of a leader to the next one. Default 200 ms. */
+  /** From the loss of a leader to the next leader. Default 200 ms. */
   readonly electionMs?: number
-  /** From the silence of a node to its being given up by the others. Default: five ticks. */
+  /** How long a node may be silent before the others exclude it. Default: five ticks. */
   readonly detectMs?: number
-  /** How often the leader removes containers that are empty and nodes whose time is over. Default 60 000 ms. */
+  /** How often the leader removes empty containers and nodes whose TTL is over. Default 60 000 ms. */
   readonly containerCheckMs?: number
-  /** Whether there are nodes with a TTL; real servers have them only when they are told to. Default true. */
+  /** Whether nodes with a TTL are supported; real servers support them only when configured. Default true. */
   readonly hasTtl?: boolean
-  /** The largest frame that is read; whoever sends a larger one is cut off. Default 1 048 575 bytes. */
+  /** The largest frame that is read; a larger one ends the connection. Default 1 048 575 bytes. */
   readonly maxFrameBytes?: number
   /** Whether the nodes open ports of 127.0.0.1; without, they are dialed in memory. Default true. */
   readonly listens?: boolean

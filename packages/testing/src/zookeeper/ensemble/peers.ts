@@ -1,14 +1,14 @@
 import type { Clock } from '@ha/core'
 import type { NodeDeps } from './node-deps.ts'
 
-/** What a node needs to have to do with the others. */
+/** What {@link Peers} needs from its node. */
 interface PeersDeps extends Pick<NodeDeps, 'clock' | 'options' | 'consensus' | 'quorum'> {
   readonly number: number
-  /** Whether its process hears what the others do. */
+  /** Whether its process receives messages of the other nodes. */
   readonly isResponsive: () => boolean
 }
 
-/** What a node has to do with the other nodes: whether they hear each other, and what it tells the leader of its clients. */
+/** A node's link to the other nodes: whether they reach each other, and which sessions it reports to the leader. */
 export class Peers {
   readonly #deps: PeersDeps
   readonly #touches: TouchTable
@@ -26,83 +26,83 @@ export class Peers {
     })
   }
 
-  /** Whether it learns what is agreed upon. */
+  /** Whether it receives committed transactions. */
   get isFollowing(): boolean {
     const { number, quorum, isResponsive } = this.#deps
     return isResponsive() && !this.#isIsolated && quorum.isMember(number)
   }
 
-  /** One of its clients was heard. The leader knows at once of its own. */
+  /** A client of this session has sent something. The leader counts its own clients at once. */
   touch(session: bigint): void {
     const { number, quorum, consensus } = this.#deps
     if (quorum.leader === number) consensus.sessions.touch(session)
-    // A node that the others have given up tells nobody.
+    // A node outside the quorum reports nothing.
     else if (quorum.isMember(number)) this.#touches.add(session)
   }
 
-  /** Lets the others know that it is there, unless they cannot hear it. */
+  /** Announces the node to the others, unless it is isolated. */
   announce(): void {
     if (!this.#isIsolated) this.#deps.quorum.nodeReachable(this.#deps.number)
   }
 
-  /** Says nothing any more. */
+  /** The other nodes receive nothing from it any more. */
   goSilent(): void {
     this.#deps.quorum.nodeSilent(this.#deps.number)
   }
 
-  /** It and the others do not hear each other any more. */
+  /** It and the other nodes do not reach each other any more. */
   isolate(): void {
     this.#isIsolated = true
     this.goSilent()
   }
 
-  /** The network between them carries again. */
+  /** It and the other nodes reach each other again. */
   recover(): void {
     this.#isIsolated = false
     if (this.#deps.isResponsive()) this.announce()
   }
 
-  /** It may hear the leader again: what it owes him goes before anything new. */
+  /** The leader may be reachable again: late reports go before anything new. */
   onLeaderReachable(): void {
     this.#touches.sendLate()
   }
 
-  /** It is one of them no more. */
+  /** It does not belong to the quorum any more. */
   standDown(): void {
     this.#touches.clear()
   }
 
-  /** Its process ends: they know at once. */
+  /** Its process ends, which the other nodes notice at once. */
   leave(): void {
     this.#isIsolated = false
     this.#deps.quorum.nodeLost(this.#deps.number)
   }
 }
 
-/** What touches need from their node. */
+/** What a {@link TouchTable} needs from its node. */
 interface TouchTableDeps {
   readonly clock: Clock
-  /** How often the leader asks for them. */
+  /** How often the leader pings its followers. */
   readonly everyMs: number
-  /** When the leader began to ask, by the clock. */
+  /** When the leader was elected, by the clock. */
   readonly ledSinceMs: () => number
-  /** Whether the node and the leader hear each other. */
+  /** Whether the node and the leader reach each other. */
   readonly isHeard: () => boolean
-  /** Tells the leader that a client of a session was heard. */
+  /** Reports to the leader that a client of this session has sent something. */
   readonly touchSession: (session: bigint) => void
 }
 
 type State =
-  /** Nobody was heard since the leader asked. */
+  /** No client has sent anything since the last ping. */
   | { readonly kind: 'none' }
-  /** The leader is about to ask. */
+  /** The next ping of the leader will collect the sessions. */
   | { readonly kind: 'noted'; readonly cancel: () => void }
-  /** The leader's question, or the answer to it, is under way until both hear each other again. */
+  /** The ping, or the answer to it, is delayed until both reach each other again. */
   | { readonly kind: 'late' }
 
 /**
- * Which sessions a follower has heard of, and the leader not yet. It answers their pings and reads by itself; the
- * leader, who alone ends sessions, learns of them when it asks, and not from what is handed on to it.
+ * The sessions whose clients a follower has heard from since it last answered a ping of the leader. It answers pings and
+ * reads of clients by itself; the leader, which alone expires sessions, learns of them from its own pings only.
  */
 class TouchTable {
   readonly #deps: TouchTableDeps
@@ -113,7 +113,7 @@ class TouchTable {
     this.#deps = deps
   }
 
-  /** A client of this session was heard. */
+  /** A client of this session has sent something. */
   add(session: bigint): void {
     this.#sessions.add(session)
     if (this.#state.kind !== 'none') return
@@ -121,19 +121,19 @@ class TouchTable {
     this.#state = { kind: 'noted', cancel }
   }
 
-  /** Both may hear each other again: what was under way arrives before anything that is said from now on. */
+  /** Both may reach each other again: a delayed answer arrives before anything that is sent later. */
   sendLate(): void {
     if (this.#state.kind === 'late') this.#send()
   }
 
-  /** The node does not belong to the leader any more, who will never hear of them. */
+  /** The node does not belong to the quorum any more: the sessions are not reported. */
   clear(): void {
     if (this.#state.kind === 'noted') this.#state.cancel()
     this.#sessions.clear()
     this.#state = { kind: 'none' }
   }
 
-  // The residue of a sum of times would be a timer that is due for ever: none waits for less than a millisecond.
+  // At least one millisecond: the rounding error of a sum of times would be a timer that is always due.
   #nextPingMs(): number {
     const { clock, everyMs, ledSinceMs } = this.#deps
     return Math.max(1, everyMs - ((clock.now() - ledSinceMs()) % everyMs))

@@ -1,27 +1,30 @@
 import type { Clock } from '@ha/core'
 import { type Deferred, deferred } from '@ha/core/driver'
 
-/** What a quorum asks of, and tells, its ensemble. */
+/** What a quorum needs from its ensemble. */
 export interface QuorumDeps {
   readonly clock: Clock
   readonly nodes: number
   /** From the loss of a leader to the next one. */
   readonly electionMs: number
-  /** From the moment when a node falls silent to the moment when the others give it up. */
+  /** How long a node may be silent before the others exclude it. */
   readonly detectMs: number
-  /** How much a node knows: who knows most leads. */
+  /** The last transaction of a node: the node with the highest one leads. */
   readonly lastZxidOf: (node: number) => bigint
   /** The node belongs to the quorum from now on. */
   readonly serve: (node: number) => void
-  /** The node does not belong to it any more, and leaves its clients when it notices. */
+  /** The node does not belong to the quorum any more, and closes its connections when it notices. */
   readonly standDown: (node: number) => void
-  /** There is a new leader. */
+  /** A leader was elected. */
   readonly onLeaderElected: () => void
-  /** Whether something can be agreed upon, and by whom, may have changed. */
+  /** Whether the quorum can commit, and for which nodes, may have changed. */
   readonly onChanged: () => void
 }
 
-/** Who belongs together and who leads. A node that closes its sockets is missed at once, a silent one after a while. */
+/**
+ * The members of the quorum and its leader. A node that closes its sockets is excluded at once, a silent one after
+ * `detectMs`.
+ */
 export class Quorum {
   readonly #deps: QuorumDeps
   readonly #reachable = new Set<number>()
@@ -37,22 +40,22 @@ export class Quorum {
     this.#deps = deps
   }
 
-  /** The number of the node that leads; undefined while there is none. */
+  /** The number of the leader; undefined while there is none. */
   get leader(): number | undefined {
     return this.#leader
   }
 
-  /** When the latest leader began to lead, by the clock. */
+  /** When the latest leader was elected, by the clock. */
   get ledSinceMs(): number {
     return this.#ledSinceMs
   }
 
-  /** How many leaders there were. */
+  /** How many leaders were elected. */
   get term(): number {
     return this.#term
   }
 
-  /** Whether something can be agreed upon at this moment: a leader is heard, and with it the majority. */
+  /** Whether the quorum can commit now: the leader and a majority of members are reachable. */
   get canAgree(): boolean {
     return (
       this.#leader !== undefined &&
@@ -65,23 +68,23 @@ export class Quorum {
     return this.#members.has(node)
   }
 
-  /** Whether a node can have something agreed upon at this moment: the leader hears it as well. */
+  /** Whether the quorum can commit for a node now: the node is reachable too. */
   reaches(node: number): boolean {
     return this.canAgree && this.#members.has(node) && this.#reachable.has(node)
   }
 
-  /** Resolves when whether something can be agreed upon, and by whom, may have changed. */
+  /** Resolves when whether the quorum can commit, and for which nodes, may have changed. */
   changed(): Promise<void> {
     return this.#change.promise
   }
 
-  /** All nodes come up together, and need no time to find their first leader. */
+  /** All nodes start together and elect their first leader at once. */
   begin(): void {
     for (let node = 1; node <= this.#deps.nodes; node += 1) this.#reachable.add(node)
     this.#lead()
   }
 
-  /** A node can be heard, for the first time or again. */
+  /** A node is reachable, for the first time or again. */
   nodeReachable(node: number): void {
     this.#silences.get(node)?.()
     this.#silences.delete(node)
@@ -91,7 +94,7 @@ export class Quorum {
     this.#fire()
   }
 
-  /** Nothing is heard of a node, and nobody knows whether it is there. */
+  /** A node is silent; the others do not know whether it is alive. */
   nodeSilent(node: number): void {
     if (!this.#reachable.delete(node)) return
     const cancel = this.#deps.clock.after(this.#deps.detectMs, () => this.nodeLost(node))
@@ -99,7 +102,7 @@ export class Quorum {
     this.#fire()
   }
 
-  /** A node is known to be away. */
+  /** A node is known to be down. */
   nodeLost(node: number): void {
     this.#silences.get(node)?.()
     this.#silences.delete(node)
@@ -109,7 +112,7 @@ export class Quorum {
     this.#fire()
   }
 
-  /** Forgets what is under way. */
+  /** Stops its timers. */
   end(): void {
     this.#cancelElection?.()
     for (const cancel of this.#silences.values()) cancel()

@@ -6,9 +6,9 @@ import { Watches } from '../tree/watches.ts'
 /** What a replica needs from its node. */
 export interface ReplicaDeps {
   readonly clock: Clock
-  /** Everything that was agreed upon. */
+  /** All committed transactions. */
   readonly log: () => readonly Txn[]
-  /** Whether the node follows the others at this moment. */
+  /** Whether the node receives transactions now. */
   readonly isFollowing: () => boolean
   readonly onApplied: (txn: Txn) => void
 }
@@ -18,7 +18,7 @@ interface Waiter {
   readonly reached: Deferred<void>
 }
 
-/** What one node knows: the transactions up to the one that it has applied, and who watches what. */
+/** The state of one node: the tree after the transactions that it has applied, and the watches of its clients. */
 export class Replica {
   readonly tree: DataTree = new DataTree()
   readonly watches: Watches = new Watches()
@@ -32,7 +32,7 @@ export class Replica {
     this.#deps = deps
   }
 
-  /** How long after the agreement it applies a transaction. `Infinity`: not before this changes. */
+  /** How long after the commit it applies a transaction. `Infinity`: not before this changes. */
   get lagMs(): number {
     return this.#lagMs
   }
@@ -58,12 +58,12 @@ export class Replica {
     }
   }
 
-  /** Applies everything, however late it usually is: who joins a quorum does so first. */
+  /** Applies all transactions, whatever its lag: a node does so when it joins a quorum. */
   catchUp(): void {
     for (let txn = this.#next(); txn !== undefined; txn = this.#next()) this.#apply(txn)
   }
 
-  /** Resolves when it has applied this. */
+  /** Resolves when it has applied this transaction. */
   applied(zxid: bigint): Promise<void> {
     if (this.tree.lastZxid >= zxid) return Promise.resolve()
     const waiter = { zxid, reached: deferred() }
@@ -71,7 +71,7 @@ export class Replica {
     return waiter.reached.promise
   }
 
-  /** Forgets what is under way. */
+  /** Stops its timer. */
   end(): void {
     this.#cancel?.()
     this.#cancel = undefined

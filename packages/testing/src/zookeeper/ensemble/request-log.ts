@@ -5,7 +5,7 @@ import type { Operation } from '../rules.ts'
 import type { ConnectRequest } from '../wire/connect.ts'
 import type { Request } from '../wire/requests.ts'
 
-/** One thing that a client did and that arrived wholly, or was cut short by a rule. */
+/** One request that arrived completely, or that a rule cut short. */
 export interface LogEntry extends Logged {
   /** The number of the node, from 1. */
   readonly node: number
@@ -20,20 +20,20 @@ export interface LogEntry extends Logged {
   readonly xid: number
   /** How many bytes its frame had. */
   readonly bytes: number
-  /** What it said, word for word; undefined for `accept`. */
+  /** The decoded request; undefined for `accept`. */
   readonly request: Request | ConnectRequest | undefined
   /** Whether the server did it, a rule answered it, or it was lost before the server looked at it. */
   readonly outcome: RequestOutcome
 }
 
-/** Which entries: those that agree in everything that is given; `path` may be a pattern, and any of the paths. */
+/** Matches the entries that agree with every given field; `path` may be a pattern and matches any of the paths. */
 export type LogPattern = Partial<
   Pick<LogEntry, 'node' | 'connection' | 'session' | 'op' | 'xid' | 'outcome'>
 > & {
   readonly path?: TextPattern
 }
 
-/** What all clients did, in the order in which the nodes saw it. */
+/** The requests of all clients, in the order in which the nodes received them. */
 export type RequestLog = TrafficLog<LoggedRequest, LogPattern, Operation>
 
 /** A log in which nothing is noted yet. */

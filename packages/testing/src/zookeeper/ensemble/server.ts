@@ -5,45 +5,45 @@ import type { KeeperConnection } from './connection.ts'
 import type { NodeDeps } from './node-deps.ts'
 import type { Replica } from './replica.ts'
 
-/** What the server of a node stands on. */
+/** What the server of a node needs. */
 interface ServerDeps extends Pick<NodeDeps, 'options' | 'consensus' | 'quorum'> {
   readonly number: number
   readonly replica: Replica
   readonly isServing: () => boolean
-  /** A client of a session was heard. */
+  /** A client of this session has sent something. */
   readonly touch: (session: bigint) => void
   /** The connections of its clients. */
   readonly connections: () => readonly Pick<KeeperConnection, 'connection' | 'session' | 'drop'>[]
 }
 
-/** What a node does for those who are connected to it. */
-export function createServer(parts: ServerDeps): KeeperServer {
-  const { number, consensus, quorum, replica, options } = parts
+/** The server of one node, as its connections use it. */
+export function createServer(deps: ServerDeps): KeeperServer {
+  const { number, consensus, quorum, replica, options } = deps
   return {
     tree: replica.tree,
     watches: replica.watches,
     get isServing() {
-      return parts.isServing()
+      return deps.isServing()
     },
     hasTtl: options.hasTtl,
-    touch: parts.touch,
+    touch: deps.touch,
     isMoved: ({ session, connection }) => {
       const known = consensus.sessions.find(session)
       return quorum.leader === number && known !== undefined && known.connection !== connection
     },
-    admit: (request, connection) => admit(parts, request, connection),
-    submit: (submission) => submit(parts, submission),
-    sync: async (whose) => {
-      // A leader asks nobody, even while nobody hears it.
+    admit: (request, connection) => admit(deps, request, connection),
+    submit: (submission) => submit(deps, submission),
+    sync: async (session) => {
+      // A leader answers a sync by itself, even while it is cut off.
       if (quorum.leader !== number && !(await consensus.waitForQuorum(number))) return false
-      consensus.checkSession(whose)
+      consensus.checkSession(session)
       await replica.applied(consensus.tree.lastZxid)
       return true
     },
     word: (word) =>
       answerWord(word, {
-        mode: !parts.isServing() ? undefined : quorum.leader === number ? 'leader' : 'follower',
-        connections: parts.connections().length,
+        mode: !deps.isServing() ? undefined : quorum.leader === number ? 'leader' : 'follower',
+        connections: deps.connections().length,
         tree: replica.tree,
       }),
   }
@@ -55,7 +55,7 @@ async function admit(
   connection: number,
 ): Promise<ConnectResponse | undefined> {
   const { sessionId, lastZxidSeen, timeoutMs, password } = request
-  // Whoever has seen more than this node would go back in time here.
+  // A client that has seen a later transaction would go back in time on this node.
   if (lastZxidSeen > replica.tree.lastZxid) return undefined
   if (sessionId !== 0n) {
     const others = connections().filter(
@@ -86,7 +86,7 @@ async function submit(
   return committed
 }
 
-/** How a node stands, for those who ask. */
+/** What a node reports to a four-letter word. */
 interface ServerStatus {
   /** Undefined without a quorum. */
   readonly mode: 'leader' | 'follower' | undefined
@@ -94,13 +94,13 @@ interface ServerStatus {
   readonly tree: DataTree
 }
 
-/** What a node says of itself to a word of four letters. */
-function answerWord(word: string, standing: ServerStatus): string {
+/** The answer to a four-letter word. */
+function answerWord(word: string, status: ServerStatus): string {
   switch (word) {
     case 'ruok':
       return 'imok'
     case 'srvr':
-      return srvr(standing)
+      return srvr(status)
     default:
       return `${word} is not executed because it is not in the whitelist.\n`
   }

@@ -15,7 +15,7 @@ import { decodeRequest, type NumberedRequest, type Request, xidOf } from '../wir
 import { type Caller, type OperationResult, perform } from './operations.ts'
 import type { KeeperServer } from './server.ts'
 
-/** What a conversation needs from its node. */
+/** What a protocol handler needs from its connection. */
 export interface ProtocolHandlerDeps extends Omit<ExchangeDeps, 'holdEvents'> {
   readonly server: KeeperServer
   readonly connection: number
@@ -28,13 +28,13 @@ type Phase =
   | { readonly kind: 'open'; readonly caller: Caller }
   | { readonly kind: 'over' }
 
-/** The server's side of one connection: it grants a session, and answers one request after the other. */
+/** The server's side of one connection: it grants a session and answers requests in order. */
 export class ProtocolHandler {
   readonly #deps: ProtocolHandlerDeps
   readonly #exchangeDeps: ExchangeDeps
   #phase: Phase = { kind: 'greeting' }
   #isLeaving = false
-  // News that wait behind an answer that is late: undefined when none is.
+  // Watch events that wait behind a delayed answer; undefined when no answer is delayed.
   #heldEvents: Buffer[] | undefined
 
   constructor(deps: ProtocolHandlerDeps) {
@@ -42,22 +42,22 @@ export class ProtocolHandler {
     this.#exchangeDeps = { ...deps, holdEvents: () => this.#holdEvents() }
   }
 
-  /** The session that it was granted; 0 before that and afterwards. */
+  /** The id of its session; 0 before it is granted and after the end. */
   get session(): bigint {
     return this.#phase.kind === 'open' ? this.#phase.caller.session : 0n
   }
 
-  /** Whether its client has ended the session itself: it is told so, and then the connection ends. */
+  /** Whether its client has closed the session itself: it is answered first, and then the connection ends. */
   get isLeaving(): boolean {
     return this.#isLeaving
   }
 
-  /** Talks until one of both has enough. Never rejects for what a client says. */
+  /** Serves the client until one side ends the connection. Never rejects for what a client sends. */
   async run(): Promise<void> {
     try {
       if (await this.#accept()) await this.#serveAll()
     } catch (error) {
-      // Nobody knows where the next frame begins.
+      // Where the next frame begins is unknown.
       if (!(error instanceof MalformedMessage)) throw error
     } finally {
       this.end()
@@ -65,14 +65,14 @@ export class ProtocolHandler {
     }
   }
 
-  /** It is over: its watches are forgotten, its session is not. */
+  /** Ends the protocol: its watches are removed, its session stays. */
   end(): void {
     if (this.#phase.kind === 'open') this.#deps.server.watches.forget(this.#phase.caller.watcher)
     this.#phase = { kind: 'over' }
   }
 
   #accept(): Promise<boolean> {
-    const said: ReceivedOperation = {
+    const received: ReceivedOperation = {
       op: 'accept',
       paths: [],
       session: 0n,
@@ -81,7 +81,7 @@ export class ProtocolHandler {
       request: undefined,
     }
     return exchange(this.#exchangeDeps, {
-      received: said,
+      received,
       handle: async () => undefined,
       refuse: closeSilently,
     })
@@ -101,7 +101,7 @@ export class ProtocolHandler {
   async #handshake({ body, wireBytes }: RecordFrame): Promise<boolean> {
     const request = decodeConnectRequest(body)
     const { sessionId } = request
-    const said: ReceivedOperation = {
+    const received: ReceivedOperation = {
       op: 'connect',
       paths: [],
       session: sessionId,
@@ -110,7 +110,7 @@ export class ProtocolHandler {
       request: request,
     }
     const goesOn = await exchange(this.#exchangeDeps, {
-      received: said,
+      received,
       handle: () => this.#admit(request),
       refuse: () => ({ isLast: true, encode: () => encodeConnectResponse(expiredSession, request) }),
     })
@@ -135,7 +135,7 @@ export class ProtocolHandler {
     const { request, xid } = numbered
     const { op } = request
     const { session } = caller
-    const said: ReceivedOperation = {
+    const received: ReceivedOperation = {
       op,
       paths: pathsOf(request),
       session,
@@ -144,7 +144,7 @@ export class ProtocolHandler {
       request: request,
     }
     return exchange(this.#exchangeDeps, {
-      received: said,
+      received,
       handle: () => this.#perform(numbered, caller),
       refuse: (refused) => this.#answer(xid, { code: refused, body: noBody, isLast: false }),
     })
@@ -168,7 +168,7 @@ export class ProtocolHandler {
 
   #answer(xid: number, result: OperationResult): Answer {
     const { isLast, body } = result
-    // Who logs in is told of no transaction.
+    // The answer to a log-in has no zxid.
     const zxid = xid === loginXid ? 0n : this.#deps.server.tree.lastZxid
     const encode = (misnumber: number): Buffer =>
       encodeReply({ xid: xid + misnumber, zxid, code: result.code }, body)
@@ -190,7 +190,7 @@ export class ProtocolHandler {
     }
   }
 
-  // A process that stands still reads nothing and does nothing, even what it has read already.
+  // A stopped process reads nothing and handles nothing, not even what it has read already.
   async #next(): Promise<Frame | undefined> {
     const frame = await this.#deps.pipe.read()
     await this.#deps.awake()
@@ -199,7 +199,7 @@ export class ProtocolHandler {
 }
 
 interface Decoded extends NumberedRequest {
-  /** Whether it breaks off before its end. */
+  /** Whether it is truncated. */
   readonly isBroken: boolean
 }
 
@@ -217,12 +217,12 @@ function pathsOf(request: Request): readonly string[] {
   return 'path' in request ? [request.path] : []
 }
 
-// The connection ends without a word.
+// The connection ends without an answer.
 function closeSilently(): Answer {
   return { isLast: true, encode: () => noBody }
 }
 
-/** What a client does, as rules and the log see it. */
+/** A request, as rules and the log see it. */
 interface ReceivedOperation {
   readonly op: Operation
   readonly paths: readonly string[]
@@ -232,34 +232,34 @@ interface ReceivedOperation {
   readonly request: Request | ConnectRequest | undefined
 }
 
-/** What an exchange needs from its connection. */
+/** What an {@link exchange} needs from its connection. */
 interface ExchangeDeps extends WaitDeps {
   readonly pipe: ScriptedPipe<Frame>
-  readonly planOf: (said: ReceivedOperation) => RequestPlan
-  /** A client has done something. */
-  readonly record: (said: ReceivedOperation, outcome: RequestOutcome) => void
-  /** Lets no news of watches out until the returned function is called: what was asked for first is told first. */
+  readonly planOf: (received: ReceivedOperation) => RequestPlan
+  /** Logs a request. */
+  readonly record: (received: ReceivedOperation, outcome: RequestOutcome) => void
+  /** Holds watch events back until the returned function is called: an answer is sent before later events. */
   readonly holdEvents: () => () => void
 }
 
-/** What a server says to a request. */
+/** The answer to a request. */
 interface Answer {
   /** Whether the connection ends behind it. */
   readonly isLast: boolean
-  /** The frame, with a number that is so much off. */
+  /** Encodes the frame, with an xid that is so much off. */
   readonly encode: (misnumber: number) => Buffer
 }
 
-/** One thing that a client does, and how it is answered. */
+/** One request, and how it is answered. */
 interface Exchange {
   readonly received: ReceivedOperation
-  /** Does it; undefined when nobody will ever be told. */
+  /** Executes it; undefined when it is never answered. */
   readonly handle: () => Promise<Answer | undefined>
-  /** The answer that a rule gives. */
+  /** The answer of a rule. */
   readonly refuse: (code: number) => Answer
 }
 
-/** Answers one thing that a client does, with all that the script wants; false when the conversation is over. */
+/** Answers one request as the script plans it; false when the connection is over. */
 async function exchange(deps: ExchangeDeps, one: Exchange): Promise<boolean> {
   const { pipe } = deps
   const plan = deps.planOf(one.received)
@@ -295,9 +295,9 @@ function writeAnswer(
 ): void {
   inject(pipe, injected, 'before')
   const bytes = answer.encode(misnumber)
-  const said = ending === undefined ? bytes : answerUpTo(ending.at, bytes)
-  const step = Math.min(pieceBytes, Math.max(said.length, 1))
-  for (let at = 0; at < said.length; at += step) pipe.write(said.subarray(at, at + step))
+  const sent = ending === undefined ? bytes : answerUpTo(ending.at, bytes)
+  const step = Math.min(pieceBytes, Math.max(sent.length, 1))
+  for (let at = 0; at < sent.length; at += step) pipe.write(sent.subarray(at, at + step))
   inject(pipe, injected, 'after')
 }
 

@@ -15,7 +15,7 @@ import {
 } from '../wire/requests.ts'
 import type { ConnectionSession, KeeperServer } from './server.ts'
 
-/** Does what a client asks for; undefined when nobody will ever be told. Throws {@link KeeperException}. */
+/** Executes a request; undefined when it is never answered. Throws {@link KeeperException}. */
 export async function perform(
   server: KeeperServer,
   caller: Caller,
@@ -115,11 +115,11 @@ type TreeRead = Extract<ReadRequest, { readonly watch: boolean }> | AclRead
 type AclRead = Extract<ReadRequest, { readonly op: 'get-acl' }>
 type WatchRequest = Exclude<ReadRequest, TreeRead | { readonly op: 'auth' | 'ping' | 'sync' }>
 
-/** Reads what the node knows, and watches it when that is asked for. Throws {@link KeeperException}. */
+/** Reads the node's own tree, and sets a watch when the request has one. Throws {@link KeeperException}. */
 function read({ tree, watches }: KeeperServer, caller: Caller, request: TreeRead): OperationResult {
   const { path } = request
   const node = tree.find(path)
-  // Whoever asks whether a node is there watches one that is not, too.
+  // `exists` sets its watch also on a missing node.
   if (request.op === 'exists' && request.watch) watches.add('data', path, caller.watcher)
   if (node === undefined) throw new KeeperException(errorCode.noNode)
   if (request.op === 'exists') return ok(bodies.stat(statOf(node)))
@@ -132,7 +132,7 @@ function read({ tree, watches }: KeeperServer, caller: Caller, request: TreeRead
   return ok(request.op === 'get-children' ? bodies.names(names) : bodies.children(names, statOf(node)))
 }
 
-/** Sets watches, looks for them, and removes them. Throws {@link KeeperException}. */
+/** Sets, checks and removes watches. Throws {@link KeeperException}. */
 function watch({ tree, watches }: KeeperServer, { watcher }: Caller, request: WatchRequest): OperationResult {
   switch (request.op) {
     case 'set-watches':
@@ -174,22 +174,22 @@ function anyOf(type: number, act: (kind: WatchKind) => boolean): OperationResult
   return ok()
 }
 
-/** Who asks on a connection. */
+/** The client of a connection. */
 export interface Caller extends ConnectionSession {
-  /** The names that it has given, its address first. */
+  /** Its identities, its address first. */
   names: readonly Identity[]
   readonly watcher: Watcher
 }
 
-/** What comes of a request. */
+/** The result of a request. */
 export interface OperationResult {
   readonly code: number
   readonly body: Buffer
-  /** Whether the connection ends behind it. */
+  /** Whether the connection ends after the answer. */
   readonly isLast: boolean
 }
 
-/** That it is done. */
+/** A successful result. */
 function ok(body: Buffer = noBody): OperationResult {
   return { code: errorCode.ok, body, isLast: false }
 }

@@ -2,20 +2,20 @@ import { createHash } from 'node:crypto'
 import { errorCode, KeeperException } from '../wire/errors.ts'
 import { type AclEntry, type Identity, permission } from '../wire/records.ts'
 
-/** Throws -102 unless one of these names may do this. A node without an ACL is open. */
+/** Throws -102 unless one of these identities has the permission. A node without an ACL is open. */
 export function checkAccess(acl: readonly AclEntry[], wanted: number, names: readonly Identity[]): void {
   if (acl.length > 0 && !acl.some((entry) => isAllowed(entry, wanted, names)))
     throw new KeeperException(errorCode.noAuth)
 }
 
-/** An ACL as it is kept: `auth` stands for the names of whoever sets it. Throws -114 at one that cannot be. */
+/** The ACL to store: `auth` stands for the identities of its author. Throws -114 at an invalid one. */
 export function resolveAcl(acl: readonly AclEntry[], names: readonly Identity[]): readonly AclEntry[] {
   const resolved = acl.flatMap((entry) => (entry.scheme === 'auth' ? ownEntries(entry, names) : [entry]))
   if (resolved.length === 0 || !resolved.every(isValidEntry)) throw new KeeperException(errorCode.invalidAcl)
   return unique(resolved)
 }
 
-/** An ACL as somebody sees it who may not change it: without what a password could be guessed from. */
+/** The ACL for a reader without the admin permission: the hashes of passwords are masked. */
 export function maskedAcl(acl: readonly AclEntry[], names: readonly Identity[]): readonly AclEntry[] {
   if (acl.length === 0 || acl.some((entry) => isAllowed(entry, permission.admin, names))) return acl
   return acl.map((entry) =>
@@ -23,7 +23,7 @@ export function maskedAcl(acl: readonly AclEntry[], names: readonly Identity[]):
   )
 }
 
-/** The name that somebody gets who logs in so; undefined when there is no such scheme. */
+/** The identity of a log-in; undefined for an unknown scheme. */
 export function identityOf(scheme: string, auth: Buffer): Identity | undefined {
   if (scheme !== 'digest') return undefined
   const text = auth.toString('utf8')
@@ -37,7 +37,7 @@ function isAllowed(entry: AclEntry, wanted: number, names: readonly Identity[]):
   return names.some((name) => name.scheme === entry.scheme && name.id === entry.id)
 }
 
-// An address is no login.
+// An address is not a log-in.
 function ownEntries({ permissions }: AclEntry, names: readonly Identity[]): readonly AclEntry[] {
   const logins = names.filter(({ scheme }) => scheme !== 'ip')
   if (logins.length === 0) throw new KeeperException(errorCode.invalidAcl)

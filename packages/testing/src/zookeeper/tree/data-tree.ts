@@ -1,7 +1,7 @@
 import { type AclEntry, permission, type Stat } from '../wire/records.ts'
 import { nameOf, parentOf } from './path.ts'
 
-/** One node that a transaction made, removed or changed. */
+/** One node that a transaction created, deleted or changed. */
 export interface Change {
   readonly kind: 'created' | 'deleted' | 'data' | 'acl'
   readonly path: string
@@ -11,24 +11,24 @@ export interface Change {
   readonly parent: Znode | undefined
 }
 
-/** What the quorum has agreed upon. */
+/** A committed transaction. */
 export interface Txn {
   readonly zxid: bigint
-  /** When it was agreed upon, by the clock of the ensemble. */
+  /** When it was committed, by the clock of the ensemble. */
   readonly atMs: number
-  /** The same by the calendar, in milliseconds since 1970. */
+  /** The same as wall time, in milliseconds since 1970. */
   readonly timeMs: number
-  /** Who asked for it; 0 for the servers themselves. */
+  /** The session that requested it; 0 for the servers themselves. */
   readonly session: bigint
   readonly changes: readonly Change[]
   /** The session that it ends. */
   readonly ended: bigint | undefined
 }
 
-/** Everybody may do everything. */
+/** The ACL with all permissions for everyone. */
 const openAcl: readonly AclEntry[] = [{ permissions: permission.all, scheme: 'world', id: 'anyone' }]
 
-/** All nodes, as they are after the transactions that were applied. */
+/** The tree after the transactions that were applied. */
 export class DataTree {
   readonly #nodes = new Map<string, Znode>()
   readonly #children = new Map<string, Set<string>>()
@@ -37,7 +37,7 @@ export class DataTree {
   #lastZxid = 0n
 
   constructor() {
-    // What every ensemble has from the beginning. These children were never counted.
+    // The nodes of every new ensemble. These children are not counted.
     for (const path of ['/', '/zookeeper', '/zookeeper/config', '/zookeeper/quota']) {
       if (path !== '/') this.#childrenOf(parentOf(path)).add(nameOf(path))
       this.#nodes.set(path, firstNode(path))
@@ -61,7 +61,7 @@ export class DataTree {
     return [...(this.#children.get(path) ?? [])]
   }
 
-  /** The paths of the nodes that end with a session, in the order in which they were made. */
+  /** The paths of the ephemeral nodes of a session, in the order in which they were created. */
   ownedBy(session: bigint): readonly string[] {
     return [...(this.#owned.get(session) ?? [])]
   }
@@ -71,7 +71,7 @@ export class DataTree {
     return [...this.#owned.keys()]
   }
 
-  /** The paths of the nodes that the servers remove when nobody needs them: containers, and those with a TTL. */
+  /** The paths of the nodes that the servers may remove: containers, and nodes with a TTL. */
   removable(): readonly string[] {
     return [...this.#removable]
   }
@@ -137,7 +137,7 @@ function firstNode(path: string): Znode {
   }
 }
 
-/** One node of the tree, as it is between two transactions. */
+/** One node of the tree. */
 export interface Znode {
   readonly data: Buffer | null
   readonly acl: readonly AclEntry[]
@@ -148,10 +148,10 @@ export interface Znode {
   readonly mtimeMs: number
   readonly version: number
   readonly aversion: number
-  /** How many children were ever made: the number of the next sequential one. */
+  /** How many children were ever created: the number of the next sequential one. */
   readonly childSequence: number
   readonly childCount: number
-  /** The session that it ends with, 0, or one of the marks below. */
+  /** The session that owns an ephemeral node, 0, or one of the marks below. */
   readonly owner: bigint
 }
 
@@ -160,23 +160,23 @@ export const containerOwner: bigint = BigInt.asIntN(64, 0x8000_0000_0000_0000n)
 
 const ttlMark = 0xff00_0000_0000_0000n
 
-/** The owner of a node that lives so long without a change. */
+/** The owner of a node with a TTL. */
 export function ttlOwner(ttlMs: bigint): bigint {
   return BigInt.asIntN(64, ttlMark | ttlMs)
 }
 
-/** How long a node lives without a change; undefined when it has no TTL. */
+/** The TTL of a node in milliseconds; undefined when it has none. */
 export function ttlOf({ owner }: Znode): number | undefined {
   const bits = BigInt.asUintN(64, owner)
   return bits >> 56n === ttlMark >> 56n ? Number(bits & 0xff_ffff_ffffn) : undefined
 }
 
-/** Whether it ends with a session. */
+/** Whether it is ephemeral. */
 export function isEphemeral(node: Znode): boolean {
   return node.owner !== 0n && node.owner !== containerOwner && ttlOf(node) === undefined
 }
 
-/** What a client is told of it. */
+/** Its stat, as a client receives it. */
 export function statOf(node: Znode): Stat {
   const { czxid, mzxid, pzxid, ctimeMs, mtimeMs, version, aversion, childCount } = node
   return {
@@ -187,9 +187,9 @@ export function statOf(node: Znode): Stat {
     mtimeMs,
     version,
     aversion,
-    // What is kept is how many were made; what is told is how many were made or removed.
+    // The tree counts created children; `cversion` counts created and removed ones.
     cversion: node.childSequence * 2 - childCount,
-    // Of the marks nobody is told.
+    // The marks of containers and TTLs are not sent to clients.
     ephemeralOwner: isEphemeral(node) ? node.owner : 0n,
     dataLength: node.data?.length ?? 0,
     numChildren: childCount,

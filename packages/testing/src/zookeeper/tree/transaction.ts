@@ -5,7 +5,7 @@ import { checkAccess, resolveAcl } from './acl.ts'
 import { type Change, containerOwner, type DataTree, isEphemeral, ttlOwner, type Znode } from './data-tree.ts'
 import { checkPath, parentOf } from './path.ts'
 
-/** Who asks. */
+/** The author of a write. */
 export interface WriteAuthor {
   readonly session: bigint
   readonly names: readonly Identity[]
@@ -13,7 +13,7 @@ export interface WriteAuthor {
   readonly hasTtl: boolean
 }
 
-/** What a change did. */
+/** The effect of a change. */
 export type Effect =
   | { readonly kind: 'created'; readonly path: string; readonly node: Znode }
   | { readonly kind: 'changed'; readonly node: Znode }
@@ -21,7 +21,10 @@ export type Effect =
 
 const nothing: Effect = { kind: 'nothing' }
 
-/** Puts one change into the draft; throws {@link KeeperException}, and leaves the draft as it was, when it must not be. */
+/**
+ * Adds one change to the draft; throws {@link KeeperException}, and leaves the draft as it was, when it is not
+ * allowed.
+ */
 export function prepareWrite(
   draft: TransactionDraft,
   part: PartRequest | SetAcl,
@@ -52,7 +55,7 @@ function create(draft: TransactionDraft, request: CreateRequest, author: WriteAu
   const owner = ownerOf(request, author)
   const isSequential =
     request.flags === sequentialWithTtl || (request.flags < 4 && (request.flags & sequential) !== 0)
-  // The parent is looked for before the name is looked at.
+  // The parent is checked before the name.
   if (!request.path.includes('/')) throw new KeeperException(errorCode.badArguments)
   const acl = resolveAcl(request.acl, author.names)
   const parent = found(draft, parentOf(request.path))
@@ -160,12 +163,12 @@ function ownerOf({ flags, ttlMs }: CreateRequest, { session, hasTtl }: WriteAuth
   }
 }
 
-/** What became of a multi: all effects, or which part was refused and how. */
+/** The result of a multi: all effects, or the part that was rejected and its code. */
 type PreparedMulti =
   | { readonly kind: 'done'; readonly effects: readonly Effect[] }
   | { readonly kind: 'refused'; readonly at: number; readonly code: number }
 
-/** Puts all changes into the draft. When one is refused, the draft must be thrown away. */
+/** Adds all changes to the draft. When one is rejected, the draft must be discarded. */
 export function prepareMulti(
   draft: TransactionDraft,
   parts: readonly PartRequest[],
@@ -183,18 +186,18 @@ export function prepareMulti(
   return { kind: 'done', effects }
 }
 
-/** The codes of the parts of a multi that was refused at one of them: those behind it were not looked at. */
+/** The codes of the parts of a multi that was rejected at one of them; the parts behind it were not checked. */
 export function partCodes(parts: readonly PartRequest[], at: number, refused: number): readonly number[] {
   return parts.map((_, i) => (i < at ? errorCode.ok : i === at ? refused : errorCode.runtimeInconsistency))
 }
 
-/** When a transaction happens. */
+/** The id and the time of a transaction. */
 interface TransactionStamp {
   readonly zxid: bigint
   readonly timeMs: number
 }
 
-/** A tree as it would be: what a transaction has changed so far, before it is agreed upon. */
+/** The changes of a transaction before it is committed, and the tree with them. */
 export class TransactionDraft {
   readonly stamp: TransactionStamp
   readonly #tree: DataTree

@@ -3,22 +3,22 @@ import type { SetWatchesRequest } from '../wire/requests.ts'
 import type { Change, DataTree, Znode } from './data-tree.ts'
 import { parentOf, selfAndAncestors } from './path.ts'
 
-/** Who watches: a connection. */
+/** The owner of a watch: a connection. */
 export interface Watcher {
   notify(kind: EventKind, path: string): void
 }
 
-/** What is watched: a node itself, whether or not it is there, or its children. */
+/** The kind of a watch: of a node, whether or not it exists, or of its children. */
 export type WatchKind = 'data' | 'children'
 
-/** How long a watch lasts: it is told once, for good, or for good of all that is below as well. */
+/** The mode of a watch: one-time, persistent, or persistent and recursive. */
 export type WatchMode = 'once' | 'persistent' | 'recursive'
 
 type Table = Map<string, Map<Watcher, WatchMode>>
 
 /**
  * The watches that the clients of one node have set. As in ZooKeeper up to 3.8, a connection has one watch of a kind on
- * a path: one that is told once takes the place of one for good.
+ * a path: a one-time watch replaces a persistent one.
  */
 export class Watches {
   readonly #tables: Readonly<Record<WatchKind, Table>> = { data: new Map(), children: new Map() }
@@ -28,7 +28,7 @@ export class Watches {
     table.set(path, (table.get(path) ?? new Map()).set(watcher, mode))
   }
 
-  /** A watch for good is of both kinds. */
+  /** A persistent watch is of both kinds. */
   addPersistent(path: string, watcher: Watcher, mode: 'persistent' | 'recursive'): void {
     this.add('data', path, watcher, mode)
     this.add('children', path, watcher, mode)
@@ -46,18 +46,18 @@ export class Watches {
     return isRemoved
   }
 
-  /** Forgets a connection. */
+  /** Removes all watches of a connection. */
   forget(watcher: Watcher): void {
     for (const kind of ['data', 'children'] as const)
       for (const path of [...this.#tables[kind].keys()]) this.remove(kind, path, watcher)
   }
 
-  /** How many watches there are of a kind; one for good counts in both. */
+  /** How many watches there are of a kind; a persistent watch counts in both. */
   count(kind: WatchKind): number {
     return [...this.#tables[kind].values()].reduce((sum, watchers) => sum + watchers.size, 0)
   }
 
-  /** Tells those who watch what a change did: each once, however often it watches. */
+  /** Notifies the watchers of a change, each once, however many watches it has. */
   trigger({ kind, path }: Change): void {
     switch (kind) {
       case 'created':
@@ -78,19 +78,19 @@ export class Watches {
     }
   }
 
-  /** Sets again what was watched on another connection, and tells what has changed since then. */
+  /** Restores the watches of an earlier connection, and notifies of changes since then. */
   restore(watcher: Watcher, request: SetWatchesRequest, tree: DataTree): void {
     const since = request.relativeZxid
-    const restoreOne = (kind: WatchKind, path: string, news: EventKind | undefined): void => {
-      if (news === undefined) this.add(kind, path, watcher)
-      else watcher.notify(news, path)
+    const restoreOne = (kind: WatchKind, path: string, missed: EventKind | undefined): void => {
+      if (missed === undefined) this.add(kind, path, watcher)
+      else watcher.notify(missed, path)
     }
     for (const path of request.data) restoreOne('data', path, missedDataEvent(tree.find(path), since))
     for (const path of request.exists)
       restoreOne('data', path, tree.find(path) === undefined ? undefined : 'created')
     for (const path of request.children)
       restoreOne('children', path, missedChildrenEvent(tree.find(path), since))
-    // Of these nobody is told what was missed.
+    // Persistent watches are not notified of missed changes.
     for (const path of request.persistent) this.addPersistent(path, watcher, 'persistent')
     for (const path of request.recursive) this.addPersistent(path, watcher, 'recursive')
   }
@@ -104,7 +104,7 @@ export class Watches {
     const table = this.#tables[kind]
     const own = [...(table.get(path) ?? [])].filter(([, mode]) => mode !== 'recursive')
     for (const [watcher, mode] of own) if (mode === 'once') this.remove(kind, path, watcher)
-    // Who watches recursively is told of a child that came or went by its own event alone.
+    // A recursive watch is notified of a child by the child's own event only.
     const above =
       event === 'children' ? [] : selfAndAncestors(path).flatMap((at) => [...(table.get(at) ?? [])])
     const recursive = above.filter(([, mode]) => mode === 'recursive')

@@ -1,25 +1,25 @@
 import { framed } from './frames.ts'
 import { ByteReader, ByteWriter } from './records.ts'
 
-/** The first thing that a client says. */
+/** The first message of a client. */
 export interface ConnectRequest {
   readonly lastZxidSeen: bigint
   readonly timeoutMs: number
   /** 0 for a new session. */
   readonly sessionId: bigint
   readonly password: Buffer
-  /** Whether the client would talk to a server without quorum; undefined for an old one that knows of no such thing. */
+  /** Whether the client accepts a read-only server; undefined for an old client without this field. */
   readonly acceptsReadOnly: boolean | undefined
 }
 
-/** What a server grants; a timeout of 0 says that the session is over. */
+/** The server's answer; a timeout of 0 means that the session has expired. */
 export interface ConnectResponse {
   readonly timeoutMs: number
   readonly sessionId: bigint
   readonly password: Buffer
 }
 
-/** How a server says that a session is over. */
+/** The answer for an expired session. */
 export const expiredSession: ConnectResponse = { timeoutMs: 0, sessionId: 0n, password: Buffer.alloc(16) }
 
 export function decodeConnectRequest(body: Buffer): ConnectRequest {
@@ -35,7 +35,7 @@ export function decodeConnectRequest(body: Buffer): ConnectRequest {
   }
 }
 
-/** The answer, with its frame. Who did not speak of read-only servers is not told of them. */
+/** The answer with its frame. A client that did not send the read-only field does not receive it. */
 export function encodeConnectResponse(granted: ConnectResponse, client: ConnectRequest): Buffer {
   const writer = new ByteWriter()
     .int(0)

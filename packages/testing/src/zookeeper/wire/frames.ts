@@ -8,7 +8,7 @@ export interface RecordFrame {
   readonly wireBytes: number
 }
 
-/** What a client said at once: a record, or a word of four letters. */
+/** One message of a client: a record, or a four-letter word. */
 export type Frame = RecordFrame | { readonly kind: 'word'; readonly word: string }
 
 const lengthBytes = 4
@@ -18,7 +18,7 @@ export function framed(body: Buffer): Buffer {
   return Buffer.concat([lengthOf(body.length), body])
 }
 
-/** A length alone: the head of a frame that may never come. */
+/** A length alone: the header of a frame that may never arrive. */
 export function lengthOf(bytes: number): Buffer {
   const head = Buffer.alloc(lengthBytes)
   head.writeInt32BE(bytes)
@@ -41,7 +41,10 @@ export class FrameReader {
     this.#length += chunk.length
   }
 
-  /** The next frame; undefined when it has not wholly arrived. Throws {@link MalformedMessage} at a length that cannot be. */
+  /**
+   * The next frame; undefined when it has not wholly arrived. Throws {@link MalformedMessage} at a length that cannot
+   * be.
+   */
   next(): Frame | undefined {
     if (this.#length < lengthBytes) return undefined
     const bytes = this.#joined()

@@ -14,7 +14,7 @@ export class ByteReader extends ByteCursor {
     return this.source.readUInt8(this.take(1)) !== 0
   }
 
-  /** Bytes behind their length; a length of -1 stands for none. */
+  /** Bytes after their length; a length of -1 stands for null. */
   buffer(): Buffer | null {
     const length = this.#length()
     return length === undefined ? null : this.bytes(length)
@@ -28,7 +28,7 @@ export class ByteReader extends ByteCursor {
   /** Items behind their count; none is read as empty. */
   list<T>(readItem: () => T): readonly T[] {
     const count = this.#length() ?? 0
-    // An item takes a byte at least: who claims more would make us allocate for nothing.
+    // An item takes at least a byte: a larger count is rejected before anything is allocated.
     if (count > this.left) throw new MalformedMessage(`${count} items in ${this.left} bytes`)
     return Array.from({ length: count }, readItem)
   }
@@ -86,7 +86,7 @@ export class ByteWriter {
   }
 }
 
-/** A name that somebody gave, or that an entry of an ACL is about. */
+/** An identity of a client, or the subject of an entry of an ACL. */
 export interface Identity {
   readonly scheme: string
   readonly id: string
@@ -94,11 +94,11 @@ export interface Identity {
 
 /** One entry of an ACL. */
 export interface AclEntry extends Identity {
-  /** The sum of what is allowed. */
+  /** The allowed permissions, as a sum of bits. */
   readonly permissions: number
 }
 
-/** What an entry can allow, as bits. */
+/** The permissions, as bits. */
 export const permission = { read: 1, write: 2, create: 4, delete: 8, admin: 16, all: 31 } as const
 
 export function readAcl(reader: ByteReader): readonly AclEntry[] {
@@ -109,7 +109,7 @@ export function writeAcl(writer: ByteWriter, acl: readonly AclEntry[]): ByteWrit
   return writer.list(acl, ({ permissions, scheme, id }) => writer.int(permissions).text(scheme).text(id))
 }
 
-/** What a server says of a node. */
+/** The stat of a node. */
 export interface Stat {
   readonly czxid: bigint
   readonly mzxid: bigint

@@ -2,24 +2,24 @@ import { framed } from './frames.ts'
 import { type AclEntry, ByteWriter, type Stat, writeAcl, writeStat } from './records.ts'
 import { opCodes } from './requests.ts'
 
-/** What stands before the body of an answer. */
+/** The header of an answer. */
 export interface ReplyHead {
   readonly xid: number
   readonly zxid: bigint
   readonly code: number
 }
 
-/** What became of one part of a multi. */
+/** The result of one part of a multi. */
 export type PartResult =
   | { readonly kind: 'created'; readonly type: number; readonly path: string; readonly stat: Stat }
   | { readonly kind: 'stat'; readonly type: number; readonly stat: Stat }
   | { readonly kind: 'nothing'; readonly type: number }
   | { readonly kind: 'failed'; readonly code: number }
 
-/** What happened to a node that was watched, by the number that it carries on the wire. */
+/** The types of watch events, by kind. */
 export const eventTypes = { created: 1, deleted: 2, changed: 3, children: 4 } as const
 
-/** What happened to a node that was watched. */
+/** The kind of a watch event. */
 export type EventKind = keyof typeof eventTypes
 
 const errorType = -1
@@ -29,7 +29,7 @@ export function encodeReply({ xid, zxid, code }: ReplyHead, body: Buffer = noBod
   return framed(new ByteWriter().int(xid).long(zxid).int(code).raw(body).take())
 }
 
-/** The news of a watch with its frame. `type` may be one that a client has never heard of. */
+/** A watch event with its frame. `type` may be unknown to the client. */
 export function encodeEvent(type: number, path: string): Buffer {
   const state = 3
   const body = new ByteWriter().int(type).int(state).text(path).take()

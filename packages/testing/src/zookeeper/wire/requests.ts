@@ -1,7 +1,7 @@
 import { MalformedMessage } from '../../server/byte-cursor.ts'
 import { type AclEntry, ByteReader, readAcl } from './records.ts'
 
-/** A node is made. `flags`: 1 ephemeral, 2 sequential, 3 both, 4 container, 5 with a TTL, 6 sequential with a TTL. */
+/** Creates a node. `flags`: 1 ephemeral, 2 sequential, 3 both, 4 container, 5 with a TTL, 6 sequential with a TTL. */
 export interface CreateRequest {
   readonly op: 'create' | 'create2' | 'create-container' | 'create-ttl'
   readonly path: string
@@ -11,13 +11,13 @@ export interface CreateRequest {
   readonly ttlMs: bigint
 }
 
-/** What a multi can consist of. */
+/** The parts of a multi. */
 export type PartRequest =
   | CreateRequest
   | { readonly op: 'delete' | 'check'; readonly path: string; readonly version: number }
   | { readonly op: 'set-data'; readonly path: string; readonly data: Buffer | null; readonly version: number }
 
-/** What goes through the quorum. */
+/** The requests that are committed by the quorum. */
 export type WriteRequest =
   | PartRequest
   | {
@@ -29,7 +29,7 @@ export type WriteRequest =
   | { readonly op: 'multi'; readonly parts: readonly PartRequest[] }
   | { readonly op: 'close-session' }
 
-/** Paths that were watched on a connection before, and what had been seen by then. */
+/** The watches of an earlier connection, and the last transaction that its client has seen. */
 export interface SetWatchesRequest {
   readonly op: 'set-watches' | 'set-watches2'
   readonly relativeZxid: bigint
@@ -40,7 +40,7 @@ export interface SetWatchesRequest {
   readonly recursive: readonly string[]
 }
 
-/** What the node answers on which it arrives. */
+/** The requests that each node answers by itself. */
 export type ReadRequest =
   | {
       readonly op: 'exists' | 'get-data' | 'get-children' | 'get-children2'
@@ -56,7 +56,7 @@ export type ReadRequest =
   | { readonly op: 'ping' }
   | SetWatchesRequest
 
-/** Everything that a client says behind the handshake. */
+/** Every request after the handshake. */
 export type Request = ReadRequest | WriteRequest | { readonly op: 'unknown'; readonly type: number }
 
 /** A request and its number. */
@@ -65,7 +65,7 @@ export interface NumberedRequest {
   readonly request: Request
 }
 
-/** Reads a request; throws {@link MalformedMessage} when it breaks off. */
+/** Reads a request; throws {@link MalformedMessage} when it is truncated. */
 export function decodeRequest(body: Buffer): NumberedRequest {
   const reader = new ByteReader(body)
   const xid = reader.int()
@@ -74,7 +74,7 @@ export function decodeRequest(body: Buffer): NumberedRequest {
   return { xid, request: op === undefined ? { op: 'unknown', type } : readRequest(op, reader) }
 }
 
-/** The number of a request that is too broken to be read further. */
+/** The xid of a request that cannot be decoded further. */
 export function xidOf(body: Buffer): number {
   return new ByteReader(body).int()
 }
@@ -132,7 +132,7 @@ function readPart(op: PartRequest['op'], reader: ByteReader): PartRequest {
 }
 
 function readAuth(reader: ByteReader): Request {
-  // A type that nobody uses.
+  // The type of the log-in, which is unused.
   reader.int()
   return { op: 'auth', scheme: reader.text(), auth: reader.buffer() ?? Buffer.alloc(0) }
 }
@@ -150,7 +150,7 @@ function readSetWatches(op: SetWatchesRequest['op'], reader: ByteReader): SetWat
   }
 }
 
-// Each part stands behind a head; one that is marked as done ends the list.
+// Each part follows a header; a header that is marked as done ends the list.
 function readParts(reader: ByteReader): readonly PartRequest[] {
   const parts: PartRequest[] = []
   for (;;) {
@@ -178,12 +178,12 @@ function isPart(op: OpName): op is PartRequest['op'] {
   return partOps.has(op)
 }
 
-/** The number of a part, as it stands in the head of its result. */
+/** The type of a part, as in the header of its result. */
 export function typeOf(part: PartRequest): number {
   return opCodes[part.op]
 }
 
-/** What a client can ask for, by the number that it carries on the wire. */
+/** The types of requests by name. */
 export const opCodes = {
   create: 1,
   delete: 2,

@@ -10,7 +10,7 @@ import { type Channel, Consumer } from '../channel.ts'
 import type { Content } from '../content.ts'
 import { findQueue } from './queue.ts'
 
-/** `basic.publish`: the message goes into the queues that it reaches; it is returned, if at all, before its confirm. */
+/** `basic.publish`: routes the message to queues; an unroutable mandatory message is returned before its confirm. */
 export function publish(
   channel: Channel,
   fields: Fields<'basic.publish'>,
@@ -56,13 +56,13 @@ function userIdMismatch(claimed: string, user: string): Error {
   )
 }
 
-/** `confirm.select`: from here on the channel confirms. */
+/** `confirm.select`: puts the channel into confirm mode. */
 export function selectConfirms(channel: Channel, { nowait }: Fields<'confirm.select'>): void {
   channel.selectConfirms()
   if (!nowait) channel.send({ name: 'confirm.select-ok', fields: {} })
 }
 
-/** `basic.qos`: how many messages the consumers that come after this may hold, each, or with `global` all together. */
+/** `basic.qos`: limits unacknowledged messages of each later consumer, or with `global` of the channel. */
 export function setPrefetch(channel: Channel, fields: Fields<'basic.qos'>): void {
   const { prefetchSize, prefetchCount, global } = fields
   if (prefetchSize !== 0) throw connectionException('NOT_IMPLEMENTED', `prefetch_size!=0 (${prefetchSize})`)
@@ -72,7 +72,7 @@ export function setPrefetch(channel: Channel, fields: Fields<'basic.qos'>): void
   if (global) channel.pump([])
 }
 
-/** `basic.consume`: the reply comes before the first message. */
+/** `basic.consume`: the reply is sent before the first message. */
 export function consume(channel: Channel, fields: Fields<'basic.consume'>): void {
   const { broker } = channel.context
   const queue = findQueue(channel, fields.queue, 'read')
@@ -98,7 +98,7 @@ function checkExclusiveUse(channel: Channel, queue: Queue, exclusive: boolean): 
   }
 }
 
-/** `basic.cancel`: a consumer that is not there counts as cancelled. What it holds stays with the channel. */
+/** `basic.cancel`: an unknown consumer counts as cancelled. Unacknowledged messages stay with the channel. */
 export function cancel(channel: Channel, fields: Fields<'basic.cancel'>): void {
   const { consumerTag, nowait } = fields
   const consumer = channel.consumers.get(consumerTag)
@@ -111,14 +111,14 @@ export function get(channel: Channel, fields: Fields<'basic.get'>): void {
   channel.get(findQueue(channel, fields.queue, 'read'), fields.noAck)
 }
 
-/** `basic.ack`: the messages are done with. */
+/** `basic.ack`: the messages are acknowledged. */
 export function ack(channel: Channel, { deliveryTag, multiple }: Fields<'basic.ack'>): void {
   const taken = channel.unacked.take(deliveryTag, multiple)
   for (const { queue } of taken) queue.settle()
   channel.pump(taken)
 }
 
-/** `basic.nack`: the messages come back, or are dead. */
+/** `basic.nack`: the messages are requeued or dead-lettered. */
 export function nack(channel: Channel, { deliveryTag, multiple, requeue }: Fields<'basic.nack'>): void {
   const taken = channel.unacked.take(deliveryTag, multiple)
   if (requeue) {
@@ -134,7 +134,7 @@ export function reject(channel: Channel, { deliveryTag, requeue }: Fields<'basic
   nack(channel, { deliveryTag, multiple: false, requeue })
 }
 
-/** `basic.recover`: all messages of the channel come back. */
+/** `basic.recover`: all unacknowledged messages of the channel are requeued. */
 export function recover(channel: Channel, fields: Fields<'basic.recover'>): void {
   recoverAsync(channel, fields)
   channel.send({ name: 'basic.recover-ok', fields: {} })

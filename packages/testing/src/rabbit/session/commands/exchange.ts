@@ -10,7 +10,7 @@ import {
 import type { Fields } from '../../wire/methods.ts'
 import type { Channel } from '../channel.ts'
 
-/** `exchange.declare`: makes an exchange, or sees that the one that is there is the same. */
+/** `exchange.declare`: creates an exchange, or checks that the existing one is equivalent. */
 export function declareExchange(channel: Channel, fields: Fields<'exchange.declare'>): void {
   if (fields.passive) passiveDeclare(channel, fields.exchange)
   else ensureExchange(channel, fields)
@@ -55,7 +55,7 @@ function checkEquivalent(what: string, wanted: Exchange, current: Exchange): voi
   checkEquivalentArguments(what, ['alternate-exchange'], wanted.arguments, current.arguments)
 }
 
-/** `exchange.delete`: an exchange that is not there counts as deleted. */
+/** `exchange.delete`: an unknown exchange counts as deleted. */
 export function deleteExchange(channel: Channel, fields: Fields<'exchange.delete'>): void {
   const { vhost } = channel.context
   const { exchange: name, ifUnused } = fields
@@ -89,7 +89,7 @@ export function bindExchange(channel: Channel, fields: Fields<'exchange.bind'>):
   if (!fields.nowait) channel.send({ name: 'exchange.bind-ok', fields: {} })
 }
 
-/** `exchange.unbind`: what is not there counts as unbound. */
+/** `exchange.unbind`: an unknown binding counts as removed. */
 export function unbindExchange(channel: Channel, fields: Fields<'exchange.unbind'>): void {
   checkBinding(channel, destinationOf(fields), fields.source)
   const { source, routingKey } = fields
@@ -106,7 +106,7 @@ function destinationOf({ destination }: { readonly destination: string }): Desti
   return { kind: 'exchange', name: destination }
 }
 
-/** Refuses a binding that involves the default exchange or that the user may not make. */
+/** Throws at a binding that involves the default exchange or for which the user has no permission. */
 export function checkBinding(channel: Channel, destination: Destination, source: string): void {
   forbidDefaultExchange(source)
   if (destination.kind === 'exchange') forbidDefaultExchange(destination.name)
@@ -118,7 +118,7 @@ function forbidDefaultExchange(name: string): void {
   if (name === '') throw channelException('ACCESS_REFUSED', 'operation not permitted on the default exchange')
 }
 
-/** Refuses to make something whose name only the broker may give. */
+/** Throws at a name with a prefix that is reserved for the server. */
 export function forbidReservedName(kind: 'queue' | 'exchange', name: string): void {
   if (!name.startsWith('amq.')) return
   throw channelException('ACCESS_REFUSED', `${kind} name '${name}' contains reserved prefix 'amq.*'`)

@@ -25,7 +25,7 @@ const comparedArguments = [
   'x-delivery-limit',
 ] as const
 
-/** `queue.declare`: makes a queue, or sees that the one that is there is the same. */
+/** `queue.declare`: creates a queue, or checks that the existing one is equivalent. */
 export function declareQueue(channel: Channel, fields: Fields<'queue.declare'>): void {
   const queue = fields.passive
     ? accessibleQueue(channel, channel.context.vhost.queue(fields.queue))
@@ -52,7 +52,7 @@ function equivalentQueue(channel: Channel, current: Queue, fields: Fields<'queue
     { name: 'durable', received: fields.durable, current: durable },
     { name: 'auto_delete', received: fields.autoDelete, current: autoDelete },
   ])
-  // Classic is what a queue is that does not say.
+  // The default queue type is classic.
   const kind = textArgument(fields.arguments, 'x-queue-type') ?? 'classic'
   if (kind !== settings.type) checkEquivalentArguments(what, ['x-queue-type'], fields.arguments, existing)
   checkEquivalentArguments(what, comparedArguments, fields.arguments, existing)
@@ -108,7 +108,7 @@ function checkDeadLetter(channel: Channel, { name, settings }: QueueDeclaration)
   channel.check('write', 'exchange', settings.deadLetterExchange)
 }
 
-/** `queue.delete`: a queue that is not there counts as deleted, with no message in it. */
+/** `queue.delete`: an unknown queue counts as deleted, without messages. */
 export function deleteQueue(channel: Channel, fields: Fields<'queue.delete'>): void {
   const { vhost } = channel.context
   const name = nameOf(channel, fields.queue)
@@ -129,7 +129,7 @@ function checkDeletable(queue: Queue, vhost: string, { ifUnused, ifEmpty }: Fiel
   if (ifEmpty && queue.ready > 0) throw channelException('PRECONDITION_FAILED', `${what} not empty`)
 }
 
-/** `queue.purge`: removes the messages that nobody holds. */
+/** `queue.purge`: removes the ready messages. */
 export function purgeQueue(channel: Channel, fields: Fields<'queue.purge'>): void {
   const queue = findQueue(channel, fields.queue, 'read')
   const messageCount = queue.purge()
@@ -148,7 +148,7 @@ export function bindQueue(channel: Channel, fields: Fields<'queue.bind'>): void 
   if (!fields.nowait) channel.send({ name: 'queue.bind-ok', fields: {} })
 }
 
-/** `queue.unbind`: what is not there counts as unbound. */
+/** `queue.unbind`: an unknown binding counts as removed. */
 export function unbindQueue(channel: Channel, fields: Fields<'queue.unbind'>): void {
   const destination = { kind: 'queue', name: nameOf(channel, fields.queue) } as const
   checkBinding(channel, destination, fields.exchange)
@@ -157,10 +157,13 @@ export function unbindQueue(channel: Channel, fields: Fields<'queue.unbind'>): v
   channel.send({ name: 'queue.unbind-ok', fields: {} })
 }
 
-/** The queue of that name, or the one declared last for an empty name, if the user may do that and nobody else owns it. */
-export function findQueue(channel: Channel, name: string, deed: 'read' | 'write'): Queue {
+/**
+ * The queue of that name, or the last one declared for an empty name; throws without permission and for a queue that
+ * is exclusive to another connection.
+ */
+export function findQueue(channel: Channel, name: string, permission: 'read' | 'write'): Queue {
   const found = nameOf(channel, name)
-  channel.check(deed, 'queue', found)
+  channel.check(permission, 'queue', found)
   return accessibleQueue(channel, channel.context.vhost.queue(found))
 }
 
