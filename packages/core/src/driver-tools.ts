@@ -57,7 +57,7 @@ export {
 } from './client/sockets.ts'
 export {
   type CallLimit,
-  type RetryOptions,
+  type RetryLoopOptions,
   retry,
   runWithin,
   type StateWait,

@@ -216,7 +216,7 @@ describe('an operation', () => {
     expect(clock.pending).toBe(0)
   })
 
-  it('asks the operation what a try may have done whose end nobody saw', async () => {
+  it('asks the operation for the effect of an attempt without an answer', async () => {
     const { clock, start, servers, link } = bench()
     link.start()
     await clock.advance(10)

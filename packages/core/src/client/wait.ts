@@ -82,7 +82,7 @@ export function waitUntil<T>(wait: StateWait<T>): Promise<T> {
   })
 }
 
-export interface RetryOptions {
+export interface RetryLoopOptions {
   readonly clock: Clock
   readonly random: () => number
   readonly backoff: Backoff
@@ -93,7 +93,10 @@ export interface RetryOptions {
 }
 
 /** Repeats `attempt`, whose rounds count from 0, until it succeeds, fails for good, or the signal fires. */
-export async function retry<T>(options: RetryOptions, attempt: (round: number) => Promise<T>): Promise<T> {
+export async function retry<T>(
+  options: RetryLoopOptions,
+  attempt: (round: number) => Promise<T>,
+): Promise<T> {
   const { clock, random, backoff, isFinal, signal } = options
   for (let round = 0; ; round++) {
     try {

@@ -5,7 +5,7 @@ import { fullJitter } from '../policy/backoff.ts'
 import { linkedController, withDeadline } from '../util/abort.ts'
 import type { LinkOptions } from './link-options.ts'
 
-export interface ReconcilerDeps<C> {
+interface ReconcilerDeps<C> {
   readonly options: LinkOptions<C>
   readonly desiredState: DesiredState<C>
   readonly lease: Lease<C>

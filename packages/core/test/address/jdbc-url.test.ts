@@ -40,7 +40,7 @@ describe('a JDBC URL', () => {
     expect({ mode: url.mode, hosts: hostsOf(url) }).toEqual({ mode, hosts })
   })
 
-  it('keeps what a host says of TLS, and where', () => {
+  it('keeps the TLS mode of a host, and its column', () => {
     const { hosts } = parseJdbcUrl('jdbc:mariadb://address=(host=a)(sslMode=trust)')
     expect(hosts[0]?.sslMode).toEqual({ text: 'trust', column: 41 })
   })

@@ -61,7 +61,7 @@ it('finds the one address of a name that answers, and closes all connections', a
   )
 })
 
-it('says of every address why none has answered', async () => {
+it('says for every address why it has not answered', async () => {
   const port = await listen('127.0.0.1', 0, (socket) => socket.resume().end())
   addresses.splice(0, 3, '127.0.0.1', '127.0.0.3')
   const probing = probeEndpoint({ host: 'server', port }, probe, never)
@@ -72,7 +72,7 @@ it('says of every address why none has answered', async () => {
   })
 })
 
-it('takes the end of the connection for an answer where the protocol says so', async () => {
+it('takes the end of the connection as an answer where the protocol allows it', async () => {
   const port = await listen('127.0.0.1', 0, (socket) => socket.resume().end())
   await probeEndpoint({ host: '127.0.0.1', port }, { ...probe, endIsAnswer: true }, never)
 })

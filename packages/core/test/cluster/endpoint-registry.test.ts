@@ -10,34 +10,36 @@ function bench() {
   const clock = new FakeClock()
   const answer = deferred<readonly Endpoint[]>()
   const signals: AbortSignal[] = []
-  const roster = new EndpointRegistry(clock, (signal) => {
+  const registry = new EndpointRegistry(clock, (signal) => {
     signals.push(signal)
     return answer.promise
   })
-  return { clock, answer, signals, roster }
+  return { clock, answer, signals, registry }
 }
 
-describe('a roster', () => {
-  it('goes on asking for whoever still waits when the first who asked has gone', async () => {
-    const { answer, signals, roster } = bench()
+describe('an endpoint registry', () => {
+  it('continues a refresh for the callers that still wait', async () => {
+    const { answer, signals, registry } = bench()
     const [first, second] = [new AbortController(), new AbortController()]
-    const gone = roster.refresh(1_000, first.signal)
-    const waiting = roster.refresh(1_000, second.signal)
+    const gone = registry.refresh(1_000, first.signal)
+    const waiting = registry.refresh(1_000, second.signal)
     first.abort(new Error('closed'))
     await expect(gone).rejects.toThrow('closed')
     expect(signals).toMatchObject([{ aborted: false }])
     answer.resolve([n1])
     await waiting
-    expect(roster.view.members).toMatchObject([{ endpoint: n1 }])
+    expect(registry.view.members).toMatchObject([{ endpoint: n1 }])
   })
 
-  it('stops asking when nobody waits any more, and asks anew for the next one', async () => {
-    const { clock, signals, roster } = bench()
+  it('aborts a refresh when no caller waits any more, and starts another for the next one', async () => {
+    const { clock, signals, registry } = bench()
     const callers = [new AbortController(), new AbortController()]
-    const gone = callers.map(({ signal }) => expect(roster.refresh(1_000, signal)).rejects.toThrow('closed'))
+    const gone = callers.map(({ signal }) =>
+      expect(registry.refresh(1_000, signal)).rejects.toThrow('closed'),
+    )
     for (const caller of callers) caller.abort(new Error('closed'))
     await Promise.all(gone)
-    const late = roster.refresh(1_000, new AbortController().signal)
+    const late = registry.refresh(1_000, new AbortController().signal)
     expect(signals).toMatchObject([{ aborted: true }, { aborted: false }])
     const outcome = expect(late).rejects.toMatchObject({ code: 'timed-out' })
     await clock.advance(1_000)
@@ -45,9 +47,9 @@ describe('a roster', () => {
     expect(clock.pending).toBe(0)
   })
 
-  it('does not ask at all for somebody who has gone already', async () => {
-    const { signals, roster } = bench()
-    await expect(roster.refresh(1_000, AbortSignal.abort(new Error('closed')))).rejects.toThrow('closed')
+  it('does not start a refresh for a caller that is aborted already', async () => {
+    const { signals, registry } = bench()
+    await expect(registry.refresh(1_000, AbortSignal.abort(new Error('closed')))).rejects.toThrow('closed')
     expect(signals).toEqual([])
   })
 
@@ -57,12 +59,12 @@ describe('a roster', () => {
       () => Promise.reject(new Error('no DNS today')),
       () => Promise.resolve([n1]),
     ]
-    const roster = new EndpointRegistry(clock, () => answers[0]!())
+    const registry = new EndpointRegistry(clock, () => answers[0]!())
     const { signal } = new AbortController()
-    await expect(roster.refresh(1_000, signal)).rejects.toThrow('no DNS today')
-    expect(roster.view.addressesError?.message).toBe('no DNS today')
+    await expect(registry.refresh(1_000, signal)).rejects.toThrow('no DNS today')
+    expect(registry.view.addressesError?.message).toBe('no DNS today')
     answers = answers.slice(1)
-    await roster.refresh(1_000, signal)
-    expect(roster.view.addressesError).toBeUndefined()
+    await registry.refresh(1_000, signal)
+    expect(registry.view.addressesError).toBeUndefined()
   })
 })

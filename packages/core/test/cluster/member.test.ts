@@ -67,7 +67,7 @@ const stories: Readonly<Record<string, readonly [HealthRules, ...(readonly [Shor
     ['reported', 2, 'up 0 1'],
     ['reported', 3, 'up 0 1'],
   ],
-  'who only dials believes the last sight': [
+  'a link trusts the last observation': [
     lastSight,
     ['reached', 1, 'up 0 1'],
     ['missed', 2, 'down 1 2'],
@@ -79,35 +79,43 @@ describe('the health of an endpoint', () => {
   it.each(Object.entries(stories))('%s', (_, [held, ...phases]) => {
     let member: Member<string> = unknownEndpoint({ host: 'n1', port: 1 }, 0)
     for (const [kind, second, expected] of phases) {
-      member = withObservation(member, sight(kind, second * 1_000), held)
+      member = withObservation(member, observation(kind, second * 1_000), held)
       expect(`${member.health} ${member.failures} ${member.sinceMs / 1_000}`).toBe(expected)
     }
   })
 
   it('keeps the last reading, and when it was made', () => {
     const read = withObservation(up(), { kind: 'read', reading: 'fine', atMs: 7 }, rules)
-    const missed = withObservation(read, sight('missed', 9), rules)
+    const missed = withObservation(read, observation('missed', 9), rules)
     expect(missed).toMatchObject({ reading: 'fine', readAtMs: 7 })
   })
 
   it('is no news when it is up and answers', () => {
     const member = up()
-    expect(withObservation(member, sight('reached', 9), rules)).toBe(member)
+    expect(withObservation(member, observation('reached', 9), rules)).toBe(member)
   })
 
   it('remembers a blame until it has been down', () => {
-    const blamed = withObservation(up(), sight('reported', 5), rules)
-    const read = withObservation(blamed, sight('read', 6), rules)
-    const back = withObservation(withObservation(read, sight('failed', 7), rules), sight('reached', 8), rules)
+    const blamed = withObservation(up(), observation('reported', 5), rules)
+    const read = withObservation(blamed, observation('read', 6), rules)
+    const back = withObservation(
+      withObservation(read, observation('failed', 7), rules),
+      observation('reached', 8),
+      rules,
+    )
     expect([read.failedAtMs, back.failedAtMs]).toEqual([5, Number.NEGATIVE_INFINITY])
   })
 })
 
 function up(): Member<string> {
-  return withObservation(unknownEndpoint<string>({ host: 'n1', port: 1 }, 0), sight('reached', 1), rules)
+  return withObservation(
+    unknownEndpoint<string>({ host: 'n1', port: 1 }, 0),
+    observation('reached', 1),
+    rules,
+  )
 }
 
-function sight(kind: Short, atMs: number): Observation<string> {
+function observation(kind: Short, atMs: number): Observation<string> {
   switch (kind) {
     case 'reached':
       return { kind, atMs }

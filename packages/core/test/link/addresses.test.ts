@@ -46,7 +46,7 @@ describe('an address function that fails with a list in hand', () => {
     })
   })
 
-  it('is named in the error of an operation that waited in vain', async () => {
+  it('is named in the error of an operation that got no connection', async () => {
     const { clock, link, driver } = await stranded()
     const runner = {
       source: link,
@@ -77,7 +77,7 @@ describe('an address function that fails with a list in hand', () => {
 })
 
 describe('a link without any address', () => {
-  it('says which answer of the address function left it without', async () => {
+  it('says which answer of the address function left it without addresses', async () => {
     const { clock, link } = linkBench({ addresses: () => Promise.resolve([]) })
     link.start()
     await clock.advance(5)

@@ -5,7 +5,7 @@ import { type FakeConnection, FakeError } from '../../src/testing/fake-driver.ts
 import { linkBench } from './link-bench.ts'
 
 describe('what is declared on a link', () => {
-  it('holds before a lease is lent when it gates, and on each later connection again', async () => {
+  it('holds before a lease is granted when it gates, and on each later connection again', async () => {
     const { clock, link, acquire, servers } = linkBench()
     link.desiredState.declare(declaration('auth', { gates: true }))
     const lease = await ready(clock, acquire())
@@ -45,7 +45,7 @@ describe('what is declared on a link', () => {
     expect(lease.connection.applied.filter((key) => key === 'queue')).toHaveLength(2)
   })
 
-  it('is ended in the middle when nobody wants it any more', async () => {
+  it('is ended in the middle when it is forgotten', async () => {
     const { clock, link, acquire } = linkBench()
     const abandoned: unknown[] = []
     const apply = (_: FakeConnection, signal: AbortSignal): Promise<void> =>
@@ -165,7 +165,7 @@ describe('what is declared on a link', () => {
     expect(triesOf.get(2)).toBeGreaterThan(1)
   })
 
-  it('is put back when it lapses, with what needs it, and backs off when it flaps', async () => {
+  it('is applied again when it is invalidated, with what needs it, and backs off when it flaps', async () => {
     const { clock, link, acquire } = linkBench()
     link.desiredState.declare(declaration('queue'))
     link.desiredState.declare(declaration('consumer', { needs: ['queue'] }))
@@ -195,7 +195,7 @@ describe('what is declared on a link', () => {
     expect(lease.generation).toBe(2)
   })
 
-  it('keeps nobody waiting for ever: a wait for it ends with its refusal', async () => {
+  it('ends a wait for it with its refusal', async () => {
     const { clock, link, acquire } = linkBench()
     link.desiredState.declare(declaration('odd', { apply: () => Promise.reject(new FakeError('conflict')) }))
     const waiting = link.desiredState.whenSettled('odd', new AbortController().signal)

@@ -84,7 +84,7 @@ describe('a race of dials', () => {
     expect(world.registry.view.members.map((member) => member.health)).toEqual(['unknown', 'up', 'unknown'])
   })
 
-  it('says so when there is nobody to dial', async () => {
+  it('rejects when there is no endpoint to dial', async () => {
     await expect(dialRace(race(), [], never)).rejects.toThrow('there is no endpoint to dial')
   })
 })

@@ -52,7 +52,7 @@ describe('what is kept of an error holds nothing else in memory', () => {
     expect(read()).toBe(true)
   })
 
-  it('in a declaration that lapsed', async () => {
+  it('in a declaration that was invalidated', async () => {
     const { link } = await connected()
     const { error, read } = watched()
     link.invalidate('queue', error)

@@ -52,7 +52,7 @@ describe('a link that is closed', () => {
     expect(open(bench.servers)).toBe(0)
   })
 
-  it('may be closed by whoever hears that its lease is over', async () => {
+  it('may be closed by a listener that its lease ends', async () => {
     const { clock, link, acquire, servers } = linkBench()
     const lease = acquire()
     await clock.advance(10)
@@ -67,7 +67,7 @@ describe('a link that is closed', () => {
     expect(open(servers)).toBe(0)
   })
 
-  it('lends nobody the connection that somebody hears is over', async () => {
+  it('gives no caller the connection that has been reported as ended', async () => {
     const { clock, acquire, servers } = linkBench()
     const lease = acquire()
     await clock.advance(10)
@@ -82,7 +82,7 @@ describe('a link that is closed', () => {
 })
 
 describe('a planned move', () => {
-  it('is held against nobody and has a cause of its own', async () => {
+  it('counts against no endpoint and has a cause of its own', async () => {
     const bench = movingBench()
     const { link } = bench
     const lost: unknown[] = []
@@ -109,7 +109,7 @@ describe('a planned move', () => {
     expect(link.health().members[1]).toMatchObject({ health: 'up', failures: 0, lastError: undefined })
   })
 
-  it('that cannot be prepared drops the connection it would have gone to, and says so', async () => {
+  it('that cannot be prepared drops the new connection, and reports that', async () => {
     const defect = new TypeError('x is not a function')
     const bench = movingBench(() => Promise.reject(defect))
     const { link, servers } = bench
@@ -175,7 +175,7 @@ describe('a defect of ours', () => {
     expect(clock.pending).toBe(0)
   })
 
-  it('in the choice of an endpoint is not told as a failure to find addresses', async () => {
+  it('in the choice of an endpoint is not reported as a failure to find addresses', async () => {
     const { clock, acquire } = linkBench({ strategy: 'unheard of' as never })
     const lease = acquire()
     await clock.advance(10)

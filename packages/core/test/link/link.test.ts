@@ -4,14 +4,14 @@ import { settle } from '../../src/testing/fake-clock.ts'
 import { linkBench } from './link-bench.ts'
 
 describe('a link', () => {
-  it('dials nobody before it is asked to', async () => {
+  it('does not dial before it is used', async () => {
     const { link, servers } = linkBench()
     await settle()
     expect(link.state.kind).toBe('idle')
     expect(servers.flatMap((server) => server.dialedAtMs)).toEqual([])
   })
 
-  it('lends a connection to whoever waits for one', async () => {
+  it('gives a connection to all that wait for one', async () => {
     const { clock, acquire } = linkBench()
     const lease = acquire()
     await clock.advance(10)
@@ -30,7 +30,7 @@ describe('a link', () => {
     expect(link.state.kind).toBe('ready')
   })
 
-  it('tells from where to where it went, why, and how long each part took', async () => {
+  it('reports from where to where it went, why, and how long each part took', async () => {
     const { clock, link, acquire, servers } = linkBench()
     void acquire()
     await clock.advance(10)
@@ -56,7 +56,7 @@ describe('a link', () => {
     expect(servers[0]?.connections.size).toBe(0)
   })
 
-  it('keeps a clogged connection whose server still answers knocks, until the quiet limit', async () => {
+  it('keeps a clogged connection whose endpoint still answers, until the quiet limit', async () => {
     const { clock, link, servers, options } = linkBench()
     link.start()
     await clock.advance(10)
@@ -119,7 +119,7 @@ describe('a link', () => {
     expect(servers.flatMap((server) => server.dialedAtMs).length).toBeLessThan(60)
   })
 
-  it('tells those who wait at once when everybody says no for good, and asks again only rarely', async () => {
+  it('rejects waiting acquires at once when every endpoint refuses for good, and dials again only rarely', async () => {
     const { clock, acquire, servers } = linkBench()
     for (const server of servers) server.mode = 'denying'
     const lease = acquire()
@@ -232,7 +232,7 @@ describe('a link', () => {
     expect(link.health().endpoint).toBe('n2:1')
   })
 
-  it('says what is wrong when the very first addresses cannot be had', async () => {
+  it('reports why the very first addresses are missing', async () => {
     const { clock, link } = linkBench({ addresses: () => Promise.reject(new Error('no DNS today')) })
     link.start()
     await clock.advance(5)

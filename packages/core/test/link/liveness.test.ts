@@ -13,7 +13,7 @@ const answered = { kind: 'answered' } as const
 const failed = { kind: 'failed' } as const
 const asked = (waitedMs: number) => ({ kind: 'asked', waitedMs }) as const
 
-describe('what a silence calls for', () => {
+describe('what a quiet period calls for', () => {
   const cases: readonly [string, Omit<LivenessState, 'received'>, LivenessAction][] = [
     ['a short one, nothing', { quietMs: 700, probe: none, endpointProbe: none }, 'wait'],
     ['a longer one, a probe', { quietMs: 750, probe: none, endpointProbe: none }, 'probe'],
@@ -65,7 +65,7 @@ describe('what a silence calls for', () => {
     expect(afterTick(long, 11, 100)).toEqual(initialLiveness(11))
   })
 
-  it('grows by the time in which something could have been heard', () => {
+  it('grows by the active time', () => {
     const before: LivenessState = { quietMs: 900, received: 10, probe: asked(100), endpointProbe: none }
     expect(afterTick(before, 10, 100)).toEqual({
       quietMs: 1_000,

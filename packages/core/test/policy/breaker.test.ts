@@ -16,7 +16,7 @@ describe('a breaker', () => {
     expect(waitBeforeDial(dialBegun(closedBreaker), 0)).toBe(0)
   })
 
-  it('lets nobody dial before the pause is over', () => {
+  it('allows no dial before the pause is over', () => {
     const open = failed(closedBreaker, 1_000)
     expect([1_000, 1_050, 1_100].map((nowMs) => waitBeforeDial(open, nowMs))).toEqual([100, 50, 0])
   })

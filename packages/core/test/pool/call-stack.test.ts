@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { callStack } from '../../src/pool/pool-report.ts'
 
-describe('where a lease was borrowed', () => {
-  it('is told from the caller on, however many layers lie between', () => {
+describe('the call stack of an acquire', () => {
+  it('begins with the caller, however many layers lie between', () => {
     expect(theProgram(20)).toContain('theProgram')
   })
 

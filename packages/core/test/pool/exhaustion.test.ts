@@ -10,7 +10,7 @@ async function allLent(bench: PoolBench): Promise<readonly Lease<FakeConnection>
 }
 
 describe('a pool whose connections are all in use', () => {
-  it('says who has them, for how long, and who else waits', async () => {
+  it('says how many are in use, for how long, and how many acquires wait', async () => {
     const bench = poolBench({ nodes: 1, leakAfterMs: 60_000 })
     await allLent(bench)
     await bench.clock.advance(900)
@@ -36,7 +36,7 @@ describe('a pool whose connections are all in use', () => {
     expect(bench.pool.view.members[0]!.failures).toBe(0)
   })
 
-  it('serves those who wait in the order in which they came', async () => {
+  it('serves waiters in their order', async () => {
     const bench = poolBench({ nodes: 1 })
     const [lease] = await allLent(bench)
     const served: number[] = []
@@ -51,7 +51,7 @@ describe('a pool whose connections are all in use', () => {
     expect(served).toEqual([1, 2, 3])
   })
 
-  it('leaves out who has given up waiting', async () => {
+  it('leaves out waiters that gave up', async () => {
     const bench = poolBench({ nodes: 1 })
     const [lease] = await allLent(bench)
     const controller = new AbortController()
@@ -64,7 +64,7 @@ describe('a pool whose connections are all in use', () => {
     expect((await next).connection).toBe(lease!.connection)
   })
 
-  it('takes a connection back from who gave up in the turn in which it was lent', async () => {
+  it('takes back a connection from a caller that gave up in the turn of its checkout', async () => {
     const bench = poolBench({ nodes: 1 })
     const [lease] = await allLent(bench)
     const controller = new AbortController()
@@ -77,7 +77,7 @@ describe('a pool whose connections are all in use', () => {
     expect(bench.pool.health().hosts[0]).toMatchObject({ inUse: 2, idle: 1 })
   })
 
-  it('turns away at once when too many wait', async () => {
+  it('rejects at once when too many wait', async () => {
     const bench = poolBench({ nodes: 1, size: { maxWaiting: 2 } })
     await allLent(bench)
     void bench.acquire()
@@ -88,7 +88,7 @@ describe('a pool whose connections are all in use', () => {
     })
   })
 
-  it('tells it as an event, once until a lease comes back', async () => {
+  it('emits an event, once until a lease is released', async () => {
     const bench = poolBench({ nodes: 1, size: { maxWaiting: 0 } })
     const told: string[] = []
     bench.pool.events.on('exhausted', ({ endpoint }) => void told.push(endpoint))
@@ -102,7 +102,7 @@ describe('a pool whose connections are all in use', () => {
     expect(told).toEqual(['n1:1', 'n1:1'])
   })
 
-  it('tells as an event that somebody gave up waiting', async () => {
+  it('emits an event when an acquire gave up waiting', async () => {
     const bench = poolBench({ nodes: 1 })
     const told: string[] = []
     bench.pool.events.on('exhausted', ({ error }) => void told.push(error.message))
@@ -113,7 +113,7 @@ describe('a pool whose connections are all in use', () => {
     expect(told).toEqual([expect.stringContaining('gave up waiting: 3 of 3')])
   })
 
-  it('says to run() what the wait was for', async () => {
+  it('tells run() what the wait was for', async () => {
     const bench = poolBench({ nodes: 1 })
     await allLent(bench)
     void bench.acquire()
@@ -122,7 +122,7 @@ describe('a pool whose connections are all in use', () => {
 })
 
 describe('a nested acquire', () => {
-  it('is rejected at once when everybody who holds a connection waits for one more', async () => {
+  it('is rejected at once when every caller that holds a connection waits for another one', async () => {
     const bench = poolBench({ nodes: 1 })
     const leases = await allLent(bench)
     void bench.acquire({ within: leases[0] })
@@ -133,7 +133,7 @@ describe('a nested acquire', () => {
     })
   })
 
-  it('waits as long as somebody holds a connection who does not wait', async () => {
+  it('waits as long as a caller holds a connection and does not wait', async () => {
     const bench = poolBench({ nodes: 1 })
     const leases = await allLent(bench)
     void bench.acquire({ within: leases[0] })
@@ -155,7 +155,7 @@ describe('a nested acquire', () => {
     expect(told).toEqual([expect.stringContaining('exhaustion.test.ts')])
   })
 
-  it('at another endpoint waits for nobody who waits for it', async () => {
+  it('at another endpoint does not deadlock', async () => {
     const bench = poolBench({ nodes: 2, size: { max: 1 } })
     const outer = bench.acquire()
     await bench.clock.advance(50)

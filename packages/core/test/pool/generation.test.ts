@@ -18,7 +18,7 @@ async function lent(bench: PoolBench) {
 }
 
 describe('the connections to an endpoint that goes down', () => {
-  it('end at once, those that are borrowed and those that are idle', async () => {
+  it('end at once, in use and idle', async () => {
     const bench = await started({ size: { min: 2 } })
     const lease = await lent(bench)
     bench.servers[0]!.freeze()
@@ -28,7 +28,7 @@ describe('the connections to an endpoint that goes down', () => {
     expect(bench.servers[0]!.connections.size).toBe(0)
   })
 
-  it('are told of as one', async () => {
+  it('are reported as one', async () => {
     const bench = await started({ size: { min: 2 } })
     await lent(bench)
     const told: unknown[] = []
@@ -38,7 +38,7 @@ describe('the connections to an endpoint that goes down', () => {
     expect(told).toEqual([expect.objectContaining({ endpoint: 'n1:1', generation: 1, borrowed: 1, idle: 1 })])
   })
 
-  it('send those who wait for them elsewhere at once', async () => {
+  it('send waiters elsewhere at once', async () => {
     const bench = await started({ size: { max: 1 } })
     await lent(bench)
     const waiting = bench.acquire()
@@ -79,8 +79,8 @@ describe('the connections to an endpoint that goes down', () => {
   })
 })
 
-describe('a borrowed connection that is lost', () => {
-  it('makes room at once, whether or not its borrower gives it back', async () => {
+describe('a connection in use that is lost', () => {
+  it('makes room at once, whether or not its lease is released', async () => {
     const bench = await started({ nodes: 1, size: { max: 1 } })
     const lease = await lent(bench)
     const waiting = bench.acquire()

@@ -17,20 +17,20 @@ async function msUntil({ clock }: PoolBench, holds: () => boolean, mostMs = 10_0
 }
 
 describe('the monitor of an endpoint', () => {
-  it('reads what each server says of itself', async () => {
+  it('reads the status of each server', async () => {
     const { pool, servers, clock } = await started()
     servers[1]!.reading = 'tired'
     await clock.advance(1_000)
     expect(pool.view.members.map(({ reading }) => reading)).toEqual(['fine', 'tired', 'fine'])
   })
 
-  it('holds a frozen server for dead within two seconds, though nobody uses it', async () => {
+  it('finds a frozen server within two seconds, though it is not in use', async () => {
     const bench = await started()
     bench.servers[0]!.freeze()
     expect(await msUntil(bench, () => healths(bench)[0] === 'down')).toBeLessThanOrEqual(2_000)
   })
 
-  it('holds a frozen server for dead within 1.25 seconds when somebody waits for it', async () => {
+  it('finds a frozen server within 1.25 seconds when an operation waits for it', async () => {
     const bench = await started()
     const lease = bench.acquire()
     await bench.clock.advance(50)
@@ -113,7 +113,7 @@ describe('the monitor of an endpoint', () => {
     expect(healths(bench)[0]).toBe('down')
   })
 
-  it('looks at a dead server at once when somebody got through to it', async () => {
+  it('checks a dead server at once when an operation succeeded on it', async () => {
     const bench = await started({ monitor: { retryMs: 20_000 } })
     bench.servers[0]!.kill()
     await bench.clock.advance(100)
@@ -123,7 +123,7 @@ describe('the monitor of an endpoint', () => {
     expect(healths(bench)[0]).toBe('probation')
   })
 
-  it('does not dial a dead server more often because its borrowers complain', async () => {
+  it('does not dial a dead server more often because of reports', async () => {
     const bench = await started()
     const [server] = bench.servers
     server!.kill()

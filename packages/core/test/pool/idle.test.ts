@@ -15,8 +15,8 @@ async function idle(bench: PoolBench, number: number): Promise<readonly FakeConn
   return leases.map(({ connection }) => connection)
 }
 
-describe('a connection that was given back', () => {
-  it('is lent again without a question when it was idle for a moment', async () => {
+describe('a connection that was released', () => {
+  it('is checked out again without a probe when it was idle for a moment', async () => {
     const bench = poolBench({ nodes: 1 })
     const [connection] = await idle(bench, 1)
     const before = connection!.received
@@ -33,7 +33,7 @@ describe('a connection that was given back', () => {
     expect(connection!.received).toBe(before + 1)
   })
 
-  it('is made clean before anybody else has it', async () => {
+  it('is reset before another caller gets it', async () => {
     const bench = poolBench({ nodes: 1, size: { max: 1 } })
     const [lease] = await borrowed(bench, 1)
     lease!.connection.dirty = true
@@ -44,7 +44,7 @@ describe('a connection that was given back', () => {
     expect((await next).connection).toBe(lease!.connection)
   })
 
-  it('is ended when it cannot be made clean', async () => {
+  it('is ended when it cannot be reset', async () => {
     const bench = poolBench({ nodes: 1, size: { max: 1 } })
     const [lease] = await borrowed(bench, 1)
     lease!.connection.dirty = true
@@ -65,7 +65,7 @@ describe('a connection that was given back', () => {
     expect(bench.pool.health().hosts[0]).toMatchObject({ inUse: 0, idle: 0 })
   })
 
-  it('is given back once, however often it is said', async () => {
+  it('is released once, however often that is called', async () => {
     const bench = poolBench({ nodes: 1 })
     const [first] = await borrowed(bench, 1)
     bench.source.release(first!)
@@ -119,7 +119,7 @@ describe('idle connections that are dead', () => {
   })
 })
 
-describe('connections that nobody needs', () => {
+describe('idle connections', () => {
   it('are kept up to the minimum, and made without being asked for', async () => {
     const bench = poolBench({ nodes: 1, size: { min: 2 } })
     bench.pool.start()
@@ -144,7 +144,7 @@ describe('connections that nobody needs', () => {
     expect(connection!.received - before).toBeLessThanOrEqual(4)
   })
 
-  it('end at their age, spread over time, and never in the hands of a borrower', async () => {
+  it('end at their age, with jitter, and never while in use', async () => {
     const bench = poolBench({
       nodes: 1,
       size: { max: 2 },
@@ -161,7 +161,7 @@ describe('connections that nobody needs', () => {
     expect(held!.connection.open).toBe(false)
   })
 
-  it('cost no timer while nothing is borrowed but the rounds of monitor and upkeep', async () => {
+  it('cost no timer while none is in use but those of monitor and housekeeping', async () => {
     const bench = poolBench({ nodes: 1 })
     await idle(bench, 3)
     await bench.clock.advance(500)
@@ -170,7 +170,7 @@ describe('connections that nobody needs', () => {
 })
 
 describe('a lease that is held for too long', () => {
-  it('is reported once, with the place where it was borrowed', async () => {
+  it('is reported once, with the call stack of the acquire', async () => {
     const bench = poolBench({ nodes: 1, leakAfterMs: 2_000 })
     const told: unknown[] = []
     bench.pool.events.on('leak', (leak) => void told.push(leak))

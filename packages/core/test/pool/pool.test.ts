@@ -7,7 +7,7 @@ import { healths, poolBench } from './pool-bench.ts'
 const never = new AbortController().signal
 
 describe('a pool', () => {
-  it('lends a connection of the endpoint that the route names first', async () => {
+  it('checks out a connection of the endpoint that the route names first', async () => {
     const bench = poolBench()
     const lease = bench.acquire()
     await bench.clock.advance(50)
@@ -15,7 +15,7 @@ describe('a pool', () => {
     expect(healths(bench)).toEqual(['up', 'up', 'up'])
   })
 
-  it('lends what was given back, under a new lease', async () => {
+  it('checks out a released connection under a new lease', async () => {
     const bench = poolBench()
     const first = bench.acquire()
     await bench.clock.advance(50)
@@ -45,13 +45,13 @@ describe('a pool', () => {
     expect((await lease).endpoint.host).toBe('n1')
   })
 
-  it('rejects at once with what the route says for good', async () => {
+  it('rejects at once with the final error of the route', async () => {
     const error = new HaError('refused', 'nobody here writes')
     const bench = poolBench({ route: () => ({ kind: 'none', error, final: true }) })
     await expect(bench.acquire()).rejects.toBe(error)
   })
 
-  it('says why nothing was to be had when the time of the want is over', async () => {
+  it('rejects with the reason when the time of the acquire is up', async () => {
     const bench = poolBench({ nodes: 1 })
     bench.servers[0]!.kill()
     const waiting = expect(bench.acquire({ acquireTimeoutMs: 500 })).rejects.toThrow('no endpoint is up')
@@ -77,7 +77,7 @@ describe('a pool', () => {
     await waiting
   })
 
-  it('moves those who wait when the route no longer sends them there', async () => {
+  it('moves waiters when the route leads elsewhere', async () => {
     let first = 0
     const bench = poolBench({
       nodes: 2,
@@ -111,7 +111,7 @@ describe('a pool', () => {
     await expect(gone).rejects.toThrow('leads to no listed endpoint')
   })
 
-  it('tells what it believes and does as plain data', async () => {
+  it('reports its state as plain data', async () => {
     const bench = poolBench({ nodes: 2, size: { min: 1 } })
     void bench.acquire()
     await bench.clock.advance(100)
@@ -127,7 +127,7 @@ describe('a pool', () => {
     })
   })
 
-  it('tells of each change of an endpoint, as an event and on its channel', async () => {
+  it('reports each change of an endpoint, as an event and on its channel', async () => {
     const bench = poolBench({ nodes: 1 })
     const told: string[] = []
     const published: unknown[] = []
@@ -160,7 +160,7 @@ describe('the end of a pool', () => {
     expect(bench.clock.pending).toBe(0)
   })
 
-  it('waits for what is borrowed, and no longer than it may', async () => {
+  it('waits for leases, and no longer than it may', async () => {
     const bench = poolBench()
     const leases = [bench.acquire(), bench.acquire()]
     await bench.clock.advance(50)
@@ -173,7 +173,7 @@ describe('the end of a pool', () => {
     expect(other!.signal.reason).toMatchObject({ code: 'lost' })
   })
 
-  it('is over as soon as everything was given back', async () => {
+  it('ends as soon as every lease is released', async () => {
     const bench = poolBench()
     const lease = bench.acquire()
     await bench.clock.advance(50)
@@ -194,7 +194,7 @@ describe('the end of a pool', () => {
     expect(bench.clock.pending).toBe(0)
   })
 
-  it('turns away those who wait and those who come', async () => {
+  it('rejects waiting and new acquires', async () => {
     const bench = poolBench({ nodes: 1, size: { max: 1 } })
     void bench.acquire()
     await bench.clock.advance(50)
@@ -205,7 +205,7 @@ describe('the end of a pool', () => {
     expect(bench.pool.health().state).toBe('draining')
   })
 
-  it('turns away who was about to stand in line when it began', async () => {
+  it('rejects an acquire that was about to wait when it began', async () => {
     const bench = poolBench({ nodes: 1 })
     const lease = bench.acquire()
     await bench.clock.advance(50)

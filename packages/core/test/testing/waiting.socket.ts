@@ -7,7 +7,7 @@ it('goes on when what it waits for is so', async () => {
   expect(looks).toBe(3)
 })
 
-it('says what it waited for in vain', async () => {
+it('says what it waited for when the time is up', async () => {
   await expect(until('pigs fly', () => false, 1)).rejects.toThrow('timed out waiting until pigs fly')
 })
 

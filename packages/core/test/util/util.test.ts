@@ -89,7 +89,7 @@ describe('many scopes below one signal', () => {
 })
 
 describe('abandonable work', () => {
-  it('that fails late is nobody’s unhandled rejection', async () => {
+  it('that fails late causes no unhandled rejection', async () => {
     const slow = deferred<number>()
     const controller = new AbortController()
     const outcome = expect(raceAbort(slow.promise, controller.signal, () => undefined)).rejects.toBe('enough')
@@ -122,7 +122,7 @@ describe('an emitter', () => {
     expect(failures).toMatchObject([{ event: 'told' }, { event: 'told' }])
   })
 
-  it('stops telling whoever has removed itself, and tells once to once', () => {
+  it('stops calling a listener that was removed, and calls a once listener once', () => {
     const emitter = new Emitter<Map>()
     const heard: string[] = []
     emitter.on('told', (text) => void heard.push(`on ${text}`))()
@@ -134,7 +134,7 @@ describe('an emitter', () => {
 })
 
 describe('a pulse', () => {
-  it('wakes everybody who waits now, and nobody who comes later', async () => {
+  it('wakes all current waiters, and none that come later', async () => {
     const pulse = new Notifier()
     const { signal } = new AbortController()
     const now = pulse.wait(signal)
