@@ -2,7 +2,7 @@ import { getActiveResourcesInfo } from 'node:process'
 import { FakeClock } from '@ha/core/testing'
 import { expect, it } from 'vitest'
 import { bothWays, type FaultProxy } from '../../src/proxy/index.ts'
-import { call, line, startProxy, startServer, until } from './parties.ts'
+import { dial, line, startProxy, startServer, until } from './peers.ts'
 
 const tcpHandles = (): number =>
   getActiveResourcesInfo().filter((name) => /^TCP(Server|Socket)/.test(name)).length
@@ -48,7 +48,7 @@ it('ends clients that it kept in silence', async () => {
   const { endpoint } = await startServer()
   const proxy = await startProxy({ to: endpoint })
   await proxy.admit('silent')
-  const client = call(proxy.endpoint)
+  const client = dial(proxy.endpoint)
   await until(() => proxy.counters.turnedAway === 1)
   await proxy.close()
   expect(await client.ends()).toBe('end')
@@ -67,7 +67,7 @@ it('waits for a door that is moving before it closes', async () => {
   await new Promise((resolve) => setImmediate(resolve))
   await proxy.close()
   await stalling
-  expect(await call(proxy.endpoint).ends()).toBe('ECONNREFUSED')
+  expect(await dial(proxy.endpoint).ends()).toBe('ECONNREFUSED')
 })
 
 it('moves no door when it is closed', async () => {

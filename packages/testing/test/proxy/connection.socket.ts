@@ -1,11 +1,11 @@
 import { FakeClock } from '@ha/core/testing'
 import { expect, it } from 'vitest'
 import { bothWays } from '../../src/proxy/index.ts'
-import { call, line, stands, startProxy, startServer, until } from './parties.ts'
+import { dial, line, stands, startProxy, startServer, until } from './peers.ts'
 
 it('sets faults on one connection and leaves its neighbour alone', async () => {
   const { proxy, connection, client, server } = await line()
-  const neighbour = call(proxy.endpoint)
+  const neighbour = dial(proxy.endpoint)
   connection.set(bothWays({ kind: 'blackhole', how: 'discard' }))
   client.say('lost')
   neighbour.say('heard')
@@ -17,7 +17,7 @@ it('gives faults of the proxy to connections that come later', async () => {
   const { endpoint, peers } = await startServer()
   const proxy = await startProxy({ to: endpoint })
   proxy.set({ up: [{ kind: 'corrupt', afterBytes: 0, xor: 1 }] })
-  call(proxy.endpoint).say('a')
+  dial(proxy.endpoint).say('a')
   await until(() => peers[0]?.text === '`')
 })
 
@@ -47,9 +47,9 @@ it('lets faults be chosen for a connection before its first byte', async () => {
       if (connection.id === 2) connection.set({ down: [{ kind: 'cut', how: 'reset' }] })
     },
   })
-  const first = call(proxy.endpoint)
+  const first = dial(proxy.endpoint)
   await until(() => peers.length === 1)
-  const second = call(proxy.endpoint)
+  const second = dial(proxy.endpoint)
   expect([await second.ends(), first.ending]).toEqual(['ECONNRESET', undefined])
 })
 
@@ -87,7 +87,7 @@ it('drops what is held when it is healed so, but not how the sender ended', asyn
 it('heals one connection and leaves its neighbour sick', async () => {
   const { proxy, connection, client, server } = await line()
   proxy.set({ up: [{ kind: 'blackhole', how: 'discard' }] })
-  const neighbour = call(proxy.endpoint)
+  const neighbour = dial(proxy.endpoint)
   connection.heal()
   client.say('heard')
   neighbour.say('lost')
@@ -181,7 +181,7 @@ it.each(['close', 'reset'] as const)(
     const stalled = await startProxy({ to: endpoint })
     await stalled.admit('stall')
     const proxy = await startProxy({ to: stalled.endpoint })
-    const client = call(proxy.endpoint)
+    const client = dial(proxy.endpoint)
     await until(() => proxy.connections.length === 1)
     proxy.cut(how)
     await until(() => proxy.connections.length === 0)
@@ -193,14 +193,14 @@ it('begins with a connection a fault that is due before any byte', async () => {
   const { endpoint } = await startServer()
   const proxy = await startProxy({ to: endpoint })
   proxy.set({ down: [{ kind: 'cut', how: 'reset' }] })
-  expect(await call(proxy.endpoint).ends()).toBe('ECONNRESET')
+  expect(await dial(proxy.endpoint).ends()).toBe('ECONNRESET')
 })
 
 it('lets one connection be spared what befalls all', async () => {
   const { endpoint } = await startServer('hello')
   const proxy = await startProxy({ to: endpoint, onConnection: (connection) => connection.heal() })
   proxy.set({ down: [{ kind: 'cut', how: 'reset' }] })
-  await call(proxy.endpoint).hears('hello')
+  await dial(proxy.endpoint).hears('hello')
 })
 
 it('resets the client when the server cannot be reached', async () => {
@@ -208,7 +208,7 @@ it('resets the client when the server cannot be reached', async () => {
   const dead = await startProxy({ to: endpoint })
   await dead.admit('refuse')
   const proxy = await startProxy({ to: dead.endpoint })
-  const client = call(proxy.endpoint)
+  const client = dial(proxy.endpoint)
   expect(await client.ends()).toBe('ECONNRESET')
   expect(proxy.counters).toMatchObject({ accepted: 1, dialFailed: 1 })
 })

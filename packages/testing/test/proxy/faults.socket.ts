@@ -1,7 +1,7 @@
 import { FakeClock } from '@ha/core/testing'
 import { expect, it } from 'vitest'
 import { bothWays } from '../../src/proxy/index.ts'
-import { line, until } from './parties.ts'
+import { line, until } from './peers.ts'
 
 it('passes bytes both ways, and each end by itself', async () => {
   const { client, server } = await line()

@@ -1,7 +1,7 @@
 import { FakeClock } from '@ha/core/testing'
 import { expect, it } from 'vitest'
 import { bothWays } from '../../src/proxy/index.ts'
-import { call, line, startProxy, startServer, until } from './parties.ts'
+import { dial, line, startProxy, startServer, until } from './peers.ts'
 
 const text = 'the quick brown fox jumps over the lazy dog'
 
@@ -22,7 +22,7 @@ async function jitterMs(seed: number, words: number): Promise<number> {
     client.say('x')
     await until(() => connection.up.readBytes === word)
   }
-  call(proxy.endpoint).say('y')
+  dial(proxy.endpoint).say('y')
   await until(() => proxy.connections[1]?.up.readBytes === 1)
   while (proxy.connections[1]?.up.passedBytes === 0) await clock.advance(10)
   return clock.now()
@@ -42,7 +42,7 @@ it('draws other slices for the next connection', async () => {
   const { endpoint } = await startServer(text)
   const proxy = await startProxy({ to: endpoint })
   proxy.set({ down: [{ kind: 'slice', minBytes: 1, maxBytes: 9 }] })
-  const clients = [call(proxy.endpoint), call(proxy.endpoint)]
+  const clients = [dial(proxy.endpoint), dial(proxy.endpoint)]
   await Promise.all(clients.map((client) => client.hears(text)))
   const [first, second] = clients.map(({ chunks }) => chunks.map(({ length }) => length))
   expect(second).not.toEqual(first)
@@ -52,7 +52,7 @@ it('draws other slices for the other direction', async () => {
   const { endpoint, peers } = await startServer(text)
   const proxy = await startProxy({ to: endpoint })
   proxy.set(bothWays({ kind: 'slice', minBytes: 1, maxBytes: 9 }))
-  const client = call(proxy.endpoint)
+  const client = dial(proxy.endpoint)
   client.say(text)
   await client.hears(text)
   await until(() => peers[0]?.text === text)

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { type Cut, sweepBytes } from '../../src/proxy/index.ts'
-import { call, line, startProxy, startServer, until } from './parties.ts'
+import { dial, line, startProxy, startServer, until } from './peers.ts'
 
 const greeting = 'hello'
 
@@ -16,7 +16,7 @@ it.each(['close', 'reset'] as const)(
       fault: (afterBytes): Cut => ({ kind: 'cut', how, afterBytes }),
       toByte: greeting.length,
       attempt: async () => {
-        const client = call(proxy.endpoint)
+        const client = dial(proxy.endpoint)
         await client.ends()
         heard.push(client.text)
       },
@@ -53,7 +53,7 @@ it('begins each attempt without the connections of the one before', async () => 
     toByte: 3,
     attempt: async () => {
       await until(() => proxy.connections.length === 0)
-      call(proxy.endpoint)
+      dial(proxy.endpoint)
       await until(() => proxy.connections.length === 1)
       open.push(proxy.connections.length)
     },

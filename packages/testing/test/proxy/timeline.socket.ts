@@ -1,7 +1,7 @@
 import { FakeClock } from '@ha/core/testing'
 import { expect, it } from 'vitest'
 import { Timeline } from '../../src/proxy/timeline.ts'
-import { call, line, startProxy, startServer, until } from './parties.ts'
+import { dial, line, startProxy, startServer, until } from './peers.ts'
 
 it('tells the life of a connection in order', async () => {
   const { proxy, client, server } = await line()
@@ -49,7 +49,7 @@ it('shows a herd: who called, and when', async () => {
   const proxy = await startProxy({ to: endpoint, clock })
   for (const callers of [1, 3]) {
     const before = proxy.counters.accepted
-    for (let caller = 0; caller < callers; caller++) call(proxy.endpoint)
+    for (let caller = 0; caller < callers; caller++) dial(proxy.endpoint)
     await until(() => proxy.counters.accepted === before + callers)
     await clock.advance(100)
   }

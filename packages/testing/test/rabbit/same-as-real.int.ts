@@ -1,8 +1,8 @@
 import { type Lab, openLab } from '@ha/bootstrap'
 import { type FakeCluster, startFakeCluster } from '@ha/testing/rabbit'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { runScenario } from './scenarios/harness.ts'
 import { scenarios } from './scenarios/index.ts'
-import { play } from './scenarios/stage.ts'
 
 describe('the fake broker and the real one are the same to a client', () => {
   let lab: Lab
@@ -14,8 +14,8 @@ describe('the fake broker and the real one are the same to a client', () => {
   afterAll(() => fake.close())
 
   it.each(scenarios.map((scenario, i) => ({ ...scenario, i })))('$name', async ({ i, ...scenario }) => {
-    const onReal = await play(scenario, { url: urlOf(lab), pauseMs: 100 }, i)
-    const onFake = await play(scenario, { url: fake.url, pauseMs: 0 }, i)
+    const onReal = await runScenario(scenario, { url: urlOf(lab), pauseMs: 100 }, i)
+    const onFake = await runScenario(scenario, { url: fake.url, pauseMs: 0 }, i)
     expect(onFake).toEqual(onReal)
   })
 })

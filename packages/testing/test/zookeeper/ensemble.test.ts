@@ -1,22 +1,27 @@
 import { settle } from '@ha/core/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ByteWriter } from '../../src/zookeeper/wire/records.ts'
-import { type Stand, stand } from './memory.ts'
+import { type MemoryEnsemble, startMemoryEnsemble } from './memory-ensemble.ts'
 import { RawClient } from './raw-client.ts'
-import { codeOf, dataOf } from './scenarios/seen.ts'
+import { codeOf, dataOf } from './scenarios/comparable-stat.ts'
 
 const electionMs = 200
 const detectMs = 10_000
 // What a node that stood still needs to hear of the others.
 const noticeMs = 25
 
-let ours: Stand
+let ours: MemoryEnsemble
 beforeEach(async () => {
-  ours = await stand({ electionMs, detectMs, minSessionTimeoutMs: 1, maxSessionTimeoutMs: 100_000 })
+  ours = await startMemoryEnsemble({
+    electionMs,
+    detectMs,
+    minSessionTimeoutMs: 1,
+    maxSessionTimeoutMs: 100_000,
+  })
 })
 afterEach(() => ours.ensemble.close())
 
-function patient(node: number): ReturnType<Stand['client']> {
+function patient(node: number): ReturnType<MemoryEnsemble['client']> {
   return ours.client(node, { timeoutMs: 100_000 })
 }
 

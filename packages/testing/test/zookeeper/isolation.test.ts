@@ -1,9 +1,9 @@
 import { settle } from '@ha/core/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { ByteWriter } from '../../src/zookeeper/wire/records.ts'
-import { type Stand, stand } from './memory.ts'
+import { type MemoryEnsemble, startMemoryEnsemble } from './memory-ensemble.ts'
 import type { RawClient, Reply } from './raw-client.ts'
-import { codeOf } from './scenarios/seen.ts'
+import { codeOf } from './scenarios/comparable-stat.ts'
 
 // The leader asks at 1000, 2000, ...: what it hears then of four seconds granted ends at the first tick behind 4000 more.
 const tickTimeMs = 2_000
@@ -11,9 +11,9 @@ const detectMs = 10_000
 // What a node that stood still needs to hear of the others.
 const noticeMs = 25
 
-let ours: Stand
+let ours: MemoryEnsemble
 beforeEach(async () => {
-  ours = await stand({ tickTimeMs, detectMs })
+  ours = await startMemoryEnsemble({ tickTimeMs, detectMs })
 })
 afterEach(() => ours.ensemble.close())
 

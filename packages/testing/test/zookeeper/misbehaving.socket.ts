@@ -11,7 +11,7 @@ import {
   startFakeEnsemble,
 } from '../../src/zookeeper/index.ts'
 import { type Grant, type Hello, RawClient } from './raw-client.ts'
-import { codeOf } from './scenarios/seen.ts'
+import { codeOf } from './scenarios/comparable-stat.ts'
 
 let ensemble: FakeEnsemble
 const sockets: Socket[] = []

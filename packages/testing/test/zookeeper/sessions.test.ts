@@ -1,15 +1,15 @@
 import { settle } from '@ha/core/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { type Stand, stand } from './memory.ts'
-import { codeOf } from './scenarios/seen.ts'
+import { type MemoryEnsemble, startMemoryEnsemble } from './memory-ensemble.ts'
+import { codeOf } from './scenarios/comparable-stat.ts'
 
 // Ticks of two seconds: what is granted four seconds at 0 ends at 6000, the first tick behind 4000.
 const grantedMs = 4_000
 const endsAtMs = 6_000
 
-let ours: Stand
+let ours: MemoryEnsemble
 beforeEach(async () => {
-  ours = await stand({ tickTimeMs: 2_000 })
+  ours = await startMemoryEnsemble({ tickTimeMs: 2_000 })
 })
 afterEach(() => ours.ensemble.close())
 
@@ -118,7 +118,7 @@ describe('a node of the tree that nobody needs', () => {
   })
 
   it('cannot have a time to live where the servers are not told to', async () => {
-    await using strict = await stand({ hasTtl: false })
+    await using strict = await startMemoryEnsemble({ hasTtl: false })
     const client = await strict.client()
     expect(codeOf(await client.createTtl('/t', 1_000n))).toBe(-6)
   })

@@ -1,21 +1,21 @@
-import { consuming } from './consuming.ts'
-import { declaring } from './declaring.ts'
-import { dying } from './dying.ts'
-import { entering } from './entering.ts'
-import { publishing } from './publishing.ts'
-import { removing } from './removing.ts'
+import { deadLetters } from './dead-letters.ts'
+import { declarations } from './declarations.ts'
+import { deletions } from './deletions.ts'
+import { deliveries } from './deliveries.ts'
+import { exclusiveUse } from './exclusive-use.ts'
+import { handshakes } from './handshakes.ts'
+import type { Scenario } from './harness.ts'
+import { publications } from './publications.ts'
 import { routing } from './routing.ts'
-import { sharing } from './sharing.ts'
-import type { Scenario } from './stage.ts'
 
 /** Everything that the fake is held to. */
 export const scenarios: readonly Scenario[] = [
-  ...entering,
-  ...declaring,
-  ...removing,
+  ...handshakes,
+  ...declarations,
+  ...deletions,
   ...routing,
-  ...publishing,
-  ...consuming,
-  ...sharing,
-  ...dying,
+  ...publications,
+  ...deliveries,
+  ...exclusiveUse,
+  ...deadLetters,
 ]

@@ -1,9 +1,9 @@
-import { type Actor, refusal, type Scenario, type Stage } from './stage.ts'
+import { type Harness, refusal, type Scenario, type TestClient } from './harness.ts'
 
 type Keys = readonly string[]
 
 // Binds one queue with each key and says which of the messages, named by their keys, it got.
-async function reached(stage: Stage, type: string, bound: Keys, published: Keys): Promise<Keys> {
+async function reached(stage: Harness, type: string, bound: Keys, published: Keys): Promise<Keys> {
   const { channel } = await stage.actor()
   await channel.assertExchange(stage.exchange('e'), type)
   await channel.assertQueue(stage.queue('q'))
@@ -13,7 +13,7 @@ async function reached(stage: Stage, type: string, bound: Keys, published: Keys)
   return stage.drain(channel, stage.queue('q'))
 }
 
-async function headersReached(stage: Stage, binding: object, ...headers: readonly object[]): Promise<Keys> {
+async function headersReached(stage: Harness, binding: object, ...headers: readonly object[]): Promise<Keys> {
   const { channel } = await stage.actor()
   await channel.assertExchange(stage.exchange('e'), 'headers')
   await channel.assertQueue(stage.queue('q'))
@@ -27,7 +27,7 @@ async function headersReached(stage: Stage, binding: object, ...headers: readonl
 
 function refusedBinding(
   what: string,
-  bind: (stage: Stage, actor: Actor) => Promise<unknown>,
+  bind: (stage: Harness, actor: TestClient) => Promise<unknown>,
   expected: string,
 ): Scenario {
   return {

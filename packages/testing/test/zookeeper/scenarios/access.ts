@@ -1,7 +1,7 @@
 import { type AclEntry, ByteWriter, readAcl, writeAcl } from '../../../src/zookeeper/wire/records.ts'
 import type { RawClient, Reply } from '../raw-client.ts'
-import { codeOf, statOf } from './seen.ts'
-import type { Scenario, Stage } from './stage.ts'
+import { codeOf, statOf } from './comparable-stat.ts'
+import type { Harness, Scenario } from './harness.ts'
 
 const creatorAll: readonly AclEntry[] = [{ permissions: 31, scheme: 'auth', id: '' }]
 const readOnly: readonly AclEntry[] = [{ permissions: 1, scheme: 'world', id: 'anyone' }]
@@ -86,7 +86,7 @@ export const access: readonly Scenario[] = [
   },
 ]
 
-async function twoClients(stage: Stage): Promise<readonly [RawClient, RawClient]> {
+async function twoClients(stage: Harness): Promise<readonly [RawClient, RawClient]> {
   return [await stage.opened(), (await stage.actor()).client]
 }
 
@@ -94,7 +94,7 @@ function entries(scheme: string, id: string): readonly AclEntry[] {
   return [{ permissions: 31, scheme, id }]
 }
 
-async function tried(stage: Stage, client: RawClient): Promise<readonly (number | 'end')[]> {
+async function tried(stage: Harness, client: RawClient): Promise<readonly (number | 'end')[]> {
   const path = stage.path('a')
   return [
     codeOf(await client.read('get-data', path)),
@@ -104,12 +104,12 @@ async function tried(stage: Stage, client: RawClient): Promise<readonly (number 
   ]
 }
 
-function acl(stage: Stage, client: RawClient): Promise<Reply | undefined> {
+function acl(stage: Harness, client: RawClient): Promise<Reply | undefined> {
   return client.ask('get-acl', new ByteWriter().text(stage.path('a')))
 }
 
 function setAcl(
-  stage: Stage,
+  stage: Harness,
   client: RawClient,
   wanted: readonly AclEntry[],
   version: number,

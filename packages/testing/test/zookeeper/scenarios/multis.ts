@@ -1,8 +1,8 @@
 import { type ByteReader, ByteWriter, writeAcl } from '../../../src/zookeeper/wire/records.ts'
 import { opCodes } from '../../../src/zookeeper/wire/requests.ts'
 import type { Reply } from '../raw-client.ts'
-import { below, childrenOf, codeOf, statIn } from './seen.ts'
-import type { Scenario, Stage } from './stage.ts'
+import { below, childrenOf, codeOf, statIn } from './comparable-stat.ts'
+import type { Harness, Scenario } from './harness.ts'
 
 type Part = (writer: ByteWriter) => ByteWriter
 
@@ -99,7 +99,7 @@ function multi(...parts: readonly Part[]): ByteWriter {
   return writer.int(-1).flag(true).int(-1)
 }
 
-function resultsOf(stage: Stage, reply: Reply | undefined): readonly unknown[] {
+function resultsOf(stage: Harness, reply: Reply | undefined): readonly unknown[] {
   const results: unknown[] = [codeOf(reply)]
   while (reply !== undefined && reply.body.left > 0) {
     const [type, isDone] = [reply.body.int(), reply.body.flag()]
@@ -110,7 +110,7 @@ function resultsOf(stage: Stage, reply: Reply | undefined): readonly unknown[] {
   return results
 }
 
-function resultOf(stage: Stage, type: number, body: ByteReader, error: number): readonly unknown[] {
+function resultOf(stage: Harness, type: number, body: ByteReader, error: number): readonly unknown[] {
   switch (type) {
     case -1:
       return ['failed', body.int() === error ? error : 'two codes']

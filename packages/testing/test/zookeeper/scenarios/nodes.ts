@@ -1,6 +1,6 @@
 import { ByteWriter } from '../../../src/zookeeper/wire/records.ts'
-import { childrenOf, codeOf, createdOf, dataOf, statOf } from './seen.ts'
-import type { Scenario } from './stage.ts'
+import { childrenOf, codeOf, createdOf, dataOf, statOf } from './comparable-stat.ts'
+import type { Scenario } from './harness.ts'
 
 const fresh = {
   version: 0,

@@ -1,5 +1,5 @@
-import { codeOf, statOf } from './seen.ts'
-import type { Scenario } from './stage.ts'
+import { codeOf, statOf } from './comparable-stat.ts'
+import type { Scenario } from './harness.ts'
 
 const wrong = Buffer.alloc(16, 7)
 

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { Fault } from '../../src/proxy/faults.ts'
 import { type HeldItem, keepsReading } from '../../src/proxy/next-step.ts'
-import { bytes, type Departure, departures, ending, momentOf } from './pure.ts'
+import { bytes, type Departure, departures, ending, stateOf } from './virtual-direction.ts'
 
 interface Case {
   readonly name: string
@@ -246,19 +246,19 @@ describe('what leaves a direction, and when', () => {
 
 describe('whether the sender is read from', () => {
   it('is not while the receiver takes nothing', () => {
-    expect(keepsReading({ ...momentOf([], []), hasRoom: false }, false)).toBe(false)
+    expect(keepsReading({ ...stateOf([], []), hasRoom: false }, false)).toBe(false)
   })
 
   it('is not while the proxy holds as much as it may', () => {
-    expect(keepsReading(momentOf([], []), true)).toBe(false)
+    expect(keepsReading(stateOf([], []), true)).toBe(false)
   })
 
   it('is not by a frozen receiver', () => {
-    expect(keepsReading(momentOf([{ kind: 'blackhole', how: 'stop-reading' }], []), false)).toBe(false)
+    expect(keepsReading(stateOf([{ kind: 'blackhole', how: 'stop-reading' }], []), false)).toBe(false)
   })
 
   it('is by one that discards, even when the receiver takes nothing', () => {
-    const moment = momentOf([{ kind: 'blackhole', how: 'discard' }], [])
+    const moment = stateOf([{ kind: 'blackhole', how: 'discard' }], [])
     expect(keepsReading({ ...moment, hasRoom: false }, true)).toBe(true)
   })
 })

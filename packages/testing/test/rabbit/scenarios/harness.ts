@@ -10,20 +10,20 @@ import {
 /** Something that a client can see of a broker, and what it sees. */
 export interface Scenario {
   readonly name: string
-  readonly act: (stage: Stage) => Promise<unknown>
+  readonly act: (stage: Harness) => Promise<unknown>
   /** What RabbitMQ 3.10.8 shows. */
   readonly expected: unknown
 }
 
 /** A broker to act on. */
-export interface StageOptions {
+export interface HarnessOptions {
   readonly url: string
   /** How long a broker in another process is given for what it does behind its replies. */
   readonly pauseMs: number
 }
 
 /** One connection with a channel; it notes how they end. */
-export interface Actor {
+export interface TestClient {
   readonly model: ChannelModel
   readonly channel: ConfirmChannel
   /** The first refusal of the channel or the connection, such as `channel 404: NOT_FOUND - …`. */
@@ -31,15 +31,15 @@ export interface Actor {
 }
 
 /** Where a scenario plays: connections to a broker, names that nobody else uses, and a list of what was seen. */
-export class Stage {
+export class Harness {
   readonly seen: unknown[] = []
-  readonly #options: StageOptions
+  readonly #options: HarnessOptions
   readonly #prefix: string
   readonly #models: ChannelModel[] = []
   readonly #queues = new Set<string>()
   readonly #exchanges = new Set<string>()
 
-  constructor(options: StageOptions, number: number) {
+  constructor(options: HarnessOptions, number: number) {
     this.#options = options
     this.#prefix = `ha-same-${number}.`
   }
@@ -61,7 +61,7 @@ export class Stage {
     return this.#prefix + name
   }
 
-  async actor(): Promise<Actor> {
+  async actor(): Promise<TestClient> {
     const model = await connect(this.#options.url, { noDelay: true })
     this.#models.push(model)
     const channel = await model.createConfirmChannel()
@@ -117,8 +117,12 @@ export class Stage {
 }
 
 /** Plays a scenario and says what was seen. */
-export async function play(scenario: Scenario, options: StageOptions, number: number): Promise<unknown> {
-  const stage = new Stage(options, number)
+export async function runScenario(
+  scenario: Scenario,
+  options: HarnessOptions,
+  number: number,
+): Promise<unknown> {
+  const stage = new Harness(options, number)
   try {
     return stage.observed(await scenario.act(stage))
   } finally {
@@ -127,7 +131,7 @@ export async function play(scenario: Scenario, options: StageOptions, number: nu
 }
 
 /** A refusal as text: the broker's code and words. */
-export async function refusal(actor: Actor, act: Promise<unknown>): Promise<string> {
+export async function refusal(actor: TestClient, act: Promise<unknown>): Promise<string> {
   act.catch(() => undefined)
   return actor.refused
 }

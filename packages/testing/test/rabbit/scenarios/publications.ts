@@ -1,9 +1,9 @@
 import type { Options } from 'amqplib'
-import { refusal, type Scenario, type Stage } from './stage.ts'
+import { type Harness, refusal, type Scenario } from './harness.ts'
 
 // Publishes one message and says what came back, in order.
 async function answers(
-  stage: Stage,
+  stage: Harness,
   exchange: string,
   key: string,
   options: Options.Publish,
@@ -24,7 +24,7 @@ async function answers(
 }
 
 async function refusedPublish(
-  stage: Stage,
+  stage: Harness,
   exchange: string,
   options: Options.Publish = {},
 ): Promise<string> {
@@ -34,7 +34,7 @@ async function refusedPublish(
 }
 
 /** What brokers answer to messages. */
-export const publishing: readonly Scenario[] = [
+export const publications: readonly Scenario[] = [
   {
     name: 'confirms a message that reaches no queue',
     act: (stage) => answers(stage, '', 'nobody', {}),

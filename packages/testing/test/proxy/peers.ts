@@ -76,7 +76,7 @@ export async function startProxy(options: FaultProxyOptions): Promise<FaultProxy
 }
 
 /** A client that has begun to call. */
-export function call(endpoint: Endpoint): Peer {
+export function dial(endpoint: Endpoint): Peer {
   return new Peer(connect({ host: endpoint.host, port: endpoint.port, allowHalfOpen: true }))
 }
 
@@ -91,7 +91,7 @@ export interface Line {
 export async function line(options: Partial<FaultProxyOptions> = {}): Promise<Line> {
   const { endpoint, peers } = await startServer()
   const proxy = await startProxy({ to: endpoint, ...options })
-  const client = call(proxy.endpoint)
+  const client = dial(proxy.endpoint)
   await until(() => peers.length === 1)
   return { proxy, connection: proxy.connections[0]!, client, server: peers[0]! }
 }

@@ -1,10 +1,10 @@
 import { lengthOf } from '../../../src/zookeeper/wire/frames.ts'
 import { ByteWriter } from '../../../src/zookeeper/wire/records.ts'
-import { codeOf } from './seen.ts'
-import type { Scenario } from './stage.ts'
+import { codeOf } from './comparable-stat.ts'
+import type { Scenario } from './harness.ts'
 
 /** What a server makes of requests that no client of ours sends. */
-export const oddities: readonly Scenario[] = [
+export const unusualRequests: readonly Scenario[] = [
   {
     name: 'a ping',
     act: async (stage) => {

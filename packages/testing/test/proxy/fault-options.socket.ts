@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { checkFaults } from '../../src/proxy/faults.ts'
 import { resolveOptions } from '../../src/proxy/options.ts'
-import { startProxy, startServer } from './parties.ts'
+import { startProxy, startServer } from './peers.ts'
 
 /** What a caller without types may write. */
 interface Mistake {

@@ -1,5 +1,5 @@
 import type { ConfirmChannel } from 'amqplib'
-import type { Scenario, Stage } from './stage.ts'
+import type { Harness, Scenario } from './harness.ts'
 
 interface Dead {
   readonly text: string
@@ -8,7 +8,7 @@ interface Dead {
 
 // Lets one message die in a queue and says what reaches the queue for the dead.
 async function died(
-  stage: Stage,
+  stage: Harness,
   options: object,
   kill: (channel: ConfirmChannel, queue: string) => Promise<void>,
 ): Promise<unknown> {
@@ -42,7 +42,7 @@ function death(reason: string, more: object = {}): object {
 const quorum = { 'x-queue-type': 'quorum' }
 
 /** What brokers do with messages that nobody can or will take. */
-export const dying: readonly Scenario[] = [
+export const deadLetters: readonly Scenario[] = [
   {
     name: 'sends what is rejected to the dead, without its time to live',
     act: (stage) =>

@@ -4,13 +4,13 @@ import { type Grant, type Hello, RawClient } from '../raw-client.ts'
 /** Something that a client can see of an ensemble. */
 export interface Scenario {
   readonly name: string
-  readonly act: (stage: Stage) => Promise<unknown>
+  readonly act: (stage: Harness) => Promise<unknown>
   /** What ZooKeeper 3.8 shows. */
   readonly expected: unknown
 }
 
 /** An ensemble to act on. */
-export interface StageOptions {
+export interface HarnessOptions {
   /** Connects to a node, by its number from 1. */
   readonly dial: (node: number) => Promise<Duplex>
   /** Resolves when everything that is under way has arrived. */
@@ -18,7 +18,7 @@ export interface StageOptions {
 }
 
 /** A client with a session. */
-export interface Actor {
+export interface TestClient {
   readonly client: RawClient
   readonly grant: Grant
 }
@@ -26,20 +26,20 @@ export interface Actor {
 let places = 0
 
 /** Where a scenario plays: clients of the nodes of an ensemble, and a node of its own in the tree. */
-export class Stage {
+export class Harness {
   /** The node of the tree below which the scenario plays. */
   readonly place: string
-  readonly #options: StageOptions
+  readonly #options: HarnessOptions
   readonly #clients: RawClient[] = []
 
-  constructor(options: StageOptions) {
+  constructor(options: HarnessOptions) {
     this.#options = options
     places += 1
     this.place = `/place-${process.pid}-${Date.now()}-${places}`
   }
 
   /** A client of a node, with a session of ten seconds unless told otherwise. */
-  async actor(node = 1, hello: Hello = {}): Promise<Actor> {
+  async actor(node = 1, hello: Hello = {}): Promise<TestClient> {
     const client = await this.stranger(node)
     const grant = await client.hello(hello)
     if (grant === undefined) throw new Error(`node ${node} ended the connection`)
@@ -90,8 +90,8 @@ export class Stage {
 }
 
 /** Plays a scenario; what it saw. */
-export async function play(scenario: Scenario, options: StageOptions): Promise<unknown> {
-  const stage = new Stage(options)
+export async function runScenario(scenario: Scenario, options: HarnessOptions): Promise<unknown> {
+  const stage = new Harness(options)
   try {
     return await scenario.act(stage)
   } finally {

@@ -1,14 +1,14 @@
 import { once } from 'node:events'
 import { expect, it } from 'vitest'
-import { call, line, startProxy, startServer, until } from './parties.ts'
+import { dial, line, startProxy, startServer, until } from './peers.ts'
 
 it('refuses while the door is shut, and listens on the same port again', async () => {
   const { proxy, client: before } = await line()
   const { endpoint } = proxy
   await proxy.admit('refuse')
-  expect(await call(endpoint).ends()).toBe('ECONNREFUSED')
+  expect(await dial(endpoint).ends()).toBe('ECONNREFUSED')
   await proxy.admit('open')
-  const after = call(endpoint)
+  const after = dial(endpoint)
   await once(after.socket, 'connect')
   expect([proxy.endpoint, before.ending]).toEqual([endpoint, undefined])
 })
@@ -17,11 +17,11 @@ it('lets in and says nothing, and calls no server', async () => {
   const { endpoint, peers } = await startServer()
   const proxy = await startProxy({ to: endpoint })
   await proxy.admit('silent')
-  const client = call(proxy.endpoint)
+  const client = dial(proxy.endpoint)
   client.say('hello?')
   await until(() => proxy.counters.turnedAway === 1)
   await proxy.admit('open')
-  call(proxy.endpoint)
+  dial(proxy.endpoint)
   await until(() => peers.length === 1)
   expect([client.text, client.ending, peers[0]?.text]).toEqual(['', undefined, ''])
 })
@@ -30,7 +30,7 @@ it('lets go of a silent client that ends', async () => {
   const { endpoint } = await startServer()
   const proxy = await startProxy({ to: endpoint })
   await proxy.admit('silent')
-  const client = call(proxy.endpoint)
+  const client = dial(proxy.endpoint)
   client.socket.end()
   expect(await client.ends()).toBe('end')
 })
@@ -42,7 +42,7 @@ it.each([
   const { endpoint } = await startServer()
   const proxy = await startProxy({ to: endpoint })
   await proxy.admit(door)
-  const client = call(proxy.endpoint)
+  const client = dial(proxy.endpoint)
   expect(await client.ends()).toBe(ending)
   expect(proxy.timeline.at(-1)).toMatchObject({ kind: 'turned-away', door })
 })
@@ -51,9 +51,9 @@ it('leaves a client without an answer while the port is stalled, and lets it in 
   const { endpoint, peers } = await startServer()
   const proxy = await startProxy({ to: endpoint })
   await proxy.admit('stall')
-  const stalled = call(proxy.endpoint)
+  const stalled = dial(proxy.endpoint)
   // A whole round over another port takes longer than a connect that is answered.
-  await call(endpoint).hears('')
+  await dial(endpoint).hears('')
   await until(() => peers.length === 1)
   expect(stalled.socket.connecting).toBe(true)
   await proxy.admit('open')
@@ -73,7 +73,7 @@ it('opens the door when it heals', async () => {
   const { proxy } = await line()
   await proxy.admit('refuse')
   await proxy.heal()
-  await once(call(proxy.endpoint).socket, 'connect')
+  await once(dial(proxy.endpoint).socket, 'connect')
 })
 
 it('says where it cannot listen', async () => {
@@ -88,7 +88,7 @@ it('says where it cannot listen', async () => {
 it('keeps the clients that wait to be let in when only the treatment changes', async () => {
   const { endpoint } = await startServer()
   const proxy = await startProxy({ to: endpoint })
-  const client = call(proxy.endpoint)
+  const client = dial(proxy.endpoint)
   await proxy.admit('silent')
   await until(() => proxy.counters.turnedAway === 1)
   expect(client.ending).toBe(undefined)
@@ -98,7 +98,7 @@ it('cuts clients that it keeps in silence', async () => {
   const { endpoint } = await startServer()
   const proxy = await startProxy({ to: endpoint })
   await proxy.admit('silent')
-  const client = call(proxy.endpoint)
+  const client = dial(proxy.endpoint)
   await until(() => proxy.counters.turnedAway === 1)
   proxy.cut('reset')
   expect(await client.ends()).toBe('ECONNRESET')
@@ -113,5 +113,5 @@ it('refuses after a port that could not be had back, and can be opened later', a
   expect(proxy.door).toBe('refuse')
   await thief.close()
   await proxy.admit('open')
-  await once(call(proxy.endpoint).socket, 'connect')
+  await once(dial(proxy.endpoint).socket, 'connect')
 })

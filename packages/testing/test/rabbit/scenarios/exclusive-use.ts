@@ -1,11 +1,11 @@
-import { type Actor, refusal, type Scenario, type Stage } from './stage.ts'
+import { type Harness, refusal, type Scenario, type TestClient } from './harness.ts'
 
 const locked =
   "channel 405: RESOURCE_LOCKED - cannot obtain exclusive access to locked queue 'q' in vhost '/'. It could be " +
   'originally declared on another connection or the exclusive property value does not match that of the original declaration.'
 
 // One connection owns a queue, another one wants something of it.
-function notOwner(what: string, act: (actor: Actor, queue: string) => Promise<unknown>): Scenario {
+function notOwner(what: string, act: (actor: TestClient, queue: string) => Promise<unknown>): Scenario {
   return {
     name: `refuses to ${what} a queue that another connection owns`,
     act: async (stage) => {
@@ -17,7 +17,7 @@ function notOwner(what: string, act: (actor: Actor, queue: string) => Promise<un
   }
 }
 
-async function secondConsumer(stage: Stage, first: object, second: object): Promise<string> {
+async function secondConsumer(stage: Harness, first: object, second: object): Promise<string> {
   const [one, two] = [await stage.actor(), await stage.actor()]
   await one.channel.assertQueue(stage.queue('q'))
   await one.channel.consume(stage.queue('q'), () => undefined, first)
@@ -30,7 +30,7 @@ async function secondConsumer(stage: Stage, first: object, second: object): Prom
 const inUse = "channel 403: ACCESS_REFUSED - queue 'q' in vhost '/' in exclusive use"
 
 /** What brokers say to those who want what another one has. */
-export const sharing: readonly Scenario[] = [
+export const exclusiveUse: readonly Scenario[] = [
   notOwner('declare', ({ channel }, queue) => channel.assertQueue(queue, { exclusive: true })),
   notOwner('look for', ({ channel }, queue) => channel.checkQueue(queue)),
   notOwner('consume from', ({ channel }, queue) => channel.consume(queue, () => undefined)),

@@ -1,8 +1,12 @@
 import type { ConsumeMessage } from 'amqplib'
-import { type Actor, refusal, type Scenario, type Stage, textOf } from './stage.ts'
+import { type Harness, refusal, type Scenario, type TestClient, textOf } from './harness.ts'
 
 // Consumes and keeps what comes, in order.
-async function consumed(stage: Stage, { channel }: Actor, name = ''): Promise<readonly ConsumeMessage[]> {
+async function consumed(
+  stage: Harness,
+  { channel }: TestClient,
+  name = '',
+): Promise<readonly ConsumeMessage[]> {
   const messages: ConsumeMessage[] = []
   await channel.consume(stage.queue('q'), (message) => {
     if (message === null) return
@@ -12,14 +16,14 @@ async function consumed(stage: Stage, { channel }: Actor, name = ''): Promise<re
   return messages
 }
 
-async function filled(stage: Stage, options: object, ...texts: readonly string[]): Promise<Actor> {
+async function filled(stage: Harness, options: object, ...texts: readonly string[]): Promise<TestClient> {
   const actor = await stage.actor()
   await actor.channel.assertQueue(stage.queue('q'), options)
   await stage.fill(actor.channel, stage.queue('q'), ...texts)
   return actor
 }
 
-async function afterRefusing(stage: Stage, options: object): Promise<readonly string[]> {
+async function afterRefusing(stage: Harness, options: object): Promise<readonly string[]> {
   const { channel } = await filled(stage, options, 'a', 'b', 'c', 'd')
   const got = [await channel.get(stage.queue('q')), await channel.get(stage.queue('q'))]
   for (const message of got.reverse()) if (message !== false) channel.nack(message)
@@ -27,7 +31,7 @@ async function afterRefusing(stage: Stage, options: object): Promise<readonly st
   return stage.drain(channel, stage.queue('q'))
 }
 
-async function afterLosing(stage: Stage, options: object): Promise<readonly string[]> {
+async function afterLosing(stage: Harness, options: object): Promise<readonly string[]> {
   const { channel } = await filled(stage, options, 'a', 'b', 'c', 'd')
   const other = await stage.actor()
   await other.channel.prefetch(3)
@@ -38,7 +42,7 @@ async function afterLosing(stage: Stage, options: object): Promise<readonly stri
   return stage.drain(channel, stage.queue('q'))
 }
 
-function unknownTag(what: string, answer: (actor: Actor) => void): Scenario {
+function unknownTag(what: string, answer: (actor: TestClient) => void): Scenario {
   return {
     name: `closes the channel of who ${what} a tag that nobody gave`,
     act: async (stage) => {
@@ -75,7 +79,7 @@ function singleActive(kind: string, options: object): Scenario {
 const single = { 'x-single-active-consumer': true }
 
 /** How brokers deliver and what they make of answers. */
-export const consuming: readonly Scenario[] = [
+export const deliveries: readonly Scenario[] = [
   singleActive('classic', { arguments: single }),
   singleActive('quorum', { arguments: { ...single, ...quorum.arguments } }),
   {

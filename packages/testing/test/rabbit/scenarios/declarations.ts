@@ -1,4 +1,4 @@
-import { refusal, type Scenario, type Stage } from './stage.ts'
+import { type Harness, refusal, type Scenario } from './harness.ts'
 
 type Arguments = Readonly<Record<string, unknown>>
 
@@ -32,7 +32,7 @@ function inequivalent(name: string, text: string): string {
   return `channel 406: PRECONDITION_FAILED - inequivalent arg '${name}' for queue 'q' in vhost '/': ${text}`
 }
 
-async function exchangeAgain(stage: Stage, type: string, options: object): Promise<string> {
+async function exchangeAgain(stage: Harness, type: string, options: object): Promise<string> {
   const actor = await stage.actor()
   await actor.channel.assertExchange(stage.exchange('e'), 'direct')
   return refusal(actor, actor.channel.assertExchange(stage.exchange('e'), type, options))
@@ -42,7 +42,7 @@ const quorum = { 'x-queue-type': 'quorum' }
 const ofQuorum = "for queue 'q' in vhost '/' of queue type rabbit_quorum_queue"
 
 /** What brokers say about declarations of queues and exchanges. */
-export const declaring: readonly Scenario[] = [
+export const declarations: readonly Scenario[] = [
   {
     name: 'declares a queue and counts its messages and consumers',
     act: async (stage) => {

@@ -1,7 +1,7 @@
-import { refusal, type Scenario } from './stage.ts'
+import { refusal, type Scenario } from './harness.ts'
 
 /** What brokers say about deleting and purging. */
-export const removing: readonly Scenario[] = [
+export const deletions: readonly Scenario[] = [
   {
     name: 'counts a queue that is not there as deleted',
     act: async (stage) => (await stage.actor()).channel.deleteQueue(stage.queue('q')),

@@ -2,8 +2,8 @@ import { connect } from 'node:net'
 import { type Lab, openLab } from '@ha/bootstrap'
 import { type FakeEnsemble, startFakeEnsemble } from '@ha/testing/zookeeper'
 import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest'
+import { type HarnessOptions, runScenario, type Scenario } from './scenarios/harness.ts'
 import { scenarios } from './scenarios/index.ts'
-import { play, type Scenario, type StageOptions } from './scenarios/stage.ts'
 
 interface Address {
   readonly host: string
@@ -20,14 +20,14 @@ describe('the fake ensemble and a real one are the same to a client', () => {
   afterAll(() => fake.close())
 
   it.each(scenarios)('$name', async (scenario) => {
-    const onReal = await play(
+    const onReal = await runScenario(
       scenario,
       overTcp(
         lab.nodes.map((node) => node.endpoint),
         400,
       ),
     )
-    const onFake = await play(scenario, overTcp(fake.endpoints, 50))
+    const onFake = await runScenario(scenario, overTcp(fake.endpoints, 50))
     expect(onFake).toEqual(onReal)
   })
 
@@ -36,14 +36,14 @@ describe('the fake ensemble and a real one are the same to a client', () => {
     const kills = [await lab.kill('zk2', { forMs: 60_000 }), await lab.kill('zk3', { forMs: 60_000 })]
     for (const number of [2, 3]) await fake.node(number).kill()
     await expect.poll(() => lab.ctl('zk1', ['srvr'])).toContain('not currently serving')
-    const onReal = await play(
+    const onReal = await runScenario(
       lonely,
       overTcp(
         lab.nodes.map((node) => node.endpoint),
         400,
       ),
     )
-    const onFake = await play(lonely, overTcp(fake.endpoints, 50))
+    const onFake = await runScenario(lonely, overTcp(fake.endpoints, 50))
     for (const kill of kills) await kill.heal()
     await lab.ready()
     expect([onFake, onReal]).toEqual([lonely.expected, lonely.expected])
@@ -61,7 +61,7 @@ const lonely: Scenario = {
   expected: [undefined, 'This ZooKeeper instance is not currently serving requests\n'],
 }
 
-function overTcp(addresses: readonly Address[], arriveMs: number): StageOptions {
+function overTcp(addresses: readonly Address[], arriveMs: number): HarnessOptions {
   return {
     dial: async (node) => {
       const { host, port } = addresses[node - 1]!

@@ -1,12 +1,12 @@
 import { ByteWriter, writeAcl } from '../../../src/zookeeper/wire/records.ts'
 import type { RawClient } from '../raw-client.ts'
-import { codeOf } from './seen.ts'
-import type { Scenario, Stage } from './stage.ts'
+import { codeOf } from './comparable-stat.ts'
+import type { Harness, Scenario } from './harness.ts'
 
 const everybody = [{ permissions: 31, scheme: 'world', id: 'anyone' }]
 
 /** What a client hears of nodes that it watches. */
-export const watching: readonly Scenario[] = [
+export const watches: readonly Scenario[] = [
   {
     name: 'news of data, once, before the answer to what caused it',
     act: async (stage) => {
@@ -165,11 +165,11 @@ export const watching: readonly Scenario[] = [
   },
 ]
 
-function addWatch(stage: Stage, client: RawClient, mode: number): ReturnType<RawClient['ask']> {
+function addWatch(stage: Harness, client: RawClient, mode: number): ReturnType<RawClient['ask']> {
   return client.ask('add-watch', new ByteWriter().text(stage.place).int(mode))
 }
 
-async function change(stage: Stage, client: RawClient): Promise<void> {
+async function change(stage: Harness, client: RawClient): Promise<void> {
   await client.set(stage.place, 'x')
   await client.create(stage.path('a'))
   await client.create(stage.path('a/b'))
@@ -178,7 +178,7 @@ async function change(stage: Stage, client: RawClient): Promise<void> {
   await client.delete(stage.path('a'))
 }
 
-function setWatches(stage: Stage, relativeZxid: bigint): ByteWriter {
+function setWatches(stage: Harness, relativeZxid: bigint): ByteWriter {
   const writer = new ByteWriter().long(relativeZxid)
   const list = (names: readonly string[]): ByteWriter =>
     writer.list(names, (name) => writer.text(stage.path(name)))

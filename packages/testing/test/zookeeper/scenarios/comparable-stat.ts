@@ -2,7 +2,7 @@ import type { ByteReader } from '../../../src/zookeeper/wire/records.ts'
 import type { Reply } from '../raw-client.ts'
 
 /** What a client sees of a stat, without what differs from one ensemble to the next. */
-export interface SeenStat {
+export interface ComparableStat {
   readonly version: number
   readonly cversion: number
   readonly aversion: number
@@ -19,7 +19,7 @@ export function codeOf(reply: Reply | undefined): number | 'end' {
 }
 
 /** Reads a stat. */
-export function statIn(body: ByteReader): SeenStat {
+export function statIn(body: ByteReader): ComparableStat {
   const [czxid, mzxid] = [body.long(), body.long()]
   body.long()
   body.long()
@@ -31,7 +31,7 @@ export function statIn(body: ByteReader): SeenStat {
 }
 
 /** What came of something that answers a stat: that, or a code. */
-export function statOf(reply: Reply | undefined): SeenStat | number | 'end' {
+export function statOf(reply: Reply | undefined): ComparableStat | number | 'end' {
   return reply?.code === 0 ? statIn(reply.body) : codeOf(reply)
 }
 

@@ -14,7 +14,7 @@ import {
   text,
   tuneOk,
 } from '../raw-client.ts'
-import type { Scenario } from './stage.ts'
+import type { Scenario } from './harness.ts'
 
 /** A scenario in which a client that is through the door says something wrong. */
 function said(what: string, bytes: readonly Buffer[], expected: string): Scenario {
@@ -51,7 +51,7 @@ const badEnd = method(1, 20, 20, Buffer.of(1))
 badEnd[badEnd.length - 1] = 7
 
 /** What brokers say to who comes in the wrong way, and to who does not speak AMQP. */
-export const entering: readonly Scenario[] = [
+export const handshakes: readonly Scenario[] = [
   {
     name: 'answers another protocol with its own, and hangs up',
     act: async ({ url }) =>

@@ -1,10 +1,10 @@
 import { FakeClock, settle } from '@ha/core/testing'
 import { type FakeEnsemble, type FakeEnsembleOptions, startFakeEnsemble } from '../../src/zookeeper/index.ts'
 import { type Grant, type Hello, RawClient } from './raw-client.ts'
-import type { StageOptions } from './scenarios/stage.ts'
+import type { HarnessOptions } from './scenarios/harness.ts'
 
 /** An ensemble in virtual time and without a socket. */
-export interface Stand extends AsyncDisposable {
+export interface MemoryEnsemble extends AsyncDisposable {
   readonly ensemble: FakeEnsemble
   readonly clock: FakeClock
   /** A client of a node that has said nothing yet. */
@@ -14,7 +14,7 @@ export interface Stand extends AsyncDisposable {
 }
 
 /** Starts an ensemble in memory. */
-export async function stand(options: FakeEnsembleOptions = {}): Promise<Stand> {
+export async function startMemoryEnsemble(options: FakeEnsembleOptions = {}): Promise<MemoryEnsemble> {
   const clock = new FakeClock()
   const ensemble = await startFakeEnsemble({ clock, listens: false, ...options })
   const stranger = async (node = 1): Promise<RawClient> =>
@@ -34,7 +34,7 @@ export async function stand(options: FakeEnsembleOptions = {}): Promise<Stand> {
 }
 
 /** An ensemble in memory as a stage. */
-export function memoryStage({ ensemble }: Stand): StageOptions {
+export function memoryHarness({ ensemble }: MemoryEnsemble): HarnessOptions {
   return {
     dial: (node) => ensemble.dial(ensemble.node(node).endpoint, new AbortController().signal),
     arrive: settle,

@@ -19,7 +19,7 @@ export function ending(kind: 'end' | 'reset', arrivedAtMs = 0): HeldItem {
 }
 
 /** The moment at `nowMs` of a direction whose faults were set at 0. */
-export function momentOf(faults: readonly Fault[], held: readonly HeldItem[], nowMs = 0): DirectionState {
+export function stateOf(faults: readonly Fault[], held: readonly HeldItem[], nowMs = 0): DirectionState {
   return { plan: planOf(faults), progress: startProgress(0), held, hasRoom: true, nowMs, sliceShare: 0 }
 }
 
