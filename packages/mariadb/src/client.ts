@@ -48,16 +48,18 @@ import { TransactionRunner } from './transaction/runner.ts'
 import type { Transaction } from './transaction/transaction.ts'
 import { type MariadbEvents, type WriterChange, WriterMonitor } from './writer-monitor.ts'
 
-/** How an end went: what came back in time, and what had to be broken off. */
+/**
+ * The result of `drain()` or `close()`: how many leased connections were returned in time, and how many were left.
+ */
 export interface DrainReport {
   readonly returned: number
   readonly left: number
 }
 
 /**
- * A client of a MariaDB server, of a Galera cluster, or of a primary with its replicas. Takes the JDBC URL of a Java
- * service as it is, or options; beside a URL, `more` takes what it has no words for. Returns at once; the first call
- * begins to dial. Throws `config-invalid` when an option cannot be used.
+ * Creates a client of a MariaDB server, of a Galera cluster, or of a primary with its replicas. Takes the JDBC URL of
+ * a Java service unchanged, or options; `more` adds to a URL the options that it cannot express. Returns at once; the
+ * first call opens the first connection. Throws `config-invalid` for an invalid option.
  */
 export function createMariadb(options: MariadbOptions): Mariadb
 export function createMariadb(url: string, more?: UrlOverrides): Mariadb
@@ -69,11 +71,14 @@ export function createMariadb(options: string | MariadbOptions, more?: UrlOverri
   })
 }
 
-/** One client: a pool for each server, and one honest answer for each call. */
+/**
+ * A client with one connection pool for each server. Each call ends with a known outcome, or with the outcome
+ * `unknown`.
+ */
 export class Mariadb implements AsyncDisposable {
   readonly #options: ResolvedOptions
   readonly #components: ClientComponents
-  // What calls mean that say nothing of their own.
+  // The defaults of calls without options.
   readonly #writeDefaults: ResolvedCall
   readonly #readDefaults: ResolvedCall
   readonly #lifetime = new AbortController()
@@ -86,14 +91,14 @@ export class Mariadb implements AsyncDisposable {
     this.#readDefaults = { ...this.#writeDefaults, route: 'replica' }
   }
 
-  /** What happens: `failover`, `quorumLost`, `outcomeUnknown`, `leak` and others. */
+  /** The events of the client: `failover`, `quorumLost`, `outcomeUnknown`, `leak` and others. */
   get events(): Events<MariadbEvents> {
     return this.#components.events
   }
 
   /**
-   * Resolves when a statement can be written and, where `commitLog.create` says so, the commit log is there. Rejects by
-   * default after 30 s, with the reason; the client goes on trying either way.
+   * Resolves when a server accepts writes and, with `commitLog.create`, the table of the commit log exists. Rejects
+   * with the reason after `timeoutMs`, 30 s by default; the client keeps trying to connect in either case.
    */
   async ready(options: CallLimits = {}): Promise<void> {
     this.#start()
@@ -109,24 +114,27 @@ export class Mariadb implements AsyncDisposable {
     }
   }
 
-  /** Runs one statement in the text protocol. It commits by itself. */
+  /** Runs one statement in the text protocol, in autocommit mode. */
   query<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>> {
     this.#start()
     return this.#components.statements.run('query', { kind: 'text', sql, args }, options)
   }
 
-  /** Runs one prepared statement. It commits by itself. */
+  /** Runs one prepared statement, in autocommit mode. */
   execute<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>> {
     this.#start()
     return this.#components.statements.run('execute', { kind: 'prepared', sql, args }, options)
   }
 
-  /** Runs one statement for many rows, in a transaction of its own: all of them, or none. */
+  /** Runs one statement for many rows, in one transaction: all rows are written, or none. */
   batch(sql: string, rows: readonly Args[], options?: TransactionOptions): Promise<Result> {
     return this.#runTransaction('batch', (transaction) => transaction.batch(sql, rows), options, false)
   }
 
-  /** Streams the rows of a query as fast as they are taken; never resumed on another server after the first row. */
+  /**
+   * Streams the rows of a query at the pace of the consumer. After the first row the stream is never resumed on
+   * another server.
+   */
   async *stream<T = Row>(sql: string, args?: Args, options?: CallOptions): AsyncGenerator<T, void> {
     this.#start()
     const call = resolveCall('stream', options, this.#writeDefaults)
@@ -135,19 +143,20 @@ export class Mariadb implements AsyncDisposable {
   }
 
   /**
-   * Runs `fn` between BEGIN and COMMIT, and all of it again when a conflict or the loss of the server undid it before
-   * COMMIT. Rejects with `outcome: 'unknown'` when the answer of COMMIT was lost and nobody can say what happened.
+   * Runs `fn` between BEGIN and COMMIT. Runs it again when a conflict or the loss of the server rolled the
+   * transaction back before COMMIT. Rejects with `outcome: 'unknown'` when the answer to COMMIT was lost and the
+   * outcome cannot be determined.
    */
   transaction<R>(fn: (transaction: Transaction) => Promise<R>, options?: TransactionOptions): Promise<R> {
     return this.#runTransaction('transaction', fn, options, false)
   }
 
-  /** As {@link transaction}, for reading one state of the data, on a replica where there is one. */
+  /** As {@link transaction}, for reading one snapshot, on a replica when one is available. */
   readOnly<R>(fn: (transaction: Transaction) => Promise<R>, options?: TransactionOptions): Promise<R> {
     return this.#runTransaction('readOnly', fn, options, true)
   }
 
-  /** Lends one server session to `fn`, for what needs one: locks, temporary tables, variables. Nothing is run again. */
+  /** Runs `fn` with one server session, for locks, temporary tables and variables. The callback is never repeated. */
   async session<R>(
     fn: (session: Session) => Promise<R>,
     options?: Omit<CallOptions, 'repeatable'>,
@@ -159,8 +168,9 @@ export class Mariadb implements AsyncDisposable {
   }
 
   /**
-   * What became of the transaction with this token, also of one that another process began: `committed`, or
-   * `rolled-back`, and then it can never commit any more. Needs `commitLog`. Rejects when no server can say.
+   * The outcome of the transaction with this token, also of a transaction of another process: `committed` or
+   * `rolled-back`. A transaction that is reported as rolled back can never commit afterwards. Requires `commitLog`.
+   * Rejects when no server can tell.
    */
   async resolve(token: string, options?: CallLimits): Promise<TransactionOutcome> {
     this.#start()
@@ -169,12 +179,12 @@ export class Mariadb implements AsyncDisposable {
     checkToken(token, 'resolve')
     if (commitLog === undefined)
       throw new MariadbError('config-invalid', 'resolve: needs the option `commitLog`')
-    const fate = await commitLog.resolve(token, call)
-    writerMonitor.reportResolvedOutcome(token, fate)
-    return fate
+    const outcome = await commitLog.resolve(token, call)
+    writerMonitor.reportResolvedOutcome(token, outcome)
+    return outcome
   }
 
-  /** What the client believes and does, as plain data. */
+  /** A snapshot of the client's state, as plain data. */
   health(): MariadbHealth {
     const { pool } = this.#components.context
     const routing = this.#components.writerMonitor.route()
@@ -188,14 +198,14 @@ export class Mariadb implements AsyncDisposable {
   }
 
   /**
-   * Lends no more connections and waits for those that are lent, up to `timeoutMs` (default 10 000): what has one is
-   * finished, what would need another one is not begun again. Never rejects; idempotent.
+   * Stops leasing connections and waits up to `timeoutMs` (default 10 000) for the return of those in use. Operations
+   * that hold a connection can finish; operations that need another one fail. Never rejects; idempotent.
    */
   drain({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
     return this.#components.context.pool.drain(timeoutMs)
   }
 
-  /** Drains and ends all connections, all within `timeoutMs` (default 5 000). Never rejects; idempotent. */
+  /** Drains, then closes all connections, within `timeoutMs` (default 5 000) in total. Never rejects; idempotent. */
   async close({ timeoutMs = 5_000 }: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
     const report = await this.#components.context.pool.close(timeoutMs)
     this.#lifetime.abort(new HaError('closed', 'the client is closed'))
@@ -219,12 +229,12 @@ export class Mariadb implements AsyncDisposable {
     return this.#components.transactions.run({ name, fn, readOnly, ...request })
   }
 
-  // The first call begins to dial: a client that is made and not used costs nothing.
+  // The first call starts the pool: an unused client opens no connection.
   #start(): void {
     if (this.#started) return
     this.#started = true
     this.#components.context.pool.start()
-    // Ends by rejection with the life of the client; anything else is a defect of ours, which must not stay unseen.
+    // Rejects when the client is closed; any other rejection is a defect of this package and is reported.
     this.#components.writerMonitor.follow(this.#lifetime.signal).catch((error: unknown) => {
       if (!this.#lifetime.signal.aborted)
         this.#components.writerMonitor.warn(`internal: ${asError(error).message}`)
@@ -320,31 +330,31 @@ function poolOptions(
   }
 }
 
-// HikariCP's bypass window: a connection that answered half a second ago is lent as it is.
+// HikariCP's bypass window: a connection that answered within the last 500 ms is leased without validation.
 const validateAfterMs = 500
 
-// Whoever waits for a connection waits for its proof as well; a server that needs longer is for the monitor to judge.
+// An acquire waits for the validation too. The monitor judges a server that needs longer.
 const maxValidationMs = 1_000
 
 const connectBackoff = { baseMs: 100, maxMs: 2_000 }
 
-// While a server is down it is dialled once in a second, half of it at random.
+// Interval between connection attempts to a server that is down; half of it is random.
 const retryMs = 1_000
 
-/** What a client believes and does, as plain data without any secret. */
+/** A snapshot of a client's state, as plain data without secrets. */
 export interface MariadbHealth {
-  /** `ready` while there is a server to write to; `idle` before the first call. */
+  /** `ready`: a server accepts writes. `idle`: no call was made yet. */
   readonly state: 'idle' | 'ready' | 'waiting' | 'draining' | 'closed'
   readonly mode: Mode
-  /** The server that takes the writes at this moment, as `host:port`. */
+  /** The server that receives writes at this moment, as `host:port`. */
   readonly writer: string | undefined
-  /** Why there is none. */
+  /** Why there is no writer. */
   readonly reason: string | undefined
   readonly hosts: readonly HostHealth<MariadbStatus>[]
   readonly lastFailover: Omit<WriterChange, 'error'> | undefined
 }
 
-/** Puts a pool's health and the writer together. */
+/** Combines the health of the pool with the current writer. */
 function combineHealth(
   pool: PoolHealth<MariadbStatus>,
   rest: Pick<MariadbHealth, 'mode' | 'writer' | 'reason' | 'lastFailover'>,

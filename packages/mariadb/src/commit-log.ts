@@ -9,7 +9,7 @@ import type { ResolvedCall } from './options/call-options.ts'
 import type { CommitLogOptions } from './options/resolved-options.ts'
 import { OperationRunner } from './statement/operation-runner.ts'
 
-/** The ledger of protected transactions: draws tokens, resolves them, and keeps its table small. */
+/** The commit log of protected transactions: creates tokens, resolves outcomes, and purges old rows. */
 export class CommitLog {
   readonly table: CommitLogTable
   readonly #context: ClientContext
@@ -25,15 +25,15 @@ export class CommitLog {
     this.#purgeAtMs = context.clock.now() + (options.keepMs / purgesPerRetention) * context.random()
   }
 
-  /** A token that nobody has used. */
+  /** Creates a unique token. */
   newToken(): string {
     return randomUUID()
   }
 
   /**
-   * What became of the transaction with this token; from then on that cannot change, for as long as rows are kept.
-   * `origin` is the server that owes the answer, as `host:port`: its own session may still hold the row there, while
-   * another node knows at once. Rejects with `unknown` when nobody can say.
+   * Determines the outcome of the transaction with this token. The result is final for as long as rows are kept.
+   * `origin` is the server whose answer was lost, as `host:port`: its session may still hold a lock on the row, while
+   * another node can answer at once. Rejects with the outcome `unknown` when no server can tell.
    */
   async resolve(token: string, limits: CallLimits, origin?: string): Promise<TransactionOutcome> {
     try {
@@ -46,7 +46,7 @@ export class CommitLog {
     }
   }
 
-  /** Sees to it that the table is there, where it may be made. Callers at the same time share one try. */
+  /** Creates the table if that is allowed and necessary. Concurrent callers share one attempt. */
   prepare(limits: CallLimits): Promise<void> | undefined {
     if (this.#created || !this.#options.create) return undefined
     this.#creating ??= this.#create(limits).finally(() => {
@@ -58,7 +58,7 @@ export class CommitLog {
   async #create(limits: CallLimits): Promise<void> {
     await this.#run({ name: 'create the commit log', limits }, async (connection) => {
       try {
-        // In Galera a CREATE holds up every node: it is looked for first, and needs no privilege then.
+        // In Galera, CREATE TABLE blocks every node. The probe comes first; it also needs no CREATE privilege.
         await connection.run(this.table.probe)
       } catch (error) {
         if (!(error instanceof DriverError) || error.errno !== missingTable) throw error
@@ -68,11 +68,11 @@ export class CommitLog {
     this.#created = true
   }
 
-  /** Deletes rows that are too old, now and then, behind whoever calls it: nobody waits for it, and it never throws. */
+  /** Deletes expired rows from time to time, in the background. Never throws. */
   purgeOccasionally(): void {
     const { clock, random } = this.#context
     if (clock.now() < this.#purgeAtMs) return
-    // At a random time, so that many processes do not all delete the same rows.
+    // Randomised, so that many processes do not delete the same rows at the same time.
     this.#purgeAtMs = clock.now() + (this.#options.keepMs / purgesPerRetention) * (0.5 + random())
     this.#purge().catch(() => undefined)
   }
@@ -87,7 +87,7 @@ export class CommitLog {
     }
   }
 
-  // Twice is harmless for each of them: a second fence under one token is a duplicate and says the same.
+  // Each of these operations is idempotent: a second fence with the same token is a duplicate with the same meaning.
   async #run<T>(
     {
       name,
@@ -97,7 +97,8 @@ export class CommitLog {
     work: (connection: MariadbConnection) => Promise<T>,
   ): Promise<T> {
     const { timeoutMs, signal } = limits
-    // An outage that has used up the shared budget is what the ledger is for.
+    // An operation on the commit log has its own retry budget: it is needed most after an outage has used up the
+    // shared one.
     const budget = new Budget({ burst: maxAttempts, refill: 0 })
     const runner = new OperationRunner(this.#context, {
       target: 'primary',
@@ -114,16 +115,16 @@ export class CommitLog {
     }
   }
 
-  /** An error that says how the missing table is made; any other as it is. */
+  /** Adds the CREATE TABLE statement to the error for a missing table; returns any other error unchanged. */
   explain(error: MariadbError): MariadbError {
     if (error.errno !== missingTable) return error
-    const message = `${error.message}; the commitLog is missing, create it with: ${this.table.create.sql}`
+    const message = `${error.message}; the commitLog does not exist; create it with: ${this.table.create.sql}`
     const { outcome, cause, endpoint, errno, token } = error
     return new MariadbError('commit-log-missing', message, { outcome, cause, endpoint, errno, token })
   }
 }
 
-// By primary key: a range over the times would lock the gap in which new marks are written.
+// Deletes by primary key: a range over `at` would lock the gap into which new marks are inserted.
 async function purgeOnce(
   connection: MariadbConnection,
   table: CommitLogTable,
@@ -135,12 +136,12 @@ async function purgeOnce(
   return tokens.length
 }
 
-// Of a day that rows are kept, some hour passes between two deletions.
+// A retention of one day gives about one purge per hour.
 const purgesPerRetention = 24
 
 const purgeTimeoutMs = 10_000
 
-// With the pauses between them, more than a minute of trying: the deadline comes first.
+// With the pauses between attempts, more than a minute; the deadline comes first.
 const maxAttempts = 200
 
 type CallLimits = Pick<ResolvedCall, 'timeoutMs' | 'signal'>
@@ -148,13 +149,13 @@ type CallLimits = Pick<ResolvedCall, 'timeoutMs' | 'signal'>
 // ER_NO_SUCH_TABLE
 const missingTable = 1146
 
-/** What became of a transaction. */
+/** The outcome of a transaction. */
 export type TransactionOutcome = 'committed' | 'rolled-back'
 
 /**
- * Decides the fate of the transaction with this token, on a server that takes writes. Its mark says committed. When
- * there is none, a fence is written in its place: from then on the transaction can never commit, wherever it still
- * hangs, because its mark would be a second row under the same key. May be repeated; 1205 and 1213 call for that.
+ * Determines the outcome of the transaction with this token, on a server that accepts writes. A mark means committed.
+ * Without a mark, a fence is inserted under the token: the transaction can then never commit, because its mark would
+ * violate the primary key. May be repeated; 1205 and 1213 require that.
  */
 async function decideOutcome(
   connection: MariadbConnection,
@@ -170,18 +171,18 @@ async function decideOutcome(
     if (!isDuplicate(error)) throw error
   }
   const first = await readEntry(connection, table, token)
-  // The row that was in the way is not to be seen yet: whoever asks again sees it.
+  // The row that caused the duplicate-key error is not visible yet; a retry will see it.
   if (first === undefined)
     throw new DriverError('the row of the commit log is not visible yet', conflictError)
   return outcomeOf(first)
 }
 
-/** Whether a statement failed because its key exists. */
+/** Whether a statement failed with a duplicate key. */
 export function isDuplicate(error: unknown): boolean {
   return error instanceof DriverError && error.errno === 1062
 }
 
-// As if the server had asked to run it again: a conflict.
+// Classified like a deadlock, so that the operation is repeated.
 const conflictError = { stage: 'answered', errno: 1213, sqlState: '40001' } as const
 
 async function readEntry(
@@ -198,13 +199,13 @@ function outcomeOf(kind: CommitLogEntry): TransactionOutcome {
   return kind === 'marker' ? 'committed' : 'rolled-back'
 }
 
-/** What stands in the ledger under a token: the mark of a committed transaction, or the fence that shuts one out. */
+/** The content of a row: the mark of a committed transaction, or the fence that prevents its commit. */
 type CommitLogEntry = 'marker' | 'fence'
 
-/** How many rows one deletion takes at the most: few, so that it is a small transaction for every node. */
+/** Rows per DELETE: small transactions for every node. */
 const purgeBatchSize = 500
 
-/** The statements of one ledger table. */
+/** The SQL statements of one commit log table. */
 export class CommitLogTable {
   readonly #name: string
 
@@ -213,7 +214,7 @@ export class CommitLogTable {
     this.#name = name.split('.').map(quoteName).join('.')
   }
 
-  /** Makes the table. */
+  /** The CREATE TABLE statement. */
   get create(): Statement {
     return text(
       `CREATE TABLE IF NOT EXISTS ${this.#name} (` +
@@ -223,25 +224,25 @@ export class CommitLogTable {
     )
   }
 
-  /** Writes a row; 1062 when the token is taken. */
+  /** Inserts a row; fails with 1062 when the token exists. */
   write(token: string, kind: CommitLogEntry): Statement {
     return text(`INSERT INTO ${this.#name} (token, kind) VALUES (?, ?)`, [token, kind])
   }
 
   /**
-   * Reads the row of a token. Locks it, and so waits for a transaction that is still open on this server: at READ
-   * UNCOMMITTED a plain SELECT would see a mark that may yet be undone.
+   * Reads and locks the row of a token. The lock waits for a transaction that is still open on this server: at READ
+   * UNCOMMITTED a plain SELECT would return a mark that may still be rolled back.
    */
   lock(token: string): Statement {
     return text(`SELECT kind FROM ${this.#name} WHERE token = ? FOR UPDATE`, [token])
   }
 
-  /** Fails with 1146 when the table is not there. */
+  /** Fails with 1146 when the table does not exist. */
   get probe(): Statement {
     return text(`SELECT 1 FROM ${this.#name} LIMIT 0`)
   }
 
-  /** Tokens of rows that are older than `keepMs`, {@link purgeBatchSize} at the most. */
+  /** Selects the tokens of rows older than `keepMs`, at most {@link purgeBatchSize}. */
   expired(keepMs: number): Statement {
     const seconds = Math.ceil(keepMs / 1_000)
     return text(
@@ -261,7 +262,7 @@ function text(sql: string, args?: readonly unknown[]): Statement {
 
 function quoteName(name: string): string {
   if (name === '' || name.includes('`') || name.includes('\0')) {
-    throw new HaError('config-invalid', `commitLog.table: '${name}' is not the name of a table`)
+    throw new HaError('config-invalid', `commitLog.table: '${name}' is not a valid table name`)
   }
   return `\`${name}\``
 }

@@ -3,15 +3,15 @@ import { asError, type ErrorMapping, wrapError } from '@ha/core/driver'
 import { DriverError, type Stage } from './driver/error-classification.ts'
 
 export interface MariadbErrorDetails extends HaErrorDetails {
-  /** The server's number of the error, such as 1062. */
+  /** The server's error number, such as 1062. */
   readonly errno?: number | undefined
-  /** Of a protected transaction: what `resolve()` is asked with. */
+  /** The token of a protected transaction, for `resolve()`. */
   readonly token?: string | undefined
 }
 
 /**
- * An {@link HaError} with what people of MariaDB look for: `errno`, and `sqlState` as a Java driver would give it:
- * 08001 no server, 08S01 lost and not done, 25S03 transaction rolled back, 40001 conflict, 08007 unknown.
+ * An {@link HaError} with `errno` and `sqlState`, the SQLSTATE that a Java driver would report: 08001 no server,
+ * 08S01 connection lost and not done, 25S03 transaction rolled back, 40001 conflict, 08007 outcome unknown.
  */
 export class MariadbError extends HaError<MariadbCode> {
   readonly errno: number | undefined
@@ -24,7 +24,7 @@ export class MariadbError extends HaError<MariadbCode> {
     this.token = details.token
   }
 
-  /** The SQLSTATE: the server's own where it gave one. */
+  /** The server's SQLSTATE when the server sent one, else the one for the code. */
   get sqlState(): string {
     return typeof this.serverCode === 'string' ? this.serverCode : sqlStateOf(this.code, this.outcome)
   }
@@ -48,7 +48,7 @@ const sqlStates: Partial<Record<MariadbCode, string>> = {
   aborted: '70100',
 }
 
-// What has no word of its own in SQL: a general error.
+// The SQLSTATE of a general error, for codes without one of their own.
 const generalErrorState = 'HY000'
 
 function sqlStateOf(code: MariadbCode, outcome: HaError['outcome']): string {
@@ -56,7 +56,7 @@ function sqlStateOf(code: MariadbCode, outcome: HaError['outcome']): string {
   return sqlStates[code] ?? generalErrorState
 }
 
-/** The codes that only MariaDB has, beside those of the core. */
+/** The error codes of this package, in addition to those of the core. */
 export const mariadbCodes = {
   'no-primary-component': {
     meaning: 'Every Galera node that answers has lost its quorum, or is not synchronised: none may be used.',
@@ -119,7 +119,7 @@ const mapping: ErrorMapping<MariadbError> = {
   fromForeign: (error) => new MariadbError('internal', error.message, { cause: error }),
 }
 
-// Who waited in vain for a server that can be used is told what they lack, rather than that time went by.
+// A call that timed out without a usable server reports what was missing instead of the timeout.
 const missingServerCodes: readonly MariadbCode[] = ['no-primary-component', 'read-only']
 
 function codeOfCoreError(error: HaError, below: DriverError | undefined): MariadbCode {
@@ -130,7 +130,10 @@ function codeOfCoreError(error: HaError, below: DriverError | undefined): Mariad
   return lacks ? cause.code : (error.code as MariadbCode)
 }
 
-/** Why a signal ended something; a reason that is none of ours is the caller's own, and an abort. */
+/**
+ * The error of a call that its signal ended. A reason that is not an `HaError` came from the caller and becomes
+ * `aborted`.
+ */
 export function abortError(reason: unknown, what: string, outcome: Outcome): MariadbError {
   const cause = asError(reason)
   const code = isHaError(cause) ? (cause.code as MariadbCode) : 'aborted'
@@ -139,10 +142,10 @@ export function abortError(reason: unknown, what: string, outcome: Outcome): Mar
   return new MariadbError(code, `${what}: ${cause.message}`, { outcome, retryable, endpoint, cause })
 }
 
-/** What a statement that failed may have done, by how far it came. */
+/** The outcome of a failed statement, by the stage that it reached. */
 export type StageOutcomes = Readonly<Record<Stage, Outcome>>
 
-/** In a transaction nothing is done before its COMMIT. */
+/** In a transaction no statement takes effect before COMMIT. */
 export const notDoneAtAnyStage: StageOutcomes = {
   unsent: 'not-done',
   answered: 'not-done',
@@ -150,7 +153,7 @@ export const notDoneAtAnyStage: StageOutcomes = {
   lost: 'not-done',
 }
 
-/** What one statement inside a transaction or session rejected with. */
+/** The error of a statement inside a transaction or session. */
 export function statementError(
   thrown: unknown,
   what: string,
@@ -174,7 +177,7 @@ export function statementError(
   })
 }
 
-// A duplicate of a primary or unique key, and the same with the name of the key.
+// ER_DUP_ENTRY and ER_DUP_ENTRY_WITH_KEY_NAME.
 const duplicateKeyErrnos: readonly (number | undefined)[] = [1062, 1586]
 
 function codeOfDriverError({ errno, stage }: DriverError): MariadbCode {

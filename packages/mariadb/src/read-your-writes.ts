@@ -5,15 +5,15 @@ import { classify, DriverError } from './driver/error-classification.ts'
 import type { ResolvedCall } from './options/call-options.ts'
 import type { OperationRunner } from './statement/operation-runner.ts'
 
-/** How the servers replicate, and so how it is known what one of them has. */
+/** How the servers replicate. It decides how the position of a server is determined. */
 type Topology = 'galera' | 'replication'
 
-/** What this client has written, as far as a read has to know: the one place where reads and writes meet. */
+/** Tracks what this client has written, and makes reads wait for it. */
 export class ReadYourWrites {
-  /** Whether writes are noted at all; in a replication it costs a pipelined question each. */
+  /** Whether writes are tracked. In a replication topology each tracked write costs one pipelined query. */
   readonly tracksWrites: boolean
   readonly #clock: Clock
-  /** How the server of a connection replicates. */
+  /** The topology that the server of a connection belongs to. */
   readonly topologyAt: (connection: MariadbConnection) => Topology
   readonly #gtidPosition = new GtidPosition()
   readonly #galeraWrites = new GaleraWrites()
@@ -25,12 +25,12 @@ export class ReadYourWrites {
     this.topologyAt = topologyAt
   }
 
-  /** Whether a read can be told how far the data has to be. */
+  /** Whether the position that a read must wait for is known. */
   get knowsPosition(): boolean {
     return this.tracksWrites && this.#gtidPosition.known
   }
 
-  /** Servers, as `host:port`, that had not caught up a moment ago. */
+  /** The servers, as `host:port`, that failed to catch up within the last second. */
   lagging(): ReadonlySet<string> {
     const nowMs = this.#clock.now()
     for (const [name, untilMs] of this.#laggingUntilMs)
@@ -39,18 +39,18 @@ export class ReadYourWrites {
   }
 
   /**
-   * Notes the write that was sent just before on the connection, whatever its answer is. Without `written`, whatever was
-   * written there until now. Never rejects.
+   * Tracks the write that was sent last on the connection, whatever its answer; without `written`, everything written
+   * on the connection so far. Never rejects.
    */
   async noteWrite(connection: MariadbConnection, written?: Promise<unknown>): Promise<void> {
     if (!this.tracksWrites) return
     if (this.topologyAt(connection) === 'replication') return await this.#gtidPosition.note(connection)
-    // One whose answer failed or was lost may have happened.
+    // A write that failed or lost its answer may have happened.
     await written?.then(ignore, ignore)
     this.#galeraWrites.note(connection.endpoint)
   }
 
-  /** Notes that something may have been written through a connection that cannot be asked any more. */
+  /** Tracks a possible write on a connection that can no longer be queried. */
   noteUnconfirmedWrite(connection: MariadbConnection): void {
     if (!this.tracksWrites) return
     if (this.topologyAt(connection) === 'replication') this.#gtidPosition.invalidate()
@@ -58,8 +58,8 @@ export class ReadYourWrites {
   }
 
   /**
-   * Waits on the connection until its server has all that this client wrote, `withinMs` at most; rejects with
-   * {@link NotCaughtUp} when it has not by then, with {@link SyncWaitUnavailable}, and as the connection does.
+   * Waits until the server of the connection has everything that this client wrote, at most `withinMs`. Rejects with
+   * {@link NotCaughtUp} afterwards, with {@link SyncWaitUnavailable}, or with the error of the connection.
    */
   async catchUp(connection: MariadbConnection, withinMs: number): Promise<void> {
     try {
@@ -72,7 +72,7 @@ export class ReadYourWrites {
     }
   }
 
-  // A wait that is given up goes on at the server: the connection is busy, and is not lent again.
+  // A wait continues on the server after it is given up here: the connection stays busy and is not leased again.
   async #catchUpInGalera(connection: MariadbConnection, withinMs: number): Promise<void> {
     const { endpoint } = connection
     if (this.#galeraWrites.isUpToDate(endpoint)) return
@@ -84,8 +84,9 @@ export class ReadYourWrites {
 }
 
 /**
- * Waits until a Galera node has applied all that was committed in its cluster before: any read that waits will do. Rejects
- * with {@link NotCaughtUp} when the server's own patience is over, and with {@link SyncWaitUnavailable}, and as the connection does.
+ * Waits until a Galera node has applied everything committed in its cluster before. `wsrep_sync_wait` does this for
+ * any read. Rejects with {@link NotCaughtUp} when the server's own timeout is over, with {@link SyncWaitUnavailable},
+ * or with the error of the connection.
  */
 async function waitUntilApplied(connection: MariadbConnection): Promise<void> {
   if (connection.wasReset) {
@@ -101,34 +102,34 @@ async function waitUntilApplied(connection: MariadbConnection): Promise<void> {
   }
 }
 
-// What a node says when it has not caught up within `repl.causal_read_timeout`.
+// ER_LOCK_WAIT_TIMEOUT: the node has not caught up within `repl.causal_read_timeout`.
 const lockWaitTimeout = 1205
 
-// For so long a server that had not caught up is passed over without being asked again, in milliseconds.
+// A server that failed to catch up is not tried again for this many milliseconds.
 const laggingForMs = 1_000
 
-/** The server has not come as far as what this client wrote, within the time that there was. */
+/** The server has not applied the writes of this client within the time limit. */
 class NotCaughtUp extends Error {
   constructor(options?: ErrorOptions) {
-    super('the server has not caught up with what this client wrote', options)
+    super('the server has not caught up with the writes of this client', options)
     this.name = 'NotCaughtUp'
   }
 }
 
 /**
- * A session on a Galera node that was reset never waits again, whatever `wsrep_sync_wait` says (10.11.19): the connection
- * is given up, and the read runs on another one.
+ * After a reset, a session on a Galera node ignores `wsrep_sync_wait` (observed with 10.11.19). The connection is
+ * discarded, and the read runs on another one.
  */
 export class SyncWaitUnavailable extends Error {
   constructor() {
-    super('the session was reset, and a read on it would not wait')
+    super('the session was reset and cannot wait for replication')
     this.name = 'Deaf'
   }
 }
 
 const ignore = (): void => undefined
 
-/** Which server a read may go to: where nobody can say how far it has to be, only the one that takes the writes. */
+/** The route of a read: the writer when the position to wait for is unknown. */
 export function readTarget(
   readYourWrites: ReadYourWrites,
   { route, consistency }: ResolvedCall,
@@ -137,7 +138,10 @@ export function readTarget(
   return consistency === 'strong' || !readYourWrites.knowsPosition ? 'primary' : route
 }
 
-/** Waits until the server of a connection has what a read must see; where it has not, the call goes to the primary. */
+/**
+ * Waits until the server of a connection has the data that a read must see. When it lags, the next attempt goes to
+ * the writer.
+ */
 export async function ensureConsistency(
   readYourWrites: ReadYourWrites,
   runner: OperationRunner,
@@ -147,11 +151,11 @@ export async function ensureConsistency(
   if (consistency === 'eventual') return
   const topology = readYourWrites.topologyAt(connection)
   if (consistency === 'strong' || !readYourWrites.knowsPosition) {
-    // A node that takes the writes may still have to apply what was committed through another one.
+    // The node that receives writes may still have to apply transactions committed on another node.
     if (topology === 'galera') await waitUntilApplied(connection)
     return
   }
-  // The one node that takes the writes is waited for as long as the call may last: no other would be sooner.
+  // The single writer may take the whole time of the call: no other node would be faster.
   const isLast = topology === 'galera' && runner.requiresSingleWriter
   try {
     await readYourWrites.catchUp(
@@ -159,7 +163,7 @@ export async function ensureConsistency(
       isLast ? timeoutMs : Math.min(patienceMs[topology], timeoutMs / 4),
     )
   } catch (error) {
-    // Not another one that may be as late: whoever takes the writes has them.
+    // The writer has the data; another replica may lag as well.
     if (error instanceof NotCaughtUp) {
       runner.avoid(connection.address)
       runner.requirePrimary()
@@ -168,32 +172,35 @@ export async function ensureConsistency(
   }
 }
 
-// Longer than a server in good health needs, in milliseconds; one that needs longer is passed over. To give up a wait
-// costs a connection in a Galera cluster, and nothing in a replication.
+// The time in milliseconds within which a healthy server catches up. A wait that is given up costs a connection in
+// Galera, and nothing in a replication topology.
 const patienceMs: Readonly<Record<Topology, number>> = { galera: 1_000, replication: 250 }
 
 const tryElsewhere: Verdict = { scope: 'call', effect: 'none', transient: true }
 
-/** As the driver classifies, of reads: a server that lags or a session that cannot wait is no failure. */
+/**
+ * The driver's classification, extended for reads: a server that lags or a session that cannot wait is not a failure
+ * of the server.
+ */
 export function classifyRead(error: unknown): Verdict {
   return error instanceof NotCaughtUp || error instanceof SyncWaitUnavailable ? tryElsewhere : classify(error)
 }
 
 /**
- * Which nodes of a Galera cluster have all that this client wrote: a node has what was written through it, and what was
- * written through others before a wait on it began that succeeded. Nothing else proves it. An acknowledgement may be that
- * of a statement that changed nothing, which the group never saw; and the nodes' own positions do not compare: one that
- * has joined again counts on from a lower number than the others (10.11, seen after each restart).
+ * Tracks which Galera nodes have everything that this client wrote. A node has what was written on it, and what was
+ * written on other nodes before a successful wait on it began. Nothing else proves it: an acknowledgement may belong
+ * to a statement that changed nothing, and the positions of nodes are not comparable, because a node that has
+ * rejoined counts on from a lower number (10.11, observed after each restart).
  */
 export class GaleraWrites {
-  // Counts what may have been written, so that it can be said what was before which wait.
+  // Sequence number of possible writes, to order them against waits.
   #count = 0
-  /** By node, as `host:port`: the number of what was written there last. */
+  /** By node, as `host:port`: the number of the last write there. */
   readonly #written = new Map<string, number>()
-  /** By node: the number of what had been written when the latest wait began that succeeded there. */
+  /** By node: the number of the last write before its latest successful wait began. */
   readonly #waited = new Map<string, number>()
 
-  /** Whether a read on this node sees everything without waiting. */
+  /** Whether a read on this node needs no wait. */
   isUpToDate(endpoint: Endpoint): boolean {
     const name = formatEndpoint(endpoint)
     const waited = this.#waited.get(name) ?? 0
@@ -201,13 +208,13 @@ export class GaleraWrites {
     return true
   }
 
-  /** Notes that something may have been written through a node; to be called when its end is known, whatever it is. */
+  /** Tracks a possible write on a node; called when the statement has ended, whatever its result. */
   note(endpoint: Endpoint): void {
     this.#count += 1
     this.#written.set(formatEndpoint(endpoint), this.#count)
   }
 
-  /** Runs a wait on a node, and notes what the node has when it succeeded. Rejects as the wait does. */
+  /** Runs a wait on a node and records the result when it succeeds. Rejects with the error of the wait. */
   async recordWait(endpoint: Endpoint, wait: () => Promise<void>): Promise<void> {
     const name = formatEndpoint(endpoint)
     const before = this.#count
@@ -216,28 +223,30 @@ export class GaleraWrites {
   }
 }
 
-/** How far the data of a primary with replicas was when this client wrote last, as far as it is known. */
+/** The GTID position of this client's last write on a primary with replicas, as far as it is known. */
 class GtidPosition {
   #latest: NotedPosition | undefined
-  // Counts the questions, so that it can be said which write came after which.
+  // Sequence number of the position queries, to order writes.
   #queries = 0
-  // A write whose position could not be had: until a later one has one, only the writer is known to have seen it.
+  // Set by a write whose position is unknown: until a later position is known, only the writer is sure to have the
+  // write.
   #unknownSince: number | undefined
   readonly #last = new WeakMap<MariadbConnection, string>()
 
-  /** Whether a read can be told how far the data has to be. */
+  /** Whether the position that a read must wait for is known. */
   get known(): boolean {
     return this.#unknownSince === undefined
   }
 
-  /** Asks for the position of the write before it on the connection; to be called right behind it. Never rejects. */
+  /** Queries the position of the preceding write on the connection; called right after that write. Never rejects. */
   async note(connection: MariadbConnection): Promise<void> {
     this.#queries += 1
     const begun = this.#queries
     try {
       const answer = await connection.run({ kind: 'text', sql: 'SELECT @@last_gtid AS gtid' })
       const gtid = answer.kind === 'rows' ? answer.rows[0]?.['gtid'] : undefined
-      // A session that wrote nothing has no position, and one whose last statement wrote nothing has the one before.
+      // A session that wrote nothing has no GTID; a session whose last statement wrote nothing repeats the previous
+      // one.
       if (!isPosition(gtid) || this.#last.get(connection) === gtid) return
       this.#last.set(connection, gtid)
       this.#advance(gtid, begun, connection.endpoint)
@@ -246,15 +255,16 @@ class GtidPosition {
     }
   }
 
-  /** Notes that something may have been written whose position nobody can be asked for. */
+  /** Records a possible write whose position cannot be determined. */
   invalidate(): void {
     this.#unknownSince = this.#queries
   }
 
-  /** Resolves with true when the server has all that was noted, with false when it has not within `withinMs`. */
+  /** Resolves with true when the server has all tracked writes, with false when it has not within `withinMs`. */
   async reached(connection: MariadbConnection, withinMs: number): Promise<boolean> {
     const latest = this.#latest
-    // Who acknowledged it has it. A primary that follows nobody would be asked in vain: it applies nothing.
+    // The server that acknowledged the write has it. MASTER_GTID_WAIT on a primary would wait in vain: a primary
+    // applies nothing.
     if (latest === undefined || sameEndpoint(latest.writtenAt, connection.endpoint)) return true
     const sql = 'SELECT MASTER_GTID_WAIT(?, ?) AS reached'
     const answer = await connection.run({ kind: 'text', sql, args: [latest.gtid, withinMs / 1_000] })
@@ -264,8 +274,8 @@ class GtidPosition {
   #advance(gtid: Gtid, begun: number, writtenAt: Endpoint): void {
     if (this.#unknownSince !== undefined && begun > this.#unknownSince) this.#unknownSince = undefined
     const before = this.#latest
-    // A write that began when the one before was known already is later, though its number be lower: then the history
-    // that the higher one belonged to is gone.
+    // A write that began after the previous position was known is later, even with a lower sequence number: the
+    // history of the higher number is gone.
     const follows = before === undefined || begun > before.notedAt
     if (follows || isLater(gtid, before.gtid)) this.#latest = { gtid, writtenAt, notedAt: this.#queries }
   }
@@ -274,20 +284,20 @@ class GtidPosition {
 interface NotedPosition {
   readonly gtid: Gtid
   readonly writtenAt: Endpoint
-  /** How many questions had been asked when it was known. */
+  /** The number of position queries at that time. */
   readonly notedAt: number
 }
 
-/** How far the data had come after a write: `domain-server-sequence`, or several of them with commas. */
+/** A GTID list: `domain-server-sequence`, comma-separated. */
 type Gtid = string
 
-/** Whether a position is further than another one: of the same domain, with a higher sequence. */
+/** Whether a position is ahead of another one: the same domain with a higher sequence number. */
 export function isLater(a: Gtid, b: Gtid): boolean {
   const before = new Map(gtidParts(b).map(({ domain, sequence }) => [domain, sequence]))
   return gtidParts(a).some(({ domain, sequence }) => sequence > (before.get(domain) ?? -1n))
 }
 
-/** Whether a server gave a position at all: an empty one, or one of a session that wrote nothing, says nothing. */
+/** Whether a value is a position. The value is empty for a session that wrote nothing. */
 export function isPosition(gtid: unknown): gtid is Gtid {
   return typeof gtid === 'string' && gtidParts(gtid).some(({ sequence }) => sequence > 0n)
 }

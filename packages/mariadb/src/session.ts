@@ -17,13 +17,13 @@ import type { ResolvedCall } from './options/call-options.ts'
 import { OperationRunner } from './statement/operation-runner.ts'
 import { outcomesByStage } from './statement/statements.ts'
 
-/** One server session, held for the length of a callback: nothing is run again, and a lost session stays lost. */
+/** One server session, held during a callback. Nothing is repeated; a lost session is not replaced. */
 export class Session {
-  /** The server it is on, as `host:port`. */
+  /** The server of the session, as `host:port`. */
   readonly endpoint: string
-  /** The server's number of the session: what `KILL` takes. */
+  /** The connection id on the server, as `KILL` takes it. */
   readonly threadId: number
-  /** Fires when the session is over. */
+  /** Fires when the session ends. */
   readonly signal: AbortSignal
   readonly #connection: MariadbConnection
 
@@ -60,7 +60,7 @@ export class Session {
     try {
       return await raceAbort(this.#connection.run(statement), this.signal, () => undefined)
     } catch (error) {
-      // The statement was sent, and the session ended before its answer.
+      // The statement was sent; the session ended before its answer.
       if (this.signal.aborted) throw abortError(this.signal.reason, 'a statement of the session', 'unknown')
       throw statementError(
         error,
@@ -71,7 +71,7 @@ export class Session {
     }
   }
 
-  // In a transaction of the callback's own nothing is done before its COMMIT.
+  // Inside a transaction that the callback opened, nothing takes effect before COMMIT.
   #outcomes(statement: Statement, error: unknown): StageOutcomes {
     const open = this.#connection.inTransaction && !/^\s*COMMIT\b/i.test(statement.sql)
     return open ? notDoneAtAnyStage : outcomesByStage(statement, error)
@@ -82,7 +82,10 @@ type CallbackResult<R> =
   | { readonly kind: 'returned'; readonly value: R }
   | { readonly kind: 'threw'; readonly error: unknown }
 
-/** Lends one session to a callback. The callback runs once: what it did before its session was lost is its own. */
+/**
+ * Runs a callback with one session. The callback runs once; the effects of statements before a loss of the session
+ * stay.
+ */
 export async function runInSession<R>(
   context: ClientContext,
   call: ResolvedCall,
@@ -99,7 +102,7 @@ export async function runInSession<R>(
   const ended = await run(runner, operation, (connection, until) => {
     const ends = until()
     const scope = linkedController(ends)
-    // Once its time is up, the connection is not ours, and cannot be asked what the callback wrote.
+    // After the deadline the connection is no longer available to ask for the position of the callback's writes.
     const timeIsUp = (): void => readYourWrites.noteUnconfirmedWrite(connection)
     ends.addEventListener('abort', timeIsUp, { once: true })
     const over = `the session on ${connection.address} is over`
@@ -108,7 +111,7 @@ export async function runInSession<R>(
         return await settle(fn, new Session(connection, scope.signal))
       } finally {
         ends.removeEventListener('abort', timeIsUp)
-        // What the callback wrote is to be seen by the reads behind it.
+        // Later reads of this client must see what the callback wrote.
         if (!ends.aborted) await readYourWrites.noteWrite(connection)
         scope.abort(new MariadbError('transaction-over', over))
       }

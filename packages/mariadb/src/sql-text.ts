@@ -1,13 +1,13 @@
 /**
- * Whether a statement can be seen to change nothing, so that twice is harmless: a SELECT, SHOW, DESCRIBE or EXPLAIN
- * that calls built-in functions only. A stored function may write, and so may a sequence: these are not.
+ * Whether a statement provably changes nothing and may be repeated: a SELECT, SHOW, DESCRIBE or EXPLAIN that calls
+ * only built-in functions. Stored functions and sequences may write.
  */
 export const isReadOnly: (sql: string) => boolean = memoizeByText((sql) => onlyReads(lex(sql)))
 
 const readStatements: ReadonlySet<string> = new Set(['SELECT', 'WITH', 'SHOW', 'DESCRIBE', 'DESC', 'EXPLAIN'])
 
-// INTO writes variables and files, a PROCEDURE runs, NEXT, PREVIOUS and the words with VAL belong to sequences, the
-// others write where a statement begins with WITH or EXPLAIN.
+// INTO writes variables and files; a PROCEDURE runs; NEXT, PREVIOUS and the words with VAL belong to sequences; the
+// others write in a statement that begins with WITH or EXPLAIN.
 const writeWords: ReadonlySet<string> = new Set([
   'INTO',
   'PROCEDURE',
@@ -35,7 +35,7 @@ function isReadOnlyToken(token: Token, before: Token | undefined, next: Token | 
       return isReadOnlyWord(token.text, before?.text, next?.text)
     case 'quoted-name':
     case 'value':
-      // With `ANSI_QUOTES` a text in double quotes is a name.
+      // With `ANSI_QUOTES`, text in double quotes is a name.
       return next?.text !== '('
     case 'symbol':
       return token.text !== ':=' && (token.text !== ';' || next === undefined)
@@ -46,13 +46,13 @@ function isReadOnlyWord(word: string, before: string | undefined, next: string |
   if (word === 'UPDATE' && before === 'FOR') return true
   if (writeWords.has(word)) return false
   if (next !== '(') return true
-  // A name behind a point is a function of the user's, whatever it is called.
+  // A name after a dot is a stored function, whatever its name.
   return before !== '.' && (pureFunctions.has(word) || wordsBeforeParentheses.has(word))
 }
 
 /**
- * Whether a statement commits all that it does in one step, so that an error of the server means that nothing was done.
- * A procedure, a block or LOAD DATA, which Galera splits, may have committed a part before it failed.
+ * Whether a statement commits in one step, so that an error of the server means that it had no effect. A procedure, a
+ * block, or LOAD DATA, which Galera splits, may have committed a part before it failed.
  */
 export const isAtomic: (sql: string) => boolean = memoizeByText(
   (sql) => !multiStep.test(skipLeadingBlanks(sql)),
@@ -81,7 +81,7 @@ const statefulExpression = /:=|\bINTO\s+@|\b(?:GET|RELEASE)_(?:ALL_)?LOCKS?\b|\/
 // The variables of SET STATEMENT hold for one statement.
 const setStatement = /^SET\s+STATEMENT\b/i
 
-/** Words that may stand before a parenthesis without being a function. */
+/** Keywords that may precede a parenthesis without being a function. */
 const wordsBeforeParentheses: ReadonlySet<string> = words(`
   ALL AND ANY AS BETWEEN BINARY BY CASE CHAR CROSS DATETIME DECIMAL DISTINCT DIV DOUBLE ELSE EXCEPT EXISTS FLOAT FOR FROM
   FULL GROUP HAVING IN INDEX INNER INTERSECT INTERVAL IS JOIN KEY LEFT LIKE LIMIT MOD NCHAR NOT NUMERIC OFFSET ON OR
@@ -89,8 +89,8 @@ const wordsBeforeParentheses: ReadonlySet<string> = words(`
   USE USING VALUES VARCHAR WHEN WHERE WITH XOR`)
 
 /**
- * Built-in functions that change nothing. Left out on purpose: those of locks and sequences, those that wait for a
- * replica, LAST_INSERT_ID, which may set the session's value, and whatever is not known here.
+ * Built-in functions without side effects. Excluded on purpose: functions of locks and sequences, functions that wait
+ * for a replica, LAST_INSERT_ID, which may set the session's value, and unknown functions.
  */
 const pureFunctions: ReadonlySet<string> = words(`
   ABS ACOS ADDDATE ADDTIME ASCII ASIN ATAN ATAN2 AVG BIN BIT_AND BIT_COUNT BIT_LENGTH BIT_OR BIT_XOR CAST CEIL CEILING
@@ -116,20 +116,20 @@ function words(text: string): ReadonlySet<string> {
   return new Set(text.trim().split(/\s+/))
 }
 
-/** A piece of a statement; words are in upper case, values are left out of `text`. */
+/** A token of a statement; words are in upper case, `text` is empty for values. */
 interface Token {
   readonly kind: 'word' | 'quoted-name' | 'symbol' | 'value'
   readonly text: string
 }
 
-// One alternative for each kind, the longest first.
+// One alternative for each kind of token, the longest first.
 const pattern =
   /(?<blank>\s+|--(?=\s|$)[^\n]*|#[^\n]*|\/\*[\s\S]*?\*\/)|(?<string>'(?:[^']|'')*'|"(?:[^"]|"")*")|(?<name>`(?:[^`]|``)*`)|(?<word>[\p{L}_$][\p{L}\p{N}_$]*)|(?<number>\d[\p{L}\p{N}_.]*)|(?<symbol>:=|(?!\/\*)[^\s'"`])/uy
 
-// A comment that the server executes; and a backslash before a quote, which ends the text or not as `sql_mode` says.
+// An executable comment; or a backslash before a quote, which ends the text or not, depending on `sql_mode`.
 const ambiguous = /\/\*[!M]|\\['"]/
 
-/** The pieces of a statement, without blanks and comments; undefined when it cannot be read with certainty. */
+/** The tokens of a statement without blanks and comments; undefined when it cannot be read with certainty. */
 function lex(sql: string): readonly Token[] | undefined {
   if (ambiguous.test(sql)) return undefined
   const tokens: Token[] = []
@@ -153,21 +153,22 @@ function tokenOf(groups: Readonly<Record<string, string | undefined>>): Token | 
   return string !== undefined || number !== undefined ? { kind: 'value', text: '' } : undefined
 }
 
-// Blanks, comments and parentheses; a comment that the server executes is none.
+// Blanks, comments and opening parentheses, but not executable comments.
 const leadingBlanks = /^(?:[\s(]|\/\*(?!M?!)[\s\S]*?\*\/|--[^\n]*\n|#[^\n]*\n)+/
 
-/** A statement from its first word on: what stands before it says nothing of what the statement does. */
+/** A statement from its first word on. */
 function skipLeadingBlanks(sql: string): string {
   return leadingBlanks.test(sql) ? sql.replace(leadingBlanks, '') : sql
 }
 
-// A service has some hundred statements. One that writes its values into them has endless many, each of them once.
+// A service has some hundred statements. A service that writes values into its statements has any number of them,
+// each used once.
 const maxTexts = 500
 const maxTextLength = 4_096
 
 /**
- * Remembers what a pure function said of a text: programs send the same few statements again and again. Holds at most
- * 500 texts of 4 096 characters each; longer ones are asked of anew.
+ * Memoizes a pure function of a text: programs send the same few statements repeatedly. Holds at most 500 texts of up
+ * to 4 096 characters.
  */
 function memoizeByText<T>(of: (text: string) => T): (text: string) => T {
   const known = new Map<string, T>()

@@ -20,7 +20,9 @@ interface WriterMonitorDeps extends Pick<ClientContext, 'router' | 'pool'> {
   readonly events: Emitter<MariadbEvents>
 }
 
-/** Follows the view of the servers and tells what it means for the client: who takes the writes, and whether anybody can. */
+/**
+ * Follows the view of the cluster and emits the client's events: which server receives writes, and whether any does.
+ */
 export class WriterMonitor implements OutcomeReporter {
   readonly #deps: WriterMonitorDeps
   #writer: string | undefined
@@ -41,7 +43,7 @@ export class WriterMonitor implements OutcomeReporter {
     return this.#lastFailover
   }
 
-  /** Where writes go at this moment, or why nowhere. */
+  /** The route of a write at this moment, or the reason why there is none. */
   route(): Routing {
     const { router, pool } = this.#deps
     return router.route(
@@ -51,7 +53,7 @@ export class WriterMonitor implements OutcomeReporter {
     )
   }
 
-  /** Looks again after each change, until the signal fires. */
+  /** Re-evaluates the view after each change, until the signal fires. */
   async follow(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#update()
@@ -59,28 +61,30 @@ export class WriterMonitor implements OutcomeReporter {
     }
   }
 
-  /** Tells of a call whose outcome nobody knows. */
+  /** Emits `outcomeUnknown` for a call. */
   reportUnknownOutcome(name: string, { endpoint, token }: MariadbError): void {
     this.#publishOutcome({ name, endpoint, token, fate: 'unknown' })
     this.#deps.events.emit('outcomeUnknown', { name, endpoint, token })
   }
 
-  /** Tells what became of a transaction whose COMMIT had no answer. */
+  /** Emits `outcomeResolved` for a transaction whose COMMIT had no answer. */
   reportResolvedOutcome(token: string, fate: TransactionOutcome): void {
     this.#publishOutcome({ name: 'resolve', endpoint: undefined, token, fate })
     this.#deps.events.emit('outcomeResolved', { token, fate })
   }
 
-  /** Tells something once. */
+  /** Emits a warning; the same text only once. */
   warn(text: string): void {
     if (this.#warned.has(text)) return
     this.#warned.add(text)
     this.#deps.events.emit('warning', { text })
   }
 
-  #publishOutcome(told: Readonly<Record<'name' | 'endpoint' | 'token' | 'fate', string | undefined>>): void {
+  #publishOutcome(
+    message: Readonly<Record<'name' | 'endpoint' | 'token' | 'fate', string | undefined>>,
+  ): void {
     if (!mariadbChannels.outcome.hasSubscribers) return
-    mariadbChannels.outcome.publish({ client: this.#deps.options.name, ...told })
+    mariadbChannels.outcome.publish({ client: this.#deps.options.name, ...message })
   }
 
   #update(): void {
@@ -151,44 +155,47 @@ function noLoad(): { inUse: number; waiting: number; free: number } {
   return { inUse: 0, waiting: 0, free: 1 }
 }
 
-/** The server that takes the writes of this client is another one. */
+/** A change of the server that receives the writes of this client. */
 export interface WriterChange {
   /** `host:port`. */
   readonly from: string
   readonly to: string
-  /** Why the one before is not used; undefined when it is, and a better one took its place. */
+  /** Why the previous writer is not used. Undefined when it still works and a preferred server replaced it. */
   readonly error: Error | undefined
 }
 
-/** What a client tells. A listener that throws hurts only itself. */
+/** The events of a client. A listener that throws does not affect the other listeners. */
 export type MariadbEvents = {
-  /** A server is believed to be in another state than before. */
+  /** The health state of a server changed. */
   readonly host: HostChange
-  /** Writes go to another server, because the one before failed. */
+  /** Writes go to another server because the previous one failed. */
   readonly failover: WriterChange
-  /** Writes go back to a server that stands earlier in the list and has been well for a while. */
+  /** Writes return to a server that is earlier in the list and has been healthy for `failBack.afterMs`. */
   readonly failback: WriterChange
-  /** No Galera node that answers has a quorum. */
+  /** No responding Galera node belongs to a primary component. */
   readonly quorumLost: { readonly error: Error }
   readonly quorumRestored: { readonly endpoint: string }
-  /** The hosts belong to different clusters; only those of `used` are used. */
+  /** The hosts belong to different Galera clusters; only the nodes of `used` are used. */
   readonly splitCluster: { readonly used: string; readonly others: readonly string[] }
   readonly exhausted: Exhaustion
   readonly leak: Leak
   readonly nested: NestedAcquire
-  /** A call ended without anybody knowing whether it happened. */
+  /** A call ended with an unknown outcome. */
   readonly outcomeUnknown: {
     readonly name: string
     readonly endpoint: string | undefined
     readonly token: string | undefined
   }
-  /** The ledger said what became of a transaction whose COMMIT had no answer. */
+  /** The commit log gave the outcome of a transaction whose COMMIT had no answer. */
   readonly outcomeResolved: { readonly token: string; readonly fate: 'committed' | 'rolled-back' }
-  /** Something about the options, or about a server's settings, that deserves a look. Told once each. */
+  /** A problem of the options or of a server's settings. Each is emitted once. */
   readonly warning: { readonly text: string }
 }
 
-/** The diagnostics channels of this package, beside those of the core. Free while nobody subscribes. */
+/**
+ * The diagnostics channels of this package, in addition to those of the core. A channel without subscribers costs one
+ * check of `hasSubscribers`.
+ */
 export const mariadbChannels: Readonly<Record<'writer' | 'outcome', DiagnosticsChannel>> = channels(
   'ha:mariadb',
   {

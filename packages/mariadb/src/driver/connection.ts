@@ -16,7 +16,7 @@ import {
 import { type ResultRules, readResult, rowStream } from './results.ts'
 import type { Answer, PipelinedStatement, Reply, Statement } from './statement.ts'
 
-/** What waits for the server, and hears in the same turn when the connection ends. */
+/** A command that waits for its answer; rejected at once when the connection ends. */
 interface PendingCommand {
   reject(error: DriverError): void
 }
@@ -26,8 +26,8 @@ const inTransactionFlag = 0x1
 const autocommitFlag = 0x2
 
 /**
- * One session. Some promises of the driver never settle, so none is awaited bare: whatever is under way is rejected in
- * the turn in which the connection ends.
+ * One connection with its session. Some promises of the `mariadb` driver never settle, so none is awaited directly:
+ * every pending command is rejected in the turn in which the connection ends.
  */
 export class MariadbConnection {
   readonly endpoint: Endpoint
@@ -51,19 +51,19 @@ export class MariadbConnection {
     this.#driver = driver
     this.#socket = socket
     this.#rules = rules
-    // Without a listener, an `error` event of the driver ends the process.
+    // An `error` event without a listener would end the process.
     driver.on('error', (error) => this.#terminate(error))
     driver.on('end', () => this.#terminate(connectionClosed()))
-    // The driver does not listen for it: a socket that only closes would leave every statement waiting.
+    // The driver ignores `close`: a socket that closes without an error would leave every statement pending.
     socket.once('close', () => this.#terminate(connectionClosed()))
   }
 
-  /** The server's number of this session: what `KILL` takes. */
+  /** The connection id on the server, as `KILL` takes it. */
   get threadId(): number {
     return this.#driver.threadId ?? 0
   }
 
-  /** Whether something waits for the server. */
+  /** Whether a command is pending. */
   get busy(): boolean {
     return this.#pending.size > 0
   }
@@ -73,32 +73,32 @@ export class MariadbConnection {
     return this.#endError !== undefined
   }
 
-  /** Whether a transaction may be open: by the server's last word, which an error leaves as it was. */
+  /** Whether a transaction may be open, by the last status flags of the server. An error packet carries none. */
   get inTransaction(): boolean {
     return (this.#serverStatus & inTransactionFlag) !== 0
   }
 
-  /** Whether something that ran here may have left something in the session. */
+  /** Whether a statement may have left state in the session. */
   get dirty(): boolean {
     return this.#dirty
   }
 
-  /** Whether the session was ever reset. */
+  /** Whether the session was reset at least once. */
   get wasReset(): boolean {
     return this.#wasReset
   }
 
-  /** Whether nobody may borrow it again. */
+  /** Whether the connection must not be leased again. */
   get retired(): boolean {
     return this.#retired
   }
 
-  /** Says that nobody may borrow it again. */
+  /** Excludes the connection from further leases. */
   retire(): void {
     this.#retired = true
   }
 
-  /** How many bytes came from the server. */
+  /** The number of bytes received from the server. */
   get received(): number {
     return this.#socket.bytesRead
   }
@@ -114,14 +114,14 @@ export class MariadbConnection {
     }
   }
 
-  /** Runs statements back to back, without waiting for the answers in between. Never rejects: each has its reply. */
+  /** Sends statements without waiting for the answers in between. Never rejects: each statement has its own reply. */
   pipeline(statements: readonly PipelinedStatement[]): Promise<readonly Reply[]> {
     return Promise.all(statements.map((statement) => this.run(statement).catch(failedReply)))
   }
 
   /**
-   * Runs a query and streams its rows: the socket is read as fast as they are taken. To leave before the last row ends
-   * the connection, as nothing else makes the server stop. Throws a {@link DriverError} when nothing was sent.
+   * Runs a query and streams its rows; the socket is read at the pace of the consumer. Leaving before the last row
+   * closes the connection, because nothing else stops the server. Throws a {@link DriverError} when nothing was sent.
    */
   stream(statement: PipelinedStatement): Readable {
     const values = this.#prepare(statement)
@@ -129,42 +129,45 @@ export class MariadbConnection {
     const rows = rowStream(sendStream(this.#driver, statement, values), this.#rules, {
       complete: () => void this.#complete(waiting),
       translate: (thrown) => toDriverError(thrown),
-      abandoned: () => this.destroy(new Error('a stream of rows was left before its end')),
+      abandoned: () => this.destroy(new Error('the row stream was closed before its end')),
     })
     this.#pending.add(waiting)
     return rows
   }
 
-  /** Asks for a sign of life, through everything that a statement goes through. */
+  /** Sends COM_PING through the same queue as statements. */
   ping(): Promise<void> {
     return this.#awaitAnswer(this.#driver.ping(), () => undefined)
   }
 
-  /** Takes away what the session has gathered. The driver takes a refusal for success: the session itself must say. */
+  /**
+   * Sends COM_RESET_CONNECTION. The driver resolves even when the server refuses, so the caller has to verify the
+   * result.
+   */
   reset(): Promise<void> {
     this.#wasReset = true
     return this.#awaitAnswer(this.#driver.reset(), () => undefined)
   }
 
-  /** Runs the statements that make the session as every borrower expects it, in one round trip. None of them stains. */
+  /** Runs the statements that initialize the session, in one round trip. They do not make the session dirty. */
   async initialize(statements: readonly Statement[]): Promise<void> {
     await Promise.all(statements.map((statement) => this.run(statement)))
     this.#dirty = false
   }
 
-  /** Ends it politely. Hangs as long as the server does. */
+  /** Closes the connection with COM_QUIT. Pending for as long as the server does not respond. */
   async end(): Promise<void> {
-    // Its own promise does not settle when the connection is lost meanwhile.
+    // The driver's promise does not settle when the connection is lost meanwhile.
     this.#driver.end().catch(() => undefined)
     await this.#closed.promise
   }
 
-  /** Ends it at once: whatever is under way is rejected in this turn. May be called twice. */
-  destroy(cause: Error = new Error('it was ended')): void {
+  /** Closes the connection at once and rejects all pending commands in this turn. Idempotent. */
+  destroy(cause: Error = new Error('the client closed the connection')): void {
     this.#terminate(cause)
   }
 
-  /** Reports `lost`, once, until the returned function is called. */
+  /** Reports `lost` once; the returned function removes the listener. */
   watch(report: (signal: ConnectionSignal) => void): () => void {
     this.#report = report
     if (this.#endError !== undefined) report({ kind: 'lost', error: this.#endError })
@@ -173,7 +176,7 @@ export class MariadbConnection {
     }
   }
 
-  // Checks and writes out what is to be sent; throws when nothing can be.
+  // Encodes the arguments of a statement; throws when it cannot be sent.
   #prepare(statement: Statement): unknown {
     if (this.#endError !== undefined) throw unsentError(this.#endError)
     this.#dirty ||= dirtiesSession(statement.sql)
@@ -203,7 +206,7 @@ export class MariadbConnection {
     })
   }
 
-  // False when it was rejected with the connection already.
+  // Returns false when the command was already rejected with the connection.
   #complete(waiting: PendingCommand): boolean {
     if (!this.#pending.delete(waiting)) return false
     this.#serverStatus = this.#driver.info?.status ?? 0
@@ -212,10 +215,10 @@ export class MariadbConnection {
 
   #fail(waiting: PendingCommand, thrown: unknown): void {
     if (!this.#pending.delete(waiting)) return
-    // An error carries no status. Outside a transaction it opens none, unless the session commits nothing by itself.
+    // An error packet carries no status flags. It cannot open a transaction, except in a session without autocommit.
     if ((this.#serverStatus & autocommitFlag) === 0) this.#serverStatus |= inTransactionFlag
     waiting.reject(toDriverError(thrown))
-    // The driver failed while it wrote the statement, and now waits for an answer to it: it has lost its place.
+    // The driver failed while it wrote the statement and now expects an answer to it: the connection is out of step.
     if (!(thrown instanceof SqlError)) this.destroy(asError(thrown))
   }
 
@@ -225,7 +228,8 @@ export class MariadbConnection {
     const serverCode = isServerError(cause) ? cause.errno : undefined
     const details = { outcome: 'unknown', retryable: true, endpoint: name, serverCode, cause } as const
     this.#endError = detachStack(new HaError('lost', `${name}: ${describeCause(cause)}`, details))
-    // Without an error: the driver would learn nothing that anybody waits for, and its listeners may be gone.
+    // Destroyed without an error: the driver's listeners may be gone, and an unhandled `error` event would end the
+    // process.
     this.#socket.destroy()
     for (const waiting of this.#pending) waiting.reject(lostError(this.#endError))
     this.#pending.clear()
@@ -247,9 +251,9 @@ function failedReply(error: DriverError): Reply {
 }
 
 /**
- * Hands over what the driver throws over what it reads, which would end the process: a malformed packet, or an error
- * packet in one segment with the end of the login, before anybody can listen for the driver's errors. To be called
- * when the driver has just been given the socket; under TLS it reads another one.
+ * Catches what the driver throws while it parses received data, which would end the process: a malformed packet, or
+ * an error packet in the same segment as the end of the login. Call it right after the driver received the socket.
+ * With TLS the driver reads another socket.
  */
 export function guardSocketReader(socket: Socket, onThrow: (error: Error) => void): void {
   const readers = socket.listeners('data') as ((data: Buffer) => void)[]

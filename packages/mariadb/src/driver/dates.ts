@@ -1,9 +1,12 @@
-/** Where the clock stands in which the session writes dates: so many milliseconds ahead of UTC, or as in this process. */
+/** The time zone in which the session reads and writes dates: a fixed offset from UTC, or that of this process. */
 export type DateZone = { readonly kind: 'fixed'; readonly aheadMs: number } | { readonly kind: 'process' }
 
 const fixedOffset = /^([+-])(\d{1,2}):(\d{2})$/
 
-/** The zone of a session's `time_zone`. A name, or the server's own, is read as the zone of this process. */
+/**
+ * The zone for a session's `time_zone`. Named zones, and the server's own zone, are taken as the zone of this
+ * process.
+ */
 export function dateZone(timeZone: string): DateZone {
   if (timeZone === 'UTC') return { kind: 'fixed', aheadMs: 0 }
   const [, sign, hours, minutes] = fixedOffset.exec(timeZone) ?? []
@@ -12,14 +15,14 @@ export function dateZone(timeZone: string): DateZone {
   return { kind: 'fixed', aheadMs: sign === '-' ? -aheadMs : aheadMs }
 }
 
-/** A date as a literal of the server, to the millisecond. */
+/** Formats a date as a literal with milliseconds. */
 export function writeDate(date: Date, zone: DateZone): string {
-  // Shifted so that its UTC fields read as the clock of the zone; an invalid date throws here.
+  // Shifted, so that the UTC fields show the local time of the zone. Throws for an invalid date.
   const aheadMs = zone.kind === 'fixed' ? zone.aheadMs : -date.getTimezoneOffset() * 60_000
   return new Date(date.getTime() + aheadMs).toISOString().slice(0, -1).replace('T', ' ')
 }
 
-/** A DATE, DATETIME or TIMESTAMP as the server wrote it; null for its zero dates, which are no dates. */
+/** Parses a DATE, DATETIME or TIMESTAMP; null for the zero dates of the server. */
 export function readDate(text: string, zone: DateZone): Date | null {
   const iso = text.length === 10 ? `${text}T00:00:00` : text.replace(' ', 'T')
   const time = zone.kind === 'fixed' ? Date.parse(`${iso}Z`) - zone.aheadMs : Date.parse(iso)

@@ -7,10 +7,13 @@ import { dial, type LoginOptions, type LoginTarget, type SocketFactory } from '.
 import { type MariadbStatus, readServerStatus } from './server-status.ts'
 import { initializeSession, resetSession, type SessionProfile } from './session-reset.ts'
 
-/** What the driver needs to know: who we are, where the servers are, and what each session begins with. */
+/** The options of the driver: credentials, hosts, and the initial state of sessions. */
 export type MariadbDriverOptions = LoginOptions & Pick<ResolvedOptions, 'hosts'>
 
-/** A {@link PoolDriver} on the bare connection of `mariadb` over our own socket; its pools are never used. */
+/**
+ * A {@link PoolDriver} on single connections of the `mariadb` package over sockets of this package; the package's own
+ * pools are not used.
+ */
 export function mariadbDriver(
   options: MariadbDriverOptions,
   connect: SocketFactory = openSocket,
@@ -55,7 +58,7 @@ async function open(
   }
 }
 
-// An address that nobody listed was found through one that somebody did: it is reached as the first of them is.
+// An address that is not in the list was discovered through a listed one; the first host's options apply.
 function hostOptionsOf(hosts: readonly HostOptions[], endpoint: Endpoint): HostOptions {
   const host = hosts.find((listed) => sameEndpoint(listed.endpoint, endpoint)) ?? hosts[0]
   if (host === undefined) throw new HaError('config-invalid', 'hosts: expected at least one')
@@ -70,12 +73,12 @@ function sessionSetupError(cause: DriverError, endpoint: Endpoint): HaError {
     : new HaError('refused', message, details)
 }
 
-// A login that is broken off counts against us on the server, which blocks a host after `max_connect_errors` of them:
-// so this one goes to its end. A server that refuses it has answered as well.
+// An aborted login counts as a connect error, and the server blocks a client host after `max_connect_errors` of them;
+// so the login is completed. A refused login is an answer as well.
 async function probe(server: LoginTarget, signal: AbortSignal): Promise<void> {
   try {
     const connection = await dial(server, signal)
-    // Gone at the latest when the asker no longer waits.
+    // The connection is destroyed at the latest when the probe times out.
     await raceAbort(connection.end(), signal, ignore).finally(() => connection.destroy())
   } catch (thrown) {
     if (!(thrown instanceof HaError) || thrown.serverCode === undefined) throw thrown

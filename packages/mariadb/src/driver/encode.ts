@@ -3,7 +3,7 @@ import type { Connection, QueryOptions } from 'mariadb'
 import { type DateZone, writeDate } from './dates.ts'
 import type { Args, PipelinedStatement, Statement } from './statement.ts'
 
-/** Hands a statement to the driver. What comes back is the driver's own result, or its own error. */
+/** Passes a statement to the driver. The result, or the error, is the driver's own. */
 export function sendStatement(driver: Connection, statement: Statement, values: unknown): Promise<unknown> {
   const command = commandOf(statement, values)
   switch (statement.kind) {
@@ -16,21 +16,21 @@ export function sendStatement(driver: Connection, statement: Statement, values: 
   }
 }
 
-/** As {@link sendStatement}, for a query whose rows are streamed: the driver does so in the plain protocol only. */
+/** As {@link sendStatement}, for a streamed query; the driver streams in the text protocol only. */
 export function sendStream(driver: Connection, statement: PipelinedStatement, values: unknown): Readable {
   return driver.queryStream(commandOf(statement, values), values)
 }
 
-// Options on a single statement cost the driver a chain of objects: only names need one.
+// Per-statement options cost the driver a chain of objects; only named placeholders need them.
 function commandOf({ sql, kind }: Statement, values: unknown): string | QueryOptions {
   const row: unknown = kind === 'batch' && Array.isArray(values) ? values[0] : values
   return row === undefined || Array.isArray(row) ? sql : { sql, namedPlaceholders: true }
 }
 
 /**
- * The values of a statement as the driver may be given them. The driver writes a Date in the zone of this process,
- * writes nothing at all for a function, and loses its place on the connection when a value fails while it is written:
- * so each is written out here, and what cannot be written throws before anything is sent.
+ * Encodes the values of a statement for the driver. The driver formats a Date in the zone of this process, ignores
+ * functions, and leaves the connection out of step when a value fails while it is written. So values are encoded
+ * here, and an invalid value throws before anything is sent.
  */
 export function encodeArgs({ args, kind }: Statement, zone: DateZone): unknown {
   if (args === undefined) return undefined
@@ -38,14 +38,14 @@ export function encodeArgs({ args, kind }: Statement, zone: DateZone): unknown {
 }
 
 function encodeRows(args: Args, zone: DateZone): unknown {
-  if (!Array.isArray(args) || args.length === 0) throw new TypeError('a batch takes a list of rows')
+  if (!Array.isArray(args) || args.length === 0) throw new TypeError('a batch requires a list of rows')
   const rows: readonly unknown[] = args
   const width = Array.isArray(rows[0]) ? rows[0].length : undefined
   return rows.map((row, i) => {
-    // Rows that differ are not sent as one command: some could be written before another is refused.
+    // Rows of different shape are not sent as one command: some could be written before another one is refused.
     const length = Array.isArray(row) ? row.length : undefined
     if (typeof row !== 'object' || row === null || length !== width)
-      throw new TypeError(`row ${i} of the batch is not like its first`)
+      throw new TypeError(`row ${i} of the batch has another shape than the first row`)
     return encodeRow(row as Args, false, zone)
   })
 }
@@ -82,19 +82,19 @@ function encodeObject(value: object, place: string | number, lists: boolean, zon
   if (value instanceof Date) return writeDate(value, zone)
   if (Buffer.isBuffer(value)) return value
   if (ArrayBuffer.isView(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-  if ('pipe' in value) throw new TypeError(`argument ${place} is a stream, which cannot be sent again`)
+  if ('pipe' in value) throw new TypeError(`argument ${place} is a stream, which cannot be sent twice`)
   if ('toSqlString' in value && typeof value.toSqlString === 'function') return String(value.toSqlString())
-  // `IN (?)`: the plain protocol writes a list of values, the binary one has none.
+  // `IN (?)`: the text protocol expands a list of values, the binary protocol cannot.
   if (lists && Array.isArray(value)) return value.map((each) => encodeValue(each, place, false, zone))
   return isGeometry(value) ? value : JSON.stringify(value)
 }
 
-// What a BIGINT, signed or not, can hold; the driver throws on less while it writes.
+// The range of a signed or unsigned BIGINT. The driver throws beyond it while it writes.
 function fitsBigint(value: bigint): boolean {
   return value >= -(2n ** 63n) && value < 2n ** 64n
 }
 
-// GeoJSON, which the driver writes as the server's own geometry.
+// GeoJSON, which the driver converts to the server's geometry type.
 function isGeometry(value: object): boolean {
   return 'type' in value && 'coordinates' in value && Array.isArray(value.coordinates)
 }

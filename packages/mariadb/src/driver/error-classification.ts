@@ -2,7 +2,7 @@ import { isHaError, type Verdict } from '@ha/core'
 import { asError, classifier, verdicts, verdictTable } from '@ha/core/driver'
 import { SqlError } from 'mariadb'
 
-// What the server answers to a statement. What is not here is an ordinary error of the statement.
+// Verdicts by the server's error number. Any other number is an ordinary error of the statement.
 const byErrno = verdictTable(
   {
     1020: verdicts.later, // ER_CHECKREAD: the row changed since the snapshot
@@ -24,16 +24,16 @@ const byErrno = verdictTable(
   verdicts.final,
 )
 
-// A server that says so is full, not dead.
+// These errors mean that the server is full, not down.
 const serverFullErrnos: readonly number[] = [1040, 1203, 1226]
 
-// Answers that leave open whether a write that commits by itself happened: the group was lost, the server went, or the
-// statement was killed while it was under way, by somebody or (1969, ER_STATEMENT_TIMEOUT) by its own limit. 1047 is not
-// among them: a node says it before it begins a statement; the one that is under way when the quorum goes gets 1180
-// (seen on MariaDB 10.11 with Galera 4).
+// Errors that leave open whether an autocommit write happened: the group was lost, the server stopped, or the
+// statement was killed while it ran, also by its own limit (1969, ER_STATEMENT_TIMEOUT). 1047 is not among them: a
+// node sends it before it begins a statement; a statement that is running when the quorum is lost gets 1180 (observed
+// with MariaDB 10.11 and Galera 4).
 const ambiguousAtCommit: readonly number[] = [1053, 1180, 1317, 1927, 1969]
 
-// No login of these credentials, on no server: what waiting does not cure.
+// Refusals of the login that hold for every server and do not go away by waiting.
 const refusedLoginErrnos: readonly number[] = [1044, 1045, 1049, 1130, 1251, 1524, 1698, 1820, 1862]
 
 /**
@@ -50,7 +50,7 @@ export const classify: (error: unknown) => Verdict = classifier({
   foreign: (error) => (error instanceof DriverError ? classifyDriverError(error) : undefined),
 })
 
-/** As {@link classify}, for the answer to a COMMIT, or to a write that commits by itself. */
+/** As {@link classify}, for the answer to COMMIT or to an autocommit write. */
 export function classifyCommit(error: unknown): Verdict {
   const verdict = classify(error)
   const open =
@@ -58,7 +58,7 @@ export function classifyCommit(error: unknown): Verdict {
   return open ? { ...verdict, effect: 'unknown' } : verdict
 }
 
-/** Whether a login was refused for a reason that no other server would judge otherwise. */
+/** Whether every other server would refuse the login too. */
 export function isRefusedLogin(error: unknown): boolean {
   const errno = errnoOf(error)
   return errno !== undefined && refusedLoginErrnos.includes(errno)
@@ -67,7 +67,7 @@ export function isRefusedLogin(error: unknown): boolean {
 function classifyDriverError(error: DriverError): Verdict {
   switch (error.stage) {
     case 'unsent':
-      // Either the connection was over, or the arguments can be written on none.
+      // Either the connection had ended, or the arguments cannot be encoded at all.
       return isHaError(error.cause) || error.errno === connectionClosedErrno
         ? verdicts.elsewhere
         : verdicts.final
@@ -80,7 +80,7 @@ function classifyDriverError(error: DriverError): Verdict {
   }
 }
 
-// The driver's ER_CMD_CONNECTION_CLOSED: nothing was written.
+// The driver's ER_CMD_CONNECTION_CLOSED: nothing was sent.
 const connectionClosedErrno = 45013
 
 function errnoOf(error: unknown): number | undefined {
@@ -89,22 +89,22 @@ function errnoOf(error: unknown): number | undefined {
 }
 
 /**
- * How far a statement came. `unsent`: the server was never asked to do it. `answered`: the server
- * said no. `unread`: the server did it, and its answer could not be read. `lost`: the connection ended before the answer.
+ * The stage that a failed statement reached. `unsent`: it was not sent. `answered`: the server returned an error.
+ * `unread`: the server executed it, and its answer could not be read. `lost`: the connection ended before the answer.
  */
 export type Stage = 'unsent' | 'answered' | 'unread' | 'lost'
 
 interface DriverErrorDetails {
   readonly stage: Stage
-  /** The server's number, or the driver's own from 45001 on. */
+  /** The server's error number, or the driver's own from 45001 on. */
   readonly errno?: number | undefined
   readonly sqlState?: string | undefined
-  /** Such as `ER_DUP_ENTRY` or `ECONNRESET`. */
+  /** The name of the error, such as `ER_DUP_ENTRY` or `ECONNRESET`. */
   readonly code?: string | undefined
   readonly cause?: unknown
 }
 
-/** Why a statement has no answer. Holds neither the statement nor its values. */
+/** The failure of a statement. Contains neither the statement nor its values. */
 export class DriverError extends Error {
   readonly stage: Stage
   readonly errno: number | undefined
@@ -121,7 +121,10 @@ export class DriverError extends Error {
   }
 }
 
-/** What the driver threw, in our words. Its own error would carry the text of the statement, so it is no cause. */
+/**
+ * Converts an error of the driver. The original is not kept as the cause, because it contains the text of the
+ * statement.
+ */
 export function toDriverError(thrown: unknown): DriverError {
   if (!(thrown instanceof SqlError)) {
     const cause = asError(thrown)
@@ -135,7 +138,7 @@ export function toDriverError(thrown: unknown): DriverError {
   return new DriverError(`${code}: ${sqlMessage}`, { stage: stageOf(thrown), errno, sqlState, code })
 }
 
-/** A statement that was not sent, because the connection is over or its arguments cannot be written. */
+/** For a statement that was not sent: the connection had ended, or its arguments cannot be encoded. */
 export function unsentError(cause: Error): DriverError {
   const code = isHaError(cause) ? 'ER_CMD_CONNECTION_CLOSED' : 'ER_BAD_PARAMETER_VALUE'
   return new DriverError(`not sent: ${cause.message}`, {
@@ -145,26 +148,25 @@ export function unsentError(cause: Error): DriverError {
   })
 }
 
-/** A statement that was done and whose answer cannot be read. */
+/** For a statement that was executed, and whose answer cannot be read. */
 export function unreadableError(cause: Error): DriverError {
   return new DriverError(`the answer cannot be read: ${cause.message}`, { stage: 'unread', cause })
 }
 
-/** A statement that was under way when its connection ended. */
+/** For a statement whose connection ended before the answer. */
 export function lostError(cause: Error): DriverError {
   return new DriverError('the connection ended before the answer', { stage: 'lost', cause })
 }
 
-/** Whether the server said so itself, and not the driver: its own numbers begin at 45001. */
+/** Whether the error came from the server. The driver's own numbers begin at 45001. */
 export function isServerError(error: unknown): error is SqlError {
   return error instanceof SqlError && (error.errno < 45_001 || error.errno > 45_999)
 }
 
-// These are raised before a byte of the command is written: a connection
-// that is closed, arguments that are missing, no statement, no rows.
+// Raised before a byte of the command is written: closed connection, missing arguments, no statement, no rows.
 const unsentErrnos: readonly number[] = [45_013, 45_016, 45_017, 45_018, 45_031, 45_038, 45_049]
 
-// Raised over an answer that came: two columns of one name, a number too large for the options.
+// Raised while an answer is read: duplicate column names, a number out of range for the options.
 const unreadErrnos: readonly number[] = [45_040, 45_050, 45_058]
 
 function stageOf(thrown: SqlError): Stage {

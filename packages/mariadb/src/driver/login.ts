@@ -17,7 +17,7 @@ export interface LoginTarget {
   readonly connect: SocketFactory
 }
 
-/** Dials a server and logs in. When the signal fires, nothing stays open. Rejects with an {@link HaError}. */
+/** Connects to a server and logs in. When the signal fires, no socket stays open. Rejects with an {@link HaError}. */
 export async function dial(
   { options, host, connect }: LoginTarget,
   signal: AbortSignal,
@@ -28,7 +28,7 @@ export async function dial(
   try {
     const thrown = deferred<Error>()
     const driver = await login(driverConfig(options, host, password), socket, thrown, signal)
-    // Nobody would hear of an end that came before there was somebody to tell.
+    // The `close` event may have fired before the connection could listen for it.
     if (socket.destroyed) throw closedDuringLogin()
     const { bigint, dates } = options.results
     const rules = { bigint, dates, zone: dateZone(options.session.timeZone) }
@@ -49,7 +49,7 @@ async function readPasswordOption(options: LoginOptions, name: string, signal: A
   }
 }
 
-// The driver's own promise does not settle when the socket only closes, as it does when the signal ends it.
+// The driver's promise does not settle when the socket closes without an error, as it does after an abort.
 function login(
   config: ConnectionConfig,
   socket: Socket,
@@ -65,17 +65,17 @@ function login(
   return raceAbort(entered.promise, signal, () => undefined)
 }
 
-/** What a login needs to know. */
+/** The options of a login. */
 export type LoginOptions = Pick<
   ResolvedOptions,
   'username' | 'password' | 'database' | 'name' | 'results' | 'session'
 >
 
-/** The driver's options, with those that its types do not know. */
+/** The driver's options, including those that its types lack. */
 export type DriverConfig = ConnectionConfig &
   Readonly<Record<'permitRedirect' | 'fullResult' | 'jsonStrings', boolean>>
 
-/** The driver's own options for one server. Its deadline, its pools and its redirections are not used. */
+/** The driver's options for one server. Its timeouts, pools and redirections are not used. */
 export function driverConfig(
   options: LoginOptions,
   { endpoint, tls }: HostOptions,
@@ -89,18 +89,18 @@ export function driverConfig(
     ...(database === undefined ? {} : { database }),
     ...(tls.mode === 'off' ? {} : { ssl: driverTls(endpoint.host, tls) }),
     connectAttributes: { program_name: name },
-    // The signal is the deadline.
+    // The abort signal enforces the deadline.
     connectTimeout: 0,
-    // Known from the handshake on, so that no `SET NAMES` follows it.
+    // Set during the handshake, so that no `SET NAMES` follows.
     collation: 'UTF8MB4_GENERAL_CI',
-    // An error must not tell the values of a statement.
+    // Error messages must not contain the values of a statement.
     logParam: false,
-    // We choose the server, and nobody else.
+    // Only this client chooses the server.
     permitRedirect: false,
-    // What a batch wrote is one sum, as what any other statement wrote.
+    // The result of a batch is one sum, as for any other statement.
     fullResult: false,
     bigIntAsNumber: results.bigint === 'number',
-    // Dates and documents are read by us: see zone.ts and results.ts.
+    // Dates and JSON are parsed in dates.ts and results.ts.
     dateStrings: true,
     jsonStrings: true,
   }
@@ -108,13 +108,13 @@ export function driverConfig(
 
 type DriverTls = Exclude<ConnectionConfig['ssl'], undefined>
 
-// Node checks a certificate against `host`, or against `localhost` when it is not told; only a name may be asked for.
+// Node verifies a certificate against `host`, by default `localhost`. SNI allows names only, no IP addresses.
 function driverTls(host: string, { options }: TlsChoice): DriverTls {
   const name = isIP(host) === 0 ? { host, servername: host } : { host }
   return { ...name, ...options } as DriverTls
 }
 
-/** Why a server could not be logged in to: `unreachable`, or `refused` when no server would say otherwise. */
+/** The error of a failed login: `refused` when every server would refuse it, else `unreachable`. */
 export function loginError(cause: Error, endpoint: string): HaError {
   const server = isServerError(cause) ? cause : undefined
   const text = server === undefined ? cause.message : `${server.code}: ${server.sqlMessage}`
@@ -125,21 +125,24 @@ export function loginError(cause: Error, endpoint: string): HaError {
     : error
 }
 
-/** The password could not be had, which says nothing of any server. Its own message may say too much. */
+/**
+ * The error for a password function that failed. It says nothing about the server, and its own message may contain
+ * secrets.
+ */
 export function passwordError(cause: Error, endpoint: string): HaError {
-  return new HaError('unreachable', `${endpoint}: the password could not be had`, {
+  return new HaError('unreachable', `${endpoint}: the password function failed`, {
     endpoint,
     retryable: true,
     cause,
   })
 }
 
-/** The socket only closed. */
+/** The socket closed without an error. */
 export function closedDuringLogin(): Error {
-  return new Error('the connection was closed before the login was done')
+  return new Error('the connection was closed during the login')
 }
 
-// The driver's own numbers: no TLS on the server, or its certificate is not who we asked for.
+// The driver's errors for a server without TLS and for certificates that do not match.
 const tlsErrnos: readonly number[] = [45_023, 45_056, 45_057, 45_059, 45_062, 45_063]
 
 function isTlsError(error: Error): boolean {

@@ -5,17 +5,17 @@ import { type DateZone, readDate } from './dates.ts'
 import type { DriverError } from './error-classification.ts'
 import type { Answer, Column, Row } from './statement.ts'
 
-/** How values of the server become values of JavaScript. */
+/** How values are converted to JavaScript. */
 export interface ResultRules extends Pick<ResultOptions, 'bigint' | 'dates'> {
   readonly zone: DateZone
 }
 
-/** The driver's result as an {@link Answer}. */
+/** Converts the driver's result to an {@link Answer}. */
 export function readResult(result: unknown, rules: ResultRules): Answer {
   if (!Array.isArray(result)) return readWritten(result as DriverWriteResult, rules)
   const rows = result as DriverRows
   if (rows.meta !== undefined) return readRows(rows, rows.meta, rules)
-  // A procedure answers more than once; what a batch returns comes without columns.
+  // A procedure returns several results; a batch with RETURNING returns rows without columns.
   const several = rows.some((each) => Array.isArray(each))
   if (!several) return { kind: 'rows', rows, columns: [] }
   return { kind: 'several', answers: rows.map((each) => readResult(each, rules)) }
@@ -30,7 +30,7 @@ export function rowReader(columns: readonly FieldInfo[], rules: ResultRules): (r
   }
 }
 
-/** What a statement that wrote came to, as the driver has it. */
+/** The driver's result of a write. */
 interface DriverWriteResult {
   readonly affectedRows: number
   readonly insertId: bigint
@@ -61,7 +61,7 @@ interface ColumnReader {
   readonly read: (value: never) => unknown
 }
 
-// Most results have no column that needs one.
+// Most results have no column that needs a conversion.
 function columnReaders(columns: readonly FieldInfo[], rules: ResultRules): readonly ColumnReader[] {
   const readers: ColumnReader[] = []
   for (const column of columns) {
@@ -84,7 +84,7 @@ function columnReader(column: FieldInfo, rules: ResultRules): ColumnReader['read
   }
 }
 
-// In place: the rows are fresh, and a result may be large.
+// Converts in place: the rows are not shared, and a result may be large.
 function convert(row: Row, name: string, read: ColumnReader['read']): void {
   const cells = row as Record<string, unknown>
   if (cells[name] !== null) cells[name] = read(cells[name] as never)
@@ -103,23 +103,27 @@ function readBigint(value: bigint, { bigint }: ResultRules): number | bigint | s
   }
 }
 
-// The driver parses while it reads the socket, where a document that was cut (`group_concat_max_len`) ends the process.
+// Not done by the driver: it parses while it reads the socket, and a truncated document (`group_concat_max_len`)
+// would end the process.
 function readJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {
-    // The text says more than nothing.
+    // The text of an invalid document is more useful than nothing.
     return text
   }
 }
 
-/** The rows of a statement, with what it wrote: `const [row] = await db.query(…)`, `const { affectedRows } = …`. */
+/**
+ * The rows of a statement and the effects of a write: `const [row] = await db.query(…)`, `const { affectedRows } =
+ * …`.
+ */
 export interface Result<T = Row> extends ReadonlyArray<T> {
-  /** How many rows were written; 0 for a statement that gave rows. */
+  /** The number of rows written; 0 for a statement that returned rows. */
   readonly affectedRows: number
-  /** The first value of AUTO_INCREMENT that was given; 0 when there was none. */
+  /** The first generated AUTO_INCREMENT value; 0 when there was none. */
   readonly insertId: number | bigint | string
-  /** How many warnings the server has. */
+  /** The number of warnings. */
   readonly warnings: number
   readonly columns: readonly Column[]
 }
@@ -127,7 +131,7 @@ export interface Result<T = Row> extends ReadonlyArray<T> {
 type Read = Extract<Answer, { kind: 'rows' }>
 type Written = Extract<Answer, { kind: 'written' }>
 
-/** What an answer of the server becomes. Of a procedure: its first rows, and what it wrote last. */
+/** Converts an answer to a result. For a procedure: its first rows, and the effects of its last write. */
 export function resultOf<T>(answer: Answer): Result<T> {
   if (answer.kind === 'rows') return rowsOf(answer, nothing)
   if (answer.kind === 'written') return writtenOf(answer)
@@ -139,7 +143,7 @@ export function resultOf<T>(answer: Answer): Result<T> {
 const nothing: Written = { kind: 'written', affectedRows: 0, insertId: 0, warnings: 0 }
 const noColumns: readonly Column[] = Object.freeze([])
 
-// Without rows there is nothing else to see: it prints what was written.
+// A result without rows shows its properties when it is printed.
 function writtenOf<T>({ affectedRows, insertId, warnings }: Written): Result<T> {
   return Object.assign([] as T[], { affectedRows, insertId, warnings, columns: noColumns })
 }
@@ -152,26 +156,26 @@ function rowsOf<T>({ rows, columns }: Read, { affectedRows, insertId, warnings }
   return rows as unknown as Result<T>
 }
 
-// One for all: four fresh ones for each result cost more than the rest of it.
+// One reused descriptor: four new objects for each result would cost more than the rest of the conversion.
 const descriptor: PropertyDescriptor = { value: undefined }
 
-// Not enumerable: rows print, compare and serialise as the list that they are.
+// Not enumerable, so that rows print, compare and serialize as a plain list.
 function hide(rows: object, name: keyof Result, value: unknown): void {
   descriptor.value = value
   Object.defineProperty(rows, name, descriptor)
 }
 
-/** What a stream of rows tells its connection. */
+/** Receives the end of a row stream. */
 interface RowStreamListener {
-  /** The server has answered to the end. */
+  /** The answer of the server is complete. */
   complete(): void
-  /** The server refused, or the driver did: in our words. */
+  /** Converts the error of the server or of the driver. */
   translate(thrown: unknown): DriverError
-  /** Nobody takes the rest of the rows. */
+  /** The consumer left before the last row. */
   abandoned(): void
 }
 
-/** The driver's stream with our values and errors, and an end that is always told. */
+/** The driver's stream with converted values and errors; its end is always reported. */
 export function rowStream(source: Readable, rules: ResultRules, ends: RowStreamListener): Readable {
   let open = true
   let answered = false
@@ -197,7 +201,7 @@ export function rowStream(source: Readable, rules: ResultRules, ends: RowStreamL
   })
   source.on('data', (row: Row) => {
     answered = true
-    // Without columns before it, it is no row but the answer to a write.
+    // Without preceding columns, this is not a row but the result of a write.
     if (read !== undefined && !rows.push(read(row))) source.pause()
   })
   source.on('error', (thrown) => {
@@ -206,14 +210,14 @@ export function rowStream(source: Readable, rules: ResultRules, ends: RowStreamL
   })
   source.once('end', () => {
     if (open) complete()
-    // On a connection that it holds to be closed, the driver answers nothing at all.
+    // The driver gives no answer at all on a connection that it considers closed.
     if (answered) rows.push(null)
     else rows.destroy(ends.translate(new Error('the connection was closed')))
   })
   return rows
 }
 
-// The driver says so of a result, and keeps it to itself in a stream.
+// The driver reports duplicate column names for results, but not for streams.
 function haveDuplicateNames(columns: readonly FieldInfo[]): boolean {
   return new Set(columns.map((column) => column.name())).size < columns.length
 }

@@ -1,59 +1,62 @@
 import type { MariadbConnection } from './connection.ts'
 import type { PipelinedStatement, Reply, Row } from './statement.ts'
 
-/** What a server says of itself, read in one round trip. */
+/** The status of a server, read in one round trip. */
 export interface MariadbStatus {
-  /** Such as `10.11.19-MariaDB-0+deb12u1`. */
+  /** The version, such as `10.11.19-MariaDB-0+deb12u1`. */
   readonly version: string
   readonly serverId: number
   readonly readOnly: boolean
-  /** `innodb_flush_log_at_trx_commit`: only 1 keeps each commit through a crash. */
+  /** `innodb_flush_log_at_trx_commit`: only 1 makes each commit durable. */
   readonly flushLogAtCommit: number
-  /** Undefined when the server is no member of a Galera cluster. */
+  /** Undefined when the server is not part of a Galera cluster. */
   readonly galera: GaleraStatus | undefined
-  /** Undefined when the server replicates from nobody. */
+  /** Undefined when the server is not a replica. */
   readonly replica: ReplicaStatus | undefined
 }
 
-/** What a Galera node says of itself. */
+/** The status of a Galera node. */
 export interface GaleraStatus {
-  /** `wsrep_ready`: false is a node that answers 1047 to every statement on a table. */
+  /** `wsrep_ready`: a node that is not ready answers 1047 to every statement on a table. */
   readonly ready: boolean
   readonly connected: boolean
   readonly status: 'Primary' | 'non-Primary' | 'Disconnected'
-  /** 0 initialized, 1 joining, 2 donor or desynced, 3 joined, 4 synced, 5 error, 6 maximum: `wsrep_local_state`. */
+  /** `wsrep_local_state`: 0 initialized, 1 joining, 2 donor or desynced, 3 joined, 4 synced, 5 error, 6 maximum. */
   readonly localState: number
   readonly clusterUuid: string
   readonly clusterSize: number
   readonly localIndex: number
   readonly rejectQueries: 'NONE' | 'ALL' | 'ALL_KILL'
   readonly desync: boolean
-  /** Whether the node refuses statements while it feeds another one. */
+  /** Whether the node rejects queries while it is a donor. */
   readonly donorRejects: boolean
 }
 
-/** How far a replica is behind the server that it follows; `not-allowed` when our user may not know. */
+/** The replication state of a replica; `not-allowed` when the user lacks the privilege to read it. */
 export type ReplicaStatus =
   | {
       readonly kind: 'follows'
-      /** `cut-off`: it applies what it has and cannot reach its source. `stopped`: it was told to rest, or has failed. */
+      /**
+       * `cut-off`: applies what it has received and cannot reach its source. `stopped`: stopped by an operator or by
+       * an error.
+       */
       readonly state: 'running' | 'cut-off' | 'stopped'
-      /** Undefined while the server does not know. */
+      /** Undefined while the server reports NULL. */
       readonly lagMs: number | undefined
     }
-  /** The user has not the privilege REPLICA MONITOR. */
+  /** The user lacks the privilege REPLICA MONITOR. */
   | { readonly kind: 'not-allowed' }
 
 /**
- * Reads what a server says of itself, in one round trip. Nothing here waits for the cluster, so that a survivor that
- * waits for the group's new view still answers within milliseconds.
+ * Reads the status of a server in one round trip. No query waits for the cluster, so that a surviving node that is
+ * waiting for a new view still answers within milliseconds.
  */
 export async function readServerStatus(connection: MariadbConnection): Promise<MariadbStatus> {
   const [, variables, status, sources] = await connection.pipeline(statusQueries)
   return serverStatusOf(valuesOf(rowsOf(variables)), valuesOf(rowsOf(status)), replicaStatusOf(sources))
 }
 
-/** The variables that a {@link MariadbStatus} is made of. */
+/** The system variables that a {@link MariadbStatus} contains. */
 const variableNames: readonly string[] = [
   'version',
   'server_id',
@@ -65,7 +68,7 @@ const variableNames: readonly string[] = [
   'wsrep_sst_donor_rejects_queries',
 ]
 
-/** The status values of a Galera node that a {@link MariadbStatus} is made of. */
+/** The Galera status variables that a {@link MariadbStatus} contains. */
 const galeraStatusNames: readonly string[] = [
   'wsrep_ready',
   'wsrep_connected',
@@ -78,16 +81,17 @@ const galeraStatusNames: readonly string[] = [
 ]
 
 const statusQueries: readonly PipelinedStatement[] = [
-  // A server may set it for everybody. A session that has it waits for the group with each of the other questions:
-  // 6.3 s after another node froze, and until 1205 when the quorum is lost. A build without Galera does not know it.
+  // The server may set wsrep_sync_wait globally. Each following query would then wait for the group: 6.3 s after
+  // another node froze, and until error 1205 without a quorum. Servers built without Galera reject the statement;
+  // that is ignored.
   'SET SESSION wsrep_sync_wait=0',
-  // Unlike `SELECT @@x`, these leave out what a server does not know.
+  // Unlike `SELECT @@x`, SHOW omits variables that a server does not know.
   `SHOW GLOBAL VARIABLES WHERE Variable_name IN (${quoted(variableNames)})`,
   `SHOW GLOBAL STATUS WHERE Variable_name IN (${quoted(galeraStatusNames)})`,
   'SHOW ALL SLAVES STATUS',
 ].map((sql) => ({ sql, kind: 'text' }))
 
-// ER_SPECIFIC_ACCESS_DENIED_ERROR: our user has not the privilege REPLICA MONITOR, which 10.5 asks for.
+// ER_SPECIFIC_ACCESS_DENIED_ERROR: the user lacks the privilege REPLICA MONITOR (since 10.5).
 const accessDenied = 1227
 
 function replicaStatusOf(reply: Reply | undefined): ReplicaStatus | undefined {
@@ -104,15 +108,15 @@ function quoted(names: readonly string[]): string {
   return names.map((name) => `'${name}'`).join(',')
 }
 
-/** Values by their names, as `SHOW VARIABLES` and `SHOW STATUS` give them. */
+/** Values by name, as returned by `SHOW VARIABLES` and `SHOW STATUS`. */
 type ServerValues = ReadonlyMap<string, string>
 
-/** The rows of `SHOW VARIABLES` or `SHOW STATUS`. */
+/** Reads the rows of `SHOW VARIABLES` or `SHOW STATUS`. */
 export function valuesOf(rows: readonly Row[]): ServerValues {
   return new Map(rows.map((row) => [String(row['Variable_name']), String(row['Value'])]))
 }
 
-/** What the values of a server come to. */
+/** Builds the status of a server from its variables. */
 export function serverStatusOf(
   variables: ServerValues,
   status: ServerValues,
@@ -123,7 +127,7 @@ export function serverStatusOf(
     serverId: Number(variables.get('server_id')),
     readOnly: isOn(variables.get('read_only')),
     flushLogAtCommit: Number(variables.get('innodb_flush_log_at_trx_commit')),
-    // `wsrep_on` without a provider is a server that was once a node, or will be one.
+    // `wsrep_on` without a provider: the server was a node before, or will become one.
     galera:
       isOn(variables.get('wsrep_on')) && (status.get('wsrep_provider_name') ?? '') !== ''
         ? galeraStatus(variables, status)
@@ -132,10 +136,10 @@ export function serverStatusOf(
   }
 }
 
-/** How far behind a server is, by the rows of `SHOW ALL SLAVES STATUS`; undefined when it follows nobody. */
+/** The replication state from the rows of `SHOW ALL SLAVES STATUS`; undefined for a server that is not a replica. */
 export function replicaStatus(sources: readonly Row[]): ReplicaStatus | undefined {
   if (sources.length === 0) return undefined
-  // The worst of its sources counts, and of their lags the longest.
+  // With several sources, the worst state and the largest lag count.
   const states = sources.map(stateOf)
   const state = (['stopped', 'cut-off'] as const).find((worst) => states.includes(worst)) ?? 'running'
   const lagsSec = sources.map((source) => source['Seconds_Behind_Master'])
@@ -145,7 +149,7 @@ export function replicaStatus(sources: readonly Row[]): ReplicaStatus | undefine
 
 type ReplicaState = Extract<ReplicaStatus, { readonly kind: 'follows' }>['state']
 
-// A thread that runs and has no connection says so; any other word than these two is a rest.
+// `Connecting` is a running thread without a connection; any other value than `Yes` means stopped.
 function stateOf(source: Row): ReplicaState {
   if (source['Slave_SQL_Running'] !== 'Yes') return 'stopped'
   switch (source['Slave_IO_Running']) {
@@ -173,7 +177,7 @@ function galeraStatus(variables: ServerValues, status: ServerValues): GaleraStat
   }
 }
 
-// What is not known to be Primary is not.
+// Anything but `Primary` and `Disconnected` counts as non-Primary.
 function clusterStatus(value: string | undefined): GaleraStatus['status'] {
   return value === 'Primary' || value === 'Disconnected' ? value : 'non-Primary'
 }

@@ -4,7 +4,7 @@ import { isolationInSql } from '../options/session-options.ts'
 import type { MariadbConnection } from './connection.ts'
 import type { PipelinedStatement } from './statement.ts'
 
-/** Makes a fresh session as every borrower expects it, in one round trip. */
+/** Initializes a new session, in one round trip. */
 export async function initializeSession(
   connection: MariadbConnection,
   profile: SessionProfile,
@@ -21,7 +21,7 @@ export function resetSession(connection: MariadbConnection, profile: SessionProf
 }
 
 async function resetAndInitialize(connection: MariadbConnection, profile: SessionProfile): Promise<void> {
-  // A reset keeps the schema that was chosen last.
+  // COM_RESET_CONNECTION keeps the current schema.
   const schema = selectSchema(profile)
   const reset = connection.reset()
   const asked = connection.run(textCommand(`SELECT ${resetMarker} AS mark`))
@@ -34,7 +34,7 @@ async function resetAndInitialize(connection: MariadbConnection, profile: Sessio
   if (schema === undefined) await rejectSelectedSchema(connection)
 }
 
-// A variable of ours that each session has until it is reset: the driver does not say when a server refuses to.
+// A user variable that exists until the session is reset: the driver does not report a refused reset.
 const resetMarker = '@ha_session'
 
 function sessionStatements(profile: SessionProfile): readonly PipelinedStatement[] {
@@ -45,13 +45,13 @@ function resetFailed({ endpoint }: MariadbConnection): HaError {
   return new HaError('rejected', `${formatEndpoint(endpoint)}: the session could not be reset`)
 }
 
-// Nothing goes back to having no schema.
+// A session cannot return to having no schema.
 async function rejectSelectedSchema(connection: MariadbConnection): Promise<void> {
   const answer = await connection.run(textCommand('SELECT DATABASE() AS name'))
   if (answer.kind === 'rows' && answer.rows[0]?.['name'] === null) return
   throw new HaError(
     'rejected',
-    `${formatEndpoint(connection.endpoint)}: a schema was chosen, and there was none before`,
+    `${formatEndpoint(connection.endpoint)}: a schema was selected, and the session cannot return to having none`,
   )
 }
 
@@ -63,12 +63,12 @@ function textCommand(sql: string): PipelinedStatement {
   return { sql, kind: 'text' }
 }
 
-/** What a session is made of. */
+/** The initial state of a session. */
 export interface SessionProfile extends SessionOptions {
   readonly database: string | undefined
 }
 
-/** The statements that make a fresh or reset session as every borrower expects it, in order. The schema is chosen at login. */
+/** The statements that initialize a new or reset session, in order. The login selects the schema. */
 export function profileStatements({
   isolation,
   timeZone,
@@ -81,11 +81,11 @@ export function profileStatements({
   const own = assignments.length === 0 ? [] : [`SET SESSION ${assignments.join(',')}`]
   const level =
     isolation === undefined ? [] : [`SET SESSION TRANSACTION ISOLATION LEVEL ${isolationInSql(isolation)}`]
-  // Behind the statements of others: a session that does not commit by itself loses what it was told is written.
+  // Last, after the statements of the user: without autocommit, acknowledged writes would be lost.
   return [...own, ...level, ...initSql, 'SET SESSION autocommit=1']
 }
 
-/** The statement that goes back to the schema of the login; undefined when there was none. */
+/** The statement that selects the schema of the login; undefined when there was none. */
 export function selectSchema({ database }: SessionProfile): string | undefined {
   return database === undefined ? undefined : `USE \`${database.replaceAll('`', '``')}\``
 }

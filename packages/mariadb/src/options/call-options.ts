@@ -4,23 +4,23 @@ import { type RouteTarget, routeTargets } from '../routing/route.ts'
 import type { Isolation, ResolvedOptions } from './resolved-options.ts'
 import { isolations } from './session-options.ts'
 
-/** What a read must have seen: anything, everything that this client wrote, or everything that anybody wrote. */
+/** The data that a read must see: any state, everything that this client wrote, or everything committed before. */
 export type Consistency = ResolvedOptions['consistency']
 
-/** What every call takes. */
+/** The options of a call. */
 export interface CallOptions {
-  /** The one deadline of the call, whatever happens inside, in milliseconds. Default: `timeoutMs` of the client. */
+  /** The deadline of the whole call with all retries, in milliseconds. Default: `timeoutMs` of the client. */
   readonly timeoutMs?: number
-  /** Ends the call: what was not sent is not done, what was sent is unknown. */
+  /** Aborts the call. A statement that was not sent is not done; the outcome of a sent one is unknown. */
   readonly signal?: AbortSignal
-  /** Which server: the one that takes writes, a replica, or any. Default `primary`; of `readOnly()` `replica`. */
+  /** The target: the writer, a replica, or any server. Default `primary`; for `readOnly()` `replica`. */
   readonly route?: RouteTarget
   /**
-   * Whether twice is harmless, so that a statement whose answer was lost may be sent again. Default: whether that can
-   * be seen from the statement, as of a SELECT without functions of your own.
+   * Whether the statement may run twice, so that it can be sent again after a lost answer. By default this is derived
+   * from the statement: true for a SELECT that calls only built-in functions.
    */
   readonly repeatable?: boolean
-  /** What a read must have seen. Default: `consistency` of the client, which is `eventual`. */
+  /** The data that a read must see. Default: `consistency` of the client, which is `eventual`. */
   readonly consistency?: Consistency
 }
 
@@ -33,7 +33,7 @@ export interface ResolvedCall {
   readonly consistency: Consistency
 }
 
-/** What a call means that says nothing of its own. */
+/** The call without options. */
 export function defaultCall({
   timeoutMs,
   consistency,
@@ -41,13 +41,13 @@ export function defaultCall({
   return { timeoutMs, consistency, route: 'primary', signal: undefined, repeatable: undefined }
 }
 
-/** The options of a call that is bounded, and nothing else. */
+/** The options that only limit a call. */
 export type CallLimits = Pick<CallOptions, 'timeoutMs' | 'signal'>
 
 /** The names of {@link CallLimits}. */
 export const limitOptionNames: readonly (keyof CallLimits)[] = ['timeoutMs', 'signal']
 
-/** The options of a call that runs once, whatever becomes of it. */
+/** The options of a call that is never repeated. */
 export const unrepeatableOptionNames: readonly Exclude<keyof CallOptions, 'repeatable'>[] = [
   ...limitOptionNames,
   'route',
@@ -86,13 +86,14 @@ function invalidCallOption(path: string, problem: string): MariadbError {
   return new MariadbError('config-invalid', `${path}: ${problem}`)
 }
 
-/** What `transaction()` and `readOnly()` take. */
+/** The options of `transaction()` and `readOnly()`. */
 export interface TransactionOptions extends Omit<CallOptions, 'repeatable'> {
-  /** Of this transaction alone. Default: that of the session. */
+  /** The isolation level of this transaction. Default: that of the session. */
   readonly isolation?: Isolation
   /**
-   * Names this piece of work in the ledger, 64 ASCII characters at most, so that after a crash `resolve(token)` says
-   * what became of it, and the same token never commits twice. Default: one of its own for each run.
+   * Identifies the transaction in the commit log: up to 64 printable ASCII characters. After a crash,
+   * `resolve(token)` returns its outcome, and the same token never commits twice. Default: a generated token for each
+   * attempt.
    */
   readonly token?: string
 }
@@ -103,7 +104,7 @@ interface ResolvedTransactionCall {
   readonly token: string | undefined
 }
 
-/** Checks the options of a transaction. */
+/** Checks and completes the options of a transaction. */
 export function resolveTransactionOptions(
   name: string,
   given: TransactionOptions,

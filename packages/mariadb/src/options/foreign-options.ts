@@ -2,7 +2,7 @@ import { invalidOption, Problems } from '@ha/core/driver'
 import { readerOf, type Target } from './option-table.ts'
 import { anyValue, type ValueReader } from './value-readers.ts'
 
-/** An option of another library: it becomes one of ours, means nothing here, or asks for what cannot be. */
+/** An option of another library: mapped to an option of this package, ignored, or rejected. */
 export type ForeignOption = MappedOption | IgnoredOption | RejectedOption
 
 export interface MappedOption {
@@ -15,7 +15,7 @@ export interface IgnoredOption {
   readonly kind: 'ignored'
   readonly why: string
   readonly read: ValueReader
-  /** Values that ask for what is so anyway: nothing is said of them. */
+  /** Values that match the fixed behaviour: no warning. */
   readonly unless: readonly unknown[]
 }
 
@@ -23,7 +23,7 @@ export interface RejectedOption {
   readonly kind: 'rejected'
   readonly why: string
   readonly read: ValueReader
-  /** Values that ask for what is so anyway: they are taken. */
+  /** Values that match the fixed behaviour: accepted. */
   readonly unless: readonly unknown[]
 }
 
@@ -52,19 +52,19 @@ export function underNames<T>(option: T, ...names: readonly string[]): Readonly<
   return Object.fromEntries(names.map((name) => [name, option]))
 }
 
-/** What one foreign option comes to. */
+/** The translation of one foreign option. */
 interface Translation {
   readonly draft?: Draft
   readonly warning?: string
 }
 
-/** Reads one foreign option. Throws `config-invalid` that begins with `place` and never repeats text that was given. */
+/** Translates one foreign option. Throws `config-invalid` that begins with `place` and never contains the value. */
 export function translate(option: ForeignOption, value: unknown, place: string): Translation {
   const read = option.read(value, place)
   switch (option.kind) {
     case 'mapped':
       return read === undefined
-        ? { warning: `${place}: 0 is ignored: nothing here waits without a limit` }
+        ? { warning: `${place}: 0 is ignored: every wait has a limit` }
         : { draft: checkedDraft(option.to, read, place) }
     case 'ignored':
       return option.unless.includes(read) ? {} : { warning: `${place}: ignored: ${option.why}` }
@@ -81,16 +81,16 @@ function checkedDraft(to: Target, value: unknown, place: string): Draft {
   return draftOf(to, value)
 }
 
-/** What another library's options come to: options of ours, and what was said in vain. */
+/** The translation of another library's options: options of this package, and warnings about the ignored ones. */
 export interface TranslatedOptions {
   readonly draft: Draft
   readonly warnings: readonly string[]
 }
 
-/** Options as they are given, not checked yet. */
+/** Options as given by the caller, unchecked. */
 export type Draft = Readonly<Record<string, unknown>>
 
-/** Both together: where both say something, `above` counts; group by group. What is undefined takes nothing away. */
+/** Merges two sets of options, group by group; `above` takes precedence. Undefined values are skipped. */
 export function overlay(below: Draft, above: Draft): Draft {
   const merged: Record<string, unknown> = { ...below }
   for (const [key, value] of Object.entries(above)) {
@@ -101,13 +101,13 @@ export function overlay(below: Draft, above: Draft): Draft {
   return merged
 }
 
-/** A draft that says one thing: `pool.maximumSize` is 5. */
+/** A draft with one option: the path `pool.maximumSize` gives `{ pool: { maximumSize } }`. */
 function draftOf(path: string, value: unknown): Draft {
   const [key = '', ...inner] = path.split('.')
   return { [key]: inner.length === 0 ? value : draftOf(inner.join('.'), value) }
 }
 
-// Certificates, keys and secure contexts are objects too, and stay whole.
+// Certificates, keys and secure contexts are objects too; they are not merged.
 function isDraft(value: unknown): value is Draft {
   return typeof value === 'object' && value !== null && Object.getPrototypeOf(value) === Object.prototype
 }

@@ -12,7 +12,7 @@ import { javaIsolation } from './session-options.ts'
 import { anyText, flag, nonEmptyText, wholeNumber } from './value-readers.ts'
 
 const milliseconds = 'milliseconds'
-const javaClass = ignored('the class belongs to Java')
+const javaClass = ignored('Java classes have no equivalent')
 const metrics = ignored('health() and the diagnostics channels take its place')
 
 // In camel case, as in Java.
@@ -56,7 +56,7 @@ type HikariName =
   | 'threadFactory'
   | 'scheduledExecutor'
 
-/** Everything that HikariCP has a name for beside `jdbcUrl`, and what becomes of it here. */
+/** All options of HikariCP except `jdbcUrl`, and their translation. */
 export const hikariOptions: Readonly<Record<HikariName, ForeignOption>> = {
   username: mapped('username', nonEmptyText),
   password: mapped('password', anyText),
@@ -73,14 +73,14 @@ export const hikariOptions: Readonly<Record<HikariName, ForeignOption>> = {
   minimumIdle: mapped('pool.minimumIdle', wholeNumber()),
   connectionInitSql: mapped('session.initSql', nonEmptyText),
   transactionIsolation: mapped('session.isolation', javaIsolation),
-  autoCommit: rejected('a statement outside transaction() commits by itself', flag, [true]),
-  readOnly: rejected('reads are asked for one by one: readOnly(), or route', flag, [false]),
+  autoCommit: rejected('statements outside transaction() run in autocommit mode', flag, [true]),
+  readOnly: rejected('read-only access is requested per call: readOnly(), or route', flag, [false]),
   initializationFailTimeout: ignored(
-    'the client is there at once: wait for a server with ready({ timeoutMs })',
+    'the client is created at once: wait for a server with ready({ timeoutMs })',
   ),
-  connectionTestQuery: ignored('a connection is asked for a sign of life by a ping'),
-  isolateInternalQueries: ignored('the client asks nothing inside of your transactions', flag),
-  allowPoolSuspension: ignored('a pool is not suspended: see drain()', flag, [false]),
+  connectionTestQuery: ignored('connections are validated with a ping'),
+  isolateInternalQueries: ignored('the client sends no queries of its own inside transactions', flag),
+  allowPoolSuspension: ignored('pools cannot be suspended: see drain()', flag, [false]),
   registerMbeans: metrics,
   metricRegistry: metrics,
   metricsTrackerFactory: metrics,
@@ -91,7 +91,7 @@ export const hikariOptions: Readonly<Record<HikariName, ForeignOption>> = {
   dataSourceClassName: javaClass,
   dataSourceJndi: javaClass,
   dataSourceJndiName: javaClass,
-  dataSourceProperties: ignored('write options of the connector as parameters of the URL'),
+  dataSourceProperties: ignored('write connector options as parameters of the URL'),
   exceptionOverride: javaClass,
   exceptionOverrideClassName: javaClass,
   credentials: javaClass,
@@ -113,10 +113,10 @@ type Kebab<Word extends string> = Word extends `${infer First}${infer Rest}`
     : `-${Lowercase<First>}${Kebab<Rest>}`
   : Word
 
-/** A block of HikariCP as Spring has it: names in camel or kebab case, numbers also as text. */
+/** A HikariCP block of a Spring configuration: names in camel or kebab case, numbers also as text. */
 export type HikariOptions = { readonly [Name in CamelName | Kebab<CamelName>]?: unknown }
 
-/** What a block of HikariCP comes to. */
+/** The translation of a HikariCP block. */
 export interface TranslatedHikari extends TranslatedOptions {
   /** Its `jdbc-url`. */
   readonly url: string | undefined
@@ -126,7 +126,9 @@ const options: Readonly<Record<string, ForeignOption>> = hikariOptions
 const names: readonly string[] = ['jdbcUrl', ...Object.keys(options)]
 const byFolded = new Map(names.map((name) => [folded(name), name]))
 
-/** Reads a block of HikariCP by its names and floors. Throws one `config-invalid` that names everything wrong. */
+/**
+ * Reads a HikariCP block, with HikariCP's names and minimum values. Throws one `config-invalid` with all problems.
+ */
 export function readHikari(block: unknown, path: string): TranslatedHikari {
   if (typeof block !== 'object' || block === null || Array.isArray(block)) {
     throw invalidOption(path, 'expected an object with the names of HikariCP')
@@ -141,7 +143,7 @@ export function readHikari(block: unknown, path: string): TranslatedHikari {
       const name = byFolded.get(folded(written))
       if (name === undefined)
         throw invalidOption(place, `there is no such option${didYouMean(written, names)}`)
-      if (seen.has(name)) throw invalidOption(place, 'stands twice, in two spellings')
+      if (seen.has(name)) throw invalidOption(place, 'the option is given twice, in two spellings')
       seen.add(name)
       sofar = addOption(sofar, name, { value, place })
     } catch (error) {
@@ -164,7 +166,7 @@ function addOption(
   return { ...sofar, draft: overlay(sofar.draft, draft), warnings }
 }
 
-// maximum-pool-size, maximumPoolSize and maximum_pool_size are one name.
+// maximum-pool-size, maximumPoolSize and maximum_pool_size are the same name.
 function folded(name: string): string {
   return name.replaceAll(/[-_]/g, '').toLowerCase()
 }

@@ -3,13 +3,13 @@ import { checkEndpoint, defaultRole, invalidOption, lacksPrimary, parseHostList 
 import type { HostOptions, Mode, Role, TlsChoice } from './resolved-options.ts'
 import { frozenTls, readTls, type TlsInput } from './tls.ts'
 
-/** One host as it is given: `host`, `host:port`, `[IPv6]:port`, or an object; a local socket by its path. */
+/** One host: `host`, `host:port`, `[IPv6]:port`, or an object; a local socket by its path. */
 export type HostInput =
   | string
   | { readonly host: string; readonly port?: number; readonly role?: Role; readonly tls?: TlsInput }
   | { readonly socketPath: string; readonly role?: Role; readonly tls?: TlsInput }
 
-/** A host before the mode and the client's own TLS have their say. */
+/** A host before the mode and the client's TLS options are applied. */
 export interface GivenHost {
   readonly endpoint: Endpoint
   readonly role: Role | undefined
@@ -18,7 +18,7 @@ export interface GivenHost {
 
 const defaultPort = 3306
 
-/** The path of a local socket, or undefined for an endpoint of the network. */
+/** The path of a local socket; undefined for a network endpoint. */
 export function socketPathOf({ host, port }: Endpoint): string | undefined {
   return port === 0 ? host : undefined
 }
@@ -38,7 +38,7 @@ export function readHosts(value: unknown, path: string): readonly GivenHost[] {
   return value.map((host, i) => readHost(host, `${path}[${i}]`))
 }
 
-/** The hosts with their roles and TLS, each once. Throws when nobody is left to write to. */
+/** Completes the hosts with roles and TLS, each host once. Throws when no primary is left. */
 export function completeHosts(
   given: readonly GivenHost[],
   { mode, tls, path }: { readonly mode: Mode; readonly tls: TlsChoice; readonly path: string },
@@ -48,8 +48,8 @@ export function completeHosts(
     const role = host.role ?? defaultRole(mode, index)
     const name = formatEndpoint(host.endpoint)
     const earlier = hosts.get(name)
-    if (earlier?.role === role) throw invalidOption(path, `${name} stands twice`)
-    // A primary answers reads as well, so a host of both roles is one primary.
+    if (earlier?.role === role) throw invalidOption(path, `${name} is listed twice`)
+    // A primary serves reads as well, so a host with both roles is one primary.
     if (earlier?.role === 'primary') continue
     const own =
       host.tls === undefined ? tls : { mode: host.tls.mode, options: { ...tls.options, ...host.tls.options } }
@@ -57,7 +57,8 @@ export function completeHosts(
   }
   const complete = [...hosts.values()]
   const roles = complete.map(({ role }) => role)
-  if (lacksPrimary(mode, roles)) throw invalidOption(path, 'expected a primary: nobody could take a write')
+  if (lacksPrimary(mode, roles))
+    throw invalidOption(path, 'expected at least one primary: no server could take writes')
   return Object.freeze(complete)
 }
 
@@ -85,7 +86,7 @@ function readSocketPath(
   path: string,
 ): Endpoint {
   if (host !== undefined || port !== undefined)
-    throw invalidOption(path, 'host and port mean nothing beside socketPath')
+    throw invalidOption(path, 'host and port cannot be combined with socketPath')
   if (typeof socketPath === 'string' && socketPath.startsWith('/')) return { host: socketPath, port: 0 }
   throw invalidOption(`${path}.socketPath`, "expected a path that begins with '/'")
 }

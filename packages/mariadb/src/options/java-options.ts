@@ -21,7 +21,7 @@ import {
   wholeNumber,
 } from './value-readers.ts'
 
-/** Options of Connector/J that become options of ours. */
+/** Options of Connector/J that map to options of this package. */
 export const mappedOptions: Readonly<Record<string, MappedOption>> = {
   user: mapped('username', nonEmptyText),
   password: mapped('password', anyText),
@@ -41,25 +41,24 @@ export const mappedOptions: Readonly<Record<string, MappedOption>> = {
   initSql: mapped('session.initSql', nonEmptyText),
 }
 
-// States of wsrep_local_state: 4 is synced, 2 a donor. What else is listed could not serve and is never routed to.
+// wsrep_local_state: 4 is Synced, 2 is Donor. Nodes in other states cannot serve and are never used.
 function donorOfStates(value: unknown, place: string): ResolvedOptions['donor'] {
   const states = anyText(value, place).split(',')
   if (!states.every((state) => /^\s*[0-6]\s*$/.test(state))) {
     throw invalidOption(place, "expected states of wsrep_local_state, such as '4' or '2,4'")
   }
   const allowed = states.map(Number)
-  if (!allowed.includes(4))
-    throw invalidOption(place, 'expected 4, the state of a node that is synced, among the states')
+  if (!allowed.includes(4)) throw invalidOption(place, 'expected the states to include 4 (Synced)')
   return allowed.includes(2) ? 'allow' : 'never'
 }
 
 function collation(value: unknown, place: string): Variables {
   const name = nonEmptyText(value, place)
   if (/^utf8mb4_\w+$/i.test(name)) return { collation_connection: name }
-  throw invalidOption(place, 'expected a collation of utf8mb4: connections speak no other character set')
+  throw invalidOption(place, 'expected a collation of utf8mb4: no other character set is supported')
 }
 
-/** What a URL says of TLS, in the words of three generations of Connector/J. */
+/** The TLS settings of a URL, in the names of three generations of Connector/J. */
 export interface JavaTlsSettings {
   readonly sslMode?: TlsMode
   readonly useSsl?: boolean
@@ -78,14 +77,14 @@ interface Versions {
 
 type Version = (typeof versions)[number]
 
-/** An option that is one of several words for `tls`. */
+/** One of the options that make up `tls`. */
 export interface TlsOption {
   readonly kind: 'tls'
   readonly setting: keyof JavaTlsSettings
   readonly read: ValueReader
 }
 
-/** Options of Connector/J that make up `tls` together. */
+/** Options of Connector/J that together make up `tls`. */
 export const tlsOptions: Readonly<Record<string, TlsOption>> = {
   sslMode: { kind: 'tls', setting: 'sslMode', read: javaSslMode },
   useSsl: { kind: 'tls', setting: 'useSsl', read: flag },
@@ -98,7 +97,7 @@ export const tlsOptions: Readonly<Record<string, TlsOption>> = {
   enabledTLSProtocols: { kind: 'tls', setting: 'versions', read: readVersions },
 }
 
-/** What the words come to together; undefined when nothing was said. `sslMode` counts before the older words. */
+/** Combines the settings; undefined without any. `sslMode` takes precedence over the older names. */
 export function tlsOf(words: JavaTlsSettings): Exclude<TlsInput, boolean | TlsMode> | undefined {
   if (Object.keys(words).length === 0) return undefined
   const { ca, versions } = words
@@ -134,42 +133,47 @@ const utf8 = oneOfWords(
   ]),
 )
 
-/** Options of Connector/J whose wish, passed over, would change what a program does or how safe it is. */
+/**
+ * Options of Connector/J that cannot be ignored, because that would change the behaviour or the security of a
+ * program.
+ */
 export const rejectedOptions: Readonly<Record<string, RejectedOption>> = {
   allowMultiQueries: rejected(
-    'when the connection is lost, nobody could say which statements of a list were done: use transaction()',
+    'after a lost connection it would be unknown which statements of a list were executed: use transaction()',
     flag,
     [false],
   ),
-  autocommit: rejected('a statement outside transaction() commits by itself', flag, [true]),
-  useAffectedRows: rejected('affectedRows counts the rows that were found, as is the default of Java', flag, [
+  autocommit: rejected('statements outside transaction() run in autocommit mode', flag, [true]),
+  useAffectedRows: rejected('affectedRows counts matched rows, which is the default of Connector/J', flag, [
     false,
   ]),
-  allowLocalInfile: rejected('a server could ask for any file of this machine', flag, [false]),
-  allowUrlInLocalInfile: rejected('a server could ask for any address of this network', flag, [false]),
-  createDatabaseIfNotExist: rejected('a client makes no database: make it where the server is set up', flag, [
-    false,
-  ]),
-  createDB: rejected('a client makes no database: make it where the server is set up', flag, [false]),
+  allowLocalInfile: rejected('a server could request any file of this machine', flag, [false]),
+  allowUrlInLocalInfile: rejected('a server could request any address of this network', flag, [false]),
+  createDatabaseIfNotExist: rejected(
+    'a client creates no database: create it when the server is set up',
+    flag,
+    [false],
+  ),
+  createDB: rejected('a client creates no database: create it when the server is set up', flag, [false]),
   database: rejected('write the database after the hosts: //host/database'),
   ...underNames(
-    rejected('connections speak utf8mb4: leave it out, or write utf8', utf8, ['utf8']),
+    rejected('connections use utf8mb4: omit the option, or write utf8', utf8, ['utf8']),
     'characterEncoding',
     'passwordCharacterEncoding',
     'characterSetResults',
   ),
-  useUnicode: rejected('connections speak utf8mb4', flag, [true]),
+  useUnicode: rejected('connections use utf8mb4', flag, [true]),
   localSocket: rejected('write it as a host: //address=(localSocket=/path)/database'),
-  ...underNames(rejected('named pipes and shared memory belong to Windows and Java'), 'pipe', 'sharedMemory'),
-  localSocketAddress: rejected('the address to dial from is chosen by the system'),
+  ...underNames(rejected('named pipes and shared memory are not supported'), 'pipe', 'sharedMemory'),
+  localSocketAddress: rejected('the operating system chooses the local address'),
   ...underNames(
-    rejected("the class belongs to Java: use options of node:tls in tls, or the hosts' names"),
+    rejected('Java classes have no equivalent: use options of node:tls in tls, or host names'),
     'socketFactory',
     'tlsSocketType',
   ),
   ...underNames(
     rejected(
-      'key stores and trust stores belong to Java: give { tls: { options: { ca, cert, key } } } beside the URL',
+      'key stores and trust stores are not supported: pass { tls: { options: { ca, cert, key } } } beside the URL',
     ),
     'keyStore',
     'keyStorePassword',
@@ -186,11 +190,11 @@ export const rejectedOptions: Readonly<Record<string, RejectedOption>> = {
     'trustCertificateKeyStoreType',
   ),
   ...underNames(
-    rejected("Java's names of ciphers differ: give { tls: { options: { ciphers } } } beside the URL"),
+    rejected("Java's cipher names differ: pass { tls: { options: { ciphers } } } beside the URL"),
     'enabledSslCipherSuites',
   ),
   ...underNames(
-    rejected('logins are by password, which may be a function: give { password } beside the URL'),
+    rejected('logins use a password, which may be a function: pass { password } beside the URL'),
     'credentialType',
     'servicePrincipalName',
     'restrictedAuth',
@@ -200,7 +204,7 @@ export const rejectedOptions: Readonly<Record<string, RejectedOption>> = {
 
 const failover: Readonly<Record<string, IgnoredOption>> = {
   ...underNames(
-    ignored('a connection that is lost is always made again', flag, [true]),
+    ignored('a lost connection is always replaced', flag, [true]),
     'autoReconnect',
     'autoReconnectForPools',
   ),
@@ -211,20 +215,20 @@ const failover: Readonly<Record<string, IgnoredOption>> = {
     'maxReconnects',
   ),
   ...underNames(
-    ignored('a host that is down is asked again and again, and used once it has answered', wholeNumber()),
+    ignored('a host that is down is probed continuously and used again once it responds', wholeNumber()),
     'loadBalanceBlacklistTimeout',
     'deniedListTimeout',
     'waitReconnectTimeout',
   ),
   validConnectionTimeout: ignored(
-    'every host is watched by a connection of its own: see monitor',
+    'every host is monitored on a connection of its own: see monitor',
     wholeNumber(),
   ),
-  assureReadOnly: ignored('every server is asked whether it is read-only', flag),
+  assureReadOnly: ignored('every server is checked for read_only', flag),
   failOnReadOnly: ignored('a write waits for a primary, until its deadline', flag),
   failOverReadOnly: ignored('a write waits for a primary, until its deadline', flag),
   allowMasterDownConnection: ignored('reads go on without a primary', flag, [true]),
-  roundRobinLoadBalance: ignored('write the mode loadbalance', flag),
+  roundRobinLoadBalance: ignored('use the mode loadbalance', flag),
   transactionReplay: ignored('transaction() runs its callback again and never replays statements', flag, [
     false,
   ]),
@@ -232,17 +236,17 @@ const failover: Readonly<Record<string, IgnoredOption>> = {
     'transaction() runs its callback again and never replays statements',
     wholeNumber(),
   ),
-  permitRedirect: ignored('connections go to the hosts that are named, and nowhere else', flag, [false]),
-  trackSchema: ignored('every borrow begins in the database of the URL', flag),
-  ensureSocketState: ignored('every connection is watched for an end', flag),
+  permitRedirect: ignored('connections go to the listed hosts only', flag, [false]),
+  trackSchema: ignored('every lease begins in the database of the URL', flag),
+  ensureSocketState: ignored('every connection is monitored', flag),
 }
 
 const sockets: Readonly<Record<string, IgnoredOption>> = {
-  tcpKeepAlive: ignored('keepalive is always on', flag, [true]),
-  tcpNoDelay: ignored('small packets are never held back', flag, [true]),
-  tcpAbortiveClose: ignored('the system closes sockets as it always does', flag, [false]),
+  tcpKeepAlive: ignored('TCP keep-alive is always on', flag, [true]),
+  tcpNoDelay: ignored('TCP_NODELAY is always on', flag, [true]),
+  tcpAbortiveClose: ignored('sockets are closed normally', flag, [false]),
   ...underNames(
-    ignored('the system chooses it', wholeNumber()),
+    ignored('the operating system decides', wholeNumber()),
     'tcpKeepIdle',
     'tcpKeepCount',
     'tcpKeepInterval',
@@ -250,38 +254,35 @@ const sockets: Readonly<Record<string, IgnoredOption>> = {
     'tcpSndBuf',
   ),
   useCompression: ignored('connections are not compressed', flag, [false]),
-  maxAllowedPacket: ignored("the server's own limit counts", wholeNumber()),
+  maxAllowedPacket: ignored("the server's limit applies", wholeNumber()),
   ...underNames(
-    ignored('the driver reads and writes as it sees fit', flag),
+    ignored('the driver decides', flag),
     'disablePipeline',
     'usePipelineAuth',
     'useReadAheadInput',
     'useUnbufferedInput',
   ),
-  interactiveClient: ignored("the server's wait_timeout counts", flag, [false]),
-  allowPublicKeyRetrieval: ignored('a public key is never asked for: use TLS where a login needs one', flag, [
+  interactiveClient: ignored("the server's wait_timeout applies", flag, [false]),
+  allowPublicKeyRetrieval: ignored('public keys are never retrieved: use TLS where a login needs one', flag, [
     false,
   ]),
-  connectionAttributes: ignored('connections carry program_name, which is name'),
+  connectionAttributes: ignored('connections send program_name, which is the option name'),
   disconnectOnExpiredPasswords: ignored('an expired password is refused', flag, [true]),
   ...underNames(
-    ignored('the roots of node:tls count, or tls.options.ca', flag),
+    ignored('the CA certificates of node:tls apply, or tls.options.ca', flag),
     'fallbackToSystemKeyStore',
     'fallbackToSystemTrustStore',
   ),
-  useIpForKillQuery: ignored('no second connection is made to kill a query', flag),
+  useIpForKillQuery: ignored('queries are not killed over a second connection', flag),
 }
 
 const pools: Readonly<Record<string, IgnoredOption>> = {
-  pool: ignored('there is always a pool for each host', flag, [true]),
-  poolValidMinDelay: ignored(
-    'a connection is asked for a sign of life when it was idle for a while',
-    wholeNumber(),
-  ),
-  useResetConnection: ignored('every borrow begins with the same session', flag, [true]),
-  staticGlobal: ignored('every borrow begins with the same session', flag, [false]),
+  pool: ignored('every host has a pool', flag, [true]),
+  poolValidMinDelay: ignored('a connection is validated when it was idle for a while', wholeNumber()),
+  useResetConnection: ignored('every lease begins with the same session state', flag, [true]),
+  staticGlobal: ignored('every lease begins with the same session state', flag, [false]),
   registerJmxPool: ignored('health() and the diagnostics channels take its place', flag),
-  pinGlobalTxToPhysicalConnection: ignored('there are no XA transactions here', flag, [false]),
+  pinGlobalTxToPhysicalConnection: ignored('XA transactions are not supported', flag, [false]),
 }
 
 const statements: Readonly<Record<string, IgnoredOption>> = {
@@ -302,7 +303,7 @@ const statements: Readonly<Record<string, IgnoredOption>> = {
     'emulateUnsupportedPstmts',
   ),
   ...underNames(
-    ignored('execute() keeps what it prepared, as many as are of use', wholeNumber()),
+    ignored('execute() keeps its prepared statements', wholeNumber()),
     'prepStmtCacheSize',
     'prepStmtCacheSqlLimit',
     'callableStmtCacheSize',
@@ -310,7 +311,7 @@ const statements: Readonly<Record<string, IgnoredOption>> = {
   useCursorFetch: ignored('stream() reads row by row', flag),
   defaultFetchSize: ignored('stream() reads row by row', wholeNumber()),
   ...underNames(
-    ignored('state of the session is declared in session', flag),
+    ignored('the session state is configured in session', flag),
     'useLocalSessionState',
     'useLocalTransactionState',
     'elideSetAutoCommits',
@@ -320,7 +321,7 @@ const statements: Readonly<Record<string, IgnoredOption>> = {
     'jdbcCompliantTruncation',
   ),
   ...underNames(
-    ignored('an answer is rows, or a count and one insertId', flag),
+    ignored('a result contains rows, or a count and one insertId', flag),
     'returnMultiValuesGeneratedIds',
     'permitNoResults',
   ),
@@ -328,7 +329,7 @@ const statements: Readonly<Record<string, IgnoredOption>> = {
 
 const values: Readonly<Record<string, IgnoredOption>> = {
   ...underNames(
-    ignored('a value comes as its column says: see results', flag),
+    ignored('values are converted by column type: see results', flag),
     'tinyInt1isBit',
     'transformedBitIsBoolean',
     'yearIsDateType',
@@ -337,7 +338,7 @@ const values: Readonly<Record<string, IgnoredOption>> = {
     'oldModeNoPrecisionTimestamp',
   ),
   ...underNames(
-    ignored('a value comes as its column says: see results'),
+    ignored('values are converted by column type: see results'),
     'zeroDateTimeBehavior',
     'geometryDefaultType',
   ),
@@ -366,7 +367,7 @@ const reports: Readonly<Record<string, IgnoredOption>> = {
     'includeThreadDumpInDeadlockExceptions',
   ),
   ...underNames(
-    ignored('there is no JDBC metadata here', anyValue),
+    ignored('JDBC metadata is not supported', anyValue),
     'blankTableNameMeta',
     'useMysqlMetadata',
     'useOldAliasMetadataBehavior',
@@ -382,7 +383,7 @@ const reports: Readonly<Record<string, IgnoredOption>> = {
   ),
 }
 
-/** Options of Connector/J that mean nothing here; whoever writes one is told why. */
+/** Options of Connector/J without a meaning here; each produces a warning with the reason. */
 export const ignoredOptions: Readonly<Record<string, IgnoredOption>> = {
   ...failover,
   ...sockets,

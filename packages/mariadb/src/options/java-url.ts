@@ -21,7 +21,7 @@ import {
 import { javaSslMode } from './tls.ts'
 import { oneOfWords } from './value-readers.ts'
 
-/** Reads a JDBC URL as Connector/J does. Throws one `config-invalid` that names everything wrong with its column. */
+/** Reads a JDBC URL like Connector/J. Throws one `config-invalid` with all problems and their columns. */
 export function readJavaUrl(text: string): TranslatedOptions {
   const { mode, hosts, database, parameters } = parseJdbcUrl(text)
   const problems = new Problems()
@@ -47,7 +47,7 @@ function attempt<T>(read: () => T, problems: Problems): readonly T[] {
   }
 }
 
-/** Everything that Connector/J has a name for, and what becomes of it here. */
+/** All options of Connector/J and their translation. */
 export const javaOptions: Readonly<Record<string, ForeignOption | TlsOption>> = {
   ...mappedOptions,
   ...tlsOptions,
@@ -57,10 +57,10 @@ export const javaOptions: Readonly<Record<string, ForeignOption | TlsOption>> = 
 
 const strictness = 'unknownOptions'
 const names: readonly string[] = [...Object.keys(javaOptions), strictness, ...jdbcUrlSwitches]
-// Connector/J tells names apart without regard to case.
+// Names of Connector/J are case-insensitive.
 const byLowerCase = new Map(Object.keys(javaOptions).map((name) => [name.toLowerCase(), name]))
 
-/** Reads the parameters of a JDBC URL. What is wrong goes to `problems`, with the column of the parameter. */
+/** Reads the parameters of a JDBC URL. Problems are added to `problems` with the column of the parameter. */
 function readJavaParameters(parameters: readonly JdbcParameter[], problems: Problems): TranslatedOptions {
   let sofar: ParameterState = { draft: {}, warnings: [], words: {}, origins: new Map() }
   const onUnknown = readStrictness(parameters, problems)
@@ -79,15 +79,15 @@ function readJavaParameters(parameters: readonly JdbcParameter[], problems: Prob
   }
 }
 
-// Java says nothing of it: whoever gave a certificate would believe that it is looked at.
+// Connector/J ignores this silently; the caller would believe that the certificate is verified.
 function unusedCertificate({ origins }: ParameterState): readonly string[] {
   const certificate = origins.get('ca')
-  return certificate === undefined ? [] : [`${certificate.place}: not looked at: TLS is off without sslMode`]
+  return certificate === undefined ? [] : [`${certificate.place}: ignored: TLS is off without sslMode`]
 }
 
 interface ParameterState extends TranslatedOptions {
   readonly words: JavaTlsSettings
-  /** Which parameter said something of an option of ours. */
+  /** The parameter that set each option. */
   readonly origins: ReadonlyMap<string, ParameterOrigin>
 }
 
@@ -124,7 +124,7 @@ function withTls(
   return { ...sofar, origins, words: { ...sofar.words, [option.setting]: option.read(value, place) } }
 }
 
-// Two names for one option must not disagree. Variables are many, and add up.
+// Two names for one option must not be combined, except for session variables, which add up.
 function claim(
   origins: ParameterState['origins'],
   to: string,
@@ -132,12 +132,12 @@ function claim(
 ): ParameterState['origins'] {
   const earlier = origins.get(to)
   if (earlier !== undefined && to !== 'session.variables') {
-    throw invalidOption(named.place, `${earlier.name} says the same already: write one of them`)
+    throw invalidOption(named.place, `${earlier.name} sets the same option: write only one of them`)
   }
   return new Map(origins).set(to, named)
 }
 
-// The name is not repeated: behind an '&' that was not encoded, it is a piece of a password.
+// The message omits the name: after an unencoded '&' it could be a part of a password.
 function withUnknown(
   sofar: ParameterState,
   { name, column }: JdbcParameter,

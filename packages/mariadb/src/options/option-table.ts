@@ -24,7 +24,7 @@ import type {
 import { isolations, timeZone, variables, whyUnfitForInit } from './session-options.ts'
 import { readTls } from './tls.ts'
 
-/** The options one by one, each checked; what depends on two of them is still open. */
+/** The options after single checks; dependencies between options are not resolved yet. */
 interface CheckedOptions extends Omit<ResolvedOptions, 'hosts' | 'pool' | 'warnings'> {
   readonly hosts: readonly GivenHost[]
   readonly tls: TlsChoice
@@ -39,7 +39,7 @@ export interface CheckedPool extends Omit<PoolOptions, 'minimumIdle' | 'validati
 const day = 86_400_000
 
 const pool: OptionTable<CheckedPool> = {
-  // The defaults of minimumIdle and validationTimeoutMs depend on others: complete-pool.ts has them.
+  // The defaults of minimumIdle and validationTimeoutMs depend on other options: see completePool in options.ts.
   maximumSize: count({ default: 10, min: 1, max: 10_000 }),
   minimumIdle: optional(count({ default: 0, min: 0, max: 10_000 })),
   idleTimeoutMs: milliseconds({ default: 600_000, min: 1, max: day, orNever: true }),
@@ -68,7 +68,7 @@ const commitLog: OptionTable<CommitLogOptions> = {
 
 const noTls: TlsChoice = { mode: 'off', options: {} }
 
-/** The one table of defaults. */
+/** All options with their defaults. */
 export const optionTable: OptionTable<CheckedOptions> = {
   mode: oneOf(
     ['none', 'sequential', 'loadbalance', 'load-balance-read', 'replication', 'aurora'],
@@ -105,7 +105,7 @@ export const optionTable: OptionTable<CheckedOptions> = {
   commitLog: orOff(group(commitLog)),
 }
 
-/** An option that a foreign name can be mapped to. */
+/** An option that a foreign option can map to. */
 export type Target =
   | 'username'
   | 'password'
@@ -116,7 +116,7 @@ export type Target =
   | `pool.${keyof PoolOptions & string}`
   | `session.${keyof SessionOptions & string}`
 
-/** The reader of a target, so that what is wrong can be blamed on the place where the foreign name stands. */
+/** The reader of a target option, so that errors name the place of the foreign option. */
 export function readerOf(target: Target): OptionReader<unknown> {
   const [first, key] = target.split('.')
   const table: Readonly<Record<string, OptionReader<unknown>>> =
@@ -140,13 +140,13 @@ function readStatements(value: unknown, path: string): readonly string[] {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value]
   const statements = list.filter((statement) => typeof statement === 'string')
   const fit = statements.length === list.length && statements.every((statement) => statement.trim() !== '')
-  if (!fit) throw invalidOption(path, 'expected a statement, or a list of statements, none of them empty')
+  if (!fit) throw invalidOption(path, 'expected a statement or a list of statements, none of them empty')
   const why = statements.map(whyUnfitForInit).find((each) => each !== undefined)
   if (why !== undefined) throw invalidOption(path, why)
   return Object.freeze(statements)
 }
 
-// Goes into statements as it is, so it is a plain name.
+// The name becomes part of statements, so only plain identifiers are accepted.
 function readTable(value: unknown, path: string): string {
   if (value === undefined) return 'ha_ledger'
   if (typeof value === 'string' && /^[a-z_][\w$]{0,63}(?:\.[a-z_][\w$]{0,63})?$/i.test(value)) return value

@@ -10,14 +10,14 @@ import type { TlsInput } from './tls.ts'
 type Groups = 'pool' | 'monitor' | 'failBack' | 'retry' | 'session' | 'results'
 type Plain = 'name' | 'username' | 'timeoutMs' | 'galera' | 'donor' | 'maxLagMs' | 'consistency'
 
-/** What a URL has no words for, or says in Java's; where both say something, this counts. */
+/** Options that a URL cannot express or that override it. */
 export interface UrlOverrides
   extends Partial<Pick<ResolvedOptions, Plain>>,
     Partial<{ readonly [Group in Groups]: Partial<ResolvedOptions[Group]> }> {
   readonly database?: string
-  /** Text, or a function that is asked before each connection. Default: empty. */
+  /** The password, or a function that returns it and is called before each connection. Default: empty. */
   readonly password?: string | (() => string | Promise<string>)
-  /** Default: off, or what the URL says. True is `verify-full`. */
+  /** TLS. Default: off, or as the URL says. True is `verify-full`. */
   readonly tls?: TlsInput
   /**
    * True, or the table in which commits leave a mark. Default: false, so that the outcome of a COMMIT whose answer was
@@ -26,23 +26,23 @@ export interface UrlOverrides
   readonly commitLog?: boolean | Partial<CommitLogOptions>
   /** @deprecated The former name of `commitLog`; accepted with a warning until the next version. */
   readonly ledger?: boolean | Partial<CommitLogOptions>
-  /** A block of HikariCP as Spring has it. What stands beside it counts before it. */
+  /** A HikariCP block of a Spring configuration. The other options take precedence over it. */
   readonly hikari?: HikariOptions
 }
 
-/** What `createMariadb` takes: either `url` or `hosts`, and whatever else is not left to its default. */
+/** The options of `createMariadb`: either `url` or `hosts`, and any other option. */
 export interface MariadbOptions extends UrlOverrides {
-  /** `jdbc:mariadb:sequential://a:3306,b:3306/database?user=u&password=p`, as Java writes it. */
+  /** A JDBC URL, such as `jdbc:mariadb:sequential://a:3306,b:3306/database?user=u&password=p`. */
   readonly url?: string
   /** All servers: `'a:3306,b'` or a list. */
   readonly hosts?: string | readonly HostInput[]
-  /** Default `sequential`; a URL names its own. */
+  /** How the hosts share the load. Default `sequential`, or the mode of the URL. */
   readonly mode?: Mode
 }
 
 const root = 'mariadb'
 
-/** Options or URL, checked and completed. Throws one `config-invalid` that says what is wrong and where. */
+/** Checks and completes options or a URL. Throws one `config-invalid` with all problems and their places. */
 export function resolveMariadbOptions(
   input: string | MariadbOptions,
   beside: UrlOverrides = {},
@@ -70,7 +70,8 @@ export function resolveMariadbOptions(
 
 const none: TranslatedHikari = { url: undefined, draft: {}, warnings: [] }
 
-// Enough that a failover does not begin with a login. Hikari keeps as many as the pool may hold.
+// Two idle connections, so that a failover need not wait for a login. With a HikariCP block the default is the pool's
+// size, as in HikariCP.
 const defaultMinimumIdle = 2
 
 const formerCommitLog = `${root}.ledger: the option is called commitLog now; this name is dropped in the next version`
@@ -87,18 +88,20 @@ function draftOfObject(input: unknown): Draft {
 
 function readUrl(own: unknown, ofHikari: string | undefined, given: Draft): TranslatedOptions {
   if (own !== undefined && ofHikari !== undefined) {
-    throw invalidOption(`${root}.hikari`, 'there is a URL beside its jdbc-url: give one of them')
+    throw invalidOption(`${root}.hikari`, 'both url and jdbc-url are given: write only one of them')
   }
   const url = own ?? ofHikari
   if (url === undefined) return none
   if (typeof url !== 'string') throw invalidOption(`${root}.url`, `expected text, got a ${typeof url}`)
   const twice = ['hosts', 'mode'].find((key) => given[key] !== undefined)
   if (twice !== undefined)
-    throw invalidOption(`${root}.${twice}`, 'the URL says it already: give one of them')
+    throw invalidOption(`${root}.${twice}`, 'the URL already contains it: write only one of them')
   return readJavaUrl(url)
 }
 
-/** The two numbers of a pool that depend on its others. `standby` is how many idle connections are kept by default. */
+/**
+ * Completes the pool options whose defaults depend on others. `standby` is the default number of idle connections.
+ */
 function completePool(pool: CheckedPool, standby: number, path: string): PoolOptions {
   const { maximumSize, acquireTimeoutMs } = pool
   const minimumIdle = pool.minimumIdle ?? Math.min(standby, maximumSize)

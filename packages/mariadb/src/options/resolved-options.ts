@@ -2,64 +2,71 @@ import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import type { Endpoint } from '@ha/core'
 import type { JdbcMode, JdbcRole } from '@ha/core/driver'
 
-/** How the hosts share the work. `none` is one target: further hosts are tried only while connecting. */
+/** How the hosts share the load. `none`: one target; the other hosts are tried only while connecting. */
 export type Mode = JdbcMode
 
-/** What a host is for: a primary takes writes, a replica takes reads. */
+/** The role of a host: a primary takes writes, a replica serves reads. */
 export type Role = JdbcRole
 
-/** How much of a server's certificate is believed: nothing encrypted, any certificate, one of our CA, or that and its name. */
+/**
+ * The verification of the server: no TLS, any certificate, a certificate of a trusted CA, or that with a matching
+ * name.
+ */
 export type TlsMode = 'off' | 'trust' | 'verify-ca' | 'verify-full'
 
-/** TLS of one host. `options` goes to `node:tls` as it is and already says what `mode` means. */
+/** The TLS settings of one host. `options` is passed to `node:tls` and already includes what `mode` requires. */
 export interface TlsChoice {
   readonly mode: TlsMode
   readonly options: TlsOptions
 }
 
-/** One server of the list. */
+/** One configured server. */
 export interface HostOptions {
-  /** Where to dial. For a local socket: its path as host, and port 0. */
+  /** The address. For a local socket: its path as the host, and port 0. */
   readonly endpoint: Endpoint
   readonly role: Role
   readonly tls: TlsChoice
 }
 
-/** How many connections there are per host, and how long each of them lives. */
+/** The size of the pool of each host and the lifetime of its connections. */
 export interface PoolOptions {
-  /** Connections per host at most. Default 10. */
+  /** Maximum number of connections per host. Default 10. */
   readonly maximumSize: number
-  /** Connections per host that are kept though idle. Default 2, or `maximumSize` where that is less. */
+  /** Number of idle connections that are kept per host. Default 2, or `maximumSize` if that is less. */
   readonly minimumIdle: number
-  /** Idle for so long, a connection above `minimumIdle` is closed. Default 600 000; Infinity is never. */
+  /**
+   * Idle time after which a connection above `minimumIdle` is closed, in ms. Default 600 000; Infinity disables it.
+   */
   readonly idleTimeoutMs: number
-  /** A connection older than this is replaced when it is idle. Default 1 800 000; Infinity is never. */
+  /**
+   * Maximum connection age in ms. Older connections are replaced when idle. Default 1 800 000; Infinity disables it.
+   */
   readonly maxLifetimeMs: number
-  /** An idle connection is asked for a sign of life this often. Default 120 000; Infinity is never. */
+  /** Interval between pings of an idle connection in ms. Default 120 000; Infinity disables them. */
   readonly keepaliveMs: number
-  /** How long a connection may take to show that it is alive. Default 5 000. */
+  /** Time limit of a validation in ms. Default 5 000. */
   readonly validationTimeoutMs: number
-  /** A borrow longer than this is reported with its stack. Default 0, which is never. */
+  /** A lease longer than this many ms is reported with its stack trace. Default 0: never. */
   readonly leakDetectionMs: number
-  /** TCP, TLS and login of one connection together. Default 2 000. */
+  /** Time limit for TCP, TLS and login of one connection together, in ms. Default 2 000. */
   readonly connectTimeoutMs: number
-  /** Connections to one host that are made at the same time. Default 2. */
+  /** Maximum number of concurrent connection attempts per host. Default 2. */
   readonly parallelConnects: number
-  /** How long a borrow may wait for a connection. Default 30 000. */
+  /** Maximum wait for a connection in ms. Default 30 000. */
   readonly acquireTimeoutMs: number
-  /** Borrows that may wait at the same time. Default 10 000. */
+  /** Maximum number of waiting acquires. Default 10 000. */
   readonly maxWaiting: number
 }
 
-/** How a host is known to be up. */
+/** The monitoring of each host. */
 export interface MonitorOptions {
-  /** Default 1 000. */
+  /** Interval between probes in ms. Default 1 000. */
   readonly intervalMs: number
-  /** Default 500. */
+  /** Time limit of a probe in ms. Default 500. */
   readonly timeoutMs: number
-  /** Probes that fail in a row before the host is down. Default 2. */
+  /** Consecutive failed probes until a host counts as down. Default 2. */
   readonly downAfter: number
-  /** A statement slower than this makes the monitor look at once. Default 200. */
+  /** A statement slower than this many ms triggers a probe. Default 200. */
   readonly slowQueryMs: number
 }
 
@@ -69,75 +76,77 @@ export type Isolation = 'read-uncommitted' | 'read-committed' | 'repeatable-read
 /** A value of a session variable. */
 export type VariableValue = string | number | boolean | null
 
-/** What every session begins with, the same on each borrow. */
+/** The initial state of every session; restored before each lease. */
 export interface SessionOptions {
-  /** Undefined is the server's own. */
+  /** Undefined keeps the server's default. */
   readonly isolation: Isolation | undefined
-  /** Sent as `SET time_zone`. Default `+00:00`; `server` leaves the server's. */
+  /** The session's `time_zone`. Default `+00:00`; `server` keeps the server's. */
   readonly timeZone: string
   readonly variables: Readonly<Record<string, VariableValue>>
-  /** Statements that a new connection runs, in order. */
+  /** Statements that initialize a new session, in order. */
   readonly initSql: readonly string[]
 }
 
-/** How values of the server become values of JavaScript. */
+/** The conversion of values to JavaScript. */
 export interface ResultOptions {
   /** Default `auto`: a BIGINT is a number while it is a safe integer, else a bigint. */
   readonly bigint: 'auto' | 'bigint' | 'string' | 'number'
-  /** Default `date`. */
+  /** DATE, DATETIME and TIMESTAMP as Date or as text. Default `date`. */
   readonly dates: 'date' | 'string'
 }
 
-/** The table in which a commit leaves its mark, so that one without an answer can be resolved. */
+/** The table in which each commit leaves a mark, so that a COMMIT without an answer can be resolved. */
 export interface CommitLogOptions {
-  /** Default `ha_ledger`. */
+  /** The name of the table, `table` or `schema.table`. Default `ha_ledger`. */
   readonly table: string
-  /** Whether the client creates the table when it is not there. Default false. */
+  /** Whether the client creates a missing table. Default false. */
   readonly create: boolean
-  /** A mark older than this is deleted: for so long a token can be resolved. Default 604 800 000, a week. */
+  /** Retention of marks in ms: a token can be resolved for this long. Default 604 800 000, one week. */
   readonly keepMs: number
 }
 
-/** How a transaction is run again after a conflict. */
+/** The retries of a transaction after conflicts. */
 export interface RetryOptions {
-  /** Runs of the callback after the first. Default 5. */
+  /** Number of retries after the first attempt. Default 5. */
   readonly attempts: number
-  /** Default 20. */
+  /** First upper limit of the random pause between attempts, in ms. Default 20. */
   readonly baseMs: number
-  /** Default 1 000. */
+  /** Upper limit of the pause, in ms. Default 1 000. */
   readonly maxMs: number
 }
 
-/** Everything `createMariadb` needs to know, checked and frozen. */
+/** The options of a client, checked, completed and frozen. */
 export interface ResolvedOptions {
   readonly mode: Mode
-  /** In the order in which they were written. */
+  /** In the order of the configuration. */
   readonly hosts: readonly HostOptions[]
   readonly database: string | undefined
   readonly username: string
-  /** Asked anew for each connection; one that was given as text is wrapped, so that no dump of the options shows it. */
+  /** Called for each connection. A password given as text is wrapped, so that no dump of the options shows it. */
   readonly password: () => Promise<string>
   /** The connection attribute `program_name`. Default `@ha/mariadb`. */
   readonly name: string
-  /** The deadline of a call that names none. Default 30 000. */
+  /** The default deadline of a call in ms. Default 30 000. */
   readonly timeoutMs: number
   readonly pool: PoolOptions
   readonly monitor: MonitorOptions
-  /** Whether the hosts are a Galera cluster. Default `auto`: each is asked. */
+  /** Whether the hosts form a Galera cluster. Default `auto`: detected from each server. */
   readonly galera: 'auto' | 'require' | 'off'
-  /** Whether a node that feeds another one is used. Default `last-resort`. */
+  /** Whether a donor node is used. Default `last-resort`. */
   readonly donor: 'last-resort' | 'allow' | 'never'
-  /** A better host is returned to when it has been healthy for `afterMs`. Default 30 000; Infinity is never. */
+  /**
+   * A preferred host is used again after it has been healthy for `afterMs`. Default 30 000; Infinity disables that.
+   */
   readonly failBack: { readonly afterMs: number }
-  /** A replica further behind than this serves no reads. Default 10 000. */
+  /** A replica with a larger lag serves no reads, in ms. Default 10 000. */
   readonly maxLagMs: number
-  /** What a read must have seen. Default `eventual`. */
+  /** The data that a read must see. Default `eventual`. */
   readonly consistency: 'eventual' | 'session' | 'strong'
   readonly retry: RetryOptions
   readonly session: SessionOptions
   readonly results: ResultOptions
-  /** Undefined: a commit without an answer stays unknown. */
+  /** Undefined: the outcome of a COMMIT without an answer stays unknown. */
   readonly commitLog: CommitLogOptions | undefined
-  /** Java's options that mean nothing here, each named once; the client emits them. */
+  /** Warnings about ignored or renamed options; the client emits each once. */
   readonly warnings: readonly string[]
 }

@@ -2,10 +2,10 @@ import { invalidOption } from '@ha/core/driver'
 import type { Isolation, VariableValue } from './resolved-options.ts'
 import { anyText, type ValueReader } from './value-readers.ts'
 
-/** Variables of a session, each with its value. */
+/** Session variables with their values. */
 export type Variables = Readonly<Record<string, VariableValue>>
 
-/** Checks an object of variables. Names are those of the server, without `@@` or `session.`. */
+/** Reads an object of session variables. Names are without `@@` or `session.`. */
 export const variables: ValueReader<Variables> = (given, place) => {
   if (given === undefined) return Object.freeze({})
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
@@ -20,7 +20,9 @@ export const variables: ValueReader<Variables> = (given, place) => {
   return Object.freeze({ ...given })
 }
 
-/** Reads Java's `a=1,b='x,y'`, with commas or semicolons between. An expression is refused: it belongs to `initSql`. */
+/**
+ * Reads Java's `a=1,b='x,y'`, separated by commas or semicolons. Expressions are refused; they belong in `initSql`.
+ */
 export const javaVariables: ValueReader<Variables> = (value, place) => {
   const found: Record<string, VariableValue> = {}
   let rest = anyText(value, place)
@@ -38,7 +40,7 @@ export const javaVariables: ValueReader<Variables> = (value, place) => {
   return found
 }
 
-// A name, '=', and a quoted text without escapes or a bare word; then a separator or the end.
+// A name, '=', and quoted text without escapes or a bare word; then a separator or the end.
 const assignment =
   /^\s*(?:@@)?(?:session\.)?([a-z_][a-z0-9_]*)\s*=\s*(?:'([^'\\]*)'|"([^"\\]*)"|([\w.:+-]+))\s*(?:[,;]|$)/i
 
@@ -65,38 +67,38 @@ function isValue(value: unknown): boolean {
   return value === null || ['string', 'boolean'].includes(typeof value) || Number.isFinite(value)
 }
 
-/** What every session must have, by the variable that would change it: why no session has it otherwise. */
+/** Variables with a fixed value, and the reason for each. */
 const fixedVariables: ReadonlyMap<string, string> = new Map([
-  ['autocommit', 'a statement outside transaction() commits by itself'],
-  ['completion_type', 'a COMMIT ends a transaction and begins none'],
-  ['tx_read_only', 'transactions that only read are asked for one by one: readOnly()'],
-  ['transaction_read_only', 'transactions that only read are asked for one by one: readOnly()'],
-  ['sql_log_bin', 'a write that is not logged is on no replica'],
-  ['wsrep_on', 'a write that is not replicated is on no other node'],
-  // Dates are read in the session's zone: two places that name it could disagree.
-  ['time_zone', 'it has an option of its own: session.timeZone'],
+  ['autocommit', 'statements outside transaction() run in autocommit mode'],
+  ['completion_type', 'COMMIT must not begin a new transaction'],
+  ['tx_read_only', 'read-only transactions are requested per call: readOnly()'],
+  ['transaction_read_only', 'read-only transactions are requested per call: readOnly()'],
+  ['sql_log_bin', 'a write that is not logged does not reach the replicas'],
+  ['wsrep_on', 'a write that is not replicated does not reach the other nodes'],
+  // Dates are converted in the session's zone: two options for it could contradict each other.
+  ['time_zone', 'use the option session.timeZone'],
 ])
 
-/** Why a variable is not to be set; undefined when it may be. */
+/** Why a variable must not be set; undefined when it may. */
 function whyFixed(variable: string): string | undefined {
   const name = variable.toLowerCase()
   const reason = fixedVariables.get(name)
   return reason === undefined ? undefined : `${name} cannot be set here: ${reason}`
 }
 
-// What a `SET` assigns to for its session, each behind a comma or the first word.
+// The session variables that a `SET` assigns: each after a comma or the first word.
 const assigned = /(?:^SET\s+|,\s*)(?:(?:SESSION|LOCAL)\s+|@@(?:(?:SESSION|LOCAL)\.)?)?`?(\w+)`?\s*:?=/gi
 
 const stringLiterals = /'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"/gs
 
 /**
- * Why a statement is none to begin a session with, as far as its text shows it; undefined when it may be. What a
- * procedure does is not seen.
+ * Why a statement must not initialize a session, judged by its text; undefined when it may. The effects of procedures
+ * are not visible.
  */
 export function whyUnfitForInit(sql: string): string | undefined {
   const text = sql.trim().replaceAll(stringLiterals, "''")
   if (/^(?:BEGIN\s*;?$|START\s+TRANSACTION\b)/i.test(text))
-    return 'a transaction that is left open would take the first writes of the session along'
+    return 'an open transaction would contain the first writes of the session'
   if (!/^SET\s/i.test(text)) return undefined
   for (const [, name = ''] of text.matchAll(assigned)) {
     const why = whyFixed(name)
@@ -108,7 +110,7 @@ export function whyUnfitForInit(sql: string): string | undefined {
 const offset = /^[+-](?:0\d|1[0-4]):[0-5]\d$/
 const named = /^[A-Z][A-Za-z_]+(?:\/[A-Za-z0-9_+-]+)+$/
 
-/** Reads the zone of a session: `server`, an offset such as `+02:00`, or a name such as `Europe/Berlin`. */
+/** Reads a time zone: `server`, an offset such as `+02:00`, or a name such as `Europe/Berlin`. */
 export const timeZone: ValueReader<string> = (value, place) => {
   if (typeof value === 'string') {
     if (value === 'server' || offset.test(value) || named.test(value)) return value
@@ -120,15 +122,14 @@ export const timeZone: ValueReader<string> = (value, place) => {
   )
 }
 
-/** Reads Java's words for a zone: `disabled` and `SERVER` leave the server's; this machine's own is refused. */
+/**
+ * Reads Java's names for a zone: `disabled` and `SERVER` keep the server's; the zone of the local machine is refused.
+ */
 export const javaTimeZone: ValueReader<string> = (value, place) => {
   const word = String(value).toLowerCase()
   if (word === 'disabled' || word === 'server') return 'server'
   if (word === 'local' || word === 'auto') {
-    throw invalidOption(
-      place,
-      "the zone of this machine differs from machine to machine: write one, as '+02:00'",
-    )
+    throw invalidOption(place, "the local zone differs between machines: write a zone, such as '+02:00'")
   }
   return timeZone(value, place)
 }
@@ -141,7 +142,7 @@ export const isolations: readonly Isolation[] = [
   'serializable',
 ]
 
-/** An isolation level in the words of SQL, such as `READ COMMITTED`. */
+/** The SQL name of an isolation level, such as `READ COMMITTED`. */
 export function isolationInSql(isolation: Isolation): string {
   return isolation.replaceAll('-', ' ').toUpperCase()
 }
@@ -156,6 +157,6 @@ export const javaIsolation: ValueReader<Isolation> = (value, place) => {
   if (isolation !== undefined) return isolation
   throw invalidOption(
     place,
-    `expected one of ${isolations.join(', ')}; TRANSACTION_READ_COMMITTED is fine as well`,
+    `expected one of ${isolations.join(', ')}; TRANSACTION_READ_COMMITTED is accepted as well`,
   )
 }

@@ -5,7 +5,7 @@ import { invalidOption } from '@ha/core/driver'
 import type { TlsChoice, TlsMode } from './resolved-options.ts'
 import { nonEmptyText, oneOfWords, type ValueReader } from './value-readers.ts'
 
-/** TLS as it is given: false, true (`verify-full`), a mode, or a mode with options of `node:tls`. */
+/** The option `tls`: false, true (`verify-full`), a mode, or a mode with options of `node:tls`. */
 export type TlsInput =
   | boolean
   | TlsMode
@@ -13,7 +13,7 @@ export type TlsInput =
 
 const modes: readonly TlsMode[] = ['off', 'trust', 'verify-ca', 'verify-full']
 
-/** Reads `tls`; undefined where nothing is given. With options and no mode, the mode is `verify-full`. */
+/** Reads `tls`; undefined when it is not given. Options without a mode imply `verify-full`. */
 export function readTls(value: unknown, path: string): TlsChoice | undefined {
   if (value === undefined) return undefined
   if (typeof value === 'boolean') return { mode: value ? 'verify-full' : 'off', options: {} }
@@ -30,7 +30,7 @@ export function readTls(value: unknown, path: string): TlsChoice | undefined {
   }
 }
 
-/** The choice as `node:tls` takes it. What the mode says counts, whatever the options say beside it. */
+/** The settings in the form of `node:tls`. The mode takes precedence over the options. */
 export function frozenTls({ mode, options }: TlsChoice): TlsChoice {
   return Object.freeze({
     mode,
@@ -44,7 +44,7 @@ const meaning: Readonly<Record<Exclude<TlsMode, 'off'>, TlsOptions>> = {
   'verify-full': { rejectUnauthorized: true },
 }
 
-/** Reads Java's `sslMode`, with the words that MySQL has for it. */
+/** Reads Java's `sslMode`, including the names of MySQL. */
 export const javaSslMode: ValueReader<TlsMode> = oneOfWords(
   new Map<string, TlsMode>([
     ['disable', 'off'],
@@ -78,19 +78,19 @@ export const certificate: ValueReader<string> = (value, place) => {
   const given = nonEmptyText(value, place)
   if (given.includes(begin)) return given
   if (given.startsWith('classpath:'))
-    throw invalidOption(place, "a class path is Java's: give the path of a file")
+    throw invalidOption(place, 'class paths are not supported: write the path of a file')
   const bytes = readOnce(given, place)
   return bytes.includes(begin) ? bytes.toString('latin1') : pemOf(bytes, place)
 }
 
 const begin = '-----BEGIN'
 
-// Read at the door, once, like every option; nobody waits for a connection yet.
+// Read synchronously, once, when the client is created.
 function readOnce(path: string, place: string): Buffer {
   try {
     return readFileSync(path)
   } catch (cause) {
-    throw invalidOption(place, 'expected a certificate, or a file that can be read', cause)
+    throw invalidOption(place, 'expected a certificate or a readable file', cause)
   }
 }
 
@@ -98,6 +98,6 @@ function pemOf(der: Buffer, place: string): string {
   try {
     return new X509Certificate(der).toString()
   } catch (cause) {
-    throw invalidOption(place, 'the file holds no certificate, neither in PEM nor in DER', cause)
+    throw invalidOption(place, 'the file contains no certificate in PEM or DER', cause)
   }
 }

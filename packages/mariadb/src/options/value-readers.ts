@@ -1,12 +1,12 @@
 import { invalidOption } from '@ha/core/driver'
 
 /**
- * Reads a value as Java spells it: text of a URL, or text, number or flag of a configuration file. Returns undefined
- * where the value asks for our default; throws `config-invalid` that begins with `place` and never repeats the value.
+ * Reads a value of a Java URL or configuration file: text, number or flag. Returns undefined for a value that means
+ * the default; throws `config-invalid` that begins with `place` and never contains the value.
  */
 export type ValueReader<T = unknown> = (value: unknown, place: string) => T
 
-/** True, `true`, `1`, or a bare name of a URL; false, `false` or `0`. */
+/** A flag: true, `true`, `1` or a parameter without a value; false, `false` or `0`. */
 export const flag: ValueReader<boolean> = (value, place) => {
   const word = String(value).toLowerCase()
   if (word === 'true' || word === '1') return true
@@ -14,10 +14,10 @@ export const flag: ValueReader<boolean> = (value, place) => {
   throw invalidOption(place, 'expected true or false')
 }
 
-/** Text of at least one character. */
+/** Non-empty text. */
 export const nonEmptyText: ValueReader<string> = (value, place) => {
   if (typeof value === 'string' && value !== '') return value
-  throw invalidOption(place, 'expected text that is not empty')
+  throw invalidOption(place, 'expected non-empty text')
 }
 
 /** Text that may be empty, such as a password. */
@@ -26,13 +26,13 @@ export const anyText: ValueReader<string> = (value, place) => {
   throw invalidOption(place, 'expected text')
 }
 
-/** Anything at all: the value is not looked at. */
+/** Any value; it is not inspected. */
 export const anyValue: ValueReader = (value) => value
 
 interface WholeNumberStyle {
-  /** Default: a count. Seconds become milliseconds. */
+  /** Default: a count. Seconds are converted to milliseconds. */
   readonly unit?: 'milliseconds' | 'seconds'
-  /** What 0 stands for where it is not a number like others: never, or *as you like*. */
+  /** The meaning of 0 where it is not an ordinary number: never, or the default. */
   readonly zero?: 'never' | 'default'
   /** Default 0. */
   readonly min?: number
@@ -56,7 +56,7 @@ function numberOf(value: unknown): number | undefined {
   return typeof number === 'number' && Number.isSafeInteger(number) ? number : undefined
 }
 
-/** One of a few words in any case, each with what it means. */
+/** One of a few words, case-insensitive, each with its meaning. */
 export function oneOfWords<T>(meanings: ReadonlyMap<string, T>): ValueReader<T> {
   return (value, place) => {
     const meaning = meanings.get(String(value).toLowerCase())

@@ -2,13 +2,13 @@ import type { Member, View } from '@ha/core'
 import type { MariadbStatus } from '../driver/server-status.ts'
 import type { RouteRules } from './route.ts'
 
-/** What a server may be used for: freely, only when nothing better is left, or not at all and why. */
+/** Whether a server may be used: without restriction, only when no other is left, or not at all. */
 type Eligibility =
   | { readonly kind: 'eligible' }
   | { readonly kind: 'last-resort'; readonly reason: string }
   | { readonly kind: 'ineligible'; readonly reason: IneligibleReason }
 
-/** Why a server is not used. */
+/** Why a server must not be used. */
 export type IneligibleReason =
   | 'no-quorum'
   | 'not-synced'
@@ -25,11 +25,11 @@ function ineligible(reason: IneligibleReason): Eligibility {
   return { kind: 'ineligible', reason }
 }
 
-// wsrep_local_state: 4 is Synced, 2 is Donor or desynced; the others are on their way in.
+// wsrep_local_state: 4 is Synced, 2 is Donor/Desynced; nodes in the other states are still joining.
 const synced = 4
 const donor = 2
 
-/** Whether a server takes writes, by what it says of itself. */
+/** Whether a server may take writes, according to its status. */
 export function writeEligibility(
   reading: MariadbStatus,
   rules: RouteRules,
@@ -39,7 +39,7 @@ export function writeEligibility(
   return clusterEligibility(reading, rules, cluster)
 }
 
-/** Whether a server's rows may be read, by what it says of itself. */
+/** Whether a server may serve reads, according to its status. */
 export function readEligibility(
   reading: MariadbStatus,
   rules: RouteRules,
@@ -49,7 +49,7 @@ export function readEligibility(
   if (replica?.kind !== 'follows') return clusterEligibility(reading, rules, cluster)
   if (replica.state === 'stopped') return ineligible('not-replicating')
   if (replica.lagMs !== undefined && replica.lagMs > rules.maxLagMs) return ineligible('lags')
-  // While its primary is away, what it has is all that there is.
+  // While its primary is unreachable, the replica's data is the best that is available.
   if (replica.state === 'cut-off') return { kind: 'last-resort', reason: 'it cannot reach its primary' }
   return clusterEligibility(reading, rules, cluster)
 }
@@ -75,8 +75,9 @@ function donorEligibility(rejects: boolean, rules: RouteRules): Eligibility {
 }
 
 /**
- * The state uuid of the Galera cluster that is used: that of most nodes with a quorum, of the first listed among
- * equals. Undefined while no node has a quorum. A node of another one was bootstrapped apart and is left alone.
+ * The state UUID of the Galera cluster in use: that of most nodes in a primary component, or of the first in the list
+ * for equal counts. Undefined while no node has a quorum. Nodes of another cluster were bootstrapped separately and
+ * are not used.
  */
 export function clusterInUse(view: View<MariadbStatus>): string | undefined {
   const counts = new Map<string, number>()

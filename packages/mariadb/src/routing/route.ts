@@ -13,28 +13,28 @@ import { MariadbError } from '../errors.ts'
 import type { Mode, ResolvedOptions, Role } from '../options/resolved-options.ts'
 import { clusterInUse, type IneligibleReason, readEligibility, writeEligibility } from './eligibility.ts'
 
-/** Where a call wants to go: to the server that takes writes, to a replica, or to any server that may be read. */
+/** The target of a call: the server that takes writes, a replica, or any readable server. */
 export type RouteTarget = (typeof routeTargets)[number]
 
-/** The targets that a call may name. */
+/** All targets. */
 export const routeTargets = ['primary', 'replica', 'any'] as const
 
-/** What one call wants. */
+/** A request for a route. */
 export interface RouteRequest {
   readonly target: RouteTarget
-  /** Endpoints that failed this very call, as `host:port`: they come last. */
+  /** Servers, as `host:port`, that failed this call before: they are tried last. */
   readonly avoid: ReadonlySet<string>
-  /** Whether another server than the single writer will do as well. */
+  /** Whether another server may be used instead of the single writer. */
   readonly allowOtherWriters: boolean
 }
 
-/** What the options say about routing: everything that does not change while a client lives. */
+/** The options of routing: fixed for the life of a client. */
 export interface RouteRules extends Pick<ResolvedOptions, 'mode' | 'galera' | 'donor' | 'maxLagMs'> {
   readonly mode: Mode
   roleOf(endpoint: Endpoint): Role
 }
 
-/** The rules of a set of options. */
+/** Extracts the routing rules from the options. */
 export function routeRules(options: ResolvedOptions): RouteRules {
   const { mode, galera, donor, maxLagMs, hosts } = options
   const roles = new Map(hosts.map((host) => [formatEndpoint(host.endpoint), host.role]))
@@ -47,21 +47,21 @@ export function routeRules(options: ResolvedOptions): RouteRules {
   }
 }
 
-/** What is known at the moment of choosing. */
+/** The state that a route depends on. */
 interface RouteState {
   readonly view: View<MariadbStatus>
   readonly load: (endpoint: Endpoint) => HostLoad
-  /** Whether a server that answers has become fit for use a short while ago. */
+  /** Whether a responding server became eligible only recently. */
   readonly onProbation: (endpoint: Endpoint) => boolean
   /**
-   * Who takes the writes, as `host:port`: it stays although it has to prove itself again, until one that stands before
-   * it has done so.
+   * The current writer, as `host:port`. It keeps its place during probation, until a server earlier in the list has
+   * completed its own.
    */
   readonly currentWriter: string | undefined
   readonly random: () => number
 }
 
-/** The servers to try, in order, or why there is none: mode x role x state x what was asked, and nothing else. */
+/** The servers to try, in order, or the reason why there is none. Depends only on mode, role, state and request. */
 export function route(rules: RouteRules, request: RouteRequest, state: RouteState): Routing {
   const cluster = rules.galera === 'off' ? undefined : clusterInUse(state.view)
   const candidates = state.view.members.map((member) => assess(rules, request, member, cluster, state))
@@ -73,7 +73,8 @@ export function route(rules: RouteRules, request: RouteRequest, state: RouteStat
   return { kind: 'go', endpoints }
 }
 
-// A client that begins writes to the same server as those that run already: it first hears of all that stand before it.
+// A new client must choose the same writer as running clients: it waits for the first report of all servers that are
+// earlier in the list.
 function mustAwaitEarlierServer(
   rules: RouteRules,
   request: RouteRequest,
@@ -90,7 +91,7 @@ function mayWrite({ mode, roleOf }: RouteRules, { endpoint }: Member<MariadbStat
   return mode === 'aurora' || roleOf(endpoint) === 'primary'
 }
 
-// Weights of what counts against a server; each outweighs all below it together.
+// Penalties; each outweighs the sum of all lower ones.
 const failedInThisCall = 16
 const lastResort = 8
 const wrongRole = 4
@@ -122,7 +123,7 @@ function assess(
   return { kind: 'usable', member, tier }
 }
 
-// What stands against a server that was away a short while ago, or owes an answer.
+// The penalty for a server that was unavailable a short while ago, or that is suspect.
 function uncertaintyPenalty(
   rules: RouteRules,
   request: RouteRequest,
@@ -130,14 +131,14 @@ function uncertaintyPenalty(
   { onProbation, currentWriter }: RouteState,
 ): number {
   const spread = isBalanced(rules, request)
-  // One missed reading does not move a single writer: only a verdict does.
+  // One missed probe does not move a single writer; only a change of its health does.
   if (health === 'suspect') return spread ? suspected : 0
   if (health !== 'probation' && !onProbation(endpoint)) return 0
   return !spread && formatEndpoint(endpoint) === currentWriter ? 0 : onProbationPenalty
 }
 
-// Whether the listed role suits. A listed replica takes no writes even when it could: whether it was promoted, or
-// cut off from a primary that goes on elsewhere, nobody can tell from here.
+// Whether the listed role matches the target. A listed replica takes no writes, even when it accepts them: whether it
+// was promoted or cut off from a live primary cannot be known here.
 function roleMatch(
   rules: RouteRules,
   request: RouteRequest,
@@ -159,7 +160,7 @@ function hasReplicaRole({ mode }: RouteRules): boolean {
   return mode === 'replication' || mode === 'load-balance-read' || mode === 'aurora'
 }
 
-/** Whether calls are spread over the servers in a mode; else the first of the list has them all. */
+/** Whether a mode distributes calls over the servers; otherwise the first server of the list receives them all. */
 export function isBalanced({ mode }: RouteRules, { target }: Pick<RouteRequest, 'target'>): boolean {
   switch (mode) {
     case 'none':
@@ -174,7 +175,7 @@ export function isBalanced({ mode }: RouteRules, { target }: Pick<RouteRequest, 
   }
 }
 
-// The least busy first; equals in a random order, so that clients do not march in step.
+// Least loaded first; equal ones in random order, so that clients do not move in step.
 function byLoad(
   usable: readonly UsableCandidate[],
   { load, random }: RouteState,
@@ -189,14 +190,14 @@ function totalLoad({ inUse, waiting }: HostLoad): number {
   return inUse + waiting
 }
 
-/** A server that may be used, and how gladly: the lower tier first. */
+/** A server that may be used. A lower tier is preferred. */
 interface UsableCandidate {
   readonly kind: 'usable'
   readonly member: Member<MariadbStatus>
   readonly tier: number
 }
 
-/** One server and whether it may be used. */
+/** A server and the assessment of whether it may be used. */
 type Candidate =
   | UsableCandidate
   | { readonly kind: 'unanswered'; readonly member: Member<MariadbStatus> }
@@ -206,7 +207,7 @@ type Candidate =
       readonly reason: IneligibleReason | 'wrong-role'
     }
 
-/** Why no server may be used, and whether waiting is in vain. */
+/** Why there is no route, and whether waiting cannot change that. */
 function noRoute(
   request: RouteRequest,
   candidates: readonly Candidate[],
@@ -224,7 +225,7 @@ function noRoute(
   }
   if (candidates.some(isUnusableFor('no-galera'))) {
     return {
-      error: make('refused', '`galera: require`, and a server is no Galera node', false),
+      error: make('refused', 'the option `galera` is `require`, and a server is not a Galera node', false),
       final: false,
     }
   }
@@ -278,8 +279,8 @@ const reasonTexts: Readonly<Record<Extract<Candidate, { kind: 'unusable' }>['rea
   drained: 'rejects queries',
   'read-only': 'is read-only',
   'other-cluster': 'belongs to another cluster',
-  lags: 'is too far behind',
+  lags: 'lags too far behind',
   'not-replicating': 'does not replicate',
-  'no-galera': 'is no Galera node',
+  'no-galera': 'is not a Galera node',
   'wrong-role': 'is listed as a replica',
 }

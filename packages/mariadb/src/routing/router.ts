@@ -18,12 +18,12 @@ import {
   routeTargets,
 } from './route.ts'
 
-/** The empty set of endpoints to avoid: the wish of every first try. */
+/** The empty set of endpoints to avoid, for first attempts. */
 export const noEndpoints: ReadonlySet<string> = new Set()
 
 interface RouterDeps {
   readonly rules: RouteRules
-  /** For so long a server must be well again before it is preferred, in milliseconds. */
+  /** Milliseconds for which a server must be healthy again before it is preferred. */
   readonly afterMs: number
   readonly clock: Clock
   readonly random: () => number
@@ -32,8 +32,8 @@ interface RouterDeps {
 type Load = (endpoint: Endpoint) => HostLoad
 
 /**
- * Routes with what is remembered beside the view: who has been well for how long, and who takes the writes. A choice
- * that depends on the view alone is made once for each view.
+ * Routes calls, using state beyond the current view: since when each server is eligible, and which one is the writer.
+ * A route that depends on the view alone is computed once per view.
  */
 export class Router {
   readonly #deps: RouterDeps
@@ -49,7 +49,7 @@ export class Router {
     this.#balanced = new Set(routeTargets.filter((target) => isBalanced(deps.rules, { target })))
   }
 
-  /** Where a wish leads at this moment. */
+  /** The route for a request at this moment. */
   route(request: RouteRequest, view: View<MariadbStatus>, load: Load): Routing {
     const nowMs = this.#deps.clock.now()
     if (view !== this.#view) {
@@ -61,19 +61,19 @@ export class Router {
       return this.#route(request, view, load, nowMs)
     const made = this.#cache.get(request.target)
     if (made !== undefined && this.#history.isSettled(nowMs)) return made
-    // One call that lost its connection moves no writer: the view does, a moment later, or nobody.
+    // One call that lost its connection does not move the writer; the view decides that a moment later.
     const routing = this.#route({ ...request, avoid: noEndpoints }, view, load, nowMs)
     const chosen = request.target === 'primary' ? this.#updateWriter(routing, view, nowMs) : routing
     if (chosen === routing) this.#cache.set(request.target, chosen)
     return chosen
   }
 
-  /** Whether calls that ask for this go to one server alone, as long as it is well. */
+  /** Whether calls with this target go to a single server while it is healthy. */
   hasSingleServer(target: RouteTarget): boolean {
     return !this.#balanced.has(target)
   }
 
-  /** Why a server, as `host:port`, takes no writes; undefined when it could. */
+  /** Why a server, given as `host:port`, may not take writes; undefined when it may. */
   ineligibility(view: View<MariadbStatus>, name: string, load: Load): HaError | undefined {
     const members = view.members.filter(({ endpoint }) => formatEndpoint(endpoint) === name)
     const request = { target: 'primary', avoid: noEndpoints, allowOtherWriters: true } as const
@@ -99,8 +99,9 @@ export class Router {
 }
 
 /**
- * Remembers since when each server has been fit for use by its own words. A server that answers all the time, but had
- * lost its quorum or was drained, has to be well for a while before it is preferred again, as one that was down.
+ * Tracks since when each server has been eligible by its own status. A server that responds all the time, but had
+ * lost its quorum or was drained, must be healthy for a while before it is preferred again, like a server that was
+ * down.
  */
 class EligibilityHistory {
   readonly #rules: RouteRules
@@ -113,7 +114,7 @@ class EligibilityHistory {
     this.#afterMs = afterMs
   }
 
-  /** Takes in what a view says. */
+  /** Updates the history from a view. */
   observe(view: View<MariadbStatus>, nowMs: number): void {
     const cluster = this.#rules.galera === 'off' ? undefined : clusterInUse(view)
     for (const { endpoint, reading } of view.members) {
@@ -128,12 +129,12 @@ class EligibilityHistory {
     }
   }
 
-  /** Whether no server is on probation: then a choice depends on the view alone, and not on the time. */
+  /** Whether no server is on probation. Then a route depends on the view alone, not on the time. */
   isSettled(nowMs: number): boolean {
     return nowMs >= this.#settledAtMs
   }
 
-  /** Whether a server is fit again, and not for long enough. */
+  /** Whether a server became eligible again less than `afterMs` ago. */
   onProbation(endpoint: Endpoint, nowMs: number): boolean {
     const standing = this.#states.get(formatEndpoint(endpoint))
     return standing?.kind === 'eligible-again' && nowMs - standing.sinceMs < this.#afterMs
@@ -151,13 +152,13 @@ function nextState(before: EligibilityState | undefined, fit: boolean, nowMs: nu
   return before ?? { kind: 'eligible' }
 }
 
-/** Who takes the writes of a client that has one writer at a time. */
+/** The writer of a client that uses one writer at a time. */
 export type CurrentWriter =
   | { readonly kind: 'none' }
   | { readonly kind: 'serving'; readonly name: string }
-  /** Nobody can be used: the one before is the first to come back to. */
+  /** No server is usable; the previous writer is preferred when it returns. */
   | { readonly kind: 'unavailable'; readonly name: string; readonly error: HaError }
-  /** Others can be used again, and the one before not yet. */
+  /** Other servers are usable again; the previous writer is not yet. */
   | {
       readonly kind: 'awaiting-return'
       readonly name: string
@@ -165,11 +166,11 @@ export type CurrentWriter =
       readonly sinceMs: number
     }
 
-// Nodes that lost their quorum together find it again within a fraction of a second of each other. Whoever takes the
-// first of them writes to another one than its neighbour, and moves again a moment later.
+// Nodes that lost their quorum together regain it within a fraction of a second. A client that takes the first of
+// them would write to another node than its peers, and move again a moment later.
 const returnPatienceMs = 500
 
-/** Folds a choice into the incumbent. `isDown` says that there is nothing to wait for. */
+/** Updates the current writer with a route. `isDown` tells whether waiting for a server is pointless. */
 export function nextWriter(
   before: CurrentWriter,
   routing: Routing,

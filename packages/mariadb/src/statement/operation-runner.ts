@@ -17,28 +17,28 @@ import { SyncWaitUnavailable } from '../read-your-writes.ts'
 import type { RouteTarget } from '../routing/route.ts'
 import { noEndpoints } from '../routing/router.ts'
 
-/** What one operation wants of its connections. */
+/** The requirements of one operation. */
 interface OperationRequest {
   readonly target: RouteTarget
-  /** The time of the whole operation: a wait for a connection that may last as long needs no limit of its own. */
+  /** The time limit of the operation. An acquire that may last as long needs no limit of its own. */
   readonly timeoutMs: number
   readonly classify: (error: unknown) => Verdict
-  /** Replaces the budgets: an operation that counts its own repetitions. */
+  /** Replaces the default budgets, for an operation that counts its own retries. */
   readonly budget?: Budget
-  /** Whether another server than the single writer will do as well. */
+  /** Whether another server may be used instead of the single writer. */
   readonly allowOtherWriters?: boolean
-  /** Whether the lease is asked for: by a callback that may borrow a second one. */
+  /** Whether the lease is recorded, for a callback that may acquire a second connection. */
   readonly tracksLease?: boolean
   readonly backoff?: Backoff
 }
 
-// In a failover the next server is usually there at once; what is not is waited for by the pool.
+// Short: after a failover the next server is usually available at once, and the pool waits for it otherwise.
 const statementBackoff = fullJitter({ baseMs: 10, maxMs: 500 })
 
-// What a server says no to for now is asked for so many times more: that takes nothing from anybody else.
+// The number of retries after answers that say "later". They put no load on other servers.
 const maxAnsweredRetries = 8
 
-/** A runner for one operation: servers that failed it before come last, where there is a choice. */
+/** Runs one operation; servers that failed it before are tried last. */
 export class OperationRunner implements Runner<MariadbConnection>, Source<MariadbConnection> {
   readonly #context: ClientContext
   readonly #source: Source<MariadbConnection>
@@ -100,13 +100,13 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     return this.#context.random
   }
 
-  /** The lease that the operation runs on, when it was to be remembered. */
+  /** The lease of the operation, when `tracksLease` is set. */
   get lease(): Lease<MariadbConnection> | undefined {
     return this.#lease
   }
 
   take(): Lease<MariadbConnection> | undefined {
-    // Each try begins here. One that is lost with its connection is not classified.
+    // Each attempt begins here. An attempt that ends with its connection is not classified.
     this.#retryCost = 'shared'
     const lease = this.#source.take()
     if (this.#tracksLease) this.#lease = lease
@@ -132,18 +132,18 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     this.#source.fail(lease, error)
   }
 
-  /** Puts a server, as `host:port`, behind the others for the rest of this operation. */
+  /** Tries a server, given as `host:port`, last for the rest of this operation. */
   avoid(name: string): void {
     this.#avoid ??= new Set()
     this.#avoid.add(name)
   }
 
-  /** Whether there is one server alone that will do: the one that takes the writes. */
+  /** Whether only the current writer can serve the operation. */
   get requiresSingleWriter(): boolean {
     return this.#target === 'primary' && this.#context.router.hasSingleServer('primary')
   }
 
-  /** From the next try on, only the server that takes the writes will do. */
+  /** From the next attempt on, routes to the writer only. */
   requirePrimary(): void {
     this.#target = 'primary'
   }
@@ -158,7 +158,7 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     return verdict
   }
 
-  /** Pays for a repetition: what was lost with a server out of the shared budget, what one answered out of our own. */
+  /** Pays for a retry: after a lost connection from the shared budget, after an answer from the operation's own. */
   spend(): boolean {
     if (this.#retryCost === 'nothing') return true
     if (this.#budget !== undefined) return this.#budget.spend()
@@ -167,7 +167,7 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     return this.#ownBudget.spend()
   }
 
-  /** Whose repetition costs nothing does not wait for it either: it finds another connection. */
+  /** A free retry does not wait either: it uses another connection. */
   backoff(round: number, random: () => number): number {
     return this.#retryCost === 'nothing' ? 0 : this.#backoff(round, random)
   }
@@ -178,38 +178,39 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
   }
 }
 
-/** What a repetition costs, and whom. */
+/** Which budget pays for a retry. */
 type RetryCost = 'shared' | 'own' | 'nothing'
 
 function retryCostOf(error: unknown, { scope }: Verdict): RetryCost {
-  // Each of them takes one connection out of the pool: there are no more of them than that.
+  // Each of these errors removes one connection from the pool, which bounds their number.
   if (error instanceof SyncWaitUnavailable) return 'nothing'
   return scope === 'call' || (error instanceof DriverError && error.stage === 'answered') ? 'own' : 'shared'
 }
 
-/** What one callback sits on, and the callback that it runs inside of, of this client or another. */
+/** The lease that a callback holds, and the scope of the enclosing callback, of this client or another one. */
 interface LeaseScope {
   readonly by: CurrentLease
   readonly lease: Lease<MariadbConnection>
   readonly outer: LeaseScope | undefined
 }
 
-// One for all clients: on Node 20 each that was ever used makes every promise of the process dearer, and for ever.
+// One instance for all clients: on Node 20, each AsyncLocalStorage that was ever used slows down every promise of the
+// process.
 const scopes = new AsyncLocalStorage<LeaseScope>()
 
 /**
- * Knows which lease the code that asks for another one holds already: callbacks that take a second connection while
- * they sit on the first can use up a pool and wait for each other for ever. Costs nothing until the first callback.
+ * Tracks the lease that the calling code already holds. Callbacks that acquire a second connection while they hold
+ * one can exhaust a pool and wait for each other forever. Free of cost until the first callback.
  */
 export class CurrentLease {
-  /** The lease that the caller is inside of. */
+  /** The lease of the innermost callback of this client. */
   get lease(): Lease<MariadbConnection> | undefined {
     let innermost = scopes.getStore()
     while (innermost !== undefined && innermost.by !== this) innermost = innermost.outer
     return innermost?.lease
   }
 
-  /** Runs a callback that holds a lease. */
+  /** Runs a callback that holds `lease`. */
   run<T>(lease: Lease<MariadbConnection> | undefined, fn: () => Promise<T>): Promise<T> {
     return lease === undefined ? fn() : scopes.run({ by: this, lease, outer: scopes.getStore() }, fn)
   }

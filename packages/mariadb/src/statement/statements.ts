@@ -10,18 +10,18 @@ import { classifyRead, ensureConsistency, type ReadYourWrites, readTarget } from
 import { isAtomic, isReadOnly } from '../sql-text.ts'
 import { OperationRunner } from './operation-runner.ts'
 
-/** Runs single statements, each of which commits by itself. */
+/** Runs single statements in autocommit mode. */
 export class Statements {
   readonly #context: ClientContext
   readonly #defaults: ResolvedCall
 
-  /** `defaults` are what a call means that says nothing of its own. */
+  /** `defaults` apply to calls without options. */
   constructor(context: ClientContext, defaults: ResolvedCall) {
     this.#context = context
     this.#defaults = defaults
   }
 
-  /** Runs a statement on a server that suits the call; `name` is what the call is called in errors. */
+  /** Runs a statement on a server that the call allows; `name` is the name of the call in errors. */
   async run<T>(name: string, statement: Statement, options: CallOptions | undefined): Promise<Result<T>> {
     const call = options === undefined ? this.#defaults : resolveCall(name, options, this.#defaults)
     const traits = traitsOf(statement, call)
@@ -84,7 +84,7 @@ function operationOf(
   return { name, timeoutMs, signal, repeatable, effectIfLost }
 }
 
-/** One statement that may write, and its place among what this client wrote. */
+/** A write that read-your-writes tracks. */
 class TrackedWrite {
   readonly #readYourWrites: ReadYourWrites
   readonly #statement: Statement
@@ -95,7 +95,7 @@ class TrackedWrite {
     this.#statement = statement
   }
 
-  /** What the server acknowledged: whatever becomes of the question behind it changes nothing. */
+  /** The acknowledged result. A failure of the position query afterwards does not change it. */
   get answer(): Answer | undefined {
     return this.#answer
   }
@@ -110,7 +110,7 @@ class TrackedWrite {
   }
 }
 
-/** What a statement that commits by itself is to us: what it can do, and what an end without an answer means. */
+/** How an autocommit statement may be repeated, and what its failure means. */
 interface StatementTraits {
   readonly readOnly: boolean
   readonly repeatable: boolean
@@ -118,20 +118,20 @@ interface StatementTraits {
   readonly classify: (error: unknown) => Verdict
 }
 
-/** The nature of a statement in a call. */
+/** The traits of a statement, given the options of its call. */
 export function traitsOf({ sql }: Statement, { repeatable }: ResolvedCall): StatementTraits {
-  // What changes nothing has done nothing, however it ended; unless its caller says that twice would do harm.
+  // A read-only statement has no effect, however it ended, unless the caller declared it not repeatable.
   if (isReadOnly(sql)) return repeatable === false ? readOnce : read
   const several = !isAtomic(sql)
   if (repeatable === true) return several ? repeatableBlock : repeatableWrite
   return several ? block : write
 }
 
-/** What a statement outside any transaction may have done when it failed with this error, by how far it came. */
+/** The possible outcome of a failed autocommit statement, by the stage that it reached. */
 export function outcomesByStage(statement: Statement, error: unknown): StageOutcomes {
   if (isReadOnly(statement.sql))
     return { unsent: 'not-done', answered: 'not-done', unread: 'done', lost: 'not-done' }
-  // A batch is one command for each row where the bulk protocol does not do.
+  // Without the bulk protocol, a batch is one command per row.
   const single = statement.kind !== 'batch' && isAtomic(statement.sql)
   const { effect } = (single ? classifyCommit : classifyMultiStep)(error)
   return {
@@ -146,7 +146,7 @@ function classifyRepeatableRead(error: unknown): Verdict {
   return { ...classifyRead(error), effect: 'none' }
 }
 
-// What it had committed before its error, nobody knows.
+// Parts may have been committed before the error.
 function classifyMultiStep(error: unknown): Verdict {
   const verdict = classifyCommit(error)
   return verdict.scope === 'call' ? { ...verdict, effect: 'unknown' } : verdict

@@ -12,8 +12,8 @@ import { OperationRunner } from './operation-runner.ts'
 import { outcomesByStage, traitsOf } from './statements.ts'
 
 /**
- * Streams the rows of a query, as fast as they are taken. Until the first row has come it is begun again on another
- * server like any read; after that never, since nobody knows where another server would go on.
+ * Streams the rows of a query at the pace of the consumer. Until the first row, the query is retried on another
+ * server like any read; afterwards never, because another server would not continue at the same row.
  */
 export async function* streamRows(
   context: ClientContext,
@@ -32,7 +32,7 @@ export async function* streamRows(
   }
 }
 
-/** One stream: the operation that holds its connection, from the borrow until the last row was taken. */
+/** One stream: the operation that holds its connection from the acquire to the last row. */
 class StreamOperation {
   readonly #context: ClientContext
   readonly #statement: PipelinedStatement
@@ -48,21 +48,23 @@ class StreamOperation {
     this.#call = call
   }
 
-  /** The rows, when the first has come or there is none. Rejects when there will be none. */
+  /**
+   * Resolves with the stream at the first row or at the end of an empty result. Rejects when there will be no rows.
+   */
   get opened(): Promise<Readable> {
     return this.#opened.promise
   }
 
-  /** Holds a connection until the rows are taken. Never rejects: what fails is heard by whoever takes them. */
+  /** Holds a connection until the rows are consumed. Never rejects: the consumer of the stream receives the error. */
   async run(): Promise<void> {
-    const { readOnly: harmless, repeatable, effectIfLost, classify } = traitsOf(this.#statement, this.#call)
-    const target = harmless ? readTarget(this.#context.readYourWrites, this.#call) : this.#call.route
+    const { readOnly, repeatable, effectIfLost, classify } = traitsOf(this.#statement, this.#call)
+    const target = readOnly ? readTarget(this.#context.readYourWrites, this.#call) : this.#call.route
     const { timeoutMs, signal } = this.#call
     const runner = new OperationRunner(this.#context, { target: target, timeoutMs, classify })
     const operation = { name: 'stream', timeoutMs, signal, repeatable, effectIfLost }
     try {
       await run(runner, operation, (connection, until) =>
-        harmless ? this.#read(runner, connection, until()) : this.#write(connection, until()),
+        readOnly ? this.#read(runner, connection, until()) : this.#write(connection, until()),
       )
     } catch (error) {
       this.#opened.reject(error)
@@ -70,7 +72,7 @@ class StreamOperation {
     }
   }
 
-  /** Nobody takes the rest of the rows. */
+  /** Ends the stream before its last row. */
   stop(): void {
     this.#rows?.destroy()
   }
@@ -96,7 +98,7 @@ class StreamOperation {
     const rows = connection.stream(this.#statement)
     const leave = (): void => void rows.destroy(asError(signal.reason))
     signal.addEventListener('abort', leave, { once: true })
-    // Fires with the first row, and at the end when there is none.
+    // `readable` fires at the first row, and at the end of an empty result.
     await once(rows, 'readable')
     this.#rows = rows
     this.#endpoint = formatEndpoint(connection.endpoint)
@@ -105,7 +107,7 @@ class StreamOperation {
     signal.removeEventListener('abort', leave)
   }
 
-  // After the first row nothing is begun again: how far the statement came says what is known of it.
+  // After the first row there is no retry; the outcome follows from the stage of the statement.
   #interrupted(thrown: unknown): MariadbError {
     const outcomes = outcomesByStage(this.#statement, thrown)
     if (this.#signal?.aborted) return abortError(this.#signal.reason, 'stream', outcomes.lost)
@@ -117,7 +119,7 @@ async function closed(rows: Readable): Promise<void> {
   if (rows.closed) return
   const closed = deferred()
   rows.once('close', closed.resolve)
-  // Whoever takes the rows hears of it; without a listener here it would be nobody's.
+  // The consumer receives the error. This listener prevents an unhandled `error` event when there is no consumer.
   rows.on('error', () => undefined)
   await closed.promise
 }

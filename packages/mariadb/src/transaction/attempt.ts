@@ -7,28 +7,28 @@ import { MariadbError } from '../errors.ts'
 import type { ReadYourWrites } from '../read-your-writes.ts'
 import { commitVerdict, Transaction } from './transaction.ts'
 
-/** What every run of one transaction shares. */
+/** What all attempts of a transaction share. */
 export interface AttemptPlan<R> {
   readonly fn: (transaction: Transaction) => Promise<R>
-  /** What opens the transaction, sent in one go. */
+  /** The statements that open the transaction, sent together. */
   readonly begin: readonly Statement[]
   readonly readOnly: boolean
   readonly readYourWrites: ReadYourWrites
-  /** Undefined for a transaction that is not protected. */
+  /** Undefined for an unprotected transaction. */
   readonly commitLog: CommitLogTable | undefined
-  /** Whether the mark waits until the transaction is known to be open: one round trip more. */
+  /** Whether the mark is sent only after BEGIN was acknowledged, at the cost of one round trip. */
   readonly markAfterBegin: boolean
 }
 
-/** How a run ended when neither server nor network was in the way. */
+/** The result of an attempt that neither the server nor the network interrupted. */
 export type AttemptResult<R> =
   | { readonly kind: 'committed'; readonly value: R }
-  /** The callback threw an error of its own: rolled back. */
+  /** The callback threw; the transaction was rolled back. */
   | { readonly kind: 'threw'; readonly error: unknown }
-  /** The token was in the ledger before: nothing was done. */
+  /** The token was in the commit log already; nothing was done. */
   | { readonly kind: 'token-used' }
 
-/** One run of a transaction's callback, from BEGIN to the answer of COMMIT. */
+/** One attempt of a transaction: from BEGIN to the answer to COMMIT. */
 export class TransactionAttempt<R> {
   readonly #plan: AttemptPlan<R>
   readonly #attempt: number
@@ -45,32 +45,32 @@ export class TransactionAttempt<R> {
     this.token = token
   }
 
-  /** Whether COMMIT may have happened although its answer never came. */
+  /** Whether COMMIT was sent and its outcome is not known. */
   get inDoubt(): boolean {
     return this.#transaction?.committing === true && !this.#plan.readOnly
   }
 
-  /** How it ended, once that is known: from then on nothing that fails changes it. */
+  /** The result, once it is known. Later failures do not change it. */
   get result(): AttemptResult<R> | undefined {
     return this.#result
   }
 
-  /** What the callback returned: the value of the transaction when its COMMIT turns out to have happened. */
+  /** The return value of the callback: the value of the transaction once its COMMIT is known to have happened. */
   get value(): { readonly of: R } | undefined {
     return this.#value
   }
 
-  /** Its COMMIT, whose answer was lost, turned out to have happened: reads from now on are to see it. */
+  /** Records that the COMMIT whose answer was lost did happen, so that later reads see it. */
   noteUnansweredCommit(): void {
     if (this.#connection !== undefined) this.#plan.readYourWrites.noteUnconfirmedWrite(this.#connection)
   }
 
-  /** Settles when the callback does: two runs of it never overlap. */
+  /** Settles with the callback, so that two attempts never overlap. */
   get callbackSettled(): Promise<unknown> {
     return this.#callback
   }
 
-  /** Runs it all. Rejects with the error that ended the transaction, for the core to judge. */
+  /** Runs the attempt. Rejects with the error that ended the transaction, for classification. */
   async run(connection: MariadbConnection, until: AbortSignal): Promise<AttemptResult<R>> {
     const scope = linkedController(until)
     this.#connection = connection
@@ -106,7 +106,8 @@ export class TransactionAttempt<R> {
   async #begin(connection: MariadbConnection, signal: AbortSignal): Promise<'begun' | 'token-used'> {
     const { begin, commitLog } = this.#plan
     const opened = begin.map((statement) => connection.run(statement))
-    // Behind a BEGIN that failed, the mark would commit by itself: harmless under a token that nobody else knows.
+    // After a failed BEGIN the mark would be committed by autocommit. That is harmless for a generated token, which
+    // no one else uses.
     if (this.#plan.markAfterBegin) await raceAbort(Promise.all(opened), signal, () => undefined)
     const marked =
       commitLog === undefined || this.token === undefined
@@ -123,7 +124,7 @@ export class TransactionAttempt<R> {
     }
   }
 
-  // A callback that throws before its first await rejects like any other.
+  // An `async` function, so that a synchronous throw of the callback becomes a rejection.
   async #invokeCallback(transaction: Transaction): Promise<R> {
     return this.#plan.fn(transaction)
   }
@@ -133,7 +134,7 @@ export class TransactionAttempt<R> {
     transaction: Transaction,
     error: unknown,
   ): Promise<AttemptResult<R>> {
-    // What the callback threw is then only the echo of what ended the transaction.
+    // The callback's error is then only a consequence of what ended the transaction.
     if (transaction.failure !== undefined) throw transaction.failure
     transaction.signal.throwIfAborted()
     transaction.enter({ kind: 'over' })
@@ -165,7 +166,7 @@ export class TransactionAttempt<R> {
   }
 }
 
-// An answer that does not come changes nothing: without a COMMIT the server rolls back by itself.
+// A lost answer changes nothing: without COMMIT the server rolls back.
 async function rollback(connection: MariadbConnection): Promise<void> {
   try {
     await connection.run({ kind: 'text', sql: 'ROLLBACK' })
@@ -174,6 +175,6 @@ async function rollback(connection: MariadbConnection): Promise<void> {
   }
 }
 
-// The reason of the signal of every attempt that is over. One error serves all of them: to create one for each attempt
-// would cost more than the rest of its end, and its stack would say nothing.
+// The abort reason of every finished attempt's signal. It is shared: creating one for each attempt costs more than
+// the rest of the clean-up, and its stack trace has no value.
 const attemptOver = detachStack(new MariadbError('transaction-over', 'the transaction is over'))

@@ -13,14 +13,14 @@ import { OperationRunner } from '../statement/operation-runner.ts'
 import { type AttemptResult, TransactionAttempt } from './attempt.ts'
 import { commitVerdict, type Transaction } from './transaction.ts'
 
-/** What one transaction needs to know, resolved. */
+/** One transaction, with resolved options. */
 interface TransactionRequest<R> {
   readonly name: string
   readonly fn: (transaction: Transaction) => Promise<R>
   readonly call: ResolvedCall
   readonly isolation?: Isolation | undefined
   readonly readOnly: boolean
-  /** Chosen by the caller; undefined draws one for each run. */
+  /** The caller's token; undefined generates one for each attempt. */
   readonly token?: string | undefined
 }
 
@@ -33,8 +33,8 @@ interface TransactionRunnerDeps {
 }
 
 /**
- * Runs transactions: the callback from BEGIN to COMMIT, and again as a whole when a conflict, or the loss of its
- * server before COMMIT, undid it. A COMMIT without an answer is asked of the ledger, when there is one.
+ * Runs transactions. The whole callback is repeated when a conflict, or the loss of the server before COMMIT, rolled
+ * the transaction back. A COMMIT without an answer is resolved with the commit log, if there is one.
  */
 export class TransactionRunner {
   readonly #deps: TransactionRunnerDeps
@@ -67,7 +67,7 @@ export class TransactionRunner {
 
 type ExecutionResult<R> = AttemptResult<R> | { readonly kind: 'fenced-off'; readonly error: MariadbError }
 
-/** One transaction, with everything that its runs share. */
+/** One transaction with the state that its attempts share. */
 class TransactionExecution<R> {
   readonly #deps: TransactionRunnerDeps
   readonly #request: TransactionRequest<R>
@@ -85,7 +85,7 @@ class TransactionExecution<R> {
     this.#begin = beginStatements(request)
   }
 
-  /** Runs the callback until its end is known. Rejects when it is not, or when nothing was done. */
+  /** Runs attempts until the result is known. Rejects when it stays unknown, or when nothing was done. */
   async run(): Promise<ExecutionResult<R>> {
     const { name, call, readOnly } = this.#request
     const runner = new OperationRunner(this.#deps.context, {
@@ -112,21 +112,21 @@ class TransactionExecution<R> {
     }
   }
 
-  /** What is told of a token that was in the ledger before this transaction began. */
+  /** The error for a token that was in the commit log before this transaction began. */
   async tokenUsedError(): Promise<MariadbError> {
     const token = this.#request.token ?? ''
     const say = (said: string, details: MariadbErrorDetails): MariadbError =>
-      new MariadbError('token-used', `${this.#request.name}: the token '${token}' is used: ${said}`, {
+      new MariadbError('token-used', `${this.#request.name}: the token '${token}' was used before: ${said}`, {
         ...details,
         token,
       })
     try {
-      const fate = await this.#deps.commitLog?.resolve(token, this.#remainingCall())
-      return fate === 'committed'
-        ? say('it was committed before', { outcome: 'done' })
-        : say('it was fenced off before', { outcome: 'not-done' })
+      const outcome = await this.#deps.commitLog?.resolve(token, this.#remainingCall())
+      return outcome === 'committed'
+        ? say('the transaction was committed', { outcome: 'done' })
+        : say('the transaction was rolled back', { outcome: 'not-done' })
     } catch (cause) {
-      return say('whether it was committed cannot be said now', {
+      return say('its outcome cannot be determined now', {
         outcome: 'unknown',
         retryable: true,
         cause,
@@ -134,7 +134,7 @@ class TransactionExecution<R> {
     }
   }
 
-  /** Throws when the callback may not be run again: a token of the caller's own is used up by its fence. */
+  /** Throws when the callback must not be repeated: the fence has used up the caller's token. */
   assertRepeatable(cause: MariadbError): void {
     const { name, token } = this.#request
     if (token === undefined && this.#budget.spend()) return
@@ -157,7 +157,7 @@ class TransactionExecution<R> {
     signal: AbortSignal,
   ): Promise<AttemptResult<R>> {
     if (this.#attempt?.result !== undefined) return this.#attempt.result
-    // The callback of a run that was given up may still be at work: two runs of it never overlap.
+    // The callback of an abandoned attempt may still be running; two runs of it must not overlap.
     if (this.#attempt !== undefined) await raceAbort(this.#attempt.callbackSettled, signal, () => undefined)
     const { commitLog, context } = this.#deps
     const { readYourWrites, currentLease } = context
@@ -183,14 +183,14 @@ class TransactionExecution<R> {
 
   #classify(error: unknown): Verdict {
     if (this.#attempt?.inDoubt === true) return commitVerdict(error)
-    // A statement of the callback's own ended the transaction.
+    // A statement of the callback ended the transaction.
     if (error instanceof MariadbError)
       return { scope: 'call', effect: error.outcome === 'unknown' ? 'unknown' : 'none', transient: false }
-    // Before COMMIT nothing is done, whatever the server says.
+    // Before COMMIT nothing has taken effect, whatever the error.
     return { ...classifyRead(error), effect: 'none' }
   }
 
-  // What has ended is not begun again.
+  // A finished attempt is not repeated.
   #effectIfLost(): Verdict['effect'] {
     return this.#attempt?.inDoubt === true || this.#attempt?.result !== undefined ? 'unknown' : 'none'
   }
@@ -198,7 +198,7 @@ class TransactionExecution<R> {
   async #resolveFailure(error: MariadbError): Promise<ExecutionResult<R>> {
     const attempt = this.#attempt
     const { commitLog } = this.#deps
-    // It had ended, and something after that failed: that changes nothing.
+    // The attempt had a result; a later failure does not change it.
     if (attempt?.result !== undefined) return attempt.result
     const value = attempt?.value
     if (attempt === undefined || value === undefined || !attempt.inDoubt) {
@@ -207,15 +207,15 @@ class TransactionExecution<R> {
     if (error.outcome !== 'unknown') throw this.#describe(error)
     this.#deps.context.outcomes.reportUnknownOutcome(this.#request.name, error)
     if (commitLog === undefined || attempt.token === undefined) throw error
-    const fate = await commitLog
+    const outcome = await commitLog
       .resolve(attempt.token, this.#remainingCall(), error.endpoint)
       .catch(() => undefined)
-    if (fate !== undefined) this.#deps.context.outcomes.reportResolvedOutcome(attempt.token, fate)
-    if (fate === 'committed') {
+    if (outcome !== undefined) this.#deps.context.outcomes.reportResolvedOutcome(attempt.token, outcome)
+    if (outcome === 'committed') {
       attempt.noteUnansweredCommit()
       return { kind: 'committed', value: value.of }
     }
-    if (fate === 'rolled-back') return { kind: 'fenced-off', error }
+    if (outcome === 'rolled-back') return { kind: 'fenced-off', error }
     throw error
   }
 
@@ -223,7 +223,7 @@ class TransactionExecution<R> {
     if (error.code === 'lost' || (error.code === 'retry-budget-exhausted' && !isConflict(error)))
       return withDetails(error, { serverCode: rolledBack })
     if (error.code !== 'retry-budget-exhausted') return error
-    const message = `${this.#request.name}: in conflict with others ${this.#attempts} times: ${error.message}`
+    const message = `${this.#request.name}: conflicts with other transactions ${this.#attempts} times: ${error.message}`
     const { attempts, cause, endpoint, errno } = error
     return new MariadbError('conflict', message, { attempts, cause, endpoint, errno, retryable: true })
   }
@@ -233,10 +233,10 @@ class TransactionExecution<R> {
   }
 }
 
-// SQLSTATE: the server undid the transaction, and it can be begun again.
+// SQLSTATE: the server rolled the transaction back, and it may be retried.
 const rolledBack = '25S03'
 
-// The row changed since the snapshot, a lock was waited for in vain, a deadlock or a failed certification.
+// Row changed since the snapshot, lock wait timeout, deadlock or failed certification.
 const conflicts: readonly (number | undefined)[] = [1020, 1205, 1213]
 
 function isConflict({ errno }: MariadbError): boolean {
@@ -249,7 +249,7 @@ function beginStatements(request: {
   readonly readOnly: boolean
 }): readonly Statement[] {
   const { isolation, readOnly } = request
-  // SET TRANSACTION holds for the next transaction only: nothing of it is left for the next borrower.
+  // SET TRANSACTION applies to the next transaction only and leaves no state in the session.
   const level =
     isolation === undefined ? [] : [`SET TRANSACTION ISOLATION LEVEL ${isolationInSql(isolation)}`]
   const begin = readOnly ? 'START TRANSACTION READ ONLY' : 'START TRANSACTION'

@@ -7,15 +7,15 @@ import type { Answer, Args, Row, Statement } from '../driver/statement.ts'
 import { abortError, MariadbError, notDoneAtAnyStage, statementError } from '../errors.ts'
 import { isAtomic } from '../sql-text.ts'
 
-/** One run of a transaction's callback: what `transaction(fn)` gives to `fn`. Of no use after it. */
+/** The argument of a transaction's callback; valid for one attempt. */
 export class Transaction {
-  /** Which run of the callback this is, from 1 on. */
+  /** The number of this attempt, from 1. */
   readonly attempt: number
-  /** Under what a protected transaction stands in the ledger; undefined without one. */
+  /** The token of a protected transaction in the commit log; undefined for an unprotected one. */
   readonly token: string | undefined
-  /** The server it runs on, as `host:port`. */
+  /** The server of the transaction, as `host:port`. */
   readonly endpoint: string
-  /** Fires when this run is over, for whichever reason: pass it to whatever the callback does besides. */
+  /** Fires when this attempt ends, for any reason. Pass it to other work that the callback starts. */
   readonly signal: AbortSignal
   readonly #connection: MariadbConnection
   #phase: Phase = { kind: 'open' }
@@ -51,7 +51,10 @@ export class Transaction {
     return resultOf(await this.run({ kind: 'batch', sql, args: rows }))
   }
 
-  /** Runs `fn`; when it throws, what it did is undone, the rest of the transaction stands, and the error goes on. */
+  /**
+   * Runs `fn` inside a savepoint. When it throws, its statements are rolled back, the transaction continues, and the
+   * error is rethrown.
+   */
   async savepoint<R>(fn: () => Promise<R>): Promise<R> {
     this.#savepoints += 1
     const name = `ha_${this.#savepoints}`
@@ -87,8 +90,8 @@ export class Transaction {
   }
 
   /**
-   * @internal Waits for the statements that the callback did not wait for. A COMMIT sent behind one that then fails
-   * would commit what is left, which after a conflict is nothing.
+   * @internal Waits for statements that the callback did not await. A COMMIT sent behind a statement that fails would
+   * commit the remainder, which after a conflict is nothing.
    */
   async allAnswered(): Promise<void> {
     if (this.#pending === 0) return
@@ -96,22 +99,22 @@ export class Transaction {
     await this.#allAnswered.promise
   }
 
-  /** @internal Why nothing of it can be committed any more. */
+  /** @internal The error after which the transaction cannot commit. */
   get failure(): Error | undefined {
     return this.#phase.kind === 'failed' ? this.#phase.error : undefined
   }
 
-  /** @internal Whether COMMIT was sent and its answer has not come. */
+  /** @internal Whether COMMIT was sent and its answer is outstanding. */
   get committing(): boolean {
     return this.#phase.kind === 'committing'
   }
 
-  /** @internal From here on no statement is taken. */
+  /** @internal Enters a phase in which no more statements are accepted. */
   enter(phase: Phase & { kind: 'committing' | 'over' }): void {
     this.#phase = phase
   }
 
-  // A CREATE that fails has committed what went before it all the same, and its error does not say so.
+  // A failed CREATE has still committed the preceding statements, and its error does not say so.
   async #explainError(statement: Statement, error: Error): Promise<Error> {
     const plain = isAtomic(statement.sql) && !implicitCommitStatement.test(statement.sql)
     if (plain || endsTransaction(error) || this.signal.aborted) return error
@@ -121,12 +124,13 @@ export class Transaction {
       const open = answer.kind === 'rows' ? answer.rows[0]?.['open'] : undefined
       return Number(open) === 0 ? this.#implicitCommit(statement, error) : error
     } catch {
-      // The error that came first says more.
+      // The first error is more specific.
       return error
     }
   }
 
-  // A CREATE, or a COMMIT of the callback's own: what went before is committed, and what follows would be one by one.
+  // After a CREATE, or the callback's own COMMIT, the preceding statements are committed and each following one would
+  // be committed by itself.
   #assertStillOpen(statement: Statement): void {
     if (!this.#connection.inTransaction) throw this.#implicitCommit(statement)
   }
@@ -145,7 +149,7 @@ export class Transaction {
     if (this.#phase.kind === 'failed') {
       throw statementError(
         this.#phase.error,
-        'the transaction has failed already',
+        'the transaction has already failed',
         this.endpoint,
         notDoneAtAnyStage,
       )
@@ -162,38 +166,38 @@ function verbOf(sql: string): string {
   return /^\s*(\w+)/.exec(sql)?.[1] ?? 'a statement'
 }
 
-// Statements that the server commits before, when they are none of INSERT and the like.
+// Statements with an implicit commit.
 const implicitCommitStatement =
   /^\s*(?:ALTER|ANALYZE|CACHE|CHANGE|CHECK|CREATE|DROP|FLUSH|GRANT|INSTALL|LOCK|OPTIMIZE|RENAME|REPAIR|RESET|REVOKE|SET|START|TRUNCATE|UNINSTALL|UNLOCK)\b/i
 
-/** Where a transaction is. */
+/** The phase of a transaction. */
 type Phase =
-  /** Statements are taken. */
+  /** Statements are accepted. */
   | { readonly kind: 'open' }
-  /** The server has ended it, or the connection is gone: nothing of it will be committed. */
+  /** The server has ended the transaction or the connection is lost: it cannot commit. */
   | { readonly kind: 'failed'; readonly error: Error }
-  /** COMMIT is on its way: from here on only its answer, or the ledger, says what happened. */
+  /** COMMIT was sent: only its answer, or the commit log, tells the outcome. */
   | { readonly kind: 'committing' }
   | { readonly kind: 'over' }
 
-// Errors with which the server ends the whole transaction, or after which going on with it makes no sense: conflicts
-// (1213, 1020 and, with innodb_rollback_on_timeout off, 1205, which undoes one statement only), a node without quorum
-// (1047), a killed query or session (1317, 1927), a server that stops (1053), a writer that became read-only.
+// Errors with which the server ends the whole transaction, or after which continuing makes no sense: conflicts (1213,
+// 1020, and 1205, which rolls back only the statement when innodb_rollback_on_timeout is off), a node without quorum
+// (1047), a killed query or session (1317, 1927), a server shutdown (1053), a writer that became read-only.
 const fatalErrnos: ReadonlySet<number | undefined> = new Set([
   1020, 1047, 1053, 1205, 1213, 1290, 1317, 1836, 1927,
 ])
 
-/** Whether an error of a statement leaves nothing of its transaction to go on with. */
+/** Whether the transaction cannot continue after this error of a statement. */
 export function endsTransaction(error: unknown): boolean {
   if (!(error instanceof DriverError)) return true
   return error.stage === 'lost' || fatalErrnos.has(error.errno)
 }
 
-// What a server answers to COMMIT when it has certainly not committed: a conflict found at certification, or a
-// server that takes no writes. Any other answer, 1047 and 1180 among them, leaves it open.
+// Errors of COMMIT that prove that nothing was committed: a conflict at certification, or a server that takes no
+// writes. Any other error, including 1047 and 1180, leaves the outcome open.
 const notCommittedErrnos: ReadonlySet<number | undefined> = new Set([1020, 1213, 1290, 1836])
 
-/** What a COMMIT that failed means: unless the server says otherwise, it may have happened. */
+/** The verdict on a failed COMMIT: unless the error proves otherwise, it may have happened. */
 export function commitVerdict(error: unknown): Verdict {
   const verdict = classify(error)
   const certain =

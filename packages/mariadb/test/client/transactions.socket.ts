@@ -181,7 +181,7 @@ describe('what a callback does', () => {
     expect(cluster.log.count({ sql: second })).toBe(0)
   })
 
-  it('fails at once, statement by statement, when the transaction has failed already', async () => {
+  it('fails at once, statement by statement, when the transaction has already failed', async () => {
     const { db, cluster } = await galeraHarness({ retry: { attempts: 0 } })
     cluster.script({ when: { sql: second, times: 1 }, do: 'refuse', errno: 1213 })
     const seen: string[] = []

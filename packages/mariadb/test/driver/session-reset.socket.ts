@@ -87,7 +87,7 @@ test('a session that began without a schema is not lent with one', async () => {
   const bare = mariadbDriver(driverOptions(endpoint, { database: undefined }))
   const session = await bare.open(endpoint, never)
   await session.run({ sql: 'USE test', kind: 'text' })
-  await expect(bare.renew(session, never)).rejects.toThrow('a schema was chosen')
+  await expect(bare.renew(session, never)).rejects.toThrow('a schema was selected')
 })
 
 test('a session commits by itself, whatever its first statements have done', async () => {

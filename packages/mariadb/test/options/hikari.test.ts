@@ -81,8 +81,8 @@ describe('a block of HikariCP', () => {
       'initialization-fail-timeout': -1,
     })
     expect(warnings).toEqual([
-      'mariadb.hikari.driver-class-name: ignored: the class belongs to Java',
-      'mariadb.hikari.initialization-fail-timeout: ignored: the client is there at once: wait for a server with ready({ timeoutMs })',
+      'mariadb.hikari.driver-class-name: ignored: Java classes have no equivalent',
+      'mariadb.hikari.initialization-fail-timeout: ignored: the client is created at once: wait for a server with ready({ timeoutMs })',
     ])
   })
 
@@ -104,14 +104,17 @@ describe('a block of HikariCP', () => {
     ],
     [{ maximumPoolSize: 0 }, 'maximumPoolSize: expected a whole number, from 1'],
     [{ minimumIdle: 11 }, 'minimumIdle: expected at most maximumSize, which is 10'],
-    [{ autoCommit: false }, 'autoCommit: a statement outside transaction() commits by itself'],
-    [{ readOnly: 'true' }, 'readOnly: reads are asked for one by one'],
+    [{ autoCommit: false }, 'autoCommit: statements outside transaction() run in autocommit mode'],
+    [{ readOnly: 'true' }, 'readOnly: read-only access is requested per call'],
     [{ transactionIsolation: 'TRANSACTION_NONE' }, 'transactionIsolation: expected one of read-uncommitted'],
     [
       { 'maximum-pol-size': 1 },
       "mariadb.hikari.maximum-pol-size: there is no such option; did you mean 'maximumPoolSize'?",
     ],
-    [{ minimumIdle: 1, 'minimum-idle': 1 }, 'mariadb.hikari.minimum-idle: stands twice, in two spellings'],
+    [
+      { minimumIdle: 1, 'minimum-idle': 1 },
+      'mariadb.hikari.minimum-idle: the option is given twice, in two spellings',
+    ],
   ])('rejects %j and says where', (hikari, message) => {
     expect(() => resolve(hikari as HikariOptions)).toThrow(
       expect.objectContaining({ code: 'config-invalid', message: expect.stringContaining(message) }),

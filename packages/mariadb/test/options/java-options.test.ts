@@ -50,7 +50,7 @@ describe('an option of Connector/J', () => {
     const { timeoutMs, warnings } = resolve('socketTimeout=0')
     expect({ timeoutMs, warnings }).toEqual({
       timeoutMs: 30_000,
-      warnings: ['url, column 18, socketTimeout: 0 is ignored: nothing here waits without a limit'],
+      warnings: ['url, column 18, socketTimeout: 0 is ignored: every wait has a limit'],
     })
   })
 
@@ -75,24 +75,27 @@ describe('an option of Connector/J', () => {
   })
 
   it.each<[string, string]>([
-    ['allowMultiQueries=true', 'allowMultiQueries: when the connection is lost, nobody could say which'],
-    ['autocommit=false', 'autocommit: a statement outside transaction() commits by itself'],
+    ['allowMultiQueries=true', 'allowMultiQueries: after a lost connection it would be unknown which'],
+    ['autocommit=false', 'autocommit: statements outside transaction() run in autocommit mode'],
     ['characterEncoding=latin1', 'characterEncoding: expected one of utf8'],
-    ['keyStore=a.jks', 'keyStore: key stores and trust stores belong to Java'],
+    ['keyStore=a.jks', 'keyStore: key stores and trust stores are not supported'],
     ['localSocket=/s', 'localSocket: write it as a host: //address=(localSocket=/path)/database'],
-    ['user', 'user: expected text that is not empty'],
+    ['user', 'user: expected non-empty text'],
     ['connectTimeout=5', 'connectTimeout: expected a whole number of milliseconds from 10 to 600000, got 5'],
     ['maxIdleTime=0', 'maxIdleTime: expected a whole number of seconds, from 1'],
     ['retriesAllDown=many', 'retriesAllDown: expected a whole number, from 0'],
-    ['timezone=LOCAL', 'timezone: the zone of this machine differs from machine to machine'],
-    ['galeraAllowedState=2', 'galeraAllowedState: expected 4, the state of a node that is synced'],
+    ['timezone=LOCAL', 'timezone: the local zone differs between machines'],
+    ['galeraAllowedState=2', 'galeraAllowedState: expected the states to include 4'],
     ['galeraAllowedState=x', 'galeraAllowedState: expected states of wsrep_local_state'],
     ['connectionCollation=latin1_bin', 'connectionCollation: expected a collation of utf8mb4'],
     ["sessionVariables=a=concat('x')", "sessionVariables: expected name=value,name='value'"],
-    ['sessionVariables=time_zone=UTC', 'sessionVariables: time_zone cannot be set here: it has an option'],
-    ['sessionVariables=a=1,autocommit=0', 'sessionVariables: autocommit cannot be set here: a statement'],
-    ['initSql=SET%20autocommit=0', 'initSql: autocommit cannot be set here: a statement outside'],
-    ['timezone=UTC&serverTimezone=UTC', 'serverTimezone: timezone says the same already: write one of them'],
+    ['sessionVariables=time_zone=UTC', 'sessionVariables: time_zone cannot be set here: use the option'],
+    ['sessionVariables=a=1,autocommit=0', 'sessionVariables: autocommit cannot be set here: statements'],
+    ['initSql=SET%20autocommit=0', 'initSql: autocommit cannot be set here: statements outside'],
+    [
+      'timezone=UTC&serverTimezone=UTC',
+      'serverTimezone: timezone sets the same option: write only one of them',
+    ],
     ['unknownOptions=maybe', 'unknownOptions: expected one of reject, warn, ignore'],
   ])('that cannot be had is rejected: %s', (query, message) => {
     expect(() => resolve(query)).toThrow(

@@ -84,7 +84,7 @@ describe('the URLs that the grammar accepts', () => {
       ['primary a:3306 verify-full', 'primary b:3306 off'],
       {
         warnings: [
-          'url, column 86, allowPublicKeyRetrieval: ignored: a public key is never asked for: use TLS where a login needs one',
+          'url, column 86, allowPublicKeyRetrieval: ignored: public keys are never retrieved: use TLS where a login needs one',
         ],
       },
     ],

@@ -136,20 +136,20 @@ describe('the options of a client', () => {
     [{}, "mariadb.hosts: expected 'host:port,host:port', or a list of at least one host"],
     [{ hosts: [] }, "mariadb.hosts: expected 'host:port,host:port', or a list of at least one host"],
     [{ hosts: 'a,a' }, 'mariadb.hosts, column 3: a:3306 stands twice'],
-    [{ hosts: ['a', { host: 'A' }] }, 'mariadb.hosts: a:3306 stands twice'],
+    [{ hosts: ['a', { host: 'A' }] }, 'mariadb.hosts: a:3306 is listed twice'],
     [{ hosts: [{ host: 'a', prot: 1 }] }, 'mariadb.hosts[0]: expected only host, port, role and tls'],
     [{ hosts: [{ host: 'a', role: 'master' }] }, "mariadb.hosts[0].role: expected 'primary' or 'replica'"],
     [
       { hosts: [{ socketPath: 'm.sock' }] },
       "mariadb.hosts[0].socketPath: expected a path that begins with '/'",
     ],
-    [{ hosts: [{ host: 'a', role: 'replica' }] }, 'mariadb.hosts: expected a primary'],
+    [{ hosts: [{ host: 'a', role: 'replica' }] }, 'mariadb.hosts: expected at least one primary'],
     [{ url: 7 }, 'mariadb.url: expected text, got a number'],
-    [{ url: 'jdbc:mariadb://h', hosts: 'a' }, 'mariadb.hosts: the URL says it already'],
-    [{ url: 'jdbc:mariadb://h', mode: 'none' }, 'mariadb.mode: the URL says it already'],
+    [{ url: 'jdbc:mariadb://h', hosts: 'a' }, 'mariadb.hosts: the URL already contains it'],
+    [{ url: 'jdbc:mariadb://h', mode: 'none' }, 'mariadb.mode: the URL already contains it'],
     [
       { url: 'jdbc:mariadb://h', hikari: { jdbcUrl: 'jdbc:mariadb://h' } },
-      'mariadb.hikari: there is a URL beside its jdbc-url: give one of them',
+      'mariadb.hikari: both url and jdbc-url are given: write only one of them',
     ],
     [{ hosts: 'a', mode: 'sequental' }, "got 'sequental'; did you mean 'sequential'?"],
     [{ hosts: 'a', timeoutMS: 5 }, "mariadb.timeoutMS: there is no such option; did you mean 'timeoutMs'?"],
@@ -165,10 +165,7 @@ describe('the options of a client', () => {
     [{ hosts: 'a', tls: 'on' }, 'mariadb.tls: expected one of off, trust, verify-ca, verify-full'],
     [{ hosts: 'a', tls: { ca: 'x' } }, 'mariadb.tls: expected true, false, one of off, trust'],
     [{ hosts: 'a', session: { timeZone: 'Mars' } }, "mariadb.session.timeZone: expected 'server', an offset"],
-    [
-      { hosts: 'a', session: { variables: { time_zone: 'x' } } },
-      'has an option of its own: session.timeZone',
-    ],
+    [{ hosts: 'a', session: { variables: { time_zone: 'x' } } }, 'use the option session.timeZone'],
     ...[
       'AutoCommit',
       'completion_type',
@@ -191,7 +188,7 @@ describe('the options of a client', () => {
     ]),
     [
       { hosts: 'a', session: { initSql: 'START TRANSACTION READ ONLY' } },
-      'mariadb.session.initSql: a transaction that is left open',
+      'mariadb.session.initSql: an open transaction',
     ],
     [{ hosts: 'a', session: { variables: { '@@a': 1 } } }, 'expected names of session variables'],
     [
@@ -279,13 +276,13 @@ describe('TLS', () => {
   it('that is off says that a certificate is given in vain', () => {
     const url = 'jdbc:mariadb://h?serverSslCert=-----BEGIN CERTIFICATE-----'
     expect(resolveMariadbOptions(url).warnings).toEqual([
-      'url, column 18, serverSslCert: not looked at: TLS is off without sslMode',
+      'url, column 18, serverSslCert: ignored: TLS is off without sslMode',
     ])
   })
 
   it.each<[string, string]>([
-    ['serverSslCert=/nowhere/ca.pem', 'expected a certificate, or a file that can be read'],
-    ['serverSslCert=classpath:ca.pem', "a class path is Java's"],
+    ['serverSslCert=/nowhere/ca.pem', 'expected a certificate or a readable file'],
+    ['serverSslCert=classpath:ca.pem', 'class paths are not supported'],
     ['sslMode=preferred', 'expected one of disable, trust, verify-ca, verify-full'],
     ['enabledSslProtocolSuites=TLSv1.2,SSLv3', 'expected versions of TLS: TLSv1, TLSv1.1'],
   ])('rejects %s', (query, message) => {

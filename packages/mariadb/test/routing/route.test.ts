@@ -112,7 +112,7 @@ describe('what a Galera node says of itself decides', () => {
 describe('what a replica says of itself decides', () => {
   test.each([
     ['does not replicate', replica({ state: 'stopped' })],
-    ['is too far behind', replica({ lagMs: 10_001 })],
+    ['lags too far behind', replica({ lagMs: 10_001 })],
   ])('one that %s serves no reads', (_, reading) => {
     const servers = [pair[0]!, { ...pair[1]!, reading }, pair[2]!]
     expect(chosen('replication', 'replica', servers)).toBe('s p')
