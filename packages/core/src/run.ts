@@ -27,6 +27,22 @@ export interface Runner<C> {
   readonly budget: Pick<Budget, 'spend' | 'refill'>
 }
 
+/** An operation, and what may be done when it fails. */
+export interface Operation {
+  /** Its name in errors and diagnostics. */
+  readonly name: string
+  /** The one deadline, in milliseconds: it includes waiting for a connection, every attempt and every pause. */
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal | undefined
+  /** Whether executing it twice is harmless. Only the caller knows. */
+  readonly repeatable: boolean
+  /**
+   * The effect of an attempt whose connection was lost or whose time was up before an answer. Default: `unknown`. A
+   * transaction has none until it sends COMMIT.
+   */
+  readonly effectIfLost?: () => Verdict['effect']
+}
+
 /**
  * The work of one attempt. `until()` makes a signal that fires when the attempt ends by its deadline or with its
  * connection: for work that starts something besides the connection. Work that does not use it is abandoned.
@@ -182,22 +198,6 @@ async function beforeRetry<C>(
   await clock.sleep(runner.backoff(attempts.length - 1, random), signal).catch(() => {
     throw noLeaseError(operation, attempts, error, signal)
   })
-}
-
-/** An operation, and what may be done when it fails. */
-export interface Operation {
-  /** Its name in errors and diagnostics. */
-  readonly name: string
-  /** The one deadline, in milliseconds: it includes waiting for a connection, every attempt and every pause. */
-  readonly timeoutMs: number
-  readonly signal?: AbortSignal | undefined
-  /** Whether executing it twice is harmless. Only the caller knows. */
-  readonly repeatable: boolean
-  /**
-   * The effect of an attempt whose connection was lost or whose time was up before an answer. Default: `unknown`. A
-   * transaction has none until it sends COMMIT.
-   */
-  readonly effectIfLost?: () => Verdict['effect']
 }
 
 /** A failed attempt, and the verdict on it. */
