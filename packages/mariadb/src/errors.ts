@@ -59,35 +59,34 @@ function sqlStateOf(code: MariadbCode, outcome: HaError['outcome']): string {
 /** The error codes of this package, in addition to those of the core. */
 export const mariadbCodes = {
   'no-primary-component': {
-    meaning: 'Every Galera node that answers has lost its quorum, or is not synchronised: none may be used.',
-    action:
-      'Look at `health()`: it says what each node reports. The client goes on by itself when one is Primary again.',
+    meaning: 'No responding Galera node is usable: each has lost its quorum or is not synchronised.',
+    action: 'See `health()` for the status of each node. The client continues when a node is Primary again.',
   },
   'read-only': {
-    meaning: 'Every server that answers is read-only or a replica: there is nothing to write to.',
-    action: 'Promote a server, or correct the roles in the URL. The client goes on by itself afterwards.',
+    meaning: 'Every responding server is read-only or a replica.',
+    action: 'Promote a server, or correct the roles in the URL. The client continues afterwards.',
   },
   'duplicate-key': {
     meaning: 'A row with this primary or unique key exists already (1062).',
-    action: 'Decide in the application: it is the answer to an INSERT, not a failure of the server.',
+    action: 'Handle it in the application: it is the result of a statement, not a failure of the server.',
   },
   conflict: {
-    meaning:
-      'The transaction met others on the same rows, was run again as often as `retry.attempts` allows, and met them again.',
-    action: 'Make transactions shorter, let them touch rows in one order, or raise `retry.attempts`.',
+    meaning: 'The transaction conflicted with others on the same rows, also after `retry.attempts` retries.',
+    action: 'Shorten the transactions, access rows in one order, or raise `retry.attempts`.',
   },
   'transaction-over': {
-    meaning: 'A statement was begun on a transaction or session that is over.',
-    action: 'Await every statement inside the callback, and use what the callback is given only there.',
+    meaning: 'A statement was started on a transaction or session that has ended.',
+    action: 'Await every statement inside the callback, and do not use its argument afterwards.',
   },
   'token-used': {
     meaning:
-      'The transaction’s token is in the commit log already: it was committed, or fenced off, before. `outcome` says which.',
-    action: 'Nothing, when it was you: the work is done. Else give each piece of work a token of its own.',
+      'The token is in the commit log already: its transaction was committed or rolled back before. `outcome` tells which.',
+    action:
+      'None for a repeated call: the work is done. Otherwise use a different token for each transaction.',
   },
   'commit-log-missing': {
-    meaning: 'The table that `commitLog.table` names does not exist or may not be used.',
-    action: 'Create it (the message holds the statement), or set `commitLog.create: true`.',
+    meaning: 'The table `commitLog.table` does not exist or is not accessible.',
+    action: 'Create it (the message contains the statement), or set `commitLog.create: true`.',
   },
 } as const
 
