@@ -14,112 +14,6 @@ import {
   type ValuesOf,
 } from './records.ts'
 
-/** A field in the package's terms: a name, and a type such as `int` or `vector<ustring>`. */
-interface JuteField {
-  readonly name: string
-  readonly type: string
-}
-
-/** A record of the package. Its fields are own properties; it serializes itself. */
-interface JuteRecord {
-  readonly specification: readonly JuteField[]
-  byteLength(): number
-  serialize(buffer: Buffer, offset: number): number
-  deserialize(buffer: Buffer, offset: number): number
-}
-
-/** The constructor of one kind of record: the values are in the order of the fields. */
-type JuteClass = new (...values: readonly unknown[]) => JuteRecord
-
-/** The constructor of any record: all classes of the package inherit from it. */
-type JuteBase = new (specification: readonly JuteField[], values: readonly unknown[]) => JuteRecord
-
-/**
- * The part of the package that is used: its records, and neither its client nor its connections nor its watches.
- */
-interface RecordLayer {
-  readonly protocol: Readonly<Record<keyof typeof packagedRecords, JuteClass>>
-  readonly data: Readonly<Record<keyof typeof dataRecords, JuteClass>>
-  /** Not exported by the package: found through the prototypes of its classes. */
-  readonly Base: JuteBase
-}
-
-const expectedVersion = '1.1.3'
-
-/**
- * Checks that `lib/jute` of the package is the known one: every record that is used has the expected fields, and known
- * values become known bytes. Throws `internal`, and names what has changed.
- */
-export function checkJute(found: unknown, version: string): RecordLayer {
-  const fail: Fail = (what, cause) => {
-    const expected = `node-zookeeper-client ${expectedVersion} was expected and ${version} found`
-    const message = `${expected}, which differs inside: ${what}. Install ${expectedVersion}`
-    throw new ZookeeperError('internal', message, { cause })
-  }
-  try {
-    const exported = (found ?? {}) as Readonly<Record<string, Classes | undefined>>
-    checkRecords(exported['data'], dataRecords, 'data', fail)
-    checkRecords(exported['protocol'], packagedRecords, 'protocol', fail)
-    const layer = withBase(exported as unknown as RecordLayer)
-    checkBytes(layer, fail)
-    return layer
-  } catch (thrown) {
-    return isHaError(thrown)
-      ? raise(thrown)
-      : fail('its records cannot be created, encoded and decoded', thrown)
-  }
-}
-
-type Fail = (what: string, cause?: unknown) => never
-
-type Classes = Readonly<Record<string, JuteClass>>
-
-function raise(error: Error): never {
-  throw error
-}
-
-function checkRecords(
-  classes: Classes | undefined,
-  expected: Readonly<Record<string, Fields>>,
-  kind: string,
-  fail: Fail,
-): void {
-  for (const [name, fields] of Object.entries(expected)) {
-    const Class = classes?.[name] ?? fail(`there is no record ${kind}.${name}`)
-    const actual = new Class().specification.map((field) => `${field.name} ${field.type}`).join(', ')
-    const wanted = Object.entries(fields)
-      .map(([field, type]) => `${field} ${type}`)
-      .join(', ')
-    if (actual !== wanted) fail(`the record ${kind}.${name} is (${actual}) and not (${wanted})`)
-  }
-}
-
-function withBase({ protocol, data }: RecordLayer): RecordLayer {
-  const Base: JuteBase = Object.getPrototypeOf(protocol.RequestHeader.prototype).constructor
-  return { protocol, data, Base }
-}
-
-// A known request, and a long that exceeds a number, in a record that the package does not have.
-function checkBytes({ protocol, Base }: RecordLayer, fail: Fail): void {
-  const request = hexOf(new protocol.GetDataRequest('/a', true))
-  if (request !== '000000022f6101') fail(`getData('/a') is written as ${request}`)
-  const zxid = '7fffffffffffff01'
-  const long = hexOf(new Base([{ name: 'zxid', type: 'long' }], [Buffer.from(zxid, 'hex')]))
-  if (long !== zxid) fail(`the long ${zxid} is written as ${long}`)
-}
-
-function hexOf(record: JuteRecord): string {
-  const bytes = Buffer.alloc(record.byteLength())
-  record.serialize(bytes, 0)
-  return bytes.toString('hex')
-}
-
-const require = createRequire(import.meta.url)
-const { version } = require('node-zookeeper-client/package.json') as { readonly version: string }
-
-/** The record layer of the package. Loading this module throws when the inside of the package has changed. */
-const jute: RecordLayer = checkJute(require('node-zookeeper-client/lib/jute'), version)
-
 /** Encodes and decodes the records of one kind. */
 interface Codec<V> {
   encode(values: V): Buffer
@@ -275,3 +169,109 @@ function advance(length: number, name: string, bytes: Buffer, offset: number): n
   }
   return end
 }
+
+/** A field in the package's terms: a name, and a type such as `int` or `vector<ustring>`. */
+interface JuteField {
+  readonly name: string
+  readonly type: string
+}
+
+/** A record of the package. Its fields are own properties; it serializes itself. */
+interface JuteRecord {
+  readonly specification: readonly JuteField[]
+  byteLength(): number
+  serialize(buffer: Buffer, offset: number): number
+  deserialize(buffer: Buffer, offset: number): number
+}
+
+/** The constructor of one kind of record: the values are in the order of the fields. */
+type JuteClass = new (...values: readonly unknown[]) => JuteRecord
+
+/** The constructor of any record: all classes of the package inherit from it. */
+type JuteBase = new (specification: readonly JuteField[], values: readonly unknown[]) => JuteRecord
+
+/**
+ * The part of the package that is used: its records, and neither its client nor its connections nor its watches.
+ */
+interface RecordLayer {
+  readonly protocol: Readonly<Record<keyof typeof packagedRecords, JuteClass>>
+  readonly data: Readonly<Record<keyof typeof dataRecords, JuteClass>>
+  /** Not exported by the package: found through the prototypes of its classes. */
+  readonly Base: JuteBase
+}
+
+const expectedVersion = '1.1.3'
+
+/**
+ * Checks that `lib/jute` of the package is the known one: every record that is used has the expected fields, and known
+ * values become known bytes. Throws `internal`, and names what has changed.
+ */
+export function checkJute(found: unknown, version: string): RecordLayer {
+  const fail: Fail = (what, cause) => {
+    const expected = `node-zookeeper-client ${expectedVersion} was expected and ${version} found`
+    const message = `${expected}, which differs inside: ${what}. Install ${expectedVersion}`
+    throw new ZookeeperError('internal', message, { cause })
+  }
+  try {
+    const exported = (found ?? {}) as Readonly<Record<string, Classes | undefined>>
+    checkRecords(exported['data'], dataRecords, 'data', fail)
+    checkRecords(exported['protocol'], packagedRecords, 'protocol', fail)
+    const layer = withBase(exported as unknown as RecordLayer)
+    checkBytes(layer, fail)
+    return layer
+  } catch (thrown) {
+    return isHaError(thrown)
+      ? raise(thrown)
+      : fail('its records cannot be created, encoded and decoded', thrown)
+  }
+}
+
+type Fail = (what: string, cause?: unknown) => never
+
+type Classes = Readonly<Record<string, JuteClass>>
+
+function raise(error: Error): never {
+  throw error
+}
+
+function checkRecords(
+  classes: Classes | undefined,
+  expected: Readonly<Record<string, Fields>>,
+  kind: string,
+  fail: Fail,
+): void {
+  for (const [name, fields] of Object.entries(expected)) {
+    const Class = classes?.[name] ?? fail(`there is no record ${kind}.${name}`)
+    const actual = new Class().specification.map((field) => `${field.name} ${field.type}`).join(', ')
+    const wanted = Object.entries(fields)
+      .map(([field, type]) => `${field} ${type}`)
+      .join(', ')
+    if (actual !== wanted) fail(`the record ${kind}.${name} is (${actual}) and not (${wanted})`)
+  }
+}
+
+function withBase({ protocol, data }: RecordLayer): RecordLayer {
+  const Base: JuteBase = Object.getPrototypeOf(protocol.RequestHeader.prototype).constructor
+  return { protocol, data, Base }
+}
+
+// A known request, and a long that exceeds a number, in a record that the package does not have.
+function checkBytes({ protocol, Base }: RecordLayer, fail: Fail): void {
+  const request = hexOf(new protocol.GetDataRequest('/a', true))
+  if (request !== '000000022f6101') fail(`getData('/a') is written as ${request}`)
+  const zxid = '7fffffffffffff01'
+  const long = hexOf(new Base([{ name: 'zxid', type: 'long' }], [Buffer.from(zxid, 'hex')]))
+  if (long !== zxid) fail(`the long ${zxid} is written as ${long}`)
+}
+
+function hexOf(record: JuteRecord): string {
+  const bytes = Buffer.alloc(record.byteLength())
+  record.serialize(bytes, 0)
+  return bytes.toString('hex')
+}
+
+const require = createRequire(import.meta.url)
+const { version } = require('node-zookeeper-client/package.json') as { readonly version: string }
+
+/** The record layer of the package. Loading this module throws when the inside of the package has changed. */
+const jute: RecordLayer = checkJute(require('node-zookeeper-client/lib/jute'), version)
