@@ -1,18 +1,19 @@
 import { FakeClock, seededRandom, settle } from '@ha/core/testing'
-import { type FakeEnsemble, startFakeEnsemble } from '@ha/testing/zookeeper'
+import { type FakeEnsemble, type FakeNode, startFakeEnsemble } from '@ha/testing/zookeeper'
 import { Zookeeper } from '../src/client.ts'
+import type { ServiceView } from '../src/discovery/service-view.ts'
 import { resolveZookeeperOptions, type ZookeeperOptions } from '../src/options.ts'
 import { TestProcess } from './test-process.ts'
 
-/** An ensemble without ports and its clients, in a time that passes only while somebody waits for it. */
-export interface Harness {
+/** An ensemble without ports and its clients, in virtual time, which passes only during waits. */
+export interface Harness extends AsyncDisposable {
   readonly clock: FakeClock
   readonly ensemble: FakeEnsemble
-  /** One more process with a client in it. */
+  /** Adds a process with a client in it. */
   readonly member: (options?: Partial<ZookeeperOptions>) => Member
-  /** Lets time pass until the promise has settled. */
+  /** Advances the time until the promise has settled. */
   readonly inTime: <T>(promise: Promise<T>) => Promise<T>
-  /** The names of the children of a node, as all servers agree. */
+  /** The names of the children of a node, on which all servers agree. */
   readonly childrenOf: (path: string) => readonly string[]
   readonly close: () => Promise<void>
 }
@@ -26,10 +27,10 @@ export interface Member {
 /** The session timeout of every member. */
 export const sessionMs = 4_000
 
-/** The unit of the servers' time. */
+/** The tick of the servers. */
 export const tickMs = 500
 
-/** Three servers; `seed` is what chance comes from. */
+/** Starts three servers; `seed` determines the random numbers. */
 export async function openHarness(seed = 1): Promise<Harness> {
   const clock = new FakeClock()
   const ensemble = await startFakeEnsemble({ clock, listens: false, tickTimeMs: tickMs })
@@ -53,21 +54,16 @@ export async function openHarness(seed = 1): Promise<Harness> {
     await passUntilSettled(clock, promise)
     return promise
   }
-  return {
-    clock,
-    ensemble,
-    member,
-    inTime,
-    childrenOf: (path) => childrenIn(ensemble, path),
-    close: async () => {
-      for (const { machine } of members) {
-        machine.thaw()
-        machine.heal()
-      }
-      await inTime(Promise.all(members.map(({ client }) => client.close())))
-      await ensemble.close()
-    },
+  const close = async (): Promise<void> => {
+    for (const { machine } of members) {
+      machine.thaw()
+      machine.heal()
+    }
+    await inTime(Promise.all(members.map(({ client }) => client.close())))
+    await ensemble.close()
   }
+  const childrenOf = (path: string): readonly string[] => childrenIn(ensemble, path)
+  return { clock, ensemble, member, inTime, childrenOf, close, [Symbol.asyncDispose]: close }
 }
 
 async function passUntilSettled(clock: FakeClock, promise: Promise<unknown>): Promise<void> {
@@ -84,4 +80,34 @@ function childrenIn(ensemble: FakeEnsemble, path: string): readonly string[] {
   const beginning = `${path}/`
   const below = [...ensemble.tree().keys()].filter((each) => each.startsWith(beginning))
   return below.map((each) => each.slice(beginning.length)).filter((name) => !name.includes('/'))
+}
+
+/** Only these servers accept connections while `work` runs. */
+export async function onlyAt<T>(
+  { ensemble }: Pick<Harness, 'ensemble'>,
+  fits: (node: FakeNode) => boolean,
+  work: () => Promise<T>,
+): Promise<T> {
+  const others = ensemble.nodes.filter((node) => !fits(node))
+  for (const node of others) node.refuse()
+  const result = await work()
+  for (const node of others) node.admit()
+  return result
+}
+
+/** The ids of a view, sorted. */
+export function idsOf(view: ServiceView): readonly string[] {
+  return view
+    .all()
+    .map(({ id }) => id)
+    .sort()
+}
+
+/** The children of a node with their data, on which all servers agree. */
+export function contentsOf(
+  { ensemble }: Pick<Harness, 'ensemble'>,
+  folder: string,
+): ReadonlyMap<string, string> {
+  const below = [...ensemble.tree()].filter(([path]) => path.startsWith(`${folder}/`))
+  return new Map(below.map(([path, { data }]) => [path, String(data)]))
 }

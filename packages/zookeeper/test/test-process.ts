@@ -5,15 +5,15 @@ import { clockOf } from '@ha/core/driver'
 import type { FakeClock } from '@ha/core/testing'
 
 /**
- * One process of a test, in the time of all: it can stand still while time goes on, as on SIGSTOP, and its network can
- * carry nothing, with its sockets open.
+ * One process of a test in the common time: it can be frozen, as by SIGSTOP, and its network can be cut, with its
+ * sockets left open.
  */
 export class TestProcess {
-  /** Its own: timers that come due while it stands still fire when it goes on. */
+  /** The clock of the process: timers that become due while it is frozen fire when it continues. */
   readonly clock: Clock
   readonly dial: Connect
   readonly #world: FakeClock
-  // What waits for it to go on, or for its network to carry again.
+  // What waits until the process continues, or until its network is healed.
   readonly #overdue: (() => void)[] = []
   readonly #arrivals: (() => void)[] = []
   readonly #departures: (() => void)[] = []
@@ -24,7 +24,7 @@ export class TestProcess {
     this.#world = world
     this.clock = clockOf(
       () => world.now(),
-      // As in Node, where no timer waits for less than a millisecond.
+      // As in Node.js, where no timer is shorter than a millisecond.
       (ms, fn) => this.#after(Math.max(1, ms), fn),
     )
     this.dial = async (endpoint: Endpoint, signal: AbortSignal) => this.#through(await dial(endpoint, signal))
@@ -38,7 +38,7 @@ export class TestProcess {
     this.#isFrozen = true
   }
 
-  /** Goes on: first with the timers, in their order, then with what has arrived. */
+  /** Continues: first the timers, in their order, then what has arrived. */
   thaw(): void {
     if (!this.#isFrozen) return
     this.#isFrozen = false
@@ -46,12 +46,12 @@ export class TestProcess {
     this.#world.after(0, () => this.#deliver())
   }
 
-  /** Nothing goes out and nothing comes in, and nobody is told. */
+  /** Drops no connection, and delivers nothing in either direction. */
   cut(): void {
     this.#isCut = true
   }
 
-  /** The network carries what it owes. */
+  /** Delivers what was held back. */
   heal(): void {
     this.#isCut = false
     for (const send of this.#departures.splice(0)) send()

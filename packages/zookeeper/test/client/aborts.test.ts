@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
-import { after, type Bench, bench } from './virtual.ts'
+import { type ClientHarness, openClientHarness, settledWithin } from '../client-harness.ts'
 
-/** Everything that waits for a server and takes a signal. */
+/** All calls that wait for a server and accept a signal. */
 const waits: Readonly<Record<string, (client: Zookeeper, signal: AbortSignal) => Promise<unknown>>> = {
   get: (client, signal) => client.get('/a', { signal }),
   create: (client, signal) => client.create('/a', '', { signal }),
@@ -21,7 +21,7 @@ const waits: Readonly<Record<string, (client: Zookeeper, signal: AbortSignal) =>
   'counter add': (client, signal) => client.counter('/a').add(1, { signal }),
 }
 
-/** What callers abort with: nothing, an error of their own, and one that looks like ours. */
+/** Reasons of callers: none, an error of their own, and one that resembles an error of this package. */
 const reasons: readonly unknown[] = [
   undefined,
   new Error('enough'),
@@ -29,20 +29,20 @@ const reasons: readonly unknown[] = [
 ]
 
 describe.each(Object.keys(waits))('%s', (name) => {
-  let world: Bench
+  let harness: ClientHarness
   let client: Zookeeper
 
   beforeEach(async () => {
-    world = await bench()
-    for (const node of world.ensemble.nodes) await node.kill()
-    client = world.client()
+    harness = await openClientHarness()
+    for (const node of harness.ensemble.nodes) await node.kill()
+    client = harness.client()
   })
-  afterEach(() => world[Symbol.asyncDispose]())
+  afterEach(() => harness[Symbol.asyncDispose]())
 
   it.each(reasons)('is aborted by its caller’s signal (%s)', async (reason) => {
     const stop = new AbortController()
     const failing = failure(waits[name]?.(client, stop.signal))
-    await world.clock.advance(200)
+    await harness.clock.advance(200)
     stop.abort(reason)
 
     const error = await failing
@@ -53,11 +53,11 @@ describe.each(Object.keys(waits))('%s', (name) => {
 
   it('says that the client is closed when that is so', async () => {
     const failing = failure(waits[name]?.(client, new AbortController().signal))
-    await world.clock.advance(200)
+    await harness.clock.advance(200)
     const closing = client.close()
 
     expect(await failing).toMatchObject({ name: 'ZookeeperError', code: 'closed', retryable: false })
-    await world.clock.advance(2_000)
+    await harness.clock.advance(2_000)
     await closing
   })
 })
@@ -70,11 +70,11 @@ describe('the signal of a caller who waits for news, with every server well', ()
     }
 
   it.each(Object.keys(news))('aborts a %s', async (name) => {
-    await using world = await bench()
+    await using harness = await openClientHarness()
     const stop = new AbortController()
-    const told = news[name]?.(world.client(), stop.signal)
+    const told = news[name]?.(harness.client(), stop.signal)
     const failing = failure(following(told))
-    await world.clock.advance(500)
+    await harness.clock.advance(500)
     stop.abort()
 
     expect(await failing).toMatchObject({ name: 'ZookeeperError', code: 'aborted', retryable: true })
@@ -83,45 +83,47 @@ describe('the signal of a caller who waits for news, with every server well', ()
 
 describe('watchRecursive', () => {
   it('begins with `missed`: what happened before its watch was set is told by nobody', async () => {
-    await using world = await bench()
-    const client = world.client()
-    await after(world.clock, 1_000, client.ready())
-    world.ensemble.script({ when: { op: 'add-watch', times: 1 }, do: 'delay', delayMs: 500 })
+    await using harness = await openClientHarness()
+    const client = harness.client()
+    await settledWithin(harness.clock, 1_000, client.ready())
+    harness.ensemble.script({ when: { op: 'add-watch', times: 1 }, do: 'delay', delayMs: 500 })
     const events = client.watchRecursive('/a')
     const first = events.next()
-    await after(world.clock, 1_000, world.client().create('/a'))
+    await settledWithin(harness.clock, 1_000, harness.client().create('/a'))
 
-    expect(await after(world.clock, 1_000, first)).toMatchObject({ value: { kind: 'missed', path: '/a' } })
+    expect(await settledWithin(harness.clock, 1_000, first)).toMatchObject({
+      value: { kind: 'missed', path: '/a' },
+    })
   })
 
   it('asks again when a server turns its first request away for now', async () => {
-    await using world = await bench()
-    const client = world.client()
+    await using harness = await openClientHarness()
+    const client = harness.client()
     const throttled = -127
-    world.ensemble.script({ when: { op: 'add-watch', times: 1 }, do: 'refuse', code: throttled })
+    harness.ensemble.script({ when: { op: 'add-watch', times: 1 }, do: 'refuse', code: throttled })
     const events = client.watchRecursive('/')
     const missed = events.next()
-    await world.clock.advance(1_000)
+    await harness.clock.advance(1_000)
     await missed
     const next = events.next()
     const creating = client.create('/a')
-    await world.clock.advance(100)
+    await harness.clock.advance(100)
     await creating
 
     expect((await next).value).toEqual({ kind: 'created', path: '/a' })
   })
 
   it('goes on to the next server when the connection ends over its first request', async () => {
-    await using world = await bench()
-    const client = world.client()
-    world.ensemble.script({ when: { op: 'add-watch', times: 1 }, do: 'cut', how: 'reset' })
+    await using harness = await openClientHarness()
+    const client = harness.client()
+    harness.ensemble.script({ when: { op: 'add-watch', times: 1 }, do: 'cut', how: 'reset' })
     const events = client.watchRecursive('/')
     const missed = events.next()
-    await world.clock.advance(500)
+    await harness.clock.advance(500)
     await missed
     const next = events.next()
     const creating = client.create('/a')
-    await world.clock.advance(100)
+    await harness.clock.advance(100)
     await creating
 
     expect((await next).value).toEqual({ kind: 'created', path: '/a' })

@@ -2,26 +2,28 @@ import { isSoak, seededRandom, simulationSeeds } from '@ha/core/testing'
 import type { RequestPosition, Rule } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
-import { openWorld, type World } from '../properties/world.ts'
+import { type Harness, openHarness } from '../harness.ts'
 
 const seeds = simulationSeeds(150)
 
-/** A write, and how often what it was to bring about is there. */
+/** A write, and how to count its effects. */
 interface Write {
   readonly name: string
-  /** The servers' names for what it sends. */
+  /** The operations that it sends, in the servers' terms. */
   readonly ops: readonly string[]
-  /** Whether it may end unknown while the session lives and there is time. */
+  /** Whether its outcome may be unknown while the session lives and time is left. */
   readonly mayBeUnknown: boolean
   readonly run: (client: Zookeeper, folder: string) => Promise<unknown>
-  readonly times: (world: World, folder: string) => number
+  readonly times: (harness: Harness, folder: string) => number
 }
 
-const nodeAt = ({ ensemble }: World, path: string): string | undefined =>
+const nodeAt = ({ ensemble }: Harness, path: string): string | undefined =>
   ensemble.tree().get(path)?.data?.toString()
 const created = ['create', 'create2'] as const
-const hasNew = (world: World, folder: string): number => (nodeAt(world, `${folder}/set`) === 'new' ? 1 : 0)
-const versionOf = ({ ensemble }: World, path: string): number => ensemble.tree().get(path)?.stat.version ?? 0
+const hasNew = (harness: Harness, folder: string): number =>
+  nodeAt(harness, `${folder}/set`) === 'new' ? 1 : 0
+const versionOf = ({ ensemble }: Harness, path: string): number =>
+  ensemble.tree().get(path)?.stat.version ?? 0
 
 const writes: readonly Write[] = [
   {
@@ -29,7 +31,7 @@ const writes: readonly Write[] = [
     ops: created,
     mayBeUnknown: true,
     run: (client, folder) => client.create(`${folder}/new`, 'x'),
-    times: (world, folder) => (nodeAt(world, `${folder}/new`) === undefined ? 0 : 1),
+    times: (harness, folder) => (nodeAt(harness, `${folder}/new`) === undefined ? 0 : 1),
   },
   {
     name: 'sequential create',
@@ -44,21 +46,21 @@ const writes: readonly Write[] = [
     ops: ['set-data'],
     mayBeUnknown: true,
     run: (client, folder) => client.set(`${folder}/set`, 'new'),
-    times: (world, folder) => versionOf(world, `${folder}/set`),
+    times: (harness, folder) => versionOf(harness, `${folder}/set`),
   },
   {
     name: 'set of version 0',
     ops: ['set-data'],
     mayBeUnknown: true,
     run: (client, folder) => client.set(`${folder}/set`, 'new', { version: 0 }),
-    times: (world, folder) => versionOf(world, `${folder}/set`),
+    times: (harness, folder) => versionOf(harness, `${folder}/set`),
   },
   {
     name: 'delete',
     ops: ['delete'],
     mayBeUnknown: true,
     run: (client, folder) => client.delete(`${folder}/set`),
-    times: (world, folder) => (nodeAt(world, `${folder}/set`) === undefined ? 1 : 0),
+    times: (harness, folder) => (nodeAt(harness, `${folder}/set`) === undefined ? 1 : 0),
   },
   {
     name: 'multi',
@@ -69,7 +71,7 @@ const writes: readonly Write[] = [
         { kind: 'set', path: `${folder}/set`, data: 'new' },
         { kind: 'create', path: `${folder}/new` },
       ]),
-    times: (world, folder) => hasNew(world, folder),
+    times: (harness, folder) => hasNew(harness, folder),
   },
 ]
 
@@ -80,32 +82,32 @@ describe('a write whose connection is cut', () => {
       timeout: 60_000,
     },
     async (write) => {
-      await using world = await openWorld()
-      const { client } = world.member({ sessionTimeoutMs: 10_000, backoff: { maxMs: 50 } })
-      const other = world.member().client
-      await world.inTime(client.ready())
+      await using harness = await openHarness()
+      const { client } = harness.member({ sessionTimeoutMs: 10_000, backoff: { maxMs: 50 } })
+      const other = harness.member().client
+      await harness.inTime(client.ready())
       const outcomes = new Set<string>()
       for (const seed of seeds) {
-        const cut = await cutAt(world, client, other, write, seed)
+        const cut = await cutAt(harness, client, other, write, seed)
         expect(lieOf(write, cut), `seed ${seed}; HA_SEED=${seed} replays it`).toBeUndefined()
         outcomes.add(cut.outcome)
       }
-      // A dose of the seeds may cut every run before its end.
+      // A reduced number of seeds may cut every run before its end.
       if (isSoak()) expect(outcomes).toContain('done')
       if (isSoak() && write.mayBeUnknown) expect(outcomes).toContain('unknown')
     },
   )
 })
 
-/** What became of a write, by its caller and by the servers. */
+/** The outcome of a write, for its caller and on the servers. */
 interface Cut {
   readonly outcome: string
   readonly times: number
-  /** Whether any of it has reached a server. */
+  /** Whether any part of it has reached a server. */
   readonly mayBeDone: boolean
 }
 
-// What the caller was told wrongly.
+// The difference between what the caller was told and what happened.
 function lieOf({ mayBeUnknown }: Write, { outcome, times, mayBeDone }: Cut): string | undefined {
   if (times > 1) return `done ${times} times`
   if (outcome === 'done') return times === 1 ? undefined : 'said to be done, and it is not'
@@ -114,9 +116,9 @@ function lieOf({ mayBeUnknown }: Write, { outcome, times, mayBeDone }: Cut): str
   return mayBeDone ? undefined : `said to be ${outcome}, although nobody can have done it`
 }
 
-// One to three cuts in a row, each at its own place of the request or of its answer.
+// One to three cuts in a row, each at its own position of the request or of the reply.
 async function cutAt(
-  world: World,
+  harness: Harness,
   client: Zookeeper,
   other: Zookeeper,
   write: Write,
@@ -124,27 +126,28 @@ async function cutAt(
 ): Promise<Cut> {
   const random = seededRandom(seed)
   const folder = `/${write.name.replaceAll(' ', '-')}-${seed}`
-  await world.inTime(other.create(folder))
-  await world.inTime(other.create(`${folder}/set`, 'old'))
-  await world.inTime(client.sync())
+  await harness.inTime(other.create(folder))
+  await harness.inTime(other.create(`${folder}/set`, 'old'))
+  await harness.inTime(client.sync())
   const cuts = Array.from({ length: 1 + Math.floor(random() * 3) }, () => cutOf(random))
-  const { log } = world.ensemble
+  const { log } = harness.ensemble
   log.clear()
   const removals = cuts.map(({ rule }) =>
-    world.ensemble.script({ ...rule, when: { op: write.ops, times: 1 } } as Rule),
+    harness.ensemble.script({ ...rule, when: { op: write.ops, times: 1 } } as Rule),
   )
-  const outcome = await world.inTime(
+  const outcome = await harness.inTime(
     write.run(client, folder).then(
       () => 'done',
       (error: { readonly outcome: string }) => error.outcome,
     ),
   )
   for (const remove of removals) remove()
-  // What reached a server may come late: nothing may be done after the answer that says that it was not.
-  await world.clock.advance(20)
+  // A request that has reached a server may be executed late: nothing may happen after the caller was told that it did
+  // not.
+  await harness.clock.advance(20)
   const reached = log.entries().filter(({ op }) => write.ops.includes(op))
-  const times = write.times(world, folder)
-  await world.inTime(other.delete(folder, { recursive: true }))
+  const times = write.times(harness, folder)
+  await harness.inTime(other.delete(folder, { recursive: true }))
   return { outcome, times, mayBeDone: reached.length > 0 }
 }
 
@@ -155,7 +158,7 @@ function cutOf(random: () => number): { readonly rule: Omit<Rule, 'when'> } {
   return { rule: { do: 'cut', how: end < 0.55 ? 'reset' : 'end', at } as Omit<Rule, 'when'> }
 }
 
-// Requests and answers have a hundred bytes and more; a place behind the last byte is behind all of it.
+// Requests and replies have a hundred bytes and more; a position behind the last byte is behind the whole packet.
 function edgeOf(random: () => number): RequestPosition {
   const place = random()
   const byte = Math.floor(random() * 200)

@@ -1,9 +1,11 @@
 import { expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
-import { after, type Bench, bench } from './virtual.ts'
+import { type ClientHarness, openClientHarness, settledWithin } from '../client-harness.ts'
 
-/** What keeps the session from being ended over the connection that there is, while other servers take part. */
-const ways: Readonly<Record<string, (world: Bench, client: Zookeeper) => void>> = {
+/**
+ * Situations in which the session cannot be closed over the current connection, while other servers can be reached.
+ */
+const ways: Readonly<Record<string, (harness: ClientHarness, client: Zookeeper) => void>> = {
   'in the turn in which its connection is reset': ({ ensemble }) => {
     for (const { connections } of ensemble.nodes) for (const line of connections) line.reset()
   },
@@ -23,28 +25,28 @@ const ways: Readonly<Record<string, (world: Bench, client: Zookeeper) => void>> 
 }
 
 it.each(Object.keys(ways))('a client that is closed %s ends its session within 2 s', async (name) => {
-  await using world = await bench({}, 3)
-  const { clock, ensemble } = world
-  const client = world.client({ sessionTimeoutMs: 8_000 })
-  const { id } = await after(clock, 1_000, client.ready())
-  await after(clock, 1_000, client.create('/e', '', { kind: 'ephemeral' }))
-  ways[name]?.(world, client)
+  await using harness = await openClientHarness({}, 3)
+  const { clock, ensemble } = harness
+  const client = harness.client({ sessionTimeoutMs: 8_000 })
+  const { id } = await settledWithin(clock, 1_000, client.ready())
+  await settledWithin(clock, 1_000, client.create('/e', '', { kind: 'ephemeral' }))
+  ways[name]?.(harness, client)
 
-  await after(clock, 2_000, client.close())
+  await settledWithin(clock, 2_000, client.close())
 
   expect(ensemble.sessions().map((session) => session.id)).not.toContain(id)
   expect(ensemble.tree().has('/e')).toBe(false)
 })
 
 it('a client that is closed while nobody is there gives up after 2 s', async () => {
-  await using world = await bench()
-  const { clock, ensemble } = world
-  const client = world.client()
-  await after(clock, 1_000, client.ready())
+  await using harness = await openClientHarness()
+  const { clock, ensemble } = harness
+  const client = harness.client()
+  await settledWithin(clock, 1_000, client.ready())
   for (const node of ensemble.nodes) node.cut()
   const fromMs = clock.now()
 
-  await after(clock, 3_000, client.close())
+  await settledWithin(clock, 3_000, client.close())
 
   expect(clock.now() - fromMs).toBeLessThanOrEqual(2_010)
 })

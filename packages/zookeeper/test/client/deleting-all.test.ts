@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
-import { after, type Bench, bench } from './virtual.ts'
+import { type ClientHarness, openClientHarness, settledWithin } from '../client-harness.ts'
 
 const failure = (work: Promise<unknown>): Promise<unknown> =>
   work.then(
@@ -8,20 +8,20 @@ const failure = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   )
 
-async function withChildren(world: Bench, zk: Zookeeper, count: number): Promise<void> {
+async function withChildren(harness: ClientHarness, zk: Zookeeper, count: number): Promise<void> {
   const paths = Array.from({ length: count }, (_, n) => `/a/${n}`)
-  await after(world.clock, 1_000, zk.create('/a'))
-  await after(world.clock, 1_000, zk.multi(paths.map((path) => ({ kind: 'create', path }))))
+  await settledWithin(harness.clock, 1_000, zk.create('/a'))
+  await settledWithin(harness.clock, 1_000, zk.multi(paths.map((path) => ({ kind: 'create', path }))))
 }
 
 it('a recursive delete that fails half way says that some of it is done, what failed, and where', async () => {
-  await using world = await bench()
-  const { clock, ensemble } = world
-  const zk = world.client()
-  await withChildren(world, zk, 5)
+  await using harness = await openClientHarness()
+  const { clock, ensemble } = harness
+  const zk = harness.client()
+  await withChildren(harness, zk, 5)
   ensemble.script({ when: { op: 'delete', path: '/a/3' }, do: 'refuse', code: -102 })
 
-  const error = await after(clock, 1_000, failure(zk.delete('/a', { recursive: true })))
+  const error = await settledWithin(clock, 1_000, failure(zk.delete('/a', { recursive: true })))
 
   expect(error).toMatchObject({ code: 'no-auth', outcome: 'unknown', path: '/a/3' })
   expect(error).toMatchObject({
@@ -31,37 +31,41 @@ it('a recursive delete that fails half way says that some of it is done, what fa
 })
 
 it('a recursive delete that fails before anything is deleted has not happened', async () => {
-  await using world = await bench()
-  const { clock, ensemble } = world
-  const zk = world.client()
-  await withChildren(world, zk, 5)
+  await using harness = await openClientHarness()
+  const { clock, ensemble } = harness
+  const zk = harness.client()
+  await withChildren(harness, zk, 5)
   ensemble.script({ when: { op: 'delete' }, do: 'refuse', code: -102 })
 
-  const error = await after(clock, 1_000, failure(zk.delete('/a', { recursive: true })))
+  const error = await settledWithin(clock, 1_000, failure(zk.delete('/a', { recursive: true })))
 
   expect(error).toMatchObject({ code: 'no-auth', outcome: 'not-done', path: '/a/0' })
 })
 
 it('a recursive delete ends at its deadline, also when each of its steps is fast', async () => {
-  await using world = await bench()
-  const { clock, ensemble } = world
-  const zk = world.client()
-  await withChildren(world, zk, 500)
+  await using harness = await openClientHarness()
+  const { clock, ensemble } = harness
+  const zk = harness.client()
+  await withChildren(harness, zk, 500)
   ensemble.script({ when: { op: 'delete' }, do: 'delay', delayMs: 0.5 })
   const fromMs = clock.now()
 
-  const error = await after(clock, 1_000, failure(zk.delete('/a', { recursive: true, timeoutMs: 20 })))
+  const error = await settledWithin(
+    clock,
+    1_000,
+    failure(zk.delete('/a', { recursive: true, timeoutMs: 20 })),
+  )
 
   expect(error).toMatchObject({ code: 'timed-out', outcome: 'unknown', retryable: true })
   expect(clock.now() - fromMs).toBeLessThanOrEqual(30)
 })
 
 it('a recursive delete whose last answer was lost has deleted the node', async () => {
-  await using world = await bench()
-  const { clock, ensemble } = world
-  const zk = world.client()
-  await withChildren(world, zk, 2)
+  await using harness = await openClientHarness()
+  const { clock, ensemble } = harness
+  const zk = harness.client()
+  await withChildren(harness, zk, 2)
   ensemble.script({ when: { op: 'delete', path: '/a', times: 1 }, do: 'cut', how: 'reset', at: 'unanswered' })
 
-  expect(await after(clock, 2_000, failure(zk.delete('/a', { recursive: true })))).toBe(true)
+  expect(await settledWithin(clock, 2_000, failure(zk.delete('/a', { recursive: true })))).toBe(true)
 })

@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest'
-import { after, bench } from './virtual.ts'
+import { openClientHarness, settledWithin } from '../client-harness.ts'
 
-// Seen: the process stood still between the grant and the answer to its login, and gave the session up meanwhile.
+// Seen: the process was suspended between the grant and the reply to its credentials, and gave up the session
+// meanwhile.
 it('a connection whose session was given up before it was made carries nothing: another session begins', async () => {
-  await using world = await bench({ nodes: 1 })
-  const { clock, ensemble } = world
-  const zk = world.client({
+  await using harness = await openClientHarness({ nodes: 1 })
+  const { clock, ensemble } = harness
+  const zk = harness.client({
     auth: [{ scheme: 'digest', value: 'a:b' }],
     connectTimeoutMs: 60_000,
   })
@@ -14,7 +15,7 @@ it('a connection whose session was given up before it was made carries nothing: 
   await clock.advance(50)
   clock.block(3_990)
 
-  const session = await after(clock, 30_000, ready)
+  const session = await settledWithin(clock, 30_000, ready)
 
   expect(session.epoch).toBe(2)
   expect(zk.state).toBe('connected')

@@ -1,12 +1,12 @@
 import { expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
-import { after, bench } from './virtual.ts'
+import { openClientHarness, settledWithin } from '../client-harness.ts'
 
 const openToAll = [
   { permissions: ['read', 'write', 'create', 'delete', 'admin'], scheme: 'world', id: 'anyone' },
 ] as const
 
-/** Writes that are looked up when their answers are lost, and what the node holds when they were done once. */
+/** Writes that are looked up when their replies are lost, and the data of the node after one execution. */
 const writes = [
   {
     name: 'create with a mark',
@@ -22,16 +22,16 @@ const writes = [
   },
 ] as const
 
-// Seen with a login that was changed on the servers first: the look was refused, and the outcome told as unknown.
+// Seen with credentials that were first changed on the servers: the lookup was refused, and the outcome was unknown.
 it.each(writes)(
   'a $name is looked up for as long as there is time, also while every server refuses us',
   async (write) => {
-    await using world = await bench()
-    const { clock, ensemble } = world
+    await using harness = await openClientHarness()
+    const { clock, ensemble } = harness
     const auth = [{ scheme: 'digest', value: 'a:b' }]
-    const client = world.client({ auth, acl: openToAll, sessionTimeoutMs: 30_000 })
-    await after(clock, 1_000, client.create('/f'))
-    if (write.op === 'set-data') await after(clock, 1_000, client.create('/f/a', 'old'))
+    const client = harness.client({ auth, acl: openToAll, sessionTimeoutMs: 30_000 })
+    await settledWithin(clock, 1_000, client.create('/f'))
+    if (write.op === 'set-data') await settledWithin(clock, 1_000, client.create('/f/a', 'old'))
     const at = write.op === 'set-data' ? 'before' : 'unanswered'
     ensemble.script({ when: { op: write.op, times: 1 }, do: 'cut', how: 'reset', at })
     const admit = ensemble.script({ when: { op: 'auth' }, do: 'refuse', code: -115 })
@@ -40,7 +40,7 @@ it.each(writes)(
     await clock.advance(6_000)
     admit()
 
-    await after<unknown>(clock, 20_000, writing)
+    await settledWithin<unknown>(clock, 20_000, writing)
 
     const below = [...ensemble.tree()].filter(([path]) => path.startsWith('/f/'))
     expect(below.map(([, { data }]) => String(data))).toEqual(write.done)
@@ -48,10 +48,10 @@ it.each(writes)(
 )
 
 it('a write with a version stays unknown when its session was given up: the request may still come', async () => {
-  await using world = await bench()
-  const { clock, ensemble } = world
-  const client = world.client({ sessionTimeoutMs: 4_000 })
-  await after(clock, 1_000, client.create('/a', 'old'))
+  await using harness = await openClientHarness()
+  const { clock, ensemble } = harness
+  const client = harness.client({ sessionTimeoutMs: 4_000 })
+  await settledWithin(clock, 1_000, client.create('/a', 'old'))
   ensemble.script({ when: { op: 'set-data', times: 1 }, do: 'ignore' })
   const writing = client.set('/a', 'new', { version: 0, timeoutMs: 30_000 })
   writing.catch(() => undefined)
@@ -60,5 +60,5 @@ it('a write with a version stays unknown when its session was given up: the requ
   await clock.advance(8_000)
   for (const node of ensemble.nodes) await node.start()
 
-  await expect(after(clock, 20_000, writing)).rejects.toMatchObject({ outcome: 'unknown' })
+  await expect(settledWithin(clock, 20_000, writing)).rejects.toMatchObject({ outcome: 'unknown' })
 })

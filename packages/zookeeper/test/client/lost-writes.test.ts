@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
-import { after, bench } from './virtual.ts'
+import { openClientHarness, settledWithin } from '../client-harness.ts'
 
 const failure = (work: Promise<unknown>): Promise<unknown> =>
   work.then(
@@ -8,7 +8,7 @@ const failure = (work: Promise<unknown>): Promise<unknown> =>
     (error: unknown) => error,
   )
 
-/** Writes of which the servers say again and again that they do not know, and which were not done. */
+/** Writes whose outcome the servers repeatedly report as unknown, and which were not executed. */
 const writes = [
   {
     name: 'set of a version',
@@ -29,14 +29,14 @@ const writes = [
 
 describe.each(writes)('a $name that its server gives up again and again', ({ op, run }) => {
   it.each([-1, -7])('with %i is not asked at the speed of the wire', async (code) => {
-    await using world = await bench()
-    const { clock, ensemble } = world
-    const zk = world.client()
-    await after(clock, 1_000, zk.create('/a'))
+    await using harness = await openClientHarness()
+    const { clock, ensemble } = harness
+    const zk = harness.client()
+    await settledWithin(clock, 1_000, zk.create('/a'))
     ensemble.log.clear()
     ensemble.script({ when: { op }, do: 'refuse', code })
 
-    const error = await after(clock, 3_000, failure(run(zk)))
+    const error = await settledWithin(clock, 3_000, failure(run(zk)))
 
     expect(error).toMatchObject({ path: expect.stringMatching(/^\/a/) })
     expect(ensemble.log.count({ op })).toBeGreaterThan(2)
@@ -44,14 +44,14 @@ describe.each(writes)('a $name that its server gives up again and again', ({ op,
   })
 
   it('says why it could not be looked up', async () => {
-    await using world = await bench()
-    const { clock, ensemble } = world
-    const zk = world.client()
-    await after(clock, 1_000, zk.create('/a'))
+    await using harness = await openClientHarness()
+    const { clock, ensemble } = harness
+    const zk = harness.client()
+    await settledWithin(clock, 1_000, zk.create('/a'))
     ensemble.script({ when: { op }, do: 'refuse', code: -7 })
     ensemble.script({ when: { op: 'sync' }, do: 'refuse', code: -102 })
 
-    const error = await after(clock, 3_000, failure(run(zk)))
+    const error = await settledWithin(clock, 3_000, failure(run(zk)))
 
     expect(error).toMatchObject({
       code: 'outcome-unknown',

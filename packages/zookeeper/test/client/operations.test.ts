@@ -1,18 +1,18 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
-import { openWorld, type World } from '../properties/world.ts'
+import { type Harness, openHarness } from '../harness.ts'
 
-let world: World
+let harness: Harness
 let zk: Zookeeper
 
 beforeEach(async () => {
-  world = await openWorld()
-  zk = world.member().client
-  await world.inTime(zk.ready())
+  harness = await openHarness()
+  zk = harness.member().client
+  await harness.inTime(zk.ready())
 })
-afterEach(() => world[Symbol.asyncDispose]())
+afterEach(() => harness[Symbol.asyncDispose]())
 
-const done = <T>(promise: Promise<T>): Promise<T> => world.inTime(promise)
+const done = <T>(promise: Promise<T>): Promise<T> => harness.inTime(promise)
 const failure = (promise: Promise<unknown>): Promise<unknown> =>
   done(
     promise.then(
@@ -21,7 +21,7 @@ const failure = (promise: Promise<unknown>): Promise<unknown> =>
     ),
   )
 const kindOf = (path: string): string | undefined => {
-  const [request] = world.ensemble.log.entries({ path }).filter(({ op }) => op.startsWith('create'))
+  const [request] = harness.ensemble.log.entries({ path }).filter(({ op }) => op.startsWith('create'))
   return request?.op
 }
 
@@ -78,7 +78,7 @@ describe('paths', () => {
     [null, 'expected a text such as /app/node, got null'],
     [7, 'expected a text such as /app/node, got number'],
   ])('%j is refused before anything is sent', async (path, message) => {
-    world.ensemble.log.clear()
+    harness.ensemble.log.clear()
     const errors = [
       zk.get(path as string),
       zk.create(path as string),
@@ -93,7 +93,7 @@ describe('paths', () => {
       })
     }
     const sent = (['get-data', 'create2', 'set-data', 'delete'] as const).map((op) =>
-      world.ensemble.log.count({ op }),
+      harness.ensemble.log.count({ op }),
     )
     expect(sent).toEqual([0, 0, 0, 0])
   })
@@ -104,7 +104,7 @@ describe('several nodes in one call', () => {
     await done(zk.create('/a/b/c', 'x', { parents: true }))
     await done(zk.create('/a/b/d', 'x', { parents: true, kind: 'ephemeral' }))
     expect(['/a', '/a/b', '/a/b/c'].map(kindOf)).toEqual(['create-container', 'create-container', 'create2'])
-    const makings = world.ensemble.log.entries().filter(({ op }) => op === 'create-container')
+    const makings = harness.ensemble.log.entries().filter(({ op }) => op === 'create-container')
     expect(makings.map(({ paths }) => paths[0])).toEqual(['/a', '/a/b'])
   })
 
@@ -144,8 +144,8 @@ describe('several nodes in one call', () => {
 
 describe('a chroot', () => {
   it('is made of several nodes, and nobody sees it from below: results, errors and events', async () => {
-    const connect = `${world.ensemble.connectString}/app/one`
-    const below = world.member({ connect, ensureChroot: true }).client
+    const connect = `${harness.ensemble.connectString}/app/one`
+    const below = harness.member({ connect, ensureChroot: true }).client
     expect(await done(below.create('/a', 'x'))).toMatchObject({ path: '/a' })
     expect(await done(below.multi([{ kind: 'create', path: '/m' }]))).toEqual([
       { kind: 'create', path: '/m' },
@@ -155,7 +155,7 @@ describe('a chroot', () => {
     expect(error).toMatchObject({ code: 'node-exists', path: '/a' })
     expect(String(error)).not.toContain('/app/one')
     const told = below.watch('/a', { kind: 'data' }).next()
-    await world.clock.advance(100)
+    await harness.clock.advance(100)
     await done(zk.set('/app/one/a', 'y'))
     expect((await done(told)).value).toEqual({ kind: 'changed', path: '/a' })
   })
@@ -164,7 +164,7 @@ describe('a chroot', () => {
 describe('watches', () => {
   it('miss no change: whoever reads after each event ends with what is there', async () => {
     await done(zk.create('/a', '0'))
-    const watcher = world.member().client
+    const watcher = harness.member().client
     let last = ''
     const stop = new AbortController()
     const following = (async () => {
@@ -172,16 +172,16 @@ describe('watches', () => {
         last = String((await watcher.get('/a'))?.data)
       }
     })().catch(() => undefined)
-    await world.clock.advance(200)
+    await harness.clock.advance(200)
     for (let n = 1; n <= 1_000; n++) {
       const written = zk.set('/a', String(n))
-      if ((n * 7) % 5 === 0) await world.clock.advance((n * 13) % 4)
+      if ((n * 7) % 5 === 0) await harness.clock.advance((n * 13) % 4)
       await done(written)
     }
-    await world.clock.advance(100)
+    await harness.clock.advance(100)
     expect(last).toBe('1000')
     stop.abort()
-    await world.clock.advance(10)
+    await harness.clock.advance(10)
     await following
   })
 
@@ -189,13 +189,14 @@ describe('watches', () => {
     await done(zk.create('/a'))
     const events = zk.watch('/a', { kind: 'data' })
     const told = events.next()
-    await world.clock.advance(10)
-    const watched = (): number => world.ensemble.nodes.reduce((sum, node) => sum + node.watchCount('data'), 0)
+    await harness.clock.advance(10)
+    const watched = (): number =>
+      harness.ensemble.nodes.reduce((sum, node) => sum + node.watchCount('data'), 0)
     const before = watched()
     await done(zk.set('/a', 'x'))
     await done(told)
     await done(events.return())
-    await world.clock.advance(10)
+    await harness.clock.advance(10)
     expect({ before, after: watched(), known: zk.health().watches }).toEqual({
       before: 1,
       after: 0,
@@ -206,16 +207,16 @@ describe('watches', () => {
 
 describe('limits of a call', () => {
   it('ends at its deadline, knowing that what was not sent was not done', async () => {
-    for (const node of world.ensemble.nodes) await node.kill()
-    await world.clock.advance(100)
-    const fromMs = world.clock.now()
+    for (const node of harness.ensemble.nodes) await node.kill()
+    await harness.clock.advance(100)
+    const fromMs = harness.clock.now()
     const error = await failure(zk.create('/a', '', { timeoutMs: 700 }))
     expect(error).toMatchObject({ code: 'timed-out', outcome: 'not-done', path: '/a' })
-    expect(world.clock.now() - fromMs).toBeLessThan(760)
+    expect(harness.clock.now() - fromMs).toBeLessThan(760)
   })
 
   it('ends at its deadline, and does not know of what was sent', async () => {
-    world.ensemble.script({ when: { op: 'create2' }, do: 'ignore', at: 'unanswered' })
+    harness.ensemble.script({ when: { op: 'create2' }, do: 'ignore', at: 'unanswered' })
     expect(await failure(zk.create('/a', '', { timeoutMs: 700 }))).toMatchObject({
       code: 'timed-out',
       outcome: 'unknown',
@@ -223,7 +224,7 @@ describe('limits of a call', () => {
   })
 
   it('ends with its signal', async () => {
-    world.ensemble.script({ when: { op: 'get-data' }, do: 'ignore' })
+    harness.ensemble.script({ when: { op: 'get-data' }, do: 'ignore' })
     const stop = new AbortController()
     const reading = failure(zk.get('/a', { signal: stop.signal }))
     stop.abort()
@@ -231,7 +232,7 @@ describe('limits of a call', () => {
   })
 
   it('refuses what is more than may wait', async () => {
-    const { client } = world.member({ maxOperations: 2 })
+    const { client } = harness.member({ maxOperations: 2 })
     const two = [client.get('/a'), client.get('/b')]
     expect(await failure(client.get('/c'))).toMatchObject({
       code: 'exhausted',

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { createZookeeper } from '../../src/client.ts'
-import { openWorld } from '../properties/world.ts'
+import { openHarness } from '../harness.ts'
 
 const secret = 'very-secret'
 const auth = [{ scheme: 'digest', value: `user:${secret}` }]
@@ -41,10 +41,13 @@ describe('the options of a client', () => {
 
   it('never tells a secret: not in an error, not in what is shown of a client, not in its health', async () => {
     const wrong = messageOf({ connect: 'a', auth, sessionTimeoutMs: -1, author: auth })
-    await using world = await openWorld()
-    const { client } = world.member({ auth, acl: [{ permissions: ['read'], scheme: 'world', id: 'anyone' }] })
-    world.ensemble.script({ when: { op: 'auth', times: 1 }, do: 'refuse', code: -115 })
-    const refused = await world.inTime(client.ready({ timeoutMs: 2_000 }).catch((error: unknown) => error))
+    await using harness = await openHarness()
+    const { client } = harness.member({
+      auth,
+      acl: [{ permissions: ['read'], scheme: 'world', id: 'anyone' }],
+    })
+    harness.ensemble.script({ when: { op: 'auth', times: 1 }, do: 'refuse', code: -115 })
+    const refused = await harness.inTime(client.ready({ timeoutMs: 2_000 }).catch((error: unknown) => error))
     const health = JSON.stringify(client.health(), (_, value) =>
       typeof value === 'bigint' ? String(value) : value,
     )

@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest'
 import { CallDeadline } from '../../src/operations/call-options.ts'
 
-// Found by a lock whose folder was missing: its calls have the longest timeout that a timer knows.
+// Found with a lock whose folder was missing: its calls have the longest timeout of a timer.
 it('what is left of a call is never more than the whole, whatever fractions the time is made of', () => {
   const timeoutMs = 2_147_483_647
   const beginnings = Array.from({ length: 1_000 }, (_, i) => 20_000 + i / 7)

@@ -1,39 +1,39 @@
 import { describe, expect, it } from 'vitest'
-import { after, bench } from './virtual.ts'
+import { openClientHarness, settledWithin } from '../client-harness.ts'
 
 describe('a session', () => {
   it('reads what it wrote', async () => {
-    await using world = await bench()
-    const { clock } = world
-    const zk = world.client()
-    await after(clock, 1_000, zk.ready())
+    await using harness = await openClientHarness()
+    const { clock } = harness
+    const zk = harness.client()
+    await settledWithin(clock, 1_000, zk.ready())
     expect(zk.state).toBe('connected')
-    await after(clock, 1_000, zk.create('/a', 'one'))
-    const node = await after(clock, 1_000, zk.get('/a'))
+    await settledWithin(clock, 1_000, zk.create('/a', 'one'))
+    const node = await settledWithin(clock, 1_000, zk.get('/a'))
     expect(node?.data.toString()).toBe('one')
-    expect(await after(clock, 1_000, zk.get('/none'))).toBeUndefined()
+    expect(await settledWithin(clock, 1_000, zk.get('/none'))).toBeUndefined()
   })
 
   it('goes on with another server when the one it is on freezes', async () => {
-    await using world = await bench()
-    const { clock, ensemble } = world
-    const zk = world.client()
-    const before = await after(clock, 1_000, zk.ready())
-    await after(clock, 1_000, zk.create('/e', '', { kind: 'ephemeral' }))
+    await using harness = await openClientHarness()
+    const { clock, ensemble } = harness
+    const zk = harness.client()
+    const before = await settledWithin(clock, 1_000, zk.ready())
+    await settledWithin(clock, 1_000, zk.create('/e', '', { kind: 'ephemeral' }))
     const states: string[] = []
     zk.events.on('state', ({ state }) => void states.push(state))
     ensemble.nodeOf(before.id)?.freeze()
     await clock.advance(4_000)
     expect(states).toEqual(['suspended', 'reconnected'])
     expect(zk.session?.id).toBe(before.id)
-    expect((await after(clock, 1_000, zk.exists('/e')))?.ephemeralOwner).toBe(before.id)
+    expect((await settledWithin(clock, 1_000, zk.exists('/e')))?.ephemeralOwner).toBe(before.id)
   })
 
   it('is lost by our own clock when no server answers, and another one begins', async () => {
-    await using world = await bench()
-    const { clock, ensemble } = world
-    const zk = world.client()
-    const before = await after(clock, 1_000, zk.ready())
+    await using harness = await openClientHarness()
+    const { clock, ensemble } = harness
+    const zk = harness.client()
+    const before = await settledWithin(clock, 1_000, zk.ready())
     const states: [string, number][] = []
     zk.events.on('state', ({ state }) => void states.push([state, clock.now()]))
     let lostAtMs = 0
@@ -56,13 +56,13 @@ describe('a session', () => {
     'goes to another server at once when the one that it is on hangs up and %s',
     async (then) => {
       for (let seed = 1; seed <= 10; seed++) {
-        // Small seeds begin alike.
-        await using world = await bench({}, seed * 7_919)
-        const { clock, ensemble } = world
-        const zk = world.client()
+        // Small seeds produce similar first numbers.
+        await using harness = await openClientHarness({}, seed * 7_919)
+        const { clock, ensemble } = harness
+        const zk = harness.client()
         const { leader } = ensemble
         await leader?.refuse()
-        const { id } = await after(clock, 2_000, zk.ready())
+        const { id } = await settledWithin(clock, 2_000, zk.ready())
         await leader?.admit()
         const told: { readonly dialMs: number; readonly sameSession: boolean }[] = []
         zk.events.on('failover', (failover) => void told.push(failover))
@@ -74,7 +74,7 @@ describe('a session', () => {
         }
         await clock.advance(100)
         expect(told, `seed ${seed}`).toMatchObject([{ sameSession: true }])
-        // What the scripted network takes for a connection and a handshake, and no wait of ours.
+        // The time that the scripted network takes for a connection and a handshake, without a wait of the client.
         expect(told[0]?.dialMs, `seed ${seed}`).toBeLessThan(5)
       }
     },

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
-import { after, type Bench, bench } from './virtual.ts'
+import { type ClientHarness, openClientHarness, settledWithin } from '../client-harness.ts'
 
 const failure = (work: Promise<unknown>): Promise<unknown> =>
   work.then(
@@ -9,20 +9,20 @@ const failure = (work: Promise<unknown>): Promise<unknown> =>
   )
 
 // More than four MiB of names.
-async function withManyChildren(world: Bench, zk: Zookeeper): Promise<void> {
-  await after(world.clock, 1_000, zk.create('/big'))
+async function withManyChildren(harness: ClientHarness, zk: Zookeeper): Promise<void> {
+  await settledWithin(harness.clock, 1_000, zk.create('/big'))
   for (let n = 0; n < 4_500; n += 500) {
     const paths = Array.from({ length: 500 }, (_, i) => `/big/${'c'.repeat(1_000)}${n + i}`)
-    await after(world.clock, 1_000, zk.multi(paths.map((path) => ({ kind: 'create', path }))))
+    await settledWithin(harness.clock, 1_000, zk.multi(paths.map((path) => ({ kind: 'create', path }))))
   }
 }
 
 it('a read whose answer is too large fails alone: the connection stands, and others are answered', async () => {
-  await using world = await bench()
-  const { clock } = world
-  const zk = world.client()
-  await after(clock, 1_000, zk.ready())
-  await withManyChildren(world, zk)
+  await using harness = await openClientHarness()
+  const { clock } = harness
+  const zk = harness.client()
+  await settledWithin(clock, 1_000, zk.ready())
+  await withManyChildren(harness, zk)
   let failovers = 0
   zk.events.on('failover', () => {
     failovers += 1
@@ -30,33 +30,33 @@ it('a read whose answer is too large fails alone: the connection stands, and oth
   const reading = failure(zk.children('/big'))
   const writing = zk.set('/big', 'x')
 
-  expect(await after(clock, 10_000, reading)).toMatchObject({
+  expect(await settledWithin(clock, 10_000, reading)).toMatchObject({
     code: 'too-large',
     outcome: 'not-done',
     retryable: false,
     path: '/big',
     message: expect.stringContaining('4198400'),
   })
-  expect(await after(clock, 1_000, writing)).toMatchObject({ version: 1 })
+  expect(await settledWithin(clock, 1_000, writing)).toMatchObject({ version: 1 })
   expect({ failovers, state: zk.state }).toEqual({ failovers: 0, state: 'connected' })
 })
 
 it('a watch whose read is too large ends, and does not ask for ever', async () => {
-  await using world = await bench()
-  const { clock } = world
-  const zk = world.client()
-  await after(clock, 1_000, zk.ready())
-  await withManyChildren(world, zk)
+  await using harness = await openClientHarness()
+  const { clock } = harness
+  const zk = harness.client()
+  await settledWithin(clock, 1_000, zk.ready())
+  await withManyChildren(harness, zk)
 
   const watching = failure(zk.watch('/big', { kind: 'children' }).next())
-  expect(await after(clock, 5_000, watching)).toMatchObject({ code: 'too-large', path: '/big' })
+  expect(await settledWithin(clock, 5_000, watching)).toMatchObject({ code: 'too-large', path: '/big' })
 })
 
 it('a multi that no server takes in one piece is not sent, and nobody loses the connection', async () => {
-  await using world = await bench()
-  const { clock, ensemble } = world
-  const zk = world.client()
-  await after(clock, 1_000, zk.ready())
+  await using harness = await openClientHarness()
+  const { clock, ensemble } = harness
+  const zk = harness.client()
+  await settledWithin(clock, 1_000, zk.ready())
   ensemble.log.clear()
   const data = 'x'.repeat(600_000)
   const multi = zk.multi([
@@ -64,7 +64,7 @@ it('a multi that no server takes in one piece is not sent, and nobody loses the 
     { kind: 'set', path: '/b', data },
   ])
 
-  expect(await after(clock, 1_000, failure(multi))).toMatchObject({
+  expect(await settledWithin(clock, 1_000, failure(multi))).toMatchObject({
     code: 'too-large',
     outcome: 'not-done',
     retryable: false,

@@ -2,12 +2,12 @@ import { expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
 import type { CreateOptions } from '../../src/operations/operations.ts'
 import type { Change } from '../../src/protocol/multi.ts'
-import { after, bench } from './virtual.ts'
+import { openClientHarness, settledWithin } from '../client-harness.ts'
 
 const create = (kind: unknown) => (zk: Zookeeper) => zk.create('/a', '', { kind } as CreateOptions)
 const multi = (change: object) => (zk: Zookeeper) => zk.multi([change as Change])
 
-/** What only a program without types can say. */
+/** Calls that only compile without types. */
 const wrong: readonly (readonly [string, (zk: Zookeeper) => Promise<unknown>, string])[] = [
   [
     'a kind of node with a space',
@@ -32,13 +32,13 @@ const wrong: readonly (readonly [string, (zk: Zookeeper) => Promise<unknown>, st
 ]
 
 it.each(wrong)('%s is refused before anything is sent', async (_, act, message) => {
-  await using world = await bench()
-  const { clock, ensemble } = world
-  const zk = world.client()
-  await after(clock, 1_000, zk.ready())
+  await using harness = await openClientHarness()
+  const { clock, ensemble } = harness
+  const zk = harness.client()
+  await settledWithin(clock, 1_000, zk.ready())
   ensemble.log.clear()
 
-  const error = await after(
+  const error = await settledWithin(
     clock,
     1_000,
     act(zk).catch((thrown: unknown) => thrown),
@@ -54,8 +54,8 @@ it.each(wrong)('%s is refused before anything is sent', async (_, act, message) 
 })
 
 it('a probe with a wrong option rejects, and does not throw', async () => {
-  await using world = await bench()
-  const probing = world.client().probe({ timeoutMs: 0 })
+  await using harness = await openClientHarness()
+  const probing = harness.client().probe({ timeoutMs: 0 })
 
   await expect(probing).rejects.toMatchObject({ name: 'ZookeeperError', code: 'config-invalid' })
 })

@@ -21,7 +21,7 @@ import {
   setWatches,
   sync,
 } from '../../src/protocol/requests.ts'
-import { never, newSession } from './opened.ts'
+import { never, newSession } from './open-connection.ts'
 
 const anyone: readonly Acl[] = [
   { permissions: ['read', 'write', 'create', 'delete', 'admin'], scheme: 'world', id: 'anyone' },
@@ -31,7 +31,7 @@ function node(path: string, more: Partial<NewNode> = {}): NewNode {
   return { path, data: 'x', acl: anyone, kind: 'persistent', sequential: false, ttlMs: undefined, ...more }
 }
 
-// The ensemble reads and writes the protocol by itself: what both agree on was read twice.
+// The fake ensemble has its own implementation of the protocol: what both agree on was implemented twice.
 async function meet() {
   const clock = new FakeClock()
   const ensemble = await startFakeEnsemble({ clock, listens: false })

@@ -6,7 +6,7 @@ import { startFakeEnsemble } from '@ha/testing/zookeeper'
 import { describe, it } from 'vitest'
 import type { ZookeeperConnection } from '../../src/connection/connection.ts'
 import { zookeeperDriver } from '../../src/connection/driver.ts'
-import { newSession } from './opened.ts'
+import { newSession } from './open-connection.ts'
 
 describe('the ZooKeeper driver', () => {
   driverContract<ZookeeperConnection>(
@@ -14,7 +14,7 @@ describe('the ZooKeeper driver', () => {
     async () => {
       const ensemble = await startFakeEnsemble({ nodes: 1, tickTimeMs: 1_000 })
       const node = ensemble.node(1)
-      // Counted here: a server that is frozen does not hear that we have hung up.
+      // Counted here: a frozen server does not notice that the client has closed the connection.
       const sockets: Duplex[] = []
       return {
         driver: zookeeperDriver({

@@ -23,7 +23,7 @@ import {
   setWatches,
   sync,
 } from '../../src/protocol/requests.ts'
-import { never, newSession } from './opened.ts'
+import { never, newSession } from './open-connection.ts'
 
 let lab: Lab
 let connection: ZookeeperConnection
@@ -77,7 +77,7 @@ function node(path: string, more: Partial<NewNode> = {}): NewNode {
   return { path, data: 'x', acl: anyone, kind: 'persistent', sequential: false, ttlMs: undefined, ...more }
 }
 
-// A folder of its own for each test.
+// A separate folder for each test.
 async function inFolder(): Promise<string> {
   folder = `/f${folders++}`
   await connection.send(create(node(folder, { data: '' })))

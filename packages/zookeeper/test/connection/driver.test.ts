@@ -1,8 +1,8 @@
 import { settle } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import { zookeeperDriver } from '../../src/connection/driver.ts'
-import { dialled, endpoint, newSession, opened } from './opened.ts'
-import { rawPair, reply, welcome } from './raw-peer.ts'
+import { endpoint, newSession, openConnection, startConnection } from './open-connection.ts'
+import { connectResponse, rawPair, reply } from './raw-peer.ts'
 
 const digest = { scheme: 'digest', value: Buffer.from('user:secret') }
 
@@ -14,14 +14,14 @@ describe('a handshake', () => {
       lastZxid: 0x500000007n,
       timeoutMs: 10_000,
     }
-    const { peer } = await dialled({ connectRequest: () => hello })
+    const { peer } = await startConnection({ connectRequest: () => hello })
     expect(peer.hello?.toString('hex')).toBe(
       `00000000${'0000000500000007'}${'00002710'}${'0000000000001234'}00000010${'09'.repeat(16)}00`,
     )
   })
 
   it('tells what was granted', async () => {
-    const { granted, connection } = await opened({}, { timeoutMs: 4_000, sessionId: -7n })
+    const { granted, connection } = await openConnection({}, { timeoutMs: 4_000, sessionId: -7n })
     const expected = { sessionId: -7n, timeoutMs: 4_000, password: Buffer.alloc(16, 7), resumed: false }
     expect(granted).toEqual([{ ...expected, askedAtMs: 0 }])
     expect(connection.grant).toBe(granted[0])
@@ -31,7 +31,7 @@ describe('a handshake', () => {
     ['of the same number is resumed', 0x100n, true],
     ['of another number is new', 0x200n, false],
   ])('whose session %s', async (_, sessionId, resumed) => {
-    const { connection } = await opened(
+    const { connection } = await openConnection(
       { connectRequest: () => ({ ...newSession, sessionId: 0x100n }) },
       { sessionId },
     )
@@ -42,7 +42,7 @@ describe('a handshake', () => {
     ['says nothing of read-only, as before 3.4', Buffer.alloc(0)],
     ['says more than we know', Buffer.of(0, 1, 2, 3)],
   ])('is understood of a server that %s', async (_, flag) => {
-    const { connection } = await opened({}, { flag })
+    const { connection } = await openConnection({}, { flag })
     expect(connection.grant).toMatchObject({ sessionId: 0x100n, timeoutMs: 6_000 })
   })
 
@@ -50,16 +50,16 @@ describe('a handshake', () => {
     ['no time', { timeoutMs: 0 }],
     ['no number', { sessionId: 0n }],
   ])('that grants %s says that the session has ended', async (_, grant) => {
-    const { peer, expired, granted, opening } = await dialled({
+    const { peer, expired, granted, opening } = await startConnection({
       connectRequest: () => ({ ...newSession, sessionId: 0x77n }),
     })
-    peer.say(welcome(grant))
+    peer.say(connectResponse(grant))
     await expect(opening).rejects.toMatchObject({ code: 'session-lost', retryable: true })
     expect([expired, granted]).toEqual([[0x77n], []])
   })
 
   it('that is broken off says who hung up, as something to try elsewhere', async () => {
-    const { peer, opening } = await dialled()
+    const { peer, opening } = await startConnection()
     peer.stream.end()
     await expect(opening).rejects.toMatchObject({
       code: 'unreachable',
@@ -69,29 +69,29 @@ describe('a handshake', () => {
   })
 
   it('with something that is no ZooKeeper says so', async () => {
-    const { peer, opening } = await dialled()
+    const { peer, opening } = await startConnection()
     peer.say(Buffer.from('HTTP/1.1 400 Bad Request'))
     await expect(opening).rejects.toThrow('is it a ZooKeeper server?')
   })
 
   it('behind which comes what cannot be is no session', async () => {
-    const { peer, opening, clock } = await dialled()
-    peer.say(welcome(), reply(7))
+    const { peer, opening, clock } = await startConnection()
+    peer.say(connectResponse(), reply(7))
     await expect(opening).rejects.toMatchObject({ code: 'unreachable', retryable: true })
     expect(clock.pending).toBe(0)
   })
 
   it('that is too short is no session', async () => {
-    const { peer, opening } = await dialled()
+    const { peer, opening } = await startConnection()
     peer.say(reply(0).subarray(0, 4), reply(0).subarray(4))
     await expect(opening).rejects.toMatchObject({ code: 'unreachable' })
   })
 
   it('that nobody waits for any more leaves nothing open, and tells nobody of a session', async () => {
     const { stream, peer } = rawPair()
-    const { opening, abort, granted } = await dialled({ dial: async () => stream })
+    const { opening, abort, granted } = await startConnection({ dial: async () => stream })
     abort.abort(new Error('given up'))
-    peer.say(welcome())
+    peer.say(connectResponse())
     await expect(opening).rejects.toThrow('given up')
     await settle()
     expect([stream.destroyed, granted]).toEqual([true, []])
@@ -101,8 +101,8 @@ describe('a handshake', () => {
 describe('a login', () => {
   it('goes out right after the handshake, all at once, and before anything else', async () => {
     const ip = { scheme: 'ip', value: Buffer.from('x') }
-    const { peer, opening } = await dialled({ auth: () => [digest, ip] })
-    peer.say(welcome())
+    const { peer, opening } = await startConnection({ auth: () => [digest, ip] })
+    peer.say(connectResponse())
     await settle()
     expect(peer.heard.map(({ xid, opcode }) => [xid, opcode])).toEqual([
       [-4, 100],
@@ -116,8 +116,8 @@ describe('a login', () => {
   })
 
   it('that is refused fails the dial for good, without a word of it, and the session is known all the same', async () => {
-    const { peer, opening, granted, clock } = await dialled({ auth: () => [digest] })
-    peer.say(welcome())
+    const { peer, opening, granted, clock } = await startConnection({ auth: () => [digest] })
+    peer.say(connectResponse())
     await settle()
     peer.say(reply(-4, { zxid: 0n, err: -115 }))
     peer.stream.end()
@@ -128,8 +128,8 @@ describe('a login', () => {
   })
 
   it('that is not answered because the server hangs up is to be tried elsewhere', async () => {
-    const { peer, opening } = await dialled({ auth: () => [digest] })
-    peer.say(welcome())
+    const { peer, opening } = await startConnection({ auth: () => [digest] })
+    peer.say(connectResponse())
     await settle()
     peer.stream.end()
     await expect(opening).rejects.toMatchObject({ code: 'unreachable', retryable: true })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { nextAction } from '../../src/connection/heartbeat.ts'
 
-// A session of 6 s: pings after 2 s without a word of ours, silent after 4 s without one of the server's.
+// A session of 6 s: a ping after 2 s without a packet of the client, unresponsive after 4 s without one of the server.
 const timeoutMs = 6_000
 
 describe('a look at a connection', () => {

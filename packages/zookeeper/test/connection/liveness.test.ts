@@ -1,14 +1,14 @@
 import { settle } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import { exists, sync } from '../../src/protocol/requests.ts'
-import { dialled, opened } from './opened.ts'
-import { event, reply, stat, welcome } from './raw-peer.ts'
+import { openConnection, startConnection } from './open-connection.ts'
+import { connectResponse, event, reply, stat } from './raw-peer.ts'
 
-// The server grants 6 s: a ping after 2 s without a word of ours, the end after 4 s without one of the server's.
+// The server grants 6 s: a ping after 2 s without a packet of the client, the end after 4 s without one of the server.
 
 describe('a ping', () => {
   it('goes out when nothing was sent for a third of the session, however much comes in', async () => {
-    const { clock, peer } = await opened()
+    const { clock, peer } = await openConnection()
     for (let i = 0; i < 4; i++) {
       await clock.advance(499)
       peer.say(event(3, '/a'))
@@ -20,7 +20,7 @@ describe('a ping', () => {
   })
 
   it('is not needed while requests go out', async () => {
-    const { clock, peer, connection } = await opened()
+    const { clock, peer, connection } = await openConnection()
     for (let i = 0; i < 6; i++) {
       const answer = connection.send(exists('/a', false))
       await settle()
@@ -32,7 +32,7 @@ describe('a ping', () => {
   })
 
   it('keeps a quiet session for as long as it is answered', async () => {
-    const { clock, peer, connection } = await opened()
+    const { clock, peer, connection } = await openConnection()
     for (let i = 0; i < 10; i++) {
       await clock.advance(2_000)
       peer.answerAll()
@@ -45,7 +45,7 @@ describe('a ping', () => {
 
 describe('a server that says nothing', () => {
   it('is given up after two thirds of the session, and what was under way with it', async () => {
-    const { clock, connection } = await opened()
+    const { clock, connection } = await openConnection()
     const answer = connection.send(sync('/')).catch((error: unknown) => error)
     await clock.advance(3_999)
     expect(connection.endError).toBeUndefined()
@@ -56,7 +56,7 @@ describe('a server that says nothing', () => {
   })
 
   it('is not given up for what was our own pause: its answer lies in the socket', async () => {
-    const { clock, connection, peer } = await opened()
+    const { clock, connection, peer } = await openConnection()
     await clock.block(5_000)
     expect(connection.endError).toBeUndefined()
     peer.answerAll()
@@ -65,7 +65,7 @@ describe('a server that says nothing', () => {
   })
 
   it('is given up soon after our own pause, when nothing lies there', async () => {
-    const { clock, connection } = await opened()
+    const { clock, connection } = await openConnection()
     await clock.block(5_000)
     await clock.advance(200)
     expect(connection.endError).toMatchObject({ code: 'unresponsive' })
@@ -74,15 +74,15 @@ describe('a server that says nothing', () => {
 
 describe('what proves that the session lives', () => {
   it('is at first the handshake, dated by when it was asked for', async () => {
-    const { opening, peer, clock, granted } = await dialled()
+    const { opening, peer, clock, granted } = await startConnection()
     await clock.advance(300)
-    peer.say(welcome())
+    peer.say(connectResponse())
     const connection = await opening
     expect([connection.confirmedAtMs, granted[0]?.askedAtMs, clock.now()]).toEqual([0, 0, 300])
   })
 
   it('is an answer, dated by when it was asked for, also when it is no', async () => {
-    const { connection, clock, peer } = await opened()
+    const { connection, clock, peer } = await openConnection()
     await clock.advance(1_000)
     const refused = connection.send(exists('/a', false)).catch(() => undefined)
     await clock.advance(700)
@@ -93,7 +93,7 @@ describe('what proves that the session lives', () => {
   })
 
   it.each([-112, -118])('is no answer that denies the session (%i)', async (err) => {
-    const { connection, clock, peer } = await opened()
+    const { connection, clock, peer } = await openConnection()
     await clock.advance(1_000)
     const denied = connection.send(exists('/a', false)).catch(() => undefined)
     peer.say(reply(1, { err }))
@@ -102,7 +102,7 @@ describe('what proves that the session lives', () => {
   })
 
   it('is no event, which the server sends without having heard of us', async () => {
-    const { connection, clock, peer } = await opened()
+    const { connection, clock, peer } = await openConnection()
     await clock.advance(1_000)
     peer.say(event(3, '/a'))
     await settle()
@@ -110,7 +110,7 @@ describe('what proves that the session lives', () => {
   })
 
   it('is no answer to a login, for which the server does not touch the session', async () => {
-    const { connection, clock, peer } = await opened()
+    const { connection, clock, peer } = await openConnection()
     await clock.advance(1_000)
     const login = connection.login([{ scheme: 'digest', value: Buffer.from('a:b') }])
     peer.say(reply(-4, { zxid: 0n }))

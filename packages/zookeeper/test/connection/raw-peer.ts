@@ -1,15 +1,15 @@
 import { type Duplex, duplexPair } from 'node:stream'
 
-/** A request as the server's side hears it, read without the code under test. */
+/** A request as the server's side receives it, decoded without the code under test. */
 export interface Heard {
   readonly xid: number
   readonly opcode: number
   readonly body: Buffer
 }
 
-/** The server's end of a stream: it keeps what it hears and says what the test tells it to. */
+/** The server's end of a stream: it keeps what it receives and sends what the test tells it to. */
 export class RawPeer {
-  /** The first frame, which has no header. */
+  /** The first packet, which has no header. */
   hello: Buffer | undefined
   readonly heard: Heard[] = []
   readonly stream: Duplex
@@ -25,7 +25,7 @@ export class RawPeer {
     this.stream.write(Buffer.concat(frames))
   }
 
-  /** Says yes to everything heard and not answered by it before. */
+  /** Sends a successful reply to every request that has none yet. */
   answerAll(zxid = 1n): void {
     this.say(...this.heard.splice(0).map(({ xid }) => reply(xid, { zxid })))
   }
@@ -82,8 +82,12 @@ export interface Grant {
   readonly flag?: Buffer
 }
 
-/** The answer to a hello. */
-export function welcome({ timeoutMs = 6_000, sessionId = 0x100n, flag = Buffer.of(0) }: Grant = {}): Buffer {
+/** The reply to a connect request. */
+export function connectResponse({
+  timeoutMs = 6_000,
+  sessionId = 0x100n,
+  flag = Buffer.of(0),
+}: Grant = {}): Buffer {
   return framed(int(0), int(timeoutMs), long(sessionId), int(16), Buffer.alloc(16, 7), flag)
 }
 

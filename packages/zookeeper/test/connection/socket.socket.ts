@@ -6,8 +6,8 @@ import { until } from '@ha/core/testing'
 import { localhostCertificate } from '@ha/testing/zookeeper'
 import { afterEach, describe, expect, it } from 'vitest'
 import { type ZookeeperDriverDeps, zookeeperDriver } from '../../src/connection/driver.ts'
-import { never, newSession } from './opened.ts'
-import { RawPeer, welcome } from './raw-peer.ts'
+import { never, newSession } from './open-connection.ts'
+import { connectResponse, RawPeer } from './raw-peer.ts'
 
 const { cert, key } = localhostCertificate
 
@@ -65,7 +65,7 @@ describe('a dial over TLS', () => {
     const server = createTlsServer({ key, cert })
     server.on('secureConnection', (socket) => {
       const peer = new RawPeer(socket)
-      socket.once('data', () => peer.say(welcome()))
+      socket.once('data', () => peer.say(connectResponse()))
     })
     return server
   }

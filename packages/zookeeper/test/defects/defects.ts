@@ -1,21 +1,21 @@
 import { encodeEvent, encodeReply, type FakeEnsemble, type Rule } from '@ha/testing/zookeeper'
 
-/** One thing that the bare driver gets wrong, and the situation in which it shows. */
+/** A defect of the bare driver, and the situation in which it appears. */
 export interface Defect {
   readonly number: number
-  /** What the bare driver does. */
+  /** The behaviour of the bare driver. */
   readonly what: string
-  /** Brings the servers into the situation; a client that is connected to node 1 is in it from then on. */
+  /** Creates the situation; a client that connects to node 1 afterwards is in it. */
   readonly arrange: (ensemble: FakeEnsemble) => void | Promise<void>
 }
 
-/** The data that a cut answer breaks off in the middle of. */
+/** The data of a reply that is cut in the middle. */
 export const longData: Buffer = Buffer.alloc(200, 'x')
 
-/** Codes that servers send and that are younger than the driver. */
+/** Codes of the servers that are newer than the driver. */
 export const youngCodes: readonly number[] = [-118, -119, -121, -122, -124, -125, -127]
 
-/** Kinds of news that a driver of one-shot watches does not expect: of watches that were removed, and of no kind. */
+/** Types of events that a driver of one-time watches does not expect: of removed watches, and unknown ones. */
 export const oddEvents: readonly number[] = [5, 6, 7, -1]
 
 const nothing = (): void => undefined
@@ -25,7 +25,9 @@ const scripted =
     ensemble.script(...rules)
   }
 
-/** All of them. The bare driver is put through each here, and our client, which must not have them, in its own tests. */
+/**
+ * All defects. The bare driver is tested for each of them here; the client, which must not have them, in its own tests.
+ */
 export const defects = {
   silentServer: {
     number: 1,
@@ -141,7 +143,7 @@ export const defects = {
   throwingWatcher: {
     number: 19,
     what: 'does not read on behind news whose listener throws',
-    // The news and the answer arrive together.
+    // The event and the reply arrive together.
     arrange: (ensemble) => {
       ensemble.script({ when: { op: 'get-data', path: '/b' }, do: 'ignore' })
       void ensemble.log.until({ op: 'get-data', path: '/b' }).then(([entry]) => {
@@ -184,7 +186,7 @@ export const defects = {
   },
 } as const satisfies Readonly<Record<string, Defect>>
 
-/** The name of a test about a defect. */
+/** The title of a test of a defect. */
 export function titleOf({ number, what }: Defect): string {
   return `${what} (${number})`
 }

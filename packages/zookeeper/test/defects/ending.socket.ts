@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
+import { bare, called, fixedMessage, isPendingAfter, pass, sessionMs } from './bare-driver.ts'
 import { defects, titleOf } from './defects.ts'
-import { bare, called, gone, isPendingAfter, pass, sessionMs } from './witness.ts'
 
 describe('the bare driver', () => {
   it(titleOf(defects.unsentAtExpiry), async () => {
@@ -8,8 +8,8 @@ describe('the bare driver', () => {
     await defects.unsentAtExpiry.arrange(stand.ensemble)
     const read = called((callback) => stand.client.getData('/', undefined, callback))
     stand.client.connect()
-    expect(await isPendingAfter(sessionMs, read), gone).toBe(true)
-    expect(stand.states, gone).toContain('EXPIRED')
+    expect(await isPendingAfter(sessionMs, read), fixedMessage).toBe(true)
+    expect(stand.states, fixedMessage).toContain('EXPIRED')
   })
 
   it(titleOf(defects.lossBeforeState), async () => {
@@ -36,16 +36,16 @@ describe('the bare driver', () => {
       ask()
     })
     clearInterval(timer)
-    expect([[...states], turns.size], gone).toEqual([['SYNC_CONNECTED'], 1])
+    expect([[...states], turns.size], fixedMessage).toEqual([['SYNC_CONNECTED'], 1])
   })
 
   it(`${titleOf(defects.close)}: it throws`, async () => {
     await using stand = await bare()
-    expect(() => stand.client.close(), gone).toThrow(TypeError)
+    expect(() => stand.client.close(), fixedMessage).toThrow(TypeError)
   })
 
   it(`${titleOf(defects.close)}: while it waits for the next attempt, it connects once more`, async () => {
-    // The first attempt after a loss comes at once, the second after a share of the delay that is drawn.
+    // The first attempt after a loss is immediate, the second comes after a share of the delay that is drawn.
     const drawn = vi.spyOn(Math, 'random').mockReturnValue(0.9)
     onTestFinished(() => drawn.mockRestore())
     await using stand = await bare({ spinDelayMs: 500 })
@@ -56,7 +56,7 @@ describe('the bare driver', () => {
     await pass(20)
     stand.client.close()
     const seen = (): readonly number[] => [stand.ensemble.accepted, stand.escaped.length]
-    await expect.poll(seen, { timeout: 10_000, message: gone }).toEqual([3, 1])
+    await expect.poll(seen, { timeout: 10_000, message: fixedMessage }).toEqual([3, 1])
   })
 
   it(titleOf(defects.oneStateForAll), async () => {
@@ -64,7 +64,7 @@ describe('the bare driver', () => {
     await defects.oneStateForAll.arrange(stand.ensemble)
     stand.client.connect()
     await pass(sessionMs)
-    expect([stand.states, stand.client.getState().name], gone).toEqual([
+    expect([stand.states, stand.client.getState().name], fixedMessage).toEqual([
       ['EXPIRED', 'DISCONNECTED'],
       'DISCONNECTED',
     ])

@@ -2,25 +2,26 @@ import { type ConnectRequest, encodeEvent, type FakeEnsemble } from '@ha/testing
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
 import { nextXid } from '../../src/connection/in-flight.ts'
-import { after, type Bench, bench } from '../client/virtual.ts'
+import { type ClientHarness, openClientHarness, settledWithin } from '../client-harness.ts'
 import { defects, longData, oddEvents, titleOf, youngCodes } from './defects.ts'
 
 const sessionMs = 4_000
 const second = 1_000
 
 describe('ours never', () => {
-  let world: Bench
+  let harness: ClientHarness
   let ensemble: FakeEnsemble
   let zk: Zookeeper
 
   beforeEach(async () => {
-    world = await bench({ nodes: 1 })
-    ensemble = world.ensemble
-    zk = world.client()
+    harness = await openClientHarness({ nodes: 1 })
+    ensemble = harness.ensemble
+    zk = harness.client()
   })
-  afterEach(() => world[Symbol.asyncDispose]())
+  afterEach(() => harness[Symbol.asyncDispose]())
 
-  const done = <T>(promise: Promise<T>, ms = 30 * second): Promise<T> => after(world.clock, ms, promise)
+  const done = <T>(promise: Promise<T>, ms = 30 * second): Promise<T> =>
+    settledWithin(harness.clock, ms, promise)
   const failure = (promise: Promise<unknown>): Promise<unknown> =>
     done(
       promise.then(
@@ -41,7 +42,7 @@ describe('ours never', () => {
   it(titleOf(defects.silentServer), async () => {
     await done(zk.ready())
     defects.silentServer.arrange(ensemble)
-    await world.clock.advance((sessionMs * 2) / 3)
+    await harness.clock.advance((sessionMs * 2) / 3)
     expect(zk.state).toBe('suspended')
   })
 
@@ -56,7 +57,7 @@ describe('ours never', () => {
     ensemble.log.clear()
     for (let passed = 0; passed < 3 * sessionMs; passed += 20) {
       for (const line of ensemble.node(1).connections) line.inject(encodeEvent(3, '/nobody-watches-this'))
-      await world.clock.advance(20)
+      await harness.clock.advance(20)
     }
     expect(ensemble.log.count({ session: id })).toBeGreaterThanOrEqual(8)
     expect(zk.session?.id).toBe(id)
@@ -91,7 +92,7 @@ describe('ours never', () => {
 
   it(titleOf(defects.noDeadline), async () => {
     await defects.noDeadline.arrange(ensemble)
-    const client = world.client({ maxOperations: 10 })
+    const client = harness.client({ maxOperations: 10 })
     const all = Array.from({ length: 20 }, () => client.get('/a', { timeoutMs: second }))
     const codes = (await done(Promise.allSettled(all))).map(
       (each) => each.status === 'rejected' && each.reason.code,
@@ -100,12 +101,12 @@ describe('ours never', () => {
   })
 
   it(titleOf(defects.acceptThenClose), async () => {
-    const client = world.client({ auth: [{ scheme: 'digest', value: 'a:b' }] })
+    const client = harness.client({ auth: [{ scheme: 'digest', value: 'a:b' }] })
     await done(client.ready())
     watchingAll(['/w'], client)
-    await world.clock.advance(100)
+    await harness.clock.advance(100)
     await defects.acceptThenClose.arrange(ensemble)
-    await world.clock.advance(10 * second)
+    await harness.clock.advance(10 * second)
     const { connection } = ensemble.log.entries({ op: 'set-watches' }).at(-1) ?? {}
     expect(ensemble.log.operations({ connection: connection ?? 0 }).slice(0, 4)).toEqual([
       'accept',
@@ -117,7 +118,7 @@ describe('ours never', () => {
   })
 
   it(titleOf(defects.loginLate), async () => {
-    const client = world.client({ auth: [{ scheme: 'digest', value: 'a:b' }] })
+    const client = harness.client({ auth: [{ scheme: 'digest', value: 'a:b' }] })
     await done(client.create('/a'))
     expect(ensemble.log.operations()).toEqual(['accept', 'connect', 'auth', 'create2'])
   })
@@ -127,7 +128,7 @@ describe('ours never', () => {
     await defects.lossBeforeState.arrange(ensemble)
     let asked = 0
     const asking = (async () => {
-      for (; asked < 1_000 && world.clock.now() < 3 * second; asked++)
+      for (; asked < 1_000 && harness.clock.now() < 3 * second; asked++)
         await zk.get('/a', { timeoutMs: 500 }).catch(() => undefined)
     })()
     await done(asking)
@@ -137,9 +138,9 @@ describe('ours never', () => {
   it(titleOf(defects.manyWatches), async () => {
     await done(zk.ready())
     watchingAll(Array.from({ length: 1_100 }, (_, n) => `/${'a-long-name-'.repeat(10)}${n}`))
-    await world.clock.advance(second)
+    await harness.clock.advance(second)
     dropAll()
-    await world.clock.advance(second)
+    await harness.clock.advance(second)
     const sizes = ensemble.log.entries({ op: 'set-watches' }).map(({ bytes }) => bytes)
     expect(sizes).toHaveLength(2)
     expect(Math.max(...sizes)).toBeLessThan(129 * 1024)
@@ -167,7 +168,7 @@ describe('ours never', () => {
 
   it(titleOf(defects.close), async () => {
     await done(zk.close())
-    const client = world.client()
+    const client = harness.client()
     const connecting = failure(client.ready())
     await done(Promise.all([client.close(), client.close()]))
     expect(await connecting).toMatchObject({ code: 'closed' })
@@ -180,14 +181,14 @@ describe('ours never', () => {
     await defects.oneStateForAll.arrange(ensemble)
     ensemble.expire(id)
     dropAll()
-    await world.clock.advance(second)
+    await harness.clock.advance(second)
     await done(zk.close())
     expect(states).toEqual(['suspended', 'lost', 'closed'])
   })
 
   it(titleOf(defects.unprotectedCreate), async () => {
     await done(zk.create('/q'))
-    // Ours asks in newer words.
+    // The client uses newer requests.
     ensemble.script({ when: { op: 'create2', times: 1 }, do: 'cut', how: 'end', at: 'unanswered' })
     const { path } = await done(zk.create('/q/n-', '', { sequential: true }))
     expect((await done(zk.children('/q')))?.names).toEqual([path.slice('/q/'.length)])
@@ -207,12 +208,12 @@ describe('ours never', () => {
   it(titleOf(defects.manyListeners), async () => {
     await done(zk.create('/a'))
     const all = watchingAll(Array.from({ length: 100 }, () => '/a'))
-    await world.clock.advance(100)
+    await harness.clock.advance(100)
     const watched = { server: ensemble.node(1).watchCount('data'), ours: zk.health().watches }
     await done(zk.set('/a', 'x'))
-    await world.clock.advance(100)
+    await harness.clock.advance(100)
     await done(Promise.all(all.map((events) => events.return())))
-    await world.clock.advance(100)
+    await harness.clock.advance(100)
     expect(watched).toEqual({ server: 1, ours: 1 })
     expect({ server: ensemble.node(1).watchCount('data'), ours: zk.health().watches }).toEqual({
       server: 0,
@@ -231,20 +232,20 @@ describe('ours never', () => {
     await defects.anyZxid.arrange(ensemble)
     await done(zk.get('/b'))
     dropAll()
-    await world.clock.advance(second)
+    await harness.clock.advance(second)
     const hello = ensemble.log.entries({ op: 'connect' }).at(-1)?.request as ConnectRequest | undefined
     expect(hello?.lastZxidSeen).toBeGreaterThanOrEqual(stat.czxid)
   })
 
   it(titleOf(defects.steadyPace), async () => {
     await defects.steadyPace.arrange(ensemble)
-    const client = world.client({ sessionTimeoutMs: 40 * second })
+    const client = harness.client({ sessionTimeoutMs: 40 * second })
     client.ready().catch(() => undefined)
-    await world.clock.advance(second)
+    await harness.clock.advance(second)
     const inTheFirst = ensemble.accepted
-    await world.clock.advance(30 * second)
+    await harness.clock.advance(30 * second)
     const before = ensemble.accepted
-    await world.clock.advance(60 * second)
+    await harness.clock.advance(60 * second)
     expect((ensemble.accepted - before) / 60).toBeLessThan(inTheFirst / 4)
   })
 

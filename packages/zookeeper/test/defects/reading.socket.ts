@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { type Bare, bare, called, fixedMessage, isPendingAfter, pass, sessionMs } from './bare-driver.ts'
 import { defects, longData, oddEvents, titleOf, youngCodes } from './defects.ts'
-import { type Bare, bare, called, gone, isPendingAfter, pass, sessionMs } from './witness.ts'
 
-// What escaped from its reading has escaped soon, on an idle machine.
-const patience = { timeout: 10_000, message: gone }
+// Errors that it throws while reading are thrown soon, on an idle machine.
+const patience = { timeout: 10_000, message: fixedMessage }
 const messages = ({ escaped }: Bare): readonly string[] => escaped.map(({ message }) => message)
 
 describe('the bare driver', () => {
@@ -14,9 +14,9 @@ describe('the bare driver', () => {
     await defects.cutInFrame.arrange(stand.ensemble)
     await called((callback) => stand.client.getData('/a', undefined, callback))
     await pass(3 * sessionMs)
-    // It was greeted, and does not know it.
-    expect(stand.ensemble.log.count({ op: 'connect', outcome: 'done' }), gone).toBe(2)
-    expect(stand.client.getState().name, gone).toBe('DISCONNECTED')
+    // It received the connect response, and does not know it.
+    expect(stand.ensemble.log.count({ op: 'connect', outcome: 'done' }), fixedMessage).toBe(2)
+    expect(stand.client.getState().name, fixedMessage).toBe('DISCONNECTED')
   })
 
   it.each(youngCodes)(`${titleOf(defects.youngCode)}: %d`, async (code) => {
@@ -25,7 +25,7 @@ describe('the bare driver', () => {
     await defects.youngCode.arrange(stand.ensemble)
     const read = called((callback) => stand.client.getData(`/${code}`, undefined, callback))
     await expect.poll(() => messages(stand), patience).toEqual([`Unknown code: ${code}`])
-    expect(await isPendingAfter(100, read), gone).toBe(true)
+    expect(await isPendingAfter(100, read), fixedMessage).toBe(true)
   })
 
   it.each(oddEvents)(`${titleOf(defects.oddEvent)}: %d`, async (type) => {
@@ -47,10 +47,10 @@ describe('the bare driver', () => {
     await defects.throwingWatcher.arrange(stand.ensemble)
     const read = called((callback) => stand.client.getData('/b', undefined, callback))
     // Less than the third of a session after which a ping would bring new bytes.
-    expect(await isPendingAfter(sessionMs, read), gone).toBe(true)
+    expect(await isPendingAfter(sessionMs, read), fixedMessage).toBe(true)
     expect(
       stand.escaped.map(({ message }) => message),
-      gone,
+      fixedMessage,
     ).toEqual(['a listener of ours'])
   })
 
@@ -61,6 +61,6 @@ describe('the bare driver', () => {
     await called((callback) => stand.client.getData('/b', undefined, callback))
     for (const line of stand.ensemble.node(1).connections) line.drop()
     const [, again] = await stand.ensemble.log.until({ op: 'connect' }, { count: 2 })
-    expect(again?.request, gone).toMatchObject({ lastZxidSeen: -1n })
+    expect(again?.request, fixedMessage).toMatchObject({ lastZxidSeen: -1n })
   })
 })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import { bare, called, driver, fixedMessage, pass } from './bare-driver.ts'
 import { defects, titleOf } from './defects.ts'
-import { bare, called, driver, gone, pass } from './witness.ts'
 
 describe('the bare driver', () => {
   it(titleOf(defects.acceptThenClose), async () => {
@@ -12,7 +12,7 @@ describe('the bare driver', () => {
     await stand.ensemble.log.until({ op: 'set-watches', connection: 7 }, { count: 6 })
     const deeds = stand.ensemble.log.operations({ connection: 7 })
     const counts = ['auth', 'set-watches'].map((op) => deeds.filter((deed) => deed === op).length)
-    expect(counts, gone).toEqual([6, 6])
+    expect(counts, fixedMessage).toEqual([6, 6])
   })
 
   it(titleOf(defects.loginLate), async () => {
@@ -22,7 +22,7 @@ describe('the bare driver', () => {
     await stand.connected()
     await write
     await stand.ensemble.log.until({ op: 'auth' })
-    expect(stand.ensemble.log.operations(), gone).toEqual(['accept', 'connect', 'set-data', 'auth'])
+    expect(stand.ensemble.log.operations(), fixedMessage).toEqual(['accept', 'connect', 'set-data', 'auth'])
   })
 
   it(titleOf(defects.manyWatches), async () => {
@@ -34,7 +34,7 @@ describe('the bare driver', () => {
     )
     for (const line of stand.ensemble.node(1).connections) line.drop()
     const [entry] = await stand.ensemble.log.until({ op: 'set-watches' })
-    expect(entry?.bytes, gone).toBeGreaterThan(128 * 1024)
+    expect(entry?.bytes, fixedMessage).toBeGreaterThan(128 * 1024)
   })
 
   it(titleOf(defects.versionZero), async () => {
@@ -46,22 +46,24 @@ describe('the bare driver', () => {
       transaction.check('/', 0).setData('/a', data, 0).remove('/a', 0).commit(callback),
     )
     const [entry] = stand.ensemble.log.entries({ op: 'multi' })
-    expect(entry?.request, gone).toMatchObject({ parts: [{ version: -1 }, { version: -1 }, { version: -1 }] })
+    expect(entry?.request, fixedMessage).toMatchObject({
+      parts: [{ version: -1 }, { version: -1 }, { version: -1 }],
+    })
   })
 
   it(titleOf(defects.noData), async () => {
     await using stand = await bare()
     await stand.connected()
-    expect(() => stand.client.setData('/', null, () => undefined), gone).toThrow(TypeError)
+    expect(() => stand.client.setData('/', null, () => undefined), fixedMessage).toThrow(TypeError)
   })
 
   it(titleOf(defects.numbers), async () => {
     await using stand = await bare()
     await stand.connected()
     await called((callback) => stand.client.exists('/', undefined, callback))
-    expect(stand.ensemble.log.entries({ op: 'exists' })[0]?.xid, gone).toBe(0)
+    expect(stand.ensemble.log.entries({ op: 'exists' })[0]?.xid, fixedMessage).toBe(0)
     stand.client.connectionManager.xid = 2 ** 31
-    expect(() => stand.client.exists('/', undefined, () => undefined), gone).toThrow(RangeError)
+    expect(() => stand.client.exists('/', undefined, () => undefined), fixedMessage).toThrow(RangeError)
   })
 
   it(titleOf(defects.unprotectedCreate), async () => {
@@ -71,7 +73,7 @@ describe('the bare driver', () => {
     const mode = driver.CreateMode['EPHEMERAL_SEQUENTIAL'] ?? 0
     const path = await called((callback) => stand.client.create('/n-', Buffer.alloc(0), mode, callback))
     const made = [...stand.ensemble.tree().keys()].filter((each) => each.startsWith('/n-'))
-    expect([path, made], gone).toEqual(['/n-0000000001', ['/n-0000000000', '/n-0000000001']])
+    expect([path, made], fixedMessage).toEqual(['/n-0000000001', ['/n-0000000000', '/n-0000000001']])
   })
 
   it(titleOf(defects.manyListeners), async () => {
@@ -85,7 +87,7 @@ describe('the bare driver', () => {
       await called((callback) => stand.client.getData('/', listener, callback))
     }
     await called((callback) => stand.client.setData('/', Buffer.alloc(0), callback))
-    expect([told, stand.ensemble.node(1).watchCount('data')], gone).toEqual([50, 0])
+    expect([told, stand.ensemble.node(1).watchCount('data')], fixedMessage).toEqual([50, 0])
   })
 
   it(titleOf(defects.ephemeralParents), async () => {
@@ -93,20 +95,24 @@ describe('the bare driver', () => {
     await stand.connected()
     const mode = driver.CreateMode['EPHEMERAL'] ?? 0
     const outcome = await called((callback) => stand.client.mkdirp('/a/b', mode, callback))
-    expect([outcome, [...stand.ensemble.owners().values()]], gone).toMatchObject([{ code: -108 }, [['/a']]])
+    expect([outcome, [...stand.ensemble.owners().values()]], fixedMessage).toMatchObject([
+      { code: -108 },
+      [['/a']],
+    ])
   })
 
   it(titleOf(defects.oldProtocol), async () => {
     await using stand = await bare()
     const missing = ['sync', 'addWatch', 'removeWatches', 'create2'].filter((name) => !(name in stand.client))
-    expect(missing, gone).toEqual(['sync', 'addWatch', 'removeWatches', 'create2'])
-    expect(Object.keys(driver.CreateMode).length, gone).toBe(4)
+    expect(missing, fixedMessage).toEqual(['sync', 'addWatch', 'removeWatches', 'create2'])
+    expect(Object.keys(driver.CreateMode).length, fixedMessage).toBe(4)
     await stand.connected()
     await pass(0)
-    // Who speaks of read-only servers could be given one, and who dials with a function of ours could speak TLS.
+    // A client that supports read-only servers could be connected to one, and a client with a dial function could use
+    // TLS.
     const [entry] = stand.ensemble.log.entries({ op: 'connect' })
-    expect(entry?.request, gone).toMatchObject({ acceptsReadOnly: undefined })
-    expect(String((stand.client.connectionManager as { connect?: unknown }).connect), gone).toContain(
+    expect(entry?.request, fixedMessage).toMatchObject({ acceptsReadOnly: undefined })
+    expect(String((stand.client.connectionManager as { connect?: unknown }).connect), fixedMessage).toContain(
       'net.connect(',
     )
   })

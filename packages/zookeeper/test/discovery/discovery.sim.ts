@@ -2,7 +2,7 @@ import { seededRandom } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
 import type { Registration } from '../../src/discovery/registration.ts'
-import { type Bench, bench } from '../client/virtual.ts'
+import { type ClientHarness, openClientHarness } from '../client-harness.ts'
 import { idsOf } from './instances.ts'
 
 const second = 1_000
@@ -15,7 +15,7 @@ interface Owner {
   well: boolean
 }
 
-function owner(all: Bench, id: string): Owner {
+function owner(all: ClientHarness, id: string): Owner {
   const zookeeper = all.client()
   const gate = { ...health, check: () => made.well }
   const registration = zookeeper.discovery().register({ name: 'mqtt', id, address: id }, { health: gate })
@@ -24,7 +24,7 @@ function owner(all: Bench, id: string): Owner {
 }
 
 /** Something that goes wrong, or right again, by lot. */
-function disturb(all: Bench, owners: readonly Owner[], random: () => number): void {
+function disturb(all: ClientHarness, owners: readonly Owner[], random: () => number): void {
   const one = <T>(of: readonly T[]): T => of[Math.floor(random() * of.length)]!
   const node = one(all.ensemble.nodes)
   const someone = one(owners)
@@ -41,7 +41,7 @@ function disturb(all: Bench, owners: readonly Owner[], random: () => number): vo
   one(deeds)()
 }
 
-function mendAll(all: Bench, owners: readonly Owner[]): void {
+function mendAll(all: ClientHarness, owners: readonly Owner[]): void {
   for (const node of all.ensemble.nodes) {
     if (node.state === 'frozen') node.thaw()
     if (node.state === 'down') node.start()
@@ -54,7 +54,7 @@ const seeds = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 26]
 
 describe('discovery under faults of all kinds', () => {
   it.each(seeds)('comes to rest as it should: seed %i', async (seed) => {
-    await using all = await bench({}, seed)
+    await using all = await openClientHarness({}, seed)
     const random = seededRandom(seed)
     const view = all
       .client()

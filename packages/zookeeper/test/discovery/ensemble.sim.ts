@@ -1,19 +1,19 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
 import type { ServiceOptions, ServiceView } from '../../src/discovery/service-view.ts'
-import { type Bench, bench } from '../client/virtual.ts'
+import { type ClientHarness, openClientHarness } from '../client-harness.ts'
 import { idsOf } from './instances.ts'
 
 const second = 1_000
 const minute = 60 * second
 
 describe('discovery on an ensemble', () => {
-  let all: Bench
+  let all: ClientHarness
   let reader: Zookeeper
   let view: ServiceView
 
   beforeEach(async () => {
-    all = await bench()
+    all = await openClientHarness()
     reader = all.client()
     view = await viewed()
   })

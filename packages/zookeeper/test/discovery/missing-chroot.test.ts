@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest'
-import { after, bench } from '../client/virtual.ts'
+import { openClientHarness, settledWithin } from '../client-harness.ts'
 
 it('a registration below a chroot that is missing says so once, and is made soon after the chroot is', async () => {
-  await using world = await bench()
+  await using world = await openClientHarness()
   const { clock, ensemble } = world
   const client = world.client({ connect: `${ensemble.connectString}/shop` })
   const defects: string[] = []
@@ -16,7 +16,7 @@ it('a registration below a chroot that is missing says so once, and is made soon
     reason: { message: expect.stringContaining('/shop') },
   })
   expect(defects).toEqual([expect.stringContaining('/shop')])
-  await after(clock, 1_000, world.client().create('/shop'))
+  await settledWithin(clock, 1_000, world.client().create('/shop'))
   await clock.advance(10_000)
   expect(registration.state.kind).toBe('registered')
 })

@@ -1,16 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
 import type { Registration } from '../../src/discovery/registration.ts'
-import { type Bench, bench } from '../client/virtual.ts'
+import { type ClientHarness, openClientHarness } from '../client-harness.ts'
 
 const path = '/services/mqtt/a'
 
 describe('one path of one client', () => {
-  let world: Bench
+  let world: ClientHarness
   let zk: Zookeeper
 
   beforeEach(async () => {
-    world = await bench()
+    world = await openClientHarness()
     zk = world.client()
   })
   afterEach(() => world[Symbol.asyncDispose]())

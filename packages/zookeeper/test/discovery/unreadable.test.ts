@@ -2,7 +2,7 @@ import type { Rule } from '@ha/testing/zookeeper'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Discovery } from '../../src/discovery/discovery.ts'
 import type { ServiceView } from '../../src/discovery/service-view.ts'
-import { type Bench, bench } from '../client/virtual.ts'
+import { type ClientHarness, openClientHarness } from '../client-harness.ts'
 import { idsOf } from './instances.ts'
 
 const noAuth = -102
@@ -14,11 +14,11 @@ const folder: Rule = {
 }
 
 describe('a view of a service whose folder may not be read', () => {
-  let world: Bench
+  let world: ClientHarness
   let discovery: Discovery
 
   beforeEach(async () => {
-    world = await bench()
+    world = await openClientHarness()
     discovery = world.client().discovery()
     world.client().discovery().register({ name: 'mqtt', id: 'a', address: 'a.local' })
     await world.clock.advance(1_000)

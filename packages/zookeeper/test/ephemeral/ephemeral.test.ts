@@ -4,30 +4,30 @@ import { type Harness, type Member, openHarness, sessionMs, tickMs } from '../ha
 
 const path = '/services/gateway/one'
 
-let bench: Harness
+let harness: Harness
 let ours: Member
 
 beforeEach(async () => {
-  bench = await openHarness()
-  ours = bench.member()
+  harness = await openHarness()
+  ours = harness.member()
 })
 
-afterEach(() => bench.close())
+afterEach(() => harness.close())
 
 async function held({ client }: Member = ours, data = 'mine'): Promise<Ephemeral> {
   const ephemeral = client.ephemeral(path, data)
-  await bench.inTime(ephemeral.ready())
+  await harness.inTime(ephemeral.ready())
   return ephemeral
 }
 
 /** What is at the path, as all servers agree. */
 function there(at = path): string | undefined {
-  return bench.ensemble.tree().get(at)?.data?.toString()
+  return harness.ensemble.tree().get(at)?.data?.toString()
 }
 
 /** What became of the path, transaction by transaction. */
 function story(at = path): readonly string[] {
-  return bench.ensemble
+  return harness.ensemble
     .history()
     .map(({ changes }) => changes.filter((change) => change.path === at).map(({ kind }) => kind))
     .filter((kinds) => kinds.length > 0)
@@ -39,7 +39,7 @@ describe('an ephemeral', () => {
     const ephemeral = await held()
 
     expect(there()).toBe('mine')
-    expect(bench.ensemble.owners().get(ours.client.session!.id)).toEqual([path])
+    expect(harness.ensemble.owners().get(ours.client.session!.id)).toEqual([path])
     expect(ephemeral.state).toMatchObject({ kind: 'held', path })
   })
 
@@ -47,16 +47,16 @@ describe('an ephemeral', () => {
     const ephemeral = ours.client.ephemeral(path, 'mine')
     const kinds: string[] = []
     ephemeral.on('state', ({ kind }) => void kinds.push(kind))
-    await bench.inTime(ephemeral.ready())
-    await bench.inTime(ephemeral.withdraw())
-    await bench.inTime(ephemeral.restore())
-    await bench.inTime(ephemeral.close())
+    await harness.inTime(ephemeral.ready())
+    await harness.inTime(ephemeral.withdraw())
+    await harness.inTime(ephemeral.restore())
+    await harness.inTime(ephemeral.close())
 
     expect(kinds).toEqual(['held', 'withheld', 'pending', 'held', 'closed'])
   })
 
   it('is made once when the answer to its making is lost', async () => {
-    bench.ensemble.script({
+    harness.ensemble.script({
       when: { op: 'create2', path, times: 1 },
       do: 'cut',
       how: 'reset',
@@ -71,9 +71,9 @@ describe('an ephemeral', () => {
     const ephemeral = await held()
     const states: unknown[] = []
     ephemeral.on('state', (state) => void states.push(state))
-    const node = bench.ensemble.nodeOf(ours.client.session!.id)!
+    const node = harness.ensemble.nodeOf(ours.client.session!.id)!
     await node.kill()
-    await bench.clock.advance(sessionMs)
+    await harness.clock.advance(sessionMs)
 
     expect(story()).toEqual(['created'])
     expect(states).toEqual([])
@@ -83,8 +83,8 @@ describe('an ephemeral', () => {
     const ephemeral = await held()
     const kinds: string[] = []
     ephemeral.on('state', ({ kind }) => void kinds.push(kind))
-    bench.ensemble.expire(ours.client.session!.id)
-    await bench.clock.advance(2_000)
+    harness.ensemble.expire(ours.client.session!.id)
+    await harness.clock.advance(2_000)
 
     expect(story()).toEqual(['created', 'deleted', 'created'])
     expect(kinds).toEqual(['pending', 'held'])
@@ -94,36 +94,36 @@ describe('an ephemeral', () => {
     const ephemeral = await held()
     ours.machine.cut()
     // The new leader gives each session its whole time again: ours is over for us before it is for the servers.
-    await bench.clock.advance(sessionMs - 500)
-    await bench.ensemble.leader!.kill()
-    await bench.clock.advance(1_500)
+    await harness.clock.advance(sessionMs - 500)
+    await harness.ensemble.leader!.kill()
+    await harness.clock.advance(1_500)
     expect([there(), ephemeral.state]).toMatchObject(['mine', { reason: { code: 'session-lost' } }])
     ours.machine.heal()
-    await bench.clock.advance(1_500)
+    await harness.clock.advance(1_500)
 
     expect(story()).toEqual(['created', 'deleted and created'])
-    expect(bench.ensemble.owners().get(ours.client.session!.id)).toEqual([path])
+    expect(harness.ensemble.owners().get(ours.client.session!.id)).toEqual([path])
   })
 
   it('is made again when somebody deletes it', async () => {
     await held()
-    await bench.inTime(bench.member().client.delete(path))
-    await bench.clock.advance(2_000)
+    await harness.inTime(harness.member().client.delete(path))
+    await harness.clock.advance(2_000)
 
     expect(story()).toEqual(['created', 'deleted', 'created'])
   })
 
   it('is put right, not made again, when somebody writes to it', async () => {
     await held()
-    await bench.inTime(bench.member().client.set(path, 'theirs'))
-    await bench.clock.advance(2_000)
+    await harness.inTime(harness.member().client.set(path, 'theirs'))
+    await harness.clock.advance(2_000)
 
     expect([there(), story()]).toEqual(['mine', ['created', 'data', 'data']])
   })
 
   it('goes with the client', async () => {
     await held()
-    await bench.inTime(ours.client.close())
+    await harness.inTime(ours.client.close())
 
     expect(there()).toBeUndefined()
   })
@@ -140,20 +140,20 @@ describe('an ephemeral', () => {
 describe('update', () => {
   it('writes, and is written again in the session that follows', async () => {
     const ephemeral = await held()
-    await bench.inTime(ephemeral.update('new'))
+    await harness.inTime(ephemeral.update('new'))
     expect(there()).toBe('new')
-    bench.ensemble.expire(ours.client.session!.id)
-    await bench.clock.advance(2_000)
+    harness.ensemble.expire(ours.client.session!.id)
+    await harness.clock.advance(2_000)
 
     expect(there()).toBe('new')
   })
 
   it('is not lost while the node is withdrawn', async () => {
     const ephemeral = await held()
-    await bench.inTime(ephemeral.withdraw())
-    await bench.inTime(ephemeral.update('new'))
+    await harness.inTime(ephemeral.withdraw())
+    await harness.inTime(ephemeral.update('new'))
     expect(there()).toBeUndefined()
-    await bench.inTime(ephemeral.restore())
+    await harness.inTime(ephemeral.restore())
 
     expect(there()).toBe('new')
   })
@@ -161,11 +161,11 @@ describe('update', () => {
   it('says in time that it could not be written, and writes later', async () => {
     const ephemeral = await held()
     ours.machine.cut()
-    await expect(bench.inTime(ephemeral.update('new', { timeoutMs: 500 }))).rejects.toMatchObject({
+    await expect(harness.inTime(ephemeral.update('new', { timeoutMs: 500 }))).rejects.toMatchObject({
       code: 'timed-out',
     })
     ours.machine.heal()
-    await bench.clock.advance(2_000)
+    await harness.clock.advance(2_000)
 
     expect(there()).toBe('new')
   })
@@ -173,9 +173,9 @@ describe('update', () => {
   it('asks for the data each time the node is made', async () => {
     let count = 0
     const ephemeral = ours.client.ephemeral(path, () => `number ${++count}`)
-    await bench.inTime(ephemeral.ready())
-    await bench.inTime(ephemeral.withdraw())
-    await bench.inTime(ephemeral.restore())
+    await harness.inTime(ephemeral.ready())
+    await harness.inTime(ephemeral.withdraw())
+    await harness.inTime(ephemeral.restore())
 
     expect(there()).toBe('number 2')
   })
@@ -184,9 +184,9 @@ describe('update', () => {
 describe('withdraw', () => {
   it('keeps the node away in the session that follows as well', async () => {
     const ephemeral = await held()
-    await bench.inTime(ephemeral.withdraw())
-    bench.ensemble.expire(ours.client.session!.id)
-    await bench.clock.advance(2_000)
+    await harness.inTime(ephemeral.withdraw())
+    harness.ensemble.expire(ours.client.session!.id)
+    await harness.clock.advance(2_000)
 
     expect([there(), ephemeral.state.kind]).toEqual([undefined, 'withheld'])
   })
@@ -194,12 +194,12 @@ describe('withdraw', () => {
   it('removes the node of an earlier session as well', async () => {
     const ephemeral = await held()
     ours.machine.cut()
-    await bench.clock.advance(sessionMs - 500)
-    await bench.ensemble.leader!.kill()
-    await bench.clock.advance(1_000)
+    await harness.clock.advance(sessionMs - 500)
+    await harness.ensemble.leader!.kill()
+    await harness.clock.advance(1_000)
     const withdrawn = ephemeral.withdraw()
     ours.machine.heal()
-    await bench.inTime(withdrawn)
+    await harness.inTime(withdrawn)
 
     expect(story()).toEqual(['created', 'deleted'])
   })
@@ -208,7 +208,7 @@ describe('withdraw', () => {
 describe('close', () => {
   it('deletes the node', async () => {
     const ephemeral = await held()
-    await bench.inTime(ephemeral.close())
+    await harness.inTime(ephemeral.close())
 
     expect([there(), ephemeral.state.kind]).toEqual([undefined, 'closed'])
     await expect(ephemeral.ready()).rejects.toMatchObject({ code: 'closed' })
@@ -217,10 +217,10 @@ describe('close', () => {
   it('ends in time without a connection, and deletes the node when it is back', async () => {
     const ephemeral = await held()
     ours.machine.cut()
-    await bench.inTime(ephemeral.close({ timeoutMs: 300 }))
+    await harness.inTime(ephemeral.close({ timeoutMs: 300 }))
     expect(there()).toBe('mine')
     ours.machine.heal()
-    await bench.clock.advance(2_000)
+    await harness.clock.advance(2_000)
 
     expect([there(), story()]).toEqual([undefined, ['created', 'deleted']])
   })
@@ -231,7 +231,7 @@ describe('close', () => {
     const closing = first.close()
     const second = ours.client.ephemeral(path, 'second')
     ours.machine.heal()
-    await bench.inTime(Promise.all([closing, second.ready()]))
+    await harness.inTime(Promise.all([closing, second.ready()]))
 
     expect(there()).toBe('second')
   })
@@ -239,28 +239,28 @@ describe('close', () => {
 
 describe('a stranger at the path', () => {
   it('is waited for, and followed as soon as it goes', async () => {
-    const theirs = bench.member()
+    const theirs = harness.member()
     const first = await held(theirs, 'theirs')
     const ephemeral = ours.client.ephemeral(path, 'mine')
-    await expect(bench.inTime(ephemeral.ready({ timeoutMs: 1_000 }))).rejects.toMatchObject({
+    await expect(harness.inTime(ephemeral.ready({ timeoutMs: 1_000 }))).rejects.toMatchObject({
       code: 'timed-out',
       cause: { code: 'instance-taken' },
     })
-    await bench.clock.advance(20_000)
+    await harness.clock.advance(20_000)
     expect([there(), ephemeral.state]).toMatchObject(['theirs', { reason: { code: 'instance-taken' } }])
-    await bench.inTime(first.close())
-    await bench.clock.advance(50)
+    await harness.inTime(first.close())
+    await harness.clock.advance(50)
 
     expect(there()).toBe('mine')
   })
 
   it('is replaced at once when it is an earlier life of ours, which does not take the node back', async () => {
-    const earlier = bench.member()
+    const earlier = harness.member()
     const first = earlier.client.ephemeral(path, 'mine', { takeover: true })
-    await bench.inTime(first.ready())
+    await harness.inTime(first.ready())
     const second = ours.client.ephemeral(path, 'mine', { takeover: ({ data }) => data.toString() === 'mine' })
-    await bench.inTime(second.ready())
-    await bench.clock.advance(20_000)
+    await harness.inTime(second.ready())
+    await harness.clock.advance(20_000)
 
     expect(story()).toEqual(['created', 'deleted and created'])
     expect([first.state, second.state]).toMatchObject([
@@ -270,15 +270,15 @@ describe('a stranger at the path', () => {
   })
 
   it('is not touched when our process stood still and its node was taken over', async () => {
-    const frozen = bench.member()
+    const frozen = harness.member()
     const first = frozen.client.ephemeral(path, 'mine', { takeover: true })
-    await bench.inTime(first.ready())
+    await harness.inTime(first.ready())
     frozen.machine.freeze()
-    await bench.clock.advance(sessionMs + 4 * tickMs)
+    await harness.clock.advance(sessionMs + 4 * tickMs)
     const second = ours.client.ephemeral(path, 'mine', { takeover: true })
-    await bench.inTime(second.ready())
+    await harness.inTime(second.ready())
     frozen.machine.thaw()
-    await bench.clock.advance(20_000)
+    await harness.clock.advance(20_000)
 
     expect(story()).toEqual(['created', 'deleted', 'created'])
   })
@@ -289,10 +289,10 @@ describe('a sequential ephemeral', () => {
 
   it('has a number from the server, and another one in each session', async () => {
     const ephemeral = ours.client.ephemeral('/queue/place-', 'mine', { sequential: true })
-    await bench.inTime(ephemeral.ready())
+    await harness.inTime(ephemeral.ready())
     const first = ephemeral.path
-    bench.ensemble.expire(ours.client.session!.id)
-    await bench.clock.advance(2_000)
+    harness.ensemble.expire(ours.client.session!.id)
+    await harness.clock.advance(2_000)
 
     expect(first).toMatch(numbered)
     expect(ephemeral.path).toMatch(numbered)
@@ -300,16 +300,16 @@ describe('a sequential ephemeral', () => {
   })
 
   it('is found when the answer to its making is lost', async () => {
-    bench.ensemble.script({
+    harness.ensemble.script({
       when: { op: 'create2', path: /place/, times: 1 },
       do: 'cut',
       how: 'reset',
       at: 'unanswered',
     })
     const ephemeral = ours.client.ephemeral('/queue/place-', 'mine', { sequential: true })
-    await bench.inTime(ephemeral.ready())
+    await harness.inTime(ephemeral.ready())
 
-    expect(bench.childrenOf('/queue')).toHaveLength(1)
+    expect(harness.childrenOf('/queue')).toHaveLength(1)
     expect(ephemeral.path).toMatch(numbered)
   })
 })

@@ -29,33 +29,33 @@ describe('ephemerals under outages that end around the session timeout', () => {
 })
 
 async function simulate(seed: number): Promise<{ readonly sessions: number; readonly replaced: number }> {
-  const bench = await openHarness(seed)
-  const owner = bench.member()
+  const harness = await openHarness(seed)
+  const owner = harness.member()
   const random = seededRandom(seed)
   const ephemerals = paths.map((path) => owner.client.ephemeral(path, path))
-  await bench.inTime(Promise.all(ephemerals.map((ephemeral) => ephemeral.ready())))
+  await harness.inTime(Promise.all(ephemerals.map((ephemeral) => ephemeral.ready())))
   for (let episode = 0; episode < 4; episode++) {
-    const heal = await faults[Math.floor(random() * faults.length)]!(bench, owner)
-    await bench.clock.advance(sessionMs * (0.5 + random()))
+    const heal = await faults[Math.floor(random() * faults.length)]!(harness, owner)
+    await harness.clock.advance(sessionMs * (0.5 + random()))
     await heal()
-    await bench.clock.advance(random() * 1_000)
+    await harness.clock.advance(random() * 1_000)
   }
-  await bench.clock.advance(2_000)
+  await harness.clock.advance(2_000)
   const sessionId = owner.client.session!.id
   const { epoch } = owner.client.session!
-  expect(ownedBy(bench, sessionId), 'registered in the last session').toEqual([...paths].sort())
+  expect(ownedBy(harness, sessionId), 'registered in the last session').toEqual([...paths].sort())
   expect(ephemerals.map(({ state }) => state.kind)).toEqual(paths.map(() => 'held'))
-  expect(ownUndone(bench.ensemble.history()), 'deleted by the session that held them').toEqual([])
-  const replaced = replacements(bench.ensemble.history())
-  await bench.inTime(closed(ephemerals))
-  expect(ownedBy(bench, sessionId), 'left behind').toEqual([])
-  await bench.close()
-  expect(bench.clock.pending, 'timers left behind').toBe(0)
+  expect(ownUndone(harness.ensemble.history()), 'deleted by the session that held them').toEqual([])
+  const replaced = replacements(harness.ensemble.history())
+  await harness.inTime(closed(ephemerals))
+  expect(ownedBy(harness, sessionId), 'left behind').toEqual([])
+  await harness.close()
+  expect(harness.clock.pending, 'timers left behind').toBe(0)
   return { sessions: epoch, replaced }
 }
 
-function ownedBy(bench: Harness, session: bigint): readonly string[] {
-  return [...(bench.ensemble.owners().get(session) ?? [])].sort()
+function ownedBy(harness: Harness, session: bigint): readonly string[] {
+  return [...(harness.ensemble.owners().get(session) ?? [])].sort()
 }
 
 // What a session that lives on deleted of its own, though nobody had asked for it.
@@ -76,7 +76,7 @@ async function closed(ephemerals: readonly Ephemeral[]): Promise<void> {
   await Promise.all(ephemerals.map((ephemeral) => ephemeral.close()))
 }
 
-const faults: readonly ((bench: Harness, owner: Member) => Promise<() => unknown>)[] = [
+const faults: readonly ((harness: Harness, owner: Member) => Promise<() => unknown>)[] = [
   async (_, { machine }) => {
     machine.cut()
     return () => machine.heal()

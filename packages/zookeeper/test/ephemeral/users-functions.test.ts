@@ -18,33 +18,33 @@ const functions: Readonly<Record<string, (client: Zookeeper, fn: () => never) =>
   takeover: (client, fn) => client.ephemeral('/taken', '', { takeover: fn }),
 }
 
-let bench: Harness
+let harness: Harness
 let defects: string[]
 
 beforeEach(async () => {
-  bench = await openHarness()
+  harness = await openHarness()
   defects = []
 })
-afterEach(() => bench.close())
+afterEach(() => harness.close())
 
 function member(): Zookeeper {
-  const { client } = bench.member()
+  const { client } = harness.member()
   client.events.on('defect', ({ where }) => void defects.push(where))
   return client
 }
 
 describe.each(Object.keys(functions))('the %s function of an ephemeral', (name) => {
   it.each(thrown)('that throws hurts nothing beside it, and says so once (%s)', async (error) => {
-    const theirs = bench.member().client
-    await bench.inTime(theirs.create('/taken', '', { kind: 'ephemeral' }))
+    const theirs = harness.member().client
+    await harness.inTime(theirs.create('/taken', '', { kind: 'ephemeral' }))
     const client = member()
-    const lease = await bench.inTime(client.lock('/l').acquire())
+    const lease = await harness.inTime(client.lock('/l').acquire())
     const failovers: unknown[] = []
     client.events.on('failover', (told) => void failovers.push(told))
     const ephemeral = functions[name]!(client, () => {
       throw error
     })
-    await bench.clock.advance(5_000)
+    await harness.clock.advance(5_000)
 
     expect(failovers).toEqual([])
     expect(lease.valid()).toBe(true)
@@ -58,7 +58,7 @@ describe.each(Object.keys(functions))('the %s function of an ephemeral', (name) 
 
 it('the acl function of a client that throws fails the call, and nothing else', async () => {
   const error = Object.assign(new Error('db'), { code: 'ECONNREFUSED' })
-  const { client } = bench.member({
+  const { client } = harness.member({
     acl: () => {
       throw error
     },
@@ -73,12 +73,12 @@ it('the acl function of a client that throws fails the call, and nothing else', 
   ]
 
   for (const call of calls)
-    await expect(bench.inTime<unknown>(call())).rejects.toMatchObject({
+    await expect(harness.inTime<unknown>(call())).rejects.toMatchObject({
       name: 'ZookeeperError',
       code: 'internal',
       cause: error,
     })
-  await bench.clock.advance(5_000)
+  await harness.clock.advance(5_000)
   expect(failovers).toEqual([])
   expect(ephemeral.state).toMatchObject({ kind: 'pending', reason: { code: 'internal', cause: error } })
 })
@@ -89,15 +89,15 @@ it('a function that threw is asked again until it does not', async () => {
     if (fails-- > 0) throw new Error('not yet')
     return 'data'
   })
-  await bench.inTime(ephemeral.ready())
+  await harness.inTime(ephemeral.ready())
 
-  expect(bench.ensemble.tree().get('/e')?.data?.toString()).toBe('data')
+  expect(harness.ensemble.tree().get('/e')?.data?.toString()).toBe('data')
 })
 
 it('what an update cannot ask for is told though the node stays, and is written later', async () => {
   const client = member()
   const ephemeral = client.ephemeral('/e', 'old')
-  await bench.inTime(ephemeral.ready())
+  await harness.inTime(ephemeral.ready())
   let fails = true
   const updating = ephemeral.update(
     () => {
@@ -106,10 +106,10 @@ it('what an update cannot ask for is told though the node stays, and is written 
     },
     { timeoutMs: 1_000 },
   )
-  await expect(bench.inTime(updating)).rejects.toMatchObject({ code: 'internal' })
+  await expect(harness.inTime(updating)).rejects.toMatchObject({ code: 'internal' })
   expect([ephemeral.state.kind, defects]).toEqual(['held', ['ephemeral /e']])
   fails = false
-  await bench.clock.advance(2_000)
+  await harness.clock.advance(2_000)
 
-  expect(bench.ensemble.tree().get('/e')?.data?.toString()).toBe('new')
+  expect(harness.ensemble.tree().get('/e')?.data?.toString()).toBe('new')
 })

@@ -2,14 +2,14 @@ import { afterEach, beforeEach, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
 import { type Harness, openHarness } from '../harness.ts'
 
-let bench: Harness
+let harness: Harness
 
 beforeEach(async () => {
-  bench = await openHarness()
+  harness = await openHarness()
 })
-afterEach(() => bench.close())
+afterEach(() => harness.close())
 
-/** Everything that makes a node, also through its parents. */
+/** All calls that create a node, also through its parents. */
 const makings: Readonly<Record<string, (client: Zookeeper) => Promise<unknown>>> = {
   create: (client) => client.create('/a'),
   'create with parents': (client) => client.create('/config/limits', '', { parents: true }),
@@ -28,9 +28,9 @@ const makings: Readonly<Record<string, (client: Zookeeper) => Promise<unknown>>>
 it.each(Object.keys(makings))(
   '%s below a chroot that does not exist names it, and the option that makes it',
   async (name) => {
-    const { client } = bench.member({ connect: `${bench.ensemble.connectString}/shop` })
+    const { client } = harness.member({ connect: `${harness.ensemble.connectString}/shop` })
 
-    await expect(bench.inTime(makings[name]!(client))).rejects.toMatchObject({
+    await expect(harness.inTime(makings[name]!(client))).rejects.toMatchObject({
       name: 'ZookeeperError',
       code: 'config-invalid',
       message: expect.stringMatching(/the chroot \/shop does not exist: .*ensureChroot: true/),
@@ -39,13 +39,13 @@ it.each(Object.keys(makings))(
 )
 
 it('a missing parent below a chroot that exists is no missing chroot', async () => {
-  const { client } = bench.member({ connect: `${bench.ensemble.connectString}/shop`, ensureChroot: true })
+  const { client } = harness.member({ connect: `${harness.ensemble.connectString}/shop`, ensureChroot: true })
 
-  await expect(bench.inTime(client.create('/a/b'))).rejects.toMatchObject({
+  await expect(harness.inTime(client.create('/a/b'))).rejects.toMatchObject({
     code: 'no-node',
     message: expect.stringMatching(/^(?!.*chroot)/),
   })
-  await expect(bench.inTime(client.multi([{ kind: 'set', path: '/a', data: '' }]))).rejects.toMatchObject({
+  await expect(harness.inTime(client.multi([{ kind: 'set', path: '/a', data: '' }]))).rejects.toMatchObject({
     code: 'no-node',
     message: expect.stringMatching(/^(?!.*chroot)/),
   })

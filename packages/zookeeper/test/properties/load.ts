@@ -4,26 +4,26 @@ import type { FakeClock } from '@ha/core/testing'
 /** The deadline of each call under load, in milliseconds. */
 export const deadlineMs = 1_500
 
-/** What one call under load came to. */
+/** The result of one call under load. */
 export interface Settled {
   readonly n: number
-  /** `untyped`: it was rejected with something that is no error of ours. */
+  /** `untyped`: it was rejected with an error that is not a typed one. */
   readonly outcome: 'done' | 'not-done' | 'unknown' | 'untyped'
   readonly tookMs: number
   readonly atMs: number
   readonly error: unknown
 }
 
-/** Calls that go on at a steady pace until they are ended. */
+/** Calls that are made at a steady pace until they are ended. */
 export interface Load {
-  /** How many were begun and have not settled. */
+  /** The number of calls that have not settled. */
   readonly open: number
   readonly settled: readonly Settled[]
-  /** Begins no more, waits until all have settled, and gives what each came to. */
+  /** Makes no more calls, waits until all have settled, and returns their results. */
   end(): Promise<readonly Settled[]>
 }
 
-/** Calls `call` every so many milliseconds, whether or not the ones before have settled; 0 for never. */
+/** Makes a call every `everyMs` milliseconds, whether or not the ones before have settled; 0 for never. */
 export function repeatedly(clock: FakeClock, everyMs: number, call: (n: number) => Promise<unknown>): Load {
   const settled: Settled[] = []
   let begun = 0

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import type { ZookeeperState } from '../../src/client-state.ts'
-import { after, bench } from '../client/virtual.ts'
+import { openClientHarness, settledWithin } from '../client-harness.ts'
+import { onlyAt, sessionMs } from '../harness.ts'
 import { deadlineMs, repeatedly } from './load.ts'
-import { onlyAt, sessionMs } from './world.ts'
 
-// How long the servers take to see that one of them says nothing.
+// The time in which the servers detect that one of them is silent.
 const detectMs = 1_000
 
 describe('Z1: the attached server stands still', () => {
@@ -16,17 +16,17 @@ describe('Z1: the attached server stands still', () => {
   ])(
     '%s: another one carries the same session in time, with all that it holds',
     async (_, isLeader, everyMs) => {
-      await using world = await bench({ detectMs })
-      const { clock, ensemble } = world
-      const [client, other] = [world.client(), world.client()]
+      await using harness = await openClientHarness({ detectMs })
+      const { clock, ensemble } = harness
+      const [client, other] = [harness.client(), harness.client()]
       const { leader } = ensemble
       const before = await onlyAt(
-        world,
+        harness,
         (node) => (node === leader) === isLeader,
-        () => after(clock, 1_000, client.ready()),
+        () => settledWithin(clock, 1_000, client.ready()),
       )
-      await after(clock, 1_000, other.create('/watched', 'one'))
-      await after(clock, 1_000, client.create('/mine', '', { kind: 'ephemeral' }))
+      await settledWithin(clock, 1_000, other.create('/watched', 'one'))
+      await settledWithin(clock, 1_000, client.create('/mine', '', { kind: 'ephemeral' }))
       const told = client.watch('/watched', { kind: 'data' }).next()
       await clock.advance(500)
       const load = repeatedly(clock, everyMs, (n) =>
@@ -45,8 +45,10 @@ describe('Z1: the attached server stands still', () => {
       expect(states[1]?.[1]).toBeLessThan(sessionMs)
       expect({ id: client.session?.id, over: before.signal.aborted }).toEqual({ id: before.id, over: false })
       expect(ensemble.tree().get('/mine')?.stat.ephemeralOwner).toBe(before.id)
-      await after(clock, 2_000, other.set('/watched', 'two'))
-      expect(await after(clock, 2_000, told)).toMatchObject({ value: { kind: 'changed', path: '/watched' } })
+      await settledWithin(clock, 2_000, other.set('/watched', 'two'))
+      expect(await settledWithin(clock, 2_000, told)).toMatchObject({
+        value: { kind: 'changed', path: '/watched' },
+      })
       expect(settled.filter(({ tookMs }) => tookMs > deadlineMs + 1)).toEqual([])
       expect(settled.map(({ outcome }) => outcome)).not.toContain('untyped')
     },

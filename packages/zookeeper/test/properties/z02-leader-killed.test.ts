@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest'
+import { contentsOf, type Harness, onlyAt, openHarness } from '../harness.ts'
 import { repeatedly, type Settled } from './load.ts'
-import { contentsOf, onlyAt, openWorld, type World } from './world.ts'
 
-// 200 operations a second. Each answer takes 4 ms, so that the leader dies with some that are done and not answered.
+// 200 operations a second. Each reply takes 4 ms, so that the leader is killed with operations that are executed and
+// not answered.
 const everyMs = 5
 const answerMs = 4
 
@@ -11,44 +12,44 @@ describe('Z2: the leader is killed under 200 creations a second', () => {
     ['which the client is attached to', true],
     ['behind the attached server', false],
   ])('the leader %s: each settles, none is done twice, and they go on within 2 s', async (_, isAttached) => {
-    await using world = await openWorld()
-    const { client } = world.member()
-    const { leader } = world.ensemble
+    await using harness = await openHarness()
+    const { client } = harness.member()
+    const { leader } = harness.ensemble
     await onlyAt(
-      world,
+      harness,
       (node) => (node === leader) === isAttached,
-      () => world.inTime(client.create('/q')),
+      () => harness.inTime(client.create('/q')),
     )
-    world.ensemble.script({
+    harness.ensemble.script({
       when: { op: ['create', 'create2'] },
       do: 'delay',
       delayMs: answerMs,
       at: 'answer',
     })
-    const load = repeatedly(world.clock, everyMs, (n) =>
+    const load = repeatedly(harness.clock, everyMs, (n) =>
       client.create('/q/n-', String(n), { sequential: true, timeoutMs: 5_000 }),
     )
-    await world.clock.advance(1_002)
-    const killedAtMs = world.clock.now()
+    await harness.clock.advance(1_002)
+    const killedAtMs = harness.clock.now()
     await leader?.kill()
-    await world.clock.advance(2_000)
+    await harness.clock.advance(2_000)
     await leader?.start()
-    await world.clock.advance(1_000)
+    await harness.clock.advance(1_000)
     const settled = await load.end()
 
     expect(settled.map(({ outcome }) => outcome)).not.toContain('untyped')
-    expect(told(world, settled)).toEqual({ lost: [], twice: [], undone: [] })
+    expect(told(harness, settled)).toEqual({ lost: [], twice: [], undone: [] })
     expect(settled.filter(({ outcome }) => outcome === 'unknown')).toEqual([])
     const [first] = settled.filter(({ atMs, outcome }) => atMs > killedAtMs + answerMs && outcome === 'done')
     expect((first?.atMs ?? Number.POSITIVE_INFINITY) - killedAtMs).toBeLessThan(2_000)
   })
 })
 
-// Compares what callers were told with what is there: done and not there, there twice, not done and there.
-function told(world: World, settled: readonly Settled[]): Record<'lost' | 'twice' | 'undone', number[]> {
+// Compares the outcomes with the nodes: done and missing, done twice, not done and present.
+function told(harness: Harness, settled: readonly Settled[]): Record<'lost' | 'twice' | 'undone', number[]> {
   const times = new Map<number, number>()
   const timesOf = (n: number): number => times.get(n) ?? 0
-  for (const content of contentsOf(world, '/q').values())
+  for (const content of contentsOf(harness, '/q').values())
     times.set(Number(content), timesOf(Number(content)) + 1)
   const numbers = (fits: (one: Settled) => boolean): number[] => settled.filter(fits).map(({ n }) => n)
   return {

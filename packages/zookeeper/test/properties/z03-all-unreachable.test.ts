@@ -1,43 +1,43 @@
 import { describe, expect, it } from 'vitest'
-import { contentsOf, openWorld, sessionMs } from './world.ts'
+import { contentsOf, openHarness, sessionMs } from '../harness.ts'
 
 const instances = Array.from({ length: 20 }, (_, i) => `i${i}`)
 
 describe('Z3: no server can be reached for twice the session', () => {
   it('is lost by our own clock, a session after the last answered request, and comes back whole', async () => {
-    await using world = await openWorld()
-    const { client } = world.member()
+    await using harness = await openHarness()
+    const { client } = harness.member()
     const registrations = instances.map((id) =>
       client.discovery().register({ name: 'mqtt', id, address: `${id}.local` }),
     )
-    await world.inTime(Promise.all(registrations.map((each) => each.ready())))
+    await harness.inTime(Promise.all(registrations.map((each) => each.ready())))
     const cache = client.cache('/config', { depth: 'tree' })
-    await world.inTime(client.create('/config', 'old'))
-    await world.clock.advance(1_000)
+    await harness.inTime(client.create('/config', 'old'))
+    await harness.clock.advance(1_000)
     const session = client.session
-    const cutAtMs = world.clock.now()
+    const cutAtMs = harness.clock.now()
     let lostAtMs = Number.NaN
     client.events.on('state', ({ state }) => {
-      if (state === 'lost') lostAtMs = world.clock.now()
+      if (state === 'lost') lostAtMs = harness.clock.now()
     })
-    const lastAskedAtMs = lastRequestOf(world, session?.id ?? 0n)
-    for (const node of world.ensemble.nodes) node.cut()
-    await world.clock.advance(2 * sessionMs)
+    const lastAskedAtMs = lastRequestOf(harness, session?.id ?? 0n)
+    for (const node of harness.ensemble.nodes) node.cut()
+    await harness.clock.advance(2 * sessionMs)
     const firedBy = session?.signal.aborted
-    for (const node of world.ensemble.nodes) node.heal()
-    const other = world.member().client
-    await world.inTime(other.set('/config', 'new'))
-    await world.inTime(client.ready())
-    const connectedAtMs = world.clock.now()
-    await world.clock.advance(2_000)
+    for (const node of harness.ensemble.nodes) node.heal()
+    const other = harness.member().client
+    await harness.inTime(other.set('/config', 'new'))
+    await harness.inTime(client.ready())
+    const connectedAtMs = harness.clock.now()
+    await harness.clock.advance(2_000)
 
     expect(lostAtMs - lastAskedAtMs).toBeGreaterThanOrEqual(sessionMs * 0.95)
     expect(lostAtMs - lastAskedAtMs).toBeLessThanOrEqual(sessionMs * 1.05)
     expect(lostAtMs).toBeLessThan(cutAtMs + 2 * sessionMs)
     expect(firedBy).toBe(true)
     expect(client.session?.id).not.toBe(session?.id)
-    expect([...contentsOf(world, '/services/mqtt').keys()]).toHaveLength(instances.length)
-    const madeAtMs = world.ensemble
+    expect([...contentsOf(harness, '/services/mqtt').keys()]).toHaveLength(instances.length)
+    const madeAtMs = harness.ensemble
       .history()
       .filter(({ session: by }) => by === client.session?.id)
       .filter(({ changes }) =>
@@ -49,10 +49,10 @@ describe('Z3: no server can be reached for twice the session', () => {
   })
 
   it('tells every lease that it is over before a rival can have it', async () => {
-    await using world = await openWorld()
-    const { client, machine } = world.member()
-    const rival = world.member().client
-    const lease = await world.inTime(client.lock('/lock').acquire())
+    await using harness = await openHarness()
+    const { client, machine } = harness.member()
+    const rival = harness.member().client
+    const lease = await harness.inTime(client.lock('/lock').acquire())
     const led: string[] = []
     let leads = true
     client
@@ -63,7 +63,7 @@ describe('Z3: no server can be reached for twice the session', () => {
         leads = false
       })
       .catch(() => undefined)
-    await world.clock.advance(200)
+    await harness.clock.advance(200)
     const stood: boolean[] = []
     const stop = new AbortController()
     const running = rival.election('/lead', { id: 'rival' }).run(
@@ -74,15 +74,15 @@ describe('Z3: no server can be reached for twice the session', () => {
       { signal: stop.signal },
     )
     const wanted = rival.lock('/lock').acquire({ timeoutMs: 4 * sessionMs })
-    await world.clock.advance(500)
+    await harness.clock.advance(500)
     machine.cut()
     const acquired = wanted.then((next) => ({
       over: lease.signal.aborted,
       valid: lease.valid(),
       token: next.token,
     }))
-    const seen = await world.inTime(acquired)
-    await world.inTime(running)
+    const seen = await harness.inTime(acquired)
+    await harness.inTime(running)
 
     expect(seen).toEqual({ over: true, valid: false, token: expect.any(BigInt) })
     expect(seen.token).toBeGreaterThan(lease.token)
@@ -90,7 +90,7 @@ describe('Z3: no server can be reached for twice the session', () => {
   })
 })
 
-// When the latest request of a session that is answered was sent: the servers here answer in the same instant.
-function lastRequestOf({ ensemble }: Awaited<ReturnType<typeof openWorld>>, session: bigint): number {
+// When the latest answered request of a session was sent: the servers of this test answer at the same instant.
+function lastRequestOf({ ensemble }: Awaited<ReturnType<typeof openHarness>>, session: bigint): number {
   return ensemble.log.entries({ session }).at(-1)?.atMs ?? Number.NaN
 }

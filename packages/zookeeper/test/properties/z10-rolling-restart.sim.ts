@@ -1,13 +1,13 @@
 import { describe, expect, it } from 'vitest'
 import type { Cache } from '../../src/cache/cache.ts'
+import { contentsOf, type Harness, openHarness } from '../harness.ts'
 import { repeatedly } from './load.ts'
-import { contentsOf, openWorld, type World } from './world.ts'
 
-// Each is watched twice, for its data and its children: with the root, 5 000 watches.
+// Each node has two watches, for its data and its children: with the root, 5 000 watches.
 const nodes = 2_499
 const ephemerals = 500
 const mostBytes = 128 * 1024
-// What a frame has beside its paths.
+// The size of a packet without its paths.
 const headBytes = 64
 
 const name = (n: number): string => `/watched/a-name-that-is-as-long-as-those-of-real-nodes-often-are-${n}`
@@ -16,38 +16,40 @@ describe('Z10: every server is restarted, one after the other', () => {
   it('loses no update for 5 000 watches and 500 ephemerals, and keeps its session', {
     timeout: 120_000,
   }, async () => {
-    await using world = await openWorld()
-    const { client } = world.member()
-    const other = world.member().client
-    await world.inTime(other.create('/watched'))
-    await world.inTime(inBatches(nodes, (n) => other.create(name(n), 'old')))
+    await using harness = await openHarness()
+    const { client } = harness.member()
+    const other = harness.member().client
+    await harness.inTime(other.create('/watched'))
+    await harness.inTime(inBatches(nodes, (n) => other.create(name(n), 'old')))
     const held = Array.from({ length: ephemerals }, (_, n) => client.ephemeral(`/held/${n}`, String(n)))
     const cache = client.cache('/watched', { depth: 'tree' })
-    await world.inTime(Promise.all([cache.ready({ timeoutMs: 60_000 }), ...held.map((each) => each.ready())]))
+    await harness.inTime(
+      Promise.all([cache.ready({ timeoutMs: 60_000 }), ...held.map((each) => each.ready())]),
+    )
     const { watches } = client.health()
     const session = client.session
-    world.ensemble.log.clear()
+    harness.ensemble.log.clear()
 
-    // All but the moments in which a server goes are full of changes.
-    const load = repeatedly(world.clock, 25, (n) =>
+    // Changes are made at all times but for the moments in which a server stops.
+    const load = repeatedly(harness.clock, 25, (n) =>
       n % 10 === 9 ? other.delete(name(n)) : other.set(name(n), `new ${n}`, { repeatable: true }),
     )
-    for (const node of world.ensemble.nodes) {
+    for (const node of harness.ensemble.nodes) {
       await node.stop()
-      await world.clock.advance(1_500)
+      await harness.clock.advance(1_500)
       await node.start()
-      await world.clock.advance(2_000)
+      await harness.clock.advance(2_000)
     }
     await load.end()
-    await world.clock.advance(2_000)
+    await harness.clock.advance(2_000)
 
     expect(watches).toBeGreaterThanOrEqual(5_000)
-    expect(differences(world, cache)).toEqual([])
+    expect(differences(harness, cache)).toEqual([])
     expect(client.session?.id).toBe(session?.id)
     expect(session?.signal.aborted).toBe(false)
-    const own = [...world.ensemble.tree()].filter(([, { stat }]) => stat.ephemeralOwner === session?.id)
+    const own = [...harness.ensemble.tree()].filter(([, { stat }]) => stat.ephemeralOwner === session?.id)
     expect(own).toHaveLength(ephemerals)
-    const sizes = world.ensemble.log
+    const sizes = harness.ensemble.log
       .entries({ op: 'set-watches', session: session?.id ?? 0n })
       .map(({ bytes }) => bytes)
     expect(sizes.length).toBeGreaterThanOrEqual(2)
@@ -56,9 +58,9 @@ describe('Z10: every server is restarted, one after the other', () => {
   })
 })
 
-// The paths at which the cache is another than what the servers agree upon.
-function differences(world: World, cache: Cache<Buffer>): readonly string[] {
-  const there = contentsOf(world, '/watched')
+// The paths at which the cache differs from the nodes on which all servers agree.
+function differences(harness: Harness, cache: Cache<Buffer>): readonly string[] {
+  const there = contentsOf(harness, '/watched')
   const known = new Map([...cache.current()].map(([path, { value }]) => [path, value.toString()]))
   known.delete('/watched')
   return [...new Set([...there.keys(), ...known.keys()])].filter(

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
-import { openWorld, sessionMs, type World } from './world.ts'
+import { type Harness, openHarness, sessionMs } from '../harness.ts'
 
 const closeMs = 2_000
 
-/** How a client gets into the state in which it is closed. */
-type Way = (world: World, client: Zookeeper) => Promise<void>
+/** How a client reaches the state in which it is closed. */
+type Way = (harness: Harness, client: Zookeeper) => Promise<void>
 
 const ways: Readonly<Record<string, Way>> = {
   'before it was asked for anything': async () => undefined,
@@ -76,7 +76,7 @@ const ways: Readonly<Record<string, Way>> = {
   },
 }
 
-// Nothing can be told to the servers there, which may also have a socket that they do not read.
+// States in which no server can be reached, perhaps with a socket that the server does not read.
 const unreachable = [
   'in a handshake that is not answered',
   'connected to a server that stands still',
@@ -85,27 +85,27 @@ const unreachable = [
 ]
 
 describe('Z12: a client is closed', () => {
-  let world: World
+  let harness: Harness
   let client: Zookeeper
 
   beforeEach(async () => {
-    world = await openWorld()
-    client = world.member().client
+    harness = await openHarness()
+    client = harness.member().client
   })
-  afterEach(() => world.ensemble.close())
+  afterEach(() => harness.ensemble.close())
 
   it.each(Object.keys(ways))('%s: within 2 s, with nothing pending and no timer left', async (name) => {
-    await ways[name]?.(world, client)
+    await ways[name]?.(harness, client)
     const session = client.session?.id
-    const fromMs = world.clock.now()
-    const took = (): number => world.clock.now() - fromMs
+    const fromMs = harness.clock.now()
+    const took = (): number => harness.clock.now() - fromMs
     const pending = client.get('/pending', { timeoutMs: 30_000 }).then(
       () => ({ code: 'answered', tookMs: took() }),
       ({ code }: { readonly code: string }) => ({ code, tookMs: took() }),
     )
     const closes = [client.close(), client.close()].map((closing) => closing.then(took))
-    const tookMs = await world.inTime(Promise.all(closes))
-    const { code, tookMs: pendingMs } = await world.inTime(pending)
+    const tookMs = await harness.inTime(Promise.all(closes))
+    const { code, tookMs: pendingMs } = await harness.inTime(pending)
     await client.close()
 
     expect(Math.max(...tookMs)).toBeLessThanOrEqual(closeMs)
@@ -115,11 +115,11 @@ describe('Z12: a client is closed', () => {
     await expect(client.create('/x')).rejects.toMatchObject({ code: 'closed', outcome: 'not-done' })
     await expect(client.ready()).rejects.toMatchObject({ code: 'closed' })
     if (!unreachable.includes(name)) {
-      expect(world.ensemble.sessions().map(({ id }) => id)).not.toContain(session)
-      expect(world.ensemble.connections).toBe(0)
+      expect(harness.ensemble.sessions().map(({ id }) => id)).not.toContain(session)
+      expect(harness.ensemble.connections).toBe(0)
     }
-    await world.ensemble.close()
-    expect(world.clock.pending).toBe(0)
+    await harness.ensemble.close()
+    expect(harness.clock.pending).toBe(0)
   })
 })
 

@@ -28,7 +28,7 @@ const readers: readonly ((bytes: Buffer) => unknown)[] = [
 
 describe('whatever a server sends', () => {
   it('is read, or is malformed, and nothing else is ever thrown', () => {
-    // Lengths that lie are mostly small or huge: random bytes alone would seldom be near.
+    // Wrong lengths are mostly small or huge: random bytes alone would seldom be near.
     const int = fc.oneof(
       fc.integer({ min: -3, max: 70 }),
       fc.constantFrom(0x7fff_ffff, -0x8000_0000, 0x00ff_ffff),

@@ -4,7 +4,7 @@ import type { FakeNode } from '@ha/testing/zookeeper'
 import { describe, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
 import type { Lease } from '../../src/recipes/lock-node.ts'
-import { after, type Bench, bench } from '../client/virtual.ts'
+import { type ClientHarness, openClientHarness, settledWithin } from '../client-harness.ts'
 
 const seeds = simulationSeeds(400)
 
@@ -31,7 +31,7 @@ async function replayable(seed: number): Promise<Outcome> {
 }
 
 interface World {
-  readonly all: Bench
+  readonly all: ClientHarness
   readonly random: () => number
   readonly follower: FakeNode
   /** For how long the follower goes on when it is cut off. */
@@ -53,7 +53,7 @@ async function simulate(seed: number): Promise<Outcome> {
   const world = await openWorld(seed)
   const { ours, theirs, random } = world
   await using all = world.all
-  const lease = await after(all.clock, sessionMs, ours.lock('/l').acquire())
+  const lease = await settledWithin(all.clock, sessionMs, ours.lock('/l').acquire())
   const overAtMs = firedAt(all, lease)
   const session = ours.session?.id
   const next = theirs
@@ -63,8 +63,8 @@ async function simulate(seed: number): Promise<Outcome> {
   const idle = work(world, pick(random, loads))
   const unseen = await suffer(world)
   idle()
-  await after(all.clock, sessionMs, lease.release())
-  const { token, isOursValid } = await after(all.clock, 60_000, next)
+  await settledWithin(all.clock, sessionMs, lease.release())
+  const { token, isOursValid } = await settledWithin(all.clock, 60_000, next)
   expect([token > lease.token, isOursValid], 'when it is theirs').toEqual([true, false])
 
   const endedAtMs = all.ensemble.history().find(({ ended }) => ended === session)?.atMs
@@ -80,7 +80,7 @@ async function openWorld(seed: number): Promise<World> {
   const detectMs = pick(random, [2_500, 10_000])
   // Mostly the leader asks just before a tick: then what it hears counts for hardly more than the timeout.
   const beginsAtMs = tickTimeMs - 1 - Math.floor(random() ** 3 * tickTimeMs)
-  const all = await bench({ tickTimeMs, detectMs, beginsAtMs }, seed)
+  const all = await openClientHarness({ tickTimeMs, detectMs, beginsAtMs }, seed)
   const [first, ...others] = all.ensemble.endpoints.map(formatEndpoint)
   return {
     all,
@@ -130,7 +130,7 @@ async function suffer({ all, random, follower, detectMs }: World): Promise<reado
 
 type Span = readonly [fromMs: number, toMs: number]
 
-function firedAt({ clock }: Bench, { signal }: Lease): () => number {
+function firedAt({ clock }: ClientHarness, { signal }: Lease): () => number {
   let atMs = Number.NaN
   signal.addEventListener('abort', () => {
     atMs = clock.now()

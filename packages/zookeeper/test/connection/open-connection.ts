@@ -3,7 +3,7 @@ import type { ZookeeperConnection } from '../../src/connection/connection.ts'
 import { type ZookeeperDriverDeps, zookeeperDriver } from '../../src/connection/driver.ts'
 import type { SessionGrant } from '../../src/connection/handshake.ts'
 import type { ConnectRequest } from '../../src/protocol/packets.ts'
-import { type Grant, type RawPeer, rawPair, welcome } from './raw-peer.ts'
+import { connectResponse, type Grant, type RawPeer, rawPair } from './raw-peer.ts'
 
 export const endpoint = { host: 'zk1', port: 2181 }
 export const never: AbortSignal = new AbortController().signal
@@ -15,19 +15,19 @@ export const newSession: ConnectRequest = {
   timeoutMs: 6_000,
 }
 
-/** A dial over a stream in memory, and what its parts were told. */
-export interface Dialled {
+/** A connection that is being opened over an in-memory stream, and the calls of its dependencies. */
+export interface OpeningConnection {
   readonly clock: FakeClock
   readonly peer: RawPeer
   readonly granted: SessionGrant[]
   readonly expired: bigint[]
-  /** What `open` came to. */
+  /** The result of `open`. */
   readonly opening: Promise<ZookeeperConnection>
   readonly abort: AbortController
 }
 
-/** Begins to open a connection, up to the hello that the peer has heard. */
-export async function dialled(parts: Partial<ZookeeperDriverDeps> = {}): Promise<Dialled> {
+/** Starts to open a connection, until the peer has received the connect request. */
+export async function startConnection(parts: Partial<ZookeeperDriverDeps> = {}): Promise<OpeningConnection> {
   const clock = new FakeClock()
   const { stream, peer } = rawPair()
   const granted: SessionGrant[] = []
@@ -48,11 +48,11 @@ export async function dialled(parts: Partial<ZookeeperDriverDeps> = {}): Promise
 }
 
 /** An open connection, its peer, and its clock. */
-export async function opened(
+export async function openConnection(
   parts: Partial<ZookeeperDriverDeps> = {},
   grant: Grant = {},
-): Promise<Dialled & { readonly connection: ZookeeperConnection }> {
-  const dial = await dialled(parts)
-  dial.peer.say(welcome(grant))
+): Promise<OpeningConnection & { readonly connection: ZookeeperConnection }> {
+  const dial = await startConnection(parts)
+  dial.peer.say(connectResponse(grant))
   return { ...dial, connection: await dial.opening }
 }

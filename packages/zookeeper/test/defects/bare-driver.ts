@@ -1,8 +1,9 @@
 import { createRequire } from 'node:module'
 import { type FakeEnsemble, type FakeEnsembleOptions, startFakeEnsemble } from '@ha/testing/zookeeper'
 
-/** What a test says that fails because the driver has been mended. */
-export const gone = 'this driver defect is gone: see src/protocol and src/connection, which work around it'
+/** The message of a failing test: the defect of the driver has been fixed. */
+export const fixedMessage =
+  'this driver defect is gone: see src/protocol and src/connection, which work around it'
 
 /** An error of the bare driver. */
 export interface DriverError extends Error {
@@ -19,7 +20,7 @@ interface Transaction {
   commit(callback: Told<[unknown]>): void
 }
 
-/** The part of the bare driver that is looked at. */
+/** The part of the bare driver that is tested. */
 export interface BareClient {
   readonly connectionManager: {
     xid: number
@@ -47,28 +48,28 @@ interface BareDriver {
   ): BareClient
 }
 
-/** The package itself. */
+/** The package. */
 export const driver = createRequire(import.meta.url)('node-zookeeper-client') as BareDriver
 
-/** A bare client in front of a server. */
+/** A bare client connected to a fake server. */
 export interface Bare extends AsyncDisposable {
   readonly ensemble: FakeEnsemble
   readonly client: BareClient
   /** Its states, in order. */
   readonly states: readonly string[]
-  /** What escaped from its reading: in a program, each of them ends the process. */
+  /** What it has thrown while reading: in a program, each of these errors ends the process. */
   readonly escaped: readonly Error[]
-  /** Connects, and waits until it says that it is. */
+  /** Connects, and waits until it reports the connection. */
   connected(): Promise<void>
 }
 
-/** The session that a bare client asks for. */
+/** The session timeout that a bare client requests. */
 export const sessionMs = 300
 
-/** Servers that grant it: the others, with ticks of five seconds, grant ten, so that a busy machine ends no session. */
+/** Servers that grant it: others, with ticks of five seconds, grant ten, so that a busy machine ends no session. */
 export const hasty: FakeEnsembleOptions = { tickTimeMs: 100 }
 
-/** A bare client that is not connected yet, and one server. */
+/** A bare client before it connects, and one server. */
 export async function bare(
   options: { readonly retries?: number; readonly spinDelayMs?: number } & FakeEnsembleOptions = {},
 ): Promise<Bare> {
@@ -94,17 +95,17 @@ export async function bare(
   }
 }
 
-/** What came of a call: its error, or its first value. */
+/** The result of a call: its error, or its first value. */
 export function called<T>(act: (callback: Told<[T]>) => void): Promise<DriverError | T> {
   return new Promise((resolve) => act((error, value) => resolve(error ?? value)))
 }
 
-/** Whether a promise is still pending after so long. */
+/** Whether a promise is still pending after that time. */
 export function isPendingAfter(waitMs: number, promise: Promise<unknown>): Promise<boolean> {
   return Promise.race([promise.then(() => false), pass(waitMs).then(() => true)])
 }
 
-/** Lets so much time pass. */
+/** Waits for that time. */
 export function pass(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
@@ -127,7 +128,7 @@ function watched(client: BareClient): readonly Error[] {
   return escaped
 }
 
-// Its own `close` needs a server that answers: what it would do again is taken from it instead.
+// Its own `close` needs a server that answers: the work that it would repeat is removed instead.
 function end(client: BareClient): void {
   const manager = client.connectionManager as unknown as {
     connect: () => void

@@ -1,22 +1,25 @@
 import { FakeClock, seededRandom } from '@ha/core/testing'
 import { type FakeEnsemble, type FakeEnsembleOptions, startFakeEnsemble } from '@ha/testing/zookeeper'
-import { Zookeeper } from '../../src/client.ts'
-import { resolveZookeeperOptions, type ZookeeperOptions } from '../../src/options.ts'
+import { Zookeeper } from '../src/client.ts'
+import { resolveZookeeperOptions, type ZookeeperOptions } from '../src/options.ts'
 
-export interface BenchOptions extends FakeEnsembleOptions {
-  /** When the servers come up, by the clock, whose whole ticks are theirs. Default 0. */
+export interface ClientHarnessOptions extends FakeEnsembleOptions {
+  /** When the servers start, by the clock; their ticks are its whole ticks. Default 0. */
   readonly beginsAtMs?: number
 }
 
 /** An ensemble and its clients in virtual time, without a socket. */
-export interface Bench extends AsyncDisposable {
+export interface ClientHarness extends AsyncDisposable {
   readonly clock: FakeClock
   readonly ensemble: FakeEnsemble
-  /** Another client; all of them are closed with the bench. */
+  /** Makes another client; the harness closes all of them. */
   client(options?: Partial<ZookeeperOptions>): Zookeeper
 }
 
-export async function bench({ beginsAtMs = 0, ...options }: BenchOptions = {}, seed = 1): Promise<Bench> {
+export async function openClientHarness(
+  { beginsAtMs = 0, ...options }: ClientHarnessOptions = {},
+  seed = 1,
+): Promise<ClientHarness> {
   const clock = new FakeClock()
   await clock.advance(beginsAtMs)
   const ensemble = await startFakeEnsemble({ tickTimeMs: 200, clock, listens: false, ...options })
@@ -44,8 +47,8 @@ export async function bench({ beginsAtMs = 0, ...options }: BenchOptions = {}, s
   }
 }
 
-/** What a promise comes to while time passes, at most `ms` of it. */
-export async function after<T>(clock: FakeClock, ms: number, promise: Promise<T>): Promise<T> {
+/** The result of a promise, while the time advances by at most `ms`. */
+export async function settledWithin<T>(clock: FakeClock, ms: number, promise: Promise<T>): Promise<T> {
   let isSettled = false
   promise.then(
     () => {
