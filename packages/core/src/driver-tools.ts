@@ -19,7 +19,16 @@ export {
 export type { TextSpan } from './address/jdbc-text.ts'
 export { type JdbcParameter, type JdbcUrl, jdbcUrlSwitches, parseJdbcUrl } from './address/jdbc-url.ts'
 export { didYouMean, nearestWord } from './address/nearest-word.ts'
-export { Lifecycle, type LifecycleOptions } from './client/lifecycle.ts'
+export {
+  type CallLimit,
+  Lifecycle,
+  type LifecycleOptions,
+  type RetryLoopOptions,
+  retry,
+  runWithin,
+  type WaitFailure,
+  type WaitLimits,
+} from './client/lifecycle.ts'
 export {
   addresses,
   backoff,
@@ -55,16 +64,6 @@ export {
   openSocket,
   probeEndpoint,
 } from './client/sockets.ts'
-export {
-  type CallLimit,
-  type RetryLoopOptions,
-  retry,
-  runWithin,
-  type StateWait,
-  type WaitFailure,
-  type WaitLimits,
-  waitUntil,
-} from './client/wait.ts'
 export { type Fact, memberAt, type Observation } from './cluster/cluster-view.ts'
 export { EndpointRegistry } from './cluster/endpoint-registry.ts'
 export { type DeclarationStatus, DesiredState } from './desired-state.ts'

@@ -1,4 +1,4 @@
-import { deferred, Notifier, retry, runWithin, type WaitLimits, waitUntil } from '@ha/core/driver'
+import { deferred, retry, runWithin, type WaitLimits } from '@ha/core/driver'
 import { FakeClock, settle } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import { HaError } from '../../src/errors/ha-error.ts'
@@ -13,40 +13,21 @@ function limits(clock: FakeClock, given: Partial<WaitLimits> = {}): WaitLimits {
   }
 }
 
-describe('waitUntil', () => {
-  it('resolves with the state as soon as it is reached, and leaves no timer', async () => {
+describe('runWithin', () => {
+  it('resolves with the result of the work, and leaves no timer', async () => {
     const clock = new FakeClock()
-    const changed = new Notifier()
-    let value: string | undefined
-    const waiting = waitUntil({ ...limits(clock), state: () => value, changed })
-    await settle()
-    changed.notifyAll()
-    await settle()
-    value = 'up'
-    changed.notifyAll()
-    await expect(waiting).resolves.toBe('up')
+    await expect(runWithin(limits(clock), async () => 'up')).resolves.toBe('up')
     expect(clock.pending).toBe(0)
   })
 
   it('rejects with the error of the client when the time is up', async () => {
     const clock = new FakeClock()
-    const waiting = waitUntil({ ...limits(clock), state: () => undefined, changed: new Notifier() })
+    const waiting = runWithin(limits(clock), () => new Promise(() => undefined))
     const outcome = expect(waiting).rejects.toMatchObject({ code: 'timed-out', message: 'not ready' })
     await clock.advance(100)
     await outcome
   })
 
-  it('rejects with what the state throws', async () => {
-    const state = (): never => {
-      throw new Error('defect')
-    }
-    await expect(waitUntil({ ...limits(new FakeClock()), state, changed: new Notifier() })).rejects.toThrow(
-      'defect',
-    )
-  })
-})
-
-describe('runWithin', () => {
   it.each([
     ['aborted', new Error('enough'), 'enough'],
     ['timed-out', new HaError('timed-out', 'an outer deadline'), 'an outer deadline'],
