@@ -16,8 +16,8 @@ export interface AcceptorDeps<C> {
   readonly memoryPort: number
   /** Whether it opens a port; without one, clients connect in memory only. */
   readonly listens: boolean
-  /** Makes the server's side of a connection and lets it run. */
-  readonly newConnection: (socket: ServerSocket, onClosed: () => void) => C
+  /** Makes the server's side of a connection and lets it run; undefined to reset the connection. */
+  readonly newConnection: (socket: ServerSocket, onClosed: () => void) => C | undefined
 }
 
 const host = '127.0.0.1'
@@ -93,13 +93,24 @@ export class Acceptor<C extends AcceptedConnection> {
     while (this.#partitioned !== undefined)
       await raceAbort(this.#partitioned.promise, signal, () => undefined)
     if (!this.#isOpen || this.#isRefusing) throw connectionRefused(formatEndpoint(this.endpoint))
+    return this.connect()
+  }
+
+  /** Connects in memory at once, also while it is closed or partitioned: the caller has checked that. */
+  connect(): Duplex {
     const { client, server } = memorySocketPair()
     this.#accept(server)
     return client
   }
 
   #accept(socket: ServerSocket): void {
-    const connection: C = this.#deps.newConnection(socket, () => this.#connections.delete(connection))
+    const connection: C | undefined = this.#deps.newConnection(socket, () => {
+      if (connection !== undefined) this.#connections.delete(connection)
+    })
+    if (connection === undefined) {
+      socket.reset()
+      return
+    }
     this.#connections.add(connection)
     if (this.#partitioned !== undefined) connection.partition()
   }

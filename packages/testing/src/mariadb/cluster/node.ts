@@ -1,12 +1,8 @@
 import { Duplex } from 'node:stream'
 import type { Clock, Endpoint } from '@ha/core'
 import { type Deferred, deferred } from '@ha/core/driver'
-import {
-  connectionRefused,
-  ListeningPort,
-  memorySocketPair,
-  type ServerSocket,
-} from '../../server/sockets.ts'
+import { Acceptor } from '../../server/acceptor.ts'
+import { connectionRefused, type ServerSocket } from '../../server/sockets.ts'
 import type { CommandLog } from '../command-log.ts'
 import { ServerConnection, type Users } from '../connection/connection.ts'
 import type { Peer, ReplicationGroup, Values } from '../engine/membership.ts'
@@ -50,8 +46,7 @@ export class FakeNode {
   lagMs = 0
   readonly #deps: NodeDeps
   readonly #peer: Peer
-  readonly #port: ListeningPort | undefined
-  readonly #connections = new Set<ServerConnection>()
+  readonly #acceptor: Acceptor<ServerConnection>
   #accepted = 0
   #values: Values = {}
   #isIsolated = false
@@ -60,7 +55,11 @@ export class FakeNode {
   constructor(number: number, deps: NodeDeps) {
     this.number = number
     this.#deps = deps
-    this.#port = deps.listens ? new ListeningPort(this.host, (socket) => this.#accept(socket)) : undefined
+    this.#acceptor = new Acceptor({
+      memoryPort: firstPort + number - 1,
+      listens: deps.listens,
+      newConnection: (socket, onClosed) => this.#newConnection(socket, onClosed),
+    })
     const serverNow = (): Server | undefined => this.#server
     this.#peer = {
       number,
@@ -77,7 +76,7 @@ export class FakeNode {
 
   /** Its port, the same for life. */
   get port(): number {
-    return this.#port?.port ?? firstPort + this.number - 1
+    return this.endpoint.port
   }
 
   /** Its address, such as `127.0.0.1:40001`. */
@@ -86,12 +85,12 @@ export class FakeNode {
   }
 
   get endpoint(): Endpoint {
-    return { host: this.host, port: this.port }
+    return this.#acceptor.endpoint
   }
 
   /** How many connections are open. */
   get connections(): number {
-    return this.#connections.size
+    return this.#acceptor.connections.length
   }
 
   /** The number of the last commit that its readers see. */
@@ -102,7 +101,7 @@ export class FakeNode {
   /** Starts on its old port. Does nothing when it is up. */
   async start(): Promise<void> {
     if (this.#state.kind !== 'down') return
-    await this.#port?.open()
+    await this.#acceptor.open()
     this.#accepted = 0
     this.#state = { kind: 'running', server: this.#newServer() }
     this.#deps.group.started(this.#peer)
@@ -179,9 +178,7 @@ export class FakeNode {
   /** Connects without a port: the client's end of a connection, which fails with ECONNREFUSED when the node is down. */
   dial(): Duplex {
     if (this.#state.kind === 'down') return refusedSocket(this.address)
-    const { client, server } = memorySocketPair()
-    this.#accept(server)
-    return client
+    return this.#acceptor.connect()
   }
 
   get #server(): Server | undefined {
@@ -197,17 +194,14 @@ export class FakeNode {
     return server
   }
 
-  #accept(socket: ServerSocket): void {
+  // A client may arrive between the opening of the port and the start of the server: it is reset.
+  #newConnection(socket: ServerSocket, onClosed: () => void): ServerConnection | undefined {
     const state = this.#state
-    if (state.kind === 'down') {
-      socket.reset()
-      return
-    }
+    if (state.kind === 'down') return undefined
     const { clock, users, script, log, nextConnection } = this.#deps
     const connection = nextConnection()
     const connectionId = ++this.#accepted
-    const onClosed = (): boolean => this.#connections.delete(opened)
-    const opened: ServerConnection = new ServerConnection(socket, {
+    const opened = new ServerConnection(socket, {
       node: this.number,
       connection,
       connectionId,
@@ -219,9 +213,9 @@ export class FakeNode {
       awake: () => this.#awake(),
       onClosed,
     })
-    this.#connections.add(opened)
     if (state.kind === 'paused') opened.freeze()
     void this.#awake().then(() => opened.run())
+    return opened
   }
 
   async #awake(): Promise<void> {
@@ -229,7 +223,7 @@ export class FakeNode {
   }
 
   #forEachConnection(act: (each: ServerConnection) => void): void {
-    for (const each of [...this.#connections]) act(each)
+    for (const each of this.#acceptor.connections) act(each)
   }
 
   // Refuses new connections and ends the open ones.
@@ -239,7 +233,7 @@ export class FakeNode {
     this.#state = { kind: 'down' }
     this.#isIsolated = false
     if (state.kind === 'paused') state.resumed.resolve()
-    const closed = this.#port?.drain()
+    const closed = this.#acceptor.drain()
     leave()
     await closed
   }

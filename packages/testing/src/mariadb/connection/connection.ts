@@ -87,6 +87,15 @@ export class ServerConnection {
     this.#pipe.thaw()
   }
 
+  /** The network between client and node carries nothing until {@link heal}. */
+  partition(): void {
+    this.#pipe.partition()
+  }
+
+  heal(): void {
+    this.#pipe.heal()
+  }
+
   /** Ends at once with a FIN; the open transaction is undone. */
   drop(): void {
     this.#endSession()
