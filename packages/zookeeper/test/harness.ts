@@ -3,40 +3,40 @@ import { type FakeEnsemble, type FakeNode, startFakeEnsemble } from '@ha/testing
 import { Zookeeper } from '../src/client.ts'
 import type { ServiceView } from '../src/discovery/service-view.ts'
 import { resolveZookeeperOptions, type ZookeeperOptions } from '../src/options.ts'
-import { TestProcess } from './test-process.ts'
+import { TestHost } from './test-host.ts'
 
-/** An ensemble without ports and its clients, in virtual time, which passes only during waits. */
+/** An ensemble without ports and its clients, in virtual time, which passes only while a test waits. */
 export interface Harness extends AsyncDisposable {
   readonly clock: FakeClock
   readonly ensemble: FakeEnsemble
-  /** Adds a process with a client in it. */
+  /** Starts another process with a client. */
   readonly member: (options?: Partial<ZookeeperOptions>) => Member
-  /** Advances the time until the promise has settled. */
+  /** Lets time pass until the promise has settled. */
   readonly inTime: <T>(promise: Promise<T>) => Promise<T>
-  /** The names of the children of a node, on which all servers agree. */
+  /** The names of the children of a node in the committed tree. */
   readonly childrenOf: (path: string) => readonly string[]
   readonly close: () => Promise<void>
 }
 
-/** A process with a client in it. */
+/** A process with a client. */
 export interface Member {
-  readonly machine: TestProcess
+  readonly host: TestHost
   readonly client: Zookeeper
 }
 
 /** The session timeout of every member. */
 export const sessionMs = 4_000
 
-/** The tick of the servers. */
+/** The servers' `tickTime`. */
 export const tickMs = 500
 
-/** Starts three servers; `seed` determines the random numbers. */
+/** Starts three servers. `seed` is the seed of all random numbers. */
 export async function openHarness(seed = 1): Promise<Harness> {
   const clock = new FakeClock()
   const ensemble = await startFakeEnsemble({ clock, listens: false, tickTimeMs: tickMs })
   const members: Member[] = []
   const member = (options: Partial<ZookeeperOptions> = {}): Member => {
-    const machine = new TestProcess(clock, (endpoint, signal) => ensemble.dial(endpoint, signal))
+    const host = new TestHost(clock, (endpoint, signal) => ensemble.dial(endpoint, signal))
     const resolved = resolveZookeeperOptions({
       connect: ensemble.connectString,
       sessionTimeoutMs: sessionMs,
@@ -44,8 +44,8 @@ export async function openHarness(seed = 1): Promise<Harness> {
     })
     const random = seededRandom(seed * 1_000 + members.length)
     const made = {
-      machine,
-      client: new Zookeeper(resolved, { clock: machine.clock, random, dial: machine.dial }),
+      host,
+      client: new Zookeeper(resolved, { clock: host.clock, random, dial: host.dial }),
     }
     members.push(made)
     return made
@@ -55,15 +55,22 @@ export async function openHarness(seed = 1): Promise<Harness> {
     return promise
   }
   const close = async (): Promise<void> => {
-    for (const { machine } of members) {
-      machine.thaw()
-      machine.heal()
+    for (const { host } of members) {
+      host.thaw()
+      host.heal()
     }
     await inTime(Promise.all(members.map(({ client }) => client.close())))
     await ensemble.close()
   }
-  const childrenOf = (path: string): readonly string[] => childrenIn(ensemble, path)
-  return { clock, ensemble, member, inTime, childrenOf, close, [Symbol.asyncDispose]: close }
+  return {
+    clock,
+    ensemble,
+    member,
+    inTime,
+    childrenOf: (path) => childrenIn(ensemble, path),
+    close,
+    [Symbol.asyncDispose]: close,
+  }
 }
 
 async function passUntilSettled(clock: FakeClock, promise: Promise<unknown>): Promise<void> {
@@ -82,7 +89,7 @@ function childrenIn(ensemble: FakeEnsemble, path: string): readonly string[] {
   return below.map((each) => each.slice(beginning.length)).filter((name) => !name.includes('/'))
 }
 
-/** Only these servers accept connections while `work` runs. */
+/** Lets only the fitting servers accept connections while `work` runs. */
 export async function onlyAt<T>(
   { ensemble }: Pick<Harness, 'ensemble'>,
   fits: (node: FakeNode) => boolean,
@@ -103,7 +110,7 @@ export function idsOf(view: ServiceView): readonly string[] {
     .sort()
 }
 
-/** The children of a node with their data, on which all servers agree. */
+/** The children of a node with their data, in the committed tree. */
 export function contentsOf(
   { ensemble }: Pick<Harness, 'ensemble'>,
   folder: string,

@@ -2,16 +2,16 @@ import type { FakeEnsemble } from '@ha/testing/zookeeper'
 import type { Cache } from '../../src/cache/cache.ts'
 import type { Depth } from '../../src/cache/tree-node.ts'
 
-/** A part of a tree in short: what each node holds, and which transactions made it and changed it. */
+/** A summary of a tree: the data of each node, and the transactions that created and changed it. */
 export type Picture = Readonly<Record<string, string>>
 
-/** What a cache shows. */
+/** The content of a cache. */
 export function pictureOf(cache: Cache<Buffer>): Picture {
   const entries = [...cache.current()].map(([path, { value, stat }]) => [path, inShort(value, stat)] as const)
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)))
 }
 
-/** What a cache of that depth would show if it showed what all servers agree upon. */
+/** The content that a cache of that depth should have, by the committed tree. */
 export function pictureIn(ensemble: FakeEnsemble, root: string, depth: Depth): Picture {
   const entries = [...ensemble.tree()]
     .filter(([path]) => isShown(path, root, depth))

@@ -15,7 +15,7 @@ function node(path: string, czxid: bigint, mzxid: bigint = czxid): CachedNode<nu
   return { path, value: Number(mzxid), stat: statOf({ czxid, mzxid }) }
 }
 
-/** What a change says, in short. */
+/** A summary of a change. */
 function inShort(change: CacheChange<number> | undefined): unknown {
   return {
     added: change?.added.map(({ path }) => path) ?? [],
@@ -69,7 +69,7 @@ describe('several changes as one', () => {
   })
 })
 
-/** A cache of which only the nodes are real, and one who follows it by its changes. */
+/** The nodes of a cache, and a follower that applies its changes. */
 class Pair {
   readonly current: Nodes = new Map()
   readonly theirs: Nodes = new Map()

@@ -20,38 +20,38 @@ describe('caches under writes and faults', () => {
 })
 
 interface World {
-  readonly bench: Harness
+  readonly harness: Harness
   readonly reader: Member
   readonly writer: Member
   readonly random: () => number
   readonly caches: ReadonlyMap<Depth, Cache<Buffer>>
-  /** What somebody knows who only hears of changes. */
+  /** The content as known from the changes alone. */
   readonly heard: ReadonlyMap<Depth, Map<string, bigint>>
 }
 
 async function simulate(seed: number): Promise<void> {
   const world = await begin(seed)
-  const { bench, reader, caches } = world
+  const { harness, reader, caches } = world
   for (let step = 0; step < 6; step++) await suffer(world)
-  // The last fault has ended: within two seconds everything is as it is.
-  await bench.clock.advance(2_000)
+  // Within two seconds after the last fault, the cache equals the tree.
+  await harness.clock.advance(2_000)
   for (const [depth, cache] of caches) equals(world, depth, cache)
   expect(watchesOf(world), 'watches, for each node that is followed').toBeLessThanOrEqual(mostWatches(world))
   for (const cache of caches.values()) cache.close()
-  await bench.clock.advance(100)
+  await harness.clock.advance(100)
   expect(reader.client.health().watches, 'watches left behind').toBe(0)
-  await bench.close()
-  expect(bench.clock.pending, 'timers left behind').toBe(0)
+  await harness.close()
+  expect(harness.clock.pending, 'timers left behind').toBe(0)
 }
 
 async function begin(seed: number): Promise<World> {
-  const bench = await openHarness(seed)
-  const [reader, writer] = [bench.member(), bench.member()]
+  const harness = await openHarness(seed)
+  const [reader, writer] = [harness.member(), harness.member()]
   const caches = new Map(depths.map((depth) => [depth, reader.client.cache('/c', { depth, jitterMs: 20 })]))
   const heard = new Map(depths.map((depth) => [depth, new Map<string, bigint>()]))
   for (const [depth, cache] of caches) listen(cache, heard.get(depth)!)
-  await bench.inTime(Promise.all([...caches.values()].map((cache) => cache.ready())))
-  return { bench, reader, writer, random: seededRandom(seed), caches, heard }
+  await harness.inTime(Promise.all([...caches.values()].map((cache) => cache.ready())))
+  return { harness, reader, writer, random: seededRandom(seed), caches, heard }
 }
 
 function listen(cache: Cache<Buffer>, heard: Map<string, bigint>): void {
@@ -62,8 +62,8 @@ function listen(cache: Cache<Buffer>, heard: Map<string, bigint>): void {
   })
 }
 
-function equals({ bench, heard }: World, depth: Depth, cache: Cache<Buffer>): void {
-  expect(pictureOf(cache), `depth ${depth}`).toEqual(pictureIn(bench.ensemble, '/c', depth))
+function equals({ harness, heard }: World, depth: Depth, cache: Cache<Buffer>): void {
+  expect(pictureOf(cache), `depth ${depth}`).toEqual(pictureIn(harness.ensemble, '/c', depth))
   expect([cache.stale, cache.problems.size], `depth ${depth}: stale, problems`).toEqual([false, 0])
   const told: Picture = Object.fromEntries([...heard.get(depth)!].map(([path, zxid]) => [path, String(zxid)]))
   const shown = [...cache.current()].map(([path, { stat }]) => [path, String(stat.mzxid)])
@@ -72,20 +72,20 @@ function equals({ bench, heard }: World, depth: Depth, cache: Cache<Buffer>): vo
 
 // Writes before, during and after a fault, or two at once.
 async function suffer(world: World): Promise<void> {
-  const { bench, random } = world
+  const { harness, random } = world
   await write(world, 5)
   const heals = [await pick(random, faults)(world)]
   if (random() < 0.3) heals.push(await pick(random, faults)(world))
   await write(world, 10)
-  await bench.clock.advance(random() * 1.6 * sessionMs)
+  await harness.clock.advance(random() * 1.6 * sessionMs)
   await write(world, 5)
   for (const heal of heals) await heal()
-  await bench.clock.advance(random() * 500)
+  await harness.clock.advance(random() * 500)
 }
 
 const names = ['a', 'b', 'a/x', 'a/y', 'b/x', 'a/x/1', '']
 
-async function write({ writer, random, bench }: World, count: number): Promise<void> {
+async function write({ writer, random, harness }: World, count: number): Promise<void> {
   for (let i = 0; i < count; i++) {
     const name = pick(random, names)
     const path = name === '' ? '/c' : `/c/${name}`
@@ -97,49 +97,49 @@ async function write({ writer, random, bench }: World, count: number): Promise<v
         : roll < 0.75
           ? client.set(path, `set ${i}`, { timeoutMs: 200 })
           : client.delete(path, { recursive: true, timeoutMs: 200 })
-    // Whatever became of it, the servers know.
-    await bench.inTime(done.then(ignore, ignore))
-    if (random() < 0.3) await bench.clock.advance(random() * 50)
+    // The outcome does not matter: the committed tree is the reference.
+    await harness.inTime(done.then(ignore, ignore))
+    if (random() < 0.3) await harness.clock.advance(random() * 50)
   }
 }
 
 const faults: readonly ((world: World) => Promise<() => unknown>)[] = [
   async ({ reader }) => {
-    reader.machine.cut()
-    return () => reader.machine.heal()
+    reader.host.cut()
+    return () => reader.host.heal()
   },
   async ({ reader }) => {
-    reader.machine.freeze()
-    return () => reader.machine.thaw()
+    reader.host.freeze()
+    return () => reader.host.thaw()
   },
-  async ({ bench, reader }) => {
-    bench.ensemble.expire(reader.client.session?.id ?? 0n)
+  async ({ harness, reader }) => {
+    harness.ensemble.expire(reader.client.session?.id ?? 0n)
     return ignore
   },
-  async ({ bench, reader }) => {
-    const node = bench.ensemble.nodeOf(reader.client.session?.id ?? 0n) ?? bench.ensemble.node(1)
+  async ({ harness, reader }) => {
+    const node = harness.ensemble.nodeOf(reader.client.session?.id ?? 0n) ?? harness.ensemble.node(1)
     await node.kill()
     return () => node.start()
   },
-  async ({ bench, reader }) => {
-    const node = bench.ensemble.nodeOf(reader.client.session?.id ?? 0n) ?? bench.ensemble.node(1)
+  async ({ harness, reader }) => {
+    const node = harness.ensemble.nodeOf(reader.client.session?.id ?? 0n) ?? harness.ensemble.node(1)
     node.freeze()
     return () => node.thaw()
   },
-  async ({ bench, random }) => {
-    const node = pick(random, bench.ensemble.nodes)
+  async ({ harness, random }) => {
+    const node = pick(random, harness.ensemble.nodes)
     node.lagMs = Number.POSITIVE_INFINITY
     return () => {
       node.lagMs = 0
     }
   },
-  async ({ bench }) => {
-    const { leader } = bench.ensemble
+  async ({ harness }) => {
+    const { leader } = harness.ensemble
     await leader?.kill()
     return () => leader?.start()
   },
-  async ({ bench }) => {
-    const { nodes } = bench.ensemble
+  async ({ harness }) => {
+    const { nodes } = harness.ensemble
     for (const node of nodes) node.freeze()
     return () => {
       for (const node of nodes) node.thaw()
@@ -151,9 +151,9 @@ function watchesOf({ reader }: World): number {
   return reader.client.health().watches
 }
 
-// Of each node at most one for its data and one for its children, whoever asks; and one for a root that is not there.
-function mostWatches({ bench }: World): number {
-  return 2 * Object.keys(pictureIn(bench.ensemble, '/c', 'tree')).length + 1
+// At most one watch for the data and one for the children of each node, and one for a root that does not exist.
+function mostWatches({ harness }: World): number {
+  return 2 * Object.keys(pictureIn(harness.ensemble, '/c', 'tree')).length + 1
 }
 
 function pick<T>(random: () => number, all: readonly T[]): T {

@@ -1,6 +1,6 @@
 import type { Node, Stat } from '../../src/node.ts'
 
-/** A stat of which only what matters to a test is said. */
+/** A stat with defaults for all fields that are not given. */
 export function statOf(part: Partial<Stat> = {}): Stat {
   return {
     czxid: 1n,

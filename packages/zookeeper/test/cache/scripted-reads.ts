@@ -7,34 +7,34 @@ import type { Watched, WatchedReads } from '../../src/operations/operations.ts'
 import type { LiveSession, Sessions } from '../../src/session/session.ts'
 import { nodeOf, statOf } from './node-of.ts'
 
-/** One read that a test answers. */
+/** One read that the test answers. */
 export interface Asked {
   readonly what: string
   /** Answers with a value; undefined is *no such node*. */
   answer(value: unknown): Promise<void>
   fail(error: Error): Promise<void>
-  /** Tells the watch of the read, once. */
+  /** Fires the watch of the read, once. */
   tell(kind: WatchEvent['kind']): Promise<void>
 }
 
-/** Watched reads that are answered by hand. */
+/** Watched reads that the test answers. */
 export class ScriptedReads implements WatchedReads {
   readonly #open: Asked[] = []
   readonly #watches = new Map<string, (event: WatchEvent) => void>()
-  /** How many reads there have been. */
+  /** The number of reads so far. */
   asked = 0
 
-  /** What is being read: such as `get /a`. */
+  /** The reads in flight, such as `get /a`. */
   get open(): readonly string[] {
     return this.#open.map(({ what }) => what)
   }
 
-  /** What is watched, in the same words. */
+  /** The watches, in the same format. */
   get watched(): readonly string[] {
     return [...this.#watches.keys()].sort()
   }
 
-  /** The read that is under way; it is no longer open. */
+  /** Takes a read in flight. */
   take(what: string): Asked {
     const index = this.#open.findIndex((one) => one.what === what)
     const [asked] = index < 0 ? [] : this.#open.splice(index, 1)
@@ -42,7 +42,7 @@ export class ScriptedReads implements WatchedReads {
     return asked
   }
 
-  /** Tells whoever watches. */
+  /** Fires all watches. */
   async tell(what: string, kind: WatchEvent['kind']): Promise<void> {
     const onEvent = this.#watches.get(what)
     if (onEvent === undefined) throw new Error(`${what} is not watched`)
@@ -51,7 +51,7 @@ export class ScriptedReads implements WatchedReads {
     await settle()
   }
 
-  /** Answers everything that is asked as this tree is, but for what fails, until nothing is open. */
+  /** Answers all reads from this tree, apart from those that fail, until no read is in flight. */
   async serve(
     tree: ReadonlyMap<string, Node>,
     failureOf: (what: string) => Error | undefined = () => undefined,
@@ -112,7 +112,7 @@ function childrenIn(tree: ReadonlyMap<string, Node>, path: string): Children | u
   return node && { names, stat: node.stat }
 }
 
-/** Sessions that a test begins and ends. */
+/** Sessions that the test starts and ends. */
 export class ScriptedSessions implements Sessions {
   readonly changed = new Notifier()
   readonly #clock: FakeClock
@@ -124,7 +124,7 @@ export class ScriptedSessions implements Sessions {
     this.#clock = clock
   }
 
-  /** Another session, whose latest answered request is sent now. */
+  /** A new session, whose latest answered request is sent now. */
   async begin(): Promise<void> {
     this.#epoch += 1
     const { signal } = new AbortController()
@@ -150,7 +150,7 @@ export class ScriptedSessions implements Sessions {
   }
 }
 
-/** What a cache stands on, in the hands of a test. */
+/** The context of a cache, controlled by the test. */
 export function scriptedGround() {
   const clock = new FakeClock()
   const reads = new ScriptedReads()
@@ -170,7 +170,7 @@ export function scriptedGround() {
   return { ground, clock, reads, sessions, end, defects }
 }
 
-/** A tree of nodes, each made and changed by the transaction that is its place in the list. */
+/** A tree of nodes; the position in the list is the transaction that created and changed the node. */
 export function treeOf(...paths: readonly string[]): Map<string, Node> {
   return new Map(
     paths.map((path, i) => [path, nodeOf(path, { czxid: BigInt(i), mzxid: BigInt(i), pzxid: BigInt(i) })]),

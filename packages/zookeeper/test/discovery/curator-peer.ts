@@ -8,13 +8,13 @@ import { promisify } from 'node:util'
 
 const sources = join(import.meta.dirname, 'java')
 
-/** Whether this machine can fetch and run a program in Java. */
+/** Whether this machine can fetch and run a Java program. */
 export function hasJava(): boolean {
   const runs = (command: string, flag: string): boolean => spawnSync(command, [flag]).status === 0
   return runs('mvn', '--version') && runs('javac', '-version')
 }
 
-/** What a peer in Java knows of an instance. */
+/** An instance as seen by a Java peer. */
 export interface Described {
   readonly id: string
   readonly address: string
@@ -24,12 +24,12 @@ export interface Described {
   readonly payload: unknown
 }
 
-/** A process in Java that uses Curator's service discovery. */
+/** A Java process that uses Curator's service discovery. */
 export class CuratorPeer {
   readonly #child: ChildProcessWithoutNullStreams
   readonly #answers: AsyncIterator<string>
 
-  /** `kind` says which class its payloads have: any, or the one of Spring Cloud. */
+  /** `kind` selects the class of its payloads: any, or that of Spring Cloud. */
   static async start(connect: string, service: string, kind: 'plain' | 'spring'): Promise<CuratorPeer> {
     const jars = await fetchLibraries()
     const program = join(sources, 'CuratorPeer.java')
@@ -60,7 +60,7 @@ export class CuratorPeer {
     await this.#ask('unregister')
   }
 
-  /** Ends the process as soon as it has answered. */
+  /** Ends the process after its answer. */
   async close(): Promise<void> {
     const exited = new Promise((resolve) => this.#child.once('exit', resolve))
     this.#child.stdin.end()

@@ -7,7 +7,7 @@ import type { Bytes, Node, Stat } from '../../src/node.ts'
 import type { Ephemeral, EphemeralEvents, EphemeralState } from '../../src/recipes/ephemeral.ts'
 import type { ReservedPath } from '../../src/recipes/ephemeral-registry.ts'
 
-/** An ephemeral in memory: held as long as it is wanted, with a journal of what was written to the servers. */
+/** An ephemeral in memory: held while it is desired, with a journal of the writes. */
 export class FakeEphemeral implements Ephemeral {
   readonly path: string
   readonly written: { readonly atMs: number; readonly what: 'made' | 'set' | 'deleted' }[] = []
@@ -23,7 +23,7 @@ export class FakeEphemeral implements Ephemeral {
     queueMicrotask(() => this.become({ kind: 'held', path, czxid: 1n }, 'made'))
   }
 
-  /** What is in the registry; undefined when nothing is. */
+  /** The registered instance; undefined when there is none. */
   get listed(): Record<string, unknown> | undefined {
     return this.state.kind === 'held' ? JSON.parse(String(this.#data())) : undefined
   }
@@ -71,7 +71,7 @@ function asFunction(data: Bytes | (() => Bytes)): () => Bytes {
   return typeof data === 'function' ? data : () => data
 }
 
-/** A cache in memory that a test fills; it is unread until then. */
+/** A cache in memory that the test fills; it is unread until then. */
 export class FakeCache<T> implements Cache<T> {
   readonly path: string
   readonly problems: ReadonlyMap<string, Error> = new Map()
@@ -88,7 +88,7 @@ export class FakeCache<T> implements Cache<T> {
     this.#decode = decode
   }
 
-  /** What the registry lists from now on, by the names of the nodes. */
+  /** Sets the content of the registry, by the names of the nodes. */
   list(texts: Readonly<Record<string, Bytes>>): void {
     const nodes = Object.entries(texts).map(([name, text], at): [string, CachedNode<T>] => {
       const path = `${this.path}/${name}`
@@ -143,7 +143,7 @@ export class FakeCache<T> implements Cache<T> {
   }
 }
 
-/** A ground in virtual time, with everything that discovery has opened on it. */
+/** A discovery context in virtual time, with the ephemerals and caches that discovery has opened. */
 export class FakeContext implements DiscoveryContext {
   readonly clock: FakeClock = new FakeClock()
   readonly random: () => number = seededRandom(7)
@@ -176,7 +176,7 @@ export class FakeContext implements DiscoveryContext {
     return cache
   }
 
-  /** The connection is lost: no cache knows any more whether it is right. */
+  /** Loses the connection: all caches become stale. */
   disconnect(): void {
     for (const cache of this.caches) cache.stale = true
   }

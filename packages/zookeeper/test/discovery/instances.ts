@@ -1,6 +1,6 @@
 import type { Instance } from '../../src/discovery/instance.ts'
 
-/** An instance with all that a test does not care about. */
+/** An instance with defaults for all fields that are not given. */
 export function instance(id: string, what: Partial<Instance> = {}): Instance {
   return {
     name: 'mqtt',

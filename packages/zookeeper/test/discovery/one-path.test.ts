@@ -15,7 +15,7 @@ describe('one path of one client', () => {
   })
   afterEach(() => world[Symbol.asyncDispose]())
 
-  // Two discoveries: they know nothing of each other.
+  // Two independent discoveries.
   const register = (warmupMs = 0): Registration =>
     zk.discovery().register({ name: 'mqtt', id: 'a', address: 'a.local' }, { warmupMs })
   const taken = expect.objectContaining({ name: 'ZookeeperError', code: 'config-invalid', path })

@@ -13,7 +13,7 @@ function registering(options: RegisterOptions = {}) {
   return { ground, clock: ground.clock, registration, told, node: () => ground.ephemerals[0] }
 }
 
-/** A gate with checks at each second, and what they say from now on. */
+/** A health gate with one check a second, and the results of the next checks. */
 function gated(options: RegisterOptions = {}) {
   const health = { well: true }
   const gate = { check: () => health.well, intervalMs: 1_000, failures: 3, successes: 2, minDwellMs: 10_000 }

@@ -21,7 +21,7 @@ function seeing(options: ServiceOptions = {}) {
       Object.fromEntries([...ids].map((id): [string, Bytes] => [id, codec.encode(instance(id, what))])),
     )
   }
-  /** As {@link list}, and long enough for it to be seen. */
+  /** As {@link list}, and waits until the view has it. */
   const shown = async (ids: string, what?: Partial<Instance>): Promise<void> => {
     list(ids, what)
     await clock.advance(100)

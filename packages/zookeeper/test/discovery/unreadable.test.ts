@@ -31,7 +31,7 @@ describe('a view of a service whose folder may not be read', () => {
     return view
   }
 
-  /** Somebody else registers, and what has changed is read. */
+  /** Another client registers, and the change is read. */
   async function another(id: string): Promise<void> {
     world
       .client()

@@ -20,12 +20,12 @@ async function held({ client }: Member = ours, data = 'mine'): Promise<Ephemeral
   return ephemeral
 }
 
-/** What is at the path, as all servers agree. */
+/** The node at the path in the committed tree. */
 function there(at = path): string | undefined {
   return harness.ensemble.tree().get(at)?.data?.toString()
 }
 
-/** What became of the path, transaction by transaction. */
+/** The changes of the path, transaction by transaction. */
 function story(at = path): readonly string[] {
   return harness.ensemble
     .history()
@@ -92,13 +92,13 @@ describe('an ephemeral', () => {
 
   it('replaces the node of a session that was given up, in one step', async () => {
     const ephemeral = await held()
-    ours.machine.cut()
-    // The new leader gives each session its whole time again: ours is over for us before it is for the servers.
+    ours.host.cut()
+    // A new leader restarts the timeout of each session: the session is over for the client before it is for the servers.
     await harness.clock.advance(sessionMs - 500)
     await harness.ensemble.leader!.kill()
     await harness.clock.advance(1_500)
     expect([there(), ephemeral.state]).toMatchObject(['mine', { reason: { code: 'session-lost' } }])
-    ours.machine.heal()
+    ours.host.heal()
     await harness.clock.advance(1_500)
 
     expect(story()).toEqual(['created', 'deleted and created'])
@@ -160,11 +160,11 @@ describe('update', () => {
 
   it('says in time that it could not be written, and writes later', async () => {
     const ephemeral = await held()
-    ours.machine.cut()
+    ours.host.cut()
     await expect(harness.inTime(ephemeral.update('new', { timeoutMs: 500 }))).rejects.toMatchObject({
       code: 'timed-out',
     })
-    ours.machine.heal()
+    ours.host.heal()
     await harness.clock.advance(2_000)
 
     expect(there()).toBe('new')
@@ -193,12 +193,12 @@ describe('withdraw', () => {
 
   it('removes the node of an earlier session as well', async () => {
     const ephemeral = await held()
-    ours.machine.cut()
+    ours.host.cut()
     await harness.clock.advance(sessionMs - 500)
     await harness.ensemble.leader!.kill()
     await harness.clock.advance(1_000)
     const withdrawn = ephemeral.withdraw()
-    ours.machine.heal()
+    ours.host.heal()
     await harness.inTime(withdrawn)
 
     expect(story()).toEqual(['created', 'deleted'])
@@ -216,10 +216,10 @@ describe('close', () => {
 
   it('ends in time without a connection, and deletes the node when it is back', async () => {
     const ephemeral = await held()
-    ours.machine.cut()
+    ours.host.cut()
     await harness.inTime(ephemeral.close({ timeoutMs: 300 }))
     expect(there()).toBe('mine')
-    ours.machine.heal()
+    ours.host.heal()
     await harness.clock.advance(2_000)
 
     expect([there(), story()]).toEqual([undefined, ['created', 'deleted']])
@@ -227,10 +227,10 @@ describe('close', () => {
 
   it('makes room for another one at once', async () => {
     const first = await held()
-    ours.machine.cut()
+    ours.host.cut()
     const closing = first.close()
     const second = ours.client.ephemeral(path, 'second')
-    ours.machine.heal()
+    ours.host.heal()
     await harness.inTime(Promise.all([closing, second.ready()]))
 
     expect(there()).toBe('second')
@@ -273,11 +273,11 @@ describe('a stranger at the path', () => {
     const frozen = harness.member()
     const first = frozen.client.ephemeral(path, 'mine', { takeover: true })
     await harness.inTime(first.ready())
-    frozen.machine.freeze()
+    frozen.host.freeze()
     await harness.clock.advance(sessionMs + 4 * tickMs)
     const second = ours.client.ephemeral(path, 'mine', { takeover: true })
     await harness.inTime(second.ready())
-    frozen.machine.thaw()
+    frozen.host.thaw()
     await harness.clock.advance(20_000)
 
     expect(story()).toEqual(['created', 'deleted', 'created'])

@@ -20,7 +20,7 @@ describe('ephemerals under outages that end around the session timeout', () => {
       sum.sessions += sessions
       sum.replaced += replaced
     }
-    // The runs are worth something only when sessions are lost in them, and nodes of lost sessions are found.
+    // The runs prove something only if sessions are lost in them and nodes of lost sessions are found.
     if (seeds.length > 1) {
       expect(sum.sessions).toBeGreaterThan(seeds.length * 2)
       expect(sum.replaced).toBeGreaterThan(0)
@@ -58,7 +58,7 @@ function ownedBy(harness: Harness, session: bigint): readonly string[] {
   return [...(harness.ensemble.owners().get(session) ?? [])].sort()
 }
 
-// What a session that lives on deleted of its own, though nobody had asked for it.
+// The nodes that a living session deleted without being asked.
 function ownUndone(history: readonly Txn[]): readonly string[] {
   return history
     .filter(({ ended }) => ended === undefined)
@@ -77,13 +77,13 @@ async function closed(ephemerals: readonly Ephemeral[]): Promise<void> {
 }
 
 const faults: readonly ((harness: Harness, owner: Member) => Promise<() => unknown>)[] = [
-  async (_, { machine }) => {
-    machine.cut()
-    return () => machine.heal()
+  async (_, { host }) => {
+    host.cut()
+    return () => host.heal()
   },
-  async (_, { machine }) => {
-    machine.freeze()
-    return () => machine.thaw()
+  async (_, { host }) => {
+    host.freeze()
+    return () => host.thaw()
   },
   async ({ ensemble }, { client }) => {
     ensemble.expire(client.session?.id ?? 0n)
@@ -94,14 +94,14 @@ const faults: readonly ((harness: Harness, owner: Member) => Promise<() => unkno
     await node.kill()
     return () => node.start()
   },
-  // The new leader gives each session its whole time again: what is over for us is not over for the servers.
-  async ({ ensemble, clock }, { machine }) => {
-    machine.cut()
+  // A new leader restarts the timeout of each session: a session that is over for the client is not over for the servers.
+  async ({ ensemble, clock }, { host }) => {
+    host.cut()
     await clock.advance(sessionMs * 0.8)
     const { leader } = ensemble
     await leader?.kill()
     return async () => {
-      machine.heal()
+      host.heal()
       await leader?.start()
     }
   },

@@ -4,7 +4,7 @@ import type { Zookeeper } from '../../src/client.ts'
 import type { Ephemeral } from '../../src/recipes/ephemeral.ts'
 import { type Harness, openHarness } from '../harness.ts'
 
-// What a user’s function throws, and what a connection that fails looks like.
+// An error of the application's function that looks like a failed connection.
 const thrown: readonly Error[] = [
   Object.assign(new Error('db'), { code: 'ECONNREFUSED' }),
   Object.assign(new Error('socket'), { code: 'ECONNRESET' }),
@@ -12,7 +12,7 @@ const thrown: readonly Error[] = [
   new Error('plain'),
 ]
 
-/** What users hand over to be called whenever the node is made. */
+/** The functions of the application that are called when the node is created. */
 const functions: Readonly<Record<string, (client: Zookeeper, fn: () => never) => Ephemeral>> = {
   data: (client, fn) => client.ephemeral('/e', fn),
   takeover: (client, fn) => client.ephemeral('/taken', '', { takeover: fn }),

@@ -7,23 +7,23 @@ export const deadlineMs = 1_500
 /** The result of one call under load. */
 export interface Settled {
   readonly n: number
-  /** `untyped`: it was rejected with an error that is not a typed one. */
+  /** `untyped`: rejected with another error than `HaError`. */
   readonly outcome: 'done' | 'not-done' | 'unknown' | 'untyped'
   readonly tookMs: number
   readonly atMs: number
   readonly error: unknown
 }
 
-/** Calls that are made at a steady pace until they are ended. */
+/** Calls at a steady rate. */
 export interface Load {
   /** The number of calls that have not settled. */
   readonly open: number
   readonly settled: readonly Settled[]
-  /** Makes no more calls, waits until all have settled, and returns their results. */
+  /** Starts no more calls, waits until all have settled, and returns their results. */
   end(): Promise<readonly Settled[]>
 }
 
-/** Makes a call every `everyMs` milliseconds, whether or not the ones before have settled; 0 for never. */
+/** Runs `call` every `everyMs` milliseconds, whether or not earlier calls have settled; 0 for never. */
 export function repeatedly(clock: FakeClock, everyMs: number, call: (n: number) => Promise<unknown>): Load {
   const settled: Settled[] = []
   let begun = 0

@@ -4,7 +4,7 @@ import { openClientHarness, settledWithin } from '../client-harness.ts'
 import { onlyAt, sessionMs } from '../harness.ts'
 import { deadlineMs, repeatedly } from './load.ts'
 
-// The time in which the servers detect that one of them is silent.
+// How long the other servers take to detect a frozen one.
 const detectMs = 1_000
 
 describe('Z1: the attached server stands still', () => {

@@ -2,8 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { contentsOf, type Harness, onlyAt, openHarness } from '../harness.ts'
 import { repeatedly, type Settled } from './load.ts'
 
-// 200 operations a second. Each reply takes 4 ms, so that the leader is killed with operations that are executed and
-// not answered.
+// 200 operations a second. Each answer takes 4 ms, so that the leader dies after some operations are done and not answered.
 const everyMs = 5
 const answerMs = 4
 
@@ -45,7 +44,7 @@ describe('Z2: the leader is killed under 200 creations a second', () => {
   })
 })
 
-// Compares the outcomes with the nodes: done and missing, done twice, not done and present.
+// Compares the results of the calls with the tree: done and missing, present twice, not done and present.
 function told(harness: Harness, settled: readonly Settled[]): Record<'lost' | 'twice' | 'undone', number[]> {
   const times = new Map<number, number>()
   const timesOf = (n: number): number => times.get(n) ?? 0

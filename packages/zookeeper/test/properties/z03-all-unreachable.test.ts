@@ -50,7 +50,7 @@ describe('Z3: no server can be reached for twice the session', () => {
 
   it('tells every lease that it is over before a rival can have it', async () => {
     await using harness = await openHarness()
-    const { client, machine } = harness.member()
+    const { client, host } = harness.member()
     const rival = harness.member().client
     const lease = await harness.inTime(client.lock('/lock').acquire())
     const led: string[] = []
@@ -75,7 +75,7 @@ describe('Z3: no server can be reached for twice the session', () => {
     )
     const wanted = rival.lock('/lock').acquire({ timeoutMs: 4 * sessionMs })
     await harness.clock.advance(500)
-    machine.cut()
+    host.cut()
     const acquired = wanted.then((next) => ({
       over: lease.signal.aborted,
       valid: lease.valid(),
@@ -90,7 +90,7 @@ describe('Z3: no server can be reached for twice the session', () => {
   })
 })
 
-// When the latest answered request of a session was sent: the servers of this test answer at the same instant.
+// When the latest answered request of a session was sent: these servers answer at once.
 function lastRequestOf({ ensemble }: Awaited<ReturnType<typeof openHarness>>, session: bigint): number {
   return ensemble.log.entries({ session }).at(-1)?.atMs ?? Number.NaN
 }

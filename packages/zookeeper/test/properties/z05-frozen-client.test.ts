@@ -11,7 +11,7 @@ describe('Z5: the client stands still for one and a half sessions', () => {
     const lease = await settledWithin(clock, 2_000, harness.client().lock('/lock').acquire())
     const before = lease.valid()
     const seen: { valid: boolean; told: boolean }[] = []
-    // The first of all overdue timers, before any timer of the client.
+    // Of all overdue timers, this one is the first: it precedes all timers of the client.
     clock.after(0.001, () => seen.push({ told: lease.signal.aborted, valid: lease.valid() }))
     await clock.block(blockedMs)
     expect({ before, seen }).toEqual({ before: true, seen: [{ told: false, valid: false }] })
@@ -42,9 +42,9 @@ describe('Z5: the client stands still for one and a half sessions', () => {
     const wanted = waiter.client.lock('/lock').acquire({ timeoutMs: 60_000 })
     await harness.clock.advance(1_000)
     const before = waiter.client.session?.id
-    waiter.machine.freeze()
+    waiter.host.freeze()
     await harness.clock.advance(blockedMs)
-    waiter.machine.thaw()
+    waiter.host.thaw()
     await harness.clock.advance(1_000)
     void held.release()
     const lease = await harness.inTime(wanted)

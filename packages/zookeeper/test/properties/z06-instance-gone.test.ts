@@ -8,9 +8,9 @@ describe('Z6: an instance goes', () => {
   it('without a word: readers drop it within its session and one and a half ticks', async () => {
     await using harness = await openHarness()
     const view = await viewed(harness)
-    const { machine } = await instance(harness, 'a', 1)
+    const { host } = await instance(harness, 'a', 1)
     await instance(harness, 'b', 1)
-    machine.freeze()
+    host.freeze()
     await harness.clock.advance(sessionMs + 1.5 * tickMs)
     expect(idsOf(view)).toEqual(['b'])
   })
@@ -30,16 +30,16 @@ describe('Z6: an instance goes', () => {
     await using harness = await openHarness()
     const view = await viewed(harness)
     const old = await instance(harness, 'a', 1)
-    old.machine.freeze()
+    old.host.freeze()
     await harness.clock.advance(300)
     const next = harness.member()
     next.client.discovery().register({ name: 'mqtt', id: 'a', address: 'a', port: 2 }, { takeover: true })
     await harness.clock.advance(second)
     const atOnce = portsOf(view)
-    // The end of the old session, and then its process, which continues.
+    // The old session ends, and then its process resumes.
     await harness.clock.advance(2 * sessionMs)
     const afterItsEnd = portsOf(view)
-    old.machine.thaw()
+    old.host.thaw()
     await harness.clock.advance(2 * sessionMs)
     expect({ atOnce, afterItsEnd, afterItsReturn: portsOf(view) }).toEqual({
       atOnce: [2],

@@ -25,7 +25,7 @@ describe('Z7: the health check of an instance fails, and then flaps', () => {
     const withdrawn = idsOf(view)
     const fromZxid = harness.ensemble.history().length
     const listedWhileFlapping = new Set<string>()
-    // Two successful checks, two failed ones, and so on.
+    // Two checks pass, two fail, and so on.
     for (let flap = 0; flap < 60; flap += 1) {
       well = !well
       await harness.clock.advance(second)

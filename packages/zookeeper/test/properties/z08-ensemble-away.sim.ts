@@ -35,7 +35,7 @@ describe('Z8: the ensemble is away for ten minutes', () => {
     expect(away).toEqual({ ids: ['a', 'b', 'c'], stale: true })
     expect({ emptyPicks, mostOperations }).toEqual({ emptyPicks: 0, mostOperations: 10 })
     expect(mostTimers).toBeLessThanOrEqual(early.timers + 10)
-    // Operations beyond the limit are rejected at once, the others at their deadline.
+    // Calls above the limit are refused at once, the others end by their deadline.
     expect(new Set(settled.map(({ error }) => isHaError(error) && error.code))).toEqual(
       new Set(['exhausted', 'timed-out']),
     )

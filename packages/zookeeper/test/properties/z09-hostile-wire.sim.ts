@@ -83,7 +83,7 @@ describe('Z9: the wire brings what it should not', () => {
   })
 })
 
-/** A client with credentials and a watch. */
+/** A client with a name and a watch. */
 async function watching(harness: Harness): Promise<Zookeeper> {
   const { client } = harness.member({ auth, acl: openAcl, backoff: { maxMs: 100 } })
   await harness.inTime(client.create('/a', 'one'))

@@ -3,11 +3,11 @@ import type { Cache } from '../../src/cache/cache.ts'
 import { contentsOf, type Harness, openHarness } from '../harness.ts'
 import { repeatedly } from './load.ts'
 
-// Each node has two watches, for its data and its children: with the root, 5 000 watches.
+// Each node is watched twice, for its data and its children: with the root, 5 000 watches.
 const nodes = 2_499
 const ephemerals = 500
 const mostBytes = 128 * 1024
-// The size of a packet without its paths.
+// The size of a frame without its paths.
 const headBytes = 64
 
 const name = (n: number): string => `/watched/a-name-that-is-as-long-as-those-of-real-nodes-often-are-${n}`
@@ -30,7 +30,7 @@ describe('Z10: every server is restarted, one after the other', () => {
     const session = client.session
     harness.ensemble.log.clear()
 
-    // Changes are made at all times but for the moments in which a server stops.
+    // Changes are written all the time, except at the moments when a server stops.
     const load = repeatedly(harness.clock, 25, (n) =>
       n % 10 === 9 ? other.delete(name(n)) : other.set(name(n), `new ${n}`, { repeatable: true }),
     )
@@ -58,7 +58,7 @@ describe('Z10: every server is restarted, one after the other', () => {
   })
 })
 
-// The paths at which the cache differs from the nodes on which all servers agree.
+// The paths at which the cache differs from the committed tree.
 function differences(harness: Harness, cache: Cache<Buffer>): readonly string[] {
   const there = contentsOf(harness, '/watched')
   const known = new Map([...cache.current()].map(([path, { value }]) => [path, value.toString()]))

@@ -3,8 +3,8 @@ import type { Registration } from '../../src/discovery/registration.ts'
 import type { ServiceView } from '../../src/discovery/service-view.ts'
 import { type Harness, openHarness } from '../harness.ts'
 
-// A tenth of 200 readers and a fifth of 500 instances, so that the test takes seconds: the work of a reader depends on
-// neither.
+// A tenth of 200 readers and a fifth of 500 instances, so that the test takes seconds: the reads of one reader do not
+// depend on the number of readers.
 const readers = 20
 const instances = 100
 const restartMs = 10_000
@@ -48,13 +48,13 @@ describe('Z11: all instances restart within ten seconds', () => {
     expect(reads / readers).toBeLessThanOrEqual(instances + 1.5 * windows)
     expect(sightings.lagsMs).toHaveLength(instances * readers)
     expect(percentile(sightings.lagsMs, 0.99)).toBeLessThan(1_000)
-    // The instances that are down at one moment, and those of the time that a change may take to be seen.
+    // The instances that are down at one moment, and those that changed within the time until a change is visible.
     const mayBeMissing = Math.ceil((downMs + 1_000) / (restartMs / instances))
     expect(sightings.fewest).toBeGreaterThanOrEqual(instances - mayBeMissing)
   })
 })
 
-/** The views of the readers, sampled regularly. */
+/** The lists of the readers, sampled at an interval. */
 class Sightings {
   readonly lagsMs: number[] = []
   fewest: number = instances

@@ -4,7 +4,7 @@ import { type Harness, openHarness, sessionMs } from '../harness.ts'
 
 const closeMs = 2_000
 
-/** How a client reaches the state in which it is closed. */
+/** Brings a client into the state in which it is closed. */
 type Way = (harness: Harness, client: Zookeeper) => Promise<void>
 
 const ways: Readonly<Record<string, Way>> = {
@@ -76,7 +76,7 @@ const ways: Readonly<Record<string, Way>> = {
   },
 }
 
-// States in which no server can be reached, perhaps with a socket that the server does not read.
+// In these states the client cannot reach the servers, or a server does not read its socket.
 const unreachable = [
   'in a handshake that is not answered',
   'connected to a server that stands still',

@@ -3,63 +3,63 @@ import { type Harness, type Member, openHarness } from '../harness.ts'
 
 const noAuth = -102
 
-let bench: Harness
+let harness: Harness
 let ours: Member
 let defects: string[]
 
 beforeEach(async () => {
-  bench = await openHarness()
-  ours = bench.member()
+  harness = await openHarness()
+  ours = harness.member()
   defects = []
   ours.client.events.on('defect', ({ where }) => void defects.push(where))
 })
-afterEach(() => bench.close())
+afterEach(() => harness.close())
 
 it('a release that is refused is told once, and its node goes as soon as that is allowed', async () => {
-  const lease = await bench.inTime(ours.client.lock('/l').acquire())
-  const allow = bench.ensemble.script({
+  const lease = await harness.inTime(ours.client.lock('/l').acquire())
+  const allow = harness.ensemble.script({
     when: { op: 'delete', path: lease.path },
     do: 'refuse',
     code: noAuth,
   })
-  await bench.inTime(lease.release())
-  await bench.clock.advance(20_000)
+  await harness.inTime(lease.release())
+  await harness.clock.advance(20_000)
   expect(defects).toEqual([`deleting ${lease.path}`])
   allow()
-  await bench.clock.advance(6_000)
+  await harness.clock.advance(6_000)
 
-  expect(bench.childrenOf('/l')).toEqual([])
+  expect(harness.childrenOf('/l')).toEqual([])
 })
 
 it('a release that has to wait for a connection is no defect', async () => {
-  const lease = await bench.inTime(ours.client.lock('/l').acquire())
-  bench.ensemble.script({ when: { op: 'delete', times: 1 }, do: 'cut', how: 'reset', at: 'before' })
-  await bench.inTime(lease.release())
-  await bench.clock.advance(6_000)
+  const lease = await harness.inTime(ours.client.lock('/l').acquire())
+  harness.ensemble.script({ when: { op: 'delete', times: 1 }, do: 'cut', how: 'reset', at: 'before' })
+  await harness.inTime(lease.release())
+  await harness.clock.advance(6_000)
 
-  expect([bench.childrenOf('/l'), defects]).toEqual([[], []])
+  expect([harness.childrenOf('/l'), defects]).toEqual([[], []])
 })
 
 it('a release that the end of the client overtakes is no defect', async () => {
-  const lease = await bench.inTime(ours.client.lock('/l').acquire())
-  bench.ensemble.script({ when: { op: 'delete' }, do: 'ignore' })
+  const lease = await harness.inTime(ours.client.lock('/l').acquire())
+  harness.ensemble.script({ when: { op: 'delete' }, do: 'ignore' })
   const releasing = lease.release()
-  await bench.clock.advance(100)
-  await bench.inTime(Promise.all([releasing, ours.client.close()]))
+  await harness.clock.advance(100)
+  await harness.inTime(Promise.all([releasing, ours.client.close()]))
 
   expect(defects).toEqual([])
 })
 
 it('what somebody writes to time and again is no defect, and goes', async () => {
-  const lease = await bench.inTime(ours.client.lock('/l').acquire())
+  const lease = await harness.inTime(ours.client.lock('/l').acquire())
   const badVersion = -103
-  bench.ensemble.script({
+  harness.ensemble.script({
     when: { op: 'delete', path: lease.path, times: 4 },
     do: 'refuse',
     code: badVersion,
   })
-  await bench.inTime(lease.release())
-  await bench.clock.advance(6_000)
+  await harness.inTime(lease.release())
+  await harness.clock.advance(6_000)
 
-  expect([bench.childrenOf('/l'), defects]).toEqual([[], []])
+  expect([harness.childrenOf('/l'), defects]).toEqual([[], []])
 })

@@ -2,33 +2,33 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Lease } from '../../src/recipes/lock-node.ts'
 import { type Harness, type Member, openHarness, sessionMs } from '../harness.ts'
 
-let bench: Harness
+let harness: Harness
 let ours: Member
 let theirs: Member
 let over: AbortController
 
 beforeEach(async () => {
-  bench = await openHarness()
-  ours = bench.member()
-  theirs = bench.member()
+  harness = await openHarness()
+  ours = harness.member()
+  theirs = harness.member()
   over = new AbortController()
 })
 
 afterEach(async () => {
   over.abort()
-  await bench.close()
+  await harness.close()
 })
 
 describe('an election', () => {
   it('is won by one, and by the next when it steps down', async () => {
     const terms: string[] = []
     const runs = [ours, theirs].map((member, i) => serve(member, `n${i}`, terms, { termMs: 100 }))
-    await bench.clock.advance(450)
+    await harness.clock.advance(450)
     over.abort()
-    await bench.inTime(Promise.all(runs))
+    await harness.inTime(Promise.all(runs))
 
     expect(terms.slice(0, 4)).toEqual(['n0', 'n1', 'n0', 'n1'])
-    expect(bench.childrenOf('/e')).toEqual([])
+    expect(harness.childrenOf('/e')).toEqual([])
   })
 
   it('knows of itself whether it leads', async () => {
@@ -36,61 +36,61 @@ describe('an election', () => {
     const b = theirs.client.election('/e', { id: 'b' })
     const until = { signal: over.signal }
     const runs = [a.run(waitOver, until), b.run(waitOver, until)]
-    await bench.clock.advance(100)
+    await harness.clock.advance(100)
     expect([a.isLeader(), b.isLeader()]).toEqual([true, false])
 
-    ours.machine.freeze()
-    await bench.clock.advance(1.5 * sessionMs)
-    ours.machine.thaw()
+    ours.host.freeze()
+    await harness.clock.advance(1.5 * sessionMs)
+    ours.host.thaw()
 
     expect([a.isLeader(), b.isLeader()]).toEqual([false, true])
     over.abort()
-    await bench.inTime(Promise.all(runs))
+    await harness.inTime(Promise.all(runs))
   })
 
   it('names the leader, also to who only looks on', async () => {
     const watcher = theirs.client.election('/e', { id: 'watcher' })
-    expect(await bench.inTime(watcher.leader())).toBeUndefined()
+    expect(await harness.inTime(watcher.leader())).toBeUndefined()
     const run = serve(ours, 'a', [], { termMs: 60_000 })
-    await bench.clock.advance(100)
+    await harness.clock.advance(100)
 
-    const leader = await bench.inTime(watcher.leader())
+    const leader = await harness.inTime(watcher.leader())
 
     expect(leader).toMatchObject({ id: 'a', path: expect.stringMatching(/^\/e\/.*rank0-\d{10}$/) })
     over.abort()
-    await bench.inTime(run)
+    await harness.inTime(run)
   })
 
   it('names the leader of now through a server that lags', async () => {
     const runs = [serve(ours, 'a', [], { termMs: 200 }), serve(ours, 'b', [], { termMs: 60_000 })]
-    await bench.clock.advance(100)
+    await harness.clock.advance(100)
     const watcher = theirs.client.election('/e', { id: 'watcher' })
-    await bench.inTime(watcher.leader())
+    await harness.inTime(watcher.leader())
     const { id } = theirs.client.session ?? {}
-    bench.ensemble.nodeOf(id ?? 0n)!.lagMs = 500
-    await bench.clock.advance(300)
+    harness.ensemble.nodeOf(id ?? 0n)!.lagMs = 500
+    await harness.clock.advance(300)
 
-    expect(await bench.inTime(watcher.leader())).toMatchObject({ id: 'b' })
+    expect(await harness.inTime(watcher.leader())).toMatchObject({ id: 'b' })
     over.abort()
-    await bench.inTime(Promise.all(runs))
+    await harness.inTime(Promise.all(runs))
   })
 
   it('is won by the highest priority among those who wait, and nobody is pushed aside', async () => {
     const terms: string[] = []
     const runs = [serve(ours, 'first', terms, { termMs: 200 })]
-    await bench.clock.advance(50)
+    await harness.clock.advance(50)
     for (const [id, priority] of [
       ['low', 1],
       ['high', 7],
       ['middle', 3],
     ] as const) {
       runs.push(serve(theirs, id, terms, { termMs: 200, priority }))
-      await bench.clock.advance(10)
+      await harness.clock.advance(10)
     }
     expect(terms).toEqual(['first'])
-    await bench.clock.advance(250)
+    await harness.clock.advance(250)
     over.abort()
-    await bench.inTime(Promise.all(runs))
+    await harness.inTime(Promise.all(runs))
 
     expect(terms.slice(0, 2)).toEqual(['first', 'high'])
   })
@@ -102,14 +102,14 @@ describe('an election', () => {
       return election.run(
         async ({ token }) => {
           tokens.push(token)
-          await bench.clock.sleep(50)
+          await harness.clock.sleep(50)
         },
         { signal: over.signal },
       )
     })
-    await bench.clock.advance(700)
+    await harness.clock.advance(700)
     over.abort()
-    await bench.inTime(Promise.all(runs))
+    await harness.inTime(Promise.all(runs))
 
     expect(tokens.length).toBeGreaterThan(8)
     expect([...tokens].sort((a, b) => Number(a - b))).toEqual(tokens)
@@ -118,26 +118,26 @@ describe('an election', () => {
   it('ends with what its leader threw', async () => {
     const run = ours.client.election('/e', { id: 'a' }).run(() => Promise.reject(new Error('no')))
 
-    await expect(bench.inTime(run)).rejects.toThrow('no')
-    expect(bench.childrenOf('/e')).toEqual([])
+    await expect(harness.inTime(run)).rejects.toThrow('no')
+    expect(harness.childrenOf('/e')).toEqual([])
   })
 
   it('goes on when its leader stopped because its lease was over', async () => {
     const tokens: bigint[] = []
     const stopping = async (lease: Lease): Promise<void> => {
       tokens.push(lease.token)
-      await bench.clock.sleep(1e9, lease.signal)
+      await harness.clock.sleep(1e9, lease.signal)
     }
     const run = ours.client.election('/e', { id: 'a' }).run(stopping, { signal: over.signal })
-    await bench.clock.advance(100)
-    ours.machine.cut()
-    await bench.clock.advance(2 * sessionMs)
-    ours.machine.heal()
-    await bench.clock.advance(2 * sessionMs)
+    await harness.clock.advance(100)
+    ours.host.cut()
+    await harness.clock.advance(2 * sessionMs)
+    ours.host.heal()
+    await harness.clock.advance(2 * sessionMs)
 
     expect(tokens).toHaveLength(2)
     const told = expect(run).rejects.toMatchObject({ code: 'closed' })
-    await bench.inTime(ours.client.close())
+    await harness.inTime(ours.client.close())
     await told
   })
 
@@ -147,35 +147,35 @@ describe('an election', () => {
 
     await expect(a.run(waitOver)).rejects.toMatchObject({ code: 'config-invalid' })
     over.abort()
-    await bench.inTime(run)
+    await harness.inTime(run)
   })
 })
 
 describe('whoever observes an election', () => {
   it('sees each leader, and nobody in between when nobody is there', async () => {
     const seen = observed(theirs)
-    await bench.clock.advance(100)
+    await harness.clock.advance(100)
     const run = serve(ours, 'a', [], { termMs: 300, once: true })
-    await bench.clock.advance(600)
-    await bench.inTime(run)
+    await harness.clock.advance(600)
+    await harness.inTime(run)
 
     over.abort()
-    expect(await bench.inTime(seen)).toEqual([undefined, 'a', undefined])
+    expect(await harness.inTime(seen)).toEqual([undefined, 'a', undefined])
   })
 
   it('sees who leads after an outage', async () => {
     const seen = observed(theirs)
     const runs = [serve(ours, 'a', [], { termMs: 2_000, once: true }), serve(ours, 'b', [], { termMs: 1e6 })]
-    await bench.clock.advance(500)
-    theirs.machine.cut()
-    await bench.clock.advance(2 * sessionMs)
-    theirs.machine.heal()
-    await bench.clock.advance(sessionMs)
+    await harness.clock.advance(500)
+    theirs.host.cut()
+    await harness.clock.advance(2 * sessionMs)
+    theirs.host.heal()
+    await harness.clock.advance(sessionMs)
 
     over.abort()
-    const names = await bench.inTime(seen)
+    const names = await harness.inTime(seen)
     expect(names.at(-1)).toBe('b')
-    await bench.inTime(Promise.all(runs))
+    await harness.inTime(Promise.all(runs))
   })
 })
 
@@ -196,7 +196,7 @@ async function serve(
   const lead = async (): Promise<void> => {
     terms.push(id)
     if (once) enough.abort()
-    await bench.clock.sleep(termMs, over.signal).catch(() => undefined)
+    await harness.clock.sleep(termMs, over.signal).catch(() => undefined)
   }
   await client.election('/e', { id, priority }).run(lead, { signal })
 }
@@ -210,5 +210,5 @@ async function observed({ client }: Member): Promise<readonly (string | undefine
 }
 
 function waitOver(): Promise<void> {
-  return bench.clock.sleep(1e9, over.signal).catch(() => undefined)
+  return harness.clock.sleep(1e9, over.signal).catch(() => undefined)
 }

@@ -14,7 +14,7 @@ describe('a lock that is held through a follower which is cut off from the leade
   it(`is over before anybody else can have it in ${seeds.length} runs`, { timeout: 600_000 }, async () => {
     const outcomes: Outcome[] = []
     for (const seed of seeds) outcomes.push(await replayable(seed))
-    // The runs are worth something only when sessions end behind the back of their server, and others go on.
+    // The runs prove something only if some sessions end unnoticed by their server, and others live on.
     if (seeds.length > 1) {
       expect(outcomes.filter(({ isUnseen }) => isUnseen).length).toBeGreaterThan(seeds.length / 5)
       expect(outcomes.filter(({ endedAtMs }) => endedAtMs === undefined).length).toBeGreaterThan(0)
@@ -30,29 +30,29 @@ async function replayable(seed: number): Promise<Outcome> {
   }
 }
 
-interface World {
+interface Simulation {
   readonly all: ClientHarness
   readonly random: () => number
   readonly follower: FakeNode
-  /** For how long the follower goes on when it is cut off. */
+  /** How long the follower continues to answer after it is cut off. */
   readonly detectMs: number
-  /** It can reach the follower, and nobody else. */
+  /** It can reach only the follower. */
   readonly ours: Zookeeper
-  /** It can reach the others, and not the follower. */
+  /** It can reach the other servers, not the follower. */
   readonly theirs: Zookeeper
 }
 
 interface Outcome {
   /** When the leader ended the session that held the lock; undefined when it did not. */
   readonly endedAtMs: number | undefined
-  /** Whether the follower answered as if nothing were the matter then. */
+  /** Whether the follower still answered at that time. */
   readonly isUnseen: boolean
 }
 
 async function simulate(seed: number): Promise<Outcome> {
-  const world = await openWorld(seed)
-  const { ours, theirs, random } = world
-  await using all = world.all
+  const simulation = await openSimulation(seed)
+  const { ours, theirs, random } = simulation
+  await using all = simulation.all
   const lease = await settledWithin(all.clock, sessionMs, ours.lock('/l').acquire())
   const overAtMs = firedAt(all, lease)
   const session = ours.session?.id
@@ -60,8 +60,8 @@ async function simulate(seed: number): Promise<Outcome> {
     .lock('/l')
     .acquire({ timeoutMs: 300_000 })
     .then(({ token }) => ({ token, isOursValid: lease.valid() }))
-  const idle = work(world, pick(random, loads))
-  const unseen = await suffer(world)
+  const idle = work(simulation, pick(random, loads))
+  const unseen = await runOutage(simulation)
   idle()
   await settledWithin(all.clock, sessionMs, lease.release())
   const { token, isOursValid } = await settledWithin(all.clock, 60_000, next)
@@ -73,12 +73,12 @@ async function simulate(seed: number): Promise<Outcome> {
   return { endedAtMs, isUnseen: unseen.some(([from, to]) => from < endedAtMs && endedAtMs < to) }
 }
 
-async function openWorld(seed: number): Promise<World> {
+async function openSimulation(seed: number): Promise<Simulation> {
   const random = seededRandom(seed)
-  // No session is shorter than two ticks, and a follower tells the leader of its clients every half tick.
+  // No session is shorter than two ticks; a follower reports its clients to the leader every half tick.
   const tickTimeMs = pick(random, [500, sessionMs / 2])
   const detectMs = pick(random, [2_500, 10_000])
-  // Mostly the leader asks just before a tick: then what it hears counts for hardly more than the timeout.
+  // Mostly the leader pings just before a tick, so that a report extends a session by hardly more than the timeout.
   const beginsAtMs = tickTimeMs - 1 - Math.floor(random() ** 3 * tickTimeMs)
   const all = await openClientHarness({ tickTimeMs, detectMs, beginsAtMs }, seed)
   const [first, ...others] = all.ensemble.endpoints.map(formatEndpoint)
@@ -92,14 +92,14 @@ async function openWorld(seed: number): Promise<World> {
   }
 }
 
-// What the holder does besides: what its server answers says nothing of the leader.
+// Further load of the holder: the answers of its server prove nothing about the leader.
 const loads: readonly ((client: Zookeeper) => Promise<unknown>)[] = [
   async () => undefined,
   (client) => client.exists('/l'),
   (client) => client.set('/l', 'busy'),
 ]
 
-function work({ all, random, ours }: World, load: (client: Zookeeper) => Promise<unknown>): () => void {
+function work({ all, random, ours }: Simulation, load: (client: Zookeeper) => Promise<unknown>): () => void {
   let isOver = false
   const loop = async (): Promise<void> => {
     while (!isOver) {
@@ -113,8 +113,8 @@ function work({ all, random, ours }: World, load: (client: Zookeeper) => Promise
   }
 }
 
-// Cuts the follower off at any time, for a moment or for longer than sessions live; returns when it did not know yet.
-async function suffer({ all, random, follower, detectMs }: World): Promise<readonly Span[]> {
+// Cuts off the follower at any time, for a moment or longer than a session; returns when it had not noticed yet.
+async function runOutage({ all, random, follower, detectMs }: Simulation): Promise<readonly Span[]> {
   const { clock } = all
   const unseen: Span[] = []
   for (let cuts = 1 + Math.floor(random() * 3); cuts > 0; cuts -= 1) {

@@ -20,7 +20,7 @@ describe('a lock under outages that end around the session timeout', () => {
         throw new Error(`seed ${seed} failed; HA_SEED=${seed} replays it`, { cause: error })
       }
     }
-    // The runs are worth something only when leases are lost in them, and stale writes come.
+    // The runs prove something only if leases are lost and stale writes arrive in them.
     if (seeds.length > 1) {
       expect(sum.lost).toBeGreaterThan(seeds.length / 2)
       expect(sum.refused).toBeGreaterThan(seeds.length / 10)
@@ -28,8 +28,8 @@ describe('a lock under outages that end around the session timeout', () => {
   })
 })
 
-interface World {
-  readonly bench: Harness
+interface Simulation {
+  readonly harness: Harness
   readonly random: () => number
   readonly contenders: readonly Contender[]
   readonly store: ProtectedStore
@@ -41,66 +41,73 @@ interface Contender extends Member {
   lease: Lease | undefined
 }
 
-async function simulate(seed: number): Promise<World['tally']> {
-  const bench = await openHarness(seed)
-  const contenders = Array.from({ length: 3 }, () => ({ ...bench.member(), lease: undefined }))
+async function simulate(seed: number): Promise<Simulation['tally']> {
+  const harness = await openHarness(seed)
+  const contenders = Array.from({ length: 3 }, () => ({ ...harness.member(), lease: undefined }))
   const random = seededRandom(seed)
   const tally = { acquired: 0, lost: 0, refused: 0 }
-  const world: World = { bench, random, contenders, store: new ProtectedStore(), tally, isOver: false }
-  const working = Promise.all(contenders.map((contender) => contend(world, contender)))
-  // Told at the end of the run.
+  const simulation: Simulation = {
+    harness,
+    random,
+    contenders,
+    store: new ProtectedStore(),
+    tally,
+    isOver: false,
+  }
+  const working = Promise.all(contenders.map((contender) => contend(simulation, contender)))
+  // Reported at the end of the run.
   working.catch(() => undefined)
-  for (let episode = 0; episode < 3; episode++) await suffer(world)
-  await recover(world)
-  world.isOver = true
-  await bench.inTime(working)
-  await bench.clock.advance(1_000)
-  expect(bench.childrenOf('/l'), 'places that nobody holds').toEqual([])
-  await bench.close()
-  expect(bench.clock.pending, 'timers left behind').toBe(0)
+  for (let episode = 0; episode < 3; episode++) await runOutage(simulation)
+  await recover(simulation)
+  simulation.isOver = true
+  await harness.inTime(working)
+  await harness.clock.advance(1_000)
+  expect(harness.childrenOf('/l'), 'places that nobody holds').toEqual([])
+  await harness.close()
+  expect(harness.clock.pending, 'timers left behind').toBe(0)
   return tally
 }
 
-// One outage of somebody, mostly of who holds the lock, that ends around the session timeout.
-async function suffer(world: World): Promise<void> {
-  const { bench, random, contenders } = world
-  await bench.clock.advance(random() * 1_500)
+// One outage of one contender, mostly of the holder, that ends around the session timeout.
+async function runOutage(simulation: Simulation): Promise<void> {
+  const { harness, random, contenders } = simulation
+  await harness.clock.advance(random() * 1_500)
   const holder = contenders.find(({ lease }) => lease?.signal.aborted === false)
   const victim = random() < 0.8 && holder !== undefined ? holder : pick(random, contenders)
-  const heal = pick(random, outages)(world, victim)
-  await watchFor(world, sessionMs + (random() - 0.5) * 6 * tickMs)
+  const heal = pick(random, outages)(simulation, victim)
+  await watchFor(simulation, sessionMs + (random() - 0.5) * 6 * tickMs)
   heal()
-  // Before anything else happens there: the first statement of whoever went on.
-  mutuallyExclusive(world)
+  // The first statement of the process that resumed, before anything else runs there.
+  mutuallyExclusive(simulation)
 }
 
-const outages: readonly ((world: World, victim: Contender) => () => void)[] = [
-  (_, { machine }) => {
-    machine.freeze()
-    return () => machine.thaw()
+const outages: readonly ((simulation: Simulation, victim: Contender) => () => void)[] = [
+  (_, { host }) => {
+    host.freeze()
+    return () => host.thaw()
   },
-  (_, { machine }) => {
-    machine.cut()
-    return () => machine.heal()
+  (_, { host }) => {
+    host.cut()
+    return () => host.heal()
   },
-  // What it says on its way out arrives late.
-  (_, { machine }) => {
-    machine.cut()
-    machine.freeze()
+  // What the client sent before the freeze arrives late.
+  (_, { host }) => {
+    host.cut()
+    host.freeze()
     return () => {
-      machine.heal()
-      machine.thaw()
+      host.heal()
+      host.thaw()
     }
   },
-  ({ bench }, victim) => {
-    const node = serverOf(bench, victim)
+  ({ harness }, victim) => {
+    const node = serverOf(harness, victim)
     node.freeze()
     return () => node.thaw()
   },
-  // Its server is cut off from the leader and goes on answering; it cannot go to another one.
-  ({ bench }, victim) => {
-    const node = serverOf(bench, victim)
-    const others = bench.ensemble.nodes.filter((other) => other !== node)
+  // The client's server is cut off from the leader and continues to answer; the client cannot use another server.
+  ({ harness }, victim) => {
+    const node = serverOf(harness, victim)
+    const others = harness.ensemble.nodes.filter((other) => other !== node)
     node.isolate()
     for (const other of others) void other.refuse()
     return () => {
@@ -108,19 +115,19 @@ const outages: readonly ((world: World, victim: Contender) => () => void)[] = [
       for (const other of others) void other.admit()
     }
   },
-  ({ bench }) => {
-    for (const node of bench.ensemble.nodes) node.cut()
+  ({ harness }) => {
+    for (const node of harness.ensemble.nodes) node.cut()
     return () => {
-      for (const node of bench.ensemble.nodes) node.heal()
+      for (const node of harness.ensemble.nodes) node.heal()
     }
   },
-  ({ bench }, { machine }) => {
-    machine.cut()
-    const { leader } = bench.ensemble
+  ({ harness }, { host }) => {
+    host.cut()
+    const { leader } = harness.ensemble
     void leader?.kill()
     return () => {
       void leader?.start()
-      machine.heal()
+      host.heal()
     }
   },
 ]
@@ -129,48 +136,49 @@ function serverOf({ ensemble }: Harness, { client }: Contender): FakeNode {
   return ensemble.nodeOf(client.session?.id ?? 0n) ?? ensemble.node(1)
 }
 
-async function watchFor(world: World, ms: number): Promise<void> {
-  const untilMs = world.bench.clock.now() + ms
-  while (world.bench.clock.now() < untilMs) {
-    await world.bench.clock.advance(Math.min(100, untilMs - world.bench.clock.now()))
-    mutuallyExclusive(world)
+async function watchFor(simulation: Simulation, ms: number): Promise<void> {
+  const untilMs = simulation.harness.clock.now() + ms
+  while (simulation.harness.clock.now() < untilMs) {
+    await simulation.harness.clock.advance(Math.min(100, untilMs - simulation.harness.clock.now()))
+    mutuallyExclusive(simulation)
   }
 }
 
-// Who stands still says nothing: it is asked as soon as it goes on.
-function mutuallyExclusive({ contenders, store }: World): void {
-  const asked = contenders.filter(({ machine }) => !machine.isFrozen)
+// A frozen process runs nothing: it is checked when it resumes.
+function mutuallyExclusive({ contenders, store }: Simulation): void {
+  const asked = contenders.filter(({ host }) => !host.isFrozen)
   const valid = asked.flatMap(({ lease }) => (lease?.valid() === true ? [lease.token] : []))
   expect(valid.length, `valid at one instant: ${valid}`).toBeLessThanOrEqual(1)
   for (const token of valid)
     expect(store.write(token), `the store refused ${token}, which is valid`).toBe(true)
 }
 
-// After everything has healed the lock is handed on again.
-async function recover(world: World): Promise<void> {
-  const before = world.tally.acquired
-  const untilMs = world.bench.clock.now() + 4 * sessionMs
-  while (world.tally.acquired === before && world.bench.clock.now() < untilMs) await watchFor(world, 500)
-  expect(world.tally.acquired, 'acquired after everything had healed').toBeGreaterThan(before)
+// After all faults have healed, the lock is acquired again.
+async function recover(simulation: Simulation): Promise<void> {
+  const before = simulation.tally.acquired
+  const untilMs = simulation.harness.clock.now() + 4 * sessionMs
+  while (simulation.tally.acquired === before && simulation.harness.clock.now() < untilMs)
+    await watchFor(simulation, 500)
+  expect(simulation.tally.acquired, 'acquired after everything had healed').toBeGreaterThan(before)
 }
 
-async function contend(world: World, contender: Contender): Promise<void> {
-  const { clock } = contender.machine
+async function contend(simulation: Simulation, contender: Contender): Promise<void> {
+  const { clock } = contender.host
   const lock = contender.client.lock('/l')
-  while (!world.isOver) {
-    const timeoutMs = 1_000 + Math.floor(world.random() * 2 * sessionMs)
+  while (!simulation.isOver) {
+    const timeoutMs = 1_000 + Math.floor(simulation.random() * 2 * sessionMs)
     const lease = await lock.acquire({ timeoutMs }).catch(() => undefined)
     if (lease === undefined) await clock.sleep(50)
-    else await hold(world, contender, lease)
+    else await hold(simulation, contender, lease)
   }
 }
 
-async function hold(world: World, contender: Contender, lease: Lease): Promise<void> {
-  const { random, store, tally } = world
-  const { clock } = contender.machine
+async function hold(simulation: Simulation, contender: Contender, lease: Lease): Promise<void> {
+  const { random, store, tally } = simulation
+  const { clock } = contender.host
   tally.acquired += 1
   contender.lease = lease
-  mutuallyExclusive(world)
+  mutuallyExclusive(simulation)
   const untilMs = clock.now() + random() * 8_000
   while (clock.now() < untilMs && lease.valid()) {
     expect(store.write(lease.token), `the store refused ${lease.token}, which is valid`).toBe(true)
@@ -178,7 +186,7 @@ async function hold(world: World, contender: Contender, lease: Lease): Promise<v
   }
   if (!lease.valid()) {
     tally.lost += 1
-    // What was begun while it was certain arrives late.
+    // A write that was started while the lease was certain arrives late.
     await clock.sleep(random() * 3_000)
     if (!store.write(lease.token)) tally.refused += 1
   }

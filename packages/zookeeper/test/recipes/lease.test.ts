@@ -2,23 +2,23 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Lease } from '../../src/recipes/lock-node.ts'
 import { type Harness, type Member, openHarness, sessionMs, tickMs } from '../harness.ts'
 
-let bench: Harness
+let harness: Harness
 let ours: Member
 let theirs: Member
 let lease: Lease
 
 beforeEach(async () => {
-  bench = await openHarness()
-  ours = bench.member()
-  theirs = bench.member()
-  lease = await bench.inTime(ours.client.lock('/l').acquire())
+  harness = await openHarness()
+  ours = harness.member()
+  theirs = harness.member()
+  lease = await harness.inTime(ours.client.lock('/l').acquire())
 })
 
-afterEach(() => bench.close())
+afterEach(() => harness.close())
 
 describe('a lease', () => {
   it('is valid for as long as servers answer', async () => {
-    await bench.clock.advance(10 * sessionMs)
+    await harness.clock.advance(10 * sessionMs)
 
     expect(lease.valid()).toBe(true)
     expect(lease.valid(sessionMs / 3)).toBe(true)
@@ -27,13 +27,13 @@ describe('a lease', () => {
   })
 
   it('carries the transaction that made its node', () => {
-    expect(bench.ensemble.tree().get(lease.path)?.stat.czxid).toBe(lease.token)
+    expect(harness.ensemble.tree().get(lease.path)?.stat.czxid).toBe(lease.token)
   })
 
   it('is over in the first statement after a freeze that was too long', async () => {
-    ours.machine.freeze()
-    await bench.clock.advance(1.5 * sessionMs)
-    ours.machine.thaw()
+    ours.host.freeze()
+    await harness.clock.advance(1.5 * sessionMs)
+    ours.host.thaw()
 
     expect(lease.signal.aborted).toBe(false)
     expect(lease.valid()).toBe(false)
@@ -41,23 +41,23 @@ describe('a lease', () => {
   })
 
   it('is still valid after a freeze that was not', async () => {
-    ours.machine.freeze()
-    await bench.clock.advance(sessionMs / 3)
-    ours.machine.thaw()
+    ours.host.freeze()
+    await harness.clock.advance(sessionMs / 3)
+    ours.host.thaw()
 
     expect(lease.valid()).toBe(true)
-    await bench.clock.advance(2 * sessionMs)
+    await harness.clock.advance(2 * sessionMs)
     expect(lease.valid()).toBe(true)
   })
 
   it('is over by our own clock, before anybody else can have it', async () => {
     const rival = theirs.client.lock('/l').acquire({ timeoutMs: 60_000 })
     const overAtMs = firedAt(lease.signal)
-    ours.machine.cut()
-    const sinceMs = bench.clock.now()
+    ours.host.cut()
+    const sinceMs = harness.clock.now()
 
-    const next = await bench.inTime(rival)
-    const nextAtMs = bench.clock.now()
+    const next = await harness.inTime(rival)
+    const nextAtMs = harness.clock.now()
 
     expect(overAtMs()).toBeGreaterThan(sinceMs + sessionMs / 2)
     expect(overAtMs()).toBeLessThanOrEqual(sinceMs + sessionMs)
@@ -68,16 +68,16 @@ describe('a lease', () => {
 
   it('is kept when its server freezes and another one takes the session', async () => {
     const { id } = ours.client.session ?? {}
-    bench.ensemble.nodeOf(id ?? 0n)?.freeze()
-    await bench.clock.advance(3 * sessionMs)
+    harness.ensemble.nodeOf(id ?? 0n)?.freeze()
+    await harness.clock.advance(3 * sessionMs)
 
     expect(ours.client.session?.id).toBe(id)
     expect(lease.valid()).toBe(true)
   })
 
   it('is over when somebody deletes its node', async () => {
-    await bench.inTime(theirs.client.delete(lease.path))
-    await bench.clock.advance(10)
+    await harness.inTime(theirs.client.delete(lease.path))
+    await harness.clock.advance(10)
 
     expect(lease.signal.aborted).toBe(true)
     expect(lease.valid()).toBe(false)
@@ -93,52 +93,52 @@ describe('a lease', () => {
     'is over before a rival has it when somebody deletes its node, also when the next question %s',
     async (_, disturbance) => {
       const rival = theirs.client.lock('/l').acquire({ timeoutMs: 60_000 })
-      await bench.clock.advance(200)
-      bench.ensemble.script({ when: { op: 'exists', path: lease.path, times: 1 }, ...disturbance })
+      await harness.clock.advance(200)
+      harness.ensemble.script({ when: { op: 'exists', path: lease.path, times: 1 }, ...disturbance })
       let both = false
       const watching = rival.then((next) => {
         both = next.valid() && lease.valid()
       })
-      void bench.member().client.delete(lease.path)
-      await bench.inTime(watching)
+      void harness.member().client.delete(lease.path)
+      await harness.inTime(watching)
 
       expect(both).toBe(false)
     },
   )
 
   it('is not over when somebody writes into its node, and goes all the same', async () => {
-    await bench.inTime(theirs.client.set(lease.path, 'hello'))
-    await bench.clock.advance(10)
+    await harness.inTime(theirs.client.set(lease.path, 'hello'))
+    await harness.clock.advance(10)
     expect(lease.valid()).toBe(true)
 
-    await bench.inTime(lease.release())
+    await harness.inTime(lease.release())
 
-    expect(bench.childrenOf('/l')).toEqual([])
+    expect(harness.childrenOf('/l')).toEqual([])
   })
 
   it('is over at once when it is released, and its node is gone', async () => {
     const released = lease.release()
 
     expect(lease.valid()).toBe(false)
-    await bench.inTime(released)
-    expect(bench.childrenOf('/l')).toEqual([])
-    await bench.inTime(lease.release())
+    await harness.inTime(released)
+    expect(harness.childrenOf('/l')).toEqual([])
+    await harness.inTime(lease.release())
   })
 
   it('is released without a connection, and its node goes when there is one again', async () => {
-    ours.machine.cut()
-    await bench.clock.advance(10)
+    ours.host.cut()
+    await harness.clock.advance(10)
 
-    await bench.inTime(lease.release())
-    expect(bench.childrenOf('/l')).toHaveLength(1)
-    ours.machine.heal()
-    await bench.clock.advance(sessionMs)
+    await harness.inTime(lease.release())
+    expect(harness.childrenOf('/l')).toHaveLength(1)
+    ours.host.heal()
+    await harness.clock.advance(sessionMs)
 
-    expect(bench.childrenOf('/l')).toEqual([])
+    expect(harness.childrenOf('/l')).toEqual([])
   })
 
   it('is over when the client is closed', async () => {
-    await bench.inTime(ours.client.close())
+    await harness.inTime(ours.client.close())
 
     expect(lease.signal.aborted).toBe(true)
     expect(lease.valid()).toBe(false)
@@ -147,8 +147,8 @@ describe('a lease', () => {
   it('says why when it is asserted', async () => {
     lease.assert()
     expect(() => lease.assert(sessionMs)).toThrow(/certain for less than 4000 ms more/)
-    ours.machine.cut()
-    await bench.clock.advance(2 * sessionMs)
+    ours.host.cut()
+    await harness.clock.advance(2 * sessionMs)
 
     expect(() => lease.assert()).toThrow(
       expect.objectContaining({ code: 'lease-over', cause: lease.signal.reason }),
@@ -159,7 +159,7 @@ describe('a lease', () => {
 function firedAt(signal: AbortSignal): () => number {
   let atMs = Number.NaN
   signal.addEventListener('abort', () => {
-    atMs = bench.clock.now()
+    atMs = harness.clock.now()
   })
   return () => atMs
 }

@@ -6,7 +6,7 @@ import type { Stat } from '../../src/node.ts'
 import { LockNode } from '../../src/recipes/lock-node.ts'
 import type { LiveSession } from '../../src/session/session.ts'
 
-// A session whose certainty a test decides, which no server would let it do.
+// A session whose certainty the test controls, which is not possible with a server.
 let clock: FakeClock
 let certainUntilMs: number
 let needing: number

@@ -2,17 +2,17 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Lease } from '../../src/recipes/lock-node.ts'
 import { type Harness, type Member, openHarness, sessionMs } from '../harness.ts'
 
-let bench: Harness
+let harness: Harness
 let ours: Member
 let theirs: Member
 
 beforeEach(async () => {
-  bench = await openHarness()
-  ours = bench.member()
-  theirs = bench.member()
+  harness = await openHarness()
+  ours = harness.member()
+  theirs = harness.member()
 })
 
-afterEach(() => bench.close())
+afterEach(() => harness.close())
 
 describe('a lock', () => {
   it('is held by one, and goes on in the order of those who came', async () => {
@@ -20,17 +20,17 @@ describe('a lock', () => {
     const hold = async ({ client }: Member, name: string): Promise<void> => {
       await client.lock('/l').run(async (lease) => {
         order.push(`${name} in`)
-        await bench.clock.sleep(100)
+        await harness.clock.sleep(100)
         expect(lease.valid()).toBe(true)
         order.push(`${name} out`)
       })
     }
 
     const first = hold(ours, 'a')
-    await bench.clock.advance(50)
+    await harness.clock.advance(50)
     const second = hold(theirs, 'b')
-    await bench.clock.advance(10)
-    await bench.inTime(Promise.all([first, second, hold(ours, 'c')]))
+    await harness.clock.advance(10)
+    await harness.inTime(Promise.all([first, second, hold(ours, 'c')]))
 
     expect(order).toEqual(['a in', 'a out', 'b in', 'b out', 'c in', 'c out'])
   })
@@ -38,7 +38,7 @@ describe('a lock', () => {
   it('gives a higher token to whoever holds it later', async () => {
     const tokens: bigint[] = []
     for (const { client } of [ours, theirs, ours]) {
-      await bench.inTime(client.lock('/l').run(async ({ token }) => void tokens.push(token)))
+      await harness.inTime(client.lock('/l').run(async ({ token }) => void tokens.push(token)))
     }
 
     expect([...tokens].sort((a, b) => Number(a - b))).toEqual(tokens)
@@ -47,31 +47,31 @@ describe('a lock', () => {
   it('wakes one of many when it is given back', async () => {
     const lease = await acquired(ours)
     const waiting = Array.from({ length: 20 }, () => theirs.client.lock('/l').acquire())
-    await bench.clock.advance(100)
-    bench.ensemble.log.clear()
+    await harness.clock.advance(100)
+    harness.ensemble.log.clear()
 
-    await bench.inTime(lease.release())
-    await bench.inTime(waiting[0]!)
+    await harness.inTime(lease.release())
+    await harness.inTime(waiting[0]!)
 
-    const looks = bench.ensemble.log.count({ op: 'get-children2' })
-    for (const each of waiting) await bench.inTime(each.then((next) => next.release()))
+    const looks = harness.ensemble.log.count({ op: 'get-children2' })
+    for (const each of waiting) await harness.inTime(each.then((next) => next.release()))
     expect(looks).toBe(1)
   })
 
   it('is given back when its callback throws', async () => {
     const run = ours.client.lock('/l').run(() => Promise.reject(new Error('no')))
 
-    await expect(bench.inTime(run)).rejects.toThrow('no')
-    expect(bench.childrenOf('/l')).toEqual([])
+    await expect(harness.inTime(run)).rejects.toThrow('no')
+    expect(harness.childrenOf('/l')).toEqual([])
   })
 
   it('can be asked for without waiting', async () => {
     const lease = await acquired(ours)
 
-    expect(await bench.inTime(theirs.client.lock('/l').tryAcquire())).toBeUndefined()
-    expect(bench.childrenOf('/l')).toHaveLength(1)
-    await bench.inTime(lease.release())
-    expect(await bench.inTime(theirs.client.lock('/l').tryAcquire())).toMatchObject({
+    expect(await harness.inTime(theirs.client.lock('/l').tryAcquire())).toBeUndefined()
+    expect(harness.childrenOf('/l')).toHaveLength(1)
+    await harness.inTime(lease.release())
+    expect(await harness.inTime(theirs.client.lock('/l').tryAcquire())).toMatchObject({
       path: expect.any(String),
     })
   })
@@ -89,34 +89,34 @@ describe('whoever waits for a lock', () => {
 
     const late = theirs.client.lock('/l').acquire({ timeoutMs: 500 })
 
-    await expect(bench.inTime(late)).rejects.toMatchObject({
+    await expect(harness.inTime(late)).rejects.toMatchObject({
       code: 'timed-out',
       outcome: 'not-done',
       message: `the lock /l was not acquired within 500 ms: 1 ahead in the queue, the nearest is ${path}`,
     })
-    await bench.clock.advance(10)
-    expect(bench.childrenOf('/l')).toHaveLength(1)
+    await harness.clock.advance(10)
+    expect(harness.childrenOf('/l')).toHaveLength(1)
   })
 
   it('leaves the line at its signal', async () => {
     await acquired(ours)
     const controller = new AbortController()
     const waiting = theirs.client.lock('/l').acquire({ signal: controller.signal })
-    await bench.clock.advance(50)
+    await harness.clock.advance(50)
 
     controller.abort(new Error('enough'))
 
-    await expect(bench.inTime(waiting)).rejects.toMatchObject({
+    await expect(harness.inTime(waiting)).rejects.toMatchObject({
       code: 'aborted',
       message: expect.stringMatching(/enough/),
     })
-    await bench.clock.advance(10)
-    expect(bench.childrenOf('/l')).toHaveLength(1)
+    await harness.clock.advance(10)
+    expect(harness.childrenOf('/l')).toHaveLength(1)
   })
 
   it('leaves the line when it gave up before it stood there', async () => {
-    await bench.inTime(theirs.client.ready())
-    const release = bench.ensemble.script({
+    await harness.inTime(theirs.client.ready())
+    const release = harness.ensemble.script({
       when: { op: 'create2' },
       do: 'delay',
       delayMs: 300,
@@ -124,78 +124,78 @@ describe('whoever waits for a lock', () => {
     })
     const waiting = theirs.client.lock('/l').acquire({ timeoutMs: 100 })
 
-    await expect(bench.inTime(waiting)).rejects.toMatchObject({ code: 'timed-out' })
+    await expect(harness.inTime(waiting)).rejects.toMatchObject({ code: 'timed-out' })
     release()
-    await bench.clock.advance(1_000)
+    await harness.clock.advance(1_000)
 
-    expect(bench.ensemble.tree().has('/l')).toBe(true)
-    expect(bench.childrenOf('/l')).toEqual([])
+    expect(harness.ensemble.tree().has('/l')).toBe(true)
+    expect(harness.childrenOf('/l')).toEqual([])
   })
 
   it('leaves the line when the connection is back, if it gave up without one', async () => {
     await acquired(ours)
     const waiting = theirs.client.lock('/l').acquire({ timeoutMs: 500 })
-    await bench.clock.advance(100)
-    theirs.machine.cut()
+    await harness.clock.advance(100)
+    theirs.host.cut()
 
-    await expect(bench.inTime(waiting)).rejects.toMatchObject({ code: 'timed-out' })
-    await bench.clock.advance(500)
-    expect(bench.childrenOf('/l')).toHaveLength(2)
-    theirs.machine.heal()
-    await bench.clock.advance(3_000)
+    await expect(harness.inTime(waiting)).rejects.toMatchObject({ code: 'timed-out' })
+    await harness.clock.advance(500)
+    expect(harness.childrenOf('/l')).toHaveLength(2)
+    theirs.host.heal()
+    await harness.clock.advance(3_000)
 
-    expect(bench.childrenOf('/l')).toHaveLength(1)
+    expect(harness.childrenOf('/l')).toHaveLength(1)
   })
 
   it('begins again at the end when somebody deletes its node', async () => {
     const lease = await acquired(ours)
     const waiting = theirs.client.lock('/l').acquire({ timeoutMs: 60_000 })
-    await bench.clock.advance(50)
-    const [second = ''] = bench.childrenOf('/l').filter((name) => !lease.path.endsWith(name))
+    await harness.clock.advance(50)
+    const [second = ''] = harness.childrenOf('/l').filter((name) => !lease.path.endsWith(name))
 
-    await bench.inTime(ours.client.delete(`/l/${second}`))
-    await bench.clock.advance(50)
+    await harness.inTime(ours.client.delete(`/l/${second}`))
+    await harness.clock.advance(50)
 
-    expect(bench.childrenOf('/l')).toHaveLength(2)
-    await bench.inTime(lease.release())
-    expect((await bench.inTime(waiting)).path).not.toContain(second)
+    expect(harness.childrenOf('/l')).toHaveLength(2)
+    await harness.inTime(lease.release())
+    expect((await harness.inTime(waiting)).path).not.toContain(second)
   })
 
   it('begins again in the next session when its own is lost', async () => {
     const lease = await acquired(ours)
     const waiting = theirs.client.lock('/l').acquire({ timeoutMs: 60_000 })
-    await bench.clock.advance(50)
+    await harness.clock.advance(50)
     const before = theirs.client.session?.epoch
-    theirs.machine.cut()
-    await bench.clock.advance(sessionMs * 2)
-    theirs.machine.heal()
-    await bench.clock.advance(3_000)
+    theirs.host.cut()
+    await harness.clock.advance(sessionMs * 2)
+    theirs.host.heal()
+    await harness.clock.advance(3_000)
 
-    await bench.inTime(lease.release())
-    const second = await bench.inTime(waiting)
+    await harness.inTime(lease.release())
+    const second = await harness.inTime(waiting)
 
     expect(second.valid()).toBe(true)
     expect(theirs.client.session?.epoch).toBe((before ?? 0) + 1)
-    expect(bench.childrenOf('/l')).toHaveLength(1)
+    expect(harness.childrenOf('/l')).toHaveLength(1)
   })
 
   it('begins again in the next session when its own is lost before it stood there', async () => {
-    await bench.inTime(ours.client.ready())
-    ours.machine.cut()
+    await harness.inTime(ours.client.ready())
+    ours.host.cut()
     const waiting = ours.client.lock('/l').acquire({ timeoutMs: 60_000 })
-    await bench.clock.advance(2 * sessionMs)
-    ours.machine.heal()
+    await harness.clock.advance(2 * sessionMs)
+    ours.host.heal()
 
-    const lease = await bench.inTime(waiting)
+    const lease = await harness.inTime(waiting)
 
     expect(lease.valid()).toBe(true)
-    await bench.clock.advance(2 * sessionMs)
-    expect(bench.childrenOf('/l').map((name) => `/l/${name}`)).toEqual([lease.path])
+    await harness.clock.advance(2 * sessionMs)
+    expect(harness.childrenOf('/l').map((name) => `/l/${name}`)).toEqual([lease.path])
   })
 
   it('finds its node when the answer to its making was lost', async () => {
-    await bench.inTime(ours.client.ready())
-    bench.ensemble.script({
+    await harness.inTime(ours.client.ready())
+    harness.ensemble.script({
       when: { op: 'create2', path: /lock-/, times: 1 },
       do: 'cut',
       how: 'reset',
@@ -205,22 +205,22 @@ describe('whoever waits for a lock', () => {
     const lease = await acquired(ours)
 
     expect(lease.valid()).toBe(true)
-    expect(bench.childrenOf('/l')).toHaveLength(1)
+    expect(harness.childrenOf('/l')).toHaveLength(1)
   })
 
   it('is told when the client is closed', async () => {
     await acquired(ours)
     const waiting = theirs.client.lock('/l').acquire({ timeoutMs: 60_000 })
     const told = expect(waiting).rejects.toMatchObject({ code: 'closed' })
-    await bench.clock.advance(50)
+    await harness.clock.advance(50)
 
-    await bench.inTime(theirs.client.close())
+    await harness.inTime(theirs.client.close())
 
     await told
-    expect(bench.childrenOf('/l')).toHaveLength(1)
+    expect(harness.childrenOf('/l')).toHaveLength(1)
   })
 })
 
 async function acquired({ client }: Member): Promise<Lease> {
-  return bench.inTime(client.lock('/l').acquire())
+  return harness.inTime(client.lock('/l').acquire())
 }

@@ -2,14 +2,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Zookeeper } from '../../src/client.ts'
 import { type Harness, openHarness } from '../harness.ts'
 
-let bench: Harness
+let harness: Harness
 let client: Zookeeper
 
 beforeEach(async () => {
-  bench = await openHarness()
-  client = bench.member().client
+  harness = await openHarness()
+  client = harness.member().client
 })
-afterEach(() => bench.close())
+afterEach(() => harness.close())
 
 const { signal } = new AbortController()
 const stray = { timeoutMs: 100, signal } as never
@@ -56,7 +56,7 @@ describe('what a call rejects', () => {
   })
 })
 
-// Ends a campaign that should not have begun.
+// Ends a campaign that must not start.
 async function failing(): Promise<void> {
   throw new Error('it ran')
 }

@@ -1,8 +1,8 @@
-/** What a lock protects: a store that remembers the highest token, and turns away whoever comes with a lower one. */
+/** A store that a lock protects: it remembers the highest token, and rejects writes with a lower one. */
 export class ProtectedStore {
   #highest = 0n
 
-  /** Whether it was taken. */
+  /** Returns whether the write was accepted. */
   write(token: bigint): boolean {
     if (token < this.#highest) return false
     this.#highest = token

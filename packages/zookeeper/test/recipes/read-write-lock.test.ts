@@ -2,17 +2,17 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Lease } from '../../src/recipes/lock-node.ts'
 import { type Harness, type Member, openHarness } from '../harness.ts'
 
-let bench: Harness
+let harness: Harness
 let ours: Member
 let theirs: Member
 
 beforeEach(async () => {
-  bench = await openHarness()
-  ours = bench.member()
-  theirs = bench.member()
+  harness = await openHarness()
+  ours = harness.member()
+  theirs = harness.member()
 })
 
-afterEach(() => bench.close())
+afterEach(() => harness.close())
 
 describe('a lock for readers and writers', () => {
   it('is held by many readers at a time', async () => {
@@ -26,28 +26,28 @@ describe('a lock for readers and writers', () => {
     const reading = await read(ours)
     const order: string[] = []
     const writing = theirs.client.rwLock('/rw').write.acquire().then(noted(order, 'writer'))
-    await bench.clock.advance(50)
+    await harness.clock.advance(50)
     const late = ours.client.rwLock('/rw').read.acquire().then(noted(order, 'reader'))
-    await bench.clock.advance(50)
+    await harness.clock.advance(50)
     expect(order).toEqual([])
 
-    await bench.inTime(reading.release())
-    const writer = await bench.inTime(writing)
-    await bench.clock.advance(50)
+    await harness.inTime(reading.release())
+    const writer = await harness.inTime(writing)
+    await harness.clock.advance(50)
     expect(order).toEqual(['writer'])
 
-    await bench.inTime(writer.release())
-    await bench.inTime(late)
+    await harness.inTime(writer.release())
+    await harness.inTime(late)
     expect(order).toEqual(['writer', 'reader'])
   })
 
   it('lets the readers behind a writer in together', async () => {
-    const writer = await bench.inTime(ours.client.rwLock('/rw').write.acquire())
+    const writer = await harness.inTime(ours.client.rwLock('/rw').write.acquire())
     const reading = [ours, theirs, ours].map(({ client }) => client.rwLock('/rw').read.acquire())
-    await bench.clock.advance(50)
+    await harness.clock.advance(50)
 
-    await bench.inTime(writer.release())
-    const readers = await bench.inTime(Promise.all(reading))
+    await harness.inTime(writer.release())
+    const readers = await harness.inTime(Promise.all(reading))
 
     expect(readers.every((lease) => lease.valid())).toBe(true)
   })
@@ -56,20 +56,20 @@ describe('a lock for readers and writers', () => {
     const readers: Lease[] = []
     for (let i = 0; i < 10; i++) readers.push(await read(ours))
     const writing = theirs.client.rwLock('/rw').write.acquire()
-    await bench.clock.advance(50)
-    bench.ensemble.log.clear()
+    await harness.clock.advance(50)
+    harness.ensemble.log.clear()
 
-    await bench.inTime(readers[0]!.release())
-    await bench.clock.advance(50)
-    expect(bench.ensemble.log.count({ op: 'get-children2' })).toBe(0)
+    await harness.inTime(readers[0]!.release())
+    await harness.clock.advance(50)
+    expect(harness.ensemble.log.count({ op: 'get-children2' })).toBe(0)
 
-    for (const reader of readers) await bench.inTime(reader.release())
-    expect((await bench.inTime(writing)).valid()).toBe(true)
+    for (const reader of readers) await harness.inTime(reader.release())
+    expect((await harness.inTime(writing)).valid()).toBe(true)
   })
 })
 
 function read({ client }: Member): Promise<Lease> {
-  return bench.inTime(client.rwLock('/rw').read.acquire())
+  return harness.inTime(client.rwLock('/rw').read.acquire())
 }
 
 function noted(order: string[], name: string): (lease: Lease) => Lease {

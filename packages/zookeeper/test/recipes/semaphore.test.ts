@@ -2,17 +2,17 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { Lease } from '../../src/recipes/lock-node.ts'
 import { type Harness, type Member, openHarness } from '../harness.ts'
 
-let bench: Harness
+let harness: Harness
 let ours: Member
 let theirs: Member
 
 beforeEach(async () => {
-  bench = await openHarness()
-  ours = bench.member()
-  theirs = bench.member()
+  harness = await openHarness()
+  ours = harness.member()
+  theirs = harness.member()
 })
 
-afterEach(() => bench.close())
+afterEach(() => harness.close())
 
 describe('a semaphore', () => {
   it('is held by as many as it has permits, and no more', async () => {
@@ -23,47 +23,47 @@ describe('a semaphore', () => {
         async () => {
           inside += 1
           most = Math.max(most, inside)
-          await bench.clock.sleep(100)
+          await harness.clock.sleep(100)
           inside -= 1
         },
         { timeoutMs: 60_000 },
       )
 
-    await bench.inTime(Promise.all([ours, theirs, ours, theirs, ours, theirs, ours].map(visit)))
+    await harness.inTime(Promise.all([ours, theirs, ours, theirs, ours, theirs, ours].map(visit)))
 
     expect(most).toBe(3)
-    expect(bench.childrenOf('/s')).toEqual([])
+    expect(harness.childrenOf('/s')).toEqual([])
   })
 
   it('lets the next in when any of those who sit goes', async () => {
     const permits = [await takePermit(ours), await takePermit(theirs), await takePermit(ours)]
     const waiting = theirs.client.semaphore('/s', 3).acquire()
-    await bench.clock.advance(50)
+    await harness.clock.advance(50)
 
-    await bench.inTime(permits[1]!.release())
+    await harness.inTime(permits[1]!.release())
 
-    expect((await bench.inTime(waiting)).valid()).toBe(true)
+    expect((await harness.inTime(waiting)).valid()).toBe(true)
   })
 
   it('refuses a client that expects another number of permits, and keeps nothing of it', async () => {
     await takePermit(ours)
 
-    const other = bench.inTime(theirs.client.semaphore('/s', 4).acquire())
+    const other = harness.inTime(theirs.client.semaphore('/s', 4).acquire())
 
     await expect(other).rejects.toMatchObject({
       code: 'config-invalid',
       path: '/s',
       message: expect.stringMatching(/expects 4 permits, the node contains 3 permits/),
     })
-    await bench.clock.advance(10)
-    expect(bench.childrenOf('/s')).toHaveLength(1)
+    await harness.clock.advance(10)
+    expect(harness.childrenOf('/s')).toHaveLength(1)
   })
 
   it('agrees on its permits when many come at once', async () => {
     const coming = [ours, theirs, ours, theirs].map(({ client }) => client.semaphore('/s', 4).acquire())
 
-    expect(await bench.inTime(Promise.all(coming))).toHaveLength(4)
-    expect(bench.ensemble.tree().get('/s')?.data?.toString()).toBe('4')
+    expect(await harness.inTime(Promise.all(coming))).toHaveLength(4)
+    expect(harness.ensemble.tree().get('/s')?.data?.toString()).toBe('4')
   })
 
   it('refuses a number of permits that cannot be', () => {
@@ -72,5 +72,5 @@ describe('a semaphore', () => {
 })
 
 function takePermit({ client }: Member): Promise<Lease> {
-  return bench.inTime(client.semaphore('/s', 3).acquire())
+  return harness.inTime(client.semaphore('/s', 3).acquire())
 }

@@ -5,26 +5,26 @@ import { clockOf } from '@ha/core/driver'
 import type { FakeClock } from '@ha/core/testing'
 
 /**
- * One process of a test in the common time: it can be frozen, as by SIGSTOP, and its network can be cut, with its
- * sockets left open.
+ * The host of one client: its process can be frozen while time passes, as by SIGSTOP, and its network can be cut while
+ * its sockets stay open.
  */
-export class TestProcess {
-  /** The clock of the process: timers that become due while it is frozen fire when it continues. */
+export class TestHost {
+  /** The clock of the process: timers that come due while it is frozen fire when it resumes. */
   readonly clock: Clock
   readonly dial: Connect
-  readonly #world: FakeClock
-  // What waits until the process continues, or until its network is healed.
+  readonly #time: FakeClock
+  // Timers wait for the process to resume, packets for the network to heal.
   readonly #overdue: (() => void)[] = []
   readonly #arrivals: (() => void)[] = []
   readonly #departures: (() => void)[] = []
   #isFrozen = false
   #isCut = false
 
-  constructor(world: FakeClock, dial: Connect) {
-    this.#world = world
+  constructor(time: FakeClock, dial: Connect) {
+    this.#time = time
     this.clock = clockOf(
-      () => world.now(),
-      // As in Node.js, where no timer is shorter than a millisecond.
+      () => time.now(),
+      // As in Node.js, a timer waits for at least one millisecond.
       (ms, fn) => this.#after(Math.max(1, ms), fn),
     )
     this.dial = async (endpoint: Endpoint, signal: AbortSignal) => this.#through(await dial(endpoint, signal))
@@ -38,20 +38,20 @@ export class TestProcess {
     this.#isFrozen = true
   }
 
-  /** Continues: first the timers, in their order, then what has arrived. */
+  /** Resumes: first the overdue timers run, in their order, then the packets that have arrived. */
   thaw(): void {
     if (!this.#isFrozen) return
     this.#isFrozen = false
     for (const fire of this.#overdue.splice(0)) this.#after(0, fire)
-    this.#world.after(0, () => this.#deliver())
+    this.#time.after(0, () => this.#deliver())
   }
 
-  /** Drops no connection, and delivers nothing in either direction. */
+  /** Cuts the network: packets are held back in both directions, without an error. */
   cut(): void {
     this.#isCut = true
   }
 
-  /** Delivers what was held back. */
+  /** Heals the network: held back packets are delivered. */
   heal(): void {
     this.#isCut = false
     for (const send of this.#departures.splice(0)) send()
@@ -65,7 +65,7 @@ export class TestProcess {
       if (this.#isFrozen) this.#overdue.push(fire)
       else fn()
     }
-    const cancel = this.#world.after(ms, fire)
+    const cancel = this.#time.after(ms, fire)
     return () => {
       isOff = true
       cancel()
