@@ -19,10 +19,10 @@ export class ZookeeperError extends HaError<ZookeeperCode> {
 /** Copies an error with some fields replaced. */
 export function withDetails(
   error: ZookeeperError,
-  { message, ...told }: ZookeeperErrorDetails & { readonly message?: string },
+  { message, ...replaced }: ZookeeperErrorDetails & { readonly message?: string },
 ): ZookeeperError {
   const { code, outcome, retryable, endpoint, serverCode, attempts, path, cause } = error
-  const details = { outcome, retryable, endpoint, serverCode, attempts, path, cause, ...told }
+  const details = { outcome, retryable, endpoint, serverCode, attempts, path, cause, ...replaced }
   return new ZookeeperError(code, message ?? error.message, details)
 }
 

@@ -148,7 +148,7 @@ export class ZookeeperConnection {
   }
 
   /**
-   * Adds credentials to the session, all in one packet. Rejects with the first refusal, after which the server closes
+   * Adds all credentials to the session at once. Rejects with the first refusal, after which the server closes
    * the connection.
    */
   async login(logins: readonly AuthInfo[]): Promise<void> {
@@ -179,7 +179,7 @@ export class ZookeeperConnection {
   }
 
   /** Closes the connection at once, and not the session: pending requests are rejected. Idempotent. */
-  destroy(cause: Error = new Error('it was ended')): void {
+  destroy(cause: Error = new Error('the connection was closed')): void {
     this.#end(isHaError(cause) ? cause : connectionLost(cause, this.endpoint))
   }
 
@@ -230,8 +230,8 @@ export class ZookeeperConnection {
 
   #confirm({ sentAtMs, request }: PendingRequest, err: number): void {
     this.#confirmedAtMs = Math.max(this.#confirmedAtMs, sentAtMs)
-    const mark = { sentAtMs, answeredAtMs: this.#clock.now() }
-    this.#leaderContact.responseReceived(mark, isLeaderResponse(request.opcode, err))
+    const answered = { sentAtMs, answeredAtMs: this.#clock.now() }
+    this.#leaderContact.responseReceived(answered, isLeaderResponse(request.opcode, err))
   }
 
   #startHeartbeat(timeoutMs: number): Heartbeat {
@@ -240,11 +240,11 @@ export class ZookeeperConnection {
       receivedAtMs: this.#wire.receivedAtMs,
       keepsLeaderContact: this.#keepsLeaderContact,
     })
-    const sign = (): void => {
+    const sendPing = (): void => {
       this.#post(this.#keepsLeaderContact ? sync('/') : ping(), false).catch(() => undefined)
     }
     const unresponsive = (quietMs: number): void => this.#end(serverUnresponsive(quietMs, this.endpoint))
-    return startHeartbeat({ clock: this.#clock, activity, timeoutMs, ping: sign, unresponsive })
+    return startHeartbeat({ clock: this.#clock, activity, timeoutMs, ping: sendPing, unresponsive })
   }
 
   #emitEvent(event: WatchEvent | undefined): void {

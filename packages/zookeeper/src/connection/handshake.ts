@@ -35,20 +35,20 @@ export async function performHandshake(
   request: ConnectRequest,
   signal: AbortSignal,
 ): Promise<HandshakeResult> {
-  const welcomed = deferred<ConnectResponse>()
+  const response = deferred<ConnectResponse>()
   wire.listen({
     frame: (frame) => {
       // Decoding comes first: if it fails, the listener must still receive the end of the wire.
-      welcomed.resolve(decodeConnectResponse(responseBytes(frame)))
+      response.resolve(decodeConnectResponse(responseBytes(frame)))
       wire.pause()
     },
-    end: (cause) => welcomed.reject(notGrantedError(cause)),
+    end: (cause) => response.reject(notGrantedError(cause)),
   })
   wire.send(encodeConnectRequest(request))
   const askedAtMs = wire.sentAtMs
-  const welcome = await raceAbort(welcomed.promise, signal, () => undefined)
-  if (welcome.kind === 'expired') return welcome
-  const { sessionId, password, timeoutMs } = welcome
+  const connected = await raceAbort(response.promise, signal, () => undefined)
+  if (connected.kind === 'expired') return connected
+  const { sessionId, password, timeoutMs } = connected
   const resumed = sessionId === request.sessionId
   return { kind: 'granted', grant: { sessionId, password, timeoutMs, resumed, askedAtMs } }
 }

@@ -77,24 +77,24 @@ export interface Heartbeat {
  */
 export function startHeartbeat({ clock, activity, timeoutMs, ping, unresponsive }: HeartbeatDeps): Heartbeat {
   let cancel = (): void => undefined
-  const lookIn = (ms: number): void => {
+  const checkIn = (ms: number): void => {
     const dueAtMs = clock.now() + ms
     cancel = clock.after(ms, () => act(nextAction(activity(), timeoutMs, dueAtMs, clock.now())))
   }
-  const act = (seen: HeartbeatAction): void => {
-    if (seen.kind === 'unresponsive') {
-      unresponsive(seen.quietMs)
+  const act = (action: HeartbeatAction): void => {
+    if (action.kind === 'unresponsive') {
+      unresponsive(action.quietMs)
       return
     }
-    lookIn(seen.againMs)
+    checkIn(action.againMs)
     // Last: a ping may end the connection, which cancels the timer that was just set.
-    if (seen.kind === 'ping') ping()
+    if (action.kind === 'ping') ping()
   }
-  lookIn(pingAfterMs(timeoutMs, activity().keepsLeaderContact))
+  checkIn(pingAfterMs(timeoutMs, activity().keepsLeaderContact))
   return {
     checkNow: () => {
       cancel()
-      lookIn(0)
+      checkIn(0)
     },
     stop: () => cancel(),
   }

@@ -50,22 +50,22 @@ export class InFlight {
    * Removes and returns the request that a reply with this xid belongs to; undefined when it is not the next one.
    */
   take(xid: number): PendingRequest | undefined {
-    const lane = this.#queueOf(xid)
-    if (lane.first?.xid !== xid) return undefined
-    return this.#remove(lane)
+    const queue = this.#queueOf(xid)
+    if (queue.first?.xid !== xid) return undefined
+    return this.#remove(queue)
   }
 
   /** Removes and returns all requests. */
   drain(): readonly PendingRequest[] {
     const all: PendingRequest[] = []
-    for (const lane of this.#queues.values()) {
-      for (let next = this.#remove(lane); next !== undefined; next = this.#remove(lane)) all.push(next)
+    for (const queue of this.#queues.values()) {
+      for (let next = this.#remove(queue); next !== undefined; next = this.#remove(queue)) all.push(next)
     }
     return all
   }
 
-  #remove(lane: RequestQueue<PendingRequest>): PendingRequest | undefined {
-    const pending = lane.shift()
+  #remove(queue: RequestQueue<PendingRequest>): PendingRequest | undefined {
+    const pending = queue.shift()
     if (pending === undefined) return undefined
     this.#count -= 1
     this.#bytes -= pending.bytes
@@ -74,9 +74,9 @@ export class InFlight {
 
   #queueOf(xid: number): RequestQueue<PendingRequest> {
     const key = xid > 0 ? countedQueue : xid
-    const lane = this.#queues.get(key) ?? new RequestQueue<PendingRequest>()
-    this.#queues.set(key, lane)
-    return lane
+    const queue = this.#queues.get(key) ?? new RequestQueue<PendingRequest>()
+    this.#queues.set(key, queue)
+    return queue
   }
 }
 

@@ -63,16 +63,16 @@ export class Wire {
   /**
    * Sets the listener, which also receives what arrived without one. The previous listener receives nothing more.
    */
-  listen(hearer: WireListener): void {
+  listen(listener: WireListener): void {
     if (this.#ended !== undefined) {
-      hearer.end(this.#ended)
+      listener.end(this.#ended)
       return
     }
-    this.#listener = hearer
-    const unheard = this.#undelivered
+    this.#listener = listener
+    const frames = this.#undelivered
     this.#undelivered = []
     this.#safely(() => {
-      for (const frame of unheard) this.#deliver(frame)
+      for (const frame of frames) this.#deliver(frame)
     })
   }
 

@@ -39,8 +39,8 @@ function entryProblem({ permissions, scheme, id }: Partial<Acl>): string | undef
   const words = everything.join(', ')
   if (!Array.isArray(permissions) || permissions.length === 0)
     return `permissions: expected at least one of ${words}`
-  const stranger = permissions.find((permission) => !everything.includes(permission))
-  if (stranger !== undefined) return `permissions: expected ${words}, got ${JSON.stringify(stranger)}`
+  const unknown = permissions.find((permission) => !everything.includes(permission))
+  if (unknown !== undefined) return `permissions: expected ${words}, got ${JSON.stringify(unknown)}`
   if (typeof scheme !== 'string' || scheme === '')
     return 'scheme: expected a text such as world, auth, digest or ip'
   return typeof id === 'string' ? undefined : 'id: expected a text'

@@ -44,103 +44,103 @@ export class NodeCreator {
     checkPath(path)
     const { executor, timeoutMs } = this.#deps
     const call = resolveCall('create', options, timeoutMs, createOptionNames)
-    const remaining = new CallDeadline(call, () => executor.clock.now())
-    const wanted = createSpec(path, data, options)
-    const marked = wanted.protect ? { ...wanted, path: protectName(path, executor.random) } : wanted
-    return this.#withParents(marked, remaining)
+    const deadline = new CallDeadline(call, () => executor.clock.now())
+    const spec = createSpec(path, data, options)
+    const protectedSpec = spec.protect ? { ...spec, path: protectName(path, executor.random) } : spec
+    return this.#withParents(protectedSpec, deadline)
   }
 
-  async #withParents(wanted: CreateSpec, remaining: CallDeadline): Promise<Created> {
+  async #withParents(spec: CreateSpec, deadline: CallDeadline): Promise<Created> {
     for (;;) {
       try {
-        return wanted.protect
-          ? await this.#createProtected(wanted, remaining)
-          : await this.#send(wanted, remaining.remaining)
+        return spec.protect
+          ? await this.#createProtected(spec, deadline)
+          : await this.#send(spec, deadline.remaining)
       } catch (error) {
         const isOrphan = error instanceof ZookeeperError && error.code === 'no-node'
-        if (!wanted.parents || !isOrphan || remaining.isOver || parentOf(wanted.path) === '/') throw error
-        await this.#createParents(wanted.path, remaining)
+        if (!spec.parents || !isOrphan || deadline.isOver || parentOf(spec.path) === '/') throw error
+        await this.#createParents(spec.path, deadline)
       }
     }
   }
 
   /** Creates the ancestors of a path, from the top; existing ones stay as they are. */
-  async #createParents(path: string, remaining: CallDeadline): Promise<void> {
+  async #createParents(path: string, deadline: CallDeadline): Promise<void> {
     const above = parentOf(path)
     if (above === '/') return
-    if ((await this.#deps.reads.plain.exists(above, remaining.remaining)) !== undefined) return
-    await this.#createParents(above, remaining)
-    await this.#createParent(above, remaining)
+    if ((await this.#deps.reads.plain.exists(above, deadline.remaining)) !== undefined) return
+    await this.#createParents(above, deadline)
+    await this.#createParent(above, deadline)
   }
 
   // Servers before 3.5 have no containers: the parent becomes a persistent node there.
-  async #createParent(path: string, remaining: CallDeadline): Promise<void> {
+  async #createParent(path: string, deadline: CallDeadline): Promise<void> {
     const plain: CreateSpec = { ...parentSpec, path }
     try {
-      await this.#send({ ...plain, kind: 'container' }, remaining.remaining, 'idempotent')
+      await this.#send({ ...plain, kind: 'container' }, deadline.remaining, 'idempotent')
     } catch (error) {
       if (!(error instanceof ZookeeperError)) throw error
       if (error.code === 'unsupported')
-        await this.#send(plain, remaining.remaining, 'idempotent').catch(ignoreNodeExists)
+        await this.#send(plain, deadline.remaining, 'idempotent').catch(ignoreNodeExists)
       else ignoreNodeExists(error)
     }
   }
 
-  async #createProtected(wanted: CreateSpec, remaining: CallDeadline): Promise<Created> {
+  async #createProtected(spec: CreateSpec, deadline: CallDeadline): Promise<Created> {
     for (let round = 0; ; round++) {
       const session = this.#deps.session()
       try {
-        return await this.#send(wanted, remaining.remaining)
+        return await this.#send(spec, deadline.remaining)
       } catch (error) {
-        const made = await this.#afterLoss(wanted, remaining, error, session)
-        if (made !== undefined) return made
+        const found = await this.#afterLoss(spec, deadline, error, session)
+        if (found !== undefined) return found
       }
-      await pauseBeforeRetry(this.#deps.executor, remaining, round, { name: 'create', path: wanted.path })
+      await pauseBeforeRetry(this.#deps.executor, deadline, round, { name: 'create', path: spec.path })
     }
   }
 
   // Finds a node whose reply was lost by its protection mark; undefined when it was not created and can be created
   // again.
   async #afterLoss(
-    wanted: CreateSpec,
-    remaining: CallDeadline,
+    spec: CreateSpec,
+    deadline: CallDeadline,
     error: unknown,
     before: LiveSession | undefined,
   ): Promise<Created | undefined> {
-    if (!isOutcomeUnknown(error) || remaining.isOver) throw error
-    const made = await resolveOutcome(this.#deps.executor, remaining, error, () =>
-      this.#findCreated(wanted, remaining),
+    if (!isOutcomeUnknown(error) || deadline.isOver) throw error
+    const found = await resolveOutcome(this.#deps.executor, deadline, error, () =>
+      this.#findCreated(spec, deadline),
     )
     // A request of a former session may still arrive late, and its node would stay.
-    if (made === undefined && this.#deps.session() !== before && wanted.kind !== 'ephemeral') throw error
-    return made
+    if (found === undefined && this.#deps.session() !== before && spec.kind !== 'ephemeral') throw error
+    return found
   }
 
   // Undefined when it was not created, or belongs to a former session.
-  async #findCreated(wanted: CreateSpec, remaining: CallDeadline): Promise<Created | undefined> {
+  async #findCreated(spec: CreateSpec, deadline: CallDeadline): Promise<Created | undefined> {
     const { reads, session } = this.#deps
-    const parentPath = parentOf(wanted.path)
+    const parentPath = parentOf(spec.path)
     // This server may lag behind the one that created the node.
-    await reads.sync(parentPath, remaining.remaining)
-    const children = await reads.plain.children(parentPath, remaining.remaining)
-    const name = findProtected(children?.names ?? [], nameOf(wanted.path))
+    await reads.sync(parentPath, deadline.remaining)
+    const children = await reads.plain.children(parentPath, deadline.remaining)
+    const name = findProtected(children?.names ?? [], nameOf(spec.path))
     if (name === undefined) return undefined
     const path = childOf(parentPath, name)
-    const stat = await reads.plain.exists(path, remaining.remaining)
+    const stat = await reads.plain.exists(path, deadline.remaining)
     if (stat === undefined) return undefined
-    const isOurs = wanted.kind !== 'ephemeral' || stat.ephemeralOwner === session()?.id
+    const isOurs = spec.kind !== 'ephemeral' || stat.ephemeralOwner === session()?.id
     return isOurs ? { path, stat } : undefined
   }
 
   async #send(
-    wanted: CreateSpec,
+    spec: CreateSpec,
     call: CallLimits,
     effect: RequestDetails['effect'] = 'once',
   ): Promise<Created> {
     const { executor, aclOf } = this.#deps
-    const { path } = wanted
-    const acl = aclFor(path, wanted.acl, aclOf)
-    const request = create({ ...wanted, acl, path: executor.chroot.toServer(path) })
+    const { path } = spec
+    const acl = aclFor(path, spec.acl, aclOf)
+    const request = create({ ...spec, acl, path: executor.chroot.toServer(path) })
     try {
       const created = await executor.execute(request, { name: 'create', path, call, effect })
       return { ...created, path: executor.chroot.toClient(created.path) }
@@ -197,8 +197,8 @@ function protectName(path: string, random: () => number): string {
 /**
  * The child that a create under this protected name has made, with the number of the server if it is sequential.
  */
-function findProtected(names: readonly string[], marked: string): string | undefined {
-  return names.find((name) => name.startsWith(marked))
+function findProtected(names: readonly string[], protectedName: string): string | undefined {
+  return names.find((name) => name.startsWith(protectedName))
 }
 
 /** Removes the protection mark from a name. */

@@ -78,17 +78,17 @@ export class Reads implements WatchedReads {
     request: ReadRequest<T>,
   ): Promise<Watched<T | undefined>> {
     const { executor } = this.#deps
-    const remaining = new CallDeadline(this.#call(name, path, options), () => executor.clock.now())
+    const deadline = new CallDeadline(this.#call(name, path, options), () => executor.clock.now())
     for (;;) {
       const read = await this.#withWatch(kind, path, onEvent, () =>
-        this.#read(name, path, remaining.remaining, request, true),
+        this.#read(name, path, deadline.remaining, request, true),
       )
       if (read.value !== undefined) return read
       read.unwatch()
-      const made = await this.#existsAndWatch(name, path, onEvent, remaining.remaining)
-      if (made.value === undefined) return { value: undefined, unwatch: made.unwatch }
-      made.unwatch()
-      remaining.check(`${name} ${path}`, path)
+      const missing = await this.#existsAndWatch(name, path, onEvent, deadline.remaining)
+      if (missing.value === undefined) return { value: undefined, unwatch: missing.unwatch }
+      missing.unwatch()
+      deadline.check(`${name} ${path}`, path)
     }
   }
 

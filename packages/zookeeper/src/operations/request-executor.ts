@@ -78,29 +78,29 @@ export class RequestExecutor {
   }
 
   /** Rejects with a {@link ZookeeperError} whose `outcome` is known or `unknown`. */
-  async execute<T>(request: Request<T>, asked: RequestDetails): Promise<T> {
-    this.#admit(asked)
+  async execute<T>(request: Request<T>, details: RequestDetails): Promise<T> {
+    this.#admit(details)
     let sent = false
     const { closed } = this
-    const either = linkedController(asked.call.signal, closed)
+    const scope = linkedController(details.call.signal, closed)
     const operation: Operation = {
-      name: `${asked.name} ${asked.path}`,
-      timeoutMs: asked.call.timeoutMs,
-      signal: either.signal,
-      repeatable: asked.effect !== 'once',
-      effectIfLost: () => (sent && asked.effect !== 'none' ? 'unknown' : 'none'),
+      name: `${details.name} ${details.path}`,
+      timeoutMs: details.call.timeoutMs,
+      signal: scope.signal,
+      repeatable: details.effect !== 'once',
+      effectIfLost: () => (sent && details.effect !== 'none' ? 'unknown' : 'none'),
     }
     this.#underWay += 1
     try {
-      return await run(asked.effect === 'none' ? this.#reader : this.#runner, operation, (connection) => {
+      return await run(details.effect === 'none' ? this.#reader : this.#runner, operation, (connection) => {
         sent = true
         return connection.send(request)
       })
     } catch (thrown) {
-      const error = toZookeeperError(thrown, asked.path, this.chroot)
-      throw closed.aborted ? closedError(error, asked) : error
+      const error = toZookeeperError(thrown, details.path, this.chroot)
+      throw closed.aborted ? closedError(error, details) : error
     } finally {
-      either.unlink()
+      scope.unlink()
       this.#underWay -= 1
     }
   }

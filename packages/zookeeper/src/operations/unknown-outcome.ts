@@ -70,7 +70,7 @@ interface LostWrite {
   /** Whether the session of the write is still the current one. */
   readonly isSameSession: () => boolean
   readonly error: ZookeeperError
-  readonly remaining: CallDeadline
+  readonly deadline: CallDeadline
 }
 
 /** Whether it is not known that the operation happened or did not. */
@@ -85,12 +85,12 @@ export function isOutcomeUnknown(error: unknown): error is ZookeeperError {
  */
 export async function confirmNotDone(
   { executor, reads }: { readonly executor: RequestExecutor; readonly reads: Reads },
-  { path, version, knownZxid, isSameSession, error, remaining }: LostWrite,
+  { path, version, knownZxid, isSameSession, error, deadline }: LostWrite,
 ): Promise<void> {
-  if (remaining.isOver) throw error
-  const stat = await resolveOutcome(executor, remaining, error, async () => {
-    await reads.sync(path, remaining.remaining)
-    return reads.plain.exists(path, remaining.remaining)
+  if (deadline.isOver) throw error
+  const stat = await resolveOutcome(executor, deadline, error, async () => {
+    await reads.sync(path, deadline.remaining)
+    return reads.plain.exists(path, deadline.remaining)
   })
   const isNotDone = stat?.version === version && stat.czxid <= knownZxid && isSameSession()
   if (!isNotDone) throw error

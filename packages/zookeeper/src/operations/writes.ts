@@ -57,10 +57,10 @@ export class Writes {
     const call = this.#call('delete', path, options)
     if (options?.recursive !== true) return this.#deleteOne(path, call, options)
     const { reads, executor } = this.#deps
-    const remaining = new CallDeadline(call, () => executor.clock.now())
+    const deadline = new CallDeadline(call, () => executor.clock.now())
     const deleteOne = (each: string, step: CallLimits): Promise<boolean> =>
       this.#deleteOne(each, step, { repeatable: true })
-    return new RecursiveDelete(path, { reads, deleteOne, remaining }).run()
+    return new RecursiveDelete(path, { reads, deleteOne, deadline }).run()
   }
 
   /**
@@ -71,9 +71,9 @@ export class Writes {
     const call = resolveCall('multi', options, timeoutMs)
     const checked = resolveChanges(changes, executor.chroot, aclOf)
     const path = changes[0]?.path ?? '/'
-    const asked = { name: 'multi', path, call, effect: 'once' } as const
+    const details = { name: 'multi', path, call, effect: 'once' } as const
     try {
-      const done = await executor.execute(multi(checked), asked)
+      const done = await executor.execute(multi(checked), details)
       return done.map((each) =>
         each.kind === 'create' ? { ...each, path: executor.chroot.toClient(each.path) } : each,
       )
@@ -115,22 +115,22 @@ export class Writes {
   async #resolveLostWrite<T>(
     request: Request<T>,
     version: number | undefined,
-    { call, ...asked }: RequestDetails,
+    { call, ...details }: RequestDetails,
   ): Promise<T> {
     const { executor, lastZxid, session } = this.#deps
-    const { path } = asked
-    const remaining = new CallDeadline(call, () => executor.clock.now())
+    const { path } = details
+    const deadline = new CallDeadline(call, () => executor.clock.now())
     for (let round = 0; ; round++) {
       const knownZxid = lastZxid()
       const before = session()
       try {
-        return await executor.execute(request, { ...asked, call: remaining.remaining })
+        return await executor.execute(request, { ...details, call: deadline.remaining })
       } catch (error) {
         if (version === undefined || !isOutcomeUnknown(error)) throw error
         const isSameSession = (): boolean => session() === before
-        await confirmNotDone(this.#deps, { path, version, knownZxid, isSameSession, error, remaining })
+        await confirmNotDone(this.#deps, { path, version, knownZxid, isSameSession, error, deadline })
       }
-      await pauseBeforeRetry(executor, remaining, round, asked)
+      await pauseBeforeRetry(executor, deadline, round, details)
     }
   }
 
@@ -189,7 +189,7 @@ interface RecursiveDeleteDeps {
   readonly reads: Pick<Reads, 'plain'>
   /** Deletes one node. The request may be repeated. */
   readonly deleteOne: (path: string, call: CallLimits) => Promise<unknown>
-  readonly remaining: CallDeadline
+  readonly deadline: CallDeadline
 }
 
 /** Deletes a node and the tree below it, from the leaves up, within the deadline of the call. */
@@ -214,10 +214,10 @@ class RecursiveDelete {
 
   // Nodes that other clients create below it meanwhile are deleted as well.
   async #deleteTree(path: string): Promise<boolean> {
-    const { reads, remaining } = this.#deps
+    const { reads, deadline } = this.#deps
     for (let wasThere = false; ; wasThere = true) {
       this.#check()
-      const children = await reads.plain.children(path, remaining.remaining)
+      const children = await reads.plain.children(path, deadline.remaining)
       if (children === undefined) return wasThere
       for (const name of children.names) await this.#deleteTree(childOf(path, name))
       if (await this.#deleteNode(path)) return true
@@ -226,10 +226,10 @@ class RecursiveDelete {
 
   // False when another client has created a child meanwhile.
   async #deleteNode(path: string): Promise<boolean> {
-    const { deleteOne, remaining } = this.#deps
+    const { deleteOne, deadline } = this.#deps
     this.#check()
     try {
-      await deleteOne(path, remaining.remaining)
+      await deleteOne(path, deadline.remaining)
     } catch (error) {
       if (error instanceof ZookeeperError && error.code === 'not-empty') return false
       throw error
@@ -239,7 +239,7 @@ class RecursiveDelete {
   }
 
   #check(): void {
-    this.#deps.remaining.check(`delete ${this.#path}`, this.#path)
+    this.#deps.deadline.check(`delete ${this.#path}`, this.#path)
   }
 
   #partialError(cause: ZookeeperError): ZookeeperError {

@@ -243,10 +243,11 @@ function checkRecords(
   for (const [name, fields] of Object.entries(expected)) {
     const Class = classes?.[name] ?? fail(`there is no record ${kind}.${name}`)
     const actual = new Class().specification.map((field) => `${field.name} ${field.type}`).join(', ')
-    const wanted = Object.entries(fields)
+    const expectedFields = Object.entries(fields)
       .map(([field, type]) => `${field} ${type}`)
       .join(', ')
-    if (actual !== wanted) fail(`the record ${kind}.${name} is (${actual}) and not (${wanted})`)
+    if (actual !== expectedFields)
+      fail(`the record ${kind}.${name} is (${actual}) and not (${expectedFields})`)
   }
 }
 

@@ -42,7 +42,7 @@ export interface Sessions {
 }
 
 interface SessionDeps {
-  readonly granted: SessionGrant
+  readonly grant: SessionGrant
   readonly epoch: number
   readonly clock: Clock
   /** Called when no server has answered for the whole timeout. */
@@ -65,13 +65,13 @@ export class Session implements LiveSession {
   #cancel: () => void
 
   constructor(deps: SessionDeps) {
-    const { granted, epoch } = deps
+    const { grant, epoch } = deps
     this.#deps = deps
-    this.id = granted.sessionId
+    this.id = grant.sessionId
     this.epoch = epoch
-    this.#timeoutMs = granted.timeoutMs
-    this.#confirmedAtMs = granted.askedAtMs
-    this.#leaderContactAtMs = granted.askedAtMs
+    this.#timeoutMs = grant.timeoutMs
+    this.#confirmedAtMs = grant.askedAtMs
+    this.#leaderContactAtMs = grant.askedAtMs
     this.#cancel = this.#scheduleExpiry()
   }
 
@@ -80,7 +80,7 @@ export class Session implements LiveSession {
    * it.
    */
   get password(): Buffer {
-    return this.#deps.granted.password
+    return this.#deps.grant.password
   }
 
   get timeoutMs(): number {

@@ -58,8 +58,8 @@ export class SessionManager implements Sessions {
 
   /** The highest zxid of all replies: a server that is behind it does not accept this client. */
   get lastZxid(): bigint {
-    const seen = this.#connection?.lastZxid ?? 0n
-    if (seen > this.#lastZxid) this.#lastZxid = seen
+    const zxid = this.#connection?.lastZxid ?? 0n
+    if (zxid > this.#lastZxid) this.#lastZxid = zxid
     return this.#lastZxid
   }
 
@@ -77,9 +77,9 @@ export class SessionManager implements Sessions {
   /** The next handshake's request. */
   connectRequest(): ConnectRequest {
     const { timeoutMs } = this.#deps
-    const wanted = this.#requestedSession()
-    const sessionId = wanted?.id ?? 0n
-    const password = wanted?.password ?? emptyPassword
+    const session = this.#requestedSession()
+    const sessionId = session?.id ?? 0n
+    const password = session?.password ?? emptyPassword
     return { sessionId, password, lastZxid: this.lastZxid, timeoutMs }
   }
 
@@ -96,18 +96,18 @@ export class SessionManager implements Sessions {
   }
 
   /** A server has granted a session. Throws for a session that was given up: its end has been announced. */
-  sessionGranted(granted: SessionGrant): void {
+  sessionGranted(grant: SessionGrant): void {
     if (this.#state.kind === 'closed') {
-      if (this.unclosed?.id !== granted.sessionId) throw clientClosedError()
+      if (this.unclosed?.id !== grant.sessionId) throw clientClosedError()
       return
     }
-    if (this.#former.has(granted.sessionId)) throw sessionAbandonedError(granted.sessionId)
-    if (this.#state.kind === 'live' && this.#state.current.id === granted.sessionId) {
-      this.#state.current.renewGrant(granted)
+    if (this.#former.has(grant.sessionId)) throw sessionAbandonedError(grant.sessionId)
+    if (this.#state.kind === 'live' && this.#state.current.id === grant.sessionId) {
+      this.#state.current.renewGrant(grant)
       return
     }
     this.endSession(sessionReplacedError())
-    this.#begin(granted)
+    this.#begin(grant)
   }
 
   /**
@@ -122,11 +122,11 @@ export class SessionManager implements Sessions {
     if (this.#state.kind === 'live') this.#state.current.attachConnection(connection)
   }
 
-  #begin(granted: SessionGrant): void {
+  #begin(grant: SessionGrant): void {
     this.#epoch += 1
     const { clock, onStarted: onBegun } = this.#deps
-    const onUncertain = (error: HaError): void => this.#giveUp(current, error)
-    const current = new Session({ granted, epoch: this.#epoch, clock, onExpired: onUncertain })
+    const onExpired = (error: HaError): void => this.#giveUp(current, error)
+    const current = new Session({ grant, epoch: this.#epoch, clock, onExpired })
     this.#state = { kind: 'live', current }
     onBegun(current)
     this.changed.notifyAll()

@@ -30,7 +30,7 @@ export async function* watchNode(
     armed = await armWatch(context, path, kind, scope.signal)
     yield { kind: kind === 'children' ? 'children' : 'changed', path }
     for (;;) {
-      const event = await raceAbort(armed.told, scope.signal, () => undefined)
+      const event = await raceAbort(armed.event, scope.signal, () => undefined)
       armed = await armWatch(context, path, kind, scope.signal)
       yield event
     }
@@ -45,7 +45,7 @@ export async function* watchNode(
 }
 
 interface ArmedWatch {
-  readonly told: Promise<WatchEvent>
+  readonly event: Promise<WatchEvent>
   unwatch(): void
 }
 
@@ -56,12 +56,12 @@ async function armWatch(
   kind: WatchOptions['kind'],
   signal: AbortSignal,
 ): Promise<ArmedWatch> {
-  const told = deferred<WatchEvent>()
-  const onEvent = (event: WatchEvent): void => told.resolve(event)
+  const changed = deferred<WatchEvent>()
+  const onEvent = (event: WatchEvent): void => changed.resolve(event)
   const { unwatch } = await retryUntilAborted(context, signal, (call) =>
     readOf[kind](context, path, onEvent, call),
   )
-  return { told: told.promise, unwatch }
+  return { event: changed.promise, unwatch }
 }
 
 const readOf: Readonly<
@@ -120,9 +120,9 @@ export async function* watchRecursive(
     )
     push(missed)
     for (;;) {
-      const told = waiting
+      const events = waiting
       waiting = []
-      yield* told
+      yield* events
       if (waiting.length === 0) await arrived.wait(scope.signal)
     }
   } catch (thrown) {

@@ -20,7 +20,7 @@ it.each([
   const onUncertain = (): void => {
     givenUpAtMs = clock.now()
   }
-  const current = new Session({ granted: first, epoch: 1, clock, onExpired: onUncertain })
+  const current = new Session({ grant: first, epoch: 1, clock, onExpired: onUncertain })
   await clock.advance(1_000)
   current.renewGrant({ ...first, resumed: true, askedAtMs: 1_000, timeoutMs: then.timeoutMs })
 
