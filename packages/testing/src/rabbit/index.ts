@@ -5,6 +5,7 @@
  */
 
 export { localhostCertificate } from '../server/localhost-certificate.ts'
+export type { NodeState } from '../server/nodes.ts'
 export type { ConnectionFilter, CutHow, Injection, Side } from '../server/rules.ts'
 export type { WhenByte } from '../server/script.ts'
 export type { Alarm } from './broker/broker.ts'
@@ -16,7 +17,7 @@ export {
   startFakeCluster,
 } from './cluster/cluster.ts'
 export type { FrameLog, LogEntry, LogPattern } from './cluster/frame-log.ts'
-export type { FakeNode, NodeState } from './cluster/node.ts'
+export type { FakeNode } from './cluster/node.ts'
 export type { FakeClusterOptions } from './cluster/options.ts'
 export type {
   ByteAct,

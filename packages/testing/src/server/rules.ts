@@ -76,7 +76,7 @@ export interface Injection {
 }
 
 /** What a rule about bytes can do; each protocol's rules have some of these. */
-export type ByteAct = ConnectionEnding<CutKind> | Injection
+export type PipeAct = ConnectionEnding<CutKind> | Injection
 
 /** An exact text, or a regular expression. */
 export type TextPattern = string | RegExp

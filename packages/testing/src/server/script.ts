@@ -1,21 +1,27 @@
 import { type Deferred, deferred } from '@ha/core/driver'
 import { type ConnectionFilter, type ConnectionOrigin, matchesConnection, type Side } from './rules.ts'
 
-/** How a protocol interprets and checks its rules, including those about bytes, `B`. */
-export interface RuleInterpreter<R, B, M, P> extends PlanBuilder<R, M, P> {
+/** How a protocol interprets its rules: `R` is a rule about events, `B` one about bytes, `M` an event, `P` its plan. */
+export interface RuleInterpreter<R, B, M, P> {
   /** Throws at a rule that could never match. */
   readonly check: (rule: R | B) => void
+  /** The plan of an event that no rule matches. */
+  readonly defaultPlan: P
+  /** Whether a rule matches an event on a connection that matches the rule's filter. */
+  readonly isMatch: (rule: R, event: M) => boolean
+  /** The plan with a rule's action added. */
+  readonly add: (plan: P, rule: R, event: M) => P
 }
 
 /** The rules of fake servers, how often each has matched, and the holds that wait for a release by the test. */
-export class Script<R extends EventRule, B extends ByteRule, M extends ConnectionOrigin, P> {
+export class Script<R extends ScriptedRule, B extends ByteRule, M extends ConnectionOrigin, P> {
   readonly #interpreter: RuleInterpreter<R, B, M, P>
-  readonly #gates = new Map<string, Deferred<void>>()
+  readonly #holds = new Map<string, Deferred<void>>()
   #counted: readonly CountedRule<R>[] = []
   #byteRules: readonly B[] = []
 
-  constructor(grammar: RuleInterpreter<R, B, M, P>) {
-    this.#interpreter = grammar
+  constructor(interpreter: RuleInterpreter<R, B, M, P>) {
+    this.#interpreter = interpreter
   }
 
   /** Whether there is no rule. */
@@ -48,15 +54,15 @@ export class Script<R extends EventRule, B extends ByteRule, M extends Connectio
 
   /** Resolves at the next {@link release} of that name. */
   released(name: string): Promise<void> {
-    const waiting = this.#gates.get(name) ?? deferred()
-    this.#gates.set(name, waiting)
+    const waiting = this.#holds.get(name) ?? deferred()
+    this.#holds.set(name, waiting)
     return waiting.promise
   }
 
   /** Releases everything that waits for this name now; what follows later waits again. */
   release(name: string): void {
-    this.#gates.get(name)?.resolve()
-    this.#gates.delete(name)
+    this.#holds.get(name)?.resolve()
+    this.#holds.delete(name)
   }
 
   #remove(removed: readonly (R | B)[]): void {
@@ -65,11 +71,11 @@ export class Script<R extends EventRule, B extends ByteRule, M extends Connectio
   }
 }
 
-function isByteRule<R extends EventRule, B extends ByteRule>(rule: R | B): rule is B {
+function isByteRule<R extends ScriptedRule, B extends ByteRule>(rule: R | B): rule is B {
   return 'byte' in rule.when
 }
 
-function isEventRule<R extends EventRule, B extends ByteRule>(rule: R | B): rule is R {
+function isEventRule<R extends ScriptedRule, B extends ByteRule>(rule: R | B): rule is R {
   return !('byte' in rule.when)
 }
 
@@ -82,18 +88,8 @@ export interface MatchWindow {
 }
 
 /** The fields of every rule about events, besides those of its protocol. */
-interface EventRule {
+interface ScriptedRule {
   readonly when: ConnectionFilter & MatchWindow
-}
-
-/** How a protocol interprets its rules: `R` is a rule, `M` an event, `P` the plan for an event. */
-interface PlanBuilder<R, M, P> {
-  /** The plan of an event that no rule matches. */
-  readonly defaultPlan: P
-  /** Whether a rule matches an event on a connection that matches the rule's filter. */
-  readonly isMatch: (rule: R, event: M) => boolean
-  /** The plan with a rule's action added. */
-  readonly add: (plan: P, rule: R, event: M) => P
 }
 
 /** A rule, and how often it has matched. */
@@ -109,8 +105,8 @@ interface PlannedEvent<R, P> {
 }
 
 /** Plans an event: every rule that matches, and is within its window, adds to the plan, in order. */
-function planEvent<R extends EventRule, M extends ConnectionOrigin, P>(
-  interpreter: PlanBuilder<R, M, P>,
+function planEvent<R extends ScriptedRule, M extends ConnectionOrigin, P>(
+  interpreter: Pick<RuleInterpreter<R, never, M, P>, 'defaultPlan' | 'isMatch' | 'add'>,
   counted: readonly CountedRule<R>[],
   event: M,
 ): PlannedEvent<R, P> {
@@ -125,7 +121,7 @@ function planEvent<R extends EventRule, M extends ConnectionOrigin, P>(
   }
 }
 
-function isInWindow({ rule: { when }, matches }: CountedRule<EventRule>): boolean {
+function isInWindow({ rule: { when }, matches }: CountedRule<ScriptedRule>): boolean {
   const skip = when.skip ?? 0
   return matches >= skip && matches < skip + (when.times ?? Number.POSITIVE_INFINITY)
 }

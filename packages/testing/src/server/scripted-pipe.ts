@@ -1,5 +1,5 @@
 import { type Deferred, deferred } from '@ha/core/driver'
-import type { ByteAct, ConnectionEnding, CutKind, Side } from './rules.ts'
+import type { ConnectionEnding, CutKind, PipeAct, Side } from './rules.ts'
 import type { ByteStop } from './script.ts'
 import type { ServerSocket } from './sockets.ts'
 
@@ -14,7 +14,7 @@ export interface MessageReader<U> {
 export interface ScriptedPipeDeps<U> {
   readonly reader: MessageReader<U>
   /** Where in the next bytes a rule acts. */
-  readonly stopIn: (from: Side, position: number, length: number) => ByteStop<ByteAct> | undefined
+  readonly stopIn: (from: Side, position: number, length: number) => ByteStop<PipeAct> | undefined
   /** There may be a message to {@link ScriptedPipe.take}: bytes have arrived, or the pipe is read again. */
   readonly onInput?: () => void
   /** Nothing more arrives and nothing more can be sent. Called once, before {@link onClosed}. */
@@ -196,7 +196,7 @@ export class ScriptedPipe<U> {
     this.#socket.reset()
   }
 
-  #act(act: ByteAct): void {
+  #act(act: PipeAct): void {
     if (act.do === 'inject') this.inject(act.bytes)
     else this.end(act)
   }

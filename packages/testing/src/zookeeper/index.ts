@@ -5,11 +5,12 @@
  */
 
 export { localhostCertificate } from '../server/localhost-certificate.ts'
+export type { NodeState } from '../server/nodes.ts'
 export type { ConnectionFilter, CutHow, RequestOutcome, RequestPosition, Side } from '../server/rules.ts'
 export type { WhenByte } from '../server/script.ts'
 export type { Session } from './ensemble/consensus.ts'
 export { type FakeEnsemble, startFakeEnsemble, type ZnodeSnapshot } from './ensemble/ensemble.ts'
-export type { FakeNode, NodeState, Role } from './ensemble/node.ts'
+export type { FakeNode, Role } from './ensemble/node.ts'
 export type { FakeEnsembleOptions } from './ensemble/options.ts'
 export type { LogEntry, LogPattern, RequestLog } from './ensemble/request-log.ts'
 export type {

@@ -2,7 +2,7 @@ import { FakeClock } from '@ha/core/testing'
 import fc from 'fast-check'
 import { expect, it } from 'vitest'
 import { Broker } from '../../src/rabbit/broker/broker.ts'
-import { Session } from '../../src/rabbit/session/session.ts'
+import { BrokerSession } from '../../src/rabbit/session/session.ts'
 import { emptyTable, fieldTable } from '../../src/rabbit/wire/field-tables.ts'
 import type { Frame } from '../../src/rabbit/wire/frames.ts'
 import { fieldNames, type Method, type MethodName } from '../../src/rabbit/wire/methods.ts'
@@ -88,7 +88,7 @@ it('whatever a client says, a session answers or refuses and never falls over, a
       const clock = new FakeClock()
       const broker = new Broker(new Map([['guest', { password: 'guest' }]]), ['/'], clock)
       const answers: MethodName[] = []
-      const session: Session = new Session({
+      const session: BrokerSession = new BrokerSession({
         clock,
         broker,
         settings,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { ByteReader, ByteWriter } from '../../src/rabbit/wire/bytes.ts'
+import { AmqpReader, AmqpWriter } from '../../src/rabbit/wire/bytes.ts'
 import { readTable, writeTable } from '../../src/rabbit/wire/field-tables.ts'
 import { encodeFrame, type Frame, FrameReader } from '../../src/rabbit/wire/frames.ts'
 import { readMethod, writeMethod } from '../../src/rabbit/wire/methods.ts'
@@ -13,9 +13,9 @@ describe('on the wire', () => {
   it('a table reads as it was written', () => {
     fc.assert(
       fc.property(fieldTable, (table) => {
-        const to = new ByteWriter()
+        const to = new AmqpWriter()
         writeTable(to, table)
-        expect(readTable(new ByteReader(to.take()))).toEqual(table)
+        expect(readTable(new AmqpReader(to.take()))).toEqual(table)
       }),
     )
   })
@@ -23,9 +23,9 @@ describe('on the wire', () => {
   it('every method reads as it was written', () => {
     fc.assert(
       fc.property(method, (written) => {
-        const to = new ByteWriter()
+        const to = new AmqpWriter()
         writeMethod(to, written)
-        expect(readMethod(new ByteReader(to.take()))).toEqual(written)
+        expect(readMethod(new AmqpReader(to.take()))).toEqual(written)
       }),
       { numRuns: 500 },
     )
@@ -80,11 +80,11 @@ describe('on the wire', () => {
   it('a cut method is malformed, wherever it is cut', () => {
     fc.assert(
       fc.property(method, fc.nat(), (written, cut) => {
-        const to = new ByteWriter()
+        const to = new AmqpWriter()
         writeMethod(to, written)
         const whole = to.take()
         fc.pre(whole.length > 4)
-        expect(() => readMethod(new ByteReader(whole.subarray(0, cut % whole.length)))).toThrow(
+        expect(() => readMethod(new AmqpReader(whole.subarray(0, cut % whole.length)))).toThrow(
           MalformedMessage,
         )
       }),

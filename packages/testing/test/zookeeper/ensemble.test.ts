@@ -1,6 +1,6 @@
 import { settle } from '@ha/core/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ByteWriter } from '../../src/zookeeper/wire/records.ts'
+import { JuteWriter } from '../../src/zookeeper/wire/records.ts'
 import { type MemoryEnsemble, startMemoryEnsemble } from './memory-ensemble.ts'
 import { RawClient } from './raw-client.ts'
 import { codeOf, dataOf } from './scenarios/comparable-stat.ts'
@@ -35,7 +35,7 @@ function outcome<T>(promise: Promise<T>): { readonly value: () => T | 'pending' 
 }
 
 function sync(client: RawClient): ReturnType<RawClient['ask']> {
-  return client.ask('sync', new ByteWriter().text('/'))
+  return client.ask('sync', new JuteWriter().text('/'))
 }
 
 describe('a fake ensemble', () => {

@@ -1,6 +1,6 @@
 import { settle } from '@ha/core/testing'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { ByteWriter } from '../../src/zookeeper/wire/records.ts'
+import { JuteWriter } from '../../src/zookeeper/wire/records.ts'
 import { type MemoryEnsemble, startMemoryEnsemble } from './memory-ensemble.ts'
 import type { RawClient, Reply } from './raw-client.ts'
 import { codeOf } from './scenarios/comparable-stat.ts'
@@ -23,7 +23,7 @@ function endsAtMs(): number | undefined {
 }
 
 function sync(client: RawClient): Promise<Reply | undefined> {
-  return client.ask('sync', new ByteWriter().text('/'))
+  return client.ask('sync', new JuteWriter().text('/'))
 }
 
 /** What came of something so far. */

@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream'
 import { framed } from '../../src/zookeeper/wire/frames.ts'
-import { type AclEntry, ByteReader, ByteWriter, writeAcl } from '../../src/zookeeper/wire/records.ts'
+import { type AclEntry, JuteReader, JuteWriter, writeAcl } from '../../src/zookeeper/wire/records.ts'
 import { type OpName, opCodes } from '../../src/zookeeper/wire/requests.ts'
 
 /** What a server answered. */
@@ -8,7 +8,7 @@ export interface Reply {
   readonly xid: number
   readonly zxid: bigint
   readonly code: number
-  readonly body: ByteReader
+  readonly body: JuteReader
 }
 
 /** What a server granted. */
@@ -72,7 +72,7 @@ export class RawClient {
 
   /** Asks for a session; undefined when the connection ended instead. */
   hello(hello: Hello = {}): Promise<Grant | undefined> {
-    const writer = new ByteWriter()
+    const writer = new JuteWriter()
       .int(0)
       .long(hello.lastZxidSeen ?? 0n)
       .int(hello.timeoutMs ?? 10_000)
@@ -87,10 +87,10 @@ export class RawClient {
   }
 
   /** Asks for something; undefined when the connection ended instead of an answer. */
-  ask(op: OpName | number, body: ByteWriter = new ByteWriter(), xid?: number): Promise<Reply | undefined> {
+  ask(op: OpName | number, body: JuteWriter = new JuteWriter(), xid?: number): Promise<Reply | undefined> {
     const type = typeof op === 'number' ? op : opCodes[op]
     this.#xid += 1
-    const head = new ByteWriter()
+    const head = new JuteWriter()
       .int(xid ?? this.#xid)
       .int(type)
       .take()
@@ -121,11 +121,11 @@ export class RawClient {
     } = {},
   ): Promise<Reply | undefined> {
     const { data = Buffer.alloc(0), flags = 0, acl = everybody, op = 'create2' } = options
-    return this.ask(op, writeAcl(new ByteWriter().text(path).buffer(data), acl).int(flags))
+    return this.ask(op, writeAcl(new JuteWriter().text(path).buffer(data), acl).int(flags))
   }
 
   createTtl(path: string, ttlMs: bigint): Promise<Reply | undefined> {
-    const body = writeAcl(new ByteWriter().text(path).buffer(null), everybody).int(5).long(ttlMs)
+    const body = writeAcl(new JuteWriter().text(path).buffer(null), everybody).int(5).long(ttlMs)
     return this.ask('create-ttl', body)
   }
 
@@ -134,23 +134,23 @@ export class RawClient {
     path: string,
     watch = false,
   ): Promise<Reply | undefined> {
-    return this.ask(op, new ByteWriter().text(path).flag(watch))
+    return this.ask(op, new JuteWriter().text(path).flag(watch))
   }
 
   set(path: string, data: string, version = -1): Promise<Reply | undefined> {
-    return this.ask('set-data', new ByteWriter().text(path).buffer(Buffer.from(data)).int(version))
+    return this.ask('set-data', new JuteWriter().text(path).buffer(Buffer.from(data)).int(version))
   }
 
   delete(path: string, version = -1): Promise<Reply | undefined> {
-    return this.ask('delete', new ByteWriter().text(path).int(version))
+    return this.ask('delete', new JuteWriter().text(path).int(version))
   }
 
   auth(scheme: string, auth: string): Promise<Reply | undefined> {
-    return this.ask('auth', new ByteWriter().int(0).text(scheme).buffer(Buffer.from(auth)), -4)
+    return this.ask('auth', new JuteWriter().int(0).text(scheme).buffer(Buffer.from(auth)), -4)
   }
 
   ping(): Promise<Reply | undefined> {
-    return this.ask('ping', new ByteWriter(), -2)
+    return this.ask('ping', new JuteWriter(), -2)
   }
 
   close(): Promise<Reply | undefined> {
@@ -163,11 +163,11 @@ export class RawClient {
       const end = 4 + this.#bytes.readInt32BE()
       const frame = this.#bytes.subarray(4, end)
       this.#bytes = this.#bytes.subarray(end)
-      this.#hear(new ByteReader(frame))
+      this.#hear(new JuteReader(frame))
     }
   }
 
-  #hear(reader: ByteReader): void {
+  #hear(reader: JuteReader): void {
     if (this.#onGrant !== undefined) {
       reader.int()
       const [timeoutMs, sessionId, password] = [reader.int(), reader.long(), reader.buffer()!]

@@ -1,8 +1,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { MalformedMessage } from '../../src/server/byte-cursor.ts'
-import { FrameReader, framed, lengthOf } from '../../src/zookeeper/wire/frames.ts'
-import { ByteReader, ByteWriter } from '../../src/zookeeper/wire/records.ts'
+import { ClientMessageReader, framed, lengthOf } from '../../src/zookeeper/wire/frames.ts'
+import { JuteReader, JuteWriter } from '../../src/zookeeper/wire/records.ts'
 import { decodeRequest } from '../../src/zookeeper/wire/requests.ts'
 
 const body = fc.uint8Array({ maxLength: 40 }).map((bytes) => Buffer.from(bytes))
@@ -12,7 +12,7 @@ describe('frames', () => {
   it('come out as they went in, wherever the stream is cut', () => {
     fc.assert(
       fc.property(fc.array(body, { minLength: 1 }), fc.array(fc.nat(100)), (bodies, cuts) => {
-        const reader = new FrameReader(maxBytes)
+        const reader = new ClientMessageReader(maxBytes)
         const seen: Buffer[] = []
         for (const chunk of cutAt(Buffer.concat(bodies.map(framed)), cuts)) {
           reader.push(chunk)
@@ -25,13 +25,13 @@ describe('frames', () => {
   })
 
   it.each([-1, maxBytes + 1])('cannot have %d bytes', (length) => {
-    const reader = new FrameReader(maxBytes)
+    const reader = new ClientMessageReader(maxBytes)
     reader.push(lengthOf(length))
     expect(() => reader.next()).toThrow(MalformedMessage)
   })
 
   it('may be a word of four letters when nothing was said before', () => {
-    const reader = new FrameReader(maxBytes)
+    const reader = new ClientMessageReader(maxBytes)
     reader.push(Buffer.from('ruok'))
     expect(reader.next()).toEqual({ kind: 'word', word: 'ruok' })
   })
@@ -47,8 +47,8 @@ describe('values on the wire', () => {
         fc.option(body),
         fc.array(fc.string()),
         (int, long, flag, bytes, texts) => {
-          const writer = new ByteWriter().int(int).long(long).flag(flag).buffer(bytes)
-          const reader = new ByteReader(writer.list(texts, (text) => writer.text(text)).take())
+          const writer = new JuteWriter().int(int).long(long).flag(flag).buffer(bytes)
+          const reader = new JuteReader(writer.list(texts, (text) => writer.text(text)).take())
           const read = [reader.int(), reader.long(), reader.flag(), reader.buffer()]
           expect(read).toEqual([int, long, flag, bytes])
           expect(reader.list(() => reader.text())).toEqual(texts.map((text) => Buffer.from(text).toString()))
@@ -59,11 +59,11 @@ describe('values on the wire', () => {
   })
 
   it.each([
-    ['a length beyond the end', new ByteWriter().int(5).int(0)],
-    ['a length below none', new ByteWriter().int(-2)],
-    ['more items than bytes', new ByteWriter().int(1_000_000)],
+    ['a length beyond the end', new JuteWriter().int(5).int(0)],
+    ['a length below none', new JuteWriter().int(-2)],
+    ['more items than bytes', new JuteWriter().int(1_000_000)],
   ])('cannot have %s', (_, writer) => {
-    const reader = new ByteReader(writer.take())
+    const reader = new JuteReader(writer.take())
     expect(() => reader.list(() => reader.text())).toThrow(MalformedMessage)
   })
 })
@@ -72,7 +72,7 @@ describe('a request', () => {
   it('of any bytes is read, or refused as malformed, and nothing else', () => {
     fc.assert(
       fc.property(fc.integer({ min: -11, max: 110 }), body, (type, rest) => {
-        const bytes = Buffer.concat([new ByteWriter().int(1).int(type).take(), rest])
+        const bytes = Buffer.concat([new JuteWriter().int(1).int(type).take(), rest])
         try {
           expect(decodeRequest(bytes).xid).toBe(1)
         } catch (error) {

@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { type Clock, type Endpoint, HaError } from '@ha/core'
 import { sameEndpoint } from '@ha/core/driver'
-import { nodeByNumber } from '../../server/node-by-number.ts'
+import { nodeByNumber } from '../../server/nodes.ts'
 import { Script } from '../../server/script.ts'
 import { type CommandLog, commandLog } from '../command-log.ts'
 import type { Membership, ReplicationGroup } from '../engine/membership.ts'

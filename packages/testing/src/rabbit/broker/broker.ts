@@ -1,5 +1,5 @@
 import type { Clock } from '@ha/core'
-import type { Users } from './users.ts'
+import type { UserTable } from './users.ts'
 import { Vhost } from './vhost.ts'
 
 /** The resource that an alarm is about; while it is raised, the server accepts no messages. */
@@ -7,12 +7,12 @@ export type Alarm = 'memory' | 'disk'
 
 /** What the nodes of a cluster share: vhosts, users, alarms, and a count that makes names unique. */
 export class Broker {
-  readonly users: Users
+  readonly users: UserTable
   readonly #vhosts: ReadonlyMap<string, Vhost>
   readonly #alarms = new Set<Alarm>()
   #names = 0
 
-  constructor(users: Users, vhosts: readonly string[], clock: Clock) {
+  constructor(users: UserTable, vhosts: readonly string[], clock: Clock) {
     this.users = users
     this.#vhosts = new Map(vhosts.map((name) => [name, new Vhost(name, clock)]))
   }
@@ -48,6 +48,6 @@ export class Broker {
 
   /** Ends all timers. */
   close(): void {
-    for (const vhost of this.#vhosts.values()) vhost.end()
+    for (const vhost of this.#vhosts.values()) vhost.close()
   }
 }

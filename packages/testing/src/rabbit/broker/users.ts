@@ -18,15 +18,15 @@ export interface FakePermissions {
 export type Permission = keyof FakePermissions
 
 /** The user of that name if the password is right; otherwise undefined. */
-export function authenticate(users: Users, name: string, password: string): string | undefined {
+export function authenticate(users: UserTable, name: string, password: string): string | undefined {
   return users.get(name)?.password === password ? name : undefined
 }
 
 /** All users by name. */
-export type Users = ReadonlyMap<string, FakeUser>
+export type UserTable = ReadonlyMap<string, FakeUser>
 
 /** Whether a user may enter a vhost. */
-export function mayAccessVhost(users: Users, name: string, vhost: string): boolean {
+export function mayAccessVhost(users: UserTable, name: string, vhost: string): boolean {
   const permissions = users.get(name)?.permissions
   return permissions === undefined || Object.hasOwn(permissions, vhost)
 }
@@ -40,7 +40,7 @@ export interface Resource {
 
 /** Throws ACCESS_REFUSED unless the user's permissions cover the operation. */
 export function checkPermission(
-  users: Users,
+  users: UserTable,
   user: string,
   permission: Permission,
   { kind, name, vhost }: Resource,

@@ -129,7 +129,7 @@ export class Vhost {
   }
 
   /** Ends the timers of all queues. */
-  end(): void {
+  close(): void {
     for (const queue of this.queues) queue.close()
   }
 

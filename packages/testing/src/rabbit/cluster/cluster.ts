@@ -1,11 +1,11 @@
-import { nodeByNumber } from '../../server/node-by-number.ts'
+import { nodeByNumber } from '../../server/nodes.ts'
 import { Script } from '../../server/script.ts'
 import { type Alarm, Broker } from '../broker/broker.ts'
 import { connectionException } from '../broker/exceptions.ts'
 import { type FrameScript, frameInterpreter, type Rule } from '../rules.ts'
-import type { Session } from '../session/session.ts'
+import type { BrokerSession } from '../session/session.ts'
 import { type FrameLog, frameLog } from './frame-log.ts'
-import { FakeNode } from './node.ts'
+import { type BrokerNodeDeps, FakeNode } from './node.ts'
 import { type ClusterSettings, clusterSettings, type FakeClusterOptions } from './options.ts'
 
 /** The current state of a queue. */
@@ -42,25 +42,23 @@ export class FakeCluster {
   readonly nodes: readonly FakeNode[]
   readonly #broker: Broker
   readonly #script: FrameScript = new Script(frameInterpreter)
-  readonly #sessions = new Map<number, { readonly node: number; readonly session: Session }>()
+  readonly #sessions = new Map<number, { readonly node: number; readonly session: BrokerSession }>()
   #accepted = 0
 
   constructor(settings: ClusterSettings) {
     const { clock, users, vhosts, downAfterMs, server } = settings
     this.#broker = new Broker(users, vhosts, clock)
     this.log = frameLog(clock, settings.logEntries)
-    const deps = {
-      clock,
+    const deps: BrokerNodeDeps = {
       downAfterMs,
-      broker: this.#broker,
-      settings: server,
+      server: { clock, broker: this.#broker, settings: server },
       script: this.#script,
       log: this.log,
-      nextConnection: () => ++this.#accepted,
-      onOpened: (connection: number, node: number, session: Session) => {
-        this.#sessions.set(connection, { node, session })
+      connections: {
+        nextNumber: () => ++this.#accepted,
+        opened: ({ node, connection }, session) => this.#sessions.set(connection, { node, session }),
+        closed: (connection) => this.#sessions.delete(connection),
       },
-      onClosed: (connection: number) => this.#sessions.delete(connection),
       onDown: () => this.#onDown(),
     }
     this.nodes = Array.from({ length: settings.nodes }, (_, i) => new FakeNode(i + 1, deps))

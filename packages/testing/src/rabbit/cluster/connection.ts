@@ -1,23 +1,19 @@
 import type { Clock } from '@ha/core'
 import { MalformedMessage } from '../../server/byte-cursor.ts'
-import type { Side } from '../../server/rules.ts'
+import type { ConnectionOrigin, Side } from '../../server/rules.ts'
 import { ScriptedPipe } from '../../server/scripted-pipe.ts'
 import type { ServerSocket } from '../../server/sockets.ts'
-import type { Broker } from '../broker/broker.ts'
 import { AmqpException, connectionException } from '../broker/exceptions.ts'
 import type { FramePlan, FrameScript, PlanStep, PublishAct } from '../rules.ts'
-import type { ServerSettings } from '../session/handshake.ts'
-import { Session } from '../session/session.ts'
+import { BrokerSession, type BrokerSessionDeps } from '../session/session.ts'
 import { encodeFrame, type Frame, FrameReader } from '../wire/frames.ts'
 import { type FrameLog, loggedFrame } from './frame-log.ts'
 
 /** What a connection needs from its node. */
 export interface BrokerConnectionDeps {
-  readonly node: number
-  readonly connection: number
-  readonly clock: Clock
-  readonly broker: Broker
-  readonly settings: ServerSettings
+  /** Its node, and its number among all connections of the cluster. */
+  readonly origin: ConnectionOrigin
+  readonly server: Omit<BrokerSessionDeps, 'transport'>
   readonly script: FrameScript
   readonly log: FrameLog
   readonly onClosed: () => void
@@ -25,7 +21,7 @@ export interface BrokerConnectionDeps {
 
 /** One connection of a client: bytes become frames, frames pass the script, and the session handles them. */
 export class BrokerConnection {
-  readonly session: Session
+  readonly session: BrokerSession
   readonly #deps: BrokerConnectionDeps
   readonly #pipe: ScriptedPipe<Frame>
   readonly #queues = new Map<string, FrameQueue>()
@@ -35,20 +31,18 @@ export class BrokerConnection {
 
   constructor(socket: ServerSocket, deps: BrokerConnectionDeps) {
     this.#deps = deps
-    const { clock, broker, settings, script, node, connection } = deps
+    const { origin, server, script } = deps
     const reader = new FrameReader()
     this.#pipe = new ScriptedPipe(socket, {
       reader,
-      stopIn: (from, position, length) => script.stopIn({ from, position, length, node, connection }),
+      stopIn: (from, position, length) => script.stopIn({ from, position, length, ...origin }),
       onInput: () => this.#takeFrames(),
       onGone: () => this.#onGone(),
       onClosed: deps.onClosed,
       lingers: true,
     })
-    this.session = new Session({
-      clock,
-      broker,
-      settings,
+    this.session = new BrokerSession({
+      ...server,
       transport: {
         send: (frame) => this.#route('server', frame),
         allow: (maxFrameBytes) => reader.allow(maxFrameBytes),
@@ -118,14 +112,14 @@ export class BrokerConnection {
 
   // Queues are made when there is a script, and stay: a frame may not overtake one that waits.
   #queueOf(from: Side, channel: number): FrameQueue | undefined {
-    const { clock, script, node, connection } = this.#deps
+    const { origin, server, script } = this.#deps
     if (script.isEmpty && this.#queues.size === 0) return undefined
     const key = `${from} ${channel}`
     const made = this.#queues.get(key)
     if (made !== undefined || script.isEmpty) return made
     const queue = new FrameQueue({
-      clock,
-      planOf: (frame) => script.planOf({ from, frame, node, connection }),
+      clock: server.clock,
+      planOf: (frame) => script.planOf({ from, frame, ...origin }),
       released: (name) => script.released(name),
       pass: (frame, publish) => this.#pass(from, frame, publish),
       act: (step, frame) => this.#act(step, frame),
@@ -173,7 +167,8 @@ export class BrokerConnection {
   }
 
   #log(from: Side, frame: Frame): void {
-    this.#deps.log.add(loggedFrame(from, this.#deps, frame))
+    const { log, origin } = this.#deps
+    log.add(loggedFrame(from, origin, frame))
   }
 
   #onGone(): void {

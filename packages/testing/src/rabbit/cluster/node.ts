@@ -1,22 +1,27 @@
 import { formatEndpoint } from '@ha/core'
 import { Acceptor } from '../../server/acceptor.ts'
+import type { NodeState } from '../../server/nodes.ts'
+import type { ConnectionOrigin } from '../../server/rules.ts'
 import type { ServerSocket } from '../../server/sockets.ts'
 import { connectionException } from '../broker/exceptions.ts'
-import type { Session } from '../session/session.ts'
+import type { BrokerSession } from '../session/session.ts'
 import { BrokerConnection, type BrokerConnectionDeps } from './connection.ts'
 
-/** The state of a node. */
-export type NodeState = State['kind']
-
 /** What a node needs from its cluster. */
-export interface NodeDeps extends Omit<BrokerConnectionDeps, 'node' | 'connection' | 'onClosed'> {
+export interface BrokerNodeDeps extends Pick<BrokerConnectionDeps, 'server' | 'script' | 'log'> {
+  /** How long a frozen node is considered alive by the others. */
   readonly downAfterMs: number
-  /** Gives a new connection its number. */
-  readonly nextConnection: () => number
-  readonly onOpened: (connection: number, node: number, session: Session) => void
-  readonly onClosed: (connection: number) => void
+  readonly connections: ConnectionRegistry
   /** The node is down. */
   readonly onDown: () => void
+}
+
+/** The connections of a cluster, which counts them over all nodes. */
+export interface ConnectionRegistry {
+  /** Gives a new connection its number. */
+  readonly nextNumber: () => number
+  readonly opened: (origin: ConnectionOrigin, session: BrokerSession) => void
+  readonly closed: (connection: number) => void
 }
 
 type State =
@@ -39,11 +44,11 @@ const stopGraceMs = 1_000
 export class FakeNode {
   /** Its number, from 1. */
   readonly number: number
-  readonly #deps: NodeDeps
+  readonly #deps: BrokerNodeDeps
   readonly #acceptor: Acceptor<BrokerConnection>
   #state: State = { kind: 'down' }
 
-  constructor(number: number, deps: NodeDeps) {
+  constructor(number: number, deps: BrokerNodeDeps) {
     this.number = number
     this.#deps = deps
     this.#acceptor = new Acceptor({
@@ -95,7 +100,7 @@ export class FakeNode {
       "broker forced connection closure with reason 'shutdown'",
     )
     const { connections } = this.#acceptor
-    const cancel = this.#deps.clock.after(stopGraceMs, () => {
+    const cancel = this.#deps.server.clock.after(stopGraceMs, () => {
       for (const connection of connections) connection.reset()
     })
     await this.#goDown(() => {
@@ -108,7 +113,7 @@ export class FakeNode {
   freeze(): void {
     if (this.#state.kind !== 'running') return
     for (const connection of this.#acceptor.connections) connection.freeze()
-    const cancelGiveUp = this.#deps.clock.after(this.#deps.downAfterMs, () => this.#giveUp())
+    const cancelGiveUp = this.#deps.server.clock.after(this.#deps.downAfterMs, () => this.#giveUp())
     this.#state = { kind: 'frozen', cancelGiveUp, isGivenUp: false }
   }
 
@@ -128,17 +133,19 @@ export class FakeNode {
   }
 
   #newConnection(socket: ServerSocket, onClosed: () => void): BrokerConnection {
-    const number = this.#deps.nextConnection()
+    const { server, script, log, connections } = this.#deps
+    const origin = { node: this.number, connection: connections.nextNumber() }
     const connection = new BrokerConnection(socket, {
-      ...this.#deps,
-      node: this.number,
-      connection: number,
+      origin,
+      server,
+      script,
+      log,
       onClosed: () => {
         onClosed()
-        this.#deps.onClosed(number)
+        connections.closed(origin.connection)
       },
     })
-    this.#deps.onOpened(number, this.number, connection.session)
+    connections.opened(origin, connection.session)
     if (this.#state.kind === 'frozen') connection.freeze()
     return connection
   }

@@ -19,7 +19,13 @@ import {
 } from './commands/basic.ts'
 import { bindExchange, declareExchange, deleteExchange, unbindExchange } from './commands/exchange.ts'
 import { bindQueue, declareQueue, deleteQueue, purgeQueue, unbindQueue } from './commands/queue.ts'
-import { assemble, type Command, type CommandAssembly, type Content, emptyAssembly } from './content.ts'
+import {
+  assemble,
+  type ChannelCommand,
+  type CommandAssembly,
+  type Content,
+  emptyAssembly,
+} from './content.ts'
 
 /** What the channels of a connection have in common. */
 interface ChannelsDeps {
@@ -175,7 +181,7 @@ const commands: Commands = {
 }
 
 /** Executes a command on a channel; throws an {@link AmqpException} when it is not allowed. */
-function runCommand(channel: Channel, command: Command): void {
+function runCommand(channel: Channel, command: ChannelCommand): void {
   if (command.kind === 'publish') publish(channel, command.method.fields, command.content, command.act)
   else runPlain(channel, command.method)
 }

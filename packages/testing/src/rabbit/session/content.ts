@@ -5,7 +5,7 @@ import type { Method, MethodOf } from '../wire/methods.ts'
 import { basicClassId, frameOverheadBytes } from '../wire/protocol.ts'
 
 /** A method with its content. */
-export type Command =
+export type ChannelCommand =
   | { readonly kind: 'plain'; readonly method: Exclude<Method, Publish> }
   | {
       readonly kind: 'publish'
@@ -39,7 +39,7 @@ export type CommandAssembly =
 /** The state after a frame, and the command that it completes. */
 interface Assembled {
   readonly next: CommandAssembly
-  readonly command: Command | undefined
+  readonly command: ChannelCommand | undefined
 }
 
 /** Nothing has arrived yet. */

@@ -1,6 +1,6 @@
 import type { Broker } from '../broker/broker.ts'
 import { type AmqpException, connectionException } from '../broker/exceptions.ts'
-import { authenticate, mayAccessVhost, type Users } from '../broker/users.ts'
+import { authenticate, mayAccessVhost, type UserTable } from '../broker/users.ts'
 import type { Vhost } from '../broker/vhost.ts'
 import { type FieldTable, fieldTable } from '../wire/field-tables.ts'
 import type { Frame } from '../wire/frames.ts'
@@ -137,7 +137,10 @@ type LoginResult =
   | { readonly kind: 'malformed' }
 
 /** Checks the credentials in connection.start-ok. */
-function authenticateClient(users: Users, { mechanism, response, clientProperties }: StartOk): LoginResult {
+function authenticateClient(
+  users: UserTable,
+  { mechanism, response, clientProperties }: StartOk,
+): LoginResult {
   const [, name, password] = response.split('\0')
   if (mechanism !== 'PLAIN' || name === undefined || password === undefined) return { kind: 'malformed' }
   const user = authenticate(users, name, password)

@@ -36,13 +36,13 @@ interface Running {
 }
 
 /** The server's side of one connection: handshake, commands and close. */
-export class Session {
-  readonly #deps: SessionDeps
+export class BrokerSession {
+  readonly #deps: BrokerSessionDeps
   #state: State = { kind: 'handshake', handshake: { at: 'protocol-header' } }
   #heartbeat: Heartbeat | undefined
   #cancelEnd: () => void = () => undefined
 
-  constructor(deps: SessionDeps) {
+  constructor(deps: BrokerSessionDeps) {
     this.#deps = deps
   }
 
@@ -247,7 +247,7 @@ function checkHeartbeatChannel(channel: number): void {
 }
 
 /** What a session needs from its connection. */
-export interface SessionDeps {
+export interface BrokerSessionDeps {
   readonly clock: Clock
   readonly broker: Broker
   readonly settings: ServerSettings

@@ -1,7 +1,7 @@
 import { ByteCursor, MalformedMessage } from '../../server/byte-cursor.ts'
 
 /** Reads a buffer from front to back and never beyond its end. */
-export class ByteReader extends ByteCursor {
+export class AmqpReader extends ByteCursor {
   octet(): number {
     return this.source.readUInt8(this.take(1))
   }
@@ -40,7 +40,7 @@ export class ByteReader extends ByteCursor {
 const initialBytes = 256
 
 /** Writes numbers and strings one behind the other into a buffer that grows. */
-export class ByteWriter {
+export class AmqpWriter {
   #bytes = Buffer.allocUnsafe(initialBytes)
   #length = 0
 

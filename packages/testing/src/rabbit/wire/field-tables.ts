@@ -1,5 +1,5 @@
 import { MalformedMessage } from '../../server/byte-cursor.ts'
-import { ByteReader, type ByteWriter } from './bytes.ts'
+import { AmqpReader, type AmqpWriter } from './bytes.ts'
 
 /**
  * A value in a field table with the type it has on the wire, named as RabbitMQ names it in its reply texts. The type is
@@ -110,14 +110,14 @@ const formatByType: ReadonlyMap<string, readonly [string, NumberFormat]> = new M
 )
 
 /** Reads a table: its length, then names and values. */
-export function readTable(from: ByteReader): FieldTable {
-  const body = new ByteReader(from.bytes(from.long()))
+export function readTable(from: AmqpReader): FieldTable {
+  const body = new AmqpReader(from.bytes(from.long()))
   const table = new Map<string, FieldValue>()
   while (body.left > 0) table.set(body.shortstr(), readValue(body))
   return table
 }
 
-function readValue(from: ByteReader): FieldValue {
+function readValue(from: AmqpReader): FieldValue {
   const tag = from.text(1)
   const format = numberFormats[tag]
   if (format !== undefined) return { type: format.type, value: format.read(from.bytes(format.size)) }
@@ -143,15 +143,15 @@ function readValue(from: ByteReader): FieldValue {
   }
 }
 
-function readArray(from: ByteReader): readonly FieldValue[] {
-  const body = new ByteReader(from.bytes(from.long()))
+function readArray(from: AmqpReader): readonly FieldValue[] {
+  const body = new AmqpReader(from.bytes(from.long()))
   const values: FieldValue[] = []
   while (body.left > 0) values.push(readValue(body))
   return values
 }
 
 /** Writes a table as {@link readTable} reads it. */
-export function writeTable(to: ByteWriter, table: FieldTable): void {
+export function writeTable(to: AmqpWriter, table: FieldTable): void {
   to.sized(() => {
     for (const [name, value] of table) {
       to.shortstr(name)
@@ -160,7 +160,7 @@ export function writeTable(to: ByteWriter, table: FieldTable): void {
   })
 }
 
-function writeValue(to: ByteWriter, field: FieldValue): void {
+function writeValue(to: AmqpWriter, field: FieldValue): void {
   switch (field.type) {
     case 'longstr':
       tagged(to, 'S').longstr(field.value)
@@ -194,14 +194,14 @@ function writeValue(to: ByteWriter, field: FieldValue): void {
   }
 }
 
-function writeNumber(to: ByteWriter, type: NumberType, value: number): void {
+function writeNumber(to: AmqpWriter, type: NumberType, value: number): void {
   const found = formatByType.get(type)
   if (found === undefined) throw new MalformedMessage(`no format for a field of type ${type}`)
   const [tag, format] = found
   tagged(to, tag).raw(eightBytes((bytes) => format.write(bytes, value)).subarray(0, format.size))
 }
 
-function tagged(to: ByteWriter, tag: string): ByteWriter {
+function tagged(to: AmqpWriter, tag: string): AmqpWriter {
   to.octet(tag.charCodeAt(0))
   return to
 }

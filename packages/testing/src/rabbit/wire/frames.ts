@@ -1,5 +1,5 @@
 import { MalformedMessage } from '../../server/byte-cursor.ts'
-import { ByteReader, ByteWriter, binary } from './bytes.ts'
+import { AmqpReader, AmqpWriter, binary } from './bytes.ts'
 import { type Method, type MethodName, readMethod, writeMethod } from './methods.ts'
 import { frameEnd, frameOverheadBytes, frameType, minFrameBytes, protocolHeader } from './protocol.ts'
 
@@ -34,7 +34,7 @@ const copyBelowBytes = 4096
 function decodeFrame(type: number, channel: number, payload: Buffer): Frame {
   switch (type) {
     case frameType.method:
-      return { kind: 'method', channel, method: readMethod(new ByteReader(payload)) }
+      return { kind: 'method', channel, method: readMethod(new AmqpReader(payload)) }
     case frameType.header:
       return decodeHeader(channel, payload)
     case frameType.body:
@@ -48,7 +48,7 @@ function decodeFrame(type: number, channel: number, payload: Buffer): Frame {
 }
 
 function decodeHeader(channel: number, payload: Buffer): ContentHeader {
-  const from = new ByteReader(payload)
+  const from = new AmqpReader(payload)
   const classId = from.short()
   // Two octets named weight, which are unused.
   from.short()
@@ -72,8 +72,8 @@ export function encodeFrame(frame: Frame): readonly Buffer[] {
   }
 }
 
-function framed(type: number, channel: number, payload: (to: ByteWriter) => void): Buffer {
-  const to = new ByteWriter()
+function framed(type: number, channel: number, payload: (to: AmqpWriter) => void): Buffer {
+  const to = new AmqpWriter()
   to.octet(type)
   to.short(channel)
   to.sized(() => payload(to))
@@ -81,7 +81,7 @@ function framed(type: number, channel: number, payload: (to: ByteWriter) => void
   return to.take()
 }
 
-function writeHeader(to: ByteWriter, header: ContentHeader): void {
+function writeHeader(to: AmqpWriter, header: ContentHeader): void {
   to.short(header.classId)
   to.short(0)
   to.longlong(header.bodyBytes)

@@ -1,5 +1,5 @@
 import { MalformedMessage } from '../../server/byte-cursor.ts'
-import { ByteReader, type ByteWriter, binary } from './bytes.ts'
+import { AmqpReader, type AmqpWriter, binary } from './bytes.ts'
 import { type FieldTable, readTable, writeTable } from './field-tables.ts'
 
 /** How a field of a method lies on the wire. Neighbouring bits share an octet. */
@@ -256,7 +256,7 @@ const shapeByName: ReadonlyMap<string, Shape> = new Map(shapes.map((shape) => [s
 const shapeById: ReadonlyMap<number, Shape> = new Map(shapes.map((shape) => [idOf(shape), shape]))
 
 /** Reads a method: its ids, then its fields. */
-export function readMethod(from: ByteReader): Method {
+export function readMethod(from: AmqpReader): Method {
   const [classId, methodId] = [from.short(), from.short()]
   const shape = shapeById.get(idOf({ classId, methodId }))
   if (shape === undefined)
@@ -264,14 +264,14 @@ export function readMethod(from: ByteReader): Method {
   const fields = from.bytes(from.left)
   try {
     // The table that the types are made of is the table that is read by.
-    return { name: shape.name, fields: readFields(new ByteReader(fields), shape.fields) } as Method
+    return { name: shape.name, fields: readFields(new AmqpReader(fields), shape.fields) } as Method
   } catch (error) {
     throw new MalformedMessage(`cannot decode ${binary(fields)}`, { cause: error })
   }
 }
 
 /** Writes a method as {@link readMethod} reads it. */
-export function writeMethod(to: ByteWriter, method: Method): void {
+export function writeMethod(to: AmqpWriter, method: Method): void {
   const shape = shapeOf(method.name)
   to.short(shape.classId)
   to.short(shape.methodId)
@@ -298,7 +298,7 @@ function idOf(ids: { readonly classId: number; readonly methodId: number }): num
   return ids.classId * 0x1_0000 + ids.methodId
 }
 
-function readFields(from: ByteReader, fields: FieldList): Readonly<Record<string, unknown>> {
+function readFields(from: AmqpReader, fields: FieldList): Readonly<Record<string, unknown>> {
   const read: Record<string, unknown> = {}
   let bits = { octet: 0, used: 8 }
   for (const [name, kind] of fields) {
@@ -314,11 +314,11 @@ function readFields(from: ByteReader, fields: FieldList): Readonly<Record<string
   return read
 }
 
-function readField(from: ByteReader, kind: Exclude<FieldKind, 'bit'>): unknown {
+function readField(from: AmqpReader, kind: Exclude<FieldKind, 'bit'>): unknown {
   return kind === 'table' ? readTable(from) : from[kind]()
 }
 
-function writeFields(to: ByteWriter, fields: FieldList, values: Readonly<Record<string, unknown>>): void {
+function writeFields(to: AmqpWriter, fields: FieldList, values: Readonly<Record<string, unknown>>): void {
   const bits: boolean[] = []
   for (const [name, kind] of fields) {
     if (kind === 'bit') bits.push(values[name] === true)
@@ -331,12 +331,12 @@ function writeFields(to: ByteWriter, fields: FieldList, values: Readonly<Record<
 }
 
 // No method has more than eight bits in a row.
-function flushBits(to: ByteWriter, bits: boolean[]): void {
+function flushBits(to: AmqpWriter, bits: boolean[]): void {
   if (bits.length === 0) return
   to.octet(bits.splice(0).reduce((octet, bit, i) => octet | (bit ? 1 << i : 0), 0))
 }
 
-function writeField(to: ByteWriter, kind: Exclude<FieldKind, 'bit'>, value: unknown): void {
+function writeField(to: AmqpWriter, kind: Exclude<FieldKind, 'bit'>, value: unknown): void {
   if (kind === 'table') writeTable(to, value as FieldTable)
   else if (kind === 'shortstr' || kind === 'longstr') to[kind](String(value))
   else to[kind](Number(value))

@@ -1,5 +1,5 @@
 import { MalformedMessage } from '../../server/byte-cursor.ts'
-import { ByteReader, ByteWriter } from './bytes.ts'
+import { AmqpReader, AmqpWriter } from './bytes.ts'
 import { emptyTable, type FieldTable, readTable, writeTable } from './field-tables.ts'
 
 /** The properties of a message; absent ones are undefined. */
@@ -21,8 +21,8 @@ export interface Properties {
 }
 
 interface Format<T> {
-  readonly read: (from: ByteReader) => T
-  readonly write: (to: ByteWriter, value: T) => void
+  readonly read: (from: AmqpReader) => T
+  readonly write: (to: AmqpWriter, value: T) => void
 }
 
 const text: Format<string> = { read: (from) => from.shortstr(), write: (to, value) => to.shortstr(value) }
@@ -54,7 +54,7 @@ const flagged: readonly (readonly [PropertyName, number])[] = names().map((name,
 
 /** Reads the flags and the properties that they announce. */
 export function readProperties(bytes: Buffer): Properties {
-  const from = new ByteReader(bytes)
+  const from = new AmqpReader(bytes)
   const flags = from.short()
   const properties: Properties = {}
   for (const [name, flag] of flagged) {
@@ -66,7 +66,7 @@ export function readProperties(bytes: Buffer): Properties {
 
 /** Writes properties as {@link readProperties} reads them. */
 export function writeProperties(properties: Properties): Buffer {
-  const to = new ByteWriter()
+  const to = new AmqpWriter()
   to.short(flagged.reduce((flags, [name, flag]) => flags | (properties[name] === undefined ? 0 : flag), 0))
   for (const [name] of flagged) writeOne(to, properties, name)
   return to.take()
@@ -77,12 +77,12 @@ export function headersOf(properties: Properties): FieldTable {
   return properties.headers ?? emptyTable
 }
 
-function readInto<P extends PropertyName>(properties: Properties, name: P, from: ByteReader): void {
+function readInto<P extends PropertyName>(properties: Properties, name: P, from: AmqpReader): void {
   const format: Format<NonNullable<Properties[P]>> = formatOf(name)
   properties[name] = format.read(from)
 }
 
-function writeOne<P extends PropertyName>(to: ByteWriter, properties: Properties, name: P): void {
+function writeOne<P extends PropertyName>(to: AmqpWriter, properties: Properties, name: P): void {
   const value = properties[name]
   if (value !== undefined) formatOf(name).write(to, value)
 }

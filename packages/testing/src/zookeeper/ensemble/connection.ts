@@ -1,47 +1,49 @@
+import type { ConnectionOrigin } from '../../server/rules.ts'
 import { ScriptedPipe } from '../../server/scripted-pipe.ts'
 import type { ServerSocket } from '../../server/sockets.ts'
-import { ProtocolHandler, type ProtocolHandlerDeps } from '../protocol/handler.ts'
+import { ProtocolHandler } from '../protocol/handler.ts'
 import type { KeeperServer } from '../protocol/server.ts'
-import type { RequestScript } from '../rules.ts'
-import { type Frame, FrameReader } from '../wire/frames.ts'
-import type { FakeEnsembleOptions } from './options.ts'
-import type { RequestLog } from './request-log.ts'
+import { type ClientMessage, ClientMessageReader } from '../wire/frames.ts'
+import type { EnsembleNodeDeps } from './node-deps.ts'
 
 /** What a connection needs from its node. */
-export interface KeeperConnectionDeps extends Pick<ProtocolHandlerDeps, 'clock' | 'awake'> {
-  readonly node: number
-  /** Its number among all connections of the ensemble. */
-  readonly connection: number
-  readonly options: Pick<Required<FakeEnsembleOptions>, 'maxFrameBytes'>
+export interface KeeperConnectionDeps {
+  /** Its node, and its number among all connections of the ensemble. */
+  readonly origin: ConnectionOrigin
+  readonly ensemble: Pick<EnsembleNodeDeps, 'options' | 'script' | 'log'>
   readonly server: KeeperServer
-  readonly script: RequestScript
-  readonly log: RequestLog
+  /** Resolves when the process of the node runs: at once, or when it continues. */
+  readonly awake: () => Promise<void>
   readonly onClosed: () => void
 }
 
 /** One connection of a client: its socket, its script and its protocol handler. */
 export class KeeperConnection {
   readonly connection: number
-  readonly #pipe: ScriptedPipe<Frame>
+  readonly #pipe: ScriptedPipe<ClientMessage>
   readonly #handler: ProtocolHandler
 
   constructor(socket: ServerSocket, deps: KeeperConnectionDeps) {
-    const { node, connection, script, log, options } = deps
-    this.connection = connection
+    const { origin, server, awake } = deps
+    const { script, log, options } = deps.ensemble
+    this.connection = origin.connection
     this.#pipe = new ScriptedPipe(socket, {
-      reader: new FrameReader(options.maxFrameBytes),
-      stopIn: (from, position, length) => script.stopIn({ from, position, length, node, connection }),
+      reader: new ClientMessageReader(options.maxFrameBytes),
+      stopIn: (from, position, length) => script.stopIn({ from, position, length, ...origin }),
       onClosed: () => {
         this.#handler.end()
         deps.onClosed()
       },
     })
     this.#handler = new ProtocolHandler({
-      ...deps,
+      server,
+      awake,
+      clock: options.clock,
+      connection: origin.connection,
       pipe: this.#pipe,
-      planOf: ({ op, paths, session }) => script.planOf({ op, paths, session, node, connection }),
+      planOf: ({ op, paths, session }) => script.planOf({ op, paths, session, ...origin }),
       released: (name) => script.released(name),
-      record: (operation, outcome) => log.add({ ...operation, outcome, node, connection }),
+      record: (operation, outcome) => log.add({ ...operation, outcome, ...origin }),
     })
   }
 

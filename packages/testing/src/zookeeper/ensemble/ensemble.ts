@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream'
 import { type Clock, type Endpoint, formatEndpoint, HaError } from '@ha/core'
 import { sameEndpoint } from '@ha/core/driver'
-import { nodeByNumber } from '../../server/node-by-number.ts'
+import { nodeByNumber } from '../../server/nodes.ts'
 import { Script } from '../../server/script.ts'
 import { type RequestScript, type Rule, requestInterpreter } from '../rules.ts'
 import { containerOwner, statOf, type Txn, ttlOf, type Znode } from '../tree/data-tree.ts'
@@ -41,7 +41,7 @@ export class FakeEnsemble {
     const { clock, containerCheckMs } = options
     this.log = requestLog(clock)
     this.#quorum = new Quorum({
-      ...options,
+      options,
       lastZxidOf: (number) => this.node(number).lastZxid,
       serve: (number) => this.node(number).serve(),
       standDown: (number) => this.node(number).standDown(),
@@ -63,7 +63,6 @@ export class FakeEnsemble {
       { length: options.nodes },
       (_, i) =>
         new FakeNode(i + 1, {
-          clock,
           options,
           consensus: this.#consensus,
           quorum: this.#quorum,

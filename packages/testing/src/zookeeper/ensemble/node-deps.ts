@@ -1,4 +1,3 @@
-import type { Clock } from '@ha/core'
 import type { RequestScript } from '../rules.ts'
 import type { Consensus } from './consensus.ts'
 import type { FakeEnsembleOptions } from './options.ts'
@@ -6,8 +5,7 @@ import type { Quorum } from './quorum.ts'
 import type { RequestLog } from './request-log.ts'
 
 /** What a node needs from its ensemble. */
-export interface NodeDeps {
-  readonly clock: Clock
+export interface EnsembleNodeDeps {
   readonly options: Required<FakeEnsembleOptions>
   readonly consensus: Consensus
   readonly quorum: Quorum

@@ -2,12 +2,13 @@ import type { Duplex } from 'node:stream'
 import type { Clock, Endpoint } from '@ha/core'
 import { type Deferred, deferred } from '@ha/core/driver'
 import { Acceptor } from '../../server/acceptor.ts'
+import type { NodeState } from '../../server/nodes.ts'
 import type { ServerSocket } from '../../server/sockets.ts'
 import type { KeeperServer } from '../protocol/server.ts'
 import type { Txn } from '../tree/data-tree.ts'
 import type { WatchKind } from '../tree/watches.ts'
 import { KeeperConnection } from './connection.ts'
-import type { NodeDeps } from './node-deps.ts'
+import type { EnsembleNodeDeps } from './node-deps.ts'
 import { Peers } from './peers.ts'
 import { Replica } from './replica.ts'
 import { createServer } from './server.ts'
@@ -25,7 +26,7 @@ const firstPort = 2_181
 export class FakeNode {
   /** Its number, from 1. */
   readonly number: number
-  readonly #deps: NodeDeps
+  readonly #deps: EnsembleNodeDeps
   readonly #process: Process
   readonly #peers: Peers
   readonly #replica: Replica
@@ -33,14 +34,14 @@ export class FakeNode {
   readonly #server: KeeperServer
   #serving: ServingState = 'looking'
 
-  constructor(number: number, deps: NodeDeps) {
+  constructor(number: number, deps: EnsembleNodeDeps) {
     this.number = number
     this.#deps = deps
     const { consensus, options } = deps
-    this.#process = new Process(deps.clock, () => this.#resumed())
+    this.#process = new Process(options.clock, () => this.#resumed())
     this.#peers = new Peers({ ...deps, number, isResponsive: () => this.#process.isResponsive })
     this.#replica = new Replica({
-      clock: deps.clock,
+      clock: options.clock,
       log: () => consensus.log,
       isFollowing: () => this.#peers.isFollowing,
       onApplied: (txn) => this.#applied(txn),
@@ -229,9 +230,8 @@ export class FakeNode {
 
   #newConnection(socket: ServerSocket, onClosed: () => void): KeeperConnection {
     const connection = new KeeperConnection(socket, {
-      ...this.#deps,
-      node: this.number,
-      connection: this.#deps.nextConnection(),
+      origin: { node: this.number, connection: this.#deps.nextConnection() },
+      ensemble: this.#deps,
       server: this.#server,
       awake: () => this.#process.awake(),
       onClosed,
@@ -253,9 +253,6 @@ export class FakeNode {
     await closed
   }
 }
-
-/** The state of a node's process. */
-export type NodeState = 'down' | 'running' | 'frozen'
 
 type State =
   | { readonly kind: 'down' }

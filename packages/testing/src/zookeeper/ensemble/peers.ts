@@ -1,8 +1,8 @@
 import type { Clock } from '@ha/core'
-import type { NodeDeps } from './node-deps.ts'
+import type { EnsembleNodeDeps } from './node-deps.ts'
 
 /** What {@link Peers} needs from its node. */
-interface PeersDeps extends Pick<NodeDeps, 'clock' | 'options' | 'consensus' | 'quorum'> {
+interface PeersDeps extends Pick<EnsembleNodeDeps, 'options' | 'consensus' | 'quorum'> {
   readonly number: number
   /** Whether its process receives messages of the other nodes. */
   readonly isResponsive: () => boolean
@@ -16,9 +16,9 @@ export class Peers {
 
   constructor(deps: PeersDeps) {
     this.#deps = deps
-    const { clock, options, consensus, quorum, number } = deps
+    const { options, consensus, quorum, number } = deps
     this.#touches = new TouchTable({
-      clock,
+      clock: options.clock,
       everyMs: options.tickTimeMs / 2,
       ledSinceMs: () => quorum.ledSinceMs,
       isHeard: () => quorum.reaches(number),

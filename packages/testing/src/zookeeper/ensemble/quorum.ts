@@ -1,14 +1,9 @@
-import type { Clock } from '@ha/core'
 import { type Deferred, deferred } from '@ha/core/driver'
+import type { FakeEnsembleOptions } from './options.ts'
 
 /** What a quorum needs from its ensemble. */
 export interface QuorumDeps {
-  readonly clock: Clock
-  readonly nodes: number
-  /** From the loss of a leader to the next one. */
-  readonly electionMs: number
-  /** How long a node may be silent before the others exclude it. */
-  readonly detectMs: number
+  readonly options: Pick<Required<FakeEnsembleOptions>, 'clock' | 'nodes' | 'electionMs' | 'detectMs'>
   /** The last transaction of a node: the node with the highest one leads. */
   readonly lastZxidOf: (node: number) => bigint
   /** The node belongs to the quorum from now on. */
@@ -80,7 +75,7 @@ export class Quorum {
 
   /** All nodes start together and elect their first leader at once. */
   begin(): void {
-    for (let node = 1; node <= this.#deps.nodes; node += 1) this.#reachable.add(node)
+    for (let node = 1; node <= this.#deps.options.nodes; node += 1) this.#reachable.add(node)
     this.#lead()
   }
 
@@ -97,7 +92,7 @@ export class Quorum {
   /** A node is silent; the others do not know whether it is alive. */
   nodeSilent(node: number): void {
     if (!this.#reachable.delete(node)) return
-    const cancel = this.#deps.clock.after(this.#deps.detectMs, () => this.nodeLost(node))
+    const cancel = this.#deps.options.clock.after(this.#deps.options.detectMs, () => this.nodeLost(node))
     this.#silences.set(node, cancel)
     this.#fire()
   }
@@ -129,19 +124,19 @@ export class Quorum {
 
   #elect(): void {
     if (this.#cancelElection !== undefined || !this.#isMajority(this.#reachable.size)) return
-    this.#cancelElection = this.#deps.clock.after(this.#deps.electionMs, () => {
+    this.#cancelElection = this.#deps.options.clock.after(this.#deps.options.electionMs, () => {
       this.#cancelElection = undefined
       if (this.#isMajority(this.#reachable.size)) this.#lead()
     })
   }
 
   #lead(): void {
-    const { lastZxidOf, onLeaderElected: onLed } = this.#deps
+    const { lastZxidOf, onLeaderElected } = this.#deps
     const candidates = [...this.#reachable].sort((a, b) => b - a)
     this.#leader = candidates.reduce((best, node) => (lastZxidOf(node) > lastZxidOf(best) ? node : best))
     this.#term += 1
-    this.#ledSinceMs = this.#deps.clock.now()
-    onLed()
+    this.#ledSinceMs = this.#deps.options.clock.now()
+    onLeaderElected()
     for (const node of candidates) this.#join(node)
     this.#fire()
   }
@@ -152,7 +147,7 @@ export class Quorum {
   }
 
   #isMajority(count: number): boolean {
-    return count > this.#deps.nodes / 2
+    return count > this.#deps.options.nodes / 2
   }
 
   #fire(): void {

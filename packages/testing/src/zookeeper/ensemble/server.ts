@@ -2,11 +2,11 @@ import type { CommitResult, KeeperServer, WriteSubmission } from '../protocol/se
 import type { DataTree } from '../tree/data-tree.ts'
 import { type ConnectRequest, type ConnectResponse, expiredSession } from '../wire/connect.ts'
 import type { KeeperConnection } from './connection.ts'
-import type { NodeDeps } from './node-deps.ts'
+import type { EnsembleNodeDeps } from './node-deps.ts'
 import type { Replica } from './replica.ts'
 
 /** What the server of a node needs. */
-interface ServerDeps extends Pick<NodeDeps, 'options' | 'consensus' | 'quorum'> {
+interface ServerDeps extends Pick<EnsembleNodeDeps, 'options' | 'consensus' | 'quorum'> {
   readonly number: number
   readonly replica: Replica
   readonly isServing: () => boolean

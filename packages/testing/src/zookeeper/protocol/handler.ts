@@ -9,7 +9,7 @@ import {
   expiredSession,
 } from '../wire/connect.ts'
 import { errorCode, KeeperException } from '../wire/errors.ts'
-import type { Frame, RecordFrame } from '../wire/frames.ts'
+import type { ClientMessage, RecordFrame } from '../wire/frames.ts'
 import { type EventKind, encodeEvent, encodeReply, eventTypes, noBody } from '../wire/replies.ts'
 import { decodeRequest, type NumberedRequest, type Request, xidOf } from '../wire/requests.ts'
 import { type Caller, type OperationResult, perform } from './operations.ts'
@@ -191,7 +191,7 @@ export class ProtocolHandler {
   }
 
   // A stopped process reads nothing and handles nothing, not even what it has read already.
-  async #next(): Promise<Frame | undefined> {
+  async #next(): Promise<ClientMessage | undefined> {
     const frame = await this.#deps.pipe.read()
     await this.#deps.awake()
     return frame
@@ -234,7 +234,7 @@ interface ReceivedOperation {
 
 /** What an {@link exchange} needs from its connection. */
 interface ExchangeDeps extends WaitDeps {
-  readonly pipe: ScriptedPipe<Frame>
+  readonly pipe: ScriptedPipe<ClientMessage>
   readonly planOf: (received: ReceivedOperation) => RequestPlan
   /** Logs a request. */
   readonly record: (received: ReceivedOperation, outcome: RequestOutcome) => void
@@ -289,7 +289,7 @@ function fateOf({ ending, code, ignored }: RequestPlan, wireBytes: number): Requ
 }
 
 function writeAnswer(
-  pipe: ScriptedPipe<Frame>,
+  pipe: ScriptedPipe<ClientMessage>,
   answer: Answer,
   { misnumber, injected, ending, pieceBytes }: RequestPlan,
 ): void {
@@ -302,7 +302,7 @@ function writeAnswer(
 }
 
 function inject(
-  pipe: ScriptedPipe<Frame>,
+  pipe: ScriptedPipe<ClientMessage>,
   injected: readonly PlannedInjection[],
   at: PlannedInjection['at'],
 ): void {

@@ -1,5 +1,5 @@
 import { framed } from './frames.ts'
-import { ByteReader, ByteWriter } from './records.ts'
+import { JuteReader, JuteWriter } from './records.ts'
 
 /** The first message of a client. */
 export interface ConnectRequest {
@@ -23,7 +23,7 @@ export interface ConnectResponse {
 export const expiredSession: ConnectResponse = { timeoutMs: 0, sessionId: 0n, password: Buffer.alloc(16) }
 
 export function decodeConnectRequest(body: Buffer): ConnectRequest {
-  const reader = new ByteReader(body)
+  const reader = new JuteReader(body)
   // The version of the protocol: there is only one.
   reader.int()
   return {
@@ -37,7 +37,7 @@ export function decodeConnectRequest(body: Buffer): ConnectRequest {
 
 /** The answer with its frame. A client that did not send the read-only field does not receive it. */
 export function encodeConnectResponse(granted: ConnectResponse, client: ConnectRequest): Buffer {
-  const writer = new ByteWriter()
+  const writer = new JuteWriter()
     .int(0)
     .int(granted.timeoutMs)
     .long(granted.sessionId)

@@ -9,7 +9,7 @@ export interface RecordFrame {
 }
 
 /** One message of a client: a record, or a four-letter word. */
-export type Frame = RecordFrame | { readonly kind: 'word'; readonly word: string }
+export type ClientMessage = RecordFrame | { readonly kind: 'word'; readonly word: string }
 
 const lengthBytes = 4
 
@@ -26,7 +26,7 @@ export function lengthOf(bytes: number): Buffer {
 }
 
 /** Cuts a stream of bytes into frames. It is pulled: what is not asked for stays bytes. */
-export class FrameReader {
+export class ClientMessageReader {
   readonly #maxBytes: number
   #chunks: Buffer[] = []
   #length = 0
@@ -45,7 +45,7 @@ export class FrameReader {
    * The next frame; undefined when it has not wholly arrived. Throws {@link MalformedMessage} at a length that cannot
    * be.
    */
-  next(): Frame | undefined {
+  next(): ClientMessage | undefined {
     if (this.#length < lengthBytes) return undefined
     const bytes = this.#joined()
     const head = bytes.subarray(0, lengthBytes)

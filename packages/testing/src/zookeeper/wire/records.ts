@@ -1,7 +1,7 @@
 import { ByteCursor, MalformedMessage } from '../../server/byte-cursor.ts'
 
 /** Reads a record from front to back and never beyond its end. All numbers are signed and big-endian. */
-export class ByteReader extends ByteCursor {
+export class JuteReader extends ByteCursor {
   int(): number {
     return this.source.readInt32BE(this.take(4))
   }
@@ -41,7 +41,7 @@ export class ByteReader extends ByteCursor {
 }
 
 /** Writes numbers, text and lists one behind the other. All numbers are signed and big-endian. */
-export class ByteWriter {
+export class JuteWriter {
   readonly #parts: Uint8Array[] = []
 
   int(value: number): this {
@@ -101,11 +101,11 @@ export interface AclEntry extends Identity {
 /** The permissions, as bits. */
 export const permission = { read: 1, write: 2, create: 4, delete: 8, admin: 16, all: 31 } as const
 
-export function readAcl(reader: ByteReader): readonly AclEntry[] {
+export function readAcl(reader: JuteReader): readonly AclEntry[] {
   return reader.list(() => ({ permissions: reader.int(), scheme: reader.text(), id: reader.text() }))
 }
 
-export function writeAcl(writer: ByteWriter, acl: readonly AclEntry[]): ByteWriter {
+export function writeAcl(writer: JuteWriter, acl: readonly AclEntry[]): JuteWriter {
   return writer.list(acl, ({ permissions, scheme, id }) => writer.int(permissions).text(scheme).text(id))
 }
 
@@ -124,7 +124,7 @@ export interface Stat {
   readonly pzxid: bigint
 }
 
-export function writeStat(writer: ByteWriter, stat: Stat): ByteWriter {
+export function writeStat(writer: JuteWriter, stat: Stat): JuteWriter {
   return writer
     .long(stat.czxid)
     .long(stat.mzxid)

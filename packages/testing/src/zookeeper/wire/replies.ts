@@ -1,5 +1,5 @@
 import { framed } from './frames.ts'
-import { type AclEntry, ByteWriter, type Stat, writeAcl, writeStat } from './records.ts'
+import { type AclEntry, JuteWriter, type Stat, writeAcl, writeStat } from './records.ts'
 import { opCodes } from './requests.ts'
 
 /** The header of an answer. */
@@ -26,13 +26,13 @@ const errorType = -1
 
 /** An answer with its frame. */
 export function encodeReply({ xid, zxid, code }: ReplyHead, body: Buffer = noBody): Buffer {
-  return framed(new ByteWriter().int(xid).long(zxid).int(code).raw(body).take())
+  return framed(new JuteWriter().int(xid).long(zxid).int(code).raw(body).take())
 }
 
 /** A watch event with its frame. `type` may be unknown to the client. */
 export function encodeEvent(type: number, path: string): Buffer {
   const state = 3
-  const body = new ByteWriter().int(type).int(state).text(path).take()
+  const body = new JuteWriter().int(type).int(state).text(path).take()
   return encodeReply({ xid: -1, zxid: -1n, code: 0 }, body)
 }
 
@@ -41,30 +41,30 @@ export const noBody: Buffer = Buffer.alloc(0)
 
 /** The bodies of answers. */
 export const bodies = {
-  path: (path: string): Buffer => new ByteWriter().text(path).take(),
-  created: (path: string, stat: Stat): Buffer => writeStat(new ByteWriter().text(path), stat).take(),
-  stat: (stat: Stat): Buffer => writeStat(new ByteWriter(), stat).take(),
-  data: (data: Buffer | null, stat: Stat): Buffer => writeStat(new ByteWriter().buffer(data), stat).take(),
+  path: (path: string): Buffer => new JuteWriter().text(path).take(),
+  created: (path: string, stat: Stat): Buffer => writeStat(new JuteWriter().text(path), stat).take(),
+  stat: (stat: Stat): Buffer => writeStat(new JuteWriter(), stat).take(),
+  data: (data: Buffer | null, stat: Stat): Buffer => writeStat(new JuteWriter().buffer(data), stat).take(),
   names: (names: readonly string[]): Buffer => writeNames(names).take(),
   children: (names: readonly string[], stat: Stat): Buffer => writeStat(writeNames(names), stat).take(),
   acl: (acl: readonly AclEntry[], stat: Stat): Buffer =>
-    writeStat(writeAcl(new ByteWriter(), acl), stat).take(),
+    writeStat(writeAcl(new JuteWriter(), acl), stat).take(),
   /** A code of its own behind that of the answer, as `add-watch` has it. */
-  code: (value: number): Buffer => new ByteWriter().int(value).take(),
+  code: (value: number): Buffer => new JuteWriter().int(value).take(),
   /** What became of each part. */
   multi: (results: readonly PartResult[]): Buffer => {
-    const writer = new ByteWriter()
+    const writer = new JuteWriter()
     for (const result of results) writePart(writer, result)
     return writer.int(-1).flag(true).int(-1).take()
   },
 } as const
 
-function writeNames(names: readonly string[]): ByteWriter {
-  const writer = new ByteWriter()
+function writeNames(names: readonly string[]): JuteWriter {
+  const writer = new JuteWriter()
   return writer.list(names, (name) => writer.text(name))
 }
 
-function writePart(writer: ByteWriter, result: PartResult): void {
+function writePart(writer: JuteWriter, result: PartResult): void {
   if (result.kind === 'failed') {
     writer.int(errorType).flag(false).int(result.code).int(result.code)
     return

@@ -1,5 +1,5 @@
 import { MalformedMessage } from '../../server/byte-cursor.ts'
-import { type AclEntry, ByteReader, readAcl } from './records.ts'
+import { type AclEntry, JuteReader, readAcl } from './records.ts'
 
 /** Creates a node. `flags`: 1 ephemeral, 2 sequential, 3 both, 4 container, 5 with a TTL, 6 sequential with a TTL. */
 export interface CreateRequest {
@@ -67,7 +67,7 @@ export interface NumberedRequest {
 
 /** Reads a request; throws {@link MalformedMessage} when it is truncated. */
 export function decodeRequest(body: Buffer): NumberedRequest {
-  const reader = new ByteReader(body)
+  const reader = new JuteReader(body)
   const xid = reader.int()
   const type = reader.int()
   const op = operationOfCode(type)
@@ -76,10 +76,10 @@ export function decodeRequest(body: Buffer): NumberedRequest {
 
 /** The xid of a request that cannot be decoded further. */
 export function xidOf(body: Buffer): number {
-  return new ByteReader(body).int()
+  return new JuteReader(body).int()
 }
 
-function readRequest(op: OpName, reader: ByteReader): Request {
+function readRequest(op: OpName, reader: JuteReader): Request {
   switch (op) {
     case 'exists':
     case 'get-data':
@@ -112,7 +112,7 @@ function readRequest(op: OpName, reader: ByteReader): Request {
   }
 }
 
-function readPart(op: PartRequest['op'], reader: ByteReader): PartRequest {
+function readPart(op: PartRequest['op'], reader: JuteReader): PartRequest {
   switch (op) {
     case 'delete':
     case 'check':
@@ -131,13 +131,13 @@ function readPart(op: PartRequest['op'], reader: ByteReader): PartRequest {
   }
 }
 
-function readAuth(reader: ByteReader): Request {
+function readAuth(reader: JuteReader): Request {
   // The type of the log-in, which is unused.
   reader.int()
   return { op: 'auth', scheme: reader.text(), auth: reader.buffer() ?? Buffer.alloc(0) }
 }
 
-function readSetWatches(op: SetWatchesRequest['op'], reader: ByteReader): SetWatchesRequest {
+function readSetWatches(op: SetWatchesRequest['op'], reader: JuteReader): SetWatchesRequest {
   const paths = (): readonly string[] => reader.list(() => reader.text())
   return {
     op,
@@ -151,7 +151,7 @@ function readSetWatches(op: SetWatchesRequest['op'], reader: ByteReader): SetWat
 }
 
 // Each part follows a header; a header that is marked as done ends the list.
-function readParts(reader: ByteReader): readonly PartRequest[] {
+function readParts(reader: JuteReader): readonly PartRequest[] {
   const parts: PartRequest[] = []
   for (;;) {
     const type = reader.int()

@@ -1,4 +1,4 @@
-import { type AclEntry, ByteWriter, readAcl, writeAcl } from '../../../src/zookeeper/wire/records.ts'
+import { type AclEntry, JuteWriter, readAcl, writeAcl } from '../../../src/zookeeper/wire/records.ts'
 import type { RawClient, Reply } from '../raw-client.ts'
 import { codeOf, statOf } from './comparable-stat.ts'
 import type { Harness, Scenario } from './harness.ts'
@@ -105,7 +105,7 @@ async function tried(stage: Harness, client: RawClient): Promise<readonly (numbe
 }
 
 function acl(stage: Harness, client: RawClient): Promise<Reply | undefined> {
-  return client.ask('get-acl', new ByteWriter().text(stage.path('a')))
+  return client.ask('get-acl', new JuteWriter().text(stage.path('a')))
 }
 
 function setAcl(
@@ -114,7 +114,7 @@ function setAcl(
   wanted: readonly AclEntry[],
   version: number,
 ): Promise<Reply | undefined> {
-  return client.ask('set-acl', writeAcl(new ByteWriter().text(stage.path('a')), wanted).int(version))
+  return client.ask('set-acl', writeAcl(new JuteWriter().text(stage.path('a')), wanted).int(version))
 }
 
 function aclOf(reply: Reply | undefined): readonly unknown[] {

@@ -1,4 +1,4 @@
-import type { ByteReader } from '../../../src/zookeeper/wire/records.ts'
+import type { JuteReader } from '../../../src/zookeeper/wire/records.ts'
 import type { Reply } from '../raw-client.ts'
 
 /** What a client sees of a stat, without what differs from one ensemble to the next. */
@@ -19,7 +19,7 @@ export function codeOf(reply: Reply | undefined): number | 'end' {
 }
 
 /** Reads a stat. */
-export function statIn(body: ByteReader): ComparableStat {
+export function statIn(body: JuteReader): ComparableStat {
   const [czxid, mzxid] = [body.long(), body.long()]
   body.long()
   body.long()

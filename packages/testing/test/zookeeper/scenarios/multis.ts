@@ -1,10 +1,10 @@
-import { type ByteReader, ByteWriter, writeAcl } from '../../../src/zookeeper/wire/records.ts'
+import { type JuteReader, JuteWriter, writeAcl } from '../../../src/zookeeper/wire/records.ts'
 import { opCodes } from '../../../src/zookeeper/wire/requests.ts'
 import type { Reply } from '../raw-client.ts'
 import { below, childrenOf, codeOf, statIn } from './comparable-stat.ts'
 import type { Harness, Scenario } from './harness.ts'
 
-type Part = (writer: ByteWriter) => ByteWriter
+type Part = (writer: JuteWriter) => JuteWriter
 
 const everybody = [{ permissions: 31, scheme: 'world', id: 'anyone' }]
 
@@ -89,12 +89,12 @@ export const multis: readonly Scenario[] = [
   },
 ]
 
-function head(writer: ByteWriter, type: number): ByteWriter {
+function head(writer: JuteWriter, type: number): JuteWriter {
   return writer.int(type).flag(false).int(-1)
 }
 
-function multi(...parts: readonly Part[]): ByteWriter {
-  const writer = new ByteWriter()
+function multi(...parts: readonly Part[]): JuteWriter {
+  const writer = new JuteWriter()
   for (const part of parts) part(writer)
   return writer.int(-1).flag(true).int(-1)
 }
@@ -110,7 +110,7 @@ function resultsOf(stage: Harness, reply: Reply | undefined): readonly unknown[]
   return results
 }
 
-function resultOf(stage: Harness, type: number, body: ByteReader, error: number): readonly unknown[] {
+function resultOf(stage: Harness, type: number, body: JuteReader, error: number): readonly unknown[] {
   switch (type) {
     case -1:
       return ['failed', body.int() === error ? error : 'two codes']

@@ -1,4 +1,4 @@
-import { ByteWriter } from '../../../src/zookeeper/wire/records.ts'
+import { JuteWriter } from '../../../src/zookeeper/wire/records.ts'
 import { childrenOf, codeOf, createdOf, dataOf, statOf } from './comparable-stat.ts'
 import type { Scenario } from './harness.ts'
 
@@ -157,7 +157,7 @@ export const nodes: readonly Scenario[] = [
     act: async (stage) => {
       const [one, two] = [await stage.opened(1), (await stage.actor(2)).client]
       await one.set(stage.place, 'x')
-      const synced = await two.ask('sync', new ByteWriter().text(stage.place))
+      const synced = await two.ask('sync', new JuteWriter().text(stage.place))
       return [
         codeOf(synced),
         synced?.body.text() === stage.place,

@@ -1,5 +1,5 @@
 import { lengthOf } from '../../../src/zookeeper/wire/frames.ts'
-import { ByteWriter } from '../../../src/zookeeper/wire/records.ts'
+import { JuteWriter } from '../../../src/zookeeper/wire/records.ts'
 import { codeOf } from './comparable-stat.ts'
 import type { Scenario } from './harness.ts'
 
@@ -43,7 +43,7 @@ export const unusualRequests: readonly Scenario[] = [
     name: 'a write that breaks off',
     act: async (stage) => {
       const { client } = await stage.actor()
-      const codes = [codeOf(await client.ask('create', new ByteWriter().int(7)))]
+      const codes = [codeOf(await client.ask('create', new JuteWriter().int(7)))]
       return [...codes, codeOf(await client.ping())]
     },
     expected: [-5, 0],
@@ -52,7 +52,7 @@ export const unusualRequests: readonly Scenario[] = [
     name: 'a read that breaks off',
     act: async (stage) => {
       const { client } = await stage.actor()
-      const codes = [codeOf(await client.ask('get-data', new ByteWriter().int(7)))]
+      const codes = [codeOf(await client.ask('get-data', new JuteWriter().int(7)))]
       return [...codes, codeOf(await client.ping())]
     },
     expected: [-5, 0],

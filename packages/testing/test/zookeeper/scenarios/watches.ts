@@ -1,4 +1,4 @@
-import { ByteWriter, writeAcl } from '../../../src/zookeeper/wire/records.ts'
+import { JuteWriter, writeAcl } from '../../../src/zookeeper/wire/records.ts'
 import type { RawClient } from '../raw-client.ts'
 import { codeOf } from './comparable-stat.ts'
 import type { Harness, Scenario } from './harness.ts'
@@ -61,7 +61,7 @@ export const watches: readonly Scenario[] = [
     name: 'news for a client of another server',
     act: async (stage) => {
       const [one, two] = [await stage.opened(1), (await stage.actor(3)).client]
-      await two.ask('sync', new ByteWriter().text(stage.place))
+      await two.ask('sync', new JuteWriter().text(stage.place))
       await two.read('get-data', stage.place, true)
       await one.set(stage.place, 'x')
       return stage.newsOf(two)
@@ -94,7 +94,7 @@ export const watches: readonly Scenario[] = [
       const one = await stage.opened()
       await addWatch(stage, one, 1)
       await one.read('get-data', stage.place, true)
-      await one.ask('set-acl', writeAcl(new ByteWriter().text(stage.place), everybody).int(-1))
+      await one.ask('set-acl', writeAcl(new JuteWriter().text(stage.place), everybody).int(-1))
       await one.set(stage.place, 'x')
       await one.set(stage.place, 'y')
       return stage.newsOf(one)
@@ -107,7 +107,7 @@ export const watches: readonly Scenario[] = [
       const one = await stage.opened()
       await one.create(stage.path('a'))
       const again = (await stage.actor()).client
-      const writer = new ByteWriter().long(0n)
+      const writer = new JuteWriter().long(0n)
       for (const paths of [[], [], [], [stage.place], [stage.path('a')]])
         writer.list(paths, (path) => writer.text(path))
       const codes = [codeOf(await again.ask('set-watches2', writer, -8))]
@@ -115,7 +115,7 @@ export const watches: readonly Scenario[] = [
       await one.create(stage.path('a/c'))
       const before = await stage.newsOf(again)
       for (const path of [stage.place, stage.path('a')])
-        codes.push(codeOf(await again.ask('remove-watches', new ByteWriter().text(path).int(3))))
+        codes.push(codeOf(await again.ask('remove-watches', new JuteWriter().text(path).int(3))))
       await one.set(stage.path('a'), 'x')
       await one.delete(stage.path('b'))
       return [codes, before, (await stage.newsOf(again)).slice(before.length)]
@@ -127,7 +127,7 @@ export const watches: readonly Scenario[] = [
     act: async (stage) => {
       const one = await stage.opened()
       await one.read('get-data', stage.place, true)
-      const body = (type: number): ByteWriter => new ByteWriter().text(stage.place).int(type)
+      const body = (type: number): JuteWriter => new JuteWriter().text(stage.place).int(type)
       const codes = [
         codeOf(await one.ask('check-watches', body(2))),
         codeOf(await one.ask('check-watches', body(1))),
@@ -166,7 +166,7 @@ export const watches: readonly Scenario[] = [
 ]
 
 function addWatch(stage: Harness, client: RawClient, mode: number): ReturnType<RawClient['ask']> {
-  return client.ask('add-watch', new ByteWriter().text(stage.place).int(mode))
+  return client.ask('add-watch', new JuteWriter().text(stage.place).int(mode))
 }
 
 async function change(stage: Harness, client: RawClient): Promise<void> {
@@ -178,9 +178,9 @@ async function change(stage: Harness, client: RawClient): Promise<void> {
   await client.delete(stage.path('a'))
 }
 
-function setWatches(stage: Harness, relativeZxid: bigint): ByteWriter {
-  const writer = new ByteWriter().long(relativeZxid)
-  const list = (names: readonly string[]): ByteWriter =>
+function setWatches(stage: Harness, relativeZxid: bigint): JuteWriter {
+  const writer = new JuteWriter().long(relativeZxid)
+  const list = (names: readonly string[]): JuteWriter =>
     writer.list(names, (name) => writer.text(stage.path(name)))
   list(['a', 'b', 'd'])
   list(['made', 'missing'])
