@@ -6,7 +6,7 @@
 
 export { createMariadb, type DrainReport, type Mariadb, type MariadbHealth } from './client.ts'
 export type { TransactionOutcome } from './commit-log.ts'
-export type { Result } from './driver/results.ts'
+export type { Result } from './driver/codec.ts'
 export type { GaleraStatus, MariadbStatus, ReplicaStatus } from './driver/server-status.ts'
 export type { Args, Column, Row } from './driver/statement.ts'
 export { type MariadbCode, MariadbError, type MariadbErrorDetails, mariadbCodes } from './errors.ts'

@@ -1,9 +1,9 @@
 import { run } from '@ha/core'
 import { linkedController, raceAbort } from '@ha/core/driver'
 import type { ClientContext } from './context.ts'
+import { type Result, resultOf } from './driver/codec.ts'
 import type { MariadbConnection } from './driver/connection.ts'
 import { classify } from './driver/error-classification.ts'
-import { type Result, resultOf } from './driver/results.ts'
 import type { Answer, Args, Row, Statement } from './driver/statement.ts'
 import {
   abortError,

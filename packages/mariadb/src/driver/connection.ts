@@ -4,7 +4,7 @@ import { type ConnectionSignal, type Endpoint, formatEndpoint, HaError } from '@
 import { asError, type Deferred, deferred, detachStack } from '@ha/core/driver'
 import { type Connection, SqlError } from 'mariadb'
 import { dirtiesSession } from '../sql-text.ts'
-import { encodeArgs, sendStatement, sendStream } from './encode.ts'
+import { encodeArgs, type ResultRules, readResult, rowStream, sendStatement, sendStream } from './codec.ts'
 import {
   type DriverError,
   isServerError,
@@ -13,7 +13,6 @@ import {
   unreadableError,
   unsentError,
 } from './error-classification.ts'
-import { type ResultRules, readResult, rowStream } from './results.ts'
 import type { Answer, PipelinedStatement, Reply, Statement } from './statement.ts'
 
 /** A command that waits for its answer; rejected at once when the connection ends. */

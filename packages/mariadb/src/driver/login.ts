@@ -100,7 +100,7 @@ export function driverConfig(
     // The result of a batch is one sum, as for any other statement.
     fullResult: false,
     bigIntAsNumber: results.bigint === 'number',
-    // Dates and JSON are parsed in dates.ts and results.ts.
+    // Dates and JSON are parsed in dates.ts and codec.ts.
     dateStrings: true,
     jsonStrings: true,
   }

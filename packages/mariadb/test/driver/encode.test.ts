@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
+import { encodeArgs } from '../../src/driver/codec.ts'
 import { dateZone } from '../../src/driver/dates.ts'
-import { encodeArgs } from '../../src/driver/encode.ts'
 import type { Args, Statement } from '../../src/driver/statement.ts'
 
 const utc = dateZone('+00:00')

@@ -1,7 +1,7 @@
 import { deepStrictEqual } from 'node:assert'
 import { inspect } from 'node:util'
 import { expect, it } from 'vitest'
-import { resultOf } from '../../src/driver/results.ts'
+import { resultOf } from '../../src/driver/codec.ts'
 
 const written = { kind: 'written', affectedRows: 3, insertId: 7, warnings: 0 } as const
 const read = { kind: 'rows', rows: [{ id: 1 }], columns: [{ name: 'id', type: 'INT' }] } as const

@@ -1,7 +1,7 @@
 import type { FieldInfo } from 'mariadb'
 import { describe, expect, test } from 'vitest'
+import { type ResultRules, readResult, rowReader } from '../../src/driver/codec.ts'
 import { dateZone } from '../../src/driver/dates.ts'
-import { type ResultRules, readResult, rowReader } from '../../src/driver/results.ts'
 
 const rules: ResultRules = { bigint: 'auto', dates: 'date', zone: dateZone('+00:00') }
 

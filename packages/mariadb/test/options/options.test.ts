@@ -135,7 +135,7 @@ describe('the options of a client', () => {
     [7, 'mariadb: expected a JDBC URL or an object of options'],
     [{}, "mariadb.hosts: expected 'host:port,host:port', or a list of at least one host"],
     [{ hosts: [] }, "mariadb.hosts: expected 'host:port,host:port', or a list of at least one host"],
-    [{ hosts: 'a,a' }, 'mariadb.hosts, column 3: a:3306 stands twice'],
+    [{ hosts: 'a,a' }, 'mariadb.hosts, column 3: a:3306 is repeated'],
     [{ hosts: ['a', { host: 'A' }] }, 'mariadb.hosts: a:3306 is listed twice'],
     [{ hosts: [{ host: 'a', prot: 1 }] }, 'mariadb.hosts[0]: expected only host, port, role and tls'],
     [{ hosts: [{ host: 'a', role: 'master' }] }, "mariadb.hosts[0].role: expected 'primary' or 'replica'"],
