@@ -1,7 +1,7 @@
 import { lengthOf } from '../../../src/zookeeper/wire/frames.ts'
 import { JuteWriter } from '../../../src/zookeeper/wire/records.ts'
 import { codeOf } from './comparable-stat.ts'
-import type { Scenario } from './harness.ts'
+import type { Harness, Scenario } from './harness.ts'
 
 /** What a server makes of requests that no client of ours sends. */
 export const unusualRequests: readonly Scenario[] = [
@@ -17,15 +17,14 @@ export const unusualRequests: readonly Scenario[] = [
   {
     name: 'how transactions are counted: each write, whether or not it is refused, and each session',
     act: async (stage) => {
-      const one = await stage.opened()
-      const first = (await one.read('exists', stage.place))?.zxid ?? 0n
-      const refused = (await one.create(stage.place))?.zxid ?? 0n
-      const done = (await one.set(stage.place, 'x'))?.zxid ?? 0n
-      await stage.actor()
-      const read = (await one.read('exists', stage.path('a')))?.zxid ?? 0n
-      const pinged = (await one.ping())?.zxid ?? 0n
-      const login = (await one.auth('digest', 'a:b'))?.zxid
-      return [...[refused, done, read, pinged].map((zxid) => Number(zxid - first)), login]
+      // Sessions of other tests may expire on a shared ensemble meanwhile, which only adds transactions.
+      const runs = [
+        await countTransactions(stage),
+        await countTransactions(stage),
+        await countTransactions(stage),
+      ]
+      const [fewest] = runs.sort((a, b) => sum(a.counts) - sum(b.counts))
+      return fewest === undefined ? [] : [...fewest.counts, fewest.login]
     },
     expected: [1, 2, 3, 3, 0n],
   },
@@ -69,3 +68,21 @@ export const unusualRequests: readonly Scenario[] = [
     }),
   ),
 ]
+
+async function countTransactions(
+  harness: Harness,
+): Promise<{ readonly counts: readonly number[]; readonly login: bigint | undefined }> {
+  const one = await harness.opened()
+  const first = (await one.read('exists', harness.place))?.zxid ?? 0n
+  const refused = (await one.create(harness.place))?.zxid ?? 0n
+  const done = (await one.set(harness.place, 'x'))?.zxid ?? 0n
+  await harness.actor()
+  const read = (await one.read('exists', harness.path('a')))?.zxid ?? 0n
+  const pinged = (await one.ping())?.zxid ?? 0n
+  const login = (await one.auth('digest', 'a:b'))?.zxid
+  return { counts: [refused, done, read, pinged].map((zxid) => Number(zxid - first)), login }
+}
+
+function sum(counts: readonly number[]): number {
+  return counts.reduce((total, count) => total + count, 0)
+}
