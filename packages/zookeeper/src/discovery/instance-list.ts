@@ -52,7 +52,7 @@ export class InstanceList {
   }
 
   /** The error of reading the list or one of its nodes; undefined when all could be read. */
-  get trouble(): Error | undefined {
+  get problem(): Error | undefined {
     const [first] = this.#cache.problems.values()
     return first
   }

@@ -85,7 +85,7 @@ export class ServiceView implements AsyncDisposable {
 
   /** Why the list cannot be read, or an instance is missing from it; undefined when no reason is known. */
   get reason(): Error | undefined {
-    return this.#deps.list.trouble
+    return this.#deps.list.problem
   }
 
   /** The number of nodes that do not contain an instance. */

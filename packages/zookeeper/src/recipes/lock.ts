@@ -185,11 +185,11 @@ function timedOut(
   { what, folder }: LockQueue,
   { timeoutMs }: CallLimits,
   last: QueuePosition | undefined,
-  trouble: Error | undefined,
+  unavailable: Error | undefined,
 ): ZookeeperError {
-  const why = trouble === undefined ? queueReason(folder, last) : `: ${trouble.message}`
+  const why = unavailable === undefined ? queueReason(folder, last) : `: ${unavailable.message}`
   const message = `${what} was not acquired within ${timeoutMs} ms${why}`
-  return new ZookeeperError('timed-out', message, { path: folder, retryable: true, cause: trouble })
+  return new ZookeeperError('timed-out', message, { path: folder, retryable: true, cause: unavailable })
 }
 
 function queueReason(folder: string, position: QueuePosition | undefined): string {

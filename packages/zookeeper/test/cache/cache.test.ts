@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import { type CacheOptions, openCache } from '../../src/cache/cache.ts'
 import { nodeOf } from './node-of.ts'
-import { childrenOf, forGood, passing, scriptedGround, treeOf } from './scripted-reads.ts'
+import { childrenOf, forGood, passing, scriptedContext, treeOf } from './scripted-reads.ts'
 
 /** A cache of `/a`, connected and read, over a tree with the given paths. */
 async function cacheOver(paths: readonly string[], options: CacheOptions<Buffer> = {}) {
-  const bench = scriptedGround()
-  const cache = openCache(bench.ground, '/a', options)
+  const bench = scriptedContext()
+  const cache = openCache(bench.context, '/a', options)
   await bench.sessions.begin()
   const tree = treeOf(...paths)
   await bench.reads.serve(tree)
@@ -26,20 +26,20 @@ describe('what a cache holds', () => {
   })
 
   it('is what decode makes of it', async () => {
-    const { ground, reads, sessions } = scriptedGround()
-    const cache = openCache(ground, '/a', { decode: ({ data }) => data.length })
+    const { context, reads, sessions } = scriptedContext()
+    const cache = openCache(context, '/a', { decode: ({ data }) => data.length })
     await sessions.begin()
     await reads.serve(treeOf('/a'))
     expect(cache.get('/a')?.value).toBe(2)
   })
 
   it('leaves out a node that cannot be decoded, and says why', async () => {
-    const { ground, reads, sessions } = scriptedGround()
+    const { context, reads, sessions } = scriptedContext()
     const decode = (_node: unknown, path: string): string => {
       if (path === '/a/b') throw new Error('not ours')
       return path
     }
-    const cache = openCache(ground, '/a', { depth: 1, decode })
+    const cache = openCache(context, '/a', { depth: 1, decode })
     await sessions.begin()
     await reads.serve(treeOf('/a', '/a/b', '/a/c'))
     expect([keys(cache.current()), cache.problems.get('/a/b')?.message]).toEqual([['/a/c'], 'not ours'])
@@ -148,8 +148,8 @@ describe('a child that is deleted', () => {
 
 describe('reads', () => {
   it('are at most so many at once', async () => {
-    const { reads, ground, sessions } = scriptedGround()
-    openCache(ground, '/a', { depth: 1, maxReads: 2 })
+    const { reads, context, sessions } = scriptedContext()
+    openCache(context, '/a', { depth: 1, maxReads: 2 })
     await sessions.begin()
     await reads.take('children /a').answer(childrenOf(['b', 'c', 'd'], 1n))
     expect(reads.open).toEqual(['get /a/b', 'get /a/c'])
@@ -202,8 +202,8 @@ describe('reads', () => {
 
 describe('what is refused for good', () => {
   it('does not keep the rest from being ready where it is one node', async () => {
-    const { reads, ground, sessions } = scriptedGround()
-    const cache = openCache(ground, '/a', { depth: 1 })
+    const { reads, context, sessions } = scriptedContext()
+    const cache = openCache(context, '/a', { depth: 1 })
     await sessions.begin()
     await reads.take('children /a').answer(childrenOf(['b', 'c'], 1n))
     await reads.take('get /a/b').fail(forGood)
@@ -217,9 +217,9 @@ describe('what is refused for good', () => {
     ['the list of its children', 1, 'children /a'],
     ['the list of a child’s children', 'tree', 'children /a/b'],
   ] as const)('is waited for where others hang on it: %s', async (_what, depth, refused) => {
-    const { reads, ground, sessions, clock } = scriptedGround()
+    const { reads, context, sessions, clock } = scriptedContext()
     const tree = treeOf('/a', '/a/b')
-    const cache = openCache(ground, '/a', { depth })
+    const cache = openCache(context, '/a', { depth })
     const ready = cache.ready({ timeoutMs: 50 })
     ready.catch(() => undefined)
     await sessions.begin()
@@ -234,8 +234,8 @@ describe('what is refused for good', () => {
   })
 
   it('is still the reason while it is asked for again', async () => {
-    const { reads, ground, sessions, clock } = scriptedGround()
-    const cache = openCache(ground, '/a')
+    const { reads, context, sessions, clock } = scriptedContext()
+    const cache = openCache(context, '/a')
     const ready = cache.ready({ timeoutMs: 500 })
     ready.catch(() => undefined)
     await sessions.begin()
@@ -253,11 +253,11 @@ describe('what is refused for good', () => {
   })
 
   it('is named as the reason before what cannot be decoded', async () => {
-    const { reads, ground, sessions, clock } = scriptedGround()
+    const { reads, context, sessions, clock } = scriptedContext()
     const decode = (): never => {
       throw new Error('not ours')
     }
-    const cache = openCache(ground, '/a', { depth: 'tree', decode })
+    const cache = openCache(context, '/a', { depth: 'tree', decode })
     const ready = cache.ready({ timeoutMs: 50 })
     ready.catch(() => undefined)
     await sessions.begin()
@@ -278,8 +278,8 @@ describe('what is asked of a cache', () => {
   )
 
   it('is refused with a ZookeeperError', () => {
-    const { ground } = scriptedGround()
+    const { context } = scriptedContext()
     const refusal = expect.objectContaining({ name: 'ZookeeperError', code: 'config-invalid' })
-    expect(() => openCache(ground, '/a', { maxReads: 0 })).toThrow(refusal)
+    expect(() => openCache(context, '/a', { maxReads: 0 })).toThrow(refusal)
   })
 })

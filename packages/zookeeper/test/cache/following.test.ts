@@ -2,11 +2,11 @@ import { settle } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
 import { openCache } from '../../src/cache/cache.ts'
 import { nodeOf } from './node-of.ts'
-import { childrenOf, passing, scriptedGround, treeOf } from './scripted-reads.ts'
+import { childrenOf, passing, scriptedContext, treeOf } from './scripted-reads.ts'
 
 async function children(...paths: readonly string[]) {
-  const bench = scriptedGround()
-  const cache = openCache(bench.ground, '/a', { depth: 1 })
+  const bench = scriptedContext()
+  const cache = openCache(bench.context, '/a', { depth: 1 })
   await bench.sessions.begin()
   await bench.reads.serve(treeOf('/a', ...paths))
   return { ...bench, cache }
@@ -14,8 +14,8 @@ async function children(...paths: readonly string[]) {
 
 describe('ready', () => {
   it('comes when all has been read', async () => {
-    const { ground, reads, sessions } = scriptedGround()
-    const cache = openCache(ground, '/a', { depth: 1 })
+    const { context, reads, sessions } = scriptedContext()
+    const cache = openCache(context, '/a', { depth: 1 })
     let isReady = false
     const ready = cache.ready().then(() => {
       isReady = true
@@ -29,8 +29,8 @@ describe('ready', () => {
   })
 
   it('says after its time what it waited for', async () => {
-    const { ground, clock, reads, sessions } = scriptedGround()
-    const cache = openCache(ground, '/a')
+    const { context, clock, reads, sessions } = scriptedContext()
+    const cache = openCache(context, '/a')
     const ready = cache.ready({ timeoutMs: 300 }).catch((error: unknown) => error)
     await sessions.begin()
     await reads.take('get /a').fail(passing)
@@ -39,8 +39,8 @@ describe('ready', () => {
   })
 
   it('ends with the cache', async () => {
-    const { ground } = scriptedGround()
-    const cache = openCache(ground, '/a')
+    const { context } = scriptedContext()
+    const cache = openCache(context, '/a')
     const ready = cache.ready().catch((error: unknown) => error)
     cache.close()
     expect(await ready).toMatchObject({ code: 'closed' })
@@ -116,8 +116,8 @@ describe('staleness', () => {
   }
 
   it('ends, which is told, when all has been read', async () => {
-    const { ground, reads, sessions } = scriptedGround()
-    const cache = openCache(ground, '/a', { depth: 1 })
+    const { context, reads, sessions } = scriptedContext()
+    const cache = openCache(context, '/a', { depth: 1 })
     const heard: unknown[] = []
     cache.onStale((stale) => heard.push(stale, cache.current().size))
     await sessions.begin()
@@ -163,8 +163,8 @@ describe('staleness', () => {
   })
 
   it('is not told as over, of a cache that another listener has closed by then', async () => {
-    const { ground, reads, sessions } = scriptedGround()
-    const cache = openCache(ground, '/a')
+    const { context, reads, sessions } = scriptedContext()
+    const cache = openCache(context, '/a')
     cache.onStale(() => cache.close())
     let isStale = cache.stale
     cache.onStale((stale) => {
@@ -225,8 +225,8 @@ describe('changes', () => {
 
 describe('close', () => {
   it('in the middle of a read leaves no watch behind', async () => {
-    const { ground, reads, sessions } = scriptedGround()
-    const cache = openCache(ground, '/a', {
+    const { context, reads, sessions } = scriptedContext()
+    const cache = openCache(context, '/a', {
       decode: ({ data }) => {
         cache.close()
         return data

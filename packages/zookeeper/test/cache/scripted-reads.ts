@@ -151,23 +151,23 @@ export class ScriptedSessions implements Sessions {
 }
 
 /** The context of a cache, controlled by the test. */
-export function scriptedGround() {
+export function scriptedContext() {
   const clock = new FakeClock()
   const reads = new ScriptedReads()
   const sessions = new ScriptedSessions(clock)
   const end = new AbortController()
   const defects: unknown[] = []
-  const ground = {
+  const context = {
     watchedReads: reads,
     sessions,
     clock,
     random: () => 0.5,
     signal: end.signal,
     operationTimeoutMs: 1_000,
-    link: { start: () => undefined, trouble: () => undefined },
+    link: { start: () => undefined, unavailableReason: () => undefined },
     reportDefect: (_where: string, thrown: unknown) => defects.push(thrown),
   } as unknown as ClientContext
-  return { ground, clock, reads, sessions, end, defects }
+  return { context, clock, reads, sessions, end, defects }
 }
 
 /** A tree of nodes; the position in the list is the transaction that created and changed the node. */

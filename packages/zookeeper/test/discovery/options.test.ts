@@ -80,11 +80,11 @@ describe('what is asked of discovery', () => {
   })
 
   it('is at the base path that is given', () => {
-    const ground = new FakeContext()
-    const discovery = new Discovery(ground, { basePath: '/live/nodes' })
+    const context = new FakeContext()
+    const discovery = new Discovery(context, { basePath: '/live/nodes' })
     discovery.service('mqtt')
     expect(discovery.register({ ...spec, id: 'a' }).path).toBe('/live/nodes/mqtt/a')
-    expect(ground.caches[0]?.path).toBe('/live/nodes/mqtt')
+    expect(context.caches[0]?.path).toBe('/live/nodes/mqtt')
   })
 
   it('may be at the root', () => {
@@ -101,11 +101,11 @@ describe('what is asked of discovery', () => {
 
 describe('the health of discovery', () => {
   it('tells of all that is registered and followed, and no more once it is closed', async () => {
-    const ground = new FakeContext()
-    const discovery = new Discovery(ground)
+    const context = new FakeContext()
+    const discovery = new Discovery(context)
     discovery.register({ ...spec, id: 'a' })
     discovery.service('mqtt')
-    await ground.clock.advance(0)
+    await context.clock.advance(0)
     expect(discovery.health()).toEqual({
       registrations: [{ path: '/services/mqtt/a', state: 'registered', reason: undefined }],
       services: [{ name: 'mqtt', state: 'unread', instances: 0, undecodable: 0 }],

@@ -4,13 +4,16 @@ import type { RegisterOptions, RegistrationState } from '../../src/discovery/reg
 import { FakeContext } from './fake-context.ts'
 
 function registering(options: RegisterOptions = {}) {
-  const ground = new FakeContext()
-  const registration = new Discovery(ground).register({ name: 'mqtt', id: 'a', address: '10.0.0.1' }, options)
+  const context = new FakeContext()
+  const registration = new Discovery(context).register(
+    { name: 'mqtt', id: 'a', address: '10.0.0.1' },
+    options,
+  )
   const told: RegistrationState['kind'][] = []
   registration.events.on('state', ({ kind }) => {
     told.push(kind)
   })
-  return { ground, clock: ground.clock, registration, told, node: () => ground.ephemerals[0] }
+  return { context, clock: context.clock, registration, told, node: () => context.ephemerals[0] }
 }
 
 /** A health gate with one check a second, and the results of the next checks. */
@@ -94,9 +97,9 @@ describe('a registration', () => {
   })
 
   it('is closed with its client', async () => {
-    const { ground, clock, registration } = gated()
+    const { context, clock, registration } = gated()
     await clock.advance(0)
-    ground.closing.abort(new Error('the client is closed'))
+    context.closing.abort(new Error('the client is closed'))
     expect(registration.state).toEqual({ kind: 'closed' })
     expect(clock.pending).toBe(0)
   })

@@ -12,10 +12,10 @@ import { idsOf, instance } from './instances.ts'
 const codec = curatorCodec()
 
 function seeing(options: ServiceOptions = {}) {
-  const ground = new FakeContext()
-  const view = new Discovery(ground).service('mqtt', options)
-  const cache = ground.caches[0] as FakeCache<unknown>
-  const { clock } = ground
+  const context = new FakeContext()
+  const view = new Discovery(context).service('mqtt', options)
+  const cache = context.caches[0] as FakeCache<unknown>
+  const { clock } = context
   const list = (ids: string, what: Partial<Instance> = {}): void => {
     cache.list(
       Object.fromEntries([...ids].map((id): [string, Bytes] => [id, codec.encode(instance(id, what))])),
@@ -26,7 +26,7 @@ function seeing(options: ServiceOptions = {}) {
     list(ids, what)
     await clock.advance(100)
   }
-  return { ground, clock, view, cache, list, shown, ids: () => idsOf(view.all()).join('') }
+  return { context, clock, view, cache, list, shown, ids: () => idsOf(view.all()).join('') }
 }
 
 function picks(pick: () => Instance | undefined, times: number): readonly (string | undefined)[] {
@@ -161,7 +161,7 @@ describe('a view of a service', () => {
 
   it.each<[string, (bench: ReturnType<typeof seeing>) => unknown]>([
     ['it is closed', ({ view }) => view.close()],
-    ['its client is closed', ({ ground }) => ground.closing.abort(new Error('the client is closed'))],
+    ['its client is closed', ({ context }) => context.closing.abort(new Error('the client is closed'))],
   ])('is stale once %s', async (_what, close) => {
     const bench = seeing()
     await bench.shown('ab')
@@ -174,9 +174,9 @@ describe('a view of a service', () => {
 
 describe('a view whose registry is away', () => {
   it('serves the last list and says so, however long it takes, without doing anything', async () => {
-    const { ground, view, shown, ids, clock } = seeing()
+    const { context, view, shown, ids, clock } = seeing()
     await shown('abc')
-    ground.disconnect()
+    context.disconnect()
     await settle()
     expect({ state: view.state, stale: view.stale }).toEqual({ state: 'stale', stale: true })
     expect(clock.pending).toBe(0)
@@ -203,9 +203,9 @@ describe('a view whose registry is away', () => {
   })
 
   it('is current again when the registry is back, though nothing has changed', async () => {
-    const { ground, view, shown, cache, clock } = seeing()
+    const { context, view, shown, cache, clock } = seeing()
     await shown('abc')
-    ground.disconnect()
+    context.disconnect()
     await clock.advance(1_000)
     expect(view.state).toBe('stale')
     cache.stale = false
@@ -214,9 +214,9 @@ describe('a view whose registry is away', () => {
   })
 
   it('is guarded when the registry comes back empty, and believes it only after a while', async () => {
-    const { ground, view, shown, ids, clock } = seeing()
+    const { context, view, shown, ids, clock } = seeing()
     await shown('abc')
-    ground.disconnect()
+    context.disconnect()
     await settle()
     await shown('')
     expect({ state: view.state, stale: view.stale, ids: ids() }).toEqual({
@@ -229,9 +229,9 @@ describe('a view whose registry is away', () => {
   })
 
   it('serves those who are back as soon as they are enough', async () => {
-    const { ground, view, shown, ids } = seeing()
+    const { context, view, shown, ids } = seeing()
     await shown('abcd')
-    ground.disconnect()
+    context.disconnect()
     await settle()
     await shown('a')
     expect(ids()).toBe('abcd')

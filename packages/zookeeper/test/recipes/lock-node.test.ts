@@ -20,7 +20,7 @@ beforeEach(() => {
   needing = 0
   deleted = []
   changed = new Notifier()
-  place = new LockNode(ground(), { path: '/l/lock-0000000001', stat }, session())
+  place = new LockNode(context(), { path: '/l/lock-0000000001', stat }, session())
 })
 
 const timeoutMs = 2_400
@@ -152,7 +152,7 @@ function session(): LiveSession {
   }
 }
 
-function ground(): ClientContext {
+function context(): ClientContext {
   const watchedReads = { exists: async () => ({ value: stat, unwatch: () => undefined }) }
   const operations = {
     delete: async (path: string) => {
