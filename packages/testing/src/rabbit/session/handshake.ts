@@ -110,7 +110,7 @@ function startMethod({ version, clusterName }: ServerSettings): MethodOf<'connec
       per_consumer_qos: true,
     },
     cluster_name: clusterName,
-    information: 'A fake broker for tests: @ha/rabbit/testing',
+    information: 'A fake broker for tests: @ha/testing/rabbit',
     platform: 'Node.js',
     product: 'RabbitMQ',
     version,
