@@ -117,13 +117,11 @@ function createDriver(
 ): Driver<ZookeeperConnection> {
   const driver = zookeeperDriver({
     clock,
+    sessions,
+    auth,
     tls,
     dial,
     limits: { ...defaultLimits, maxInFlight: maxOperations },
-    auth: () => auth,
-    connectRequest: () => sessions.connectRequest(),
-    onGranted: (granted) => sessions.sessionGranted(granted),
-    onExpired: (id) => sessions.sessionExpired(id),
   })
   return {
     ...driver,

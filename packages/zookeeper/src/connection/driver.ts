@@ -10,20 +10,24 @@ import { performHandshake, type SessionGrant } from './handshake.ts'
 import { type ConnectionLimits, defaultLimits } from './in-flight.ts'
 import { Wire } from './wire.ts'
 
-/** Dependencies of the driver: the sessions, and how servers are reached. */
-export interface ZookeeperDriverDeps {
-  readonly clock: Clock
-  /** Called when a server has been reached: which session to request. */
-  readonly connectRequest: () => ConnectRequest
-  /** The credentials that each connection begins with. Default: none. */
-  readonly auth?: (() => readonly AuthInfo[]) | undefined
+/** The sessions that the connections of the driver carry. */
+export interface DriverSessions {
+  /** The request of the next handshake: called when a server has been reached. */
+  connectRequest(): ConnectRequest
   /** Called as soon as a server has granted a session, also when the rest of the dial then fails. */
-  readonly onGranted: (grant: SessionGrant) => void
+  sessionGranted(grant: SessionGrant): void
   /**
    * Called when the servers do not have a session any more: a requested one, before the dial fails, so that the next
    * {@link connectRequest} is for a new session; or one that was closed together with its connection.
    */
-  readonly onExpired: (sessionId: bigint) => void
+  sessionExpired(sessionId: bigint): void
+}
+
+export interface ZookeeperDriverDeps {
+  readonly clock: Clock
+  readonly sessions: DriverSessions
+  /** The credentials that each connection begins with. Default: none. */
+  readonly auth?: readonly AuthInfo[] | undefined
   /** TLS to every server. Default: none. */
   readonly tls?: TlsOptions | undefined
   /** Opens a stream to a server. Default: TCP, or TLS. */
@@ -39,7 +43,7 @@ export function zookeeperDriver(deps: ZookeeperDriverDeps): Driver<ZookeeperConn
     protocol: 'zookeeper',
     open: (endpoint, signal) => openConnection(deps, connect, endpoint, signal),
     close: async (connection) => {
-      if (await connection.closeSession()) deps.onExpired(connection.grant.sessionId)
+      if (await connection.closeSession()) deps.sessions.sessionExpired(connection.grant.sessionId)
     },
     destroy: (connection) => connection.destroy(),
     watch: (connection, report) => connection.onEnd((error) => report({ kind: 'lost', error })),
@@ -77,18 +81,18 @@ async function startConnection(
 ): Promise<ZookeeperConnection> {
   const { clock, limits = defaultLimits } = deps
   const wire = new Wire(stream, { clock, maxFrameBytes: limits.maxFrameBytes })
-  const request = deps.connectRequest()
+  const request = deps.sessions.connectRequest()
   const result = await performHandshake(wire, request, signal)
   if (result.kind === 'expired') {
-    deps.onExpired(request.sessionId)
+    deps.sessions.sessionExpired(request.sessionId)
     throw expiredError(request.sessionId, formatEndpoint(endpoint))
   }
   const { grant } = result
-  deps.onGranted(grant)
+  deps.sessions.sessionGranted(grant)
   const { lastZxid } = request
   const connection = new ZookeeperConnection({ endpoint, wire, clock, grant, lastZxid, limits })
   try {
-    await raceAbort(connection.login(deps.auth?.() ?? []), signal, ignore)
+    await raceAbort(connection.login(deps.auth ?? []), signal, ignore)
     // Without credentials there was no reply to wait for, and an end of the connection in between is found here.
     if (connection.endError !== undefined) throw new ConnectionError('over', 'auth', connection.endError)
     return connection

@@ -39,9 +39,11 @@ async function meet() {
   const open = async (from: SessionGrant | undefined = undefined, at = 1): Promise<ZookeeperConnection> => {
     const driver = zookeeperDriver({
       clock,
-      connectRequest: () => (from === undefined ? newSession : { ...newSession, ...from, lastZxid: 0n }),
-      onGranted: (grant) => granted.push(grant),
-      onExpired: () => undefined,
+      sessions: {
+        connectRequest: () => (from === undefined ? newSession : { ...newSession, ...from, lastZxid: 0n }),
+        sessionGranted: (grant) => granted.push(grant),
+        sessionExpired: () => undefined,
+      },
       dial: (endpoint, signal) => ensemble.dial(endpoint, signal),
     })
     const opening = driver.open(ensemble.node(at).endpoint, never)

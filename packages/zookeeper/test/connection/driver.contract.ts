@@ -19,9 +19,11 @@ describe('the ZooKeeper driver', () => {
       return {
         driver: zookeeperDriver({
           clock: systemClock,
-          connectRequest: () => newSession,
-          onGranted: () => undefined,
-          onExpired: () => undefined,
+          sessions: {
+            connectRequest: () => newSession,
+            sessionGranted: () => undefined,
+            sessionExpired: () => undefined,
+          },
           dial: async (endpoint, signal) => {
             const socket = await connectSocket(endpoint, undefined, signal)
             sockets.push(socket)

@@ -59,10 +59,12 @@ async function open({
 }: Wanted = {}): Promise<ZookeeperConnection> {
   const driver = zookeeperDriver({
     clock: systemClock,
-    connectRequest: () => ({ ...newSession, ...hello }),
-    auth: () => auth ?? [],
-    onGranted: () => undefined,
-    onExpired: onGone ?? (() => undefined),
+    sessions: {
+      connectRequest: () => ({ ...newSession, ...hello }),
+      sessionGranted: () => undefined,
+      sessionExpired: onGone ?? (() => undefined),
+    },
+    auth: auth ?? [],
     limits,
   })
   const each = await driver.open(lab.nodes[at]!.endpoint, never)
@@ -254,9 +256,11 @@ describe('on real servers', () => {
   test('a living server hears a knock', async () => {
     const driver = zookeeperDriver({
       clock: systemClock,
-      connectRequest: () => newSession,
-      onGranted: () => undefined,
-      onExpired: () => undefined,
+      sessions: {
+        connectRequest: () => newSession,
+        sessionGranted: () => undefined,
+        sessionExpired: () => undefined,
+      },
     })
     await expect(driver.probeEndpoint(lab.nodes[0]!.endpoint, never)).resolves.toBeUndefined()
   })

@@ -101,7 +101,7 @@ describe('a handshake', () => {
 describe('a login', () => {
   it('goes out right after the handshake, all at once, and before anything else', async () => {
     const ip = { scheme: 'ip', value: Buffer.from('x') }
-    const { peer, opening } = await startConnection({ auth: () => [digest, ip] })
+    const { peer, opening } = await startConnection({ auth: [digest, ip] })
     peer.say(connectResponse())
     await settle()
     expect(peer.heard.map(({ xid, opcode }) => [xid, opcode])).toEqual([
@@ -116,7 +116,7 @@ describe('a login', () => {
   })
 
   it('that is refused fails the dial for good, without a word of it, and the session is known all the same', async () => {
-    const { peer, opening, granted, clock } = await startConnection({ auth: () => [digest] })
+    const { peer, opening, granted, clock } = await startConnection({ auth: [digest] })
     peer.say(connectResponse())
     await settle()
     peer.say(reply(-4, { zxid: 0n, err: -115 }))
@@ -128,7 +128,7 @@ describe('a login', () => {
   })
 
   it('that is not answered because the server hangs up is to be tried elsewhere', async () => {
-    const { peer, opening } = await startConnection({ auth: () => [digest] })
+    const { peer, opening } = await startConnection({ auth: [digest] })
     peer.say(connectResponse())
     await settle()
     peer.stream.end()
@@ -168,9 +168,11 @@ function knock() {
   const abort = new AbortController()
   const driver = zookeeperDriver({
     clock: { now: () => 0, after: () => () => undefined, sleep: async () => undefined },
-    connectRequest: () => newSession,
-    onGranted: () => undefined,
-    onExpired: () => undefined,
+    sessions: {
+      connectRequest: () => newSession,
+      sessionGranted: () => undefined,
+      sessionExpired: () => undefined,
+    },
     dial: async () => stream,
   })
   const knocking = driver.probeEndpoint(endpoint, abort.signal)

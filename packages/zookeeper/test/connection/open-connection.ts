@@ -26,8 +26,15 @@ export interface OpeningConnection {
   readonly abort: AbortController
 }
 
+export interface OpenOptions extends Partial<ZookeeperDriverDeps> {
+  readonly connectRequest?: () => ConnectRequest
+}
+
 /** Starts to open a connection, until the peer has received the connect request. */
-export async function startConnection(parts: Partial<ZookeeperDriverDeps> = {}): Promise<OpeningConnection> {
+export async function startConnection({
+  connectRequest = () => newSession,
+  ...deps
+}: OpenOptions = {}): Promise<OpeningConnection> {
   const clock = new FakeClock()
   const { stream, peer } = rawPair()
   const granted: SessionGrant[] = []
@@ -35,11 +42,13 @@ export async function startConnection(parts: Partial<ZookeeperDriverDeps> = {}):
   const abort = new AbortController()
   const driver = zookeeperDriver({
     clock,
-    connectRequest: () => newSession,
-    onGranted: (grant) => granted.push(grant),
-    onExpired: (sessionId) => expired.push(sessionId),
+    sessions: {
+      connectRequest,
+      sessionGranted: (grant) => granted.push(grant),
+      sessionExpired: (sessionId) => expired.push(sessionId),
+    },
     dial: async () => stream,
-    ...parts,
+    ...deps,
   })
   const opening = driver.open(endpoint, abort.signal)
   opening.catch(() => undefined)
@@ -49,10 +58,10 @@ export async function startConnection(parts: Partial<ZookeeperDriverDeps> = {}):
 
 /** An open connection, its peer, and its clock. */
 export async function openConnection(
-  parts: Partial<ZookeeperDriverDeps> = {},
+  options: OpenOptions = {},
   grant: Grant = {},
 ): Promise<OpeningConnection & { readonly connection: ZookeeperConnection }> {
-  const dial = await startConnection(parts)
+  const dial = await startConnection(options)
   dial.peer.say(connectResponse(grant))
   return { ...dial, connection: await dial.opening }
 }

@@ -33,9 +33,11 @@ async function listening(server: Server): Promise<number> {
 function driver(tls?: ZookeeperDriverDeps['tls']) {
   const parts = {
     clock: systemClock,
-    connectRequest: () => newSession,
-    onGranted: () => undefined,
-    onExpired: () => undefined,
+    sessions: {
+      connectRequest: () => newSession,
+      sessionGranted: () => undefined,
+      sessionExpired: () => undefined,
+    },
   }
   return zookeeperDriver({ ...parts, tls })
 }
