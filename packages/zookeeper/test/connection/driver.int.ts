@@ -42,27 +42,27 @@ afterAll(() => {
   for (const each of opened) each.destroy()
 })
 
-interface Wanted {
+interface OpenOptions {
   readonly at?: number
-  readonly hello?: Partial<ConnectRequest>
+  readonly request?: Partial<ConnectRequest>
   readonly auth?: readonly AuthInfo[]
-  readonly onGone?: (sessionId: bigint) => void
+  readonly onExpired?: (sessionId: bigint) => void
   readonly limits?: ConnectionLimits
 }
 
 async function open({
   at = 0,
-  hello,
+  request,
   auth,
-  onGone,
+  onExpired,
   limits = defaultLimits,
-}: Wanted = {}): Promise<ZookeeperConnection> {
+}: OpenOptions = {}): Promise<ZookeeperConnection> {
   const driver = zookeeperDriver({
     clock: systemClock,
     sessions: {
-      connectRequest: () => ({ ...newSession, ...hello }),
+      connectRequest: () => ({ ...newSession, ...request }),
       sessionGranted: () => undefined,
-      sessionExpired: onGone ?? (() => undefined),
+      sessionExpired: onExpired ?? (() => undefined),
     },
     auth: auth ?? [],
     limits,
@@ -201,7 +201,7 @@ describe('on real servers', () => {
     const { lastZxid } = first
     first.destroy()
     await connection.send(setData(`${parent}/e`, 'meanwhile'))
-    const second = await open({ at: 1, hello: { sessionId, password, lastZxid } })
+    const second = await open({ at: 1, request: { sessionId, password, lastZxid } })
     const told: unknown[] = []
     second.onEvent((event) => told.push(event))
     await second.send(sync('/'))
@@ -222,8 +222,8 @@ describe('on real servers', () => {
   test('a session of another password is over for us, and goes on for its owner', async () => {
     const expired: bigint[] = []
     const { sessionId } = connection.grant
-    const hello = { sessionId, password: Buffer.alloc(16, 1) }
-    const stolen = open({ at: 1, hello, onGone: (id) => expired.push(id) })
+    const request = { sessionId, password: Buffer.alloc(16, 1) }
+    const stolen = open({ at: 1, request, onExpired: (id) => expired.push(id) })
     await expect(stolen).rejects.toMatchObject({ code: 'session-lost', retryable: true })
     await expect(connection.send(sync('/'))).resolves.toBeUndefined()
     expect(expired).toEqual([sessionId])
@@ -253,7 +253,7 @@ describe('on real servers', () => {
     await expect(generous.send(sized(maxRequestBytes - besides + 1))).rejects.toMatchObject({ kind: 'lost' })
   })
 
-  test('a living server hears a knock', async () => {
+  test('a living server answers a probe of its endpoint', async () => {
     const driver = zookeeperDriver({
       clock: systemClock,
       sessions: {

@@ -8,14 +8,14 @@ const digest = { scheme: 'digest', value: Buffer.from('user:secret') }
 
 describe('a handshake', () => {
   it('asks for the session in the words of the protocol', async () => {
-    const hello = {
+    const request = {
       sessionId: 0x1234n,
       password: Buffer.alloc(16, 9),
       lastZxid: 0x500000007n,
       timeoutMs: 10_000,
     }
-    const { peer } = await startConnection({ connectRequest: () => hello })
-    expect(peer.hello?.toString('hex')).toBe(
+    const { peer } = await startConnection({ connectRequest: () => request })
+    expect(peer.connectRequest?.toString('hex')).toBe(
       `00000000${'0000000500000007'}${'00002710'}${'0000000000001234'}00000010${'09'.repeat(16)}00`,
     )
   })
@@ -136,34 +136,34 @@ describe('a login', () => {
   })
 })
 
-describe('a knock', () => {
+describe('an endpoint probe', () => {
   it.each([
     ['answers', (peer: ReturnType<typeof rawPair>['peer']) => peer.stream.write('Zookeeper version')],
     ['hangs up', (peer: ReturnType<typeof rawPair>['peer']) => peer.stream.end()],
-  ])('is heard by a server that %s', async (_, act) => {
-    const { knocking, stream, peer } = knock()
+  ])('is answered by a server that %s', async (_, act) => {
+    const { probing, stream, peer } = probe()
     act(peer)
-    await expect(knocking).resolves.toBeUndefined()
+    await expect(probing).resolves.toBeUndefined()
     expect(stream.destroyed).toBe(true)
   })
 
-  it('is not heard by a server that says nothing, and leaves nothing open when it is given up', async () => {
-    const { knocking, stream, abort } = knock()
+  it('is not answered by a server that says nothing, and leaves nothing open when it is given up', async () => {
+    const { probing, stream, abort } = probe()
     await settle()
     abort.abort(new Error('given up'))
-    await expect(knocking).rejects.toThrow('given up')
+    await expect(probing).rejects.toThrow('given up')
     expect(stream.destroyed).toBe(true)
   })
 
   it('at a connection that breaks is in vain', async () => {
-    const { knocking, stream } = knock()
+    const { probing, stream } = probe()
     await settle()
     stream.destroy(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))
-    await expect(knocking).rejects.toMatchObject({ code: 'unreachable' })
+    await expect(probing).rejects.toMatchObject({ code: 'unreachable' })
   })
 })
 
-function knock() {
+function probe() {
   const { stream, peer } = rawPair()
   const abort = new AbortController()
   const driver = zookeeperDriver({
@@ -175,7 +175,7 @@ function knock() {
     },
     dial: async () => stream,
   })
-  const knocking = driver.probeEndpoint(endpoint, abort.signal)
-  knocking.catch(() => undefined)
-  return { knocking, stream, peer, abort }
+  const probing = driver.probeEndpoint(endpoint, abort.signal)
+  probing.catch(() => undefined)
+  return { probing, stream, peer, abort }
 }

@@ -10,7 +10,7 @@ export interface Heard {
 /** The server's end of a stream: it keeps what it receives and sends what the test tells it to. */
 export class RawPeer {
   /** The first packet, which has no header. */
-  hello: Buffer | undefined
+  connectRequest: Buffer | undefined
   readonly heard: Heard[] = []
   readonly stream: Duplex
   #unread: Buffer = Buffer.alloc(0)
@@ -44,7 +44,7 @@ export class RawPeer {
   }
 
   #take(bytes: Buffer): void {
-    if (this.hello === undefined) this.hello = bytes
+    if (this.connectRequest === undefined) this.connectRequest = bytes
     else this.heard.push({ xid: bytes.readInt32BE(0), opcode: bytes.readInt32BE(4), body: bytes.subarray(8) })
   }
 }

@@ -93,8 +93,8 @@ describe('a dial over TLS', () => {
       const dial = driver({}).open({ host, port }, end.signal)
       dial.catch(() => undefined)
       await until('the server has it', () => sockets.length === said.length + 1)
-      const [hello] = (await once(sockets.at(-1) as Socket, 'data')) as [Buffer]
-      said.push(hello.includes('localhost') ? 'a name' : 'none')
+      const [request] = (await once(sockets.at(-1) as Socket, 'data')) as [Buffer]
+      said.push(request.includes('localhost') ? 'a name' : 'none')
       end.abort()
       sockets.at(-1)?.resume()
       await until('it is gone', () => sockets.at(-1)?.destroyed === true)

@@ -233,8 +233,8 @@ describe('ours never', () => {
     await done(zk.get('/b'))
     dropAll()
     await harness.clock.advance(second)
-    const hello = ensemble.log.entries({ op: 'connect' }).at(-1)?.request as ConnectRequest | undefined
-    expect(hello?.lastZxidSeen).toBeGreaterThanOrEqual(stat.czxid)
+    const request = ensemble.log.entries({ op: 'connect' }).at(-1)?.request as ConnectRequest | undefined
+    expect(request?.lastZxidSeen).toBeGreaterThanOrEqual(stat.czxid)
   })
 
   it(titleOf(defects.steadyPace), async () => {
