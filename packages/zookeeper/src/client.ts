@@ -71,6 +71,7 @@ export class Zookeeper implements Operations, AsyncDisposable {
     return this.#components.tracker.events
   }
 
+  /** The state of the client: whether it is connected, and whether its session lives. */
   get state(): ZookeeperState {
     return this.#components.tracker.state
   }
@@ -97,42 +98,52 @@ export class Zookeeper implements Operations, AsyncDisposable {
     return runWithinCall(this.#context, limits, (signal) => sessions.waitForSession(signal))
   }
 
+  /** Creates a node. See {@link Operations.create}. */
   create(path: string, data?: Bytes, options?: CreateOptions): Promise<Created> {
     return this.#operations.create(path, data, options)
   }
 
+  /** Reads the data and the stat of a node. See {@link Operations.get}. */
   get(path: string, options?: CallOptions): Promise<Node | undefined> {
     return this.#operations.get(path, options)
   }
 
+  /** Reads the stat of a node. See {@link Operations.exists}. */
   exists(path: string, options?: CallOptions): Promise<Stat | undefined> {
     return this.#operations.exists(path, options)
   }
 
+  /** Reads the names of the children of a node. See {@link Operations.children}. */
   children(path: string, options?: CallOptions): Promise<Children | undefined> {
     return this.#operations.children(path, options)
   }
 
+  /** Sets the data of a node. See {@link Operations.set}. */
   set(path: string, data: Bytes, options?: WriteOptions): Promise<Stat> {
     return this.#operations.set(path, data, options)
   }
 
+  /** Deletes a node. See {@link Operations.delete}. */
   delete(path: string, options?: DeleteOptions): Promise<boolean> {
     return this.#operations.delete(path, options)
   }
 
+  /** Makes several changes or none. See {@link Operations.multi}. */
   multi(changes: readonly Change[], options?: CallOptions): Promise<readonly Changed[]> {
     return this.#operations.multi(changes, options)
   }
 
+  /** Lets the connected server catch up with the leader. See {@link Operations.sync}. */
   sync(path?: string, options?: CallOptions): Promise<void> {
     return this.#operations.sync(path, options)
   }
 
+  /** Reads the ACL of a node. See {@link Operations.acl}. */
   acl(path: string, options?: CallOptions): Promise<readonly Acl[] | undefined> {
     return this.#operations.acl(path, options)
   }
 
+  /** Sets the ACL of a node. See {@link Operations.setAcl}. */
   setAcl(path: string, acl: readonly Acl[], options?: VersionOptions): Promise<Stat> {
     return this.#operations.setAcl(path, acl, options)
   }
@@ -172,26 +183,32 @@ export class Zookeeper implements Operations, AsyncDisposable {
     return this.#components.ephemerals.open(path, data, options)
   }
 
+  /** A lock with one holder at a time. */
   lock(path: string, options?: LockOptions): Lock {
     return lock(this.#context, path, options)
   }
 
+  /** A lock with one writer or several readers at a time. */
   rwLock(path: string, options?: LockOptions): RwLock {
     return rwLock(this.#context, path, options)
   }
 
+  /** A lock with a limited number of holders at a time. */
   semaphore(path: string, seats: number, options?: LockOptions): Semaphore {
     return semaphore(this.#context, path, seats, options)
   }
 
+  /** An election of one leader among its candidates. */
   election(path: string, options: ElectionOptions): Election {
     return election(this.#context, path, options)
   }
 
+  /** A number that several clients change. */
   counter(path: string): Counter {
     return counter(this.#context, path)
   }
 
+  /** A double barrier: its members begin together and end together. */
   barrier(path: string, size: number): Barrier {
     return barrier(this.#context, path, size)
   }

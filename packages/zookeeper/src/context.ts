@@ -31,6 +31,7 @@ interface WaitSubject {
   readonly path: string
 }
 
+/** A wait of a call: its subject, its limits, and its error when the time is up. */
 export interface CallWait extends WaitSubject {
   readonly call: CallLimits
   /** Makes the error for a wait that lasted longer than the call may. */

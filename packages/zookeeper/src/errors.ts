@@ -1,5 +1,6 @@
 import { type CoreCode, HaError, type HaErrorDetails } from '@ha/core'
 
+/** The details of a {@link ZookeeperError}. */
 export interface ZookeeperErrorDetails extends HaErrorDetails {
   /** The node that the error concerns, below the chroot. */
   readonly path?: string | undefined
@@ -102,4 +103,5 @@ export const zookeeperCodes = {
   },
 } as const
 
+/** All codes of a {@link ZookeeperError}: those of core and those of ZooKeeper. */
 export type ZookeeperCode = CoreCode | keyof typeof zookeeperCodes

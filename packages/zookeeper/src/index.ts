@@ -10,6 +10,7 @@ export type { Depth } from './cache/tree-node.ts'
 export { createZookeeper, type DeleteOptions, type Zookeeper, type ZookeeperHealth } from './client.ts'
 export {
   type SessionInfo,
+  /** @deprecated Use `SessionInfo`. */
   type SessionInfo as SessionTold,
   type ZookeeperEvents,
   type ZookeeperFailover,
@@ -63,6 +64,7 @@ export type { ServerHealth } from './server-status.ts'
 export type { LiveSession } from './session/session.ts'
 export type {
   RecursiveWatchEvent,
+  /** @deprecated Use `RecursiveWatchEvent`. */
   RecursiveWatchEvent as BelowEvent,
   WatchOptions,
 } from './watches/watch-iterators.ts'

@@ -55,6 +55,7 @@ export interface Acl {
   readonly id: string
 }
 
+/** What an entry of an ACL allows. */
 export type Permission = 'read' | 'write' | 'create' | 'delete' | 'admin'
 
 /** A change of a watched node. */

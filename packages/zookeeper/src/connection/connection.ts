@@ -25,6 +25,7 @@ import {
 } from './in-flight.ts'
 import type { Wire } from './wire.ts'
 
+/** Dependencies of a connection. */
 export interface ConnectionDeps {
   readonly endpoint: Endpoint
   /** The wire after its handshake. */

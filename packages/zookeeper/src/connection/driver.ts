@@ -23,6 +23,7 @@ export interface DriverSessions {
   sessionExpired(sessionId: bigint): void
 }
 
+/** Dependencies of the driver. */
 export interface ZookeeperDriverDeps {
   readonly clock: Clock
   readonly sessions: DriverSessions

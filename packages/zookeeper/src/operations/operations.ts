@@ -9,6 +9,7 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+/** Options of a create. */
 export interface CreateOptions extends CallOptions {
   /**
    * `persistent` (the default) stays; `ephemeral` ends with the session; the servers remove a `container` some time
@@ -33,11 +34,13 @@ export interface CreateOptions extends CallOptions {
   readonly acl?: readonly Acl[] | undefined
 }
 
+/** Options of a call that takes the version of a node. */
 export interface VersionOptions extends CallOptions {
   /** The version that the node must have. Default: any. */
   readonly version?: number | undefined
 }
 
+/** Options of a write. */
 export interface WriteOptions extends VersionOptions {
   /** Whether the write may be repeated. Default false; a lost write with a `version` is looked up instead. */
   readonly repeatable?: boolean | undefined

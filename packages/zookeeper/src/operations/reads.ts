@@ -8,6 +8,7 @@ import type { CallOptions, Watched, WatchedReads } from './operations.ts'
 import { checkPath } from './paths.ts'
 import type { RequestExecutor } from './request-executor.ts'
 
+/** Dependencies of {@link Reads}. */
 export interface ReadsDeps {
   readonly executor: RequestExecutor
   readonly watches: Watches

@@ -205,6 +205,7 @@ const deleteRequest = codec('DeleteRequest')
 const setAclRequest = codec('SetACLRequest')
 const setAclResponse = codec('SetACLResponse')
 
+/** Sets the data of a node. */
 export function setData(path: string, data: Bytes, version: number = anyVersion): Request<Stat> {
   const bytes = toBuffer(data)
   return {

@@ -212,6 +212,7 @@ export function clientClosedError(): ZookeeperError {
   return new ZookeeperError('closed', 'the client is closed')
 }
 
+/** Dependencies of {@link closeSession}. */
 export interface CloseSessionDeps {
   readonly driver: Driver<ZookeeperConnection>
   readonly sessions: SessionManager

@@ -6,6 +6,7 @@ export type WatchKind = 'data' | 'exists' | 'children'
 /** The watched nodes, for restoring the watches on a new connection. Paths are the servers'. */
 export type WatchedPaths = Readonly<Record<WatchKind | 'recursive', Iterable<string>>>
 
+/** Called with an event of a watched node. */
 export type WatchListener = (event: WatchEvent) => void
 
 // The watches that an event removes, as in the servers.
