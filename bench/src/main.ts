@@ -2,8 +2,8 @@
 import { isHaError } from '@ha/core'
 import { didYouMean } from '@ha/core/driver'
 import { UsageError } from './harness/args.ts'
-import { Interrupted } from './harness/interrupted.ts'
-import { commitCutsDrill } from './mariadb/commit-cuts.ts'
+import { Interrupted } from './harness/lab.ts'
+import { commitFaultsDrill } from './mariadb/commit-faults.ts'
 import { mariadbDemo } from './mariadb/demo.ts'
 import { mariadbDrill } from './mariadb/drill.ts'
 import { failoverBench as mariadbFailoverBench } from './mariadb/failover.ts'
@@ -32,12 +32,12 @@ import { rollingDrill } from './zookeeper/rolling.ts'
 type Program = (argv: readonly string[]) => Promise<boolean>
 
 // `npm run demo` alone tells the first story.
-const firstStory = 'rabbit'
+const defaultDemo = 'rabbit'
 
 const programs: Readonly<Record<string, Readonly<Record<string, Program>>>> = {
   drill: {
     mariadb: mariadbDrill,
-    'mariadb-commit': commitCutsDrill,
+    'mariadb-commit': commitFaultsDrill,
     'mariadb-idle-freeze': idleFreezeDrill,
     'mariadb-quorum': quorumDrill,
     'mariadb-stale-reads': staleReadsDrill,
@@ -71,7 +71,7 @@ async function main(argv: readonly string[]): Promise<boolean> {
   const [door = '', ...words] = argv
   const behind = programs[door] ?? {}
   const isNamed = words[0]?.startsWith('--') === false
-  const [name = '', ...rest] = isNamed || door !== 'demo' ? words : [firstStory, ...words]
+  const [name = '', ...rest] = isNamed || door !== 'demo' ? words : [defaultDemo, ...words]
   const program = behind[name]
   if (program === undefined) {
     const names = Object.keys(behind)

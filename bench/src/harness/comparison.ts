@@ -1,9 +1,8 @@
-import { saveResults } from './results.ts'
+import { markdownTable, saveResults } from './report.ts'
 import { ms, spread } from './stats.ts'
-import { markdownTable } from './table.ts'
 
 /** How one client fared under a fault, as far as all benches measure it. */
-export interface Faring {
+export interface ComparedClient {
   readonly name: string
   /** Undefined: it never came back. */
   readonly darkMs: number | undefined
@@ -11,34 +10,40 @@ export interface Faring {
 }
 
 /** One fault, and how everybody under it fared. */
-export interface Faced<F extends Faring> {
+export interface ComparedFault<F extends ComparedClient> {
   /** What the probe that knows everything saw; undefined: it never came back. */
   readonly floorMs: number | undefined
-  readonly fared: readonly F[]
+  readonly clients: readonly F[]
 }
 
 /** A column: its name, and its cell for a client in a group of like faults. */
-export type ClientColumn<F extends Faring> = readonly [
+export type ClientColumn<F extends ComparedClient> = readonly [
   name: string,
-  cell: (group: readonly Faced<F>[], client: string) => string,
+  cell: (group: readonly ComparedFault<F>[], client: string) => string,
 ]
 
 const never = Number.POSITIVE_INFINITY
 
 /** How a client fared in each of a group of like faults. */
-export function faredOf<F extends Faring>(group: readonly Faced<F>[], client: string): readonly F[] {
-  return group.flatMap(({ fared }) => fared.filter(({ name }) => name === client))
+export function resultsOf<F extends ComparedClient>(
+  group: readonly ComparedFault<F>[],
+  client: string,
+): readonly F[] {
+  return group.flatMap(({ clients }) => clients.filter(({ name }) => name === client))
 }
 
 /** A column that adds up. */
-export function sumColumn<F extends Faring>(name: string, count: (one: F) => number): ClientColumn<F> {
-  return [name, (group, client) => String(faredOf(group, client).reduce((sum, one) => sum + count(one), 0))]
+export function sumColumn<F extends ComparedClient>(
+  name: string,
+  count: (one: F) => number,
+): ClientColumn<F> {
+  return [name, (group, client) => String(resultsOf(group, client).reduce((sum, one) => sum + count(one), 0))]
 }
 
 /** The columns of silence: how many faults, the client's silence in them, called `name`, and the floor's. */
-export function darkColumns<F extends Faring>(name: string): readonly ClientColumn<F>[] {
-  const dark = (group: readonly Faced<F>[], client: string): ReturnType<typeof spread> =>
-    spread(faredOf(group, client).map(({ darkMs }) => darkMs ?? never))
+export function darkColumns<F extends ComparedClient>(name: string): readonly ClientColumn<F>[] {
+  const dark = (group: readonly ComparedFault<F>[], client: string): ReturnType<typeof spread> =>
+    spread(resultsOf(group, client).map(({ darkMs }) => darkMs ?? never))
   return [
     ['n', (group) => String(group.length)],
     [`${name}, median`, (group, client) => ms(dark(group, client)?.median)],
@@ -48,7 +53,7 @@ export function darkColumns<F extends Faring>(name: string): readonly ClientColu
 }
 
 /** Several clients under the same faults, to be told. */
-export interface Comparison<F extends Faring, R extends Faced<F>> {
+interface Comparison<F extends ComparedClient, R extends ComparedFault<F>> {
   /** What the results are saved as. */
   readonly file: string
   readonly title: string
@@ -56,20 +61,20 @@ export interface Comparison<F extends Faring, R extends Faced<F>> {
   readonly columns: readonly ClientColumn<F>[]
   /** Results of like faults, each group with its name. */
   readonly groups: readonly (readonly [name: string, group: readonly R[]])[]
-  readonly pictureOf: (result: R) => string
+  readonly timelineOf: (result: R) => string
   /** What of a result is worth keeping. */
-  readonly kept: (result: R) => unknown
+  readonly dataOf: (result: R) => unknown
 }
 
 /** Prints and saves a comparison: a row for each fault and client, and how each client was set. */
-export function reportComparison<F extends Faring, R extends Faced<F>>({
+export function reportComparison<F extends ComparedClient, R extends ComparedFault<F>>({
   file,
   title,
   clients,
   columns,
   groups,
-  pictureOf,
-  kept,
+  timelineOf,
+  dataOf,
 }: Comparison<F, R>): void {
   if (groups.length === 0) return
   const head = ['fault', 'client', ...columns.map(([name]) => name)]
@@ -79,9 +84,42 @@ export function reportComparison<F extends Faring, R extends Faced<F>>({
   const settings = clients.map((client) => `- ${client.name}: ${client.settings}`).join('\n')
   const table = `${markdownTable(head, rows)}\n\n${settings}`
   const pictures = groups.flatMap(([name, group]) =>
-    group.slice(0, 1).map((first) => [name, pictureOf(first)] as const),
+    group.slice(0, 1).map((first) => [name, timelineOf(first)] as const),
   )
-  const data = groups.flatMap(([, group]) => group.map(kept))
+  const data = groups.flatMap(([, group]) => group.map(dataOf))
   const where = saveResults(file, { title, table, pictures, data })
   console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)
+}
+
+/** Runs experiments one after the other into `results`, with a line for each. */
+export async function runSeries<E, R>(
+  experiments: readonly E[],
+  {
+    run,
+    summaryLine,
+    results,
+  }: {
+    readonly run: (experiment: E) => Promise<R>
+    readonly summaryLine: (result: R) => string
+    readonly results: R[]
+  },
+): Promise<void> {
+  for (const [i, experiment] of experiments.entries()) {
+    const result = await run(experiment)
+    results.push(result)
+    console.log(`${String(i + 1).padStart(3)}/${experiments.length} ${summaryLine(result)}`)
+  }
+}
+
+/** Results by the name of what was done, in the order in which they first came. */
+export function groupedBy<R>(
+  results: readonly R[],
+  faultName: (result: R) => string,
+): readonly (readonly [name: string, group: readonly R[]])[] {
+  const groups = new Map<string, R[]>()
+  for (const result of results) {
+    const name = faultName(result)
+    groups.set(name, [...(groups.get(name) ?? []), result])
+  }
+  return [...groups]
 }

@@ -1,33 +1,33 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { wallMs } from './wall-clock.ts'
+import { wallMs } from './timing.ts'
 
 /** How a floor is probed. */
-export interface FloorPace {
+export interface ProbePace {
   /** How long after one attempt the next one begins beside it. */
   readonly everyMs: number
   /** How many attempts are under way at the most. */
-  readonly mostUnderway: number
+  readonly maxConcurrent: number
 }
 
 /** Makes one attempt beside the other until the signal fires; resolves with the instants of those that succeeded. */
-export async function successesOf(
+export async function probeSuccesses(
   attempt: (number: number) => Promise<unknown>,
-  { everyMs, mostUnderway }: FloorPace,
+  { everyMs, maxConcurrent }: ProbePace,
   signal: AbortSignal,
 ): Promise<readonly number[]> {
   const successes: number[] = []
-  const underway = new Set<Promise<void>>()
+  const running = new Set<Promise<void>>()
   for (let number = 0; !signal.aborted; number++) {
-    if (underway.size < mostUnderway) {
+    if (running.size < maxConcurrent) {
       const attempted = attempt(number).then(
         () => void successes.push(wallMs()),
         () => undefined,
       )
-      underway.add(attempted)
-      void attempted.finally(() => underway.delete(attempted))
+      running.add(attempted)
+      void attempted.finally(() => running.delete(attempted))
     }
     await sleep(everyMs)
   }
-  await Promise.all(underway)
+  await Promise.all(running)
   return successes
 }

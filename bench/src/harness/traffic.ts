@@ -1,7 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Failure, NotedOp } from './noted-op.ts'
-import { Pace } from './pace.ts'
-import { wallMs } from './wall-clock.ts'
+import { Pace, wallMs } from './timing.ts'
 
 /** How far the traffic is. */
 export interface TrafficCount {
@@ -12,39 +10,39 @@ export interface TrafficCount {
 }
 
 /** What an operation is, before anything is known of it. */
-interface Deed {
+interface OperationSpec {
   readonly kind: string
 }
 
 /** How operations are told apart. */
-export interface Reading<D extends Deed> {
+interface OperationRules<D extends OperationSpec> {
   /** Whether it changes something. */
   readonly isWrite: (kind: D['kind']) => boolean
   readonly explain: (error: unknown) => Failure
 }
 
 /** An operation that was done. */
-export interface Done<T> {
+interface Completed<T> {
   readonly id: number
   readonly result: T
 }
 
 /** Begins operations at steady rates and writes down what it is told of each. */
-export class Traffic<D extends Deed> {
-  readonly #reading: Reading<D>
-  readonly #ops: (D & NotedOp)[] = []
+export class Traffic<D extends OperationSpec> {
+  readonly #rules: OperationRules<D>
+  readonly #ops: (D & OperationRecord)[] = []
   readonly #count = { 'writes done': 0, 'reads done': 0, failed: 0 }
   #paces: readonly Pace[] = []
 
-  constructor(reading: Reading<D>) {
-    this.#reading = reading
+  constructor(rules: OperationRules<D>) {
+    this.#rules = rules
   }
 
   get count(): TrafficCount {
     return { begun: this.#ops.length, ...this.#count }
   }
 
-  get ops(): readonly (D & NotedOp)[] {
+  get ops(): readonly (D & OperationRecord)[] {
     return this.#ops
   }
 
@@ -73,21 +71,28 @@ export class Traffic<D extends Deed> {
    * it was rejected. Never rejects.
    */
   async note<T>(
-    deed: D,
+    spec: D,
     run: (id: number) => Promise<T>,
-    told: (result: T) => D = () => deed,
-  ): Promise<Done<T> | undefined> {
+    describe: (result: T) => D = () => spec,
+  ): Promise<Completed<T> | undefined> {
     const id = this.#ops.length
-    const begunAtMs = wallMs()
-    this.#ops.push({ ...deed, id, begunAtMs, settledAtMs: undefined, outcome: 'unsettled', error: undefined })
+    const startedAtMs = wallMs()
+    this.#ops.push({
+      ...spec,
+      id,
+      startedAtMs,
+      settledAtMs: undefined,
+      outcome: 'unsettled',
+      error: undefined,
+    })
     try {
       const result = await run(id)
       const settledAtMs = wallMs()
-      this.#ops[id] = { ...told(result), id, begunAtMs, settledAtMs, outcome: 'done', error: undefined }
-      this.#count[this.#reading.isWrite(deed.kind) ? 'writes done' : 'reads done'] += 1
+      this.#ops[id] = { ...describe(result), id, startedAtMs, settledAtMs, outcome: 'done', error: undefined }
+      this.#count[this.#rules.isWrite(spec.kind) ? 'writes done' : 'reads done'] += 1
       return { id, result }
     } catch (error) {
-      this.#ops[id] = { ...deed, id, begunAtMs, settledAtMs: wallMs(), ...this.#reading.explain(error) }
+      this.#ops[id] = { ...spec, id, startedAtMs, settledAtMs: wallMs(), ...this.#rules.explain(error) }
       this.#count.failed += 1
       return undefined
     }
@@ -97,4 +102,39 @@ export class Traffic<D extends Deed> {
     const { 'writes done': writes, 'reads done': reads, failed } = this.#count
     return this.#ops.length - writes - reads - failed
   }
+}
+
+/** What became of one operation, as its caller was told. Times are milliseconds since 1970, of one machine. */
+export interface OperationRecord {
+  readonly id: number
+  readonly startedAtMs: number
+  /** Undefined: never settled. */
+  readonly settledAtMs: number | undefined
+  readonly outcome: 'done' | 'not-done' | 'unknown' | 'unsettled'
+  /** The code of a rejection. */
+  readonly error: string | undefined
+}
+
+/** A rejection in the words that all contestants share. */
+export interface Failure {
+  readonly outcome: 'not-done' | 'unknown'
+  readonly error: string
+}
+
+/** What a ledger proves of any store that is read back, node by node, when the traffic is over. */
+export interface WriteVerdict {
+  readonly writes: number
+  readonly done: number
+  readonly notDone: number
+  /** Nobody knows, and the caller was told so. */
+  readonly unknown: number
+  /** Of the unknown ones, those that had happened. */
+  readonly unknownButThere: number
+  readonly unsettled: number
+  /** Acknowledged, and missing on a node. */
+  readonly lost: number
+  /** Called not done, and there all the same: a wrong word. */
+  readonly wronglyNotDone: number
+  readonly reads: number
+  readonly failedReads: number
 }

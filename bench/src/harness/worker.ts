@@ -1,6 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { Finished, Order, Report } from './worker-messages.ts'
 
 /** Somebody at work in a process of its own. */
 export interface Worker<Count, Result> {
@@ -8,7 +8,7 @@ export interface Worker<Count, Result> {
   /** How far it is; undefined before it said so for the first time. */
   readonly count: () => Count | undefined
   /** Ends the work, waits up to `settleMs` for what is open, and returns everything that it was told. */
-  stop(settleMs: number): Promise<Finished<Result>>
+  stop(settleMs: number): Promise<WorkerResult<Result>>
   /** Ends the process at once. */
   kill(): void
 }
@@ -26,11 +26,11 @@ export async function startWorker<Setup, Count, Result>(
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   })
   let count: Count | undefined
-  child.on('message', (report: Report<Count, Result>) => {
+  child.on('message', (report: WorkerReport<Count, Result>) => {
     if (report.kind === 'count') count = report.count
   })
-  const order = (each: Order<Setup>): unknown => child.send(each)
-  const ready = reported<Report<Count, Result>, 'ready'>(child, 'ready', startMs)
+  const order = (each: WorkerOrder<Setup>): unknown => child.send(each)
+  const ready = reported<WorkerReport<Count, Result>, 'ready'>(child, 'ready', startMs)
   order({ kind: 'start', setup })
   try {
     await ready
@@ -42,7 +42,7 @@ export async function startWorker<Setup, Count, Result>(
     name,
     count: () => count,
     async stop(settleMs) {
-      const done = reported<Report<Count, Result>, 'done'>(child, 'done', settleMs + startMs)
+      const done = reported<WorkerReport<Count, Result>, 'done'>(child, 'done', settleMs + startMs)
       order({ kind: 'stop', settleMs })
       return (await done).result
     },
@@ -78,4 +78,83 @@ function reported<R extends { readonly kind: string }, K extends R['kind']>(
     child.on('message', onMessage)
     child.on('exit', onExit)
   })
+}
+
+/** Work under way in a process of its own. */
+interface Work<Count, Result> {
+  /** How far it is. */
+  count(): Count
+  /** Ends it, waits up to `settleMs` for what is open, and returns everything that is known of it. */
+  finish(settleMs: number): Promise<Result>
+  close(): Promise<unknown>
+}
+
+const countEveryMs = 200
+const closeMs = 2_000
+
+/**
+ * Does what the parent process orders, in this one: what is left unhandled is counted, and nobody else is slowed by it.
+ */
+export function runAsWorker<Setup, Count, Result>(
+  begin: (setup: Setup) => Promise<Work<Count, Result>>,
+): void {
+  const unhandled: string[] = []
+  process.on('unhandledRejection', (reason) => unhandled.push(`rejection: ${String(reason)}`))
+  process.on('uncaughtException', (error) => unhandled.push(`exception: ${error.message}`))
+  // Whoever started this process is gone: so is the reason to be here.
+  process.on('disconnect', () => process.exit(0))
+  const send = (report: WorkerReport<Count, Result>): Promise<void> =>
+    new Promise((resolve) => process.send?.(report, () => resolve()))
+  let stop: ((settleMs: number) => Promise<void>) | undefined
+  const start = async (setup: Setup): Promise<void> => {
+    const work = await begin(setup)
+    const counting = setInterval(() => void send({ kind: 'count', count: work.count() }), countEveryMs)
+    stop = async (settleMs) => {
+      const result = await work.finish(settleMs)
+      clearInterval(counting)
+      await send({ kind: 'done', result: { ...result, unhandled: [...unhandled] } })
+      // Work that cannot end is not waited for: everything is told.
+      await Promise.race([work.close(), sleep(closeMs)])
+      process.exit(0)
+    }
+    await send({ kind: 'ready' })
+  }
+  process.on('message', (order: WorkerOrder<Setup>) => {
+    if (order.kind === 'stop') void stop?.(order.settleMs)
+    else start(order.setup).catch((error: unknown) => send({ kind: 'failed', error: String(error) }))
+  })
+}
+
+/** What a worker's process is told. */
+type WorkerOrder<Setup> =
+  | { readonly kind: 'start'; readonly setup: Setup }
+  | { readonly kind: 'stop'; readonly settleMs: number }
+
+/** What a worker's process says. */
+type WorkerReport<Count, Result> =
+  | { readonly kind: 'ready' }
+  | { readonly kind: 'failed'; readonly error: string }
+  | { readonly kind: 'count'; readonly count: Count }
+  | { readonly kind: 'done'; readonly result: WorkerResult<Result> }
+
+/** Something worth a line, and when it happened. */
+export interface Note {
+  readonly atMs: number
+  readonly text: string
+}
+
+/** What a worker did, and what it left to nobody. */
+export type WorkerResult<Result> = Result & {
+  /** Rejections and exceptions that nobody handled. */
+  readonly unhandled: readonly string[]
+}
+
+/** What an event says. */
+export type EventFacts = Readonly<Record<string, string | number | boolean | undefined>>
+
+/** An event of a client, and when it came, in milliseconds since 1970. */
+export interface ClientEvent {
+  readonly atMs: number
+  readonly name: string
+  readonly facts: EventFacts
 }

@@ -1,19 +1,18 @@
 // One client in a process of its own.
-import type { ClientEvent } from '../harness/client-event.ts'
-import { serveWork } from '../harness/serve-work.ts'
-import type { TrafficCount } from '../harness/traffic.ts'
-import { wallMs } from '../harness/wall-clock.ts'
-import type { Outcome, Setup } from './client-run.ts'
-import { contestantNamed } from './contestants.ts'
-import { startTraffic } from './traffic.ts'
 
-serveWork<Setup, TrafficCount, Outcome>(async ({ contestant: name, rates, ...setup }) => {
+import { wallMs } from '../harness/timing.ts'
+import type { TrafficCount } from '../harness/traffic.ts'
+import { type ClientEvent, runAsWorker } from '../harness/worker.ts'
+import { adapterNamed } from './clients.ts'
+import { type ClientRunResult, type ClientRunSetup, startTraffic } from './traffic.ts'
+
+runAsWorker<ClientRunSetup, TrafficCount, ClientRunResult>(async ({ client: name, rates, ...setup }) => {
   const events: ClientEvent[] = []
-  const contestant = await contestantNamed(name).start({
+  const client = await adapterNamed(name).start({
     ...setup,
     onEvent: (event, facts) => events.push({ atMs: wallMs(), name: event, facts }),
   })
-  const traffic = startTraffic(contestant, rates)
+  const traffic = startTraffic(client, rates)
   return {
     count: () => traffic.count,
     async finish(settleMs) {
@@ -21,6 +20,6 @@ serveWork<Setup, TrafficCount, Outcome>(async ({ contestant: name, rates, ...set
       await traffic.settled(settleMs)
       return { ops: traffic.ops, events }
     },
-    close: () => contestant.close(),
+    close: () => client.close(),
   }
 })

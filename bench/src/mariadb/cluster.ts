@@ -1,6 +1,7 @@
-import type { Lab } from '@ha/bootstrap'
+import type { FaultAction, FaultLease, Lab } from '@ha/bootstrap'
 import { type Endpoint, formatEndpoint } from '@ha/core'
 import { type Connection, createConnection } from 'mariadb'
+import { UsageError } from '../harness/args.ts'
 import { withLab } from '../harness/lab.ts'
 
 export type Mode = 'sequential' | 'loadbalance' | 'replication'
@@ -8,7 +9,7 @@ export type Mode = 'sequential' | 'loadbalance' | 'replication'
 export const modes: readonly Mode[] = ['sequential', 'loadbalance', 'replication']
 
 /** Which cluster, and how its servers look after each other. */
-export interface ClusterWish {
+export interface ClusterOptions {
   readonly mode: Mode
   /** How long a member may be silent before the others suspect it. Undefined: the server's own 5 s. */
   readonly detectMs: number | undefined
@@ -17,7 +18,7 @@ export interface ClusterWish {
 /** Runs `work` on a real cluster of three that suits the mode; it is gone afterwards. */
 export function withCluster<T>(
   purpose: string,
-  { mode, detectMs }: ClusterWish,
+  { mode, detectMs }: ClusterOptions,
   work: (lab: Lab) => Promise<T>,
 ): Promise<T> {
   const timers = detectMs === undefined ? {} : { detectMs }
@@ -25,13 +26,17 @@ export function withCluster<T>(
     ? withLab(
         {
           purpose,
-          words: 'a MariaDB primary with two replicas',
-          wanted: { kind: 'replication', nodes: 3, ...timers },
+          description: 'a MariaDB primary with two replicas',
+          request: { kind: 'replication', nodes: 3, ...timers },
         },
         work,
       )
     : withLab(
-        { purpose, words: 'a Galera cluster of three', wanted: { kind: 'galera', nodes: 3, ...timers } },
+        {
+          purpose,
+          description: 'a Galera cluster of three',
+          request: { kind: 'galera', nodes: 3, ...timers },
+        },
         work,
       )
 }
@@ -53,7 +58,7 @@ export function endpointsOf(lab: Pick<Lab, 'nodes'>): ReadonlyMap<string, string
 const connectMs = 2_000
 
 /** A connection of the bare driver, for looking and for probing. Its errors reject whatever is under way. */
-export async function dial(endpoint: string): Promise<Connection> {
+export async function connect(endpoint: string): Promise<Connection> {
   const connection = await createConnection({
     ...addressOf(endpoint),
     ...login,
@@ -72,14 +77,61 @@ export function addressOf(endpoint: string): Endpoint {
 }
 
 /** Dials, works, and closes. */
-export async function onConnection<T>(
+export async function withConnection<T>(
   endpoint: string,
   work: (connection: Connection) => Promise<T>,
 ): Promise<T> {
-  const connection = await dial(endpoint)
+  const connection = await connect(endpoint)
   try {
     return await work(connection)
   } finally {
     connection.destroy()
+  }
+}
+
+/** `1s`, `500ms`, or `default` for the servers' own, which is undefined. */
+export function detectMsOf(given: string | undefined, fallbackMs: number): number | undefined {
+  if (given === undefined) return fallbackMs
+  if (given === 'default') return undefined
+  const [, number, unit] = /^(\d+)(ms|s)$/.exec(given) ?? []
+  if (number !== undefined) return Number(number) * (unit === 's' ? 1_000 : 1)
+  throw new UsageError(`--detect: expected a time like 1s or 500ms, or default, got '${given}'`)
+}
+
+/** What is done to a server, or with `restart` to all of them in turn. */
+export type FaultKind = 'kill' | 'stop' | 'pause' | 'isolate' | 'partition' | 'drain' | 'restart'
+
+export const faultKinds: readonly FaultKind[] = [
+  'kill',
+  'stop',
+  'pause',
+  'isolate',
+  'partition',
+  'drain',
+  'restart',
+]
+
+const actions: Readonly<Record<Exclude<FaultKind, 'restart'>, FaultAction>> = {
+  kill: 'kill',
+  stop: 'stop',
+  pause: 'pause',
+  isolate: 'isolate',
+  partition: 'partition',
+  drain: 'reject-queries',
+}
+
+// Longer than any experiment: whoever breaks a server heals it.
+const leaseMs = 120_000
+
+/** Breaks one server. */
+export function injectFault(lab: Lab, kind: keyof typeof actions, node: string): Promise<FaultLease> {
+  return lab.fault(actions[kind], node, { forMs: leaseMs })
+}
+
+/** Stops each server politely and starts it again, one after the other. */
+export async function restartAll(lab: Lab): Promise<void> {
+  for (const { name } of lab.nodes) {
+    await lab.restart(name)
+    await lab.ready()
   }
 }

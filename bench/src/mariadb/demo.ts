@@ -1,23 +1,18 @@
 import type { Lab } from '@ha/bootstrap'
+import { createMariadb } from '@ha/mariadb'
 import { readOptions } from '../harness/args.ts'
-import { keptSentence } from '../harness/broken.ts'
 import { LiveTable } from '../harness/live-table.ts'
-import { saveResults } from '../harness/results.ts'
+import { guaranteeSummary, markdownTable, saveResults } from '../harness/report.ts'
 import { ms } from '../harness/stats.ts'
-import { markdownTable } from '../harness/table.ts'
-import { liveRow } from './client-run.ts'
-import { endpointsOf, jdbcUrl, withCluster } from './cluster.ts'
-import { type LostCommit, loseCommit } from './demo-commit.ts'
-import { withoutOps } from './drill-report.ts'
+import type { ClientResult } from './client-result.ts'
+import { mariadbCluster, ours } from './clients.ts'
+import { endpointsOf, type FaultKind, jdbcUrl, withCluster, withConnection } from './cluster.ts'
+import { injectConnectionFault, type ProxiedCluster, proxyCluster } from './connection-faults.ts'
 import { type Experiment, type ExperimentResult, runExperiment } from './experiment.ts'
-import { pictureOf } from './experiment-picture.ts'
-import type { Fared } from './fared.ts'
-import type { FaultKind } from './faults.ts'
-import { mariadbCluster } from './mariadb-cluster.ts'
-import { ours } from './ours.ts'
-import { brokenPromises, kept } from './promises.ts'
+import { holdsGuarantees, timelineOf, violationsOf, withoutLogs } from './experiment-report.ts'
+import { liveRow } from './traffic.ts'
 
-const acts: readonly { readonly fault: FaultKind; readonly says: string }[] = [
+const scenes: readonly { readonly fault: FaultKind; readonly says: string }[] = [
   { fault: 'kill', says: 'Act 1. The server that everybody writes to is killed (SIGKILL).' },
   {
     fault: 'pause',
@@ -31,34 +26,35 @@ export async function mariadbDemo(argv: readonly string[]): Promise<boolean> {
   console.log(
     'A Galera cluster of three, 150 writes a second, and the server that takes them fails. Twice.\n',
   )
-  return withCluster('demo', { mode: 'sequential', detectMs: 1_000 }, play)
+  return withCluster('demo', { mode: 'sequential', detectMs: 1_000 }, runScenes)
 }
 
-async function play(lab: Lab): Promise<boolean> {
+async function runScenes(lab: Lab): Promise<boolean> {
   console.log('The service was given the URL of its Java neighbour, and nothing else:')
   console.log(`  ${jdbcUrl('sequential', [...endpointsOf(lab).values()])}`)
   const results: ExperimentResult[] = []
-  for (const [i, { fault, says }] of acts.entries()) {
+  for (const [i, { fault, says }] of scenes.entries()) {
     console.log(`\n${says}`)
-    results.push(await perform(lab, actOf(lab, fault, i)))
-    console.log(results.slice(-1).map(lineOf).join())
+    results.push(await runScene(lab, experimentFor(lab, fault, i)))
+    console.log(results.slice(-1).map(summaryLine).join())
   }
   console.log('\nAct 3. A transaction sends its COMMIT, and the line dies before the answer.')
   const lost = await loseCommit(lab)
-  console.log(sentenceOf(lost))
+  console.log(describe(lost))
   report(lab, results)
   return (
-    results.every(({ fared }) => fared.filter(({ name }) => name === ours.name).every(kept)) && lost.isExact
+    results.every(({ clients }) => clients.filter(({ name }) => name === ours.name).every(holdsGuarantees)) &&
+    lost.isExact
   )
 }
 
-function actOf(lab: Lab, fault: FaultKind, number: number): Experiment {
+function experimentFor(lab: Lab, fault: FaultKind, number: number): Experiment {
   return {
     mode: 'sequential',
     fault,
     role: 'writer',
     victim: lab.nodes[number]?.name ?? '',
-    contestants: [ours.name, mariadbCluster.name],
+    clientNames: [ours.name, mariadbCluster.name],
     rates: { insert: 150, transfer: 10, read: 50, 'own-read': 10 },
     connections: 10,
     holdMs: 6_000,
@@ -66,7 +62,7 @@ function actOf(lab: Lab, fault: FaultKind, number: number): Experiment {
   }
 }
 
-async function perform(lab: Lab, experiment: Experiment): Promise<ExperimentResult> {
+async function runScene(lab: Lab, experiment: Experiment): Promise<ExperimentResult> {
   const live = new LiveTable(process.stdout)
   try {
     return await runExperiment(lab, experiment, (phase, runs) => live.show(phase, runs.map(liveRow)))
@@ -75,8 +71,8 @@ async function perform(lab: Lab, experiment: Experiment): Promise<ExperimentResu
   }
 }
 
-function lineOf({ fared, floorMs }: ExperimentResult): string {
-  const each = fared.map(({ name, darkMs, verdict }) => {
+function summaryLine({ clients, floorMs }: ExperimentResult): string {
+  const each = clients.map(({ name, darkMs, verdict }) => {
     const { lost, unknown, notDone, unsettled } = verdict
     const silence = darkMs === undefined ? 'did not come back' : `wrote again after ${ms(darkMs)}`
     return `${name} ${silence}, lost ${lost}, showed ${unknown + notDone} errors, never settled ${unsettled}`
@@ -84,7 +80,7 @@ function lineOf({ fared, floorMs }: ExperimentResult): string {
   return `${each.join('; ')}. The cluster itself needed ${ms(floorMs)}.`
 }
 
-function sentenceOf({ endpoint, token, fate, callbacks, tookMs, isExact }: LostCommit): string {
+function describe({ endpoint, token, fate, callbacks, tookMs, isExact }: LostCommit): string {
   const again =
     callbacks === 1 ? 'so nothing was run again' : `and it was run again: ${callbacks} times in all`
   return [
@@ -102,8 +98,8 @@ function report(lab: Lab, results: readonly ExperimentResult[]): void {
     'the cluster needed',
     ...counted.map(([name]) => name),
   ]
-  const rows = results.flatMap(({ experiment, floorMs, fared }) =>
-    fared.map((one) => [
+  const rows = results.flatMap(({ experiment, floorMs, clients }) =>
+    clients.map((one) => [
       experiment.fault,
       one.name,
       ms(one.darkMs),
@@ -113,20 +109,20 @@ function report(lab: Lab, results: readonly ExperimentResult[]): void {
   )
   const title = `MariaDB ${lab.version}, Galera of three: the writer fails under 150 writes a second`
   const table = markdownTable(head, rows)
-  const pictures = results.map((result) => [result.experiment.fault, pictureOf(result)] as const)
-  const where = saveResults('demo-mariadb', { title, table, pictures, data: results.map(withoutOps) })
-  const broken = results.flatMap(({ fared }) =>
-    fared.filter(({ name }) => name === ours.name).map(brokenPromises),
+  const pictures = results.map((result) => [result.experiment.fault, timelineOf(result)] as const)
+  const where = saveResults('demo-mariadb', { title, table, pictures, data: results.map(withoutLogs) })
+  const broken = results.flatMap(({ clients }) =>
+    clients.filter(({ name }) => name === ours.name).map(violationsOf),
   )
   console.log(`\n${table}\n`)
   console.log(
     'Counted in the tables of every node, not in logs. Transfers, and reads of what was just written, are ours alone.',
   )
-  console.log(keptSentence(ours.name, broken))
+  console.log(guaranteeSummary(ours.name, broken))
   console.log(`Written: ${where.join(', ')}`)
 }
 
-const counted: readonly (readonly [string, (verdict: Fared['verdict']) => number])[] = [
+const counted: readonly (readonly [string, (verdict: ClientResult['verdict']) => number])[] = [
   ['writes done', ({ done }) => done],
   ['lost', ({ lost }) => lost],
   ['twice', ({ twice }) => twice],
@@ -134,3 +130,62 @@ const counted: readonly (readonly [string, (verdict: Fared['verdict']) => number
   ['never settled', ({ unsettled }) => unsettled],
   ['reads failed', ({ failedReads }) => failedReads],
 ]
+
+/** What became of a transaction whose COMMIT had no answer. */
+interface LostCommit {
+  readonly endpoint: string
+  readonly token: string
+  readonly fate: string
+  /** How often the callback ran. */
+  readonly callbacks: number
+  readonly tookMs: number
+  /** Whether every node has its row exactly once. */
+  readonly isExact: boolean
+}
+
+/** Runs one transaction through a line that dies when COMMIT has been sent. */
+async function loseCommit(lab: Lab): Promise<LostCommit> {
+  const endpoints = [...endpointsOf(lab).values()]
+  await withConnection(endpoints[0] ?? '', (connection) =>
+    connection.query('CREATE TABLE paid (n BIGINT AUTO_INCREMENT PRIMARY KEY, invoice INT NOT NULL)'),
+  )
+  await using proxied = await proxyCluster(lab)
+  return { ...(await pay(proxied)), isExact: await isPaidOnce(endpoints) }
+}
+
+async function pay(proxied: ProxiedCluster): Promise<Omit<LostCommit, 'isExact'>> {
+  await using mariadb = createMariadb(jdbcUrl('sequential', [...proxied.proxies.keys()]), {
+    commitLog: { create: true },
+  })
+  await mariadb.ready()
+  let first = { endpoint: '', token: '' }
+  let fate = 'committed'
+  mariadb.events.on('outcomeResolved', (resolved) => {
+    fate = resolved.fate
+  })
+  let heal: (() => Promise<void>) | undefined
+  const sentAt = performance.now()
+  const callbacks = await mariadb.transaction(async (transaction) => {
+    const { attempt, endpoint, token } = transaction
+    await transaction.query('INSERT INTO paid (invoice) VALUES (7)')
+    if (attempt === 1) {
+      first = { endpoint, token: token ?? '' }
+      heal = await injectConnectionFault(proxied, { point: 'COMMIT arrived', how: 'dead line', endpoint })
+    }
+    return attempt
+  })
+  const tookMs = performance.now() - sentAt
+  await heal?.()
+  return { ...first, fate, callbacks, tookMs }
+}
+
+async function isPaidOnce(endpoints: readonly string[]): Promise<boolean> {
+  for (const endpoint of endpoints) {
+    const rows: readonly unknown[] = await withConnection(endpoint, async (connection) => {
+      await connection.query('SET SESSION wsrep_sync_wait = 1')
+      return connection.query('SELECT n FROM paid WHERE invoice = 7')
+    })
+    if (rows.length !== 1) return false
+  }
+  return true
+}

@@ -1,15 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lab } from '@ha/bootstrap'
-import { recovered } from '../harness/progress.ts'
-import { darkMs } from '../harness/silence.ts'
-import { wallMs } from '../harness/wall-clock.ts'
-import { type ClientRun, countOf, runClient } from './client-run.ts'
-import { endpointsOf, type Mode } from './cluster.ts'
-import { type Fared, fared, type Window } from './fared.ts'
-import { breakNode, type FaultKind, restartAll } from './faults.ts'
-import { createProbes, probeFloor } from './floor.ts'
+import { type ProbePace, probeSuccesses } from '../harness/floor-probe.ts'
+import { darkMs } from '../harness/stats.ts'
+import { waitForRecovery, wallMs } from '../harness/timing.ts'
+import { type ClientResult, clientResult, type FaultWindow } from './client-result.ts'
+import { endpointsOf, type FaultKind, injectFault, type Mode, restartAll, withConnection } from './cluster.ts'
 import { createTables, dropTables, namesOf, readEverywhere, type Tables, tablesOf } from './tables.ts'
-import type { Rates } from './traffic.ts'
+import { type ClientRun, progressOf, type Rates, runClient } from './traffic.ts'
 
 /** One fault under traffic. */
 export interface Experiment {
@@ -18,7 +15,7 @@ export interface Experiment {
   /** What the victim is to the clients: the server that takes their writes, or one that they only read. */
   readonly role: 'writer' | 'replica'
   readonly victim: string
-  readonly contestants: readonly string[]
+  readonly clientNames: readonly string[]
   readonly rates: Rates
   readonly connections: number
   /** How long a fault lasts that the clients survive, at the least. */
@@ -29,10 +26,10 @@ export interface Experiment {
 
 export interface ExperimentResult {
   readonly experiment: Experiment
-  readonly window: Window
+  readonly window: FaultWindow
   /** The same silence as seen by the probe that knows everything. */
   readonly floorMs: number | undefined
-  readonly fared: readonly Fared[]
+  readonly clients: readonly ClientResult[]
 }
 
 const warmUpMs = 3_000
@@ -46,7 +43,7 @@ const outageMs = 4_000
 let experiments = 0
 
 /** Hears where an experiment is, and who is at work. */
-export type OnPhase = (phase: string, runs: readonly ClientRun[]) => void
+type OnPhase = (phase: string, runs: readonly ClientRun[]) => void
 
 /** Runs one experiment: traffic, fault, recovery, healing, and the ledgers. The cluster is whole again afterwards. */
 export async function runExperiment(
@@ -55,34 +52,34 @@ export async function runExperiment(
   onPhase: OnPhase = () => undefined,
 ): Promise<ExperimentResult> {
   experiments += 1
-  const place = placeOf(lab, experiment)
-  const entrants = experiment.contestants.map((name) => ({ name, tables: tablesOf(experiments, name) }))
+  const placement = placementOf(lab, experiment)
+  const participants = experiment.clientNames.map((name) => ({ name, tables: tablesOf(experiments, name) }))
   const probes = `probes_${experiments}`
-  const [writer = ''] = place.writable
-  for (const { tables } of entrants) await createTables(writer, tables)
+  const [writer = ''] = placement.writable
+  for (const { tables } of participants) await createTables(writer, tables)
   await createProbes(writer, probes)
-  const runs: Running[] = []
-  const tell = (phase: string): void =>
+  const runs: RunningClient[] = []
+  const reportPhase = (phase: string): void =>
     onPhase(
       phase,
       runs.map(({ run }) => run),
     )
   try {
-    for (const { name, tables } of entrants) {
+    for (const { name, tables } of participants) {
       const { mode, rates, connections } = experiment
-      const setup = { contestant: name, mode, endpoints: place.dialled, tables, connections, rates }
+      const setup = { client: name, mode, endpoints: placement.dialled, tables, connections, rates }
       runs.push({ run: await runClient(setup), tables })
     }
-    tell('traffic')
+    reportPhase('traffic')
     await sleep(warmUpMs)
-    return await underFault(lab, experiment, { runs, place, probes, tell })
+    return await measureUnderFault(lab, experiment, { runs, placement, probes, reportPhase })
   } finally {
     for (const { run } of runs) run.kill()
-    await dropTables(writer, [...entrants.flatMap(({ tables }) => namesOf(tables)), probes])
+    await dropTables(writer, [...participants.flatMap(({ tables }) => namesOf(tables)), probes])
   }
 }
 
-interface Place {
+interface Placement {
   /** The order in which clients try the servers. */
   readonly dialled: readonly string[]
   /** Where the floor is measured: servers that take writes while the fault lasts, or when it is over. */
@@ -90,7 +87,7 @@ interface Place {
   readonly victim: string
 }
 
-function placeOf(lab: Lab, { victim, mode }: Experiment): Place {
+function placementOf(lab: Lab, { victim, mode }: Experiment): Placement {
   const endpoints = endpointsOf(lab)
   const all = [...endpoints.values()]
   const victimAt = endpoints.get(victim) ?? ''
@@ -101,53 +98,61 @@ function placeOf(lab: Lab, { victim, mode }: Experiment): Place {
 }
 
 /** A client at work, and the tables that only it writes to. */
-interface Running {
+interface RunningClient {
   readonly run: ClientRun
   readonly tables: Tables
 }
 
-interface Underway {
-  readonly runs: readonly Running[]
-  readonly place: Place
+interface RunningExperiment {
+  readonly runs: readonly RunningClient[]
+  readonly placement: Placement
   readonly probes: string
-  readonly tell: (phase: string) => void
+  readonly reportPhase: (phase: string) => void
 }
 
-async function underFault(lab: Lab, experiment: Experiment, underway: Underway): Promise<ExperimentResult> {
-  const { place, probes, tell } = underway
+async function measureUnderFault(
+  lab: Lab,
+  experiment: Experiment,
+  running: RunningExperiment,
+): Promise<ExperimentResult> {
+  const { placement, probes, reportPhase } = running
   const probing = new AbortController()
-  tell(`${experiment.fault} ${experiment.victim}`)
+  reportPhase(`${experiment.fault} ${experiment.victim}`)
   const faultAtMs = wallMs()
-  const successes = probeFloor({ writable: place.writable, table: probes }, probing.signal)
-  const healedAtMs = await breakAndHeal(lab, experiment, underway)
+  const successes = probeFloor({ writable: placement.writable, table: probes }, probing.signal)
+  const healedAtMs = await injectAndHeal(lab, experiment, running)
   probing.abort()
   await sleep(failBackMs)
-  tell('counting')
-  const victims = experiment.fault === 'restart' ? place.dialled : [place.victim]
+  reportPhase('counting')
+  const victims = experiment.fault === 'restart' ? placement.dialled : [placement.victim]
   const window = { faultAtMs, healedAtMs, victims }
   return {
     experiment,
     window,
     floorMs: darkMs(await successes, faultAtMs, healedAtMs),
-    fared: await count(lab, experiment, { ...underway, window }),
+    clients: await count(lab, experiment, { ...running, window }),
   }
 }
 
 // Resolves with the moment at which healing began, when the cluster is whole again.
-async function breakAndHeal(lab: Lab, experiment: Experiment, { runs, tell }: Underway): Promise<number> {
+async function injectAndHeal(
+  lab: Lab,
+  experiment: Experiment,
+  { runs, reportPhase }: RunningExperiment,
+): Promise<number> {
   const { fault, victim } = experiment
   if (fault === 'restart') {
     await restartAll(lab)
     return wallMs()
   }
-  const lease = await breakNode(lab, fault, victim)
+  const lease = await injectFault(lab, fault, victim)
   const untilMs = wallMs() + experiment.holdMs
   if (recoversByItself(experiment)) {
-    await recovered(
+    await waitForRecovery(
       runs.map(
         ({ run }) =>
           () =>
-            countOf(run)['writes done'],
+            progressOf(run)['writes done'],
       ),
       recoveryMs,
     )
@@ -155,7 +160,7 @@ async function breakAndHeal(lab: Lab, experiment: Experiment, { runs, tell }: Un
   } else {
     await sleep(outageMs)
   }
-  tell(`healing ${victim}`)
+  reportPhase(`healing ${victim}`)
   const healedAtMs = wallMs()
   await lease.heal()
   // Replicas that apply one transaction after the other agree with their primary only when the traffic is over.
@@ -170,16 +175,72 @@ function recoversByItself({ mode, role }: Experiment): boolean {
 async function count(
   lab: Lab,
   { mode, settleMs }: Experiment,
-  { runs, place, window }: Underway & { readonly window: Window },
-): Promise<readonly Fared[]> {
+  { runs, placement, window }: RunningExperiment & { readonly window: FaultWindow },
+): Promise<readonly ClientResult[]> {
   const ended = await Promise.all(
     runs.map(async ({ run, tables }) => ({ name: run.name, tables, result: await run.stop(settleMs) })),
   )
-  const all: Fared[] = []
+  const all: ClientResult[] = []
   for (const { name, tables, result } of ended) {
-    const contents = await readEverywhere(place.dialled, tables, mode)
-    all.push(fared(name, { result, contents, window }))
+    const contents = await readEverywhere(placement.dialled, tables, mode)
+    all.push(clientResult(name, { result, contents, window }))
   }
   await lab.ready()
   return all
+}
+
+export interface ExperimentSeries extends Omit<Experiment, 'fault' | 'role' | 'victim'> {
+  readonly faults: number
+  readonly faultKinds: readonly FaultKind[]
+  readonly nodes: readonly string[]
+}
+
+/**
+ * Deals a number of faults evenly over their kinds; the victims take turns. The first server of a replication is its
+ * primary: there the roles take turns as well, and a cluster has no replicas.
+ */
+export function planExperiments({
+  faults,
+  faultKinds,
+  nodes,
+  ...shared
+}: ExperimentSeries): readonly Experiment[] {
+  return Array.from({ length: faults }, (_, i) => {
+    const fault = faultKinds[i % faultKinds.length] ?? 'kill'
+    const turn = Math.floor(i / faultKinds.length)
+    const victim = nodes[turn % nodes.length] ?? ''
+    const role = shared.mode === 'replication' && victim !== nodes[0] ? 'replica' : 'writer'
+    return { ...shared, fault, role, victim }
+  })
+}
+
+interface FloorProbe {
+  /** Servers that can be written to, as `host:port`. */
+  readonly writable: readonly string[]
+  readonly table: string
+}
+
+/** Makes the table that the probe writes to. */
+async function createProbes(endpoint: string, table: string): Promise<void> {
+  const sql = `CREATE TABLE ${table} (n BIGINT AUTO_INCREMENT PRIMARY KEY)`
+  await withConnection(endpoint, (connection) => connection.query(sql))
+}
+
+// While the survivors wait for each other, every attempt hangs and then succeeds: more of them would only fill
+// `max_connections`.
+const pace: ProbePace = { everyMs: 20, maxConcurrent: 40 }
+
+/**
+ * What a client could at best come near: it detects nothing and restores nothing, it opens a fresh connection to a
+ * survivor and inserts a row, again and again until the signal fires. Resolves with the instants of its successes; their
+ * longest silence is the floor.
+ */
+function probeFloor(probe: FloorProbe, signal: AbortSignal): Promise<readonly number[]> {
+  const attempt = (i: number): Promise<unknown> =>
+    insertOnce(probe.writable[i % probe.writable.length] ?? '', probe.table)
+  return probeSuccesses(attempt, pace, signal)
+}
+
+function insertOnce(endpoint: string, table: string): Promise<unknown> {
+  return withConnection(endpoint, (connection) => connection.query(`INSERT INTO ${table} () VALUES ()`))
 }

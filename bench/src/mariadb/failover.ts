@@ -1,18 +1,18 @@
 import type { Lab } from '@ha/bootstrap'
 import { chosen, positive, readOptions } from '../harness/args.ts'
-import { type ClientColumn, darkColumns, reportComparison, sumColumn } from '../harness/comparison.ts'
-import { groupedBy, runSeries } from '../harness/series.ts'
-import { withCluster } from './cluster.ts'
-import { contestants } from './contestants.ts'
-import { detectMsOf } from './detect.ts'
-import { nameOf, withoutOps } from './drill-report.ts'
+import {
+  type ClientColumn,
+  darkColumns,
+  groupedBy,
+  reportComparison,
+  runSeries,
+  sumColumn,
+} from '../harness/comparison.ts'
+import type { ClientResult } from './client-result.ts'
+import { clientAdapters, ours } from './clients.ts'
+import { detectMsOf, type FaultKind, withCluster } from './cluster.ts'
 import { type Experiment, type ExperimentResult, runExperiment } from './experiment.ts'
-import { pictureOf } from './experiment-picture.ts'
-import type { Fared } from './fared.ts'
-import type { FaultKind } from './faults.ts'
-import { ours } from './ours.ts'
-import { kept } from './promises.ts'
-import { lineOf } from './result-line.ts'
+import { faultName, holdsGuarantees, summaryLine, timelineOf, withoutLogs } from './experiment-report.ts'
 
 const faults: readonly FaultKind[] = ['kill', 'pause']
 
@@ -29,11 +29,13 @@ export async function failoverBench(argv: readonly string[]): Promise<boolean> {
     ).flat()
     const results: ExperimentResult[] = []
     try {
-      await runSeries(experiments, { run: (one) => runExperiment(lab, one), lineOf, results })
+      await runSeries(experiments, { run: (one) => runExperiment(lab, one), summaryLine, results })
     } finally {
       report(results, lab, detectMs)
     }
-    return results.every(({ fared }) => fared.filter(({ name }) => name === ours.name).every(kept))
+    return results.every(({ clients }) =>
+      clients.filter(({ name }) => name === ours.name).every(holdsGuarantees),
+    )
   })
 }
 
@@ -43,7 +45,7 @@ function shared(lab: Lab, round: number, rate: number): Omit<Experiment, 'fault'
     mode: 'sequential',
     role: 'writer',
     victim: nodes[round % nodes.length] ?? '',
-    contestants: contestants.map(({ name }) => name),
+    clientNames: clientAdapters.map(({ name }) => name),
     rates: { insert: rate, transfer: 0, read: 0, 'own-read': 0 },
     connections: 10,
     holdMs: 20_000,
@@ -56,16 +58,16 @@ function report(results: readonly ExperimentResult[], lab: Lab, detectMs: number
   reportComparison({
     file: 'bench-mariadb-failover',
     title: `Failover on MariaDB ${lab.version}, Galera of three, ${timers}; all clients under the same fault at the same time`,
-    clients: contestants,
+    clients: clientAdapters,
     columns,
-    groups: groupedBy(results, nameOf),
-    pictureOf,
-    kept: withoutOps,
+    groups: groupedBy(results, faultName),
+    timelineOf,
+    dataOf: withoutLogs,
   })
 }
 
-const columns: readonly ClientColumn<Fared>[] = [
-  ...darkColumns<Fared>('first write after'),
+const columns: readonly ClientColumn<ClientResult>[] = [
+  ...darkColumns<ClientResult>('first write after'),
   sumColumn('errors shown', ({ verdict }) => verdict.notDone + verdict.unknown),
   sumColumn('acknowledged and lost', ({ verdict }) => verdict.lost),
   sumColumn('applied twice', ({ verdict }) => verdict.twice),

@@ -2,14 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lab } from '@ha/bootstrap'
 import { createMariadb } from '@ha/mariadb'
 import { positive, readOptions } from '../harness/args.ts'
-import { saveResults } from '../harness/results.ts'
+import { markdownTable, saveResults } from '../harness/report.ts'
 import { ms, spread } from '../harness/stats.ts'
-import { markdownTable } from '../harness/table.ts'
-import { wallMs } from '../harness/wall-clock.ts'
+import { wallMs } from '../harness/timing.ts'
 import { endpointsOf, jdbcUrl, withCluster } from './cluster.ts'
 
 // What a client without any traffic may take to hold a frozen server to be down.
-const mostMs = 2_000
+const maxFaultMs = 2_000
 const waitMs = 5_000
 
 /** `npm run drill -- mariadb-idle-freeze`: the writer freezes while nobody asks for anything. */
@@ -22,7 +21,7 @@ export async function idleFreezeDrill(argv: readonly string[]): Promise<boolean>
       console.log(`  down after ${ms(tookMs.at(-1))}`)
     }
     report(tookMs, lab.version)
-    return tookMs.every((each) => each <= mostMs)
+    return tookMs.every((each) => each <= maxFaultMs)
   })
 }
 
@@ -50,7 +49,7 @@ async function freeze(lab: Lab): Promise<number> {
 
 function report(tookMs: readonly number[], version: string): void {
   const { median, max } = spread(tookMs) ?? { median: Number.NaN, max: Number.NaN }
-  const rows = [[String(tookMs.length), ms(median), ms(max), ms(mostMs)]]
+  const rows = [[String(tookMs.length), ms(median), ms(max), ms(maxFaultMs)]]
   const table = markdownTable(['freezes', 'down after, median', 'worst', 'at most'], rows)
   const title = `MariaDB ${version}, Galera of three: the writer is frozen and nobody asks for anything`
   const where = saveResults('drill-mariadb-idle-freeze', { title, table, pictures: [], data: tookMs })

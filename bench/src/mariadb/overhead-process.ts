@@ -1,12 +1,16 @@
 // One measurement in a fresh process: runs a statement as fast as answers come, with a window, for a while.
 import { createMariadb } from '@ha/mariadb'
 import { createPool } from 'mariadb'
-import { atFullSpeed, type Begin, measureAndExit } from '../harness/full-speed.ts'
-import type { Order } from '../harness/pairs.ts'
+import {
+  type MeasurementTask,
+  measureAndExit,
+  measureAtFullSpeed,
+  type StartOperation,
+} from '../harness/paired-benchmark.ts'
 import { addressOf, jdbcUrl, login } from './cluster.ts'
 import type { Workload } from './overhead.ts'
 
-export interface OverheadOrder extends Order {
+export interface OverheadTask extends MeasurementTask {
   readonly endpoint: string
   readonly sql: string
   readonly rows: number
@@ -17,19 +21,19 @@ export interface OverheadOrder extends Order {
 
 type Query = (sql: string, args: readonly number[] | undefined) => Promise<unknown>
 
-async function bare({ endpoint, connections }: OverheadOrder): Promise<Query> {
+async function bare({ endpoint, connections }: OverheadTask): Promise<Query> {
   const pool = createPool({ ...addressOf(endpoint), ...login, connectionLimit: connections })
   await pool.query('SELECT 1')
   return (sql, args) => pool.query(sql, args)
 }
 
-async function ours({ endpoint, connections }: OverheadOrder): Promise<Query> {
+async function ours({ endpoint, connections }: OverheadTask): Promise<Query> {
   const mariadb = createMariadb(jdbcUrl('sequential', [endpoint]), { pool: { maximumSize: connections } })
   await mariadb.ready()
   return (sql, args) => mariadb.query(sql, args)
 }
 
-function beginOf({ sql, workload, rows }: OverheadOrder, query: Query): Begin {
+function beginOf({ sql, workload, rows }: OverheadTask, query: Query): StartOperation {
   let number = 0
   const args = (): readonly number[] | undefined => {
     number += 1
@@ -38,6 +42,6 @@ function beginOf({ sql, workload, rows }: OverheadOrder, query: Query): Begin {
   return (done) => void query(sql, args()).then(done)
 }
 
-await measureAndExit<OverheadOrder>(async (order) =>
-  atFullSpeed(beginOf(order, await (order.who === 'bare' ? bare(order) : ours(order))), order),
+await measureAndExit<OverheadTask>(async (task) =>
+  measureAtFullSpeed(beginOf(task, await (task.subject === 'bare' ? bare(task) : ours(task))), task),
 )

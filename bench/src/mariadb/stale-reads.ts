@@ -2,19 +2,18 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { FaultLease, Lab } from '@ha/bootstrap'
 import { createMariadb, type Mariadb } from '@ha/mariadb'
 import { positive, readOptions } from '../harness/args.ts'
-import { saveResults } from '../harness/results.ts'
+import { markdownTable, saveResults } from '../harness/report.ts'
 import { ms, quantile } from '../harness/stats.ts'
-import { markdownTable } from '../harness/table.ts'
-import { endpointsOf, jdbcUrl, onConnection, withCluster } from './cluster.ts'
+import { endpointsOf, jdbcUrl, withCluster, withConnection } from './cluster.ts'
 
 /** What ails the replicas while somebody writes and looks at once. */
-interface Ailment {
+interface ReplicaFault {
   readonly name: string
   /** Begins it; what it returns ends it. */
   readonly begin: (lab: Lab) => Promise<() => Promise<void>>
 }
 
-const ailments: readonly Ailment[] = [
+const replicaFaults: readonly ReplicaFault[] = [
   { name: 'none', begin: async () => async () => undefined },
   { name: 'db2 applies everything a second late', begin: delayed },
   { name: 'the applier of db2 stops', begin: (lab) => stopped(lab, ['db2']) },
@@ -22,9 +21,9 @@ const ailments: readonly Ailment[] = [
 ]
 
 /** What a series of looks came to. */
-interface Seen {
-  readonly ailment: string
-  readonly looks: number
+interface ReadSeries {
+  readonly replicaFault: string
+  readonly reads: number
   readonly stale: number
   readonly failed: number
   /** How many looks each server answered. */
@@ -45,10 +44,16 @@ export async function staleReadsDrill(argv: readonly string[]): Promise<boolean>
     await using mariadb = createMariadb(jdbcUrl('replication', endpoints), { consistency: 'session' })
     await mariadb.ready()
     const names = new Map(lab.nodes.map(({ name, endpoint }) => [endpoint.port, name]))
-    const all: Seen[] = []
-    for (const { name, begin } of ailments) {
+    const all: ReadSeries[] = []
+    for (const { name, begin } of replicaFaults) {
       const heal = await begin(lab)
-      all.push(await lookAround(mariadb, { ailment: name, looks: Math.ceil(reads / ailments.length), names }))
+      all.push(
+        await runReads(mariadb, {
+          replicaFault: name,
+          reads: Math.ceil(reads / replicaFaults.length),
+          names,
+        }),
+      )
       await heal()
       await sleep(1_500)
     }
@@ -59,7 +64,7 @@ export async function staleReadsDrill(argv: readonly string[]): Promise<boolean>
 
 async function prepare(primary: string): Promise<void> {
   const values = Array.from({ length: workers }, (_, id) => `(${id}, 0)`).join(', ')
-  await onConnection(primary, async (connection) => {
+  await withConnection(primary, async (connection) => {
     await connection.query('CREATE TABLE counters (id INT PRIMARY KEY, value INT NOT NULL)')
     await connection.query(`INSERT INTO counters VALUES ${values}`)
   })
@@ -80,36 +85,36 @@ async function stopped(lab: Lab, nodes: readonly string[]): Promise<() => Promis
   }
 }
 
-async function lookAround(
+async function runReads(
   mariadb: Mariadb,
   {
-    ailment,
-    looks,
+    replicaFault,
+    reads,
     names,
   }: {
-    readonly ailment: string
-    readonly looks: number
+    readonly replicaFault: string
+    readonly reads: number
     readonly names: ReadonlyMap<number, string>
   },
-): Promise<Seen> {
-  const all: Look[] = []
+): Promise<ReadSeries> {
+  const all: ReadResult[] = []
   let begun = 0
   const work = async (worker: number): Promise<void> => {
-    while (begun < looks) {
+    while (begun < reads) {
       begun += 1
-      all.push(await writeAndLook(mariadb, worker, begun))
+      all.push(await writeAndRead(mariadb, worker, begun))
     }
   }
   await Promise.all(Array.from({ length: workers }, (_, worker) => work(worker)))
-  const count = (is: (look: Look) => boolean): number => all.filter(is).length
+  const count = (is: (look: ReadResult) => boolean): number => all.filter(is).length
   const servedBy: Record<string, number> = {}
   for (const { port } of all) {
     const name = names.get(port ?? 0) ?? 'nobody'
     servedBy[name] = (servedBy[name] ?? 0) + 1
   }
   return {
-    ailment,
-    looks: all.length,
+    replicaFault,
+    reads: all.length,
     stale: count(({ isStale }) => isStale),
     failed: count(({ port }) => port === undefined),
     servedBy,
@@ -118,7 +123,7 @@ async function lookAround(
   }
 }
 
-interface Look {
+interface ReadResult {
   readonly isStale: boolean
   /** Which server answered; undefined when none did. */
   readonly port: number | undefined
@@ -126,7 +131,7 @@ interface Look {
   readonly isStaleWithout: boolean
 }
 
-async function writeAndLook(mariadb: Mariadb, worker: number, value: number): Promise<Look> {
+async function writeAndRead(mariadb: Mariadb, worker: number, value: number): Promise<ReadResult> {
   const read = async (consistency: 'eventual' | 'session'): Promise<Row | undefined> => {
     const sql = 'SELECT value, @@port AS port FROM counters WHERE id = ?'
     const [row] = await mariadb.query<Row>(sql, [worker], { route: 'replica', consistency })
@@ -146,10 +151,10 @@ interface Row {
   readonly port: number
 }
 
-function report(all: readonly Seen[], version: string): void {
-  const rows = all.map(({ ailment, looks, stale, failed, servedBy, tookMs, staleWithout }) => [
-    ailment,
-    String(looks),
+function report(all: readonly ReadSeries[], version: string): void {
+  const rows = all.map(({ replicaFault, reads, stale, failed, servedBy, tookMs, staleWithout }) => [
+    replicaFault,
+    String(reads),
     String(stale),
     String(failed),
     Object.entries(servedBy)

@@ -1,4 +1,4 @@
-import { type Mode, onConnection } from './cluster.ts'
+import { type Mode, withConnection } from './cluster.ts'
 
 /** The names of one client's tables: nobody else writes to them. */
 export interface Tables {
@@ -44,7 +44,7 @@ export function namesOf({ rows, journal, accounts: balances }: Tables): readonly
 
 export async function createTables(endpoint: string, tables: Tables): Promise<void> {
   const balances = Array.from({ length: accounts }, (_, id) => `(${id}, ${startBalance})`).join(', ')
-  await onConnection(endpoint, async (connection) => {
+  await withConnection(endpoint, async (connection) => {
     for (const sql of [
       `CREATE TABLE ${tables.rows} (n BIGINT AUTO_INCREMENT PRIMARY KEY, id BIGINT NOT NULL, KEY (id))`,
       `CREATE TABLE ${tables.journal} (n BIGINT AUTO_INCREMENT PRIMARY KEY, id BIGINT NOT NULL, source INT NOT NULL, target INT NOT NULL, amount INT NOT NULL)`,
@@ -57,7 +57,7 @@ export async function createTables(endpoint: string, tables: Tables): Promise<vo
 }
 
 export async function dropTables(endpoint: string, names: readonly string[]): Promise<void> {
-  await onConnection(endpoint, (connection) => connection.query(`DROP TABLE IF EXISTS ${names.join(', ')}`))
+  await withConnection(endpoint, (connection) => connection.query(`DROP TABLE IF EXISTS ${names.join(', ')}`))
 }
 
 /** Reads the tables on every server, the first of which takes writes, when each has applied what was sent to it. */
@@ -78,14 +78,14 @@ export async function readEverywhere(
 }
 
 async function untilReplicated(primary: string): Promise<string> {
-  const [row] = await onConnection(primary, (connection) =>
+  const [row] = await withConnection(primary, (connection) =>
     connection.query('SELECT @@gtid_binlog_pos AS gtid'),
   )
   return `SELECT MASTER_GTID_WAIT('${row.gtid}', 60)`
 }
 
 function readTables(node: string, tables: Tables, wait: string): Promise<Contents> {
-  return onConnection(node, async (connection) => {
+  return withConnection(node, async (connection) => {
     await connection.query(wait)
     const rows: readonly { readonly id: number }[] = await connection.query(`SELECT id FROM ${tables.rows}`)
     const journal: readonly Transfer[] = await connection.query(

@@ -1,46 +1,47 @@
-import type { NotedOp } from '../harness/noted-op.ts'
-import { Traffic } from '../harness/traffic.ts'
-import type { Contestant } from './contestant.ts'
-import { isWrite, type Op, type OpKind } from './ledger.ts'
+import type { LiveRow } from '../harness/live-table.ts'
+import { type OperationRecord, Traffic, type TrafficCount } from '../harness/traffic.ts'
+import { type ClientEvent, startWorker, type Worker } from '../harness/worker.ts'
+import type { ClientSetup, ClientUnderTest } from './clients.ts'
+import { isWrite, type Op, type OpKind } from './operation-log.ts'
 import { accounts } from './tables.ts'
 
 /** Operations in a second, of each kind. */
 export type Rates = Readonly<Record<OpKind, number>>
 
-type OpTraffic = Traffic<Omit<Op, keyof NotedOp>>
+type OpTraffic = Traffic<Omit<Op, keyof OperationRecord>>
 
 /** Has a contestant work at steady rates. */
-export function startTraffic(contestant: Contestant, rates: Rates): OpTraffic {
-  const traffic: OpTraffic = new Traffic({ isWrite, explain: (error) => contestant.explain(error) })
+export function startTraffic(client: ClientUnderTest, rates: Rates): OpTraffic {
+  const traffic: OpTraffic = new Traffic({ isWrite, explain: (error) => client.explain(error) })
   // A contestant that knows no more than inserts has only those to do.
-  const possible = contestant.more === undefined ? { ...noRates, insert: rates.insert } : rates
-  traffic.start(possible, (kind) => begin(kind, contestant, traffic))
+  const possible = client.more === undefined ? { ...noRates, insert: rates.insert } : rates
+  traffic.start(possible, (kind) => begin(kind, client, traffic))
   return traffic
 }
 
 const noRates: Rates = { insert: 0, transfer: 0, read: 0, 'own-read': 0 }
 
-function begin(kind: OpKind, contestant: Contestant, traffic: OpTraffic): Promise<unknown> {
-  const { more } = contestant
+function begin(kind: OpKind, client: ClientUnderTest, traffic: OpTraffic): Promise<unknown> {
+  const { more } = client
   const deed = { kind, stale: false }
   switch (kind) {
     case 'insert':
-      return traffic.note(deed, (id) => contestant.insert(id))
+      return traffic.note(deed, (id) => client.insert(id))
     case 'transfer':
       return traffic.note(deed, async (id) => more?.transfer(someTransfer(id)))
     case 'read':
       return traffic.note(deed, async () => more?.read(someAccount()))
     case 'own-read':
-      return writeAndLook(contestant, traffic)
+      return writeAndRead(client, traffic)
   }
 }
 
-async function writeAndLook(contestant: Contestant, traffic: OpTraffic): Promise<void> {
-  const written = await traffic.note({ kind: 'insert', stale: false }, (id) => contestant.insert(id))
+async function writeAndRead(client: ClientUnderTest, traffic: OpTraffic): Promise<void> {
+  const written = await traffic.note({ kind: 'insert', stale: false }, (id) => client.insert(id))
   if (written === undefined) return
   await traffic.note(
     { kind: 'own-read', stale: false },
-    async () => contestant.more?.readOwn(written.id),
+    async () => client.more?.readOwn(written.id),
     (isSeen) => ({ kind: 'own-read', stale: isSeen === false }),
   )
 }
@@ -53,4 +54,36 @@ function someTransfer(id: number): { id: number; source: number; target: number;
   const source = someAccount()
   const target = (source + 1 + Math.floor(Math.random() * (accounts - 1))) % accounts
   return { id, source, target, amount: 1 + Math.floor(Math.random() * 10) }
+}
+
+/** Which contestant works on what, and how hard. */
+export interface ClientRunSetup extends Omit<ClientSetup, 'onEvent'> {
+  readonly client: string
+  readonly rates: Rates
+}
+
+/** What a client did and was told, from the first operation to the last. */
+export interface ClientRunResult {
+  readonly ops: readonly Op[]
+  readonly events: readonly ClientEvent[]
+}
+
+/** A client at work in its own process. */
+export type ClientRun = Worker<TrafficCount, ClientRunResult>
+
+const clientProgram = new URL('./client-process.js', import.meta.url)
+
+/** Starts a client and waits until it works. */
+export function runClient(setup: ClientRunSetup): Promise<ClientRun> {
+  return startWorker(setup.client, clientProgram, setup)
+}
+
+/** How far a client is. */
+export function progressOf(run: ClientRun): TrafficCount {
+  return run.count() ?? { begun: 0, 'writes done': 0, 'reads done': 0, failed: 0 }
+}
+
+/** A client as a row of the live table. */
+export function liveRow(run: ClientRun): LiveRow {
+  return { name: run.name, alive: 'writes done', counters: () => Object.entries(progressOf(run)) }
 }

@@ -4,10 +4,9 @@ import { formatEndpoint } from '@ha/core'
 import { createMariadb, type Mariadb } from '@ha/mariadb'
 import { bothWays, type FaultProxy, faultProxy } from '@ha/testing/proxy'
 import { positive, readOptions } from '../harness/args.ts'
-import { saveResults } from '../harness/results.ts'
+import { markdownTable, saveResults } from '../harness/report.ts'
 import { ms } from '../harness/stats.ts'
-import { markdownTable } from '../harness/table.ts'
-import { dial, endpointsOf, jdbcUrl, withCluster } from './cluster.ts'
+import { connect, endpointsOf, jdbcUrl, withCluster } from './cluster.ts'
 
 const parallelConnects = 2
 // Makes a login last long enough to be seen by somebody who looks every few milliseconds.
@@ -16,12 +15,12 @@ const outageMs = 5_000
 const lookEveryMs = 5
 
 /** What the return of all servers came to. */
-interface Return {
+interface RecoveryResult {
   readonly waiters: number
   readonly failed: number
   readonly tookMs: number
   /** Logins under way at the same time, at the most, as each server counted them. */
-  readonly mostLogins: Readonly<Record<string, number>>
+  readonly maxLogins: Readonly<Record<string, number>>
   /** Connections that each server got, all together. */
   readonly connections: Readonly<Record<string, number>>
 }
@@ -32,11 +31,11 @@ export async function waitersDrill(argv: readonly string[]): Promise<boolean> {
   return withCluster('drill', { mode: 'sequential', detectMs: 1_000 }, async (lab) => {
     const result = await comeBack(lab, waiters)
     report(result, lab.version)
-    return result.failed === 0 && Math.max(...Object.values(result.mostLogins)) <= parallelConnects
+    return result.failed === 0 && Math.max(...Object.values(result.maxLogins)) <= parallelConnects
   })
 }
 
-async function comeBack(lab: Lab, waiters: number): Promise<Return> {
+async function comeBack(lab: Lab, waiters: number): Promise<RecoveryResult> {
   const proxies = await Promise.all(lab.nodes.map(({ endpoint }) => faultProxy({ to: endpoint })))
   const addresses = proxies.map(({ endpoint }) => formatEndpoint(endpoint))
   await using mariadb = createMariadb(jdbcUrl('loadbalance', addresses), { pool: { parallelConnects } })
@@ -46,15 +45,19 @@ async function comeBack(lab: Lab, waiters: number): Promise<Return> {
     for (const proxy of proxies) proxy.cut('close')
     await sleep(outageMs)
     for (const proxy of proxies) proxy.set(bothWays({ kind: 'latency', delayMs }))
-    return await underWatch(lab, proxies, () => askAll(mariadb, proxies, waiters))
+    return await underWatch(lab, proxies, () => callAll(mariadb, proxies, waiters))
   } finally {
     await Promise.all(proxies.map((proxy) => proxy.close()))
   }
 }
 
-type Asked = Pick<Return, 'waiters' | 'failed' | 'tookMs'>
+type CallsResult = Pick<RecoveryResult, 'waiters' | 'failed' | 'tookMs'>
 
-async function askAll(mariadb: Mariadb, proxies: readonly FaultProxy[], waiters: number): Promise<Asked> {
+async function callAll(
+  mariadb: Mariadb,
+  proxies: readonly FaultProxy[],
+  waiters: number,
+): Promise<CallsResult> {
   const all = Array.from({ length: waiters }, () => mariadb.query('SELECT SLEEP(0.02)', [], { route: 'any' }))
   const settled = Promise.allSettled(all)
   const backAtMs = performance.now()
@@ -66,24 +69,24 @@ async function askAll(mariadb: Mariadb, proxies: readonly FaultProxy[], waiters:
 async function underWatch(
   lab: Lab,
   proxies: readonly FaultProxy[],
-  work: () => Promise<Asked>,
-): Promise<Return> {
+  work: () => Promise<CallsResult>,
+): Promise<RecoveryResult> {
   const names = lab.nodes.map(({ name }) => name)
   const before = proxies.map(({ counters }) => counters.accepted)
   const watching = new AbortController()
   const most = Promise.all(
-    [...endpointsOf(lab).values()].map((endpoint) => mostLoginsAt(endpoint, watching.signal)),
+    [...endpointsOf(lab).values()].map((endpoint) => maxLoginsAt(endpoint, watching.signal)),
   )
-  const asked = await work()
+  const calls = await work()
   watching.abort()
   const byName = (values: readonly number[]): Readonly<Record<string, number>> =>
     Object.fromEntries(names.map((name, i) => [name, values[i] ?? 0]))
   const connections = proxies.map(({ counters }, i) => counters.accepted - (before[i] ?? 0))
-  return { ...asked, mostLogins: byName(await most), connections: byName(connections) }
+  return { ...calls, maxLogins: byName(await most), connections: byName(connections) }
 }
 
-async function mostLoginsAt(endpoint: string, signal: AbortSignal): Promise<number> {
-  const connection = await dial(endpoint)
+async function maxLoginsAt(endpoint: string, signal: AbortSignal): Promise<number> {
+  const connection = await connect(endpoint)
   let most = 0
   try {
     while (!signal.aborted) {
@@ -99,7 +102,7 @@ async function mostLoginsAt(endpoint: string, signal: AbortSignal): Promise<numb
   return most
 }
 
-function report({ waiters, failed, tookMs, mostLogins, connections }: Return, version: string): void {
+function report({ waiters, failed, tookMs, maxLogins, connections }: RecoveryResult, version: string): void {
   const each = (values: Readonly<Record<string, number>>): string =>
     Object.entries(values)
       .map(([name, value]) => `${name} ${value}`)
@@ -108,12 +111,12 @@ function report({ waiters, failed, tookMs, mostLogins, connections }: Return, ve
     ['calls that waited', String(waiters)],
     ['of them failed', String(failed)],
     ['all answered after', ms(tookMs)],
-    [`logins at the same time, at the most (${parallelConnects} configured)`, each(mostLogins)],
+    [`logins at the same time, at the most (${parallelConnects} configured)`, each(maxLogins)],
     ['connections made', each(connections)],
   ]
   const table = markdownTable(['what', 'measured'], rows)
   const title = `MariaDB ${version}, Galera of three: all come back at once`
-  const data = { waiters, failed, tookMs, mostLogins, connections }
+  const data = { waiters, failed, tookMs, maxLogins, connections }
   const where = saveResults('drill-mariadb-waiters', { title, table, pictures: [], data })
   console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)
 }

@@ -1,13 +1,19 @@
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { formatEndpoint } from '@ha/core'
-import { recovered } from '../harness/progress.ts'
-import { darkMs, type Silence, silencesOf } from '../harness/silence.ts'
-import { wallMs } from '../harness/wall-clock.ts'
-import type { Finished, Note } from '../harness/worker-messages.ts'
-import { type ContestantRun, countOf, type Outcome, runContestant } from './contestant-run.ts'
-import { type FaultKind, timingOf } from './faults.ts'
-import { probeFloor } from './floor.ts'
-import { confirmInstants, judgeLedger, type Ledger, type LedgerVerdict, type Left } from './ledger.ts'
+import { connect, type SocketOptions } from 'amqplib'
+import { probeSuccesses } from '../harness/floor-probe.ts'
+import { darkMs, longestSilences, type Silence } from '../harness/stats.ts'
+import { waitForRecovery, wallMs } from '../harness/timing.ts'
+import type { Note, WorkerResult } from '../harness/worker.ts'
+import { type FaultKind, type TestCluster, timingOf } from './cluster.ts'
+import {
+  confirmInstants,
+  judgeLog,
+  type LeftoverMessage,
+  type LogVerdict,
+  type MessageLog,
+} from './message-log.ts'
 import {
   consumeArgumentsOf,
   declareQueues,
@@ -16,12 +22,12 @@ import {
   type QueueKind,
   queueName,
 } from './queues.ts'
-import type { Stage } from './stage.ts'
+import { type ClientRun, type ClientRunResult, probeContent, progressOf, runClient } from './traffic.ts'
 
 /** What the victim is to the clients: it leads their queue, holds their connections, or both. */
 export type VictimRole = 'leader and connections' | 'connections' | 'leader'
 
-export const victimRoles: readonly VictimRole[] = ['leader and connections', 'connections', 'leader']
+const victimRoles: readonly VictimRole[] = ['leader and connections', 'connections', 'leader']
 
 /** One fault under traffic. */
 export interface Experiment {
@@ -30,7 +36,7 @@ export interface Experiment {
   readonly role: VictimRole
   /** The node that suffers. */
   readonly victim: string
-  readonly contestants: readonly string[]
+  readonly clientNames: readonly string[]
   readonly ratePerSecond: number
   /** How long a peer waits before it connects again. */
   readonly retryMs: number
@@ -39,17 +45,17 @@ export interface Experiment {
 }
 
 /** How one contestant fared. */
-export interface Fared {
+export interface ClientResult {
   readonly name: string
   /** The longest silence between confirms that began before the fault was healed; undefined when none came back. */
   readonly darkMs: number | undefined
   readonly darkDeliveryMs: number | undefined
   /** The longest silences between confirms: when they began after the fault, and how long they were. */
   readonly silences: readonly Silence[]
-  readonly verdict: LedgerVerdict
+  readonly verdict: LogVerdict
   readonly unhandled: readonly string[]
   readonly notes: readonly Note[]
-  readonly ledger: Ledger
+  readonly log: MessageLog
 }
 
 export interface ExperimentResult {
@@ -60,7 +66,7 @@ export interface ExperimentResult {
   readonly floorMs: number | undefined
   /** The longest silences of the probe. */
   readonly floorSilences: readonly Silence[]
-  readonly fared: readonly Fared[]
+  readonly clients: readonly ClientResult[]
 }
 
 const warmUpMs = 1_500
@@ -70,50 +76,55 @@ const settleMs = 15_000
 let experiments = 0
 
 /** Hears where an experiment is, and who is at work. */
-export type OnPhase = (phase: string, runs: readonly ContestantRun[]) => void
+type OnPhase = (phase: string, runs: readonly ClientRun[]) => void
 
 /** Runs one experiment: traffic, fault, recovery, healing, and the ledgers. The cluster is whole again afterwards. */
 export async function runExperiment(
-  lab: Stage,
+  cluster: TestCluster,
   experiment: Experiment,
   onPhase: OnPhase = () => undefined,
 ): Promise<ExperimentResult> {
   experiments += 1
-  const place = placeOf(lab, experiment)
+  const placement = placementOf(cluster, experiment)
   const queueOf = (who: string): string => queueName(experiment.queueKind, `drill.${experiments}.${who}`)
-  const queues = experiment.contestants.map(queueOf)
-  await declareQueues(place.leader, experiment.queueKind, queues)
-  const runs: ContestantRun[] = []
+  const queues = experiment.clientNames.map(queueOf)
+  await declareQueues(placement.leader, experiment.queueKind, queues)
+  const runs: ClientRun[] = []
   try {
-    for (const contestant of experiment.contestants) {
-      runs.push(await startOne(experiment, contestant, queueOf(contestant), place.dialled))
+    for (const client of experiment.clientNames) {
+      runs.push(await startOne(experiment, client, queueOf(client), placement.dialled))
     }
     onPhase('traffic', runs)
     await sleep(warmUpMs)
-    await checkLeader(lab, experiment, queues)
-    return await underFault(lab, experiment, { runs, queues, survivors: place.survivors, onPhase })
+    await checkLeader(cluster, experiment, queues)
+    return await measureUnderFault(cluster, experiment, {
+      runs,
+      queues,
+      survivors: placement.survivors,
+      onPhase,
+    })
   } finally {
     for (const run of runs) run.kill()
-    await deleteQueues(place.survivors[0] ?? '', queues)
+    await deleteQueues(placement.survivors[0] ?? '', queues)
   }
 }
 
 // A fault of the wrong node would measure something else under the same name.
 async function checkLeader(
-  lab: Stage,
+  cluster: TestCluster,
   { role, victim }: Experiment,
   queues: readonly string[],
 ): Promise<void> {
-  if (lab.leaderOf === undefined) return
+  if (cluster.leaderOf === undefined) return
   for (const queue of queues) {
-    const leader = await lab.leaderOf(queue)
+    const leader = await cluster.leaderOf(queue)
     if ((leader === victim) !== (role !== 'connections')) {
       throw new Error(`${queue} is led by ${leader}: no fault of the ${role} on ${victim}`)
     }
   }
 }
 
-interface Place {
+interface Placement {
   /** Where the queues are led, as `host:port`. */
   readonly leader: string
   /** The order in which clients try the nodes. */
@@ -121,8 +132,8 @@ interface Place {
   readonly survivors: readonly string[]
 }
 
-function placeOf(lab: Stage, { victim, role }: Experiment): Place {
-  const endpoints = new Map(lab.nodes.map(({ name, endpoint }) => [name, formatEndpoint(endpoint)]))
+function placementOf(cluster: TestCluster, { victim, role }: Experiment): Placement {
+  const endpoints = new Map(cluster.nodes.map(({ name, endpoint }) => [name, formatEndpoint(endpoint)]))
   const victimAt = endpoints.get(victim) ?? ''
   const survivors = [...endpoints.values()].filter((endpoint) => endpoint !== victimAt)
   return {
@@ -134,12 +145,12 @@ function placeOf(lab: Stage, { victim, role }: Experiment): Place {
 
 function startOne(
   { queueKind, ratePerSecond, retryMs }: Experiment,
-  contestant: string,
+  client: string,
   queue: string,
   endpoints: readonly string[],
-): Promise<ContestantRun> {
-  return runContestant({
-    contestant,
+): Promise<ClientRun> {
+  return runClient({
+    client,
     queue,
     endpoints,
     ratePerSecond,
@@ -148,26 +159,30 @@ function startOne(
   })
 }
 
-interface Underway {
-  readonly runs: readonly ContestantRun[]
+interface RunningExperiment {
+  readonly runs: readonly ClientRun[]
   /** The queue of each run. */
   readonly queues: readonly string[]
   readonly survivors: readonly string[]
   readonly onPhase: OnPhase
 }
 
-async function underFault(lab: Stage, experiment: Experiment, underway: Underway): Promise<ExperimentResult> {
+async function measureUnderFault(
+  cluster: TestCluster,
+  experiment: Experiment,
+  running: RunningExperiment,
+): Promise<ExperimentResult> {
   const { fault, victim, role } = experiment
   const { leaseMs, holdMs, recoveryMs, probeEveryMs } = timingOf(fault, experiment.silentMs)
-  const { runs, queues, survivors, onPhase } = underway
+  const { runs, queues, survivors, onPhase } = running
   const probing = new AbortController()
   onPhase(`${fault} ${victim}, ${role}`, runs)
   const faultAtMs = wallMs()
   const floor = { survivors, queue: queues[0] ?? '', everyMs: probeEveryMs }
   const successes = probeFloor(floor, probing.signal)
-  const lease = await lab.fault(fault, victim, { forMs: leaseMs })
-  await recovered(
-    runs.map((run) => () => countOf(run).confirmed),
+  const lease = await cluster.fault(fault, victim, { forMs: leaseMs })
+  await waitForRecovery(
+    runs.map((run) => () => progressOf(run).confirmed),
     recoveryMs,
   )
   await sleep(afterMs)
@@ -176,39 +191,118 @@ async function underFault(lab: Stage, experiment: Experiment, underway: Underway
   onPhase(`healing ${victim}`, runs)
   const healedAtMs = wallMs()
   await lease.heal()
-  await lab.ready()
+  await cluster.ready()
   await sleep(afterMs)
   onPhase('counting', runs)
   const results = await Promise.all(runs.map((run) => run.stop(settleMs)))
-  const fared: Fared[] = []
+  const clients: ClientResult[] = []
   for (const [i, result] of results.entries()) {
     const left = await drainQueue(survivors[0] ?? '', queues[i] ?? '')
-    fared.push(faredOf(runs[i]?.name ?? '', result, { left, faultAtMs, healedAtMs }))
+    clients.push(clientResult(runs[i]?.name ?? '', result, { left, faultAtMs, healedAtMs }))
   }
   const probed = await successes
   const floorMs = darkMs(probed, faultAtMs, healedAtMs)
-  const floorSilences = silencesOf(probed, faultAtMs, 3)
-  return { experiment, faultAtMs, healedAtMs, floorMs, floorSilences, fared }
+  const floorSilences = longestSilences(probed, faultAtMs, 3)
+  return { experiment, faultAtMs, healedAtMs, floorMs, floorSilences, clients }
 }
 
-function faredOf(
+function clientResult(
   name: string,
-  { ledger, notes, unhandled }: Finished<Outcome>,
+  { log, notes, unhandled }: WorkerResult<ClientRunResult>,
   {
     left,
     faultAtMs,
     healedAtMs,
-  }: { readonly left: readonly Left[]; readonly faultAtMs: number; readonly healedAtMs: number },
-): Fared {
-  const deliveries = ledger.consumed.map(({ atMs }) => atMs)
+  }: { readonly left: readonly LeftoverMessage[]; readonly faultAtMs: number; readonly healedAtMs: number },
+): ClientResult {
+  const deliveries = log.consumed.map(({ atMs }) => atMs)
   return {
     name,
-    darkMs: darkMs(confirmInstants(ledger), faultAtMs, healedAtMs),
+    darkMs: darkMs(confirmInstants(log), faultAtMs, healedAtMs),
     darkDeliveryMs: darkMs(deliveries, faultAtMs, healedAtMs),
-    silences: silencesOf(confirmInstants(ledger), faultAtMs, 5),
-    verdict: judgeLedger(ledger, left),
+    silences: longestSilences(confirmInstants(log), faultAtMs, 5),
+    verdict: judgeLog(log, left),
     unhandled,
     notes,
-    ledger,
+    log,
+  }
+}
+
+export interface ExperimentSeries {
+  readonly faults: number
+  readonly faultKinds: readonly FaultKind[]
+  readonly queueKinds: readonly QueueKind[]
+  readonly nodes: readonly string[]
+  readonly clientNames: readonly string[]
+  readonly ratePerSecond: number
+  readonly retryMs: number
+  readonly silentMs: number
+}
+
+/** Deals a number of faults evenly over queue kinds and fault kinds; victims and their roles take turns. */
+export function planExperiments(series: ExperimentSeries): readonly Experiment[] {
+  const cells = series.queueKinds.flatMap((queueKind) =>
+    series.faultKinds.map((fault) => ({ queueKind, fault })),
+  )
+  return Array.from({ length: series.faults }, (_, i) => {
+    const cell = cells[i % cells.length]
+    const turn = Math.floor(i / cells.length)
+    return {
+      queueKind: cell?.queueKind ?? 'quorum',
+      fault: cell?.fault ?? 'kill',
+      role: roleOf(turn),
+      victim: series.nodes[turn % series.nodes.length] ?? '',
+      clientNames: series.clientNames,
+      ratePerSecond: series.ratePerSecond,
+      retryMs: series.retryMs,
+      silentMs: series.silentMs,
+    }
+  })
+}
+
+// The role changes with each round over the nodes as well, so that no node has always the same part.
+function roleOf(turn: number): VictimRole {
+  return (
+    victimRoles[(turn + Math.floor(turn / victimRoles.length)) % victimRoles.length] ??
+    'leader and connections'
+  )
+}
+
+interface FloorProbe {
+  /** Nodes that are not the victim, as `host:port`. */
+  readonly survivors: readonly string[]
+  /** The queue under test itself: another one would have an election of its own, with luck of its own. */
+  readonly queue: string
+  /** How long after one attempt the next one begins beside it. */
+  readonly everyMs: number
+}
+
+/**
+ * What a client could at best come near: it detects nothing and restores nothing, it opens a fresh connection to a
+ * survivor and publishes once with a confirm, again and again until the signal fires. Resolves with the instants of
+ * its successes; their longest silence is the floor.
+ */
+function probeFloor(probe: FloorProbe, signal: AbortSignal): Promise<readonly number[]> {
+  // Every attempt's socket hangs on this signal for as long as it lives.
+  setMaxListeners(0, signal)
+  const { survivors, queue, everyMs } = probe
+  const attempt = (i: number): Promise<unknown> =>
+    publishOnce(survivors[i % survivors.length] ?? '', queue, signal)
+  return probeSuccesses(attempt, { everyMs, maxConcurrent: Number.POSITIVE_INFINITY }, signal)
+}
+
+async function publishOnce(endpoint: string, queue: string, signal: AbortSignal): Promise<void> {
+  const socket = { noDelay: true, signal } as SocketOptions
+  const model = await connect(`amqp://guest:guest@${endpoint}`, socket)
+  model.on('error', () => undefined)
+  try {
+    const channel = await model.createConfirmChannel()
+    channel.on('error', () => undefined)
+    await new Promise<void>((resolve, reject) => {
+      const settle = (error: unknown): void => (error ? reject(error) : resolve())
+      channel.publish('', queue, probeContent, { persistent: true }, settle)
+    })
+  } finally {
+    model.close().catch(() => undefined)
   }
 }

@@ -2,29 +2,26 @@ import type { Lab } from '@ha/bootstrap'
 import { chosen, positive, readOptions } from '../harness/args.ts'
 import {
   type ClientColumn,
+  type ComparedFault,
   darkColumns,
-  type Faced,
-  faredOf,
+  groupedBy,
   reportComparison,
+  resultsOf,
+  runSeries,
   sumColumn,
 } from '../harness/comparison.ts'
-import { withoutPartition } from '../harness/partition.ts'
-import { groupedBy, runSeries } from '../harness/series.ts'
+import { withoutPartition } from '../harness/sandbox.ts'
 import { spread } from '../harness/stats.ts'
-import { contestants } from './contestants.ts'
-import { lineOf, withoutLedgers } from './drill.ts'
+import { clientAdapters, ours } from './clients.ts'
+import { faultKinds, withRabbitCluster } from './cluster.ts'
 import {
+  type ClientResult,
   type Experiment,
   type ExperimentResult,
-  type Fared,
   runExperiment,
   type VictimRole,
 } from './experiment.ts'
-import { pictureOf } from './experiment-picture.ts'
-import { faultKinds } from './faults.ts'
-import { withLab } from './lab.ts'
-import { ours } from './ours.ts'
-import { kept } from './promises.ts'
+import { holdsGuarantees, summaryLine, timelineOf, withoutLogs } from './experiment-report.ts'
 import { queueKinds } from './queues.ts'
 
 // What a peer can be compared in: the node that holds its connections fails, with the queue's leader or without.
@@ -42,7 +39,7 @@ export async function failoverBench(argv: readonly string[]): Promise<boolean> {
   const rounds = positive(options['rounds'], 3, 'rounds')
   const faults = chosen(options['fault'], comparable, comparable)
   const kinds = chosen(options['queue'], queueKinds, ['quorum'])
-  return withLab('bench', async (lab) => {
+  return withRabbitCluster('bench', async (lab) => {
     const experiments = Array.from({ length: rounds }, (_, round) =>
       kinds.flatMap((queueKind) =>
         roles.flatMap((role) =>
@@ -52,11 +49,13 @@ export async function failoverBench(argv: readonly string[]): Promise<boolean> {
     ).flat()
     const results: ExperimentResult[] = []
     try {
-      await runSeries(experiments, { run: (one) => runExperiment(lab, one), lineOf, results })
+      await runSeries(experiments, { run: (one) => runExperiment(lab, one), summaryLine, results })
     } finally {
       report(results, lab, retryMs)
     }
-    return results.every(({ fared }) => fared.filter(({ name }) => name === ours.name).every(kept))
+    return results.every(({ clients }) =>
+      clients.filter(({ name }) => name === ours.name).every(holdsGuarantees),
+    )
   })
 }
 
@@ -64,7 +63,7 @@ function shared(lab: Lab, round: number, retryMs: number): Omit<Experiment, 'que
   const nodes = lab.nodes.map(({ name }) => name)
   return {
     victim: nodes[round % nodes.length] ?? '',
-    contestants: contestants.map(({ name }) => name),
+    clientNames: clientAdapters.map(({ name }) => name),
     retryMs,
     // Four clients share two processors with three brokers: together they do what one does in the drill.
     ratePerSecond: 100,
@@ -76,24 +75,24 @@ function report(results: readonly ExperimentResult[], lab: Lab, retryMs: number)
   reportComparison({
     file: 'bench-rabbit-failover',
     title: `Failover on RabbitMQ ${lab.version}, three nodes; all clients under the same fault at the same time`,
-    clients: contestants.map(({ name, settings }) => ({ name, settings: settings(retryMs) })),
+    clients: clientAdapters.map(({ name, settings }) => ({ name, settings: settings(retryMs) })),
     columns,
     groups: groupedBy(
       results,
       ({ experiment: { queueKind, fault, role } }) => `${queueKind}, ${fault} of the ${role}`,
     ),
-    pictureOf,
-    kept: withoutLedgers,
+    timelineOf,
+    dataOf: withoutLogs,
   })
 }
 
-const columns: readonly ClientColumn<Fared>[] = [
-  ...darkColumns<Fared>('dark'),
+const columns: readonly ClientColumn<ClientResult>[] = [
+  ...darkColumns<ClientResult>('dark'),
   ['x floor', (group, client) => ratio(group, client, ({ floorMs }) => floorMs)],
   [
     'x ours',
     (group, client) =>
-      client === ours.name ? '' : ratio(group, client, (one) => faredOf([one], ours.name)[0]?.darkMs),
+      client === ours.name ? '' : ratio(group, client, (one) => resultsOf([one], ours.name)[0]?.darkMs),
   ],
   sumColumn('confirmed and lost', ({ verdict }) => verdict.lost),
   sumColumn('not handled in time', ({ verdict }) => verdict.undelivered),
@@ -105,13 +104,13 @@ const columns: readonly ClientColumn<Fared>[] = [
 
 // The median of a client's silence as a multiple of another one in the same fault.
 function ratio(
-  group: readonly Faced<Fared>[],
+  group: readonly ComparedFault<ClientResult>[],
   client: string,
-  against: (one: Faced<Fared>) => number | undefined,
+  against: (one: ComparedFault<ClientResult>) => number | undefined,
 ): string {
   const ratios = group.flatMap((one) => {
     const base = against(one)
-    const own = faredOf([one], client)[0]?.darkMs
+    const own = resultsOf([one], client)[0]?.darkMs
     return base === undefined || own === undefined ? [] : [own / base]
   })
   return spread(ratios)?.median.toFixed(1) ?? ''

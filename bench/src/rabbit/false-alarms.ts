@@ -3,17 +3,16 @@ import type { Lab } from '@ha/bootstrap'
 import { formatEndpoint } from '@ha/core'
 import { bytes, createRabbit, type Rabbit } from '@ha/rabbit'
 import { bothWays, type Faults, faultProxy } from '@ha/testing/proxy'
-import { saveResults } from '../harness/results.ts'
-import { markdownTable } from '../harness/table.ts'
-import { withLab } from './lab.ts'
+import { markdownTable, saveResults } from '../harness/report.ts'
+import { withRabbitCluster } from './cluster.ts'
 import { declareQueues } from './queues.ts'
 
-interface Trial {
+interface Scenario {
   readonly name: string
-  readonly run: (lab: Lab) => Promise<Outcome>
+  readonly run: (lab: Lab) => Promise<ScenarioResult>
 }
 
-interface Outcome {
+interface ScenarioResult {
   readonly failovers: number
   readonly confirmed: number
   readonly rejected: number
@@ -23,7 +22,7 @@ interface Outcome {
 const queue = 'false-alarms'
 const ratePerSecond = 100
 
-const trials: readonly Trial[] = [
+const scenarios: readonly Scenario[] = [
   { name: 'our own event loop blocked for 4 s, three times', run: blockedLoop },
   { name: 'memory alarm for 60 s', run: memoryAlarm },
   { name: '200 ms latency, 100 ms jitter, each way, for 20 s', run: slowLine },
@@ -32,12 +31,12 @@ const trials: readonly Trial[] = [
 
 /** `npm run drill -- rabbit-false-alarms`: what looks like death and is none. One failover is one too many. */
 export async function falseAlarmsDrill(): Promise<boolean> {
-  return withLab('drill', async (lab) => {
+  return withRabbitCluster('drill', async (lab) => {
     await declareQueues(endpointOf(lab), 'quorum', [queue])
-    const outcomes: (readonly [Trial, Outcome])[] = []
-    for (const trial of trials) {
-      console.log(`${trial.name} ...`)
-      outcomes.push([trial, await trial.run(lab)])
+    const outcomes: (readonly [Scenario, ScenarioResult])[] = []
+    for (const scenario of scenarios) {
+      console.log(`${scenario.name} ...`)
+      outcomes.push([scenario, await scenario.run(lab)])
     }
     const rows = outcomes.map(([{ name }, one]) => [
       name,
@@ -56,7 +55,7 @@ export async function falseAlarmsDrill(): Promise<boolean> {
   })
 }
 
-async function blockedLoop(lab: Lab): Promise<Outcome> {
+async function blockedLoop(lab: Lab): Promise<ScenarioResult> {
   return underTraffic(addressesOf(lab), async () => {
     for (let block = 0; block < 3; block++) {
       await sleep(1_500)
@@ -67,7 +66,7 @@ async function blockedLoop(lab: Lab): Promise<Outcome> {
   })
 }
 
-async function memoryAlarm(lab: Lab): Promise<Outcome> {
+async function memoryAlarm(lab: Lab): Promise<ScenarioResult> {
   const node = lab.nodes[0]?.name ?? ''
   return underTraffic(addressesOf(lab), async () => {
     await lab.ctl(node, ['set_vm_memory_high_watermark', '0.00000001'])
@@ -77,12 +76,12 @@ async function memoryAlarm(lab: Lab): Promise<Outcome> {
   })
 }
 
-async function slowLine(lab: Lab): Promise<Outcome> {
+async function slowLine(lab: Lab): Promise<ScenarioResult> {
   const latency = bothWays({ kind: 'latency', delayMs: 200, jitterMs: 100 })
   return throughProxy(lab, latency, (address) => underTraffic([address], () => sleep(20_000)))
 }
 
-async function largeMessage(lab: Lab): Promise<Outcome> {
+async function largeMessage(lab: Lab): Promise<ScenarioResult> {
   const narrow = bothWays({ kind: 'bandwidth', bytesPerSecond: 1_250_000 })
   return throughProxy(lab, narrow, (address) =>
     underTraffic([address], async (rabbit) => {
@@ -96,8 +95,8 @@ async function largeMessage(lab: Lab): Promise<Outcome> {
 async function throughProxy(
   lab: Lab,
   faults: Faults,
-  work: (address: string) => Promise<Outcome>,
-): Promise<Outcome> {
+  work: (address: string) => Promise<ScenarioResult>,
+): Promise<ScenarioResult> {
   const node = lab.nodes[0]
   if (node === undefined) throw new Error('the lab has no node')
   const proxy = await faultProxy({ to: node.endpoint })
@@ -113,7 +112,7 @@ async function throughProxy(
 async function underTraffic(
   addresses: readonly string[],
   work: (rabbit: Rabbit) => Promise<void>,
-): Promise<Outcome> {
+): Promise<ScenarioResult> {
   const rabbit = createRabbit({ addresses })
   let [failovers, confirmed, rejected] = [0, 0, 0]
   let isUp = false

@@ -3,16 +3,15 @@ import type { Lab } from '@ha/bootstrap'
 import { formatEndpoint } from '@ha/core'
 import { bytes, createRabbit, isHaError, type Publisher } from '@ha/rabbit'
 import { positive, readOptions } from '../harness/args.ts'
-import { saveResults } from '../harness/results.ts'
-import { markdownTable } from '../harness/table.ts'
-import { withLab } from './lab.ts'
+import { markdownTable, saveResults } from '../harness/report.ts'
+import { withRabbitCluster } from './cluster.ts'
 import { declareQueues } from './queues.ts'
 
 const queue = 'outage'
 const ratePerSecond = 1_000
 const contentBytes = 1_024
-const outboxBytes = 64 * 1024 * 1024
-const limitBytes = 1.3 * outboxBytes + 50 * 1024 * 1024
+const bufferBytes = 64 * 1024 * 1024
+const limitBytes = 1.3 * bufferBytes + 50 * 1024 * 1024
 
 interface Counts {
   published: number
@@ -25,10 +24,10 @@ interface Counts {
 /** `npm run drill -- rabbit-outage`: all three nodes away for a minute at 1 000 messages of 1 KiB a second. */
 export async function outageDrill(argv: readonly string[]): Promise<boolean> {
   const seconds = positive(readOptions(argv, ['seconds'])['seconds'], 60, 'seconds')
-  return withLab('drill', async (lab) => {
+  return withRabbitCluster('drill', async (lab) => {
     const addresses = lab.nodes.map(({ endpoint }) => formatEndpoint(endpoint))
     await declareQueues(addresses[0] ?? '', 'quorum', [queue])
-    const rabbit = createRabbit({ addresses, outbox: { maxBytes: outboxBytes, maxMessages: 100_000 } })
+    const rabbit = createRabbit({ addresses, outbox: { maxBytes: bufferBytes, maxMessages: 100_000 } })
     const publisher = rabbit.publisher({ key: queue, codec: bytes() })
     await rabbit.ready()
     const { counts, stop } = startTraffic(publisher)

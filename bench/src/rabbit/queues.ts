@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Channel, connect, type SocketOptions } from 'amqplib'
-import type { Left } from './ledger.ts'
+import type { LeftoverMessage } from './message-log.ts'
 import { idOf, isProbe } from './traffic.ts'
 
 /** The kinds of queue that survive a node: `mirrored` by the lab's policy on `^ha\.`. */
@@ -35,9 +35,9 @@ export async function declareQueues(
 }
 
 /** Takes everything out of a queue that nobody consumes any more, until it has been quiet for a while. */
-export async function drainQueue(endpoint: string, queue: string): Promise<readonly Left[]> {
+export async function drainQueue(endpoint: string, queue: string): Promise<readonly LeftoverMessage[]> {
   return withChannel(endpoint, async (channel) => {
-    const left: Left[] = []
+    const left: LeftoverMessage[] = []
     let lastAtMs = performance.now()
     // basic.get does not work on a queue with a single active consumer.
     await channel.consume(

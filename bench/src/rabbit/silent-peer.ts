@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { systemClock } from '@ha/core'
 import { createRabbit } from '@ha/rabbit'
-import { markdownTable } from '../harness/table.ts'
+import { markdownTable } from '../harness/report.ts'
 
 const cycles = 100
 

@@ -1,10 +1,14 @@
 // One measurement in a fresh process: publishes as fast as confirms come, with a window, for a while.
 import { bytes, createRabbit } from '@ha/rabbit'
 import { connect } from 'amqplib'
-import { atFullSpeed, type Begin, measureAndExit } from '../harness/full-speed.ts'
-import type { Order } from '../harness/pairs.ts'
+import {
+  type MeasurementTask,
+  measureAndExit,
+  measureAtFullSpeed,
+  type StartOperation,
+} from '../harness/paired-benchmark.ts'
 
-export interface ThroughputOrder extends Order {
+export interface ThroughputTask extends MeasurementTask {
   readonly endpoint: string
   readonly window: number
   readonly bytes: number
@@ -12,12 +16,12 @@ export interface ThroughputOrder extends Order {
 
 const queue = 'throughput'
 
-async function bare(order: ThroughputOrder): Promise<Begin> {
-  const model = await connect(`amqp://guest:guest@${order.endpoint}`, { noDelay: true })
+async function bare(task: ThroughputTask): Promise<StartOperation> {
+  const model = await connect(`amqp://guest:guest@${task.endpoint}`, { noDelay: true })
   const channel = await model.createConfirmChannel()
   // Bounded, so that nobody has to consume: what a publisher costs is measured here.
   await channel.assertQueue(queue, { durable: true, maxLength: 1_000 })
-  const content = Buffer.alloc(order.bytes)
+  const content = Buffer.alloc(task.bytes)
   let number = 0
   return (confirmed) => {
     number += 1
@@ -32,15 +36,15 @@ async function bare(order: ThroughputOrder): Promise<Begin> {
   }
 }
 
-async function ours(order: ThroughputOrder): Promise<Begin> {
-  const rabbit = createRabbit({ addresses: order.endpoint })
+async function ours(task: ThroughputTask): Promise<StartOperation> {
+  const rabbit = createRabbit({ addresses: task.endpoint })
   await rabbit.withChannel((channel) => channel.assertQueue(queue, { durable: true, maxLength: 1_000 }))
-  const publisher = rabbit.publisher({ key: queue, codec: bytes(), maxInFlight: order.window })
+  const publisher = rabbit.publisher({ key: queue, codec: bytes(), maxInFlight: task.window })
   await rabbit.ready()
-  const content = Buffer.alloc(order.bytes)
+  const content = Buffer.alloc(task.bytes)
   return (confirmed) => void publisher.publish(content).then(confirmed)
 }
 
-await measureAndExit<ThroughputOrder>(async (order) =>
-  atFullSpeed(order.who === 'bare' ? await bare(order) : await ours(order), order),
+await measureAndExit<ThroughputTask>(async (task) =>
+  measureAtFullSpeed(task.subject === 'bare' ? await bare(task) : await ours(task), task),
 )

@@ -1,9 +1,8 @@
 import { formatEndpoint } from '@ha/core'
 import { positive, readOptions } from '../harness/args.ts'
-import { judgePairs, measurePairs, type Pairs } from '../harness/pairs.ts'
-import { saveResults } from '../harness/results.ts'
-import { markdownTable } from '../harness/table.ts'
-import { withLab } from './lab.ts'
+import { measurePairs, type PairedMeasurements, summarizePairs } from '../harness/paired-benchmark.ts'
+import { markdownTable, saveResults } from '../harness/report.ts'
+import { withRabbitCluster } from './cluster.ts'
 
 const windows = [1, 64, 512]
 const sizes = [100, 4_096]
@@ -11,7 +10,7 @@ const sizes = [100, 4_096]
 interface Cell {
   readonly window: number
   readonly bytes: number
-  readonly pairs: Pairs
+  readonly pairs: PairedMeasurements
 }
 
 const program = new URL('./throughput-process.js', import.meta.url)
@@ -19,7 +18,7 @@ const program = new URL('./throughput-process.js', import.meta.url)
 /** `npm run bench -- rabbit-throughput`: ours against bare amqplib, in turn, on the same broker and queue. */
 export async function throughputBench(argv: readonly string[]): Promise<boolean> {
   const pairs = positive(readOptions(argv, ['pairs'])['pairs'], 7, 'pairs')
-  return withLab('bench', async (lab) => {
+  return withRabbitCluster('bench', async (lab) => {
     const [node] = lab.nodes
     if (node === undefined) throw new Error('the lab has no node')
     const endpoint = formatEndpoint(node.endpoint)
@@ -55,7 +54,7 @@ function report(cells: readonly Cell[], version: string): void {
 }
 
 function rowOf({ window, bytes, pairs }: Cell): readonly string[] {
-  const { bare, ours, ratio, extraUs } = judgePairs(pairs)
+  const { bare, ours, ratio, extraUs } = summarizePairs(pairs)
   return [
     String(window),
     `${bytes} B`,

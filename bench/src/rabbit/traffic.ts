@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Pace } from '../harness/pace.ts'
-import { wallMs } from '../harness/wall-clock.ts'
-import type { PublishResult } from './contestant.ts'
-import type { Consumed, Ledger, Sent } from './ledger.ts'
+import type { LiveRow } from '../harness/live-table.ts'
+import { Pace, wallMs } from '../harness/timing.ts'
+import { type Note, startWorker, type Worker } from '../harness/worker.ts'
+import type { PublishResult } from './clients.ts'
+import type { Consumed, MessageLog, Sent } from './message-log.ts'
 
 // Small enough to be typical, large enough to be a message.
 const contentBytes = 256
 
 /** The bytes of one numbered message. */
-export function contentOf(id: number): Buffer {
+function contentOf(id: number): Buffer {
   const content = Buffer.alloc(contentBytes)
   content.writeUInt32BE(id)
   return content
@@ -79,7 +80,7 @@ export class Traffic {
     await sleep(500)
   }
 
-  ledger(): Ledger {
+  log(): MessageLog {
     return { sent: this.#sent, consumed: this.#consumed }
   }
 
@@ -108,4 +109,40 @@ export class Traffic {
       this.#sent[id] = { ...open, settledAtMs: wallMs(), outcome, maybeDuplicate, error }
     })
   }
+}
+
+/** Which contestant works on what, and how hard. */
+export interface ClientRunSetup {
+  readonly client: string
+  readonly endpoints: readonly string[]
+  readonly queue: string
+  readonly consumeArguments: Readonly<Record<string, unknown>>
+  readonly ratePerSecond: number
+  readonly retryMs: number
+}
+
+/** What a contestant did and was told, from the first message to the last. */
+export interface ClientRunResult {
+  readonly log: MessageLog
+  readonly notes: readonly Note[]
+}
+
+/** A contestant at work in its own process. */
+export type ClientRun = Worker<TrafficCount, ClientRunResult>
+
+const clientProgram = new URL('./contestant-process.js', import.meta.url)
+
+/** Starts a contestant and waits until it publishes and consumes. */
+export function runClient(setup: ClientRunSetup): Promise<ClientRun> {
+  return startWorker(setup.client, clientProgram, setup)
+}
+
+/** How far a contestant is. */
+export function progressOf(run: ClientRun): TrafficCount {
+  return run.count() ?? { sent: 0, confirmed: 0, rejected: 0, consumed: 0 }
+}
+
+/** A contestant as a row of the live table. */
+export function liveRow(run: ClientRun): LiveRow {
+  return { name: run.name, alive: 'confirmed', counters: () => Object.entries(progressOf(run)) }
 }

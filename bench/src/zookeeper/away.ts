@@ -1,23 +1,27 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lab } from '@ha/bootstrap'
 import { positive, readOptions } from '../harness/args.ts'
-import { saveResults } from '../harness/results.ts'
+import { markdownTable, saveResults } from '../harness/report.ts'
 import { ms } from '../harness/stats.ts'
-import { markdownTable } from '../harness/table.ts'
-import type { Finished } from '../harness/worker-messages.ts'
+import type { WorkerResult } from '../harness/worker.ts'
 import { endpointsOf, withEnsemble } from './ensemble.ts'
 import { onSession } from './raw-session.ts'
-import { type RegistrantRun, runRegistrant } from './registrant-run.ts'
-import { runWatcher, type WatcherOutcome, type WatcherRun } from './watcher-run.ts'
+import {
+  type RegistrantRun,
+  runRegistrant,
+  runWatcher,
+  type WatcherOutcome,
+  type WatcherRun,
+} from './recipe-clients.ts'
 
 const root = '/away'
 const instances = 50
-const mostGrowth = 5 * 1024 * 1024
-const mostCpuPercent = 2
+const maxGrowthBytes = 5 * 1024 * 1024
+const maxCpuPercent = 2
 // The view may notice that the servers are gone only when its session is over.
 const noticeMs = 12_000
 
-type Watched = Finished<WatcherOutcome>
+type Watched = WorkerResult<WatcherOutcome>
 
 /** `npm run drill -- zookeeper-away`: all servers are killed and stay away, while a service is looked up all the time. */
 export async function awayDrill(argv: readonly string[]): Promise<boolean> {
@@ -25,14 +29,14 @@ export async function awayDrill(argv: readonly string[]): Promise<boolean> {
   return withEnsemble('drill', async (lab) => {
     const watched = await stayAway(lab, minutes * 60_000)
     report(watched, lab.version, minutes)
-    return isKept(watched, minutes * 60_000)
+    return holdsGuarantees(watched, minutes * 60_000)
   })
 }
 
-function isKept(watched: Watched, awayMs: number): boolean {
+function holdsGuarantees(watched: Watched, awayMs: number): boolean {
   const { staleMs, emptyPicks, fewestInstances, cpuPercent, unhandled } = watched
   const isServing = emptyPicks === 0 && fewestInstances === instances
-  const isCheap = growthOf(watched) < mostGrowth && cpuPercent < mostCpuPercent
+  const isCheap = growthOf(watched) < maxGrowthBytes && cpuPercent < maxCpuPercent
   return isServing && isCheap && staleMs >= awayMs - noticeMs && unhandled.length === 0
 }
 

@@ -1,35 +1,35 @@
 // One client in a process of its own.
-import type { ClientEvent } from '../harness/client-event.ts'
-import { serveWork } from '../harness/serve-work.ts'
+
+import { wallMs } from '../harness/timing.ts'
 import type { TrafficCount } from '../harness/traffic.ts'
-import { wallMs } from '../harness/wall-clock.ts'
-import { startAttached } from './attached.ts'
-import type { ClientOutcome, ClientSetup } from './client-run.ts'
-import { contestantNamed } from './contestants.ts'
-import { startTraffic } from './traffic.ts'
+import { type ClientEvent, runAsWorker } from '../harness/worker.ts'
+import { adapterNamed } from './clients.ts'
+import { type ClientRunResult, type ClientRunSetup, startAttachedTo, startTraffic } from './traffic.ts'
 
 const lookEveryMs = 25
 
-serveWork<ClientSetup, TrafficCount, ClientOutcome>(async ({ contestant: name, rates, place, ...setup }) => {
-  const events: ClientEvent[] = []
-  const tell = (event: string, facts: ClientEvent['facts']): unknown =>
-    events.push({ atMs: wallMs(), name: event, facts })
-  const contestant = await startAttached(contestantNamed(name), { ...setup, onEvent: tell }, place)
-  const traffic = startTraffic(contestant, rates)
-  let attachedTo = contestant.attachedTo()
-  const looking = setInterval(() => {
-    const now = contestant.attachedTo()
-    if (now !== undefined && now !== attachedTo) tell('attached', { from: attachedTo, to: now })
-    attachedTo = now ?? attachedTo
-  }, lookEveryMs)
-  return {
-    count: () => traffic.count,
-    async finish(settleMs) {
-      traffic.stop()
-      await traffic.settled(settleMs)
-      clearInterval(looking)
-      return { ops: traffic.ops, events }
-    },
-    close: () => contestant.close(),
-  }
-})
+runAsWorker<ClientRunSetup, TrafficCount, ClientRunResult>(
+  async ({ client: name, rates, attachment, ...setup }) => {
+    const events: ClientEvent[] = []
+    const report = (event: string, facts: ClientEvent['facts']): unknown =>
+      events.push({ atMs: wallMs(), name: event, facts })
+    const client = await startAttachedTo(adapterNamed(name), { ...setup, onEvent: report }, attachment)
+    const traffic = startTraffic(client, rates)
+    let attachedTo = client.attachedTo()
+    const looking = setInterval(() => {
+      const now = client.attachedTo()
+      if (now !== undefined && now !== attachedTo) report('attached', { from: attachedTo, to: now })
+      attachedTo = now ?? attachedTo
+    }, lookEveryMs)
+    return {
+      count: () => traffic.count,
+      async finish(settleMs) {
+        traffic.stop()
+        await traffic.settled(settleMs)
+        clearInterval(looking)
+        return { ops: traffic.ops, events }
+      },
+      close: () => client.close(),
+    }
+  },
+)

@@ -1,7 +1,7 @@
-import { onSession, type RawSession, witness } from './raw-session.ts'
+import { onSession, type RawSession, readReliably } from './raw-session.ts'
 
 /** The nodes that belong to one client: nobody else writes below its root. */
-export interface Places {
+export interface ClientPaths {
   readonly root: string
   /** One child for each create, `c-` and its number. */
   readonly creates: string
@@ -30,44 +30,47 @@ export interface Register {
 /** How many nodes are written again and again. */
 export const registerCount = 20
 
-export function placesOf(root: string): Places {
+export function clientPaths(root: string): ClientPaths {
   return { root, creates: `${root}/creates`, sequences: `${root}/sequences`, registers: `${root}/registers` }
 }
 
-export function registerPath({ registers }: Pick<Places, 'registers'>, index: number): string {
+export function registerPath({ registers }: Pick<ClientPaths, 'registers'>, index: number): string {
   return `${registers}/r${index}`
 }
 
 /** Makes the nodes that a client works below. */
-export async function makePlaces(endpoint: string, places: Places): Promise<void> {
-  const { root, creates, sequences, registers } = places
-  const paths = Array.from({ length: registerCount }, (_, index) => registerPath(places, index))
+export async function createClientPaths(endpoint: string, paths: ClientPaths): Promise<void> {
+  const { root, creates, sequences, registers } = paths
+  const registerPaths = Array.from({ length: registerCount }, (_, index) => registerPath(paths, index))
   await onSession(endpoint, async (session) => {
-    for (const path of [root, creates, sequences, registers, ...paths]) await session.create(path)
+    for (const path of [root, creates, sequences, registers, ...registerPaths]) await session.create(path)
   })
 }
 
 /** Reads the nodes of a client on every server, when it has caught up with the leader. */
-export function readEverywhere(endpoints: readonly string[], places: Places): Promise<readonly Contents[]> {
+export function readEverywhere(
+  endpoints: readonly string[],
+  paths: ClientPaths,
+): Promise<readonly Contents[]> {
   return Promise.all(
     endpoints.map((server) =>
-      witness(server, async (session) => {
+      readReliably(server, async (session) => {
         await session.sync()
         return {
           server,
-          creates: await session.children(places.creates),
-          sequences: await session.children(places.sequences),
-          registers: await readRegisters(session, places),
+          creates: await session.children(paths.creates),
+          sequences: await session.children(paths.sequences),
+          registers: await readRegisters(session, paths),
         }
       }),
     ),
   )
 }
 
-function readRegisters(session: RawSession, places: Places): Promise<readonly Register[]> {
+function readRegisters(session: RawSession, paths: ClientPaths): Promise<readonly Register[]> {
   return Promise.all(
     Array.from({ length: registerCount }, async (_, index) => {
-      const node = await session.get(registerPath(places, index))
+      const node = await session.get(registerPath(paths, index))
       return { version: node?.version ?? 0, data: node?.data.toString() ?? '' }
     }),
   )

@@ -1,37 +1,31 @@
 import type { Lab } from '@ha/bootstrap'
 import { readOptions } from '../harness/args.ts'
-import { keptSentence } from '../harness/broken.ts'
 import { LiveTable } from '../harness/live-table.ts'
-import { saveResults } from '../harness/results.ts'
+import { guaranteeSummary, markdownTable, saveResults } from '../harness/report.ts'
 import { ms } from '../harness/stats.ts'
-import { markdownTable } from '../harness/table.ts'
-import { bareDriver } from './bare-driver.ts'
-import { liveRow } from './client-run.ts'
-import { withoutOps } from './drill-report.ts'
+import type { ClientResult } from './client-result.ts'
+import { bareDriver, ours } from './clients.ts'
 import { withEnsemble } from './ensemble.ts'
 import { type Experiment, type ExperimentResult, runExperiment } from './experiment.ts'
-import { pictureOf } from './experiment-picture.ts'
-import type { Fared } from './fared.ts'
-import { ours } from './ours.ts'
-import { brokenPromises, kept } from './promises.ts'
-import { nameOf } from './result-line.ts'
+import { faultName, holdsGuarantees, timelineOf, violationsOf, withoutLogs } from './experiment-report.ts'
+import { liveRow } from './traffic.ts'
 
 const shared = {
   holdMs: 5_000,
-  mostMs: 6_000,
+  maxFaultMs: 6_000,
   sessionTimeoutMs: 4_000,
   rates: { create: 50, sequence: 10, set: 10, read: 50 },
 } as const
 
-const acts: readonly { readonly says: string; readonly experiment: Experiment }[] = [
+const scenes: readonly { readonly says: string; readonly experiment: Experiment }[] = [
   {
     says: 'Act 1. The server that both clients are attached to is frozen (SIGSTOP): its kernel answers, it does not.',
     experiment: {
       ...shared,
       fault: 'pause',
       role: 'attached',
-      contestants: [ours.name, bareDriver.name],
-      hasCast: false,
+      clientNames: [ours.name, bareDriver.name],
+      hasRecipes: false,
     },
   },
   {
@@ -40,8 +34,8 @@ const acts: readonly { readonly says: string; readonly experiment: Experiment }[
       ...shared,
       fault: 'client-freeze',
       role: 'leader',
-      contestants: [ours.name],
-      hasCast: true,
+      clientNames: [ours.name],
+      hasRecipes: true,
     },
   },
 ]
@@ -52,22 +46,22 @@ export async function zookeeperDemo(argv: readonly string[]): Promise<boolean> {
   console.log(
     'A ZooKeeper ensemble of three. What is frozen looks alive to everybody who only looks at sockets.\n',
   )
-  return withEnsemble('demo', play)
+  return withEnsemble('demo', runScenes)
 }
 
-async function play(lab: Lab): Promise<boolean> {
+async function runScenes(lab: Lab): Promise<boolean> {
   const results: ExperimentResult[] = []
-  for (const { says, experiment } of acts) {
+  for (const { says, experiment } of scenes) {
     console.log(`\n${says}`)
-    const result = await perform(lab, experiment)
+    const result = await runScene(lab, experiment)
     results.push(result)
-    console.log(sentenceOf(result))
+    console.log(describe(result))
   }
   report(lab, results)
-  return results.every(kept)
+  return results.every(holdsGuarantees)
 }
 
-async function perform(lab: Lab, experiment: Experiment): Promise<ExperimentResult> {
+async function runScene(lab: Lab, experiment: Experiment): Promise<ExperimentResult> {
   const live = new LiveTable(process.stdout)
   try {
     return await runExperiment(lab, experiment, (phase, runs) => live.show(phase, runs.map(liveRow)))
@@ -76,9 +70,9 @@ async function perform(lab: Lab, experiment: Experiment): Promise<ExperimentResu
   }
 }
 
-function sentenceOf({ fared, cast, floorMs }: ExperimentResult): string {
-  if (cast !== undefined) {
-    const { acquired, thaws, overlaps, rejectedStale, rejectedValid } = cast.leases
+function describe({ clients, recipes, floorMs }: ExperimentResult): string {
+  if (recipes !== undefined) {
+    const { acquired, thaws, overlaps, rejectedStale, rejectedValid } = recipes.leases
     const [thaw] = thaws
     return [
       `  It woke after ${ms(thaw?.frozenMs)}, and its first statement found the lease ${thaw?.wasValid === true ? 'VALID' : 'not valid'}.`,
@@ -86,7 +80,7 @@ function sentenceOf({ fared, cast, floorMs }: ExperimentResult): string {
       `  ${rejectedStale} writes with a token that was too old, and ${rejectedValid} of those who held the lock.`,
     ].join('\n')
   }
-  const each = fared.map(({ name, darkMs, isSessionKept, verdict }) => {
+  const each = clients.map(({ name, darkMs, isSessionKept, verdict }) => {
     const silence = darkMs === undefined ? 'did not come back' : `wrote again after ${ms(darkMs)}`
     return `  ${name} ${silence}, ${isSessionKept ? 'with the same session' : 'and had lost its session'}, showed ${verdict.unknown + verdict.notDone} errors.`
   })
@@ -95,9 +89,9 @@ function sentenceOf({ fared, cast, floorMs }: ExperimentResult): string {
 
 function report(lab: Lab, results: readonly ExperimentResult[]): void {
   const head = ['fault', 'client', 'writes again after', 'session', ...counted.map(([name]) => name)]
-  const rows = results.flatMap(({ experiment, fared }) =>
-    fared.map((one) => [
-      nameOf(experiment),
+  const rows = results.flatMap(({ experiment, clients }) =>
+    clients.map((one) => [
+      faultName(experiment),
       one.name,
       ms(one.darkMs),
       one.isSessionKept ? 'kept' : 'LOST',
@@ -106,14 +100,14 @@ function report(lab: Lab, results: readonly ExperimentResult[]): void {
   )
   const title = `ZooKeeper ${lab.version}, three servers: what is frozen looks alive`
   const table = markdownTable(head, rows)
-  const pictures = results.map((result) => [nameOf(result.experiment), pictureOf(result)] as const)
-  const where = saveResults('demo-zookeeper', { title, table, pictures, data: results.map(withoutOps) })
+  const pictures = results.map((result) => [faultName(result.experiment), timelineOf(result)] as const)
+  const where = saveResults('demo-zookeeper', { title, table, pictures, data: results.map(withoutLogs) })
   console.log(`\n${table}\n\nCounted in the tree of every server, not in logs.`)
-  console.log(keptSentence(ours.name, results.map(brokenPromises)))
+  console.log(guaranteeSummary(ours.name, results.map(violationsOf)))
   console.log(`Written: ${where.join(', ')}`)
 }
 
-const counted: readonly (readonly [string, (verdict: Fared['verdict']) => number])[] = [
+const counted: readonly (readonly [string, (verdict: ClientResult['verdict']) => number])[] = [
   ['writes done', ({ done }) => done],
   ['lost', ({ lost }) => lost],
   ['made twice', ({ twice }) => twice],

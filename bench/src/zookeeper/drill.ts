@@ -1,14 +1,10 @@
 import { chosen, positive, readOptions } from '../harness/args.ts'
-import { runWhereFaultsCanBe, withoutPartition } from '../harness/partition.ts'
-import { runSeries } from '../harness/series.ts'
-import { dealExperiments } from './deal.ts'
-import { reportDrill } from './drill-report.ts'
-import { withEnsemble } from './ensemble.ts'
-import { type ExperimentResult, runExperiment } from './experiment.ts'
-import { type FaultKind, faultKinds } from './faults.ts'
-import { ours } from './ours.ts'
-import { kept } from './promises.ts'
-import { lineOf } from './result-line.ts'
+import { runSeries } from '../harness/comparison.ts'
+import { runWithSandboxIfNeeded, withoutPartition } from '../harness/sandbox.ts'
+import { ours } from './clients.ts'
+import { type FaultKind, faultKinds, withEnsemble } from './ensemble.ts'
+import { type ExperimentResult, planExperiments, runExperiment } from './experiment.ts'
+import { holdsGuarantees, reportDrill, summaryLine } from './experiment-report.ts'
 
 // Two hundred in a second.
 const rates = { create: 60, sequence: 40, set: 40, read: 60 } as const
@@ -18,7 +14,7 @@ export async function zookeeperDrill(argv: readonly string[]): Promise<boolean> 
   const options = readOptions(argv, ['faults', 'fault'])
   const wanted = chosen<FaultKind>(options['fault'], faultKinds, withoutPartition(faultKinds))
   const faults = positive(options['faults'], wanted.length * 2, 'faults')
-  return runWhereFaultsCanBe(wanted, (kinds) => drill(kinds, faults))
+  return runWithSandboxIfNeeded(wanted, (kinds) => drill(kinds, faults))
 }
 
 function drill(faultKindsWanted: readonly FaultKind[], faults: number): Promise<boolean> {
@@ -26,19 +22,23 @@ function drill(faultKindsWanted: readonly FaultKind[], faults: number): Promise<
     faults,
     faultKinds: faultKindsWanted,
     rates,
-    contestants: [ours.name],
+    clientNames: [ours.name],
     sessionTimeoutMs: 4_000,
-    hasCast: true,
+    hasRecipes: true,
     holdMs: 6_000,
-    mostMs: 20_000,
+    maxFaultMs: 20_000,
   }
   return withEnsemble('drill', async (lab) => {
     const results: ExperimentResult[] = []
     try {
-      await runSeries(dealExperiments(series), { run: (one) => runExperiment(lab, one), lineOf, results })
+      await runSeries(planExperiments(series), {
+        run: (one) => runExperiment(lab, one),
+        summaryLine,
+        results,
+      })
     } finally {
       reportDrill(results, lab.version)
     }
-    return results.every(kept)
+    return results.every(holdsGuarantees)
   })
 }

@@ -1,4 +1,4 @@
-import type { Lab } from '@ha/bootstrap'
+import type { FaultAction, FaultLease, Lab } from '@ha/bootstrap'
 import { type Endpoint, formatEndpoint } from '@ha/core'
 import { withLab } from '../harness/lab.ts'
 
@@ -7,8 +7,8 @@ export const detectMs = 1_000
 
 /** Runs `work` on a real ensemble of three; it is gone afterwards. */
 export function withEnsemble<T>(purpose: string, work: (lab: Lab) => Promise<T>): Promise<T> {
-  const wanted = { kind: 'zookeeper', nodes: 3, detectMs } as const
-  return withLab({ purpose, words: 'a ZooKeeper ensemble of three', wanted }, work)
+  const request = { kind: 'zookeeper', nodes: 3, detectMs } as const
+  return withLab({ purpose, description: 'a ZooKeeper ensemble of three', request }, work)
 }
 
 /** Where each node is dialled, as `host:port`. */
@@ -27,4 +27,42 @@ export async function leaderOf(lab: Lab): Promise<string> {
 export function addressOf(endpoint: string): Endpoint {
   const at = endpoint.lastIndexOf(':')
   return { host: endpoint.slice(0, at), port: Number(endpoint.slice(at + 1)) }
+}
+
+/** What is done to a server, or with `client-freeze` to the process that holds the lock. */
+export type FaultKind = 'kill' | 'stop' | 'pause' | 'partition' | 'client-freeze'
+
+export const faultKinds: readonly FaultKind[] = ['kill', 'stop', 'pause', 'partition', 'client-freeze']
+
+/** What the victim is: the leader of the ensemble, or the server that the client is attached to and that follows. */
+export type Role = 'leader' | 'attached'
+
+export const roles: readonly Role[] = ['leader', 'attached']
+
+/** A fault of a server. */
+type ServerFault = Exclude<FaultKind, 'client-freeze'>
+
+// A leader that is cut from its peers alone still has clients, and must not serve them; the server of a client that is
+// cut from everybody says nothing at all.
+const partitions: Readonly<Record<Role, FaultAction>> = { leader: 'partition', attached: 'partition-all' }
+
+// Longer than any experiment: whoever breaks a server heals it.
+const leaseMs = 600_000
+
+/** Breaks one server. */
+export function injectFault(lab: Lab, fault: ServerFault, { role, node }: Victim): Promise<FaultLease> {
+  return lab.fault(fault === 'partition' ? partitions[role] : fault, node, { forMs: leaseMs })
+}
+
+/** Freezes all servers at once; the returned function wakes them and waits until all agree. */
+export async function freezeAll(lab: Lab): Promise<() => Promise<void>> {
+  const leases = await Promise.all(lab.nodes.map(({ name }) => lab.pause(name, { forMs: leaseMs })))
+  return async () => {
+    await Promise.all(leases.map((lease) => lease.heal()))
+  }
+}
+
+interface Victim {
+  readonly role: Role
+  readonly node: string
 }

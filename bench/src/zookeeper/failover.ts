@@ -2,22 +2,18 @@ import { positive, readOptions } from '../harness/args.ts'
 import {
   type ClientColumn,
   darkColumns,
-  faredOf,
+  groupedBy,
   reportComparison,
+  resultsOf,
+  runSeries,
   sumColumn,
 } from '../harness/comparison.ts'
-import { groupedBy, runSeries } from '../harness/series.ts'
 import { ms } from '../harness/stats.ts'
-import type { ContestantMaker } from './contestant.ts'
-import { entrants } from './contestants.ts'
-import { withoutOps } from './drill-report.ts'
-import { detectMs, withEnsemble } from './ensemble.ts'
+import type { ClientResult } from './client-result.ts'
+import { availableClients, type ClientAdapter } from './clients.ts'
+import { detectMs, roles, withEnsemble } from './ensemble.ts'
 import { type Experiment, type ExperimentResult, runExperiment } from './experiment.ts'
-import { pictureOf } from './experiment-picture.ts'
-import type { Fared } from './fared.ts'
-import { roles } from './faults.ts'
-import { kept } from './promises.ts'
-import { lineOf, nameOf } from './result-line.ts'
+import { faultName, holdsGuarantees, summaryLine, timelineOf, withoutLogs } from './experiment-report.ts'
 
 const faults = ['kill', 'pause'] as const
 const sessionTimeoutMs = 4_000
@@ -27,46 +23,46 @@ export async function failoverBench(argv: readonly string[]): Promise<boolean> {
   const options = readOptions(argv, ['rounds', 'rate'])
   const rounds = positive(options['rounds'], 3, 'rounds')
   const rate = positive(options['rate'], 50, 'rate')
-  const makers = await entrants()
+  const adapters = await availableClients()
   const shared = {
-    contestants: makers.map(({ name }) => name),
+    clientNames: adapters.map(({ name }) => name),
     rates: { create: rate, sequence: 0, set: 0, read: rate },
     sessionTimeoutMs,
-    hasCast: false,
+    hasRecipes: false,
     holdMs: 12_000,
-    mostMs: 20_000,
+    maxFaultMs: 20_000,
   }
   const round = roles.flatMap((role) => faults.map((fault): Experiment => ({ ...shared, fault, role })))
   return withEnsemble('bench', async (lab) => {
     const results: ExperimentResult[] = []
     try {
       const all = Array.from({ length: rounds }, () => round).flat()
-      await runSeries(all, { run: (one) => runExperiment(lab, one), lineOf, results })
+      await runSeries(all, { run: (one) => runExperiment(lab, one), summaryLine, results })
     } finally {
-      report(results, makers, lab.version)
+      report(results, adapters, lab.version)
     }
-    return results.every(kept)
+    return results.every(holdsGuarantees)
   })
 }
 
 function report(
   results: readonly ExperimentResult[],
-  makers: readonly ContestantMaker[],
+  adapters: readonly ClientAdapter[],
   version: string,
 ): void {
   reportComparison({
     file: 'bench-zookeeper-failover',
     title: `Failover on ZooKeeper ${version}, three servers, --detect ${detectMs}ms, sessions of ${ms(sessionTimeoutMs)}; all clients under the same fault at the same time`,
-    clients: makers,
+    clients: adapters,
     columns,
-    groups: groupedBy(results, ({ experiment }) => nameOf(experiment)),
-    pictureOf,
-    kept: withoutOps,
+    groups: groupedBy(results, ({ experiment }) => faultName(experiment)),
+    timelineOf,
+    dataOf: withoutLogs,
   })
 }
 
-const columns: readonly ClientColumn<Fared>[] = [
-  ...darkColumns<Fared>('first write after'),
+const columns: readonly ClientColumn<ClientResult>[] = [
+  ...darkColumns<ClientResult>('first write after'),
   sumColumn(
     'errors shown',
     ({ verdict: { notDone, unknown, failedReads } }) => notDone + unknown + failedReads,
@@ -77,7 +73,7 @@ const columns: readonly ClientColumn<Fared>[] = [
   [
     'sessions kept',
     (group, client) =>
-      `${faredOf(group, client).filter(({ isSessionKept }) => isSessionKept).length} of ${group.length}`,
+      `${resultsOf(group, client).filter(({ isSessionKept }) => isSessionKept).length} of ${group.length}`,
   ],
   sumColumn('unhandled', ({ unhandled }) => unhandled.length),
 ]

@@ -1,20 +1,18 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lab } from '@ha/bootstrap'
 import { positive, readOptions } from '../harness/args.ts'
-import type { ClientEvent } from '../harness/client-event.ts'
-import { wallMs } from '../harness/wall-clock.ts'
-import { type ClientRun, runClient } from './client-run.ts'
-import { makePlaces, placesOf } from './contents.ts'
-import { entrants } from './contestants.ts'
+import { markdownTable, saveResults } from '../harness/report.ts'
+import { ms } from '../harness/stats.ts'
+import { wallMs } from '../harness/timing.ts'
+import type { ClientEvent } from '../harness/worker.ts'
+import { isSessionKept } from './client-result.ts'
+import { availableClients, ours } from './clients.ts'
+import { clientPaths, createClientPaths } from './contents.ts'
 import { endpointsOf, leaderOf, withEnsemble } from './ensemble.ts'
-import { isSessionKept } from './fared.ts'
-import { reportFreezes } from './freeze-report.ts'
-import { freezeMs, sessionTimeoutMs } from './freeze-times.ts'
-import type { Frozen } from './frozen.ts'
-import type { Op } from './ledger.ts'
-import { ours } from './ours.ts'
+import { idOf } from './experiment.ts'
+import type { Op } from './operation-log.ts'
 import { ephemeralsBelow, onSession } from './raw-session.ts'
-import { idOf } from './stage.ts'
+import { type ClientRun, runClient } from './traffic.ts'
 
 const calmMs = 2_000
 const settleMs = 10_000
@@ -24,26 +22,33 @@ const changeBeforeThawMs = 2_500
 /** `npm run drill -- zookeeper-freeze`: the server of each client freezes, with and without writes under way. */
 export async function freezeDrill(argv: readonly string[]): Promise<boolean> {
   const rounds = positive(readOptions(argv, ['rounds'])['rounds'], 1, 'rounds')
-  const names = (await entrants()).map(({ name }) => name)
+  const names = (await availableClients()).map(({ name }) => name)
   return withEnsemble('drill', async (lab) => {
-    const all: Frozen[] = []
+    const all: FreezeResult[] = []
     for (let round = 0; round < rounds; round++)
       for (const writesPerSecond of [0, 50]) {
         const root = `/freeze-${round}-${writesPerSecond}`
         all.push(...(await freeze(lab, names, { root, writesPerSecond })))
       }
     reportFreezes(all, lab.version)
-    return all.filter(({ name }) => name === ours.name).every(isKept)
+    return all.filter(({ name }) => name === ours.name).every(holdsGuarantees)
   })
 }
 
-function isKept(one: Frozen): boolean {
-  const { movedAfterMs, isSessionKept, isEphemeralKept, isWatchTold, longestCallMs, unsettled, unhandled } =
-    one
+function holdsGuarantees(one: FreezeResult): boolean {
+  const {
+    movedAfterMs,
+    isSessionKept,
+    isEphemeralKept,
+    isWatchNotified,
+    longestCallMs,
+    unsettled,
+    unhandled,
+  } = one
   const isInTime = movedAfterMs !== undefined && movedAfterMs < sessionTimeoutMs
   const isWithinDeadline = (longestCallMs ?? 0) <= sessionTimeoutMs + 500
   const isQuiet = unsettled + unhandled.length === 0
-  return isInTime && isSessionKept && isEphemeralKept && isWatchTold && isWithinDeadline && isQuiet
+  return isInTime && isSessionKept && isEphemeralKept && isWatchNotified && isWithinDeadline && isQuiet
 }
 
 interface Round {
@@ -51,7 +56,7 @@ interface Round {
   readonly writesPerSecond: number
 }
 
-async function freeze(lab: Lab, names: readonly string[], round: Round): Promise<readonly Frozen[]> {
+async function freeze(lab: Lab, names: readonly string[], round: Round): Promise<readonly FreezeResult[]> {
   const endpoints = endpointsOf(lab)
   const leader = await leaderOf(lab)
   const [victim = ''] = [...endpoints.keys()].filter((name) => name !== leader)
@@ -80,21 +85,21 @@ async function startAt(
   }: { readonly round: Round; readonly name: string; readonly victimAt: string; readonly survivor: string },
 ): Promise<ClientRun> {
   const id = idOf(name)
-  const places = placesOf(`${root}/${id}`)
-  await makePlaces(survivor, places)
+  const paths = clientPaths(`${root}/${id}`)
+  await createClientPaths(survivor, paths)
   return runClient({
-    contestant: name,
+    client: name,
     connect: lab.url,
     sessionTimeoutMs,
     rates: { create: writesPerSecond, sequence: 0, set: 0, read: 0 },
-    places,
+    paths,
     ephemeral: `${root}/here-${id}`,
     watched: `${root}/watched`,
-    place: { endpoint: victimAt, isThere: true },
+    attachment: { endpoint: victimAt, isAttached: true },
   })
 }
 
-interface Underway {
+interface RunningExperiment {
   readonly round: Round
   readonly runs: readonly ClientRun[]
   readonly victim: string
@@ -103,8 +108,8 @@ interface Underway {
 
 async function underFreeze(
   lab: Lab,
-  { round, runs, victim, survivor }: Underway,
-): Promise<readonly Frozen[]> {
+  { round, runs, victim, survivor }: RunningExperiment,
+): Promise<readonly FreezeResult[]> {
   const before = await ephemeralsBelow(survivor, round.root)
   const frozenAtMs = wallMs()
   const lease = await lab.pause(victim, { forMs: 120_000 })
@@ -128,16 +133,16 @@ async function underFreeze(
       isSessionKept: isSessionKept(events),
       // That of an earlier start is gone or going: its last one is what counts.
       isEphemeralKept: mine.some(([path, czxid]) => after.get(path) === czxid),
-      isWatchTold: firstMs(events, 'watched', changedAtMs, thawedAtMs) !== undefined,
+      isWatchNotified: firstMs(events, 'watched', changedAtMs, thawedAtMs) !== undefined,
       ...callsOf(ops),
       unhandled,
     }
   })
 }
 
-function callsOf(ops: readonly Op[]): Pick<Frozen, 'longestCallMs' | 'unsettled' | 'failed'> {
+function callsOf(ops: readonly Op[]): Pick<FreezeResult, 'longestCallMs' | 'unsettled' | 'failed'> {
   const tookMs = ops.map(
-    ({ begunAtMs, settledAtMs }) => (settledAtMs ?? Number.POSITIVE_INFINITY) - begunAtMs,
+    ({ startedAtMs, settledAtMs }) => (settledAtMs ?? Number.POSITIVE_INFINITY) - startedAtMs,
   )
   return {
     longestCallMs: tookMs.length === 0 ? undefined : Math.max(...tookMs),
@@ -155,3 +160,59 @@ function firstMs(
   const first = events.find(({ name, atMs }) => name === wanted && atMs >= fromMs && atMs < toMs)
   return first && first.atMs - fromMs
 }
+
+/** How a client fared whose server was frozen. */
+interface FreezeResult {
+  readonly name: string
+  readonly writesPerSecond: number
+  /** From the freeze until it was attached to another server; undefined when it was not before the thaw. */
+  readonly movedAfterMs: number | undefined
+  readonly isSessionKept: boolean
+  /** Whether its ephemeral, made before the freeze, was there all the time. */
+  readonly isEphemeralKept: boolean
+  /** Whether it was told of a change that was made by others during the freeze, before the thaw. */
+  readonly isWatchNotified: boolean
+  /** The longest that a call took; undefined when there was none. */
+  readonly longestCallMs: number | undefined
+  readonly unsettled: number
+  readonly failed: number
+  readonly unhandled: readonly string[]
+}
+
+/** Prints and saves how everybody fared whose server was frozen. */
+function reportFreezes(all: readonly FreezeResult[], version: string): void {
+  const head = [
+    'client',
+    'traffic',
+    'moved after',
+    'session',
+    'ephemeral',
+    'watch told of a change',
+    'longest call',
+    'calls failed',
+    'never settled',
+    'unhandled',
+  ]
+  const rows = all.map((one) => [
+    one.name,
+    one.writesPerSecond === 0 ? 'idle' : `${one.writesPerSecond} writes/s`,
+    one.movedAfterMs === undefined ? 'not before the thaw' : ms(one.movedAfterMs),
+    one.isSessionKept ? 'kept' : 'LOST',
+    one.isEphemeralKept ? 'kept' : 'LOST',
+    one.isWatchNotified ? 'yes' : 'no',
+    one.longestCallMs === undefined ? '' : ms(one.longestCallMs),
+    String(one.failed),
+    String(one.unsettled),
+    String(one.unhandled.length),
+  ])
+  const title = `ZooKeeper ${version}, three servers: the server of each client is frozen for ${ms(freezeMs)}, sessions of ${ms(sessionTimeoutMs)}`
+  const table = markdownTable(head, rows)
+  const where = saveResults('drill-zookeeper-freeze', { title, table, pictures: [], data: all })
+  console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)
+}
+
+/** The session timeout of everybody whose server is frozen. */
+const sessionTimeoutMs = 4_000
+
+/** How long a server is frozen: two sessions. */
+const freezeMs: number = 2 * sessionTimeoutMs

@@ -2,12 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lab } from '@ha/bootstrap'
 import { createZookeeper } from '@ha/zookeeper'
 import { positive, readOptions } from '../harness/args.ts'
-import { saveResults } from '../harness/results.ts'
+import { markdownTable, saveResults } from '../harness/report.ts'
 import { ms, spread } from '../harness/stats.ts'
-import { markdownTable } from '../harness/table.ts'
-import { wallMs } from '../harness/wall-clock.ts'
+import { wallMs } from '../harness/timing.ts'
 import { endpointsOf, withEnsemble } from './ensemble.ts'
-import { onSession, RawSession, witness } from './raw-session.ts'
+import { onSession, RawSession, readReliably } from './raw-session.ts'
 
 const basePath = '/gate'
 const intervalMs = 200
@@ -17,9 +16,9 @@ const successes = 2
 const minDwellMs = 2_000
 const withdrawnInMs = failures * intervalMs + 200
 const flapEveryMs = 500
-const patienceMs = 20_000
+const timeoutAfterMs = 20_000
 
-interface Gated {
+interface GateResult {
   /** From the flip until the node was gone, as another session saw it. */
   readonly withdrawnAfterMs: readonly number[]
   readonly restoredAfterMs: readonly number[]
@@ -35,10 +34,10 @@ export async function gateDrill(argv: readonly string[]): Promise<boolean> {
   const flips = positive(options['flips'], 10, 'flips')
   const seconds = positive(options['seconds'], 20, 'seconds')
   return withEnsemble('drill', async (lab) => {
-    const gated = await flipAndFlap(lab, flips, seconds)
-    report(gated, lab.version)
-    const isInTime = gated.withdrawnAfterMs.every((each) => each <= withdrawnInMs)
-    return isInTime && gated.writes <= windowsIn(seconds) && gated.sessions === 1
+    const result = await flipAndFlap(lab, flips, seconds)
+    report(result, lab.version)
+    const isInTime = result.withdrawnAfterMs.every((each) => each <= withdrawnInMs)
+    return isInTime && result.writes <= windowsIn(seconds) && result.sessions === 1
   })
 }
 
@@ -46,7 +45,7 @@ function windowsIn(seconds: number): number {
   return Math.ceil((seconds * 1_000) / minDwellMs)
 }
 
-async function flipAndFlap(lab: Lab, flips: number, seconds: number): Promise<Gated> {
+async function flipAndFlap(lab: Lab, flips: number, seconds: number): Promise<GateResult> {
   await using zookeeper = createZookeeper(lab.url)
   let sessions = 0
   zookeeper.events.on('sessionBegun', () => {
@@ -67,8 +66,8 @@ async function flipAndFlap(lab: Lab, flips: number, seconds: number): Promise<Ga
     )
   await registration.ready()
   const { path } = registration
-  const session = await RawSession.open(endpoint, patienceMs * 3)
-  const listed = new Listed(session, path)
+  const session = await RawSession.open(endpoint, timeoutAfterMs * 3)
+  const listed = new ListingProbe(session, path)
   const withdrawnAfterMs: number[] = []
   const restoredAfterMs: number[] = []
   for (let flip = 0; flip < flips; flip++) {
@@ -93,7 +92,7 @@ async function flipAndFlap(lab: Lab, flips: number, seconds: number): Promise<Ga
 const lookEveryMs = 5
 
 /** The node of a registration as another session sees it. */
-class Listed {
+class ListingProbe {
   readonly #session: RawSession
   readonly #path: string
 
@@ -105,7 +104,7 @@ class Listed {
   /** How long it took until the node was there, or not there; infinite when it never was so. */
   async until(isThere: boolean): Promise<number> {
     const fromMs = wallMs()
-    while (wallMs() < fromMs + patienceMs) {
+    while (wallMs() < fromMs + timeoutAfterMs) {
       const node = await this.#session.get(this.#path)
       if ((node !== undefined) === isThere) return wallMs() - fromMs
       await sleep(lookEveryMs)
@@ -116,14 +115,14 @@ class Listed {
 
 /** How often instances were added to a node's list or removed from it. */
 function writesTo(endpoint: string, path: string): Promise<number> {
-  return witness(endpoint, async (session) => {
+  return readReliably(endpoint, async (session) => {
     const list = await session.get(path.slice(0, path.lastIndexOf('/')))
     return list?.childChanges ?? 0
   })
 }
 
 function report(
-  { withdrawnAfterMs, restoredAfterMs, flapSeconds, writes, sessions }: Gated,
+  { withdrawnAfterMs, restoredAfterMs, flapSeconds, writes, sessions }: GateResult,
   version: string,
 ): void {
   const both = (values: readonly number[]): string => {

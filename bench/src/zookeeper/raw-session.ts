@@ -1,12 +1,11 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { wallMs } from '../harness/wall-clock.ts'
+import { wallMs } from '../harness/timing.ts'
 import { addressOf } from './ensemble.ts'
-import { flag, int, RawAnswer, sized, text } from './raw-bytes.ts'
 
 /** A node as a raw session reads it. */
-export interface RawNode {
+interface RawNode {
   readonly data: Buffer
   readonly czxid: bigint
   readonly version: number
@@ -20,7 +19,7 @@ const sessionTimeoutMs = 20_000
 
 const noNode = -101
 
-const openToAll = Buffer.concat([int(1), int(31), text('world'), text('anyone')])
+const openToAll = Buffer.concat([int(1), int(31), ustring('world'), ustring('anyone')])
 
 /**
  * A session on one server, on one connection, without anything that survives a fault: the ruler of the floor, and the
@@ -28,7 +27,7 @@ const openToAll = Buffer.concat([int(1), int(31), text('world'), text('anyone')]
  */
 export class RawSession {
   readonly #socket: Socket
-  readonly #waiting: { resolve(answer: RawAnswer): void; reject(error: Error): void }[] = []
+  readonly #waiting: { resolve(response: ResponseReader): void; reject(error: Error): void }[] = []
   #unread = Buffer.alloc(0)
   #xid = 0
 
@@ -52,15 +51,15 @@ export class RawSession {
         once(socket, 'connect'),
         once(socket, 'close').then(() => Promise.reject(new Error(`${endpoint} cannot be reached`))),
       ])
-      const hello = [
+      const connectRequest = [
         int(0),
         Buffer.alloc(8),
         int(sessionTimeoutMs),
         Buffer.alloc(8),
-        sized(Buffer.alloc(16)),
-        flag(false),
+        buffer(Buffer.alloc(16)),
+        bool(false),
       ]
-      await session.#send(Buffer.concat(hello))
+      await session.#send(Buffer.concat(connectRequest))
       return session
     } catch (error) {
       socket.destroy()
@@ -69,64 +68,64 @@ export class RawSession {
   }
 
   async create(path: string, data = ''): Promise<void> {
-    await this.#ask(1, text(path), text(data), openToAll, int(0))
+    await this.#request(1, ustring(path), ustring(data), openToAll, int(0))
   }
 
   async set(path: string, data: string): Promise<void> {
-    await this.#ask(5, text(path), text(data), int(-1))
+    await this.#request(5, ustring(path), ustring(data), int(-1))
   }
 
   /** Undefined when there is no such node. */
   async get(path: string): Promise<RawNode | undefined> {
-    const answer = await this.#askOf(4, text(path), flag(false))
-    if (answer === undefined) return undefined
-    const data = answer.sized()
-    const czxid = answer.long()
-    for (const _ of ['mzxid', 'ctime', 'mtime']) answer.long()
-    const [version, childChanges] = [answer.int(), answer.int()]
-    answer.int()
-    return { data, czxid, version, childChanges, ephemeralOwner: answer.long() }
+    const response = await this.#requestOptional(4, ustring(path), bool(false))
+    if (response === undefined) return undefined
+    const data = response.buffer()
+    const czxid = response.long()
+    for (const _ of ['mzxid', 'ctime', 'mtime']) response.long()
+    const [version, childChanges] = [response.int(), response.int()]
+    response.int()
+    return { data, czxid, version, childChanges, ephemeralOwner: response.long() }
   }
 
   /** Names; none when there is no such node. */
   async children(path: string): Promise<readonly string[]> {
-    return (await this.#askOf(8, text(path), flag(false)))?.texts() ?? []
+    return (await this.#requestOptional(8, ustring(path), bool(false)))?.ustrings() ?? []
   }
 
   /** Reads after it are not stale. */
   async sync(): Promise<void> {
-    await this.#ask(9, text('/'))
+    await this.#request(9, ustring('/'))
   }
 
   /** Ends the session, without waiting for the server's word. */
   end(): void {
-    this.#socket.end(sized(Buffer.concat([int(++this.#xid), int(-11)])))
+    this.#socket.end(buffer(Buffer.concat([int(++this.#xid), int(-11)])))
     // The word of the server is nobody's any more, and one that is frozen never says it.
     this.#socket.setTimeout(1_000)
   }
 
-  async #askOf(type: number, ...body: readonly Buffer[]): Promise<RawAnswer | undefined> {
-    const answer = await this.#send(Buffer.concat([int(++this.#xid), int(type), ...body]))
-    answer.int()
-    answer.long()
-    const code = answer.int()
+  async #requestOptional(type: number, ...body: readonly Buffer[]): Promise<ResponseReader | undefined> {
+    const response = await this.#send(Buffer.concat([int(++this.#xid), int(type), ...body]))
+    response.int()
+    response.long()
+    const code = response.int()
     if (code === noNode) return undefined
     if (code !== 0) throw new Error(`the server says ${code}`)
-    return answer
+    return response
   }
 
-  async #ask(type: number, ...body: readonly Buffer[]): Promise<void> {
-    if ((await this.#askOf(type, ...body)) === undefined) throw new Error('there is no such node')
+  async #request(type: number, ...body: readonly Buffer[]): Promise<void> {
+    if ((await this.#requestOptional(type, ...body)) === undefined) throw new Error('there is no such node')
   }
 
-  #send(message: Buffer): Promise<RawAnswer> {
+  #send(message: Buffer): Promise<ResponseReader> {
     return new Promise((resolve, reject) => {
       if (this.#socket.destroyed) {
         reject(new Error('the connection has ended'))
         return
       }
       this.#waiting.push({ resolve, reject })
-      this.#socket.write(sized(message))
+      this.#socket.write(buffer(message))
     })
   }
 
@@ -135,7 +134,7 @@ export class RawSession {
     this.#unread = Buffer.concat([this.#unread, chunk])
     while (this.#unread.length >= 4 && this.#unread.length >= 4 + this.#unread.readInt32BE(0)) {
       const end = 4 + this.#unread.readInt32BE(0)
-      this.#waiting.shift()?.resolve(new RawAnswer(this.#unread.subarray(4, end)))
+      this.#waiting.shift()?.resolve(new ResponseReader(this.#unread.subarray(4, end)))
       this.#unread = this.#unread.subarray(end)
     }
   }
@@ -155,12 +154,15 @@ export async function onSession<T>(
   }
 }
 
-const patienceMs = 20_000
+const timeoutAfterMs = 20_000
 const againMs = 200
 
 /** Dials and works until it succeeds: for a witness, whose question matters and not when it was asked. */
-export async function witness<T>(endpoint: string, work: (session: RawSession) => Promise<T>): Promise<T> {
-  const untilMs = wallMs() + patienceMs
+export async function readReliably<T>(
+  endpoint: string,
+  work: (session: RawSession) => Promise<T>,
+): Promise<T> {
+  const untilMs = wallMs() + timeoutAfterMs
   for (;;) {
     try {
       return await onSession(endpoint, work)
@@ -173,7 +175,7 @@ export async function witness<T>(endpoint: string, work: (session: RawSession) =
 
 /** The ephemerals directly below a node, with the transaction that made each. */
 export function ephemeralsBelow(endpoint: string, folder: string): Promise<ReadonlyMap<string, bigint>> {
-  return witness(endpoint, async (session) => {
+  return readReliably(endpoint, async (session) => {
     await session.sync()
     const names = await session.children(folder)
     const nodes = await Promise.all(
@@ -183,4 +185,58 @@ export function ephemeralsBelow(endpoint: string, folder: string): Promise<Reado
       nodes.flatMap(([name, node]) => (node?.ephemeralOwner ? [[name, node.czxid] as const] : [])),
     )
   })
+}
+
+/** A whole number of four bytes. */
+function int(value: number): Buffer {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32BE(value)
+  return bytes
+}
+
+/** Bytes behind their length. */
+function buffer(bytes: Uint8Array): Buffer {
+  return Buffer.concat([int(bytes.length), bytes])
+}
+
+function ustring(value: string): Buffer {
+  return buffer(Buffer.from(value))
+}
+
+function bool(value: boolean): Buffer {
+  return Buffer.from([value ? 1 : 0])
+}
+
+/** Reads what a server wrote, from the front. */
+class ResponseReader {
+  readonly #bytes: Buffer
+  #at = 0
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  int(): number {
+    this.#at += 4
+    return this.#bytes.readInt32BE(this.#at - 4)
+  }
+
+  long(): bigint {
+    this.#at += 8
+    return this.#bytes.readBigInt64BE(this.#at - 8)
+  }
+
+  buffer(): Buffer {
+    const length = Math.max(0, this.int())
+    this.#at += length
+    return this.#bytes.subarray(this.#at - length, this.#at)
+  }
+
+  ustring(): string {
+    return this.buffer().toString()
+  }
+
+  ustrings(): readonly string[] {
+    return Array.from({ length: Math.max(0, this.int()) }, () => this.ustring())
+  }
 }

@@ -1,22 +1,20 @@
 // A client with a view of a service and a cache in a process of its own.
 import { type Cache, createZookeeper, type ServiceView } from '@ha/zookeeper'
-import type { ClientEvent } from '../harness/client-event.ts'
-import { serveWork } from '../harness/serve-work.ts'
-import { wallMs } from '../harness/wall-clock.ts'
+import { wallMs } from '../harness/timing.ts'
+import { type ClientEvent, runAsWorker } from '../harness/worker.ts'
+import { forwardEvents } from './clients.ts'
 import type { Register } from './contents.ts'
-import { tellEvents } from './ours.ts'
-import type { ReaderCount, ReaderOutcome, ReaderSetup } from './reader-run.ts'
-import { serviceName } from './registrant-run.ts'
+import { type ReaderCount, type ReaderOutcome, type ReaderSetup, serviceName } from './recipe-clients.ts'
 
 const lookEveryMs = 20
 // As long as a busy machine may take.
 const readyMs = 25_000
 
-serveWork<ReaderSetup, ReaderCount, ReaderOutcome>(
+runAsWorker<ReaderSetup, ReaderCount, ReaderOutcome>(
   async ({ connect, sessionTimeoutMs, basePath, registers }) => {
     const events: ClientEvent[] = []
     const zookeeper = createZookeeper({ connect, sessionTimeoutMs })
-    tellEvents(zookeeper, (name, facts) => events.push({ atMs: wallMs(), name, facts }))
+    forwardEvents(zookeeper, (name, facts) => events.push({ atMs: wallMs(), name, facts }))
     const view = zookeeper.discovery({ basePath }).service(serviceName)
     const cache = zookeeper.cache(registers, { depth: 1 })
     await Promise.all([view.ready({ timeoutMs: readyMs }), cache.ready({ timeoutMs: readyMs })])

@@ -1,15 +1,14 @@
 // A client with many registrations in a process of its own.
 import { createZookeeper, type Registration } from '@ha/zookeeper'
-import type { ClientEvent } from '../harness/client-event.ts'
-import { serveWork } from '../harness/serve-work.ts'
-import { wallMs } from '../harness/wall-clock.ts'
-import { tellEvents } from './ours.ts'
+import { wallMs } from '../harness/timing.ts'
+import { type ClientEvent, runAsWorker } from '../harness/worker.ts'
+import { forwardEvents } from './clients.ts'
 import {
   type RegistrantCount,
   type RegistrantOutcome,
   type RegistrantSetup,
   serviceName,
-} from './registrant-run.ts'
+} from './recipe-clients.ts'
 
 // As long as a busy machine may take.
 const readyMs = 25_000
@@ -17,13 +16,13 @@ const readyMs = 25_000
 // Asks for something all the time, so that the last request that was answered is never old.
 const askEveryMs = 20
 
-serveWork<RegistrantSetup, RegistrantCount, RegistrantOutcome>(
+runAsWorker<RegistrantSetup, RegistrantCount, RegistrantOutcome>(
   async ({ connect, sessionTimeoutMs, basePath, instances }) => {
     const events: ClientEvent[] = []
     const tell = (name: string, facts: ClientEvent['facts']): unknown =>
       events.push({ atMs: wallMs(), name, facts })
     const zookeeper = createZookeeper({ connect, sessionTimeoutMs })
-    tellEvents(zookeeper, tell)
+    forwardEvents(zookeeper, tell)
     await zookeeper.ready()
     const discovery = zookeeper.discovery({ basePath })
     const registrations = Array.from({ length: instances }, (_, i) =>

@@ -2,11 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Lab } from '@ha/bootstrap'
 import { type Cache, type Change, createZookeeper, type Zookeeper } from '@ha/zookeeper'
 import { positive, readOptions } from '../harness/args.ts'
-import { Pace } from '../harness/pace.ts'
-import { saveResults } from '../harness/results.ts'
-import { markdownTable } from '../harness/table.ts'
+import { markdownTable, saveResults } from '../harness/report.ts'
+import { Pace } from '../harness/timing.ts'
 import { endpointsOf, withEnsemble } from './ensemble.ts'
-import { ephemeralsBelow, witness } from './raw-session.ts'
+import { ephemeralsBelow, readReliably } from './raw-session.ts'
 
 const root = '/rolling'
 const ephemeralCount = 500
@@ -18,7 +17,7 @@ const betweenMs = 1_000
 const readyMs = 60_000
 
 /** What a rolling restart came to. */
-interface Restart {
+interface RestartResult {
   readonly watches: number
   readonly sessions: number
   /** Ephemerals that are there, and still the ones that were made first. */
@@ -49,11 +48,11 @@ export async function rollingDrill(argv: readonly string[]): Promise<boolean> {
   })
 }
 
-async function restartUnder(lab: Lab, watches: number): Promise<Restart> {
+async function restartUnder(lab: Lab, watches: number): Promise<RestartResult> {
   await using zookeeper = createZookeeper({ connect: lab.url, sessionTimeoutMs })
-  const told = { sessions: 0, states: [] as string[] }
+  const seenEvents = { sessions: 0, states: [] as string[] }
   zookeeper.events.on('sessionBegun', () => {
-    told.sessions += 1
+    seenEvents.sessions += 1
   })
   await zookeeper.ready()
   await makeNodes(zookeeper, watches)
@@ -66,20 +65,20 @@ async function restartUnder(lab: Lab, watches: number): Promise<Restart> {
     ...ephemerals.map((each) => each.ready({ timeoutMs: readyMs })),
   ])
   zookeeper.events.on('state', ({ state }) => {
-    told.states.push(state)
+    seenEvents.states.push(state)
   })
   const [endpoint = ''] = endpointsOf(lab).values()
   const before = await ephemeralsBelow(endpoint, `${root}/ephemerals`)
   const held = zookeeper.health().watches
-  const writes = new Writes(zookeeper, watches)
+  const writes = new WriteTraffic(zookeeper, watches)
   writes.start()
   await restartAll(lab)
   await writes.stop()
   await sleep(cachesMs)
   const seen = new Map(cache.current())
   return {
-    sessions: told.sessions,
-    states: [...told.states],
+    sessions: seenEvents.sessions,
+    states: [...seenEvents.states],
     ...(await compare(endpoint, { seen, writes, watches, before })),
     watches: held,
     writesDone: writes.done,
@@ -109,7 +108,7 @@ async function restartAll(lab: Lab): Promise<void> {
 }
 
 /** Writes to one node after the other, and remembers the last that was done for each. */
-class Writes {
+class WriteTraffic {
   /** By node: the number of the last write that was done, unless one after it had an outcome that nobody knows. */
   readonly last = new Map<number, string | undefined>()
   done = 0
@@ -155,7 +154,7 @@ class Writes {
 
 interface Compared {
   readonly seen: ReturnType<Cache<Buffer>['current']>
-  readonly writes: Writes
+  readonly writes: WriteTraffic
   readonly watches: number
   readonly before: ReadonlyMap<string, bigint>
 }
@@ -163,8 +162,8 @@ interface Compared {
 function compare(
   endpoint: string,
   { seen, writes, watches, before }: Compared,
-): Promise<Pick<Restart, 'sameEphemerals' | 'differences' | 'lost'>> {
-  return witness(endpoint, async (session) => {
+): Promise<Pick<RestartResult, 'sameEphemerals' | 'differences' | 'lost'>> {
+  return readReliably(endpoint, async (session) => {
     await session.sync()
     const fresh = await Promise.all(
       Array.from({ length: watches }, (_, i) => session.get(`${root}/nodes/n${i}`)),
@@ -189,7 +188,7 @@ function compare(
   })
 }
 
-function report(restart: Restart, version: string): void {
+function report(restart: RestartResult, version: string): void {
   const rows = [
     ['watches held', String(restart.watches)],
     ['sessions', String(restart.sessions)],

@@ -2,21 +2,19 @@
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { createZookeeper } from '@ha/zookeeper'
-import type { ClientEvent } from '../harness/client-event.ts'
-import { serveWork } from '../harness/serve-work.ts'
-import { wallMs } from '../harness/wall-clock.ts'
-import { tellEvents } from './ours.ts'
-import { serviceName } from './registrant-run.ts'
-import type { WatcherCount, WatcherOutcome, WatcherSetup } from './watcher-run.ts'
+import { wallMs } from '../harness/timing.ts'
+import { type ClientEvent, runAsWorker } from '../harness/worker.ts'
+import { forwardEvents } from './clients.ts'
+import { serviceName, type WatcherCount, type WatcherOutcome, type WatcherSetup } from './recipe-clients.ts'
 
 const pickEveryMs = 50
 // What an outage costs at its beginning, such as code that is compiled, is no growth.
 const settleMs = 10_000
 
-serveWork<WatcherSetup, WatcherCount, WatcherOutcome>(async ({ connect, basePath }) => {
+runAsWorker<WatcherSetup, WatcherCount, WatcherOutcome>(async ({ connect, basePath }) => {
   const events: ClientEvent[] = []
   const zookeeper = createZookeeper({ connect })
-  tellEvents(zookeeper, (name, facts) => events.push({ atMs: wallMs(), name, facts }))
+  forwardEvents(zookeeper, (name, facts) => events.push({ atMs: wallMs(), name, facts }))
   const view = zookeeper.discovery({ basePath }).service(serviceName)
   await view.ready()
   const seen = { picks: 0, emptyPicks: 0, fewestInstances: view.all().length }

@@ -1,14 +1,24 @@
 import { expect, test } from 'vitest'
-import { darkColumns, type Faced, type Faring, faredOf, sumColumn } from '../../src/harness/comparison.ts'
+import {
+  type ComparedClient,
+  type ComparedFault,
+  darkColumns,
+  resultsOf,
+  sumColumn,
+} from '../../src/harness/comparison.ts'
 
-const faring = (name: string, darkMs: number | undefined, unhandled: readonly string[] = []): Faring => ({
+const compared = (
+  name: string,
+  darkMs: number | undefined,
+  unhandled: readonly string[] = [],
+): ComparedClient => ({
   name,
   darkMs,
   unhandled,
 })
-const group: readonly Faced<Faring>[] = [
-  { floorMs: 100, fared: [faring('a', 200), faring('b', undefined, ['x', 'y'])] },
-  { floorMs: 300, fared: [faring('a', 400), faring('b', 900, ['z'])] },
+const group: readonly ComparedFault<ComparedClient>[] = [
+  { floorMs: 100, clients: [compared('a', 200), compared('b', undefined, ['x', 'y'])] },
+  { floorMs: 300, clients: [compared('a', 400), compared('b', 900, ['z'])] },
 ]
 const row = (client: string) => darkColumns('dark').map(([, cell]) => cell(group, client))
 
@@ -21,8 +31,8 @@ test('one that did not come back once has no worst number', () => {
 })
 
 test('what is added up is that of one client', () => {
-  const [, cell] = sumColumn<Faring>('unhandled', ({ unhandled }) => unhandled.length)
+  const [, cell] = sumColumn<ComparedClient>('unhandled', ({ unhandled }) => unhandled.length)
 
   expect([cell(group, 'a'), cell(group, 'b')]).toEqual(['0', '3'])
-  expect(faredOf(group, 'b')).toHaveLength(2)
+  expect(resultsOf(group, 'b')).toHaveLength(2)
 })

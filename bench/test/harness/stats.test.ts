@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ms, quantile } from '../../src/harness/stats.ts'
+import { darkMs, longestSilences, ms, quantile } from '../../src/harness/stats.ts'
 
 test.each([
   [[], 0.99, undefined],
@@ -12,4 +12,21 @@ test.each([
 
 test('what never came is told as never', () => {
   expect([ms(undefined), ms(Number.POSITIVE_INFINITY), ms(1_234)]).toEqual(['never', 'never', '1 234 ms'])
+})
+
+test.each([
+  ['the time until the first sign of life', [500, 1_200, 1_210], 200],
+  ['the longest silence before the healing, not only the first', [1_010, 1_050, 1_900, 1_910], 850],
+  ['also one that the healing ended', [1_010, 1_900, 4_900], 3_000],
+  ['nothing that began after the healing', [1_010, 1_400, 1_800, 2_200, 9_000], 400],
+  ['never, when nothing came', [500], undefined],
+])('the dark time is %s', (_, instants, expected) => {
+  expect(darkMs(instants, 1_000, 2_000)).toBe(expected)
+})
+
+test('the longest silences are told with when they began', () => {
+  expect(longestSilences([900, 1_010, 1_100, 1_800], 1_000, 2)).toEqual([
+    { afterFaultMs: 100, lastedMs: 700 },
+    { afterFaultMs: 10, lastedMs: 90 },
+  ])
 })

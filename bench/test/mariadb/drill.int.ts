@@ -1,13 +1,13 @@
 import { startLab } from '@ha/bootstrap'
 import { expect, it } from 'vitest'
+import { ours } from '../../dist/mariadb/clients.js'
 import { runExperiment } from '../../dist/mariadb/experiment.js'
-import { ours } from '../../dist/mariadb/ours.js'
-import { brokenPromises } from '../../dist/mariadb/promises.js'
+import { violationsOf } from '../../dist/mariadb/experiment-report.js'
 
 const shared = {
   mode: 'sequential',
   role: 'writer',
-  contestants: [ours.name],
+  clientNames: [ours.name],
   rates: { insert: 100, transfer: 20, read: 50, 'own-read': 10 },
   connections: 10,
   holdMs: 4_000,
@@ -22,7 +22,7 @@ it('the writer is killed, its successor is frozen, and every promise is kept', a
   )
   const killed = await runExperiment(lab, { ...shared, fault: 'kill', victim: 'db1' })
   const frozen = await runExperiment(lab, { ...shared, fault: 'pause', victim: 'db2' })
-  const all = [...killed.fared, ...frozen.fared]
-  expect(all.map(brokenPromises)).toEqual(['', ''])
+  const all = [...killed.clients, ...frozen.clients]
+  expect(all.map(violationsOf)).toEqual(['', ''])
   expect(all.every(({ verdict }) => verdict.done > 500)).toBe(true)
 })

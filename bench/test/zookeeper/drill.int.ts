@@ -1,16 +1,16 @@
 import { startLab } from '@ha/bootstrap'
 import { expect, it } from 'vitest'
+import { ours } from '../../dist/zookeeper/clients.js'
 import { runExperiment } from '../../dist/zookeeper/experiment.js'
-import { ours } from '../../dist/zookeeper/ours.js'
-import { brokenPromises } from '../../dist/zookeeper/promises.js'
+import { violationsOf } from '../../dist/zookeeper/experiment-report.js'
 
 const shared = {
-  contestants: [ours.name],
+  clientNames: [ours.name],
   rates: { create: 60, sequence: 40, set: 40, read: 60 },
   sessionTimeoutMs: 4_000,
-  hasCast: true,
+  hasRecipes: true,
   holdMs: 4_000,
-  mostMs: 20_000,
+  maxFaultMs: 20_000,
 } as const
 
 // Two faults of the long drill, so that a lost node is seen before a change is taken.
@@ -22,6 +22,6 @@ it('the leader is killed, the attached server is frozen, and every promise is ke
   const killed = await runExperiment(lab, { ...shared, fault: 'kill', role: 'leader' })
   const frozen = await runExperiment(lab, { ...shared, fault: 'pause', role: 'attached' })
   const all = [killed, frozen]
-  expect(all.map(brokenPromises)).toEqual(['', ''])
-  expect(all.flatMap(({ fared }) => fared).every(({ verdict }) => verdict.done > 500)).toBe(true)
+  expect(all.map(violationsOf)).toEqual(['', ''])
+  expect(all.flatMap(({ clients }) => clients).every(({ verdict }) => verdict.done > 500)).toBe(true)
 })
