@@ -40,10 +40,10 @@ export interface PublishEntry {
   settled: boolean
   /** Its size in the publish buffer. */
   readonly bytes: number
-  readonly resolve: (receipt: Receipt) => void
-  readonly reject: (error: HaError) => void
+  resolve: (receipt: Receipt) => void
+  reject: (error: HaError) => void
   /** Removes the listener from the caller's signal; undefined without a signal. */
-  readonly unlisten: (() => void) | undefined
+  unlisten: (() => void) | undefined
   /** Called when it is settled; releases its space in the publish buffer. */
   readonly onSettled: (entry: PublishEntry, confirmed: boolean) => void
 }

@@ -32,6 +32,10 @@ interface PublishChannelDeps {
 // connection into flow control, and no other channel can be opened on it.
 const unprovenWindow = 64
 
+// Messages in the buffer of the driver count as sent: when the connection is lost, their outcome is unknown. So the buffer
+// is bounded, to less than the send buffer of a socket may hold.
+const maxDriverBytes = 1024 * 1024
+
 // Minimum age of a channel before it is replaced because a route stays refused. Opening a channel for each message to a
 // full queue would be costly, and a channel that nacks without such a reason is to be replaced eventually.
 const minRefusingChannelAgeMs = 1_000
@@ -47,6 +51,8 @@ export class PublishChannel {
   readonly #pauses = new Set<PauseReason>()
   readonly #nackBackoff: NackBackoff
   readonly #refusedRoutes = new RefusedRoutes()
+  // One function for all messages: `send` runs for each of them.
+  readonly #onHanging = (): void => this.#discard('hanging')
   #channel: ConfirmChannelHandle | undefined
   #openedAtMs = 0
   /** Whether the current channel has confirmed a message. */
@@ -55,6 +61,8 @@ export class PublishChannel {
   #isRefusing = false
   /** Number of messages to be sent one by one, to find the one that the broker closes the channel for. */
   #suspects = 0
+  /** What was given to the driver since it first asked for a pause, in bytes. */
+  #driverBytes = 0
   /** Number of answers, acks and nacks: this distinguishes a stall from refusals. */
   answers = 0
 
@@ -75,8 +83,15 @@ export class PublishChannel {
     return this.#messages.replayed
   }
 
+  /** Sends the message, or queues it when it has to wait. */
   accept(entry: PublishEntry): void {
-    this.#messages.waiting.add(entry)
+    const { waiting } = this.#messages
+    const channel = waiting.length === 0 ? this.#channelFor(entry) : undefined
+    if (channel !== undefined) {
+      this.#send(entry, channel.guard)
+      return
+    }
+    waiting.add(entry)
     this.#sendReady()
   }
 
@@ -85,13 +100,14 @@ export class PublishChannel {
     this.#channel = channel
     this.#openedAtMs = this.#deps.clock.now()
     this.#hasConfirmed = false
+    this.#driverBytes = 0
     this.#pauses.delete('buffer-full')
     this.#pauses.delete('moving')
     listenToChannel(channel.guard, () => this.#channel === channel, {
       onAck: (deliveryTag, multiple) => this.#onAck(deliveryTag, multiple),
       onNack: (deliveryTag, multiple) => this.#onNack(deliveryTag, multiple),
       onReturn: (message) => this.#onReturn(message),
-      onDrain: () => this.resume('buffer-full'),
+      onDrain: () => this.#onDrain(),
       onClosed: (reason) => this.#onDone(reason, 'over'),
     })
     this.#sendReady()
@@ -127,21 +143,25 @@ export class PublishChannel {
     return this.#messages.waiting.peekUnsent()
   }
 
-  // Sends messages until the window is full.
+  // Sends queued messages until the window is full.
   #sendReady(): void {
-    const { waiting, inFlight } = this.#messages
-    if (this.#channel === undefined || this.#pauses.size > 0 || this.#isRefusing) return
-    const window = this.#window()
-    while (inFlight.length < window) {
-      const entry = waiting.peek()
-      if (entry === undefined) return
-      if (!this.#deps.topology.isRouteReady(entry.exchange, entry.key)) {
-        this.pause('topology')
-        return
-      }
+    const { waiting } = this.#messages
+    for (let entry = waiting.peek(); entry !== undefined; entry = waiting.peek()) {
+      const channel = this.#channelFor(entry)
+      if (channel === undefined) return
       waiting.take()
-      if (!this.#send(entry, this.#channel.guard)) return
+      if (!this.#send(entry, channel.guard)) return
     }
+  }
+
+  // The channel on which a message may be sent now, or undefined.
+  #channelFor({ exchange, key }: PublishEntry): ConfirmChannelHandle | undefined {
+    const channel = this.#channel
+    if (channel === undefined || this.#pauses.size > 0 || this.#isRefusing) return undefined
+    if (this.#messages.inFlight.length >= this.#window()) return undefined
+    if (this.#deps.topology.isRouteReady(exchange, key)) return channel
+    this.pause('topology')
+    return undefined
   }
 
   #window(): number {
@@ -154,9 +174,8 @@ export class PublishChannel {
     try {
       const hasRoom = channel.publish(entry.exchange, entry.key, entry.content, entry.properties)
       this.#messages.inFlight.add(entry)
-      this.#nackBackoff.awaitConfirm(() => this.#discard('hanging'))
-      if (!hasRoom) this.pause('buffer-full')
-      return hasRoom
+      this.#nackBackoff.awaitConfirm(this.#onHanging)
+      return hasRoom || this.#hasDriverSpace(entry.bytes)
     } catch (cause) {
       if (isClosedError(cause) || closed.aborted) {
         this.#messages.waiting.putBack([entry])
@@ -166,6 +185,19 @@ export class PublishChannel {
       fail(entry, notEncodable(entry, cause))
       return true
     }
+  }
+
+  // The driver wants a pause after 16 KiB already. More in its buffer means fewer and larger writes to the socket.
+  #hasDriverSpace(bytes: number): boolean {
+    this.#driverBytes += bytes
+    if (this.#driverBytes < maxDriverBytes) return true
+    this.pause('buffer-full')
+    return false
+  }
+
+  #onDrain(): void {
+    this.#driverBytes = 0
+    this.resume('buffer-full')
   }
 
   #onAck(deliveryTag: number, multiple: boolean): void {

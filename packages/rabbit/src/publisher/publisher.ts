@@ -154,27 +154,27 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
   }
 
   #accept(content: Buffer, bytes: number, options: PublishOptions, calledAtMs: number): Promise<Receipt> {
-    const { channel, owner } = this.#deps
-    return new Promise((resolve, reject) => {
-      const entry = this.#entry(content, bytes, options, calledAtMs, { resolve, reject })
-      this.#pending += 1
-      owner.scheduleDeadline(entry.deadlineMs)
-      channel.accept(entry)
+    const entry = this.#entry(content, bytes, options, calledAtMs)
+    // The closure captures the entry only: one is allocated for each message.
+    const receipt = new Promise<Receipt>((resolve, reject) => {
+      entry.resolve = resolve
+      entry.reject = reject
     })
+    const { signal } = options
+    if (signal !== undefined)
+      entry.unlisten = onceAborted(signal, (cause) => fail(entry, abortedByCaller(entry, cause)))
+    this.#pending += 1
+    this.#deps.owner.scheduleDeadline(entry.deadlineMs)
+    this.#deps.channel.accept(entry)
+    return receipt
   }
 
-  #entry(
-    content: Buffer,
-    bytes: number,
-    options: PublishOptions,
-    calledAtMs: number,
-    { resolve, reject }: Pick<PublishEntry, 'resolve' | 'reject'>,
-  ): PublishEntry {
+  #entry(content: Buffer, bytes: number, options: PublishOptions, calledAtMs: number): PublishEntry {
     const { exchange, key, codec } = this.#settings
     const { buffer, idPrefix } = this.#deps
     this.#sequence += 1
     const messageId = options.messageId ?? `${idPrefix}-${this.#sequence.toString(36)}`
-    const entry: PublishEntry = {
+    return {
       sequence: this.#sequence,
       messageId,
       exchange: options.exchange ?? exchange,
@@ -189,13 +189,11 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
       returned: undefined,
       settled: false,
       bytes,
-      resolve,
-      reject,
-      unlisten:
-        options.signal && onceAborted(options.signal, (cause) => fail(entry, abortedByCaller(entry, cause))),
+      resolve: ignore,
+      reject: ignore,
+      unlisten: undefined,
       onSettled: this.#onSettled,
     }
-    return entry
   }
 
   #encode(body: T): Buffer {
@@ -254,6 +252,8 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
     return receipt ?? Promise.reject(buffer.fullError('the wait ended without space'))
   }
 }
+
+function ignore(): void {}
 
 function onceAborted(signal: AbortSignal, act: (reason: unknown) => void): () => void {
   const onAbort = (): void => act(signal.reason)
