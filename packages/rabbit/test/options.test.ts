@@ -79,7 +79,7 @@ describe('the options of a client', () => {
   it.each<[unknown, string]>([
     [{}, "rabbit.addresses: expected 'host:port,host:port', a list of addresses, or a function"],
     [{ addresses: [] }, 'rabbit.addresses: expected at least one address'],
-    [{ addresses: 'n1,n1' }, 'rabbit.addresses, column 4: n1:5672 stands twice'],
+    [{ addresses: 'n1,n1' }, 'rabbit.addresses, column 4: n1:5672 is repeated (first at column 1)'],
     [{ addresses: [{ host: 'n1', port: 0 }] }, 'rabbit.addresses[0].port: expected a number from 1 to 65535'],
     [{ addresses: 'n1', hearbeatMs: 5 }, 'rabbit.hearbeatMs: there is no such option'],
     [

@@ -117,10 +117,7 @@ function dialError(cause: Error, refusal: CloseReason | undefined, endpoint: End
 
 // Setting the prefetch of a channel without consumers has no effect, and passes the broker's reader and a channel
 // process.
-async function probe(
-  { probeChannel: pings, closed: over }: AmqpConnection,
-  signal: AbortSignal,
-): Promise<void> {
-  if (pings === undefined || over.aborted) throw over.reason
-  await raceAbort(pings.prefetch(0), signal, () => undefined)
+async function probe({ probeChannel, closed }: AmqpConnection, signal: AbortSignal): Promise<void> {
+  if (probeChannel === undefined || closed.aborted) throw closed.reason
+  await raceAbort(probeChannel.prefetch(0), signal, () => undefined)
 }

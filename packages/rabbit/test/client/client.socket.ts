@@ -48,7 +48,7 @@ describe('being ready', () => {
   })
 
   it('is not had while something declared conflicts; everything else lives', async () => {
-    const { rabbit, events: told } = await startHarness(
+    const { rabbit, events } = await startHarness(
       {
         topology: {
           exchanges: { orders: topic() },
@@ -72,7 +72,7 @@ describe('being ready', () => {
     const publisher = second.publisher({ key: 'fresh' })
     expect(await settlement(publisher.publish({}))).toBe('confirmed')
     expect(conflicts).toEqual(['exchange orders topology-conflict 406'])
-    expect(told).toEqual([])
+    expect(events).toEqual([])
     await second.close()
   })
 })

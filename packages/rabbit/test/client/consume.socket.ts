@@ -30,7 +30,7 @@ describe('a consumer', () => {
   })
 
   it('acknowledges when its handler returns something that is no word', async () => {
-    const { rabbit, cluster, events: told } = await startHarness({ topology })
+    const { rabbit, cluster, events } = await startHarness({ topology })
     const saved = async (): Promise<unknown> => ({ id: 7 })
     let runs = 0
     rabbit.consume('bill', () => {
@@ -40,16 +40,16 @@ describe('a consumer', () => {
     await rabbit.publisher({ key: 'bill' }).publish({})
     await until('it is answered', () => runs === 1 && cluster.queue('bill')?.unacked === 0)
     expect(cluster.log.entries({ from: 'client', frame: 'basic.ack' })).toHaveLength(1)
-    expect(told).toEqual([])
+    expect(events).toEqual([])
   })
 
   it('takes a word that it does not know for a failure', async () => {
-    const { rabbit, cluster, events: told } = await startHarness({ topology })
+    const { rabbit, cluster, events } = await startHarness({ topology })
     const handler = (): 'ack' => 'done' as 'ack'
     rabbit.consume('bill', handler, { onError: 'reject' })
     await rabbit.publisher({ key: 'bill' }).publish({})
-    await until('it is told', () => told.length === 1 && cluster.queue('bill')?.unacked === 0)
-    expect(told).toMatchObject([
+    await until('it is told', () => events.length === 1 && cluster.queue('bill')?.unacked === 0)
+    expect(events).toMatchObject([
       {
         name: 'handlerFailed',
         event: {
@@ -79,7 +79,7 @@ describe('a consumer', () => {
   })
 
   it('requeues after a pause what its handler threw at, and tells of it', async () => {
-    const { rabbit, events: told } = await startHarness({ topology })
+    const { rabbit, events } = await startHarness({ topology })
     const seen: boolean[] = []
     rabbit.consume(
       'bill',
@@ -92,7 +92,7 @@ describe('a consumer', () => {
     await rabbit.publisher({ key: 'bill' }).publish({})
     await until('it comes again', () => seen.length === 2)
     expect(seen).toEqual([false, true])
-    expect(told).toMatchObject([
+    expect(events).toMatchObject([
       { name: 'handlerFailed', event: { queue: 'bill', error: { message: 'not today' } } },
     ])
   })
@@ -157,7 +157,7 @@ describe('a consumer', () => {
 
 describe('when the node of a consumer is lost', () => {
   it('what a handler had finished is acknowledged on redelivery, and the handler runs once', async () => {
-    const { rabbit, cluster, events: told } = await startHarness({ topology })
+    const { rabbit, cluster, events } = await startHarness({ topology })
     const { seen, handler, goOn } = held()
     rabbit.consume('bill', handler)
     const publisher = rabbit.publisher({ key: 'bill' })
@@ -172,7 +172,7 @@ describe('when the node of a consumer is lost', () => {
       () => cluster.queue('bill')?.ready === 0 && cluster.queue('bill')?.unacked === 0,
     )
     expect(seen).toHaveLength(5)
-    expect(told.filter(({ name }) => name === 'ackReplayed')).toHaveLength(5)
+    expect(events.filter(({ name }) => name === 'ackReplayed')).toHaveLength(5)
   })
 
   it('a handler still at work takes over what comes again, and its answer goes there', async () => {
@@ -190,7 +190,7 @@ describe('when the node of a consumer is lost', () => {
   })
 
   it('a handler that gave up with its signal runs again', async () => {
-    const { rabbit, cluster, events: told } = await startHarness({ topology })
+    const { rabbit, cluster, events } = await startHarness({ topology })
     let runs = 0
     rabbit.consume('bill', async ({ signal }) => {
       runs += 1
@@ -203,7 +203,7 @@ describe('when the node of a consumer is lost', () => {
     await until('it is at work', () => runs === 1)
     await cluster.node(1).kill()
     await until('it is done', () => runs === 2 && cluster.queue('bill')?.unacked === 0)
-    expect(told.filter(({ name }) => name === 'handlerFailed')).toEqual([])
+    expect(events.filter(({ name }) => name === 'handlerFailed')).toEqual([])
   })
 
   it('never acknowledges on another channel', async () => {
@@ -226,7 +226,7 @@ describe('when the node of a consumer is lost', () => {
   })
 
   it('says so when a message without an id cannot be recognised', async () => {
-    const { rabbit, cluster, events: told } = await startHarness({ topology })
+    const { rabbit, cluster, events } = await startHarness({ topology })
     const { seen, handler, goOn } = held()
     rabbit.consume('bill', handler)
     await rabbit.ready()
@@ -235,18 +235,18 @@ describe('when the node of a consumer is lost', () => {
     await cluster.node(1).kill()
     await until('its channel is gone', () => seen[0]?.signal.aborted === true)
     goOn()
-    await until('it is told', () => told.some(({ name }) => name === 'ackLost'))
+    await until('it is told', () => events.some(({ name }) => name === 'ackLost'))
   })
 })
 
 describe('when the node of a consumer stops in good order', () => {
   it('nobody is told that the broker took the consumer away', async () => {
-    const { rabbit, cluster, events: told } = await startHarness({ topology })
+    const { rabbit, cluster, events } = await startHarness({ topology })
     const consumer = rabbit.consume('bill', () => undefined)
     await consumer.ready()
     await cluster.node(1).stop()
-    await until('it is elsewhere', () => told.some(({ name }) => name === 'failover'))
-    expect(told.map(({ name }) => name)).toEqual(['failover'])
+    await until('it is elsewhere', () => events.some(({ name }) => name === 'failover'))
+    expect(events.map(({ name }) => name)).toEqual(['failover'])
   })
 })
 
@@ -256,11 +256,10 @@ describe('a consumer that the broker takes away', () => {
     ['it holds a message too long', 'timeout'],
     ['it is cancelled', 'cancel'],
   ] as const)('consumes again by itself when %s', async (_, how) => {
-    const {
-      rabbit,
-      cluster,
-      events: told,
-    } = await startHarness({ topology }, { consumerTimeoutMs: how === 'timeout' ? 300 : 60_000 })
+    const { rabbit, cluster, events } = await startHarness(
+      { topology },
+      { consumerTimeoutMs: how === 'timeout' ? 300 : 60_000 },
+    )
     const bodies: unknown[] = []
     const other: unknown[] = []
     let slow = how === 'timeout'
@@ -279,7 +278,7 @@ describe('a consumer that the broker takes away', () => {
       )
     }
     if (how === 'timeout') await publisher.publish('slow')
-    await until('it is told', () => told.some(({ name }) => name === 'consumerLost'))
+    await until('it is told', () => events.some(({ name }) => name === 'consumerLost'))
     await until(
       'it consumes again',
       () => consumer.status === 'consuming' && cluster.queue('bill')?.consumers === 1,

@@ -5,7 +5,7 @@ import { createRabbit, type Rabbit, type RabbitOptions } from '../../src/index.t
 export interface Harness {
   readonly cluster: FakeCluster
   readonly rabbit: Rabbit
-  /** Every event that the client told, in order. */
+  /** Every event of the client, in order. */
   readonly events: readonly RecordedEvent[]
 }
 
@@ -26,7 +26,7 @@ const eventNames = [
   'handlerFailed',
 ] as const
 
-/** A client of a fake cluster of three, tried in order; both end with the test. */
+/** A client of a fake cluster of three, tried in order; both are closed at the end of the test. */
 export async function startHarness(
   options: Partial<RabbitOptions> = {},
   clusterOptions: FakeClusterOptions = {},
@@ -38,12 +38,12 @@ export async function startHarness(
     failBackAfterMs: Number.POSITIVE_INFINITY,
     ...options,
   })
-  const told: RecordedEvent[] = []
+  const events: RecordedEvent[] = []
   for (const name of eventNames)
-    rabbit.events.on(name, (event) => void told.push({ name, event: { ...event } }))
+    rabbit.events.on(name, (event) => void events.push({ name, event: { ...event } }))
   onTestFinished(async () => {
     await rabbit.close({ timeoutMs: 600 })
     await cluster.close()
   })
-  return { cluster, rabbit, events: told }
+  return { cluster, rabbit, events }
 }

@@ -120,7 +120,7 @@ describe('one bad publish among two thousand', () => {
         permissions: { '/': { configure: '.*', read: '.*', write: '^(?!secret).*' } },
       },
     }
-    const { rabbit, events: told } = await startHarness(
+    const { rabbit, events } = await startHarness(
       { topology: { ...topology, exchanges: { ...topology.exchanges, secret: fanout() } } },
       { users, maxMessageBytes: 4_000 },
     )
@@ -135,7 +135,7 @@ describe('one bad publish among two thousand', () => {
       outcomes[1_000],
       ...outcomes.filter((_, i) => i !== 1_000),
     ])
-    expect(told.filter(({ name }) => name === 'failover')).toEqual([])
+    expect(events.filter(({ name }) => name === 'failover')).toEqual([])
     return [String(guilty), ...others.map(String)]
   }
 
@@ -160,7 +160,7 @@ describe('one bad publish among two thousand', () => {
 
 describe('when the node of the publishers is lost', () => {
   it('what was not confirmed is sent again in order, and its receipts say that it may be twice', async () => {
-    const { rabbit, cluster, events: told } = await startHarness({ topology })
+    const { rabbit, cluster, events } = await startHarness({ topology })
     await rabbit.ready()
     const seen: number[] = []
     const publisher = rabbit.publisher<number>({ key: 'bill' })
@@ -177,7 +177,7 @@ describe('when the node of the publishers is lost', () => {
     rabbit.consume<number>('bill', ({ body }) => void seen.push(body))
     await until('all are consumed', () => seen.length === 16)
     expect([...new Set(seen)]).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10])
-    const failover = told.find(({ name, event }) => name === 'failover' && event['role'] === 'publish')
+    const failover = events.find(({ name, event }) => name === 'failover' && event['role'] === 'publish')
     expect(failover?.event).toMatchObject({
       from: cluster.node(1).address,
       to: cluster.node(2).address,
@@ -207,15 +207,15 @@ describe('when the node of the publishers is lost', () => {
   })
 
   it('by falling silent, it is noticed in less than two seconds and a half', async () => {
-    const { rabbit, cluster, events: told } = await startHarness({ topology })
+    const { rabbit, cluster, events } = await startHarness({ topology })
     const publisher = rabbit.publisher({ key: 'bill' })
     await publisher.publish({})
     cluster.node(1).freeze()
     const receipt = await publisher.publish({})
     expect(receipt).toMatchObject({ endpoint: cluster.node(2).address, maybeDuplicate: true })
     expect(receipt.latencyMs).toBeLessThan(2_500)
-    await until('it is told', () => told.some(({ name }) => name === 'failover'))
-    expect(told.find(({ event }) => event['role'] === 'publish')?.event).toMatchObject({
+    await until('it is told', () => events.some(({ name }) => name === 'failover'))
+    expect(events.find(({ event }) => event['role'] === 'publish')?.event).toMatchObject({
       cause: 'unresponsive',
     })
   })

@@ -21,7 +21,7 @@ describe('a publisher', () => {
   })
 
   it('leaves a channel that has nacked, and one that hangs after that, for the next', async () => {
-    const { rabbit, cluster, events: told } = await startHarness({ topology })
+    const { rabbit, cluster, events } = await startHarness({ topology })
     const publish = { from: 'client', frame: 'basic.publish' } as const
     cluster.script({ when: { ...publish, times: 1 }, do: 'nack' })
     cluster.script({ when: { ...publish, skip: 1, times: 2 }, do: 'lose-confirm' })
@@ -34,7 +34,7 @@ describe('a publisher', () => {
     rabbit.consume<number>('bill', ({ body }) => void seen.push(body))
     await until('all are there', () => new Set(seen).size === 20)
     expect([...new Set(seen)]).toEqual(Array.from({ length: 20 }, (_, i) => i))
-    expect(told).toEqual([])
+    expect(events).toEqual([])
   })
 
   it('is in order also when some had to wait for room and others come when there is some', async () => {
@@ -125,11 +125,7 @@ describe('a publisher', () => {
 
   it('says nacked when a queue wants no more, keeps its channel then, and goes on when there is room', async () => {
     const full = quorum({ maxMessages: 1, overflow: 'reject-publish' })
-    const {
-      rabbit,
-      cluster,
-      events: told,
-    } = await startHarness({ topology: { queues: { full, bill: quorum() } } })
+    const { rabbit, cluster, events } = await startHarness({ topology: { queues: { full, bill: quorum() } } })
     const publisher = rabbit.publisher({ key: 'full' })
     await publisher.publish('first')
     expect(await settlement(publisher.publish('second'))).toBe('nacked unknown')
@@ -141,7 +137,7 @@ describe('a publisher', () => {
     expect(opened() - before).toBeLessThan(3)
     await rabbit.withChannel((channel) => channel.purgeQueue('full'))
     expect(await settlement(publisher.publish('third'))).toBe('confirmed')
-    expect(told).toEqual([])
+    expect(events).toEqual([])
   })
 
   it('declares an exchange of the topology again when it has vanished', async () => {
@@ -153,25 +149,21 @@ describe('a publisher', () => {
   })
 
   it('is held while the broker is short of memory, goes nowhere, and goes on', async () => {
-    const { rabbit, cluster, events: told } = await startHarness({ topology })
+    const { rabbit, cluster, events } = await startHarness({ topology })
     const publisher = rabbit.publisher({ key: 'bill' })
     await publisher.publish({})
     cluster.raiseAlarm('memory')
     const held = Array.from({ length: 20 }, () => publisher.publish({}))
-    await until('it is blocked', () => told.some(({ name }) => name === 'blocked'))
+    await until('it is blocked', () => events.some(({ name }) => name === 'blocked'))
     await pause(3_500)
     expect(rabbit.health()).toMatchObject({ state: 'suspended', outbox: { messages: 20 } })
     cluster.clearAlarm('memory')
     expect(await Promise.all(held)).toHaveLength(20)
-    expect(told.map(({ name }) => name)).toEqual(['blocked', 'unblocked'])
+    expect(events.map(({ name }) => name)).toEqual(['blocked', 'unblocked'])
   })
 
   it('leaves a node that answers and confirms nothing, and says that it is stalled', async () => {
-    const {
-      rabbit,
-      cluster,
-      events: told,
-    } = await startHarness({ topology, liveness: { confirmStallMs: 600 } })
+    const { rabbit, cluster, events } = await startHarness({ topology, liveness: { confirmStallMs: 600 } })
     const publisher = rabbit.publisher({ key: 'bill' })
     await publisher.publish({})
     cluster.script({ when: { from: 'client', frame: 'basic.publish', node: 1 }, do: 'lose-confirm' })
@@ -179,16 +171,16 @@ describe('a publisher', () => {
       endpoint: cluster.node(2).address,
       maybeDuplicate: true,
     })
-    expect(told.map(({ name }) => name)).toContain('stalled')
+    expect(events.map(({ name }) => name)).toContain('stalled')
   })
 })
 
-describe('a full outbox', () => {
+describe('a full publish buffer', () => {
   const full = { maxMessages: 2, maxAgeMs: 2_000 }
 
   async function stuck(outbox: object) {
-    const bench = await startHarness({ topology, outbox: { ...full, ...outbox } })
-    const { cluster, rabbit } = bench
+    const harness = await startHarness({ topology, outbox: { ...full, ...outbox } })
+    const { cluster, rabbit } = harness
     const remove = cluster.script({
       when: { from: 'client', frame: 'basic.publish' },
       do: 'hold',
@@ -201,7 +193,7 @@ describe('a full outbox', () => {
       remove()
       cluster.release('later')
     }
-    return { ...bench, publisher, first, goOn }
+    return { ...harness, publisher, first, goOn }
   }
 
   it('makes a publish wait for room', async () => {

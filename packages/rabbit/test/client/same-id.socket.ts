@@ -11,7 +11,7 @@ function aborted(signal: AbortSignal): Promise<never> {
 
 describe('a message that is published anew under its old id', () => {
   it('is not answered for the old one, though it comes as handed out before', async () => {
-    const { rabbit, cluster, events: told } = await startHarness({ topology })
+    const { rabbit, cluster, events } = await startHarness({ topology })
     const publisher = rabbit.publisher({ key: 'bill' })
     const rounds: unknown[] = []
     rabbit.consume<number>('bill', async ({ body, messageId, signal }) => {
@@ -25,15 +25,11 @@ describe('a message that is published anew under its old id', () => {
     await cluster.node(1).kill()
     await until('it is done', () => rounds.length === 3 && cluster.queue('bill')?.unacked === 0)
     expect(rounds).toEqual([1, 2, 2])
-    expect(told.filter(({ name }) => name === 'ackReplayed')).toEqual([])
+    expect(events.filter(({ name }) => name === 'ackReplayed')).toEqual([])
   })
 
   it('is not rejected again when it comes back through a dead-letter exchange', async () => {
-    const {
-      rabbit,
-      cluster,
-      events: told,
-    } = await startHarness({
+    const { rabbit, cluster, events } = await startHarness({
       topology: {
         queues: {
           bill: quorum({ deadLetterExchange: '', deadLetterKey: 'later' }),
@@ -53,7 +49,7 @@ describe('a message that is published anew under its old id', () => {
     await until('it is back', () => runs === 2)
     await cluster.node(1).kill()
     await until('it is done', () => runs === 3 && cluster.queue('bill')?.unacked === 0)
-    expect(told.filter(({ name }) => name === 'ackReplayed')).toEqual([])
+    expect(events.filter(({ name }) => name === 'ackReplayed')).toEqual([])
   })
 })
 

@@ -8,15 +8,15 @@ const topology = { queues: { bill: quorum() } }
 
 /** A client with one handler at work that takes so long. */
 async function atWork(workMs: number) {
-  const bench = await startHarness({ topology })
+  const harness = await startHarness({ topology })
   let isAtWork = false
-  const consumer = bench.rabbit.consume('bill', async () => {
+  const consumer = harness.rabbit.consume('bill', async () => {
     isAtWork = true
     await pause(workMs)
   })
-  await bench.rabbit.publisher({ key: 'bill' }).publish({})
+  await harness.rabbit.publisher({ key: 'bill' }).publish({})
   await until('the handler is at work', () => isAtWork)
-  return { ...bench, consumer }
+  return { ...harness, consumer }
 }
 
 /** How many milliseconds a close took, and its report. */

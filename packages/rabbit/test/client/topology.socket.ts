@@ -28,7 +28,7 @@ describe('a binding', () => {
     ['queue', 'queue.declare'],
     ['exchange', 'exchange.declare'],
   ] as const)('is made again when the broker came back without its %s', async (_, frame) => {
-    const { rabbit, cluster, events: told } = await startHarness({ topology })
+    const { rabbit, cluster, events } = await startHarness({ topology })
     await rabbit.ready()
     const publisher = rabbit.publisher({ exchange: 'orders', key: 'order.new' })
     await publisher.publish(1)
@@ -41,7 +41,7 @@ describe('a binding', () => {
     await until('everything is back', () =>
       rabbit.health().consume.declarations.every(({ status }) => status === 'held'),
     )
-    expect(told.filter(({ name }) => name === 'topologyConflict')).toEqual([])
+    expect(events.filter(({ name }) => name === 'topologyConflict')).toEqual([])
     expect(await settlement(publisher.publish(2))).toBe('confirmed')
     expect(cluster.queue('bill')?.ready).toBe(1)
   })

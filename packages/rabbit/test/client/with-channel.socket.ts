@@ -6,7 +6,7 @@ import { startHarness } from './harness.ts'
 
 const topology = { queues: { bill: quorum() } }
 
-async function bench() {
+async function startChannelHarness() {
   const { rabbit, cluster } = await startHarness({ topology })
   await rabbit.ready()
   const channels = (): number => cluster.connections.reduce((total, { channels: n }) => total + n, 0)
@@ -17,7 +17,7 @@ async function bench() {
 
 describe('a channel of one’s own', () => {
   it('ends when its work throws before it is asynchronous', async () => {
-    const { rabbit, channels } = await bench()
+    const { rabbit, channels } = await startChannelHarness()
     const work = (): never => {
       throw new TypeError('a slip')
     }
@@ -26,7 +26,7 @@ describe('a channel of one’s own', () => {
   })
 
   it('ends with its deadline when its work goes on', async () => {
-    const { rabbit, channels } = await bench()
+    const { rabbit, channels } = await startChannelHarness()
     const work = (): Promise<void> => pause(60_000)
     expect(await settlement(rabbit.withChannel(work, { timeoutMs: 50 }))).toBe('timed-out unknown')
     await until('it is ended', () => channels() === 1)
@@ -39,7 +39,7 @@ describe('a channel of one’s own', () => {
     ['an error of another client', Object.assign(new Error('gone'), { code: 'lost' })],
     ['no error at all', 'a text'],
   ])('passes on what its work throws as it is: %s', async (_, thrown) => {
-    const { rabbit } = await bench()
+    const { rabbit } = await startChannelHarness()
     let runs = 0
     const work = async (): Promise<never> => {
       runs += 1

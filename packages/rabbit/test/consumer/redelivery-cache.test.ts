@@ -12,9 +12,9 @@ function handout(over: AbortSignal, redelivered: boolean): ChannelDelivery {
 const first = (channel: AbortController): ChannelDelivery => handout(channel.signal, false)
 const again = (channel: AbortController): ChannelDelivery => handout(channel.signal, true)
 
-function bench() {
+function harness() {
   const clock = new FakeClock()
-  return { clock, replay: new RedeliveryCache(clock), one: new AbortController(), two: new AbortController() }
+  return { clock, cache: new RedeliveryCache(clock), one: new AbortController(), two: new AbortController() }
 }
 
 function runOf(arrival: DeliveryDecision): HandlerRun {
@@ -24,10 +24,10 @@ function runOf(arrival: DeliveryDecision): HandlerRun {
 
 describe('a message whose id is known', () => {
   it('is answered again when it comes again and its channel is gone', () => {
-    const { replay, one, two } = bench()
-    replay.onHandled('a', runOf(replay.onDelivery('a', first(one))), 'ack')
+    const { cache, one, two } = harness()
+    cache.onHandled('a', runOf(cache.onDelivery('a', first(one))), 'ack')
     one.abort()
-    expect(replay.onDelivery('a', again(two))).toEqual({
+    expect(cache.onDelivery('a', again(two))).toEqual({
       kind: 'answered',
       messageId: 'a',
       disposition: 'ack',
@@ -35,90 +35,90 @@ describe('a message whose id is known', () => {
   })
 
   it('is answered as often as it comes', () => {
-    const { replay, one, two } = bench()
-    replay.onHandled('a', runOf(replay.onDelivery('a', first(one))), 'reject')
+    const { cache, one, two } = harness()
+    cache.onHandled('a', runOf(cache.onDelivery('a', first(one))), 'reject')
     one.abort()
-    replay.onDelivery('a', again(two))
+    cache.onDelivery('a', again(two))
     two.abort()
-    expect(replay.onDelivery('a', again(new AbortController()))).toMatchObject({ disposition: 'reject' })
+    expect(cache.onDelivery('a', again(new AbortController()))).toMatchObject({ disposition: 'reject' })
   })
 
   it.each(['ack', 'reject'] as const)(
     'is another message when it comes for the first time (after %s)',
     (disposition) => {
-      const { replay, one, two } = bench()
-      replay.onHandled('a', runOf(replay.onDelivery('a', first(one))), disposition)
+      const { cache, one, two } = harness()
+      cache.onHandled('a', runOf(cache.onDelivery('a', first(one))), disposition)
       one.abort()
-      const run = runOf(replay.onDelivery('a', first(two)))
+      const run = runOf(cache.onDelivery('a', first(two)))
       two.abort()
       // Neither is the earlier answer remembered for it, nor has it one of its own yet.
-      expect(replay.onDelivery('a', again(new AbortController()))).toEqual({ kind: 'joined' })
-      expect(replay.onHandled('a', run, 'ack')).toBe(true)
+      expect(cache.onDelivery('a', again(new AbortController()))).toEqual({ kind: 'joined' })
+      expect(cache.onHandled('a', run, 'ack')).toBe(true)
     },
   )
 
   it('is another message when the channel of the answer stands: there the answer has arrived', () => {
-    const { replay, one } = bench()
-    replay.onHandled('a', runOf(replay.onDelivery('a', first(one))), 'ack')
-    expect(replay.onDelivery('a', again(one)).kind).toBe('run')
+    const { cache, one } = harness()
+    cache.onHandled('a', runOf(cache.onDelivery('a', first(one))), 'ack')
+    expect(cache.onDelivery('a', again(one)).kind).toBe('run')
   })
 
   it('joins its handler at work when its channel is gone', () => {
-    const { replay, one, two } = bench()
-    const run = runOf(replay.onDelivery('a', first(one)))
+    const { cache, one, two } = harness()
+    const run = runOf(cache.onDelivery('a', first(one)))
     one.abort()
     const latest = again(two)
-    expect(replay.onDelivery('a', latest)).toEqual({ kind: 'joined' })
+    expect(cache.onDelivery('a', latest)).toEqual({ kind: 'joined' })
     expect(run.latest).toBe(latest)
   })
 
   it('is never joined to the handler of a message that its channel still holds', () => {
-    const { replay, one } = bench()
+    const { cache, one } = harness()
     const held = again(one)
-    const run = runOf(replay.onDelivery('a', held))
-    expect(replay.onDelivery('a', again(one)).kind).toBe('run')
+    const run = runOf(cache.onDelivery('a', held))
+    expect(cache.onDelivery('a', again(one)).kind).toBe('run')
     expect(run.latest).toBe(held)
   })
 
   it('names neither of two that are at work at once: both run again', () => {
-    const { replay, one, two } = bench()
-    const old = runOf(replay.onDelivery('a', first(one)))
-    const copy = runOf(replay.onDelivery('a', first(one)))
-    expect(replay.onHandled('a', old, 'ack')).toBe(false)
+    const { cache, one, two } = harness()
+    const old = runOf(cache.onDelivery('a', first(one)))
+    const copy = runOf(cache.onDelivery('a', first(one)))
+    expect(cache.onHandled('a', old, 'ack')).toBe(false)
     one.abort()
-    expect(replay.onDelivery('a', again(two)).kind).toBe('run')
-    expect(replay.onDelivery('a', again(two)).kind).toBe('run')
-    expect(replay.onHandled('a', copy, 'ack')).toBe(false)
+    expect(cache.onDelivery('a', again(two)).kind).toBe('run')
+    expect(cache.onDelivery('a', again(two)).kind).toBe('run')
+    expect(cache.onHandled('a', copy, 'ack')).toBe(false)
   })
 
   it.each(['requeue', undefined] as const)('runs again after %s', (disposition) => {
-    const { replay, one, two } = bench()
-    expect(replay.onHandled('a', runOf(replay.onDelivery('a', first(one))), disposition)).toBe(false)
+    const { cache, one, two } = harness()
+    expect(cache.onHandled('a', runOf(cache.onDelivery('a', first(one))), disposition)).toBe(false)
     one.abort()
-    expect(replay.onDelivery('a', again(two)).kind).toBe('run')
+    expect(cache.onDelivery('a', again(two)).kind).toBe('run')
   })
 })
 
 describe('the memory for answers', () => {
   it('lasts ten minutes', async () => {
-    const { replay, clock, one, two } = bench()
-    replay.onHandled('a', runOf(replay.onDelivery('a', first(one))), 'ack')
+    const { cache, clock, one, two } = harness()
+    cache.onHandled('a', runOf(cache.onDelivery('a', first(one))), 'ack')
     one.abort()
     await clock.advance(600_000)
-    expect(replay.onDelivery('a', again(two)).kind).toBe('run')
+    expect(cache.onDelivery('a', again(two)).kind).toBe('run')
   })
 
   it('holds ten thousand', () => {
-    const { replay, one, two } = bench()
+    const { cache, one, two } = harness()
     for (let i = 0; i <= 10_000; i++)
-      replay.onHandled(`m${i}`, runOf(replay.onDelivery(`m${i}`, first(one))), 'ack')
+      cache.onHandled(`m${i}`, runOf(cache.onDelivery(`m${i}`, first(one))), 'ack')
     one.abort()
-    expect(['m1', 'm0'].map((id) => replay.onDelivery(id, again(two)).kind)).toEqual(['answered', 'run'])
+    expect(['m1', 'm0'].map((id) => cache.onDelivery(id, again(two)).kind)).toEqual(['answered', 'run'])
   })
 
   it('has no place for messages without an id', () => {
-    const { replay, one } = bench()
-    const run = runOf(replay.onDelivery(undefined, first(one)))
-    expect(replay.onHandled(undefined, run, 'ack')).toBe(false)
+    const { cache, one } = harness()
+    const run = runOf(cache.onDelivery(undefined, first(one)))
+    expect(cache.onHandled(undefined, run, 'ack')).toBe(false)
   })
 })

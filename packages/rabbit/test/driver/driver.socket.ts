@@ -75,11 +75,11 @@ describe('a connection', () => {
     )
     const driver = amqpDriver(options)
     const connection = await open(cluster, driver)
-    const told: ConnectionSignal[] = []
-    driver.watch(connection, (signal) => told.push(signal))
+    const signals: ConnectionSignal[] = []
+    driver.watch(connection, (signal) => signals.push(signal))
     driver.probe(connection, never).catch(() => undefined)
     await until('it is over', () => connection.closed.aborted)
-    expect(told).toMatchObject([{ kind: 'lost', error: { code: 'lost' } }])
+    expect(signals).toMatchObject([{ kind: 'lost', error: { code: 'lost' } }])
     await until('its socket is gone', () => cluster.connections.length === 0)
   })
 
@@ -107,7 +107,7 @@ describe('a connection', () => {
   )
 })
 
-describe('a knock over TLS', () => {
+describe('an endpoint probe over TLS', () => {
   it('names the server that it wants, as the driver does', async () => {
     const hello = new Promise<Buffer>((resolve) => {
       server.once('connection', (socket) => socket.once('data', resolve))
@@ -116,8 +116,8 @@ describe('a knock over TLS', () => {
     await once(server, 'listening')
     const end = new AbortController()
     const { port } = server.address() as AddressInfo
-    const knock = amqpDriver({ ...options, tls: {} }).probeEndpoint({ host: 'localhost', port }, end.signal)
-    knock.catch(() => undefined)
+    const probe = amqpDriver({ ...options, tls: {} }).probeEndpoint({ host: 'localhost', port }, end.signal)
+    probe.catch(() => undefined)
     expect((await hello).includes('localhost')).toBe(true)
     end.abort()
     server.close()
