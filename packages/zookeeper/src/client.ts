@@ -194,8 +194,8 @@ export class Zookeeper implements Operations, AsyncDisposable {
   }
 
   /** A lock with a limited number of holders at a time. */
-  semaphore(path: string, seats: number, options?: LockOptions): Semaphore {
-    return semaphore(this.#context, path, seats, options)
+  semaphore(path: string, permits: number, options?: LockOptions): Semaphore {
+    return semaphore(this.#context, path, permits, options)
   }
 
   /** An election of one leader among its candidates. */

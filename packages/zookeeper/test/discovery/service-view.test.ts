@@ -67,7 +67,7 @@ describe('a view of a service', () => {
     const { view, cache, clock } = seeing()
     cache.list({ a: codec.encode(instance('a')), b: 'no instance', c: '' })
     await clock.advance(0)
-    expect({ ids: idsOf(view.all()), strange: view.undecodable }).toEqual({ ids: ['a'], strange: 2 })
+    expect({ ids: idsOf(view.all()), undecodable: view.undecodable }).toEqual({ ids: ['a'], undecodable: 2 })
   })
 
   it('is asked for changes once for all that come together', async () => {
