@@ -23,6 +23,12 @@ const fixtures: readonly Fixture[] = [
   ['packages/core/src/util/up.ts', "export { x } from '../errors/x.ts'", ['noRestrictedImports']],
   ['packages/rabbit/src/publisher/driver.ts', "export { connect } from 'amqplib'", ['noRestrictedImports']],
   ['packages/rabbit/src/driver/driver.ts', "export { connect } from 'amqplib'", []],
+  [
+    'packages/zookeeper/src/connection/driver.ts',
+    "export { createClient } from 'node-zookeeper-client'",
+    ['noRestrictedImports'],
+  ],
+  ['packages/zookeeper/src/protocol/jute.ts', "export { createClient } from 'node-zookeeper-client'", []],
   ['packages/rabbit/src/up.ts', "export { startLab } from '@ha/bootstrap'", ['noRestrictedImports']],
   [
     'examples/shop/src/inside.ts',
