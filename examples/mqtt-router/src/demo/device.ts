@@ -4,6 +4,7 @@ import { decodeMessage, type Message } from '../message.ts'
 import { inboxTopic, receiptTopic } from '../names.ts'
 import { disableNagle } from '../no-delay.ts'
 
+/** How a device connects. */
 export interface DeviceOptions {
   readonly user: string
   /** The gateways that it tries in turn. With a single one, it waits until that gateway is back. */

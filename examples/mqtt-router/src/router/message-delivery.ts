@@ -5,6 +5,7 @@ import type { Mailbox } from './mailbox.ts'
 /** Where an accepted message is. */
 export type DeliveryOutcome = 'delivered' | 'in-mailbox'
 
+/** The dependencies of a {@link MessageDelivery}. */
 export interface MessageDeliveryDeps {
   readonly mailbox: Mailbox
   /** True when the user confirms the message; false when the user cannot be reached or does not confirm it in time. */

@@ -24,6 +24,7 @@ import { type Depth, TreeNode } from './tree-node.ts'
  * known content; when they are back, it equals the tree again.
  */
 export interface Cache<T> extends Disposable {
+  /** The root of the cache. */
   readonly path: string
   /** The current content by path, as an immutable snapshot. */
   current(): ReadonlyMap<string, CachedNode<T>>
@@ -57,6 +58,7 @@ export interface Cache<T> extends Disposable {
   close(): void
 }
 
+/** What a cache contains, and how it reads. */
 export interface CacheOptions<T> {
   /** What the cache contains: the node (0, the default), its children (1), or the node and everything below (`tree`). */
   readonly depth?: Depth | undefined

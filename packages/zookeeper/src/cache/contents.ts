@@ -3,7 +3,9 @@ import type { Node, Stat } from '../node.ts'
 
 /** A node in a cache. */
 export interface CachedNode<T> {
+  /** The path of the node. */
   readonly path: string
+  /** The decoded data. */
   readonly value: T
   /** As of the read of the data: created and deleted children do not change it. */
   readonly stat: Stat
@@ -83,6 +85,7 @@ export class Contents<T> {
 
 /** The difference between the content of a cache and the content of the previous change. */
 export interface CacheChange<T> {
+  /** With their values. */
   readonly added: readonly CachedNode<T>[]
   /** Includes nodes that were deleted and created again: their czxid differs. */
   readonly changed: readonly Replaced<T>[]

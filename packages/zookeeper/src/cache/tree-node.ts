@@ -131,6 +131,7 @@ interface ListChange {
   readonly removed: readonly string[]
 }
 
+/** The difference between the known children and those that were read. */
 export function listChange(known: Iterable<string>, names: readonly string[]): ListChange {
   const before = new Set(known)
   const after = new Set(names)

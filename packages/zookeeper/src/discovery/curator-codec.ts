@@ -7,6 +7,7 @@ import {
   uriTemplate,
 } from './instance.ts'
 
+/** The options of {@link curatorCodec}. */
 export interface CuratorCodecOptions {
   /**
    * The Java class of the payload, written as `@class`; Java readers must have it. Default: none, which readers with the

@@ -81,6 +81,7 @@ export class Discovery implements AsyncDisposable {
     return view
   }
 
+  /** The current registrations and views, as plain data. */
   health(): DiscoveryHealth {
     return {
       registrations: [...this.#registrations].map(({ path, state }) => ({

@@ -101,6 +101,7 @@ export type Readiness =
   /** Withdrawn; the last `successes` checks, all since `sinceMs`, passed. */
   | { readonly kind: 'unready'; readonly successes: number; readonly sinceMs: number }
 
+/** When an instance is withdrawn and listed again. */
 export interface ReadinessRules {
   /** The number of consecutive failed checks before it is withdrawn. */
   readonly failures: number
@@ -151,6 +152,7 @@ function whileReady(
     : { kind: 'ready', failures }
 }
 
+/** The options of a health gate, checked. */
 export interface CheckedGate extends Omit<ReadinessRules, 'warmupMs'>, Pick<HealthGate, 'check'> {
   readonly intervalMs: number
   readonly timeoutMs: number | undefined

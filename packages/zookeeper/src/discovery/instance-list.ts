@@ -183,6 +183,7 @@ function applyThreshold(
 
 /** The difference between two lists. */
 export interface ServiceChange {
+  /** With their values. */
   readonly added: readonly Instance[]
   /** With their new values. */
   readonly changed: readonly Instance[]

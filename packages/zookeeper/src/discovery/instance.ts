@@ -14,8 +14,11 @@ export interface Instance {
   readonly name: string
   /** The name of the instance, unique within the service. */
   readonly id: string
+  /** The host name or IP address. */
   readonly address: string
+  /** The port without TLS. */
   readonly port: number | undefined
+  /** The port with TLS. */
   readonly sslPort: number | undefined
   /** An instance that is `out-of-service` is listed and never picked. */
   readonly status: InstanceStatus
@@ -37,7 +40,9 @@ export interface InstanceSpec {
   readonly id?: string | undefined
   /** The host name or IP address at which clients reach the instance. */
   readonly address: string
+  /** The port without TLS. Default: none. */
   readonly port?: number | undefined
+  /** The port with TLS. Default: none. */
   readonly sslPort?: number | undefined
   /** Default: none. */
   readonly metadata?: Readonly<Record<string, string>> | undefined
@@ -183,6 +188,7 @@ export function checkNodeName(value: unknown, what: string): string {
 
 /** The format of instances in the registry. */
 export interface InstanceCodec {
+  /** The data of the node of an instance. */
   encode(instance: Instance): Bytes
   /** Undefined when the data do not contain an instance. Such a node, or one for which it throws, is skipped and counted. */
   decode(data: Buffer): Instance | undefined

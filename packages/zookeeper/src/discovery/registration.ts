@@ -33,6 +33,7 @@ import {
 } from './health-gate.ts'
 import { type Instance, type InstanceCodec, type InstancePatch, patchInstance } from './instance.ts'
 
+/** The events of a {@link Registration}: each change of its state. */
 export type RegistrationEvents = {
   readonly state: RegistrationState
 }
@@ -77,6 +78,7 @@ export class Registration implements AsyncDisposable {
     return flagged ? { ...this.#instance, status: 'out-of-service' } : this.#instance
   }
 
+  /** Whether the instance is listed, and why not. */
   get state(): RegistrationState {
     return stateOf(this.#phase, this.#node?.state, this.#deps.settings.onUnhealthy)
   }

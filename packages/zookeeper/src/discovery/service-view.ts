@@ -51,6 +51,7 @@ interface ServiceViewDeps {
 
 /** The live list of a service's instances. It can always be read, and an outage of the registry never empties it. */
 export class ServiceView implements AsyncDisposable {
+  /** The name of the service. */
   readonly name: string
   readonly #deps: ServiceViewDeps
   readonly #outliers: OutlierDetector
@@ -73,6 +74,7 @@ export class ServiceView implements AsyncDisposable {
     })
   }
 
+  /** How current the list is. */
   get state(): ServiceViewState {
     const { kind } = this.#served
     return kind === 'recovered' ? 'current' : kind
@@ -253,6 +255,7 @@ export interface ServiceOptions {
   readonly coalesceMs?: number | undefined
 }
 
+/** The zone of a client. */
 export interface ZoneOptions {
   /** The zone, as in the metadata of instances under `zone`. */
   readonly name: string

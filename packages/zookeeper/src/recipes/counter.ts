@@ -9,6 +9,7 @@ import { checkPath } from '../operations/paths.ts'
 
 /** A whole number that many clients add to. */
 export interface Counter {
+  /** The node that contains the value. */
   readonly path: string
   /** The current value; 0 before the first addition. */
   get(options?: CallOptions): Promise<number>

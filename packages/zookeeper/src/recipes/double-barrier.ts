@@ -11,6 +11,7 @@ import { contendersIn } from './lock-order.ts'
 
 /** A double barrier: no member starts before all have entered, and none continues before all have left. */
 export interface Barrier {
+  /** The parent of the nodes of the members. */
   readonly path: string
   /** Enters and waits for the others. Rejects with `timed-out` when not all enter in time, and leaves again. */
   enter(options?: CallOptions): Promise<void>

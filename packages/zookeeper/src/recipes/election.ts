@@ -10,6 +10,7 @@ import { acquire } from './lock.ts'
 import type { Lease } from './lock-node.ts'
 import { byPriority, contendersIn, kindOfPriority, type LockQueue } from './lock-order.ts'
 
+/** How a participant takes part in an election. */
 export interface ElectionOptions {
   /** The name of this participant, visible to the others. */
   readonly id: string
@@ -20,6 +21,7 @@ export interface ElectionOptions {
   readonly priority?: number | undefined
 }
 
+/** The options of `run` and `observe` of an election. */
 export interface CampaignOptions {
   /** Ends the campaign or the observation. */
   readonly signal?: AbortSignal | undefined
@@ -27,7 +29,9 @@ export interface CampaignOptions {
 
 /** A participant of an election, who may also only observe it. */
 export interface Election {
+  /** The parent of the nodes of the participants. */
   readonly path: string
+  /** The name of this participant. */
   readonly id: string
   /**
    * Runs for election again and again: while elected, runs `fn`; when `fn` returns, steps down. Continues until the
@@ -169,6 +173,7 @@ function isCausedByLoss(thrown: unknown, lease: Lease): boolean {
 
 /** A participant of an election. */
 export interface Participant {
+  /** Its name, as in {@link ElectionOptions.id}. */
   readonly id: string
   /** The node of the participant. */
   readonly path: string

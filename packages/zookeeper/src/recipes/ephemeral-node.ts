@@ -16,6 +16,7 @@ import type { LiveSession } from '../session/session.ts'
 import type { Ephemeral, EphemeralEvents, EphemeralState } from './ephemeral.ts'
 import { type DesiredNode, EphemeralReconciler, type ReconcilerDeps } from './ephemeral-reconciler.ts'
 
+/** The dependencies of an {@link EphemeralNode}. */
 export interface EphemeralNodeDeps extends ReconcilerDeps {
   /** Called once, when the ephemeral is closed and its node is not maintained any more. */
   readonly onEnd: () => void

@@ -12,6 +12,7 @@ import type { LiveSession } from '../session/session.ts'
 import { watchesKey } from '../watches/watches.ts'
 import type { ResolvedEphemeralOptions } from './ephemeral.ts'
 
+/** The dependencies of an {@link EphemeralReconciler}. */
 export interface ReconcilerDeps {
   readonly context: ClientContext
   /** The key of the declaration. */
@@ -261,6 +262,7 @@ export type EphemeralStep =
 /** The owner of a node: this session, an earlier session or process of this client, or another client. */
 export type NodeOwner = 'this-session' | 'earlier-session' | 'other-client'
 
+/** The owner of an observed node. */
 export function ownerOf(node: Node, claim: OwnershipClaim): NodeOwner {
   const { ephemeralOwner, czxid } = node.stat
   if (ephemeralOwner === claim.sessionId) return 'this-session'

@@ -14,6 +14,7 @@ export type EphemeralState =
   | { readonly kind: 'withheld' }
   | { readonly kind: 'closed' }
 
+/** The events of an {@link Ephemeral}: each change of its state. */
 export type EphemeralEvents = {
   readonly state: EphemeralState
 }
@@ -25,6 +26,7 @@ export type EphemeralEvents = {
 export interface Ephemeral extends Events<EphemeralEvents>, AsyncDisposable {
   /** The path of the node. For a sequential node, the requested path until the node exists. */
   readonly path: string
+  /** Whether the node exists, and why not. */
   readonly state: EphemeralState
   /** Resolves when the node is held; rejects with `timed-out` and the reason, or with `closed`. */
   ready(limit?: CallOptions): Promise<void>
@@ -41,6 +43,7 @@ export interface Ephemeral extends Events<EphemeralEvents>, AsyncDisposable {
   close(limit?: Pick<CallOptions, 'timeoutMs'>): Promise<void>
 }
 
+/** How an ephemeral node is created and maintained. */
 export interface EphemeralOptions {
   /**
    * Whether a node that another session holds belongs to an earlier process of this client, and may be replaced at once:

@@ -7,6 +7,7 @@ import { checkPath, childOf } from '../operations/paths.ts'
 import { createLockNode, type Lease, type LockNode, waitForPredecessor } from './lock-node.ts'
 import { exclusive, type LockQueue, positionOf, type QueuePosition } from './lock-order.ts'
 
+/** The options of locks, read-write locks and semaphores. */
 export interface LockOptions {
   /** The timeout of calls without their own, in milliseconds. Default: `operationTimeoutMs` of the client. */
   readonly timeoutMs?: number | undefined

@@ -9,8 +9,11 @@ import { exclusive, shared } from './lock-order.ts'
  * readers cannot starve writers. It is not reentrant: a reader that acquires the write lock waits for itself.
  */
 export interface RwLock {
+  /** The parent of the nodes of the holders and of the waiting clients. */
   readonly path: string
+  /** Held by any number of readers at a time. */
   readonly read: Lock
+  /** Held by one writer at a time. */
   readonly write: Lock
 }
 
