@@ -187,7 +187,7 @@ export class MariadbConnection {
   }
 
   #awaitAnswer<T>(sent: Promise<unknown>, read: (result: unknown) => T): Promise<T> {
-    return new Promise<T>((resolve, reject) => {
+    const answer = new Promise<T>((resolve, reject) => {
       const pending: PendingCommand = { reject }
       if (this.#endError === undefined) this.#pending.add(pending)
       else reject(unsentError(this.#endError))
@@ -203,6 +203,9 @@ export class MariadbConnection {
         (thrown: unknown) => this.#fail(pending, thrown),
       )
     })
+    // Commands are pipelined: one may be rejected with the connection before its caller awaits it.
+    answer.catch(ignore)
+    return answer
   }
 
   // Returns false when the command was already rejected with the connection.
@@ -265,3 +268,5 @@ export function guardSocketReader(socket: Socket, onThrow: (error: Error) => voi
     }
   })
 }
+
+function ignore(): void {}

@@ -25,7 +25,7 @@ async function opened(): Promise<MariadbConnection> {
 
 afterEach(() => server.close())
 
-/** Its rejection, as soon as it is there. */
+/** The rejection, as soon as it happens. */
 function fate(work: Promise<unknown>): { error: unknown } {
   const seen: { error: unknown } = { error: undefined }
   work.catch((error: unknown) => {
@@ -47,6 +47,16 @@ describe('a connection that ends', () => {
       'lost',
     ])
     expect(connection.busy).toBe(false)
+  })
+
+  test('causes no unhandled rejection when a statement is awaited only later', async () => {
+    const connection = await opened()
+    const waiting = connection.run(slow)
+    await server.log.until({ sql: slow.sql })
+    connection.destroy()
+    // Node.js, and with it vitest, reports unhandled rejections after this turn.
+    await turn()
+    await expect(waiting).rejects.toMatchObject({ stage: 'lost' })
   })
 
   test.each(['reset', 'end'] as const)(
