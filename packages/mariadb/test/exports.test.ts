@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import * as main from '../src/index.ts'
 
-// A public name is a promise: what changes here needs a changeset.
+// Public names are stable: a change here needs a changeset.
 describe('@ha/mariadb', () => {
   it('exports these names', () => {
     expect(Object.keys(main).sort()).toMatchSnapshot()

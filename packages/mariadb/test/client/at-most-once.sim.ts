@@ -4,7 +4,7 @@ import type { Mariadb } from '../../src/client.ts'
 import { inTime, type MemoryHarness, memoryHarness } from './memory-harness.ts'
 import { bytesOf, type Stretch, stretchesOf } from './memory-sweep.ts'
 
-// A long value, so that there are many places to cut.
+// A long value, for many positions to cut at.
 const value = '7'.padStart(500, '0')
 
 const writes: Readonly<Record<string, (db: Mariadb, key: string) => Promise<unknown>>> = {
@@ -13,7 +13,7 @@ const writes: Readonly<Record<string, (db: Mariadb, key: string) => Promise<unkn
   execute: (db, key) => db.execute('INSERT INTO w VALUES (?, ?)', [key, value]),
 }
 
-// So many bytes are in one command and its answer, or go over a connection up to the answer of its first write.
+// The number of bytes of one command and its answer, and of a connection up to the answer of its first write.
 const inCommand = stretchesOf({ client: 550, server: 11 })
 const inConnection = stretchesOf({ client: 800, server: 200 }, ['reset'])
 
@@ -26,7 +26,7 @@ let endings: { readonly key: string; readonly outcome: string }[]
 
 beforeEach(async () => {
   harness = await memoryHarness()
-  // Without a key: nothing but the client is in the way of a second row.
+  // Without a key: only the client prevents a second row.
   await harness.cluster.query('CREATE TABLE w (k VARCHAR(80) NOT NULL, v INT NOT NULL)')
   endings = []
 })
@@ -36,7 +36,7 @@ afterEach(async () => {
   await harness.cluster.close()
 })
 
-/** Does one write while the rule holds, and notes how it ended. */
+/** Runs one write under the rule and records its end. */
 async function writeUnder(rule: Rule, db: Mariadb, name: string): Promise<void> {
   const key = `k${endings.length}`
   const undo = harness.cluster.script(rule)
@@ -52,7 +52,7 @@ const possible = new Map([
   ['unknown', [0, 1]],
 ])
 
-/** The writes of which the table says otherwise than their callers were told. */
+/** The writes for which the table contradicts what their callers received. */
 async function lies(): Promise<readonly string[]> {
   const keys = (await harness.cluster.query('SELECT k FROM w')).map(({ k }) => String(k))
   return endings.flatMap(({ key, outcome }) => {
@@ -83,7 +83,7 @@ describe('a write that may not be repeated is done at most once', { timeout: 60_
       const { cluster, clock, client } = harness
       for (const byte of bytesOf({ first, last })) {
         const db = client({ hosts: cluster.addresses.slice(0, 1), pool: { minimumIdle: 0 } })
-        // The first connection is the monitor's.
+        // The first connection belongs to the monitor.
         const connection = cluster.accepted + 2
         await writeUnder({ when: { from, byte, connection }, do: 'cut', how }, db, name)
         await inTime(clock, db.close())

@@ -14,7 +14,7 @@ async function commitLogHarness(options: Partial<MariadbOptions> = {}): Promise<
 
 const commitLogTable = 'CREATE TABLE ha_ledger (token VARCHAR(64) PRIMARY KEY, kind VARCHAR(6) NOT NULL)'
 
-/** The one row of a piece of work: inserted twice it would fail, and applied twice it would be 2. */
+/** The row of one transaction: a second insert would fail, and a second update would make it 2. */
 async function addOne(tx: Transaction): Promise<number> {
   await tx.query("INSERT INTO t VALUES ('sum', 0) ON DUPLICATE KEY UPDATE v = v")
   await tx.query("UPDATE t SET v = v + 1 WHERE k = 'sum'")
@@ -31,7 +31,7 @@ describe('a COMMIT whose answer was lost, without a commit log', () => {
   it.each(['before', 'unanswered'] as const)(
     'is unknown, and the callback is not run again (%s)',
     async (at) => {
-      const { db, cluster, events: told } = await galeraHarness()
+      const { db, cluster, events } = await galeraHarness()
       cluster.script({ when: { sql: 'COMMIT' }, do: 'cut', how: 'reset', at })
       let runs = 0
       const call = db.transaction((tx) => {
@@ -41,7 +41,7 @@ describe('a COMMIT whose answer was lost, without a commit log', () => {
       expect(await describeEnd(call)).toBe('outcome-unknown unknown 08007')
       expect(runs).toBe(1)
       expect(await rowsOf(cluster)).toEqual(at === 'before' ? {} : { sum: 1 })
-      expect(countOf(told, 'outcomeUnknown')).toBe(1)
+      expect(countOf(events, 'outcomeUnknown')).toBe(1)
     },
   )
 
@@ -80,10 +80,10 @@ describe('a protected transaction', () => {
   })
 
   it('that is found committed gives what its callback returned, and says so', async () => {
-    const { db, cluster, events: told } = await commitLogHarness()
+    const { db, cluster, events } = await commitLogHarness()
     cluster.script({ when: { sql: 'COMMIT', times: 1 }, do: 'cut', how: 'reset', at: 'unanswered' })
     expect(await db.transaction(addOne)).toBe(1)
-    expect(told.filter(({ name }) => name === 'outcomeResolved')).toMatchObject([
+    expect(events.filter(({ name }) => name === 'outcomeResolved')).toMatchObject([
       { event: { fate: 'committed' } },
     ])
   })
@@ -99,7 +99,7 @@ describe('a protected transaction', () => {
     const { db, cluster } = await commitLogHarness()
     cluster.script({ when: { sql: 'COMMIT', times: 1 }, do: 'hold', until: 'woken' })
     await db.transaction(async (tx) => {
-      // Rows of their own: nothing but the commit log is in the way of the first run.
+      // Separate rows, so that only the commit log blocks the first attempt.
       await tx.query(`INSERT INTO t VALUES ('run ${tx.attempt}', 1)`)
       if (tx.attempt === 1) void cluster.log.until({ sql: 'COMMIT' }).then(() => cluster.node(1).pause())
     })

@@ -7,16 +7,16 @@ import { type Harness, replicationHarness, rowsOf } from './harness.ts'
 const replica = { route: 'replica' } as const
 const read = "SELECT v FROM t WHERE k = 'a'"
 
-/** As a real primary answers, which applies nothing: it is asked in vain. */
+/** A real primary applies nothing, so MASTER_GTID_WAIT never succeeds there. */
 const deafPrimary = {
   when: { sql: /MASTER_GTID_WAIT/, node: 1 },
   do: 'answer',
   with: { rows: [{ reached: -1 }] },
 } as const
 
-/** A primary and two replicas of which none applies anything any more, and a client that has written a first row. */
+/** A primary and two replicas that apply nothing any more, and a client that has written a first row. */
 async function stoppedReplicas(consistency: 'eventual' | 'session' | 'strong'): Promise<Harness> {
-  // The monitor does not look again: it would say that they have stopped, and nobody would read there.
+  // No further monitor probes: they would report the stopped replicas, and no read would go there.
   const harness = await replicationHarness({ consistency, monitor: { intervalMs: 60_000 } })
   const { cluster, db } = harness
   await cluster.query("INSERT INTO t VALUES ('a', 0)")

@@ -1,4 +1,4 @@
-/** How a promise ended, as text: `done`, or the error's code, outcome and SQLSTATE. */
+/** The end of a promise as text: `done`, or the error's code, outcome and SQLSTATE. */
 export async function describeEnd(promise: Promise<unknown>): Promise<string> {
   try {
     await promise

@@ -3,9 +3,9 @@ import { settle } from '@ha/core/testing'
 import type { FakeNode } from '@ha/testing/mariadb'
 import { type ConnectionConfig, createConnection } from 'mariadb'
 
-/** A connection of the driver without the client. */
+/** A connection of the `mariadb` driver, without this client. */
 export interface DriverClient {
-  /** Runs a statement; the rows, how many rows it changed, or the number of the error. */
+  /** Runs a statement; returns the rows, the number of changed rows, or the error number. */
   run(sql: string, values?: readonly unknown[]): Promise<unknown>
 }
 
@@ -33,7 +33,7 @@ export async function driverClient(node: FakeNode): Promise<DriverClient> {
   }
 }
 
-/** Lets everything that is under way in memory arrive. */
+/** Waits until all data in memory has arrived. */
 export async function arrive(): Promise<void> {
   for (let i = 0; i < 10; i += 1) await settle()
 }

@@ -5,7 +5,7 @@ import { createMariadb } from '../../src/index.ts'
 import { describeEnd } from './describe-end.ts'
 import { clientOf, countOf, galeraHarness, rowsOf } from './harness.ts'
 
-/** What is published on a channel from now on. */
+/** The messages published on a channel from now on. */
 function published(name: string): readonly unknown[] {
   const messages: unknown[] = []
   const listen = (message: unknown): void => void messages.push(message)
@@ -53,14 +53,14 @@ describe('a client', () => {
   })
 
   it('warns once of a server that may lose what it acknowledged', async () => {
-    const { db, events: told } = await galeraHarness({}, { variables: { innodb_flush_log_at_trx_commit: 2 } })
+    const { db, events } = await galeraHarness({}, { variables: { innodb_flush_log_at_trx_commit: 2 } })
     await db.ready()
-    await until('all are known', () => countOf(told, 'warning') === 3)
+    await until('all are known', () => countOf(events, 'warning') === 3)
     await db.query('SELECT 1')
-    expect(told.filter(({ name }) => name === 'warning')[0]?.event['text']).toContain(
+    expect(events.filter(({ name }) => name === 'warning')[0]?.event['text']).toContain(
       'innodb_flush_log_at_trx_commit=2',
     )
-    expect(countOf(told, 'warning')).toBe(3)
+    expect(countOf(events, 'warning')).toBe(3)
   })
 
   it('hurts only the listener that throws', async () => {

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { inTime, type MemoryHarness, memoryHarness } from './memory-harness.ts'
 import { bytesOf, stretchesOf } from './memory-sweep.ts'
 
-// So many bytes go over a connection up to the answer of COMMIT, and a few more.
+// The number of bytes of a connection up to the answer to COMMIT, and a few more.
 const stretches = stretchesOf({ client: 600, server: 240 })
 
 let harness: MemoryHarness
@@ -19,7 +19,9 @@ afterEach(async () => {
   await harness.cluster.close()
 })
 
-/** One protected transaction on a new connection that is cut at this byte; what is wrong with its end, if anything. */
+/**
+ * Runs one protected transaction on a new connection that is cut at this byte; returns what is wrong with its end.
+ */
 async function wrongWhenCut(
   cut: Pick<(typeof stretches)[number], 'from' | 'how'>,
   byte: number,
@@ -27,7 +29,7 @@ async function wrongWhenCut(
   const { cluster, clock, client } = harness
   const db = client({ hosts: cluster.addresses.slice(0, 1), pool: { minimumIdle: 0 }, commitLog: true })
   const { from, how } = cut
-  // The first connection is the monitor's.
+  // The first connection belongs to the monitor.
   const undo = cluster.script({ when: { from, byte, connection: cluster.accepted + 2 }, do: 'cut', how })
   const transfer = db.transaction(async (tx) => {
     await tx.query(`INSERT INTO t VALUES ('k${byte}', 0)`)

@@ -13,7 +13,7 @@ async function valueSeen(db: Mariadb, options: object): Promise<unknown> {
   return row?.v
 }
 
-/** A client that wrote nothing yet, of three nodes that are up and have a row with 0. */
+/** A client of three running nodes that has written nothing yet; the table has one row with 0. */
 async function written(options: object = {}): Promise<Harness> {
   const harness = await galeraHarness({ consistency: 'session', ...options })
   const { cluster, db } = harness
@@ -24,12 +24,12 @@ async function written(options: object = {}): Promise<Harness> {
   return harness
 }
 
-/** What twenty reads see, which go to all nodes. */
+/** The values that twenty reads on all nodes see. */
 async function seenAnywhere({ db }: Harness): Promise<ReadonlySet<unknown>> {
   return new Set(await Promise.all(Array.from({ length: 20 }, () => valueSeen(db, { route: 'any' }))))
 }
 
-/** Does something until it was done on that node. */
+/** Repeats an action until it ran on that node. */
 async function untilOn(
   node: number,
   { cluster }: Harness,

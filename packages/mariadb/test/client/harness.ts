@@ -9,11 +9,13 @@ import {
 import { onTestFinished } from 'vitest'
 import { createMariadb, type Mariadb, type MariadbEvents, type MariadbOptions } from '../../src/index.ts'
 
-/** A client of a fake cluster; both end with the test, and the client leaves nothing open. */
+/**
+ * A client of a fake cluster. Both are closed at the end of the test, and the client must leave no connection open.
+ */
 export interface Harness {
   readonly cluster: FakeCluster
   readonly db: Mariadb
-  /** Every event that the client told, in order. */
+  /** All events of the client, in order. */
   readonly events: readonly RecordedEvent[]
 }
 
@@ -37,10 +39,10 @@ const eventNames: readonly (keyof MariadbEvents)[] = [
   'warning',
 ]
 
-/** Looks often, so that tests are short. */
+/** Short intervals, so that tests are fast. */
 const quick = { intervalMs: 100, timeoutMs: 200 }
 
-/** A client of three Galera nodes that writes to the first of them, and a table `t` of keys and numbers. */
+/** A client of three Galera nodes whose writer is the first, and a table `t` of keys and numbers. */
 export async function galeraHarness(
   options: Partial<MariadbOptions> = {},
   clusterOptions: FakeGaleraOptions = {},
@@ -69,12 +71,13 @@ export function clientOf(
     ...options,
     monitor: { ...quick, ...options.monitor },
   } as MariadbOptions)
-  const told: RecordedEvent[] = []
-  for (const name of eventNames) db.events.on(name, (event) => void told.push({ name, event: { ...event } }))
+  const events: RecordedEvent[] = []
+  for (const name of eventNames)
+    db.events.on(name, (event) => void events.push({ name, event: { ...event } }))
   onTestFinished(async () => {
     await db.close({ timeoutMs: 500 })
   })
-  return { db, events: told }
+  return { db, events }
 }
 
 async function harnessOf(cluster: FakeCluster, options: Partial<MariadbOptions>): Promise<Harness> {
@@ -87,13 +90,13 @@ async function harnessOf(cluster: FakeCluster, options: Partial<MariadbOptions>)
   return { cluster, ...clientOf(cluster, options) }
 }
 
-/** What is in the table. */
+/** The rows of the table. */
 export async function rowsOf(cluster: FakeCluster): Promise<Readonly<Record<string, unknown>>> {
   const rows = await cluster.query('SELECT k, v FROM t ORDER BY k')
   return Object.fromEntries(rows.map(({ k, v }) => [String(k), v]))
 }
 
-/** How often something was told. */
-export function countOf(told: readonly RecordedEvent[], name: keyof MariadbEvents): number {
-  return told.filter((each) => each.name === name).length
+/** The number of events with this name. */
+export function countOf(events: readonly RecordedEvent[], name: keyof MariadbEvents): number {
+  return events.filter((each) => each.name === name).length
 }

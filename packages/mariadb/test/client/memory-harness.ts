@@ -5,11 +5,11 @@ import { mariadbDriver } from '../../src/driver/driver.ts'
 import { type MariadbOptions, resolveMariadbOptions } from '../../src/options/options.ts'
 import { memorySocket } from './memory-network.ts'
 
-/** A client of a fake Galera cluster without ports, in a time that passes only while somebody waits for it. */
+/** Clients of a fake Galera cluster without ports, on a fake clock. */
 export interface MemoryHarness {
   readonly cluster: FakeCluster
   readonly clock: FakeClock
-  /** One more client of the same cluster. */
+  /** Creates another client of the same cluster. */
   readonly client: (options?: Partial<MariadbOptions>) => Mariadb
 }
 
@@ -21,7 +21,7 @@ export async function memoryHarness(): Promise<MemoryHarness> {
   return { cluster, clock, client: (options) => clientOf(cluster, clock, options) }
 }
 
-/** Lets time pass, a millisecond at a time and later in longer steps, until the promise has settled. */
+/** Advances the clock, by a millisecond at first and later in longer steps, until the promise has settled. */
 export async function inTime<T>(clock: FakeClock, promise: Promise<T>): Promise<PromiseSettledResult<T>> {
   let settled = false
   const watched = Promise.allSettled([promise]).finally(() => {

@@ -7,8 +7,8 @@ export function memorySocket(dial: (endpoint: Endpoint) => Duplex): (endpoint: E
   return (endpoint) => asSocket(dial(endpoint))
 }
 
-// What the driver and we use of a socket beyond a stream: how much it has read, that it keeps no process alive, and
-// that the end never comes in one turn with the last bytes.
+// What the driver and this package use of a socket beyond a stream: `bytesRead`, `unref`, and an end that never comes
+// in the same turn as the last bytes.
 function asSocket(stream: Duplex): Socket {
   let bytesRead = 0
   const push = stream.push.bind(stream)

@@ -1,7 +1,7 @@
 import { isSoak } from '@ha/core/testing'
 import type { CutHow, Side } from '@ha/testing/mariadb'
 
-/** Some places in the stream of bytes of a connection: as many as a test takes in one go. */
+/** A range of positions in the byte stream of a connection: one test case. */
 export interface Stretch {
   readonly how: CutHow
   readonly from: Side
@@ -9,10 +9,10 @@ export interface Stretch {
   readonly last: number
 }
 
-// The fake servers keep every version of their rows: a test that goes on for long goes on slowly.
+// The fake servers keep every version of a row: long tests become slow.
 const mostInOne = 100
 
-/** Every place in so many bytes of each side, for each of these ways to cut a connection. */
+/** Every position within these numbers of bytes of each side, for each way to cut a connection. */
 export function stretchesOf(
   lengths: Readonly<Record<Side, number>>,
   hows: readonly CutHow[] = ['reset', 'end', 'half'],
@@ -27,7 +27,10 @@ export function stretchesOf(
   return stretches
 }
 
-/** The places of a stretch that are tried: all of them in a soak; every eighth in a test run, not the same in each stretch. */
+/**
+ * The positions of a stretch that are tested: all of them in a soak; in a test run every eighth, with a different
+ * offset in each stretch.
+ */
 export function bytesOf({ first, last }: Pick<Stretch, 'first' | 'last'>): readonly number[] {
   const step = isSoak() ? 1 : 8
   const bytes: number[] = []

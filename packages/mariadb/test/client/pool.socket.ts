@@ -15,7 +15,7 @@ describe('the pool of a client', () => {
     await db.ready()
     await Promise.all(cluster.nodes.map((node) => node.kill()))
     const waiting = Promise.all(Array.from({ length: 500 }, () => db.query('SELECT 1')))
-    // Each handshake takes a while, so that those that overlap are seen to.
+    // Slow handshakes, so that concurrent ones are visible.
     cluster.script({ when: { command: 'log-in', node: 1 }, do: 'delay', delayMs: 30 })
     let most = 0
     const underWay = (): number =>
@@ -27,18 +27,18 @@ describe('the pool of a client', () => {
     await Promise.all(cluster.nodes.map((node) => node.start()))
     await waiting
     clearInterval(count)
-    // Two of the pool, one of the monitor, and one that it gave up, which the server has not heard of yet.
+    // Two of the pool, one of the monitor, and an abandoned one whose end the server has not noticed yet.
     expect(most).toBeLessThanOrEqual(4)
   })
 
   it('says who holds the connections when nobody gives one back in time', async () => {
-    const { db, events: told } = await galeraHarness({ pool: { maximumSize: 1, acquireTimeoutMs: 300 } })
+    const { db, events } = await galeraHarness({ pool: { maximumSize: 1, acquireTimeoutMs: 300 } })
     const error = await db.session(async () => {
       await pause(50)
       return db.query('SELECT 1').catch((thrown: unknown) => thrown)
     })
     expect(error).toMatchObject({ code: 'exhausted', outcome: 'not-done', sqlState: '08001' })
-    expect(told.map(({ name }) => name)).toContain('exhausted')
+    expect(events.map(({ name }) => name)).toContain('exhausted')
   })
 
   it('that is exhausted is no failure of its host', async () => {
@@ -52,19 +52,15 @@ describe('the pool of a client', () => {
   })
 
   it('reports a connection that is held for too long, once, and counts it', async () => {
-    const {
-      db,
-      cluster,
-      events: told,
-    } = await galeraHarness({
+    const { db, cluster, events } = await galeraHarness({
       pool: { leakDetectionMs: 100 },
       monitor: { slowQueryMs: 50 },
     })
     await db.session(async () => {
-      await until('it is told', () => told.some(({ name }) => name === 'leak'))
+      await until('it is told', () => events.some(({ name }) => name === 'leak'))
       await pause(150)
     })
-    expect(told.filter(({ name }) => name === 'leak')).toMatchObject([
+    expect(events.filter(({ name }) => name === 'leak')).toMatchObject([
       { event: { endpoint: cluster.node(1).address, heldMs: expect.any(Number) } },
     ])
   })

@@ -7,7 +7,7 @@ import { clientOf, countOf, galeraHarness, rowsOf } from './harness.ts'
 
 const otherUuid = '22222222-2222-2222-2222-222222222222'
 
-/** Which node answers: the one that takes the writes, unless the call says otherwise. */
+/** The node that answers: by default the writer. */
 async function nodeOf(db: Mariadb, cluster: FakeCluster): Promise<number> {
   const [row] = await db.query<{ id: number }>('SELECT @@server_id AS id')
   expect(cluster.nodes.length).toBeGreaterThan(0)
@@ -36,13 +36,13 @@ describe('writes leave a node that', () => {
   ]
 
   it.each(ways)('%s, and one failover is told', async (_, leave) => {
-    const { db, cluster, events: told } = await galeraHarness()
+    const { db, cluster, events } = await galeraHarness()
     await allUp(db)
     await leave(cluster)
     await until('another one writes', () => isWriter(db, cluster, 2))
     await db.query("INSERT INTO t VALUES ('a', 1)")
     expect(await rowsOf(cluster)).toEqual({ a: 1 })
-    expect(told.filter(({ name }) => name === 'failover')).toMatchObject([
+    expect(events.filter(({ name }) => name === 'failover')).toMatchObject([
       { event: { from: cluster.node(1).address, to: cluster.node(2).address } },
     ])
     expect(db.health()).toMatchObject({
@@ -52,11 +52,11 @@ describe('writes leave a node that', () => {
   })
 
   it('belongs to another cluster than most, and that is told', async () => {
-    const { db, cluster, events: told } = await galeraHarness()
+    const { db, cluster, events } = await galeraHarness()
     await allUp(db)
     cluster.node(1).set({ wsrep_cluster_state_uuid: otherUuid })
     await until('another one writes', () => isWriter(db, cluster, 2))
-    expect(told.filter(({ name }) => name === 'splitCluster')).toMatchObject([
+    expect(events.filter(({ name }) => name === 'splitCluster')).toMatchObject([
       { event: { others: [otherUuid] } },
     ])
   })
@@ -75,21 +75,21 @@ describe('a node that feeds another one', () => {
 
 describe('a survivor that waits for the new view of the group', () => {
   it('stays up, its commits come through late, and one failover is told', async () => {
-    const { db, cluster, events: told } = await galeraHarness({}, { viewChangeMs: 800 })
+    const { db, cluster, events } = await galeraHarness({}, { viewChangeMs: 800 })
     await allUp(db)
     await cluster.node(1).kill()
     await until('its death is known', () => db.health().hosts[0]?.health === 'down')
     await db.query("INSERT INTO t VALUES ('a', 1)")
-    const changes = told.filter(({ name, event }) => name === 'host' && event['from'] !== 'unknown')
+    const changes = events.filter(({ name, event }) => name === 'host' && event['from'] !== 'unknown')
     expect(changes).toMatchObject([{ event: { endpoint: cluster.node(1).address, to: 'down' } }])
-    expect(countOf(told, 'failover')).toBe(1)
+    expect(countOf(events, 'failover')).toBe(1)
     expect(await rowsOf(cluster)).toEqual({ a: 1 })
   })
 })
 
 describe('the first host of the list', () => {
   it('has the writes again when it was well for `failBack.afterMs`, and not before', async () => {
-    const { db, cluster, events: told } = await galeraHarness({ failBack: { afterMs: 600 } })
+    const { db, cluster, events } = await galeraHarness({ failBack: { afterMs: 600 } })
     await allUp(db)
     await cluster.node(1).kill()
     await until('another one writes', () => isWriter(db, cluster, 2))
@@ -98,12 +98,12 @@ describe('the first host of the list', () => {
     const sinceMs = performance.now()
     expect(isWriter(db, cluster, 2)).toBe(true)
     await until('it writes again', () => isWriter(db, cluster, 1))
-    await until('that is told', () => countOf(told, 'failback') === 1)
+    await until('that is told', () => countOf(events, 'failback') === 1)
     expect(performance.now() - sinceMs).toBeGreaterThan(500)
   })
 
   it('stays away while it comes and goes', async () => {
-    const { db, cluster, events: told } = await galeraHarness({ failBack: { afterMs: 1_500 } })
+    const { db, cluster, events } = await galeraHarness({ failBack: { afterMs: 1_500 } })
     await allUp(db)
     for (let i = 0; i < 3; i += 1) {
       cluster.node(1).set({ wsrep_reject_queries: 'ALL' })
@@ -111,11 +111,11 @@ describe('the first host of the list', () => {
       cluster.node(1).set({ wsrep_reject_queries: 'NONE' })
       await pause(400)
     }
-    expect([countOf(told, 'failover'), countOf(told, 'failback')]).toEqual([1, 0])
+    expect([countOf(events, 'failover'), countOf(events, 'failback')]).toEqual([1, 0])
   })
 
   it('is a failover, and no return, when the one that took over is drained', async () => {
-    const { db, cluster, events: told } = await galeraHarness({ failBack: { afterMs: 60_000 } })
+    const { db, cluster, events } = await galeraHarness({ failBack: { afterMs: 60_000 } })
     await allUp(db)
     cluster.node(1).set({ wsrep_reject_queries: 'ALL' })
     await until('another one writes', () => isWriter(db, cluster, 2))
@@ -124,8 +124,8 @@ describe('the first host of the list', () => {
     await pause(300)
     cluster.node(2).set({ wsrep_reject_queries: 'ALL' })
     await until('it writes again', () => isWriter(db, cluster, 1))
-    await until('that is told', () => countOf(told, 'failover') + countOf(told, 'failback') === 2)
-    expect(countOf(told, 'failback')).toBe(0)
+    await until('that is told', () => countOf(events, 'failover') + countOf(events, 'failback') === 2)
+    expect(countOf(events, 'failback')).toBe(0)
   })
 
   it('is not returned to in the middle of a transaction', async () => {
@@ -163,10 +163,10 @@ describe('two clients with the same list', () => {
 
 describe('a cluster without a quorum', () => {
   it('is its own error, is hardly asked, and is used again as soon as it has one', async () => {
-    const { db, cluster, events: told } = await galeraHarness({}, { rejoinMs: 0 })
+    const { db, cluster, events } = await galeraHarness({}, { rejoinMs: 0 })
     await allUp(db)
     for (const node of cluster.nodes) node.isolate()
-    await until('it is told', () => countOf(told, 'quorumLost') === 1)
+    await until('it is told', () => countOf(events, 'quorumLost') === 1)
     expect(await describeEnd(db.query('SELECT 1', undefined, { timeoutMs: 200 }))).toBe(
       'no-primary-component not-done 08001',
     )
@@ -180,8 +180,8 @@ describe('a cluster without a quorum', () => {
     expect(cluster.accepted - before).toBeLessThanOrEqual(cluster.nodes.length)
     for (const node of cluster.nodes) node.recover()
     await waiting
-    await until('that is told', () => countOf(told, 'quorumRestored') === 1)
-    expect([countOf(told, 'quorumLost'), countOf(told, 'quorumRestored')]).toEqual([1, 1])
+    await until('that is told', () => countOf(events, 'quorumRestored') === 1)
+    expect([countOf(events, 'quorumLost'), countOf(events, 'quorumRestored')]).toEqual([1, 1])
   })
 })
 
@@ -190,7 +190,7 @@ describe('servers that are all dead', () => {
     const { db, cluster } = await galeraHarness()
     await allUp(db)
     await Promise.all(cluster.nodes.map((node) => node.kill()))
-    // One read is lost under way, and nothing was done by it either.
+    // One read is lost in transit and has no effect either.
     expect(await describeEnd(db.query('SELECT 1', undefined, { timeoutMs: 300 }))).toBe(
       'timed-out not-done 70100',
     )

@@ -6,7 +6,7 @@ import { galeraHarness, replicationHarness } from './harness.ts'
 
 const profile = 'SELECT @@autocommit, @@time_zone, @@tx_isolation, @@sql_mode, DATABASE() AS db, @x AS x'
 
-/** What the next borrowers of all connections find. */
+/** The session state that the next leases of all connections find. */
 async function found(db: { query: (sql: string) => Promise<unknown> }): Promise<unknown> {
   return db.query(profile)
 }

@@ -9,11 +9,11 @@ describe('a write whose answer was lost', () => {
   it.each(['before', 'unanswered', { requestByte: 9 }, { answerByte: 3 }] as const)(
     'is never sent twice, and is unknown, when it is cut at %j',
     async (at) => {
-      const { db, cluster, events: told } = await galeraHarness()
+      const { db, cluster, events } = await galeraHarness()
       cluster.script({ when: { sql: insert, times: 1 }, do: 'cut', how: 'reset', at })
       expect(await describeEnd(db.query(insert))).toBe('outcome-unknown unknown 08007')
       expect(cluster.log.count({ sql: insert })).toBe(1)
-      expect(told.filter(({ name }) => name === 'outcomeUnknown')).toMatchObject([
+      expect(events.filter(({ name }) => name === 'outcomeUnknown')).toMatchObject([
         { event: { name: 'query', token: undefined, endpoint: cluster.node(1).address } },
       ])
     },

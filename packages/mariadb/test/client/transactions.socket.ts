@@ -4,7 +4,7 @@ import type { Transaction } from '../../src/index.ts'
 import { describeEnd } from './describe-end.ts'
 import { countOf, galeraHarness, replicationHarness, rowsOf } from './harness.ts'
 
-/** Writes two rows; the second statement is the one that rules are about. */
+/** Writes two rows; the rules apply to the second statement. */
 async function writeTwo(tx: Transaction): Promise<number> {
   await tx.query("INSERT INTO t VALUES ('a', 1)")
   await tx.query("INSERT INTO t VALUES ('b', 2)")
@@ -93,7 +93,7 @@ describe('a transaction', () => {
       try {
         await writeTwo(tx)
       } finally {
-        // What a callback does besides goes on for a while after its transaction is lost.
+        // Other work of a callback continues for a while after its transaction is lost.
         await pause(60)
         running -= 1
       }
@@ -181,7 +181,7 @@ describe('what a callback does', () => {
     expect(cluster.log.count({ sql: second })).toBe(0)
   })
 
-  it('fails at once, statement by statement, when the transaction has already failed', async () => {
+  it('fails at once, statement by statement, when the transaction has failed already', async () => {
     const { db, cluster } = await galeraHarness({ retry: { attempts: 0 } })
     cluster.script({ when: { sql: second, times: 1 }, do: 'refuse', errno: 1213 })
     const seen: string[] = []
@@ -290,12 +290,12 @@ describe('a transaction that only reads', () => {
 
 describe('a second connection inside a callback', () => {
   it('is told once, with where it was asked for', async () => {
-    const { db, events: told } = await galeraHarness()
+    const { db, events } = await galeraHarness()
     await db.transaction(async () => {
       await db.query('SELECT 1')
       await db.query('SELECT 2')
     })
-    expect(countOf(told, 'nested')).toBe(1)
+    expect(countOf(events, 'nested')).toBe(1)
   })
 
   it('is refused at once when everybody who has one waits for one more', async () => {

@@ -2,7 +2,7 @@ import { startFakeServer } from '@ha/testing/mariadb'
 import { describe, expect, it } from 'vitest'
 import { bare, gone, isPendingAfter, ordinary } from './witness.ts'
 
-// As long as these pass, no promise of the driver is awaited without a deadline of ours, which ends the socket.
+// While these pass, no promise of the driver is awaited without a deadline of this package that ends the socket.
 
 describe('in the mariadb driver, a query in flight', () => {
   it('waits for ever for a server that stands still (4)', async () => {

@@ -18,7 +18,7 @@ interface GenericPool {
   ): { acquire(): Promise<object>; clear(): Promise<void>; drain(): Promise<void> }
 }
 
-// It belongs to @ha/core, which keeps it behind a gate of its own.
+// A dependency of @ha/core, which keeps it behind one file.
 const core = createRequire(new URL('../../../core/package.json', import.meta.url))
 const { createPool } = core('generic-pool') as GenericPool
 
@@ -28,13 +28,13 @@ describe('in generic-pool', () => {
     const create = async (): Promise<object> => {
       calls += 1
       if (isOver) return {}
-      // A turn of the event loop, so that this test goes on at all.
+      // One turn of the event loop, so that the test can continue.
       await pass(0)
       throw new Error('refused')
     }
     const pool = createPool({ create, destroy: async () => undefined }, { max: 1 })
     pool.acquire().catch(() => undefined)
-    // With any pause that is worth the name, fifty would take longer.
+    // With a real pause, fifty would take longer.
     await expect.poll(() => calls, { timeout: 5_000, message: gone }).toBeGreaterThan(50)
     isOver = true
   })

@@ -2,7 +2,7 @@ import { startFakeGalera } from '@ha/testing/mariadb'
 import { describe, expect, it } from 'vitest'
 import { clusterOn, gone, pass, settledAfterMs } from './witness.ts'
 
-// As long as these pass, nodes are chosen and watched by us and not by the driver.
+// While these pass, this package chooses and monitors the nodes, not the driver.
 
 describe('in the cluster of the mariadb driver', () => {
   it('callers wait out the whole deadline for a first node that refuses, again and again (1)', async () => {

@@ -2,7 +2,7 @@ import { startFakeServer } from '@ha/testing/mariadb'
 import { describe, expect, it } from 'vitest'
 import { gone, pass, poolOn, settledAfterMs } from './witness.ts'
 
-// As long as these pass, connections are kept in a pool of ours and not in the driver's.
+// While these pass, connections are pooled by this package, not by the driver.
 
 describe('in the pool of the mariadb driver', () => {
   it('idle connections to a server that stands still are pinged one after the other, outside the deadline (3)', async () => {

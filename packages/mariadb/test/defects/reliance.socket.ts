@@ -2,7 +2,7 @@ import { startFakeServer } from '@ha/testing/mariadb'
 import { describe, expect, it } from 'vitest'
 import { bare, lost } from './witness.ts'
 
-// What the driver does well, and what our own driver is built on.
+// Properties of the driver that this package relies on.
 
 describe('in the mariadb driver we rely on', () => {
   it('a query in flight being rejected at once when the server ends the connection (15)', async () => {

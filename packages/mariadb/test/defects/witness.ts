@@ -12,13 +12,13 @@ import {
   type PoolConfig,
 } from 'mariadb'
 
-/** What a test says that fails because the driver has been mended. */
+/** The message of a test that fails because the driver was fixed. */
 export const gone = 'this driver defect is gone: see src/driver, which works around it'
 
-/** What a test says that fails because the driver no longer does what we build on. */
+/** The message of a test that fails because a property of the driver is gone. */
 export const lost = 'we rely on this: see src/driver before you update the driver'
 
-/** A bare connection and the socket below it. */
+/** A single connection and its socket. */
 export interface Bare {
   readonly connection: Connection
   readonly socket: Socket
@@ -26,7 +26,7 @@ export interface Bare {
   readonly events: readonly string[]
 }
 
-/** Connects to the first node on a socket of ours. */
+/** Connects to the first node over a socket of the test. */
 export async function bare(cluster: FakeCluster, config: ConnectionConfig = {}): Promise<Bare> {
   const { host, port } = cluster.node(1)
   const socket = connect({ host, port, noDelay: true })
@@ -44,10 +44,10 @@ export async function bare(cluster: FakeCluster, config: ConnectionConfig = {}):
   return { connection, socket, events }
 }
 
-/** Connects to the first node on a socket of the driver's. */
+/** Connects to the first node over a socket of the driver. */
 export async function ordinary(cluster: FakeCluster, config: ConnectionConfig = {}): Promise<Connection> {
   const connection = await createConnection({ ...addressOf(cluster, 1), ...config })
-  // The server is ended before the connection.
+  // The server ends before the connection.
   connection.on('error', () => undefined)
   return connection
 }
@@ -86,7 +86,7 @@ export async function settledAfterMs(promise: Promise<unknown>): Promise<number>
   return performance.now() - start
 }
 
-/** Lets so much time pass. */
+/** Waits this long. */
 export function pass(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -2,7 +2,7 @@ import type { Endpoint } from '@ha/core'
 import type { MariadbDriverOptions } from '../../src/driver/driver.ts'
 import type { ResultOptions, SessionOptions, TlsChoice } from '../../src/options/resolved-options.ts'
 
-/** What a test says otherwise. */
+/** Options that a test overrides. */
 export interface OwnOptions {
   readonly username?: string
   readonly password?: string

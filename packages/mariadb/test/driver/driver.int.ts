@@ -80,7 +80,7 @@ describe('on a real server', () => {
     await expect(connection.run(text('SELECT * FROM scratch'))).rejects.toMatchObject({ errno: 1146 })
   })
 
-  // Why a connection that was reset is not asked to wait. Where this fails, the server has been mended.
+  // The reason why a reset connection is not used for waiting. If this fails, the server was fixed.
   test('a read waits for what its node has still to apply, and never again once its session was reset', async () => {
     await connection.run(text('CREATE OR REPLACE TABLE w (id INT PRIMARY KEY)'))
     const { endpoint } = lab.nodes[1]!
@@ -115,7 +115,7 @@ describe('on a real server', () => {
     expect(heard).toEqual(['lost'])
   })
 
-  // 5 to 6 seconds by default, 1 to 3 here: commits wait, and whoever asked with `wsrep_sync_wait` does.
+  // 5 to 6 seconds by default, 1 to 3 here: commits wait, and so do reads with `wsrep_sync_wait`.
   test('a survivor that waits for the group’s new view answers the monitor before it answers others', async () => {
     await lab.ctl('db1', ['-e', 'SET GLOBAL wsrep_sync_wait = 15'])
     const monitor = await driver.open(connection.endpoint, never)

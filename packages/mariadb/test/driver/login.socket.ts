@@ -20,7 +20,7 @@ async function fakeServer(): Promise<FakeCluster> {
   return server
 }
 
-/** A server of a test's own making: what it sends, byte by byte, is the test's business. */
+/** A scripted server: the test decides about every byte. */
 async function listening(server: Server): Promise<Endpoint> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -139,7 +139,7 @@ describe('a dial that fails', () => {
     expect(JSON.stringify(error, Object.getOwnPropertyNames(error)) + String(error)).not.toContain('a-secret')
   })
 
-  // The driver emits an error that nobody can listen for yet, which ends the process.
+  // The driver emits an error before a listener can exist, which ends the process.
   test('by an error in one segment with the end of the login is a failed dial and nothing more', async () => {
     const server = await fakeServer()
     const relay = createServer((socket) => {
@@ -200,7 +200,7 @@ function greetingWithTls(): Buffer {
   return Buffer.concat([Buffer.from([body.length, 0, 0, 0]), body])
 }
 
-// An error packet that nobody asked for: 1927, as a server sends it when it ends a session.
+// An unsolicited error packet: 1927, sent by a server that ends a session.
 function killed(): Buffer {
   const body = Buffer.concat([Buffer.from([0xff, 0x87, 0x07]), Buffer.from('#08S01Connection was killed')])
   return Buffer.concat([Buffer.from([body.length, 0, 0, 0]), body])

@@ -9,7 +9,7 @@ function column(name: string, type: string, json = false): FieldInfo {
   return { name: () => name, type, isDataTypeFormatJson: () => json } as unknown as FieldInfo
 }
 
-// As the driver gives them: rows with their columns as a hidden property.
+// Rows in the form of the driver, with the columns as a hidden property.
 function rows(columns: readonly FieldInfo[], ...found: readonly object[]): unknown {
   return Object.defineProperty([...found], 'meta', { value: columns })
 }

@@ -62,11 +62,11 @@ describe('what a server says of itself', () => {
   test.each<[string, Record<string, string>, Record<string, string>]>([
     ['has no provider', {}, { wsrep_provider_name: '' }],
     ['does not replicate by one', { wsrep_on: 'OFF' }, {}],
-  ])('is not a Galera node when it %s', (_why, own, ofNode) => {
+  ])('is no Galera node when it %s', (_why, own, ofNode) => {
     expect(reading(own, ofNode).galera).toBeUndefined()
   })
 
-  test('is not a Galera node when its build knows nothing of it', () => {
+  test('is no Galera node when its build knows nothing of it', () => {
     expect(serverStatusOf(new Map([['server_id', '1']]), new Map(), undefined).galera).toBeUndefined()
   })
 

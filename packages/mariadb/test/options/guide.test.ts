@@ -6,10 +6,10 @@ import type { TlsOption } from '../../src/options/java-options.ts'
 import { javaOptions } from '../../src/options/java-url.ts'
 
 const written = readFileSync(new URL('../../../../docs/guides/jdbc-urls.md', import.meta.url), 'utf8')
-// However wide its columns are.
+// Independent of the width of the columns.
 const guide = written.replaceAll(/ +\|/g, ' |')
 
-/** What the guide says of a table: one row for each thing that becomes of an option, with the names to which it happens. */
+/** The rows of the guide's table: one for each treatment, with the names of the options. */
 function rowsOf(kind: string, options: Readonly<Record<string, ForeignOption | TlsOption>>): string {
   const names = new Map<string, string[]>()
   for (const [name, option] of Object.entries(options)) {

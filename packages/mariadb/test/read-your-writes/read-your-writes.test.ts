@@ -4,7 +4,7 @@ import { expect, test } from 'vitest'
 import type { MariadbConnection } from '../../src/driver/connection.ts'
 import { ReadYourWrites } from '../../src/read-your-writes.ts'
 
-// A server that names positions and never catches up.
+// A server that reports positions and never catches up.
 function connectionTo(port: number, gtid: string): MariadbConnection {
   const run = async ({ sql }: { sql: string }): Promise<unknown> => ({
     kind: 'rows',

@@ -11,7 +11,7 @@ interface More {
   readonly rules?: Partial<RouteRules>
 }
 
-/** The hosts that are tried, in order, or the code of the refusal. */
+/** The hosts to try, in order, or the code of the error. */
 function chosen(mode: Mode, target: RouteTarget, servers: readonly Server[], more: More = {}): string {
   const { avoid = [], busy = {}, onProbation = [] } = more
   const routing = route(

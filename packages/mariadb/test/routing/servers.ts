@@ -27,17 +27,17 @@ const standalone: MariadbStatus = {
   replica: undefined,
 }
 
-/** What a Galera node says of itself. */
+/** The status of a Galera node. */
 export function galera(change: Partial<GaleraStatus> = {}, more: Partial<MariadbStatus> = {}): MariadbStatus {
   return { ...standalone, ...more, galera: { ...synced, ...change } }
 }
 
-/** What a server without Galera says of itself. */
+/** The status of a server without Galera. */
 export function server(change: Partial<MariadbStatus> = {}): MariadbStatus {
   return { ...standalone, ...change }
 }
 
-/** What a replica says of itself. */
+/** The status of a replica. */
 export function replica(change: Partial<Extract<ReplicaStatus, { kind: 'follows' }>> = {}): MariadbStatus {
   return server({ readOnly: true, replica: { kind: 'follows', state: 'running', lagMs: 0, ...change } })
 }
@@ -50,7 +50,7 @@ export interface Server {
   readonly role?: Role
 }
 
-/** The view of these servers; each answers and is up unless it says otherwise. */
+/** A view of these servers; by default each one is up. */
 export function viewOf(servers: readonly Server[]): View<MariadbStatus> {
   const members = servers.map(
     ({ name, reading, health = 'up', lastError }): Member<MariadbStatus> => ({
