@@ -28,10 +28,10 @@ import { gateDrill } from './zookeeper/gate.ts'
 import { lostDrill } from './zookeeper/lost.ts'
 import { rollingDrill } from './zookeeper/rolling.ts'
 
-/** Runs with the remaining words of the command line; false when a promise was not kept. */
+/** Runs with the remaining words of the command line; false when a guarantee was violated. */
 type Program = (argv: readonly string[]) => Promise<boolean>
 
-// `npm run demo` alone tells the first story.
+// The demo that `npm run demo` runs without a name.
 const defaultDemo = 'rabbit'
 
 const programs: Readonly<Record<string, Readonly<Record<string, Program>>>> = {
@@ -75,7 +75,9 @@ async function main(argv: readonly string[]): Promise<boolean> {
   const program = behind[name]
   if (program === undefined) {
     const names = Object.keys(behind)
-    throw new UsageError(`npm run ${door} -- NAME: there is ${names.join(', ')}${didYouMean(name, names)}`)
+    throw new UsageError(
+      `npm run ${door} -- NAME: NAME is one of ${names.join(', ')}${didYouMean(name, names)}`,
+    )
   }
   return program(rest)
 }
@@ -84,8 +86,8 @@ try {
   process.exitCode = (await main(process.argv.slice(2))) ? 0 : 1
 } catch (error) {
   if (error instanceof Interrupted) {
-    console.error(`${error.message}; nothing of it is left running`)
-    // What was under way has nobody to wait for it.
+    console.error(`${error.message}; everything that it started has been stopped`)
+    // Unfinished work would keep the process alive.
     process.exit(130)
   }
   if (!(error instanceof UsageError || isHaError(error))) throw error

@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util'
 import { didYouMean } from '@ha/core/driver'
 
-/** A wrong word on the command line: told without a stack. */
+/** A command line that is not valid; reported without a stack. */
 export class UsageError extends Error {}
 
 /** Options of a command by their names, all as text; an option that is not known is an error with the nearest word. */
@@ -14,7 +14,7 @@ export function readOptions(
     const name = /^--([^=]+)/.exec(word)?.[1]
     if (name !== undefined && !names.includes(name)) {
       throw new UsageError(
-        `there is no option --${name}; ${names.length === 0 ? 'it takes none' : `there are ${listed(names)}`}${didYouMean(name, names)}`,
+        `unknown option --${name}; ${names.length === 0 ? 'this command takes no options' : `known options: ${listed(names)}`}${didYouMean(name, names)}`,
       )
     }
   }

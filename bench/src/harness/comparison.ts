@@ -1,7 +1,7 @@
 import { markdownTable, saveResults } from './report.ts'
 import { ms, spread } from './stats.ts'
 
-/** How one client fared under a fault, as far as all benches measure it. */
+/** The result of one client under a fault, as far as all benchmarks measure it. */
 export interface ComparedClient {
   readonly name: string
   /** Undefined: it never came back. */
@@ -9,9 +9,9 @@ export interface ComparedClient {
   readonly unhandled: readonly string[]
 }
 
-/** One fault, and how everybody under it fared. */
+/** One fault, and the results of all clients under it. */
 export interface ComparedFault<F extends ComparedClient> {
-  /** What the probe that knows everything saw; undefined: it never came back. */
+  /** The dark time of the baseline probe; undefined: it never succeeded again. */
   readonly floorMs: number | undefined
   readonly clients: readonly F[]
 }
@@ -24,7 +24,7 @@ export type ClientColumn<F extends ComparedClient> = readonly [
 
 const never = Number.POSITIVE_INFINITY
 
-/** How a client fared in each of a group of like faults. */
+/** The results of a client in each of a group of like faults. */
 export function resultsOf<F extends ComparedClient>(
   group: readonly ComparedFault<F>[],
   client: string,
@@ -52,7 +52,7 @@ export function darkColumns<F extends ComparedClient>(name: string): readonly Cl
   ]
 }
 
-/** Several clients under the same faults, to be told. */
+/** Several clients under the same faults, to be reported. */
 interface Comparison<F extends ComparedClient, R extends ComparedFault<F>> {
   /** What the results are saved as. */
   readonly file: string
@@ -62,7 +62,7 @@ interface Comparison<F extends ComparedClient, R extends ComparedFault<F>> {
   /** Results of like faults, each group with its name. */
   readonly groups: readonly (readonly [name: string, group: readonly R[]])[]
   readonly timelineOf: (result: R) => string
-  /** What of a result is worth keeping. */
+  /** The part of a result that is saved. */
   readonly dataOf: (result: R) => unknown
 }
 

@@ -27,7 +27,7 @@ export async function withLab<T>(
 ): Promise<T> {
   const missing = await missingServers(request.kind)
   if (missing !== undefined)
-    throw new Error(`there are no servers for ${description} on this machine: ${missing}`)
+    throw new Error(`no servers are available for ${description} on this machine: ${missing}`)
   await endLeftovers(purpose)
   const interrupt = listenForInterrupt()
   const name = `${purpose}-${process.pid}`
@@ -42,7 +42,7 @@ export async function withLab<T>(
     },
   })
   try {
-    console.log(`Version ${lab.version}: all agree after ${seconds()} s.`)
+    console.log(`Version ${lab.version}: the cluster is complete after ${seconds()} s.`)
     return await Promise.race([work(lab), interrupt.fired])
   } finally {
     interrupt.end()

@@ -36,10 +36,10 @@ export function markdownTable(head: readonly string[], rows: readonly (readonly 
   return [line(head), rule, ...rows.map(line)].join('\n')
 }
 
-/** How often a promise was broken, and which. */
+/** How often a guarantee was violated, and which one. */
 export type Violation = readonly [count: number, words: string]
 
-/** The promises that were broken, in words; empty when all were kept. */
+/** The guarantees that were violated, as text; empty when all held. */
 export function describeViolations(promises: readonly Violation[]): string {
   return promises
     .filter(([count]) => count > 0)
@@ -47,8 +47,8 @@ export function describeViolations(promises: readonly Violation[]): string {
     .join(', ')
 }
 
-/** The sentence that a demo ends with, of what was broken in each of its acts. */
+/** The last sentence of a demo, from the violations in each of its parts. */
 export function guaranteeSummary(client: string, acts: readonly string[]): string {
   const broken = acts.filter((words) => words !== '')
-  return `${client}: ${broken.length === 0 ? 'every promise kept.' : `NOT KEPT: ${broken.join('; ')}`}`
+  return `${client}: ${broken.length === 0 ? 'all guarantees held.' : `VIOLATED: ${broken.join('; ')}`}`
 }

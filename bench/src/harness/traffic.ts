@@ -27,7 +27,7 @@ interface Completed<T> {
   readonly result: T
 }
 
-/** Begins operations at steady rates and writes down what it is told of each. */
+/** Begins operations at steady rates and records the outcome of each. */
 export class Traffic<D extends OperationSpec> {
   readonly #rules: OperationRules<D>
   readonly #ops: (D & OperationRecord)[] = []
@@ -104,7 +104,7 @@ export class Traffic<D extends OperationSpec> {
   }
 }
 
-/** What became of one operation, as its caller was told. Times are milliseconds since 1970, of one machine. */
+/** The outcome of one operation, as reported to its caller. Times are milliseconds since 1970, of one machine. */
 export interface OperationRecord {
   readonly id: number
   readonly startedAtMs: number
@@ -115,25 +115,25 @@ export interface OperationRecord {
   readonly error: string | undefined
 }
 
-/** A rejection in the words that all contestants share. */
+/** A rejection, in terms common to all clients. */
 export interface Failure {
   readonly outcome: 'not-done' | 'unknown'
   readonly error: string
 }
 
-/** What a ledger proves of any store that is read back, node by node, when the traffic is over. */
+/** What a log proves about a store that is read back, node by node, after the traffic. */
 export interface WriteVerdict {
   readonly writes: number
   readonly done: number
   readonly notDone: number
-  /** Nobody knows, and the caller was told so. */
+  /** The client reported that the outcome is unknown. */
   readonly unknown: number
   /** Of the unknown ones, those that had happened. */
   readonly unknownButThere: number
   readonly unsettled: number
   /** Acknowledged, and missing on a node. */
   readonly lost: number
-  /** Called not done, and there all the same: a wrong word. */
+  /** Called not done, although it happened: a false report. */
   readonly wronglyNotDone: number
   readonly reads: number
   readonly failedReads: number

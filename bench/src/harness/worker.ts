@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 
-/** Somebody at work in a process of its own. */
+/** Work in a child process. */
 export interface Worker<Count, Result> {
   readonly name: string
   /** How far it is; undefined before it said so for the first time. */
@@ -93,7 +93,7 @@ const countEveryMs = 200
 const closeMs = 2_000
 
 /**
- * Does what the parent process orders, in this one: what is left unhandled is counted, and nobody else is slowed by it.
+ * Does what the parent process orders, in this one: unhandled errors are counted, and other clients are not slowed down.
  */
 export function runAsWorker<Setup, Count, Result>(
   begin: (setup: Setup) => Promise<Work<Count, Result>>,
@@ -101,7 +101,7 @@ export function runAsWorker<Setup, Count, Result>(
   const unhandled: string[] = []
   process.on('unhandledRejection', (reason) => unhandled.push(`rejection: ${String(reason)}`))
   process.on('uncaughtException', (error) => unhandled.push(`exception: ${error.message}`))
-  // Whoever started this process is gone: so is the reason to be here.
+  // The parent process has ended.
   process.on('disconnect', () => process.exit(0))
   const send = (report: WorkerReport<Count, Result>): Promise<void> =>
     new Promise((resolve) => process.send?.(report, () => resolve()))
@@ -113,7 +113,7 @@ export function runAsWorker<Setup, Count, Result>(
       const result = await work.finish(settleMs)
       clearInterval(counting)
       await send({ kind: 'done', result: { ...result, unhandled: [...unhandled] } })
-      // Work that cannot end is not waited for: everything is told.
+      // Closing is limited in time: the result has been sent.
       await Promise.race([work.close(), sleep(closeMs)])
       process.exit(0)
     }
@@ -125,12 +125,12 @@ export function runAsWorker<Setup, Count, Result>(
   })
 }
 
-/** What a worker's process is told. */
+/** Messages to a worker's process. */
 type WorkerOrder<Setup> =
   | { readonly kind: 'start'; readonly setup: Setup }
   | { readonly kind: 'stop'; readonly settleMs: number }
 
-/** What a worker's process says. */
+/** Messages from a worker's process. */
 type WorkerReport<Count, Result> =
   | { readonly kind: 'ready' }
   | { readonly kind: 'failed'; readonly error: string }
@@ -143,9 +143,9 @@ export interface Note {
   readonly text: string
 }
 
-/** What a worker did, and what it left to nobody. */
+/** The result of a worker, with its unhandled errors. */
 export type WorkerResult<Result> = Result & {
-  /** Rejections and exceptions that nobody handled. */
+  /** Unhandled rejections and exceptions. */
   readonly unhandled: readonly string[]
 }
 

@@ -1,4 +1,4 @@
-// One client in a process of its own.
+// Entry point of a process that runs one client under test.
 
 import { wallMs } from '../harness/timing.ts'
 import type { TrafficCount } from '../harness/traffic.ts'

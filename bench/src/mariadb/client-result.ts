@@ -12,7 +12,7 @@ export interface FaultWindow {
   readonly victims: readonly string[]
 }
 
-/** How one client fared. */
+/** The result of one client. */
 export interface ClientResult {
   readonly name: string
   /** The longest silence between writes that began before the healing; undefined when they never came back. */

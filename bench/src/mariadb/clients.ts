@@ -7,7 +7,7 @@ import type { EventFacts } from '../harness/worker.ts'
 import { addressOf, jdbcUrl, login, type Mode } from './cluster.ts'
 import type { Tables, Transfer } from './tables.ts'
 
-/** What every contestant is given. */
+/** What every client under test is given. */
 export interface ClientSetup {
   readonly mode: Mode
   /** `host:port` of each server, in the order in which they are to be tried. */
@@ -22,7 +22,7 @@ export interface ClientUnderTest {
   /** Writes one row; it commits by itself. */
   insert(id: number): Promise<unknown>
   explain(error: unknown): Failure
-  /** What only some of them are asked for. */
+  /** Operations that only some clients support. */
   readonly more?: {
     transfer(transfer: Transfer): Promise<unknown>
     read(account: number): Promise<unknown>
@@ -40,7 +40,7 @@ interface ClientAdapter {
   start(setup: ClientSetup): Promise<ClientUnderTest>
 }
 
-/** A rejection of a client that does not say what happened: nobody knows. */
+/** A rejection that does not say what happened: the outcome is unknown. */
 function unknownFailure(error: unknown): Failure {
   const { code, message } = error as { readonly code?: unknown; readonly message?: string }
   return { outcome: 'unknown', error: typeof code === 'string' ? code : (message ?? String(error)) }
@@ -178,10 +178,10 @@ function queried(pool: PoolNamespace, sql: string, values: readonly unknown[]): 
   })
 }
 
-/** Everybody who takes part, ours first. */
+/** All clients under test, ours first. */
 export const clientAdapters: readonly ClientAdapter[] = [ours, mariadbCluster, mysql2Cluster]
 
-/** The contestant of that name; throws for a stranger. */
+/** The adapter of that name; throws when there is none. */
 export function adapterNamed(name: string): ClientAdapter {
   const maker = clientAdapters.find((client) => client.name === name)
   if (maker === undefined) throw new Error(`there is no client '${name}'`)

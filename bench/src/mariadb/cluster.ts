@@ -120,7 +120,7 @@ const actions: Readonly<Record<Exclude<FaultKind, 'restart'>, FaultAction>> = {
   drain: 'reject-queries',
 }
 
-// Longer than any experiment: whoever breaks a server heals it.
+// Longer than any experiment: the experiment heals the fault itself.
 const leaseMs = 120_000
 
 /** Breaks one server. */

@@ -172,7 +172,7 @@ function transfer(
 /** Prints and saves what the transactions came to whose line broke. */
 function reportCommitFaults(results: readonly CommitFaultResult[], version: string): void {
   const head = [
-    'line breaks at',
+    'connection breaks at',
     'how',
     'transactions',
     'done',
@@ -181,7 +181,7 @@ function reportCommitFaults(results: readonly CommitFaultResult[], version: stri
     'callbacks run',
     'lost',
     'applied twice',
-    'rolled back, they said',
+    'falsely rolled back',
     'sums, nodes',
   ]
   const rows = results.map(({ point, how, callbacks, verdict }) => [
@@ -198,7 +198,7 @@ function reportCommitFaults(results: readonly CommitFaultResult[], version: stri
     verdict.wrongSums + verdict.unequalNodes === 0 ? 'exact, equal' : 'WRONG',
   ])
   const table = markdownTable(head, rows)
-  const title = `MariaDB ${version}, Galera of three: transactions with a ledger whose line breaks`
+  const title = `MariaDB ${version}, Galera of three: transactions with a commit log whose connection breaks`
   const where = saveResults('drill-mariadb-commit', { title, table, pictures: [], data: results })
   console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)
 }

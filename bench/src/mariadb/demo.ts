@@ -13,24 +13,22 @@ import { holdsGuarantees, timelineOf, violationsOf, withoutLogs } from './experi
 import { liveRow } from './traffic.ts'
 
 const scenes: readonly { readonly fault: FaultKind; readonly says: string }[] = [
-  { fault: 'kill', says: 'Act 1. The server that everybody writes to is killed (SIGKILL).' },
+  { fault: 'kill', says: 'Fault 1: SIGKILL of the server that takes the writes.' },
   {
     fault: 'pause',
-    says: 'Act 2. That server is frozen (SIGSTOP): its kernel still answers, the server does not.',
+    says: 'Fault 2: SIGSTOP of such a server. Its kernel still accepts connections, the server does not respond.',
   },
 ]
 
 /** `npm run demo -- mariadb`: a real cluster loses its writer twice, a COMMIT loses its answer, and all is counted. */
 export async function mariadbDemo(argv: readonly string[]): Promise<boolean> {
   readOptions(argv, [])
-  console.log(
-    'A Galera cluster of three, 150 writes a second, and the server that takes them fails. Twice.\n',
-  )
+  console.log('Three faults on a Galera cluster of three nodes, at 150 writes per second for each client.\n')
   return withCluster('demo', { mode: 'sequential', detectMs: 1_000 }, runScenes)
 }
 
 async function runScenes(lab: Lab): Promise<boolean> {
-  console.log('The service was given the URL of its Java neighbour, and nothing else:')
+  console.log('The client is configured with a JDBC URL:')
   console.log(`  ${jdbcUrl('sequential', [...endpointsOf(lab).values()])}`)
   const results: ExperimentResult[] = []
   for (const [i, { fault, says }] of scenes.entries()) {
@@ -38,7 +36,9 @@ async function runScenes(lab: Lab): Promise<boolean> {
     results.push(await runScene(lab, experimentFor(lab, fault, i)))
     console.log(results.slice(-1).map(summaryLine).join())
   }
-  console.log('\nAct 3. A transaction sends its COMMIT, and the line dies before the answer.')
+  console.log(
+    '\nFault 3: the connection of a transaction dies after COMMIT was sent and before the response.',
+  )
   const lost = await loseCommit(lab)
   console.log(describe(lost))
   report(lab, results)
@@ -74,30 +74,26 @@ async function runScene(lab: Lab, experiment: Experiment): Promise<ExperimentRes
 function summaryLine({ clients, floorMs }: ExperimentResult): string {
   const each = clients.map(({ name, darkMs, verdict }) => {
     const { lost, unknown, notDone, unsettled } = verdict
-    const silence = darkMs === undefined ? 'did not come back' : `wrote again after ${ms(darkMs)}`
-    return `${name} ${silence}, lost ${lost}, showed ${unknown + notDone} errors, never settled ${unsettled}`
+    const silence = darkMs === undefined ? 'did not recover' : `was dark for ${ms(darkMs)}`
+    return `${name} ${silence}, lost ${lost}, returned ${unknown + notDone} errors, left ${unsettled} calls unsettled`
   })
-  return `${each.join('; ')}. The cluster itself needed ${ms(floorMs)}.`
+  return `${each.join('; ')}. The baseline probe was dark for ${ms(floorMs)}.`
 }
 
 function describe({ endpoint, token, fate, callbacks, tookMs, isExact }: LostCommit): string {
   const again =
-    callbacks === 1 ? 'so nothing was run again' : `and it was run again: ${callbacks} times in all`
+    callbacks === 1
+      ? 'so the transaction was not repeated'
+      : `and the transaction was repeated: ${callbacks} attempts in all`
   return [
-    `  COMMIT went to ${endpoint}, no answer came. The ledger was asked on another server: token ${token}`,
-    `  was ${fate}, ${again}. The caller saw no error; ${ms(tookMs)} all together.`,
-    `  The row is there ${isExact ? 'once' : 'NOT ONCE'} on every node.`,
+    `  COMMIT was sent to ${endpoint} without a response. The commit log on another server says: token ${token}`,
+    `  was ${fate}, ${again}. The caller saw no error; the call took ${ms(tookMs)}.`,
+    `  Every node has the row ${isExact ? 'exactly once' : 'NOT EXACTLY ONCE'}.`,
   ].join('\n')
 }
 
 function report(lab: Lab, results: readonly ExperimentResult[]): void {
-  const head = [
-    'fault',
-    'client',
-    'writes again after',
-    'the cluster needed',
-    ...counted.map(([name]) => name),
-  ]
+  const head = ['fault', 'client', 'dark', 'floor', ...counted.map(([name]) => name)]
   const rows = results.flatMap(({ experiment, floorMs, clients }) =>
     clients.map((one) => [
       experiment.fault,
@@ -116,7 +112,7 @@ function report(lab: Lab, results: readonly ExperimentResult[]): void {
   )
   console.log(`\n${table}\n`)
   console.log(
-    'Counted in the tables of every node, not in logs. Transfers, and reads of what was just written, are ours alone.',
+    'dark: the longest time without a write. floor: the same for a baseline probe that opens new connections. All rows\nare counted in the tables of every node. Only our client runs transfers and read-your-writes checks.',
   )
   console.log(guaranteeSummary(ours.name, broken))
   console.log(`Written: ${where.join(', ')}`)
@@ -126,7 +122,7 @@ const counted: readonly (readonly [string, (verdict: ClientResult['verdict']) =>
   ['writes done', ({ done }) => done],
   ['lost', ({ lost }) => lost],
   ['twice', ({ twice }) => twice],
-  ['errors shown', ({ notDone, unknown }) => notDone + unknown],
+  ['errors returned', ({ notDone, unknown }) => notDone + unknown],
   ['never settled', ({ unsettled }) => unsettled],
   ['reads failed', ({ failedReads }) => failedReads],
 ]

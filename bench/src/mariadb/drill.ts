@@ -19,7 +19,7 @@ const optionNames = ['faults', 'fault', 'mode', 'detect', 'rate']
 // Beside the inserts: enough of each to see a loss, and little enough for three servers on two processors.
 const others = { transfer: 30, read: 100, 'own-read': 20 } as const
 
-/** `npm run drill -- mariadb`: faults under traffic on a real cluster; false when one promise was not kept. */
+/** `npm run drill -- mariadb`: faults under traffic on a real cluster; false when a guarantee was violated. */
 export async function mariadbDrill(argv: readonly string[]): Promise<boolean> {
   const given = readOptions(argv, optionNames)
   const [mode = 'sequential'] = chosen<Mode>(given['mode'], modes, ['sequential'])

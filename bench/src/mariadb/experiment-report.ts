@@ -25,14 +25,14 @@ type Column = readonly [name: string, cell: (group: Group) => string]
 
 const columns: readonly Column[] = [
   ['n', (group) => String(group.length)],
-  ['first write after, median', (group) => ms(spread(group.map(darkOf))?.median)],
+  ['dark, median', (group) => ms(spread(group.map(darkOf))?.median)],
   ['worst', (group) => ms(spread(group.map(darkOf))?.max)],
   ['floor, median', (group) => ms(spread(group.map(({ floorMs }) => floorMs ?? never))?.median)],
   ['within 1.5 x floor + 200 ms', (group) => `${group.filter(isWithinBound).length} of ${group.length}`],
   ['reads failed', (group) => total(group, ({ verdict }) => verdict.failedReads)],
   ['reads + p99, worst', (group) => worstOf(group, ({ readExtraMs }) => readExtraMs)],
   ['down after, worst', (group) => worstOf(group, ({ downAfterMs }) => downAfterMs)],
-  ['survivors doubted', (group) => total(group, ({ suspected }) => suspected.length)],
+  ['survivors suspected', (group) => total(group, ({ suspected }) => suspected.length)],
   ['failovers, most', (group) => String(Math.max(...all(group).map(({ failovers }) => failovers)))],
   ['writes', (group) => total(group, ({ verdict }) => verdict.writes)],
   ['lost', (group) => total(group, ({ verdict }) => verdict.lost)],
@@ -49,7 +49,7 @@ const columns: readonly Column[] = [
       ),
   ],
   [
-    'unknown (there)',
+    'unknown (applied)',
     (group) =>
       pair(
         group,
@@ -121,31 +121,31 @@ function clientLine(one: ClientResult): string {
   const down = one.downAfterMs === undefined ? '' : `, down after ${ms(one.downAfterMs)}`
   const suspects = one.suspected.length === 0 ? '' : `, suspected ${one.suspected.join(' ')}`
   const shown = Object.entries(one.verdict.rejections).map(
-    ([name, { shown: n, there }]) => `${n} x ${name} (${there} there)`,
+    ([name, { shown: n, there }]) => `${n} x ${name} (${there} applied)`,
   )
   const errors = shown.length === 0 ? '' : ` [${shown.join(', ')}]`
-  const broken = holdsGuarantees(one) ? '' : ` NOT KEPT: ${violationsOf(one)}`
-  return `${one.name} writes again after ${ms(one.darkMs)}${reads}${down}${suspects}${errors}${broken}`
+  const broken = holdsGuarantees(one) ? '' : ` VIOLATED: ${violationsOf(one)}`
+  return `${one.name} dark for ${ms(one.darkMs)}${reads}${down}${suspects}${errors}${broken}`
 }
 
-/** True when every promise to the caller was kept. */
+/** True when every guarantee to the caller held. */
 export function holdsGuarantees(result: ClientResult): boolean {
   return violationsOf(result) === ''
 }
 
-/** What was not kept, in words. */
+/** The violated guarantees, as text. */
 export function violationsOf({ verdict, unhandled, darkMs }: ClientResult): string {
   return describeViolations([
     [verdict.lost, 'acknowledged and lost'],
     [verdict.twice, 'applied twice'],
     [verdict.unsettled, 'never settled'],
-    [verdict.wronglyNotDone, 'called not done though they were'],
+    [verdict.wronglyNotDone, 'reported as not done although they were'],
     [verdict.wrongSums, 'nodes with a wrong sum'],
     [verdict.unequalNodes, 'nodes that differ'],
     [verdict.staleReads, 'stale reads'],
     [verdict.failedReads, 'failed reads'],
     [unhandled.length, `unhandled (${unhandled[0]})`],
-    [darkMs === undefined ? 1 : 0, 'never back'],
+    [darkMs === undefined ? 1 : 0, 'never recovered'],
   ])
 }
 

@@ -27,7 +27,7 @@ export interface Experiment {
 export interface ExperimentResult {
   readonly experiment: Experiment
   readonly window: FaultWindow
-  /** The same silence as seen by the probe that knows everything. */
+  /** The same silence as measured by the baseline probe. */
   readonly floorMs: number | undefined
   readonly clients: readonly ClientResult[]
 }
@@ -42,10 +42,10 @@ const outageMs = 4_000
 
 let experiments = 0
 
-/** Hears where an experiment is, and who is at work. */
+/** Called with the phase of an experiment and the clients in it. */
 type OnPhase = (phase: string, runs: readonly ClientRun[]) => void
 
-/** Runs one experiment: traffic, fault, recovery, healing, and the ledgers. The cluster is whole again afterwards. */
+/** Runs one experiment: traffic, fault, recovery, healing, and the judgement of the logs. The cluster is whole again afterwards. */
 export async function runExperiment(
   lab: Lab,
   experiment: Experiment,
@@ -123,7 +123,7 @@ async function measureUnderFault(
   const healedAtMs = await injectAndHeal(lab, experiment, running)
   probing.abort()
   await sleep(failBackMs)
-  reportPhase('counting')
+  reportPhase('verifying')
   const victims = experiment.fault === 'restart' ? placement.dialled : [placement.victim]
   const window = { faultAtMs, healedAtMs, victims }
   return {
@@ -196,7 +196,7 @@ export interface ExperimentSeries extends Omit<Experiment, 'fault' | 'role' | 'v
 }
 
 /**
- * Deals a number of faults evenly over their kinds; the victims take turns. The first server of a replication is its
+ * Distributes a number of faults evenly over their kinds; the victims take turns. The first server of a replication is its
  * primary: there the roles take turns as well, and a cluster has no replicas.
  */
 export function planExperiments({
@@ -231,7 +231,7 @@ async function createProbes(endpoint: string, table: string): Promise<void> {
 const pace: ProbePace = { everyMs: 20, maxConcurrent: 40 }
 
 /**
- * What a client could at best come near: it detects nothing and restores nothing, it opens a fresh connection to a
+ * The lower bound for a client: the probe detects nothing and restores nothing; it opens a fresh connection to a
  * survivor and inserts a row, again and again until the signal fires. Resolves with the instants of its successes; their
  * longest silence is the floor.
  */

@@ -16,7 +16,7 @@ import { faultName, holdsGuarantees, summaryLine, timelineOf, withoutLogs } from
 
 const faults: readonly FaultKind[] = ['kill', 'pause']
 
-/** `npm run bench -- mariadb-failover`: everybody under the same fault at the same time, with the same ruler. */
+/** `npm run bench -- mariadb-failover`: all clients under the same fault at the same time, measured the same way. */
 export async function failoverBench(argv: readonly string[]): Promise<boolean> {
   const options = readOptions(argv, ['rounds', 'fault', 'detect', 'rate'])
   const rounds = positive(options['rounds'], 3, 'rounds')
@@ -67,8 +67,8 @@ function report(results: readonly ExperimentResult[], lab: Lab, detectMs: number
 }
 
 const columns: readonly ClientColumn<ClientResult>[] = [
-  ...darkColumns<ClientResult>('first write after'),
-  sumColumn('errors shown', ({ verdict }) => verdict.notDone + verdict.unknown),
+  ...darkColumns<ClientResult>('dark'),
+  sumColumn('errors returned', ({ verdict }) => verdict.notDone + verdict.unknown),
   sumColumn('acknowledged and lost', ({ verdict }) => verdict.lost),
   sumColumn('applied twice', ({ verdict }) => verdict.twice),
   sumColumn('took over 10 s', ({ hung }) => hung),

@@ -51,7 +51,7 @@ function report(tookMs: readonly number[], version: string): void {
   const { median, max } = spread(tookMs) ?? { median: Number.NaN, max: Number.NaN }
   const rows = [[String(tookMs.length), ms(median), ms(max), ms(maxFaultMs)]]
   const table = markdownTable(['freezes', 'down after, median', 'worst', 'at most'], rows)
-  const title = `MariaDB ${version}, Galera of three: the writer is frozen and nobody asks for anything`
+  const title = `MariaDB ${version}, Galera of three: the writer is frozen while the client is idle`
   const where = saveResults('drill-mariadb-idle-freeze', { title, table, pictures: [], data: tookMs })
   console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)
 }

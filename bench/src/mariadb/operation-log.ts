@@ -11,7 +11,7 @@ export interface Op extends OperationRecord {
   readonly stale: boolean
 }
 
-/** What the ledger proves. */
+/** What the log proves. */
 export interface LogVerdict extends WriteVerdict {
   /** On a node more than once. */
   readonly twice: number
@@ -24,7 +24,7 @@ export interface LogVerdict extends WriteVerdict {
   readonly rejections: Readonly<Record<string, { readonly shown: number; readonly there: number }>>
 }
 
-/** Decides by what clients were told and by what every node holds, not by logs. */
+/** Judges by the outcomes that the client reported and by what every node holds. */
 export function judgeLog(ops: readonly Op[], contents: readonly Contents[]): LogVerdict {
   const writes = ops.filter(({ kind }) => isWrite(kind))
   const reads = ops.filter(({ kind }) => !isWrite(kind))

@@ -167,14 +167,14 @@ function report(losses: readonly QuorumLoss[], dials: readonly number[], version
     ms(resumedMs),
   ])
   const head = [
-    'told meanwhile',
+    'errors meanwhile',
     'logins a second, each node',
     'inserts sent',
     'first write after the first Primary',
   ]
   const gone = `All three killed: ${rates(dials)} dials a second at each.`
   const table = `${markdownTable(head, rows)}\n\n${gone}`
-  const title = `MariaDB ${version}, Galera of three: no node has a quorum, then they meet again`
+  const title = `MariaDB ${version}, Galera of three: no node has a quorum, then the partition heals`
   const where = saveResults('drill-mariadb-quorum', { title, table, pictures: [], data: { losses, dials } })
   console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)
 }

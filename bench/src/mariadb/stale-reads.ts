@@ -165,7 +165,16 @@ function report(all: readonly ReadSeries[], version: string): void {
     ms(quantile(tookMs, 0.99)),
     String(staleWithout),
   ])
-  const head = ['ailment', 'looks', 'stale', 'failed', 'answered by', 'median', 'p99', 'stale without it']
+  const head = [
+    'fault',
+    'reads',
+    'stale',
+    'failed',
+    'answered by',
+    'median',
+    'p99',
+    'stale without consistency',
+  ]
   const table = markdownTable(head, rows)
   const title = `Read your writes on MariaDB ${version}, a primary and two replicas: \`consistency: 'session'\``
   const data = all.map(({ tookMs: _, ...rest }) => rest)

@@ -10,10 +10,10 @@ export type Rates = Readonly<Record<OpKind, number>>
 
 type OpTraffic = Traffic<Omit<Op, keyof OperationRecord>>
 
-/** Has a contestant work at steady rates. */
+/** Runs the operations of a client at steady rates. */
 export function startTraffic(client: ClientUnderTest, rates: Rates): OpTraffic {
   const traffic: OpTraffic = new Traffic({ isWrite, explain: (error) => client.explain(error) })
-  // A contestant that knows no more than inserts has only those to do.
+  // A client that supports only inserts gets only those.
   const possible = client.more === undefined ? { ...noRates, insert: rates.insert } : rates
   traffic.start(possible, (kind) => begin(kind, client, traffic))
   return traffic
@@ -56,13 +56,13 @@ function someTransfer(id: number): { id: number; source: number; target: number;
   return { id, source, target, amount: 1 + Math.floor(Math.random() * 10) }
 }
 
-/** Which contestant works on what, and how hard. */
+/** Which client runs against what, at which rates. */
 export interface ClientRunSetup extends Omit<ClientSetup, 'onEvent'> {
   readonly client: string
   readonly rates: Rates
 }
 
-/** What a client did and was told, from the first operation to the last. */
+/** The log of a client under test, from the first operation to the last. */
 export interface ClientRunResult {
   readonly ops: readonly Op[]
   readonly events: readonly ClientEvent[]
@@ -78,7 +78,7 @@ export function runClient(setup: ClientRunSetup): Promise<ClientRun> {
   return startWorker(setup.client, clientProgram, setup)
 }
 
-/** How far a client is. */
+/** The progress of a client. */
 export function progressOf(run: ClientRun): TrafficCount {
   return run.count() ?? { begun: 0, 'writes done': 0, 'reads done': 0, failed: 0 }
 }

@@ -1,4 +1,4 @@
-// One contestant in a process of its own.
+// Entry point of a process that runs one client under test.
 
 import { wallMs } from '../harness/timing.ts'
 import { type Note, runAsWorker } from '../harness/worker.ts'

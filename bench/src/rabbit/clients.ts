@@ -5,7 +5,7 @@ import { connect } from 'amqp-connection-manager'
 import type { ConfirmChannel } from 'amqplib'
 import { Connection } from 'rabbitmq-client'
 
-/** What every contestant is given. */
+/** What every client under test is given. */
 interface ClientSetup {
   /** `host:port` of each node, in the order in which they are to be tried. */
   readonly endpoints: readonly string[]
@@ -16,7 +16,7 @@ interface ClientSetup {
   /** How long a client waits before it connects again, where it can be told. */
   readonly retryMs: number
   readonly onMessage: (content: Buffer, redelivered: boolean) => void
-  /** Anything worth a line in the report. */
+  /** Reports an event that belongs in the result. */
   readonly onNote: (note: string) => void
 }
 
@@ -26,7 +26,7 @@ interface ClientSetup {
  */
 const heartbeatSec = 5
 
-/** How a publish ended, in the words that all contestants share. */
+/** How a publish ended, in terms common to all clients. */
 export type PublishResult =
   | { readonly outcome: 'confirmed'; readonly maybeDuplicate: boolean }
   | { readonly outcome: 'not-done' | 'unknown'; readonly error: string }
@@ -45,7 +45,7 @@ interface ClientAdapter {
   start(setup: ClientSetup): Promise<ClientUnderTest>
 }
 
-/** A rejection of a client that does not say what happened: nobody knows. */
+/** A rejection that does not say what happened: the outcome is unknown. */
 function unknownResult(error: unknown): PublishResult {
   return { outcome: 'unknown', error: error instanceof Error ? error.message : String(error) }
 }
@@ -194,7 +194,7 @@ const rabbitmqClient: ClientAdapter = {
   },
 }
 
-// Rascal 21 ships no types; these are the few parts that a contestant needs.
+// Rascal 21 ships no types; these are the parts that the adapter needs.
 interface Publication {
   on(event: 'success', listener: (messageId: string) => void): this
   on(event: 'error' | 'return', listener: (error: Error) => void): this
@@ -278,10 +278,10 @@ function configOf({ endpoints, queue, consumeArguments, retryMs }: ClientSetup):
   }
 }
 
-/** Everybody who takes part, ours first. */
+/** All clients under test, ours first. */
 export const clientAdapters: readonly ClientAdapter[] = [ours, connectionManager, rabbitmqClient, rascal]
 
-/** The contestant of that name; throws for a stranger. */
+/** The adapter of that name; throws when there is none. */
 export function adapterNamed(name: string): ClientAdapter {
   const maker = clientAdapters.find((client) => client.name === name)
   if (maker === undefined) throw new Error(`there is no client '${name}'`)

@@ -68,7 +68,7 @@ export const faultKinds: readonly FaultKind[] = ['kill', 'stop', 'pause', 'parti
 
 /** How an experiment with a fault is timed. */
 interface FaultTiming {
-  /** How long the node is away when nobody heals it. */
+  /** How long the node is away unless it is healed earlier. */
   readonly leaseMs: number
   /** How long it is away at the least. */
   readonly holdMs: number
@@ -78,7 +78,7 @@ interface FaultTiming {
   readonly probeEveryMs: number
 }
 
-// Longer than any experiment: whoever breaks a node heals it.
+// Longer than any experiment: the experiment heals the fault itself.
 const untilHealed: FaultTiming = { leaseMs: 120_000, holdMs: 0, recoveryMs: 20_000, probeEveryMs: 20 }
 
 /**

@@ -12,11 +12,11 @@ import { liveRow } from './traffic.ts'
 const scenes: readonly { readonly fault: FaultKind; readonly says: string }[] = [
   {
     fault: 'kill',
-    says: 'Act 1. The node that leads the queue and holds every connection is killed (SIGKILL).',
+    says: 'Fault 1: SIGKILL of the node that leads the queue and holds all client connections.',
   },
   {
     fault: 'pause',
-    says: 'Act 2. That node is frozen (SIGSTOP): its kernel still answers, the server does not.',
+    says: 'Fault 2: SIGSTOP of such a node. Its kernel still accepts connections, the server does not respond.',
   },
 ]
 
@@ -29,12 +29,14 @@ const clusterKinds = ['real', 'in-process'] as const
 export async function rabbitDemo(argv: readonly string[]): Promise<boolean> {
   const [clusterKind] = chosen(readOptions(argv, ['stage'])['stage'], clusterKinds, clusterKinds)
   console.log(
-    'A cluster of three brokers, 500 confirmed messages a second, and the most important node fails. Twice.\n',
+    'Two faults on a RabbitMQ cluster of three nodes, at 500 confirmed messages per second for each client.\n',
   )
   if (clusterKind === 'real') {
     const command = await missingServers('rabbitmq')
     if (command === undefined) return withRabbitCluster('demo', (lab) => runScenes(lab))
-    console.log(`No RabbitMQ server can be had here (${command}): the same story on the in-process broker.\n`)
+    console.log(
+      `No RabbitMQ server is available (${command}); the demo uses the in-process broker instead.\n`,
+    )
   }
   const cluster = await inProcessCluster()
   try {
@@ -84,7 +86,7 @@ function summaryLine({ clients, floorMs }: ExperimentResult): string {
     const rejected = verdict.notDone + verdict.unknown
     return `${name} was dark for ${ms(darkMs)}, lost ${verdict.lost}, rejected ${rejected}`
   })
-  return `${each.join('; ')}. The cluster itself needed ${ms(floorMs)}.`
+  return `${each.join('; ')}. The baseline probe was dark for ${ms(floorMs)}.`
 }
 
 function report(cluster: TestCluster, results: readonly ExperimentResult[]): void {
@@ -96,8 +98,8 @@ function report(cluster: TestCluster, results: readonly ExperimentResult[]): voi
     'confirmed',
     'lost',
     'rejected',
-    'stored twice, announced',
-    'not announced',
+    'duplicates, announced',
+    'duplicates, not announced',
   ]
   const rows = results.flatMap(({ experiment, floorMs, clients }) =>
     clients.map(({ name, darkMs, verdict }) => [
@@ -121,7 +123,7 @@ function report(cluster: TestCluster, results: readonly ExperimentResult[]): voi
   )
   console.log(`\n${table}\n`)
   console.log(
-    'dark: the longest silence between confirms. floor: what a probe with fresh connections saw in the same fault.',
+    'dark: the longest time between two confirms. floor: the same for a baseline probe that opens new connections.',
   )
   console.log(guaranteeSummary(ours.name, broken))
   console.log(`Written: ${where.join(', ')}`)

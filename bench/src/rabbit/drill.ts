@@ -9,7 +9,7 @@ import { queueKinds } from './queues.ts'
 
 const optionNames = ['faults', 'fault', 'queue', 'rate']
 
-/** `npm run drill -- rabbit`: faults under traffic on a real cluster; false when one promise was not kept. */
+/** `npm run drill -- rabbit`: faults under traffic on a real cluster; false when a guarantee was violated. */
 export async function rabbitDrill(argv: readonly string[]): Promise<boolean> {
   const options = readOptions(argv, optionNames)
   const series = {

@@ -6,12 +6,12 @@ import { drawTimeline } from '../harness/timeline.ts'
 import type { ClientResult, ExperimentResult } from './experiment.ts'
 import { confirmInstants } from './message-log.ts'
 
-/** True when every promise to the caller was kept. */
+/** True when every guarantee to the caller held. */
 export function holdsGuarantees(result: ClientResult): boolean {
   return violationsOf(result) === ''
 }
 
-/** What was not kept, in words. */
+/** The violated guarantees, as text. */
 export function violationsOf({ verdict, unhandled, darkMs }: ClientResult): string {
   const { lost, undelivered, unsettled, unannouncedDuplicates, handledAgain, wronglyNotDone, outOfOrder } =
     verdict
@@ -19,16 +19,16 @@ export function violationsOf({ verdict, unhandled, darkMs }: ClientResult): stri
     [lost, 'confirmed and lost'],
     [undelivered, 'confirmed and not handled in time'],
     [unsettled, 'never settled'],
-    [unannouncedDuplicates, 'stored twice without a word'],
+    [unannouncedDuplicates, 'stored twice without notice'],
     [handledAgain, 'handled again in the same process'],
-    [wronglyNotDone, 'called not done though they were'],
+    [wronglyNotDone, 'reported as not done although they were'],
     [outOfOrder, 'out of order'],
     [unhandled.length, `unhandled (${unhandled[0]})`],
-    [darkMs === undefined ? 1 : 0, 'never back'],
+    [darkMs === undefined ? 1 : 0, 'never recovered'],
   ])
 }
 
-/** What happened around the fault, as SVG: confirms and deliveries of each contestant, the fault marked. */
+/** What happened around the fault, as SVG: confirms and deliveries of each client, the fault marked. */
 export function timelineOf({
   experiment,
   faultAtMs,
@@ -53,7 +53,7 @@ export function timelineOf({
 export function summaryLine({ experiment, floorMs, clients }: ExperimentResult): string {
   const { queueKind, fault, role, victim } = experiment
   const each = clients.map(
-    (one) => `${one.name} ${ms(one.darkMs)}${holdsGuarantees(one) ? '' : ` NOT KEPT: ${violationsOf(one)}`}`,
+    (one) => `${one.name} ${ms(one.darkMs)}${holdsGuarantees(one) ? '' : ` VIOLATED: ${violationsOf(one)}`}`,
   )
   return `${queueKind}, ${fault} of the ${role} (${victim}): dark ${each.join(', ')}; floor ${ms(floorMs)}`
 }

@@ -44,7 +44,7 @@ export interface Experiment {
   readonly silentMs: number
 }
 
-/** How one contestant fared. */
+/** The result of one client. */
 export interface ClientResult {
   readonly name: string
   /** The longest silence between confirms that began before the fault was healed; undefined when none came back. */
@@ -62,7 +62,7 @@ export interface ExperimentResult {
   readonly experiment: Experiment
   readonly faultAtMs: number
   readonly healedAtMs: number
-  /** The same silence as seen by the probe that knows everything. */
+  /** The same silence as measured by the baseline probe. */
   readonly floorMs: number | undefined
   /** The longest silences of the probe. */
   readonly floorSilences: readonly Silence[]
@@ -75,10 +75,10 @@ const settleMs = 15_000
 
 let experiments = 0
 
-/** Hears where an experiment is, and who is at work. */
+/** Called with the phase of an experiment and the clients in it. */
 type OnPhase = (phase: string, runs: readonly ClientRun[]) => void
 
-/** Runs one experiment: traffic, fault, recovery, healing, and the ledgers. The cluster is whole again afterwards. */
+/** Runs one experiment: traffic, fault, recovery, healing, and the judgement of the logs. The cluster is whole again afterwards. */
 export async function runExperiment(
   cluster: TestCluster,
   experiment: Experiment,
@@ -193,7 +193,7 @@ async function measureUnderFault(
   await lease.heal()
   await cluster.ready()
   await sleep(afterMs)
-  onPhase('counting', runs)
+  onPhase('verifying', runs)
   const results = await Promise.all(runs.map((run) => run.stop(settleMs)))
   const clients: ClientResult[] = []
   for (const [i, result] of results.entries()) {
@@ -239,7 +239,7 @@ export interface ExperimentSeries {
   readonly silentMs: number
 }
 
-/** Deals a number of faults evenly over queue kinds and fault kinds; victims and their roles take turns. */
+/** Distributes a number of faults evenly over queue kinds and fault kinds; victims and their roles take turns. */
 export function planExperiments(series: ExperimentSeries): readonly Experiment[] {
   const cells = series.queueKinds.flatMap((queueKind) =>
     series.faultKinds.map((fault) => ({ queueKind, fault })),
@@ -278,7 +278,7 @@ interface FloorProbe {
 }
 
 /**
- * What a client could at best come near: it detects nothing and restores nothing, it opens a fresh connection to a
+ * The lower bound for a client: the probe detects nothing and restores nothing; it opens a fresh connection to a
  * survivor and publishes once with a confirm, again and again until the signal fires. Resolves with the instants of
  * its successes; their longest silence is the floor.
  */

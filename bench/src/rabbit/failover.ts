@@ -32,7 +32,7 @@ const comparable = withoutPartition(faultKinds)
 // What two of the peers wait before they connect again, unless told otherwise; the third one's default is 5 s.
 const documentedRetryMs = 1_000
 
-/** `npm run bench -- rabbit-failover`: everybody under the same fault at the same time, with the same ruler. */
+/** `npm run bench -- rabbit-failover`: all clients under the same fault at the same time, measured the same way. */
 export async function failoverBench(argv: readonly string[]): Promise<boolean> {
   const options = readOptions(argv, ['rounds', 'fault', 'queue', 'retry-ms'])
   const retryMs = positive(options['retry-ms'], documentedRetryMs, 'retry-ms')

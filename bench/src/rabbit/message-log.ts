@@ -1,4 +1,4 @@
-/** What became of one message, as its publisher was told. Times are milliseconds since 1970, of one machine. */
+/** The outcome of one message, as reported to its publisher. Times are milliseconds since 1970, of one machine. */
 export interface Sent {
   readonly id: number
   readonly sentAtMs: number
@@ -18,16 +18,16 @@ export interface Consumed {
   readonly redelivered: boolean
 }
 
-/** One message that nobody had handled for good when the traffic was over. */
+/** One message that was still unacknowledged when the traffic was over. */
 export type LeftoverMessage = Omit<Consumed, 'atMs'>
 
-/** Everything one client was told, and everything its consumer saw. */
+/** All outcomes reported to a publisher, and all deliveries to its consumer. */
 export interface MessageLog {
   readonly sent: readonly Sent[]
   readonly consumed: readonly Consumed[]
 }
 
-/** What the ledger proves. */
+/** What the log proves. */
 export interface LogVerdict {
   readonly sent: number
   readonly confirmed: number
@@ -38,7 +38,7 @@ export interface LogVerdict {
   readonly notDone: number
   readonly unknown: number
   readonly unsettled: number
-  /** Rejected as not done, and in the queue all the same: a wrong word. */
+  /** Rejected as not done, although it is in the queue: a false report. */
   readonly wronglyNotDone: number
   /** More than one copy or run, and the receipt had said that this may be. */
   readonly announcedDuplicates: number
@@ -50,7 +50,7 @@ export interface LogVerdict {
   readonly outOfOrder: number
 }
 
-/** Decides by the ledger and by what was left in the queue, not by logs. */
+/** Judges by the message log and by what was left in the queue. */
 export function judgeLog({ sent, consumed }: MessageLog, left: readonly LeftoverMessage[]): LogVerdict {
   const count = (outcome: Sent['outcome']): number => sent.filter((one) => one.outcome === outcome).length
   const traces = tracesOf(consumed, left)

@@ -80,13 +80,13 @@ function report(lab: Lab, seconds: number, measured: Measured): void {
   const { counts, drainedMs, grownBytes } = measured
   const rows = [
     ['published', String(counts.published)],
-    ['turned away by the full outbox, at once', String(counts.turnedAway)],
+    ['rejected at once, buffer full', String(counts.turnedAway)],
     ['confirmed', String(counts.confirmed)],
     ['accepted and not confirmed', String(counts.lost)],
     ['receipts that say maybeDuplicate', String(counts.maybeDuplicate)],
     ['all confirmed after', `${(drainedMs / 1_000).toFixed(1)} s`],
     ['memory grew by, at the most', mib(grownBytes)],
-    ['allowed: 1.3 x outbox + 50 MiB', mib(limitBytes)],
+    ['allowed: 1.3 x buffer + 50 MiB', mib(limitBytes)],
   ]
   const title = `All nodes of RabbitMQ ${lab.version} away for ${seconds} s, ${ratePerSecond} messages/s of ${contentBytes} bytes`
   const table = markdownTable(['what', 'measured'], rows)

@@ -36,7 +36,7 @@ export interface TrafficCount {
   readonly consumed: number
 }
 
-/** Publishes numbered messages at a steady rate and writes down what it is told of each. */
+/** Publishes numbered messages at a steady rate and records the outcome of each. */
 export class Traffic {
   readonly #publish: (content: Buffer) => Promise<PublishResult>
   readonly #pace: Pace
@@ -111,7 +111,7 @@ export class Traffic {
   }
 }
 
-/** Which contestant works on what, and how hard. */
+/** Which client runs against what, at which rates. */
 export interface ClientRunSetup {
   readonly client: string
   readonly endpoints: readonly string[]
@@ -121,28 +121,28 @@ export interface ClientRunSetup {
   readonly retryMs: number
 }
 
-/** What a contestant did and was told, from the first message to the last. */
+/** The log of a client under test, from the first message to the last. */
 export interface ClientRunResult {
   readonly log: MessageLog
   readonly notes: readonly Note[]
 }
 
-/** A contestant at work in its own process. */
+/** A client under test, in its own process. */
 export type ClientRun = Worker<TrafficCount, ClientRunResult>
 
-const clientProgram = new URL('./contestant-process.js', import.meta.url)
+const clientProgram = new URL('./client-process.js', import.meta.url)
 
-/** Starts a contestant and waits until it publishes and consumes. */
+/** Starts a client and waits until it publishes and consumes. */
 export function runClient(setup: ClientRunSetup): Promise<ClientRun> {
   return startWorker(setup.client, clientProgram, setup)
 }
 
-/** How far a contestant is. */
+/** The progress of a client. */
 export function progressOf(run: ClientRun): TrafficCount {
   return run.count() ?? { sent: 0, confirmed: 0, rejected: 0, consumed: 0 }
 }
 
-/** A contestant as a row of the live table. */
+/** A client as a row of the live table. */
 export function liveRow(run: ClientRun): LiveRow {
   return { name: run.name, alive: 'confirmed', counters: () => Object.entries(progressOf(run)) }
 }

@@ -72,8 +72,8 @@ function growthOf({ bytesBefore, bytesAfter }: Watched): number {
 function report(watched: Watched, version: string, minutes: number): void {
   const { staleMs, picks, emptyPicks, fewestInstances, cpuPercent, unhandled } = watched
   const rows = [
-    ['said that it was stale for', ms(staleMs)],
-    ['picks, of them nobody', `${picks}, ${emptyPicks}`],
+    ['view reported stale for', ms(staleMs)],
+    ['picks, of them empty', `${picks}, ${emptyPicks}`],
     ['fewest instances in the view', `${fewestInstances} of ${instances}`],
     ['memory in use grew by', mib(growthOf(watched))],
     ['resident memory grew by', mib(watched.residentAfter - watched.residentBefore)],

@@ -10,7 +10,7 @@ import type { Failure } from '../harness/traffic.ts'
 import type { EventFacts } from '../harness/worker.ts'
 import { type ClientPaths, registerPath } from './contents.ts'
 
-/** What every contestant is given. */
+/** What every client under test is given. */
 export interface ClientSetup {
   /** Connect string of all servers. */
   readonly connect: string
@@ -33,7 +33,7 @@ export interface ClientUnderTest {
   explain(error: unknown): Failure
   /** The server that it is attached to, as `host:port`, as far as it knows. */
   attachedTo(): string | undefined
-  /** What only some of them are asked for. */
+  /** Operations that only some clients support. */
   readonly more?: {
     /** Makes a node that the server numbers, never two by one call. */
     sequence(id: number): Promise<unknown>
@@ -200,7 +200,7 @@ function explainBareError(error: unknown): Failure {
 }
 
 // Not compiled: it stays beside the sources.
-const kazooProgram = fileURLToPath(new URL('./kazoo-client.py', import.meta.url))
+const kazooProgram = fileURLToPath(new URL('../../src/zookeeper/kazoo-client.py', import.meta.url))
 
 const python = 'python3'
 
@@ -305,7 +305,7 @@ class KazooProcess {
 
 const clientAdapters: readonly ClientAdapter[] = [ours, bareDriver, kazoo]
 
-/** Everybody who can take part on this machine, ours first; who cannot is named on the screen. */
+/** The clients that this machine can run, ours first; the others are named on the screen. */
 export async function availableClients(): Promise<readonly ClientAdapter[]> {
   const missing = await missingKazoo()
   if (missing === undefined) return clientAdapters
@@ -313,7 +313,7 @@ export async function availableClients(): Promise<readonly ClientAdapter[]> {
   return clientAdapters.filter((client) => client !== kazoo)
 }
 
-/** The contestant of that name; throws for a stranger. */
+/** The adapter of that name; throws when there is none. */
 export function adapterNamed(name: string): ClientAdapter {
   const maker = clientAdapters.find((client) => client.name === name)
   if (maker === undefined) throw new Error(`there is no client '${name}'`)

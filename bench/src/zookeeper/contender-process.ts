@@ -12,7 +12,7 @@ import type {
   ThawRecord,
 } from './recipe-clients.ts'
 
-// One contender for the lock in a process of its own.
+// Entry point of a process that contends for the lock.
 
 runAsWorker<ContenderSetup, ContenderCount, ContenderOutcome>(
   async ({ name, connect, sessionTimeoutMs, lock, storePort, holdMs }) => {
@@ -41,7 +41,7 @@ runAsWorker<ContenderSetup, ContenderCount, ContenderOutcome>(
 // What a message to the store may take on a machine with two busy processors.
 const marginMs = 250
 const writeEveryMs = 20
-// Longer than whoever has it keeps it.
+// Longer than any other contender holds the lock.
 const timeoutAfterMs = 30_000
 const pauseMs = 50
 

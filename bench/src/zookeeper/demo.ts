@@ -19,7 +19,7 @@ const shared = {
 
 const scenes: readonly { readonly says: string; readonly experiment: Experiment }[] = [
   {
-    says: 'Act 1. The server that both clients are attached to is frozen (SIGSTOP): its kernel answers, it does not.',
+    says: 'Fault 1: SIGSTOP of the server that both clients are connected to.',
     experiment: {
       ...shared,
       fault: 'pause',
@@ -29,7 +29,7 @@ const scenes: readonly { readonly says: string; readonly experiment: Experiment 
     },
   },
   {
-    says: 'Act 2. Three processes take turns with a lock. The one that holds it is frozen for one and a half sessions.',
+    says: 'Fault 2: three processes contend for a lock; its holder is frozen for 1.5 session timeouts.',
     experiment: {
       ...shared,
       fault: 'client-freeze',
@@ -44,7 +44,7 @@ const scenes: readonly { readonly says: string; readonly experiment: Experiment 
 export async function zookeeperDemo(argv: readonly string[]): Promise<boolean> {
   readOptions(argv, [])
   console.log(
-    'A ZooKeeper ensemble of three. What is frozen looks alive to everybody who only looks at sockets.\n',
+    'Two freezes on a ZooKeeper ensemble of three. A frozen process keeps its sockets open and does not respond.\n',
   )
   return withEnsemble('demo', runScenes)
 }
@@ -75,20 +75,20 @@ function describe({ clients, recipes, floorMs }: ExperimentResult): string {
     const { acquired, thaws, overlaps, rejectedStale, rejectedValid } = recipes.leases
     const [thaw] = thaws
     return [
-      `  It woke after ${ms(thaw?.frozenMs)}, and its first statement found the lease ${thaw?.wasValid === true ? 'VALID' : 'not valid'}.`,
-      `  Meanwhile others had it: ${acquired} times in all, never two at once (${overlaps}). The store turned away`,
-      `  ${rejectedStale} writes with a token that was too old, and ${rejectedValid} of those who held the lock.`,
+      `  The holder resumed after ${ms(thaw?.frozenMs)}; its lease was ${thaw?.wasValid === true ? 'STILL VALID' : 'no longer valid'} at its first statement.`,
+      `  The lock was acquired ${acquired} times in all, with ${overlaps} overlapping leases. The fenced store rejected`,
+      `  ${rejectedStale} writes with a stale fencing token, and ${rejectedValid} writes of a valid holder.`,
     ].join('\n')
   }
   const each = clients.map(({ name, darkMs, isSessionKept, verdict }) => {
-    const silence = darkMs === undefined ? 'did not come back' : `wrote again after ${ms(darkMs)}`
-    return `  ${name} ${silence}, ${isSessionKept ? 'with the same session' : 'and had lost its session'}, showed ${verdict.unknown + verdict.notDone} errors.`
+    const silence = darkMs === undefined ? 'did not recover' : `was dark for ${ms(darkMs)}`
+    return `  ${name} ${silence}, ${isSessionKept ? 'kept its session' : 'LOST its session'}, returned ${verdict.unknown + verdict.notDone} errors.`
   })
-  return [...each, `  The others needed ${ms(floorMs)}.`].join('\n')
+  return [...each, `  The baseline probe was dark for ${ms(floorMs)}.`].join('\n')
 }
 
 function report(lab: Lab, results: readonly ExperimentResult[]): void {
-  const head = ['fault', 'client', 'writes again after', 'session', ...counted.map(([name]) => name)]
+  const head = ['fault', 'client', 'dark', 'session', ...counted.map(([name]) => name)]
   const rows = results.flatMap(({ experiment, clients }) =>
     clients.map((one) => [
       faultName(experiment),
@@ -98,11 +98,13 @@ function report(lab: Lab, results: readonly ExperimentResult[]): void {
       ...counted.map(([, of]) => String(of(one.verdict))),
     ]),
   )
-  const title = `ZooKeeper ${lab.version}, three servers: what is frozen looks alive`
+  const title = `ZooKeeper ${lab.version}, three servers: a frozen server and a frozen lock holder`
   const table = markdownTable(head, rows)
   const pictures = results.map((result) => [faultName(result.experiment), timelineOf(result)] as const)
   const where = saveResults('demo-zookeeper', { title, table, pictures, data: results.map(withoutLogs) })
-  console.log(`\n${table}\n\nCounted in the tree of every server, not in logs.`)
+  console.log(
+    `\n${table}\n\ndark: the longest time without a write. All nodes are counted in the tree of every server.`,
+  )
   console.log(guaranteeSummary(ours.name, results.map(violationsOf)))
   console.log(`Written: ${where.join(', ')}`)
 }
@@ -111,7 +113,7 @@ const counted: readonly (readonly [string, (verdict: ClientResult['verdict']) =>
   ['writes done', ({ done }) => done],
   ['lost', ({ lost }) => lost],
   ['made twice', ({ twice }) => twice],
-  ['errors shown', ({ notDone, unknown }) => notDone + unknown],
+  ['errors returned', ({ notDone, unknown }) => notDone + unknown],
   ['never settled', ({ unsettled }) => unsettled],
   ['reads failed', ({ failedReads }) => failedReads],
 ]

@@ -9,7 +9,7 @@ import { holdsGuarantees, reportDrill, summaryLine } from './experiment-report.t
 // Two hundred in a second.
 const rates = { create: 60, sequence: 40, set: 40, read: 60 } as const
 
-/** `npm run drill -- zookeeper`: faults under traffic on a real ensemble; false when one promise was not kept. */
+/** `npm run drill -- zookeeper`: faults under traffic on a real ensemble; false when a guarantee was violated. */
 export async function zookeeperDrill(argv: readonly string[]): Promise<boolean> {
   const options = readOptions(argv, ['faults', 'fault'])
   const wanted = chosen<FaultKind>(options['fault'], faultKinds, withoutPartition(faultKinds))

@@ -46,7 +46,7 @@ type ServerFault = Exclude<FaultKind, 'client-freeze'>
 // cut from everybody says nothing at all.
 const partitions: Readonly<Record<Role, FaultAction>> = { leader: 'partition', attached: 'partition-all' }
 
-// Longer than any experiment: whoever breaks a server heals it.
+// Longer than any experiment: the experiment heals the fault itself.
 const leaseMs = 600_000
 
 /** Breaks one server. */

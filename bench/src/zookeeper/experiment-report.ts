@@ -36,7 +36,7 @@ type Column = readonly [name: string, cell: (group: Group) => string]
 
 const clientColumns: readonly Column[] = [
   ['n', (group) => String(group.length)],
-  ['first write after, median', (group) => ms(spread(group.map(darkOf))?.median)],
+  ['dark, median', (group) => ms(spread(group.map(darkOf))?.median)],
   ['worst', (group) => ms(spread(group.map(darkOf))?.max)],
   ['floor, median', (group) => floorOf(group)],
   ['in time', (group) => `${group.filter((one) => darkOf(one) <= boundMs(one)).length} of ${group.length}`],
@@ -50,9 +50,9 @@ const clientColumns: readonly Column[] = [
   ['lost', (group) => total(group, ({ verdict }) => verdict.lost)],
   ['made twice', (group) => total(group, ({ verdict }) => verdict.twice)],
   ['not done', (group) => total(group, ({ verdict }) => verdict.notDone)],
-  ['lies', (group) => total(group, ({ verdict }) => verdict.wronglyNotDone)],
+  ['falsely not done', (group) => total(group, ({ verdict }) => verdict.wronglyNotDone)],
   ['unknown', (group) => total(group, ({ verdict }) => verdict.unknown)],
-  ['of them there', (group) => total(group, ({ verdict }) => verdict.unknownButThere)],
+  ['of them applied', (group) => total(group, ({ verdict }) => verdict.unknownButThere)],
   ['unsettled', (group) => total(group, ({ verdict }) => verdict.unsettled)],
   ['past their deadline', (group) => total(group, ({ hung }) => hung)],
   ['reads failed', (group) => total(group, ({ verdict }) => verdict.failedReads)],
@@ -60,12 +60,12 @@ const clientColumns: readonly Column[] = [
 ]
 
 const recipeColumns: readonly Column[] = [
-  ['lock had', (group) => sum(group, ({ leases }) => leases.acquired)],
-  ['two valid at once', (group) => sum(group, ({ leases }) => leases.overlaps)],
-  ['valid turned away', (group) => sum(group, ({ leases }) => leases.rejectedValid)],
-  ['stale taken', (group) => sum(group, ({ leases }) => leases.acceptedStale)],
-  ['stale turned away', (group) => sum(group, ({ leases }) => leases.rejectedStale)],
-  ['told after a rival had it', (group) => sum(group, ({ leases }) => leases.signalledLate)],
+  ['lock acquired', (group) => sum(group, ({ leases }) => leases.acquired)],
+  ['valid at the same time', (group) => sum(group, ({ leases }) => leases.overlaps)],
+  ['valid rejected', (group) => sum(group, ({ leases }) => leases.rejectedValid)],
+  ['stale accepted', (group) => sum(group, ({ leases }) => leases.acceptedStale)],
+  ['stale rejected', (group) => sum(group, ({ leases }) => leases.rejectedStale)],
+  ['notified after the next holder', (group) => sum(group, ({ leases }) => leases.signalledLate)],
   ['valid after a freeze', (group) => thawsOf(group)],
   [
     'registered',
@@ -75,7 +75,7 @@ const recipeColumns: readonly Column[] = [
     'fewest in the view',
     (group) => String(Math.min(...recipeVerdicts(group).map((one) => one.fewestInstances))),
   ],
-  ['nobody to be picked', (group) => sum(group, ({ emptyPicks }) => emptyPicks)],
+  ['empty picks', (group) => sum(group, ({ emptyPicks }) => emptyPicks)],
   ['caches that differ', (group) => sum(group, ({ differences }) => differences.length)],
   ['sessions lost', (group) => sum(group, ({ sessionsLost }) => sessionsLost)],
   ['unhandled', (group) => sum(group, ({ unhandled }) => unhandled.length)],
@@ -130,7 +130,7 @@ export function summaryLine(result: ExperimentResult): string {
   const broken = violationsOf(result)
   const floor = floorMs === undefined ? '' : `; floor ${ms(floorMs)}`
   const others = recipes === undefined ? '' : `; ${recipeSummary(recipes)}`
-  const verdict = broken === '' ? '' : ` NOT KEPT: ${broken}`
+  const verdict = broken === '' ? '' : ` VIOLATED: ${broken}`
   const where = experiment.fault === 'client-freeze' ? '' : ` (${victim})`
   return `${faultName(experiment)}${where}: ${clients.map(clientWords).join('; ')}${floor}${others}${verdict}`
 }
@@ -146,7 +146,7 @@ function clientWords({ name, darkMs, movedAfterMs, isSessionKept, verdict }: Cli
   const kept = isSessionKept ? ', session kept' : ', session lost'
   const shown = Object.entries(verdict.rejections).map(([words, count]) => `${count} x ${words}`)
   const errors = shown.length === 0 ? '' : ` [${shown.join(', ')}]`
-  return `${name} writes again after ${ms(darkMs)}${moved}${kept}${errors}`
+  return `${name} dark for ${ms(darkMs)}${moved}${kept}${errors}`
 }
 
 function recipeSummary({ leases, registered, fewestInstances, differences }: RecipeVerdict): string {
@@ -154,10 +154,10 @@ function recipeSummary({ leases, registered, fewestInstances, differences }: Rec
   const thawed =
     thaws.length === 0 ? '' : `, valid after the freeze ${thaws.map(({ wasValid }) => wasValid).join()}`
   const registry = `registered ${registered} of ${instanceCount} (fewest seen ${fewestInstances})`
-  return `lock had ${acquired} times (overlaps ${overlaps})${thawed}, ${registry}, cache differs in ${differences.length}`
+  return `lock acquired ${acquired} times (overlaps ${overlaps})${thawed}, ${registry}, cache differs in ${differences.length}`
 }
 
-/** What our client did not keep in an experiment, in words; empty when it kept everything. */
+/** The guarantees that our client violated in an experiment, as text; empty when all held. */
 export function violationsOf(result: ExperimentResult): string {
   const clients = result.clients
     .filter(({ name }) => name === ours.name)
@@ -166,7 +166,7 @@ export function violationsOf(result: ExperimentResult): string {
   return describeViolations([...clients, ...recipes])
 }
 
-/** True when every promise of our client was kept. */
+/** True when every guarantee of our client held. */
 export function holdsGuarantees(result: ExperimentResult): boolean {
   return violationsOf(result) === ''
 }
@@ -182,10 +182,10 @@ function clientViolations(
     [verdict.unsettled, 'never settled'],
     [hung, 'past their deadline'],
     [mayLoseSession(result) ? 0 : verdict.failedReads, 'failed reads'],
-    [verdict.wronglyNotDone, 'called not done though they were'],
+    [verdict.wronglyNotDone, 'reported as not done although they were'],
     [verdict.unequalServers, 'servers that differ'],
     [unhandled.length, `unhandled (${unhandled[0]})`],
-    [darkMs === undefined ? 1 : 0, 'never back'],
+    [darkMs === undefined ? 1 : 0, 'never recovered'],
     [result.floorMs !== undefined && isLate ? 1 : 0, 'too late'],
     [isSessionKept || mayLoseSession(result) ? 0 : 1, 'session lost'],
   ]
@@ -199,16 +199,19 @@ function recipeViolations(
   const thaws = leases.thaws.filter(({ wasValid }) => wasValid).length
   return [
     [leases.overlaps, 'leases valid at one instant'],
-    [leases.rejectedValid, 'writes of a valid lease turned away'],
-    [leases.acceptedStale, 'stale tokens taken'],
+    [leases.rejectedValid, 'writes of a valid lease rejected'],
+    [leases.acceptedStale, 'stale tokens accepted'],
     // Whoever is frozen hears nothing: there it is the clock alone that ends a lease.
-    [isFreeze ? 0 : leases.signalledLate, 'leases that heard too late of their end'],
+    [isFreeze ? 0 : leases.signalledLate, 'leases that were notified too late'],
     [thaws, 'leases valid after a freeze'],
-    [isFreeze && leases.thaws.length === 0 ? 1 : 0, 'freeze that nobody woke from'],
+    [isFreeze && leases.thaws.length === 0 ? 1 : 0, 'freeze that did not end'],
     [differences.length, `differences from a fresh read (${differences[0]})`],
     [instanceCount - registered, 'instances not registered'],
-    [emptyPicks, 'times nobody to be picked'],
-    [isFreeze || mayLoseSession({ experiment, ...result }) ? 0 : sessionsLost, 'sessions of others lost'],
+    [emptyPicks, 'picks without an instance'],
+    [
+      isFreeze || mayLoseSession({ experiment, ...result }) ? 0 : sessionsLost,
+      'sessions of the recipe clients lost',
+    ],
     [unhandled.length, `unhandled (${unhandled[0]})`],
   ]
 }

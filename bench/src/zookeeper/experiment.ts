@@ -35,13 +35,13 @@ export interface ExperimentResult {
   readonly experiment: Experiment
   readonly victim: string
   readonly window: FaultWindow
-  /** The same silence as seen by the probe that knows everything; undefined when no server was broken. */
+  /** The same silence as measured by the baseline probe; undefined when no server was broken. */
   readonly floorMs: number | undefined
   readonly clients: readonly ClientResult[]
   readonly recipes: RecipeVerdict | undefined
 }
 
-/** Hears where an experiment is, and who is at work. */
+/** Called with the phase of an experiment and the clients in it. */
 type OnPhase = (phase: string, runs: readonly ClientRun[]) => void
 
 const warmUpMs = 2_000
@@ -51,7 +51,7 @@ const trafficAfterMs = 1_200
 // Longer than a session: whoever waits for one that was frozen has had it by then.
 const afterFreezeSessions = 2
 
-/** Runs one experiment: traffic, fault, recovery, healing, and the ledgers. The ensemble is whole again afterwards. */
+/** Runs one experiment: traffic, fault, recovery, healing, and the judgement of the logs. The ensemble is whole again afterwards. */
 export async function runExperiment(
   lab: Lab,
   experiment: Experiment,
@@ -105,7 +105,7 @@ async function measureUnderFault(
       : await injectServerFault(lab, experiment, running)
   const agreedAtMs = wallMs()
   await sleep(trafficAfterMs)
-  reportPhase('counting')
+  reportPhase('verifying')
   const window = { faultAtMs, healedAtMs }
   const all = await count(lab, experiment, { ...running, window })
   await sleep(Math.max(0, agreedAtMs + cachesMs - wallMs()))
@@ -158,7 +158,7 @@ async function freezeHolder(
   { sessionTimeoutMs }: Experiment,
   { recipes, reportPhase }: RunningExperiment,
 ): Promise<Healed> {
-  reportPhase('freezing who holds the lock')
+  reportPhase('freezing the lock holder')
   await recipes?.store.freezeHolder(sessionTimeoutMs * 1.5)
   const healedAtMs = wallMs()
   await sleep(sessionTimeoutMs * afterFreezeSessions)
@@ -264,7 +264,7 @@ interface ExperimentSeries extends Omit<Experiment, 'fault' | 'role'> {
   readonly faultKinds: readonly FaultKind[]
 }
 
-/** Deals a number of faults evenly over their kinds; the leader and a server with a client take turns. */
+/** Distributes a number of faults evenly over their kinds; the leader and a server with a client take turns. */
 export function planExperiments({ faults, faultKinds, ...shared }: ExperimentSeries): readonly Experiment[] {
   return Array.from({ length: faults }, (_, i) => {
     const kind = i % faultKinds.length
@@ -290,7 +290,7 @@ const pace: ProbePace = { everyMs: 20, maxConcurrent: 40 }
 const attemptMs = 10_000
 
 /**
- * What a client could at best come near: it detects nothing and restores nothing, it begins a new session on a survivor
+ * The lower bound for a client: the probe detects nothing and restores nothing; it begins a new session on a survivor
  * and makes a node, again and again until the signal fires. Resolves with the instants of its successes; their longest
  * silence is the floor.
  */

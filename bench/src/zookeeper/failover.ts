@@ -18,7 +18,7 @@ import { faultName, holdsGuarantees, summaryLine, timelineOf, withoutLogs } from
 const faults = ['kill', 'pause'] as const
 const sessionTimeoutMs = 4_000
 
-/** `npm run bench -- zookeeper-failover`: everybody under the same fault at the same time, with the same ruler. */
+/** `npm run bench -- zookeeper-failover`: all clients under the same fault at the same time, measured the same way. */
 export async function failoverBench(argv: readonly string[]): Promise<boolean> {
   const options = readOptions(argv, ['rounds', 'rate'])
   const rounds = positive(options['rounds'], 3, 'rounds')
@@ -62,9 +62,9 @@ function report(
 }
 
 const columns: readonly ClientColumn<ClientResult>[] = [
-  ...darkColumns<ClientResult>('first write after'),
+  ...darkColumns<ClientResult>('dark'),
   sumColumn(
-    'errors shown',
+    'errors returned',
     ({ verdict: { notDone, unknown, failedReads } }) => notDone + unknown + failedReads,
   ),
   sumColumn('past their deadline', ({ hung }) => hung),

@@ -35,8 +35,7 @@ interface StoreResponse {
 }
 
 /**
- * What a lock is to protect: it remembers the highest token that it has seen, and turns away whoever comes with a lower
- * one.
+ * A store protected by fencing tokens: it remembers the highest token and rejects writes with a lower one.
  */
 export class FencedStore implements AsyncDisposable {
   readonly #server: Server

@@ -187,7 +187,7 @@ function reportFreezes(all: readonly FreezeResult[], version: string): void {
     'moved after',
     'session',
     'ephemeral',
-    'watch told of a change',
+    'watch notified',
     'longest call',
     'calls failed',
     'never settled',

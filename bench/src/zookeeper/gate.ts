@@ -131,12 +131,12 @@ function report(
   }
   const rows = [
     [`withdrawn after the flip, at most ${ms(withdrawnInMs)}`, both(withdrawnAfterMs)],
-    ['listed again after it was well', both(restoredAfterMs)],
+    ['listed again after recovery', both(restoredAfterMs)],
     [`writes in ${flapSeconds} s of flapping, at most ${windowsIn(flapSeconds)}`, String(writes)],
     ['sessions', String(sessions)],
   ]
   const table = markdownTable(['what', 'measured'], rows)
-  const title = `ZooKeeper ${version}: a health gate, asked every ${intervalMs} ms, ${failures} noes, window ${ms(minDwellMs)}`
+  const title = `ZooKeeper ${version}: a health gate, asked every ${intervalMs} ms, ${failures} failures, window ${ms(minDwellMs)}`
   const data = { withdrawnAfterMs, restoredAfterMs, flapSeconds, writes, sessions }
   const where = saveResults('drill-zookeeper-gate', { title, table, pictures: [], data })
   console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)

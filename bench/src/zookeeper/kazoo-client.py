@@ -1,4 +1,4 @@
-"""A contestant in Python: takes orders on its input, one JSON object a line, and tells what became of them."""
+"""A client under test in Python: reads operations from its input, one JSON object a line, and reports their outcomes."""
 
 import json
 import sys

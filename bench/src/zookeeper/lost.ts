@@ -189,19 +189,19 @@ const reportRows: readonly (readonly [name: string, cell: (losses: OutageSeries)
   ['outages', ({ outages }) => String(outages.length)],
   ['they lasted', ({ outages }) => range(outages.map(({ lastedMs }) => lastedMs))],
   ['the ensemble hung afterwards', ({ outages }) => String(outages.filter(({ isHung }) => isHung).length)],
-  ['said LOST', ({ outages }) => String(lost(outages).length)],
+  ['reported LOST', ({ outages }) => String(lost(outages).length)],
   ['LOST after the last answered request', ({ outages }) => range(lost(outages))],
   [
     'all registered after the new session',
     ({ outages }) => range(outages.map((one) => one.registeredAfterMs ?? Number.POSITIVE_INFINITY)),
   ],
-  ['lock had', ({ recipes }) => String(recipes.leases.acquired)],
+  ['lock acquired', ({ recipes }) => String(recipes.leases.acquired)],
   ['leases valid at one instant', ({ recipes }) => String(recipes.leases.overlaps)],
-  ['signals after a rival had the lock', ({ recipes }) => String(recipes.leases.signalledLate)],
+  ['notified after the next holder had the lock', ({ recipes }) => String(recipes.leases.signalledLate)],
   ['writes to the store', ({ recipes }) => String(recipes.leases.writes)],
-  ['valid ones turned away', ({ recipes }) => String(recipes.leases.rejectedValid)],
+  ['valid writes rejected', ({ recipes }) => String(recipes.leases.rejectedValid)],
   [
-    'stale tokens: taken, turned away',
+    'stale tokens: accepted, rejected',
     ({ recipes }) => `${recipes.leases.acceptedStale}, ${recipes.leases.rejectedStale}`,
   ],
   ['registered at the end', ({ recipes }) => String(recipes.registered)],
@@ -220,7 +220,7 @@ function range(values: readonly number[]): string {
 }
 
 const pauseMs = 50
-// Longer than any experiment: the fault is healed by us.
+// Longer than any experiment: the drill heals the fault itself.
 const leaseMs = 600_000
 
 /**

@@ -11,7 +11,7 @@ export interface Op extends OperationRecord {
   readonly register: number | undefined
 }
 
-/** What the ledger proves. */
+/** What the log proves. */
 export interface LogVerdict extends WriteVerdict {
   /** Sequential nodes that one call made more than once. */
   readonly twice: number
@@ -26,7 +26,7 @@ export function isWrite(kind: OpKind): boolean {
   return kind !== 'read'
 }
 
-/** Decides by what the client was told and by what every server holds, not by logs. */
+/** Judges by the outcomes that the client reported and by what every server holds. */
 export function judgeLog(ops: readonly Op[], contents: readonly Contents[]): LogVerdict {
   const writes = ops.filter(({ kind }) => isWrite(kind))
   const reads = ops.filter(({ kind }) => !isWrite(kind))

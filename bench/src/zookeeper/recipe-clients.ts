@@ -1,7 +1,7 @@
 import { type ClientEvent, startWorker, type Worker } from '../harness/worker.ts'
 import type { Register } from './contents.ts'
 
-/** Who contends for which lock, and where it writes while it holds it. */
+/** Which lock to contend for, and where to write while it is held. */
 export interface ContenderSetup {
   readonly name: string
   readonly connect: string

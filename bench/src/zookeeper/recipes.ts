@@ -17,7 +17,7 @@ import {
   type ThawRecord,
 } from './recipe-clients.ts'
 
-/** Everybody beside the client under traffic: contenders for a lock, many registrations, and who follows them. */
+/** The recipes under load beside the client: contenders for a lock, many registrations, and a reader of both. */
 export interface RecipeWorkload {
   readonly store: FencedStore
   readonly contenders: readonly ContenderRun[]
@@ -34,7 +34,7 @@ interface RecipeSetup {
   readonly registers: string
 }
 
-/** How the cast fared. */
+/** The results of the recipes. */
 export interface RecipeVerdict {
   readonly leases: LeaseVerdict
   /** Where caches and view are not what a fresh read says, in words. */
@@ -42,10 +42,10 @@ export interface RecipeVerdict {
   readonly registered: number
   readonly fewestInstances: number
   readonly emptyPicks: number
-  /** How many of the cast's sessions were lost. */
+  /** How many sessions of the recipe clients were lost. */
   readonly sessionsLost: number
   readonly unhandled: readonly string[]
-  /** What went through the states of a client, for each of the cast. */
+  /** The states that each recipe client went through. */
   readonly states: Readonly<Record<string, readonly string[]>>
   readonly events: Readonly<
     Record<string, WorkerResult<ContenderOutcome | RegistrantOutcome | ReaderOutcome>['events']>
@@ -60,7 +60,7 @@ export const instanceCount = 50
 // the others have it for a moment.
 const shortHoldMs = 200
 
-/** Starts the cast and waits until everybody is at work. */
+/** Starts all recipe clients and waits until they are ready. */
 export async function startRecipes({ root, registers, ...client }: RecipeSetup): Promise<RecipeWorkload> {
   const store = await FencedStore.open()
   const basePath = `${root}/services`
@@ -86,7 +86,7 @@ export async function killRecipes({ store, contenders, registrant, reader }: Rec
   await store[Symbol.asyncDispose]()
 }
 
-/** Ends the cast politely, the readers first, and judges by what they saw and by a fresh read on a server. */
+/** Stops the recipe clients, the readers first, and judges by what they saw and by a fresh read on a server. */
 export async function judgeRecipes(
   { store, contenders, registrant, reader }: RecipeWorkload,
   { endpoint, root, registers }: { readonly endpoint: string } & Pick<RecipeSetup, 'root' | 'registers'>,

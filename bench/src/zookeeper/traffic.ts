@@ -14,11 +14,11 @@ type OpTraffic = Traffic<Omit<Op, keyof OperationRecord>>
 /** The version of each register that nobody writes at the moment; undefined when it has to be looked up. */
 type IdleRegisters = Map<number, number | undefined>
 
-/** Has a contestant work at steady rates. */
+/** Runs the operations of a client at steady rates. */
 export function startTraffic(client: ClientUnderTest, rates: Rates): OpTraffic {
   const traffic: OpTraffic = new Traffic({ isWrite, explain: (error) => client.explain(error) })
   const idle: IdleRegisters = new Map(Array.from({ length: registerCount }, (_, i) => [i, undefined]))
-  // A contestant that knows no more than creates and reads has only those to do.
+  // A client that supports only creates and reads gets only those.
   const possible = client.more === undefined ? { ...rates, sequence: 0, set: 0 } : rates
   traffic.start(possible, (kind) => begin(kind, { client, traffic, idle }))
   return traffic
@@ -61,14 +61,14 @@ async function setOne({ client: { more }, traffic, idle }: Work): Promise<void> 
   idle.set(register, next?.result)
 }
 
-/** Which contestant works on what, how hard, and where it begins. */
+/** Which client runs against what, at which rates, and where it is attached first. */
 export interface ClientRunSetup extends Omit<ClientSetup, 'onEvent'> {
   readonly client: string
   readonly rates: Rates
   readonly attachment: Attachment
 }
 
-/** What a client did and was told, from the first operation to the last. */
+/** The log of a client under test, from the first operation to the last. */
 export interface ClientRunResult {
   readonly ops: readonly Op[]
   readonly events: readonly ClientEvent[]

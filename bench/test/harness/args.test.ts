@@ -10,7 +10,7 @@ test('options are read by their names', () => {
 
 test('an unknown option is answered with the nearest one', () => {
   expect(() => readOptions(['--fualt', 'kill'], ['faults', 'fault'])).toThrow(
-    "there is no option --fualt; there are --faults, --fault; did you mean 'fault'?",
+    "unknown option --fualt; known options: --faults, --fault; did you mean 'fault'?",
   )
 })
 

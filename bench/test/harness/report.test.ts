@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { describeViolations, guaranteeSummary } from '../../src/harness/report.ts'
 
-test('promises that were broken are counted in words, kept ones are not named', () => {
+test('violated guarantees are counted, the others are not named', () => {
   expect(describeViolations([])).toBe('')
   expect(
     describeViolations([
@@ -12,7 +12,7 @@ test('promises that were broken are counted in words, kept ones are not named', 
   ).toBe('2 lost, 1 never settled')
 })
 
-test('a demo says that every promise was kept only when no act broke one', () => {
-  expect(guaranteeSummary('ours', ['', ''])).toBe('ours: every promise kept.')
-  expect(guaranteeSummary('ours', ['', '2 lost'])).toBe('ours: NOT KEPT: 2 lost')
+test('a demo says that all guarantees held only when no part violated one', () => {
+  expect(guaranteeSummary('ours', ['', ''])).toBe('ours: all guarantees held.')
+  expect(guaranteeSummary('ours', ['', '2 lost'])).toBe('ours: VIOLATED: 2 lost')
 })

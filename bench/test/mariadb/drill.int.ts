@@ -15,7 +15,7 @@ const shared = {
 } as const
 
 // Two faults of the long drill, so that a lost row is seen before a change is taken.
-it('the writer is killed, its successor is frozen, and every promise is kept', async () => {
+it('the writer is killed, its successor is frozen, and all guarantees hold', async () => {
   await using lab = await startLab(
     { kind: 'galera', nodes: 3, detectMs: 1_000 },
     { name: `drill-${process.pid}` },

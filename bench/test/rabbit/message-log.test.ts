@@ -41,7 +41,7 @@ test.each([
     { sent: 1, notDone: 1, wronglyNotDone: 1 },
   ],
   [
-    'stored twice without a word',
+    'stored twice without notice',
     [sent(1)],
     [seen(1), seen(1)],
     [],

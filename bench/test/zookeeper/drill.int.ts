@@ -14,7 +14,7 @@ const shared = {
 } as const
 
 // Two faults of the long drill, so that a lost node is seen before a change is taken.
-it('the leader is killed, the attached server is frozen, and every promise is kept', async () => {
+it('the leader is killed, the attached server is frozen, and all guarantees hold', async () => {
   await using lab = await startLab(
     { kind: 'zookeeper', nodes: 3, detectMs: 1_000 },
     { name: `drill-${process.pid}` },
