@@ -13,7 +13,7 @@ interface Measurement {
   readonly perSecond: number
   /** Processor time of the process for each operation, in microseconds. */
   readonly cpuUs: number
-  /** What was allocated for each operation; undefined where nobody counted, which costs time. */
+  /** What was allocated for each operation; undefined when it was not counted, since counting costs time. */
   readonly allocatedBytes: number | undefined
 }
 
@@ -91,7 +91,7 @@ function medians(measurements: readonly Measurement[]): Measurement {
 export type StartOperation = (done: () => void) => void
 
 // Until the compiler has done with what runs all the time: it compiles beside the program, after some ten thousand calls,
-// and what it takes for that is nobody's cost of one operation.
+// and that is not part of the cost of one operation.
 const warmUpMs = 700
 const warmUpOperations = 20_000
 const longestWarmUpMs = 10_000

@@ -10,7 +10,7 @@ type Sandbox =
   /** `because` says why, and what to type. */
   | { readonly kind: 'missing'; readonly because: string }
 
-// What doctor has no command for: whoever may make no namespaces has to become somebody who may.
+// Used when doctor has no command: the process lacks the privilege to create namespaces.
 const privilegesHint = 'type it again as root, or in a container that may make namespaces'
 
 /** Looks whether this process is in a sandbox, or could be in one. */

@@ -14,7 +14,7 @@ interface OperationSpec {
   readonly kind: string
 }
 
-/** How operations are told apart. */
+/** How operations are classified. */
 interface OperationRules<D extends OperationSpec> {
   /** Whether it changes something. */
   readonly isWrite: (kind: D['kind']) => boolean

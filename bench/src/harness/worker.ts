@@ -7,7 +7,7 @@ export interface Worker<Count, Result> {
   readonly name: string
   /** How far it is; undefined before it said so for the first time. */
   readonly count: () => Count | undefined
-  /** Ends the work, waits up to `settleMs` for what is open, and returns everything that it was told. */
+  /** Ends the work, waits up to `settleMs` for open operations, and returns its result. */
   stop(settleMs: number): Promise<WorkerResult<Result>>
   /** Ends the process at once. */
   kill(): void

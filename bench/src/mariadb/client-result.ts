@@ -35,7 +35,7 @@ export interface ClientResult {
   readonly ops: readonly Op[]
 }
 
-/** What a client's ledger, its events and the tables say about a fault. */
+/** Derives the result of a client from its log, its events and the tables. */
 export function clientResult(
   name: string,
   {

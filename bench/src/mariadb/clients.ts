@@ -49,7 +49,8 @@ function unknownFailure(error: unknown): Failure {
 /** Our own client on the URL of a Java service, with its defaults; it returns to a better server after three seconds. */
 export const ours: ClientAdapter = {
   name: '@ha/mariadb',
-  settings: 'JDBC URL; defaults, a ledger, session consistency, back to a better server after three seconds',
+  settings:
+    'JDBC URL; defaults, a commit log, session consistency, back to a better server after three seconds',
   async start(setup: ClientSetup): Promise<ClientUnderTest> {
     const { mode, endpoints, connections } = setup
     const mariadb = createMariadb(jdbcUrl(mode, endpoints), {

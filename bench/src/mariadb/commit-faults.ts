@@ -23,12 +23,12 @@ interface CommitFaultResult {
   readonly how: FaultMode
   /** How often the callback ran, all together. */
   readonly callbacks: number
-  /** How many were settled by the ledger. */
+  /** How many were settled by the commit log. */
   readonly resolved: number
   readonly verdict: LogVerdict
 }
 
-/** `npm run drill -- mariadb-commit`: the line breaks at each point of a transaction with a ledger. */
+/** `npm run drill -- mariadb-commit`: the connection breaks at each point of a transaction with a commit log. */
 export async function commitFaultsDrill(argv: readonly string[]): Promise<boolean> {
   const options = readOptions(argv, ['runs', 'freezes'])
   const runs = positive(options['runs'], 10, 'runs')

@@ -37,7 +37,7 @@ const afterMs = 1_500
 // Long enough for our client to return to the healed server, which it does three seconds after it is well.
 const failBackMs = 5_000
 const recoveryMs = 25_000
-// The primary of a replication is followed by nobody: its writers wait until it is healed.
+// A primary in a replication has no automatic successor: its writers wait until it is healed.
 const outageMs = 4_000
 
 let experiments = 0

@@ -11,7 +11,7 @@ import { endpointsOf, jdbcUrl, withCluster } from './cluster.ts'
 const maxFaultMs = 2_000
 const waitMs = 5_000
 
-/** `npm run drill -- mariadb-idle-freeze`: the writer freezes while nobody asks for anything. */
+/** `npm run drill -- mariadb-idle-freeze`: the writer freezes while the client is idle. */
 export async function idleFreezeDrill(argv: readonly string[]): Promise<boolean> {
   const rounds = positive(readOptions(argv, ['rounds'])['rounds'], 10, 'rounds')
   return withCluster('drill', { mode: 'sequential', detectMs: 1_000 }, async (lab) => {

@@ -22,7 +22,7 @@ const maxResumeMs = 2_000
 
 /** What one loss of the quorum came to. */
 interface QuorumLoss {
-  /** What callers were told meanwhile. */
+  /** The outcomes of calls meanwhile. */
   readonly outcomes: Readonly<Record<string, number>>
   /** Logins at each node, a second. */
   readonly dialsPerSecond: readonly number[]
@@ -223,7 +223,7 @@ async function readStatus(connection: Connection): Promise<NodeStatus> {
   }
 }
 
-/** Stands where dead servers stood, hangs up on whoever calls, and says how often each was called in `forMs`. */
+/** Listens on the addresses of dead servers, closes each connection, and counts the dials of each address in `forMs`. */
 async function countDials(endpoints: readonly string[], forMs: number): Promise<readonly number[]> {
   const calls = endpoints.map(() => 0)
   const servers: Server[] = []
@@ -245,7 +245,7 @@ async function countDials(endpoints: readonly string[], forMs: number): Promise<
 async function listenAt(endpoint: string, onCall: () => void): Promise<Server> {
   const server = createServer((socket) => {
     onCall()
-    // Its errors concern nobody: it was hung up on.
+    // Errors are ignored: the connection is closed at once.
     socket.on('error', () => undefined)
     socket.destroy()
   })

@@ -6,7 +6,7 @@ import { markdownTable, saveResults } from '../harness/report.ts'
 import { ms, quantile } from '../harness/stats.ts'
 import { endpointsOf, jdbcUrl, withCluster, withConnection } from './cluster.ts'
 
-/** What ails the replicas while somebody writes and looks at once. */
+/** A fault of the replicas under writes that are read back at once. */
 interface ReplicaFault {
   readonly name: string
   /** Begins it; what it returns ends it. */
@@ -109,7 +109,7 @@ async function runReads(
   const count = (is: (look: ReadResult) => boolean): number => all.filter(is).length
   const servedBy: Record<string, number> = {}
   for (const { port } of all) {
-    const name = names.get(port ?? 0) ?? 'nobody'
+    const name = names.get(port ?? 0) ?? 'none'
     servedBy[name] = (servedBy[name] ?? 0) + 1
   }
   return {

@@ -1,6 +1,6 @@
 import { type Mode, withConnection } from './cluster.ts'
 
-/** The names of one client's tables: nobody else writes to them. */
+/** The tables of one client; no other client writes to them. */
 export interface Tables {
   /** One row for each insert. Its key is not unique: a row that was written twice is there twice. */
   readonly rows: string

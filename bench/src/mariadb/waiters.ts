@@ -9,7 +9,7 @@ import { ms } from '../harness/stats.ts'
 import { connect, endpointsOf, jdbcUrl, withCluster } from './cluster.ts'
 
 const parallelConnects = 2
-// Makes a login last long enough to be seen by somebody who looks every few milliseconds.
+// Makes a login last long enough to be seen by a poll every few milliseconds.
 const delayMs = 40
 const outageMs = 5_000
 const lookEveryMs = 5

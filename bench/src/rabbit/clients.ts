@@ -11,9 +11,9 @@ interface ClientSetup {
   readonly endpoints: readonly string[]
   /** A durable queue that exists; published to through the default exchange. */
   readonly queue: string
-  /** What a consumer of that queue has to say to be told when the queue moves. */
+  /** Arguments with which a consumer of that queue is notified when the queue moves. */
   readonly consumeArguments: Readonly<Record<string, unknown>>
-  /** How long a client waits before it connects again, where it can be told. */
+  /** How long a client waits before it connects again, where that can be configured. */
   readonly retryMs: number
   readonly onMessage: (content: Buffer, redelivered: boolean) => void
   /** Reports an event that belongs in the result. */

@@ -82,7 +82,7 @@ interface FaultTiming {
 const untilHealed: FaultTiming = { leaseMs: 120_000, holdMs: 0, recoveryMs: 20_000, probeEveryMs: 20 }
 
 /**
- * The timing of a fault. A node that is frozen or cut off says goodbye to nobody: for `silentMs` nobody hears of it, so
+ * The timing of a fault. A node that is frozen or cut off closes no connection: it is silent for `silentMs`, so
  * that all who wait for its word notice, and then it is back by itself.
  */
 export function timingOf(fault: FaultKind, silentMs: number): FaultTiming {

@@ -29,7 +29,7 @@ const roles: readonly VictimRole[] = ['connections', 'leader and connections']
 
 const comparable = withoutPartition(faultKinds)
 
-// What two of the peers wait before they connect again, unless told otherwise; the third one's default is 5 s.
+// What two of the peers wait before they connect again by default; the third one's default is 5 s.
 const documentedRetryMs = 1_000
 
 /** `npm run bench -- rabbit-failover`: all clients under the same fault at the same time, measured the same way. */

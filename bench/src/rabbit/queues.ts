@@ -13,7 +13,7 @@ export function queueName(kind: QueueKind, name: string): string {
   return kind === 'mirrored' ? `ha.${name}` : name
 }
 
-/** What a consumer of such a queue has to say to be told when the queue moves. */
+/** Arguments with which a consumer of such a queue is notified when the queue moves. */
 export function consumeArgumentsOf(kind: QueueKind): Readonly<Record<string, unknown>> {
   return kind === 'mirrored' ? { 'x-cancel-on-ha-failover': true } : {}
 }
@@ -34,7 +34,7 @@ export async function declareQueues(
   })
 }
 
-/** Takes everything out of a queue that nobody consumes any more, until it has been quiet for a while. */
+/** Drains a queue without consumers until no message has come for a while. */
 export async function drainQueue(endpoint: string, queue: string): Promise<readonly LeftoverMessage[]> {
   return withChannel(endpoint, async (channel) => {
     const left: LeftoverMessage[] = []

@@ -19,7 +19,7 @@ const queue = 'throughput'
 async function bare(task: ThroughputTask): Promise<StartOperation> {
   const model = await connect(`amqp://guest:guest@${task.endpoint}`, { noDelay: true })
   const channel = await model.createConfirmChannel()
-  // Bounded, so that nobody has to consume: what a publisher costs is measured here.
+  // Bounded, so that no consumer is needed: the cost of a publisher is measured here.
   await channel.assertQueue(queue, { durable: true, maxLength: 1_000 })
   const content = Buffer.alloc(task.bytes)
   let number = 0

@@ -20,7 +20,7 @@ export function idOf(content: Buffer): number {
   return content.readUInt32BE()
 }
 
-/** The message of a probe: nobody's, and not counted. */
+/** The message of the baseline probe; it is not counted. */
 export const probeContent: Buffer = contentOf(0xff_ff_ff_ff)
 
 /** Whether a message is a probe's. */

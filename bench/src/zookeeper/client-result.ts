@@ -21,7 +21,7 @@ export interface ClientResult {
   readonly movedAfterMs: number | undefined
   /** Whether the session that it began with lived on. */
   readonly isSessionKept: boolean
-  /** The states that it told, from the fault on. */
+  /** The states that it reported, from the fault on. */
   readonly states: readonly string[]
   /** Operations that took more than their deadline and a little, or never settled. */
   readonly hung: number
@@ -31,7 +31,7 @@ export interface ClientResult {
   readonly ops: readonly Op[]
 }
 
-/** What a client's ledger, its events and the tree say about a fault. */
+/** Derives the result of a client from its log, its events and the tree. */
 export function clientResult(
   name: string,
   {
@@ -64,7 +64,7 @@ export function clientResult(
   }
 }
 
-/** Whether there was one session, and nobody said that it was lost. */
+/** Whether there was one session, without a report that it was lost. */
 export function isSessionKept(events: readonly ClientEvent[]): boolean {
   const ids = new Set(events.flatMap(({ name, facts }) => (name === 'session' ? [facts['id']] : [])))
   return ids.size === 1 && !events.some(({ name }) => name === 'session lost')

@@ -259,7 +259,7 @@ class KazooProcess {
 
   private constructor(onEvent: ClientSetup['onEvent']) {
     this.#onEvent = onEvent
-    // Whoever writes to one that has ended learns it from what is open.
+    // Requests to an ended process are rejected through `#open`.
     this.#child.stdin.on('error', () => undefined)
     // Python that stays behind would hold its session for ever.
     process.on('exit', this.#kill)

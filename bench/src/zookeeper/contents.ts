@@ -1,6 +1,6 @@
 import { onSession, type RawSession, readReliably } from './raw-session.ts'
 
-/** The nodes that belong to one client: nobody else writes below its root. */
+/** The nodes of one client; no other client writes below its root. */
 export interface ClientPaths {
   readonly root: string
   /** One child for each create, `c-` and its number. */

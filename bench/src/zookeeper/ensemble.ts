@@ -2,7 +2,7 @@ import type { FaultAction, FaultLease, Lab } from '@ha/bootstrap'
 import { type Endpoint, formatEndpoint } from '@ha/core'
 import { withLab } from '../harness/lab.ts'
 
-/** How long a server may be silent before the others give it up, when nobody says otherwise. */
+/** How long a server may be silent before the others give it up, by default. */
 export const detectMs = 1_000
 
 /** Runs `work` on a real ensemble of three; it is gone afterwards. */
@@ -43,7 +43,7 @@ export const roles: readonly Role[] = ['leader', 'attached']
 type ServerFault = Exclude<FaultKind, 'client-freeze'>
 
 // A leader that is cut from its peers alone still has clients, and must not serve them; the server of a client that is
-// cut from everybody says nothing at all.
+// cut off from all does not respond.
 const partitions: Readonly<Record<Role, FaultAction>> = { leader: 'partition', attached: 'partition-all' }
 
 // Longer than any experiment: the experiment heals the fault itself.

@@ -201,7 +201,7 @@ function recipeViolations(
     [leases.overlaps, 'leases valid at one instant'],
     [leases.rejectedValid, 'writes of a valid lease rejected'],
     [leases.acceptedStale, 'stale tokens accepted'],
-    // Whoever is frozen hears nothing: there it is the clock alone that ends a lease.
+    // A frozen process is not notified: there only the clock ends a lease.
     [isFreeze ? 0 : leases.signalledLate, 'leases that were notified too late'],
     [thaws, 'leases valid after a freeze'],
     [isFreeze && leases.thaws.length === 0 ? 1 : 0, 'freeze that did not end'],
@@ -216,7 +216,7 @@ function recipeViolations(
   ]
 }
 
-// Where no server can serve for so long, a session is certain to nobody.
+// When no server serves for so long, a session may expire.
 function mayLoseSession({ experiment, floorMs }: Pick<ExperimentResult, 'experiment' | 'floorMs'>): boolean {
   return (floorMs ?? 0) > experiment.sessionTimeoutMs / 2
 }
@@ -230,7 +230,7 @@ export function boundMs({ experiment, floorMs }: Pick<ExperimentResult, 'experim
   return isSilent(experiment) ? Math.max(soon, experiment.sessionTimeoutMs) : soon
 }
 
-// A server that is frozen or cut off says goodbye to nobody, and one that is stopped politely has no answers for 0.35 s
+// A server that is frozen or cut off closes no connection, and one that is stopped by SIGTERM does not respond for 0.35 s
 // before it hangs up (3.8.0, measured).
 function isSilent({ fault }: Experiment): boolean {
   return fault !== 'kill'

@@ -48,7 +48,7 @@ const warmUpMs = 2_000
 // What caches may take to be equal again, once all servers agree; traffic ends in the middle of it.
 const cachesMs = 2_000
 const trafficAfterMs = 1_200
-// Longer than a session: whoever waits for one that was frozen has had it by then.
+// Longer than a session: a contender that waits for a frozen holder has the lock by then.
 const afterFreezeSessions = 2
 
 /** Runs one experiment: traffic, fault, recovery, healing, and the judgement of the logs. The ensemble is whole again afterwards. */
@@ -286,7 +286,7 @@ interface FloorProbe {
 // While the survivors elect, every attempt hangs and then succeeds: more of them would only be more to wait for.
 const pace: ProbePace = { everyMs: 20, maxConcurrent: 40 }
 
-// Longer than an election with slow timers: whoever waits for one succeeds.
+// Longer than an election with slow timers: an attempt that waits for one succeeds.
 const attemptMs = 10_000
 
 /**

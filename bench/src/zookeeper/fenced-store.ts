@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { deferred } from '@ha/core/driver'
 import { wallMs } from '../harness/timing.ts'
 
-// Longer than a lock may be with nobody after any fault.
+// Longer than a lock stays free after any fault.
 const timeoutAfterMs = 60_000
 
 /** A write to the store, as it arrived. */
@@ -30,7 +30,7 @@ interface StoreRequest {
 interface StoreResponse {
   readonly number: number
   readonly isAccepted: boolean
-  /** The writer is to stop itself in the middle of what it does: somebody wakes it. */
+  /** The writer stops itself (SIGSTOP); the store's process resumes it. */
   readonly freeze: boolean
 }
 
@@ -65,7 +65,7 @@ export class FencedStore implements AsyncDisposable {
     return this.#writes
   }
 
-  /** Has the next who may write stop itself for a while; resolves when it is awake again, or gone, or nobody wrote. */
+  /** Makes the next accepted writer stop itself for a while; resolves when it runs again, has ended, or no write came. */
   async freezeHolder(forMs: number): Promise<void> {
     const holder = deferred<number | undefined>()
     this.#onHolder = holder.resolve

@@ -161,7 +161,7 @@ function firstMs(
   return first && first.atMs - fromMs
 }
 
-/** How a client fared whose server was frozen. */
+/** The result of a client whose server was frozen. */
 interface FreezeResult {
   readonly name: string
   readonly writesPerSecond: number
@@ -170,7 +170,7 @@ interface FreezeResult {
   readonly isSessionKept: boolean
   /** Whether its ephemeral, made before the freeze, was there all the time. */
   readonly isEphemeralKept: boolean
-  /** Whether it was told of a change that was made by others during the freeze, before the thaw. */
+  /** Whether its watch fired, before the thaw, for a change made during the freeze. */
   readonly isWatchNotified: boolean
   /** The longest that a call took; undefined when there was none. */
   readonly longestCallMs: number | undefined
@@ -179,7 +179,7 @@ interface FreezeResult {
   readonly unhandled: readonly string[]
 }
 
-/** Prints and saves how everybody fared whose server was frozen. */
+/** Prints and saves the results of all clients whose server was frozen. */
 function reportFreezes(all: readonly FreezeResult[], version: string): void {
   const head = [
     'client',
@@ -211,7 +211,7 @@ function reportFreezes(all: readonly FreezeResult[], version: string): void {
   console.log(`\n${title}\n\n${table}\n\nWritten: ${where.join(', ')}`)
 }
 
-/** The session timeout of everybody whose server is frozen. */
+/** The session timeout of all clients whose server is frozen. */
 const sessionTimeoutMs = 4_000
 
 /** How long a server is frozen: two sessions. */

@@ -54,7 +54,7 @@ async function flipAndFlap(lab: Lab, flips: number, seconds: number): Promise<Ga
   let isWell = true
   const check = (): boolean => isWell
   const [endpoint = ''] = endpointsOf(lab).values()
-  // Otherwise a container: the servers would remove it, and its count, while nobody is listed.
+  // Otherwise a container: the servers would remove it, and its count, while no instance is listed.
   await onSession(endpoint, async (session) => {
     for (const path of [basePath, `${basePath}/gateway`]) await session.create(path)
   })

@@ -96,7 +96,7 @@ async function runOutages(lab: Lab, { root, sessionTimeoutMs, outagesMs }: Serie
 }
 
 async function outage(lab: Lab, recipes: RecipeWorkload, outageMs: number): Promise<Outage> {
-  // At a moment of its own in the rhythm of whoever holds the lock.
+  // At a moment of its own in the rhythm of the lock holder.
   await sleep(500 + Math.random() * 500)
   const frozenAtMs = wallMs()
   const heal = await freezeAll(lab)

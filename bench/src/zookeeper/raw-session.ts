@@ -100,7 +100,7 @@ export class RawSession {
   /** Ends the session, without waiting for the server's word. */
   end(): void {
     this.#socket.end(buffer(Buffer.concat([int(++this.#xid), int(-11)])))
-    // The word of the server is nobody's any more, and one that is frozen never says it.
+    // The response is not needed, and a frozen server never sends it.
     this.#socket.setTimeout(1_000)
   }
 

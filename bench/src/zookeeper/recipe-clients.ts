@@ -100,7 +100,7 @@ export interface ReaderOutcome {
   readonly instances: readonly string[]
   /** The fewest that were in the view at any time since it had them all. */
   readonly fewestInstances: number
-  /** How often there was nobody to be picked. */
+  /** How often a pick found no instance. */
   readonly emptyPicks: number
   /** What the cache of the registers holds, by path. */
   readonly registers: ReadonlyMap<string, Register>

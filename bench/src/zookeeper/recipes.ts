@@ -56,7 +56,7 @@ export interface RecipeVerdict {
 const contenderCount = 3
 export const instanceCount = 50
 
-// One contender keeps the lock for longer than a session lives, so that a fault meets a lease that nobody gives back;
+// One contender keeps the lock for longer than a session lives, so that a fault meets a lease that is not released;
 // the others have it for a moment.
 const shortHoldMs = 200
 
@@ -176,11 +176,11 @@ interface LeaseVerdict {
   readonly writes: number
   /** Pairs of leases that were held to be valid at one instant. */
   readonly overlaps: number
-  /** Writes of a valid lease that the store turned away. */
+  /** Writes of a valid lease that the store rejected. */
   readonly rejectedValid: number
-  /** Writes of a lease behind those of a later one, and that the store took. */
+  /** Writes of a lease after those of a later one that the store accepted. */
   readonly acceptedStale: number
-  /** Writes of a lease behind those of a later one, and that the store turned away. */
+  /** Writes of a lease after those of a later one that the store rejected. */
   readonly rejectedStale: number
   /** Leases whose signal had not fired when the next one was had. */
   readonly signalledLate: number

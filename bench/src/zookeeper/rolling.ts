@@ -109,7 +109,7 @@ async function restartAll(lab: Lab): Promise<void> {
 
 /** Writes to one node after the other, and remembers the last that was done for each. */
 class WriteTraffic {
-  /** By node: the number of the last write that was done, unless one after it had an outcome that nobody knows. */
+  /** By node: the number of the last write that was done, unless a later one had an unknown outcome. */
   readonly last = new Map<number, string | undefined>()
   done = 0
   failed = 0

@@ -11,7 +11,7 @@ export type Rates = Readonly<Record<OpKind, number>>
 
 type OpTraffic = Traffic<Omit<Op, keyof OperationRecord>>
 
-/** The version of each register that nobody writes at the moment; undefined when it has to be looked up. */
+/** The version of each register that is not being written; undefined when it has to be looked up. */
 type IdleRegisters = Map<number, number | undefined>
 
 /** Runs the operations of a client at steady rates. */
