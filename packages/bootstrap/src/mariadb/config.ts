@@ -1,10 +1,10 @@
 import { type MariadbDeployment, serverPaths } from './deployment.ts'
 
 /** One line of a server's configuration: a key and its value; null for a switch. */
-export type Setting = readonly [key: string, value: string | number | null]
+export type ConfigSetting = readonly [key: string, value: string | number | null]
 
 /** The text of a server's configuration file. */
-export function renderConf(settings: readonly Setting[]): string {
+export function renderConf(settings: readonly ConfigSetting[]): string {
   const lines = settings.map(([key, value]) => (value === null ? key : `${key}=${value}`))
   return ['[mysqld]', ...lines, ''].join('\n')
 }
@@ -20,7 +20,7 @@ export interface ServerAddress {
 export function commonSettings(
   deployment: MariadbDeployment,
   { name, host, port }: ServerAddress,
-): readonly Setting[] {
+): readonly ConfigSetting[] {
   const { data, socket } = serverPaths(deployment, name)
   return [
     ['datadir', data],

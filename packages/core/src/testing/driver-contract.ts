@@ -14,7 +14,7 @@ export function driverContract<C>(
   register(test, make, { ...lifeClauses<C>(), ...watchClauses<C>(), ...answerClauses<C>() }, answerMs)
 }
 
-function lifeClauses<C>(): Clauses<DriverHarness<C>> {
+function lifeClauses<C>(): ContractClauses<DriverHarness<C>> {
   return {
     'opens a connection and closes it politely': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
@@ -45,7 +45,7 @@ function lifeClauses<C>(): Clauses<DriverHarness<C>> {
   }
 }
 
-function watchClauses<C>(): Clauses<DriverHarness<C>> {
+function watchClauses<C>(): ContractClauses<DriverHarness<C>> {
   return {
     'reports a loss exactly once': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
@@ -81,7 +81,7 @@ function watchClauses<C>(): Clauses<DriverHarness<C>> {
   }
 }
 
-function answerClauses<C>(): Clauses<DriverHarness<C>> {
+function answerClauses<C>(): ContractClauses<DriverHarness<C>> {
   return {
     'gets an answer to a probe': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
@@ -147,13 +147,13 @@ export type Register = (name: string, body: () => Promise<void>) => void
 type Clause<H> = (harness: H, answerMs: number) => Promise<void>
 
 /** The tests of a contract, by name. */
-export type Clauses<H> = Readonly<Record<string, Clause<H>>>
+export type ContractClauses<H> = Readonly<Record<string, Clause<H>>>
 
 /** Registers each clause as a test with a harness of its own. */
 export function register<H extends { dispose(): Promise<void> }>(
   test: Register,
   make: () => Promise<H>,
-  clauses: Clauses<H>,
+  clauses: ContractClauses<H>,
   answerMs: number,
 ): void {
   for (const [name, body] of Object.entries(clauses)) {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { PoolDriver } from '../driver.ts'
 import {
   aborted,
-  type Clauses,
+  type ContractClauses,
   type DriverHarness,
   during,
   opened,
@@ -36,7 +36,7 @@ export function poolDriverContract<C, R>(
 
 const never = new AbortController().signal
 
-function readClauses<C, R>(): Clauses<PoolDriverHarness<C, R>> {
+function readClauses<C, R>(): ContractClauses<PoolDriverHarness<C, R>> {
   return {
     'reads the status of the server, and again over the same connection': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
@@ -63,7 +63,7 @@ function readClauses<C, R>(): Clauses<PoolDriverHarness<C, R>> {
   }
 }
 
-function reuseClauses<C, R>(): Clauses<PoolDriverHarness<C, R>> {
+function reuseClauses<C, R>(): ContractClauses<PoolDriverHarness<C, R>> {
   return {
     'reuses a new connection without a reset': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)

@@ -13,7 +13,7 @@ export {
   startFakeReplication,
   startFakeServer,
 } from './cluster/cluster.ts'
-export type { FakeNode, NodeState } from './cluster/node.ts'
+export type { FakeNode, ServerState } from './cluster/node.ts'
 export type { FakeGaleraOptions, FakeReplicationOptions, FakeServerOptions } from './cluster/options.ts'
 export type { CommandLog, LogEntry, LogPattern } from './command-log.ts'
 export type { Users } from './connection/connection.ts'

@@ -13,7 +13,7 @@ type State =
   | { readonly kind: 'stalled'; readonly port: StalledPort }
 
 /** One port that can listen, be closed and be stalled repeatedly. Calls of `setMode` must not overlap. */
-export class Listener {
+export class ProxyListener {
   readonly #onClient: (socket: Socket) => void
   #endpoint: Endpoint
   #state: State = { kind: 'shut' }

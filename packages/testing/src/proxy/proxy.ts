@@ -3,7 +3,7 @@ import { type Endpoint, HaError } from '@ha/core'
 import { asError } from '@ha/core/driver'
 import { addressOf, Connection, type Healing, type ProxyConnection } from './connection.ts'
 import { checkFaults, type Direction, type Fault, type Faults, noFaults } from './faults.ts'
-import { type AcceptMode, Listener, portModes } from './listener.ts'
+import { type AcceptMode, ProxyListener, portModes } from './listener.ts'
 import { type FaultProxyOptions, resolveOptions } from './options.ts'
 import { endSocket, socketClosed } from './sockets.ts'
 import { type Counters, type ProxyEvent, Timeline, type TimelineEntry, withFlows } from './timeline.ts'
@@ -21,7 +21,7 @@ export async function faultProxy(options: FaultProxyOptions): Promise<FaultProxy
  */
 export class FaultProxy {
   readonly #options: Required<FaultProxyOptions>
-  readonly #listener: Listener
+  readonly #listener: ProxyListener
   readonly #timeline = new Timeline()
   readonly #connections = new Map<number, Connection>()
   readonly #turnedAway = new Set<Socket>()
@@ -33,7 +33,7 @@ export class FaultProxy {
   /** Use {@link faultProxy}: this one does not listen yet. */
   constructor(options: Required<FaultProxyOptions>) {
     this.#options = options
-    this.#listener = new Listener(options.listen, (socket) => this.#onClient(socket))
+    this.#listener = new ProxyListener(options.listen, (socket) => this.#onClient(socket))
   }
 
   /** Where clients reach the proxy; stays the same in every accept mode. */

@@ -16,7 +16,7 @@ export type { LogEntry, LogPattern, RequestLog } from './ensemble/request-log.ts
 export type {
   ByteRule,
   Ending,
-  Operation,
+  OperationName,
   RequestAct,
   RequestRule,
   Rule,

@@ -28,11 +28,11 @@ export type RequestRule = { readonly when: WhenRequest } & RequestAct
 export type ByteRule = { readonly when: WhenByte } & Ending
 
 /** What a client does: its socket is accepted, it requests a session, it sends a request. */
-export type Operation = OpName | 'accept' | 'connect' | 'unknown'
+export type OperationName = OpName | 'accept' | 'connect' | 'unknown'
 
 /** Matches what a client does. At least one of `op`, `path` and `session` is given. */
 export interface WhenRequest extends ConnectionFilter, MatchWindow {
-  readonly op?: Operation | readonly Operation[]
+  readonly op?: OperationName | readonly OperationName[]
   /** The path of the request, or a pattern; of a multi, that of any of its parts. */
   readonly path?: TextPattern
   readonly session?: bigint
@@ -81,7 +81,7 @@ export interface PlannedInjection {
 
 /** A request of a client, as rules match it. */
 interface RequestEvent extends ConnectionOrigin {
-  readonly op: Operation
+  readonly op: OperationName
   readonly paths: readonly string[]
   readonly session: bigint
 }
@@ -154,7 +154,7 @@ function checkWhen({ op, path, session }: WhenRequest): void {
   checkTextPattern('when.path', path)
 }
 
-function checkOperation(operation: Operation): void {
+function checkOperation(operation: OperationName): void {
   if (operations.includes(operation)) return
   throw invalidRule(
     'when.op',

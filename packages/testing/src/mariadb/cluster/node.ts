@@ -11,7 +11,7 @@ import type { Store } from '../engine/store.ts'
 import type { CommandScript } from '../rules.ts'
 
 /** The state of a node. */
-export type NodeState = State['kind']
+export type ServerState = State['kind']
 
 /** What a node needs from its cluster. */
 export interface NodeDeps {
@@ -70,7 +70,7 @@ export class FakeNode {
   }
 
   /** Its state. */
-  get state(): NodeState {
+  get state(): ServerState {
     return this.#state.kind
   }
 

@@ -46,7 +46,7 @@ export interface Assignment {
 }
 
 /** A variable and its new value. */
-export interface Setting {
+export interface VariableAssignment {
   readonly scope: 'session' | 'global' | 'user'
   readonly name: string
   /** Undefined: the default. */
@@ -59,7 +59,7 @@ export interface Clauses {
   readonly items: readonly Item[]
   readonly conditions: readonly Condition[]
   readonly assignments: readonly Assignment[]
-  readonly settings: readonly Setting[]
+  readonly settings: readonly VariableAssignment[]
   readonly rows: readonly (readonly Operand[])[]
   readonly definition: TableDefinition
   readonly value: Operand | undefined
@@ -161,7 +161,7 @@ function rowOf(text: string, template: Template): readonly Operand[] {
 
 const settingPattern = /^(?:(GLOBAL|SESSION|LOCAL) |@@(?:(GLOBAL|SESSION|LOCAL)\.)?|(@))?([\w$]+)=(.+)$/i
 
-function settingOf(text: string, template: Template): Setting {
+function settingOf(text: string, template: Template): VariableAssignment {
   const [, keyword, prefix, isUser, written, value] = settingPattern.exec(text) ?? []
   if (written === undefined || value === undefined) throw new NoShape(text)
   const name = written.toLowerCase()

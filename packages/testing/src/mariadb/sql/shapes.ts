@@ -1,7 +1,7 @@
 import type { Execution } from '../engine/session.ts'
 import type { Answer } from '../wire/answers.ts'
 import { insert, remove, update } from './changes.ts'
-import { type Clauses, readClauses, type Setting } from './clauses.ts'
+import { type Clauses, readClauses, type VariableAssignment } from './clauses.ts'
 import { constant } from './operands.ts'
 import { select } from './select.ts'
 import {
@@ -85,7 +85,7 @@ export interface ShapedStatement {
   readonly concern: Concern
   readonly isRollback: boolean
   /** Variables that hold only for this statement: `SET STATEMENT … FOR …`. */
-  readonly settings: readonly Setting[]
+  readonly settings: readonly VariableAssignment[]
   readonly run: (execution: Execution) => Answer | Promise<Answer>
 }
 
@@ -117,13 +117,13 @@ function clausesOf(
   }
 }
 
-function isolationLevel(c: Clauses): Setting {
+function isolationLevel(c: Clauses): VariableAssignment {
   const scope = c.has('GLOBAL') ? 'global' : 'session'
   const level = c.text('level').replaceAll(' ', '-').toUpperCase()
   return { scope, name: 'tx_isolation', operand: constant(level) }
 }
 
-function characterSets(c: Clauses): readonly Setting[] {
+function characterSets(c: Clauses): readonly VariableAssignment[] {
   const names = ['character_set_client', 'character_set_connection', 'character_set_results']
   return names.map((name) => ({ scope: 'session', name, operand: constant(c.text('name')) }))
 }

@@ -5,7 +5,7 @@ import { type Access, commit } from '../engine/transaction.ts'
 import { isLike } from '../engine/values.ts'
 import { type Column, type OkAnswer, okAnswer, type RowsAnswer } from '../wire/answers.ts'
 import type { Row, Value } from '../wire/values.ts'
-import type { Clauses, Setting, TableName } from './clauses.ts'
+import type { Clauses, TableName, VariableAssignment } from './clauses.ts'
 import type { Operand } from './operands.ts'
 import { filterOf, tableOf } from './table-access.ts'
 
@@ -88,7 +88,10 @@ export function endSavepoint({ session }: Execution, act: 'rollbackTo' | 'releas
 }
 
 /** `SET`: sets variables of the session, of the server or of the user. */
-export async function setVariables(execution: Execution, settings: readonly Setting[]): Promise<OkAnswer> {
+export async function setVariables(
+  execution: Execution,
+  settings: readonly VariableAssignment[],
+): Promise<OkAnswer> {
   for (const setting of settings) await setVariable(execution, setting)
   return done(execution.session)
 }
@@ -96,14 +99,17 @@ export async function setVariables(execution: Execution, settings: readonly Sett
 /** The values of `SET STATEMENT … FOR`, which hold for one statement. */
 export function statementVariables(
   execution: Execution,
-  settings: readonly Setting[],
+  settings: readonly VariableAssignment[],
 ): ReadonlyMap<string, Value> {
   return new Map(
     settings.map(({ name, operand }) => [name, settingValue(execution, name, operand) ?? null] as const),
   )
 }
 
-async function setVariable(execution: Execution, { scope, name, operand }: Setting): Promise<void> {
+async function setVariable(
+  execution: Execution,
+  { scope, name, operand }: VariableAssignment,
+): Promise<void> {
   const { session } = execution
   if (scope === 'user') {
     session.userVariables.set(name, operand?.value(execution) ?? null)

@@ -1,7 +1,7 @@
 import type { Clock } from '@ha/core'
 import { matchesText, type RequestOutcome, type TextPattern } from '../../server/rules.ts'
 import { type LogFormat, type Logged, TrafficLog } from '../../server/traffic-log.ts'
-import type { Operation } from '../rules.ts'
+import type { OperationName } from '../rules.ts'
 import type { ConnectRequest } from '../wire/connect.ts'
 import type { Request } from '../wire/requests.ts'
 
@@ -13,7 +13,7 @@ export interface LogEntry extends Logged {
   readonly connection: number
   /** 0 before there is one. */
   readonly session: bigint
-  readonly op: Operation
+  readonly op: OperationName
   /** The paths that it is about: none, one, or those of the parts of a multi. */
   readonly paths: readonly string[]
   /** Its number; 0 for what has none. */
@@ -34,7 +34,7 @@ export type LogPattern = Partial<
 }
 
 /** The requests of all clients, in the order in which the nodes received them. */
-export type RequestLog = TrafficLog<LoggedRequest, LogPattern, Operation>
+export type RequestLog = TrafficLog<LoggedRequest, LogPattern, OperationName>
 
 /** A log in which nothing is noted yet. */
 export function requestLog(clock: Clock): RequestLog {
@@ -43,7 +43,7 @@ export function requestLog(clock: Clock): RequestLog {
 
 type LoggedRequest = Omit<LogEntry, keyof Logged>
 
-const format: LogFormat<LoggedRequest, LogPattern, Operation> = {
+const format: LogFormat<LoggedRequest, LogPattern, OperationName> = {
   name: 'requests',
   operationOf: ({ op }) => op,
   isMatch: (pattern, sent) =>

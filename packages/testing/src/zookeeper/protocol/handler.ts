@@ -1,7 +1,7 @@
 import { MalformedMessage } from '../../server/byte-cursor.ts'
 import { answerUpTo, isLostAt, type RequestOutcome, startWaits, type WaitDeps } from '../../server/rules.ts'
 import type { ScriptedPipe } from '../../server/scripted-pipe.ts'
-import type { Operation, PlannedInjection, RequestPlan } from '../rules.ts'
+import type { OperationName, PlannedInjection, RequestPlan } from '../rules.ts'
 import {
   type ConnectRequest,
   decodeConnectRequest,
@@ -224,7 +224,7 @@ function closeSilently(): Answer {
 
 /** A request, as rules and the log see it. */
 interface ReceivedOperation {
-  readonly op: Operation
+  readonly op: OperationName
   readonly paths: readonly string[]
   readonly session: bigint
   readonly xid: number
