@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { checkExportedTypes } from './exported-types.mjs'
 import { bin, prepare, run } from './prepare.mjs'
 import { checkSmallModules } from './small-modules.mjs'
 import { Steps } from './steps.mjs'
@@ -19,6 +20,7 @@ await steps.run('the sources have one style, and layers import downwards only (b
 )
 await steps.run('the tests are typed (tsc)', () => must(bin('tsc', ['-p', 'tsconfig.test.json'])))
 await steps.run('no new file under 100 lines with one importer', checkSmallModules)
+await steps.run('one exported type name, one idea', checkExportedTypes)
 await steps.run('docs/errors.md tells of every code', () =>
   must(run(process.execPath, ['tools/errors-doc.mjs', '--check'])),
 )
