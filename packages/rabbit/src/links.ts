@@ -121,7 +121,7 @@ function notReadyError(links: Links, timeoutMs: number, cause: Error | undefined
     .map((link) => link.health())
     .filter(({ state }) => state !== 'idle')
     .map(({ name, state, reason, declarations }) => {
-      const open = declarations.filter(({ status }) => status !== 'held').map(({ key }) => key)
+      const open = declarations.filter(({ standing: status }) => status !== 'held').map(({ key }) => key)
       const missing = state === 'ready' ? `, waits for ${open.join(', ')}` : ''
       return `${name} is ${state}${reason === undefined ? '' : ` (${reason})`}${missing}`
     })

@@ -123,7 +123,7 @@ export interface LinkHealth {
 
 export interface DeclarationHealth {
   readonly key: string
-  readonly status: DeclarationStatus['kind']
+  readonly standing: DeclarationStatus['kind']
   readonly error: string | undefined
 }
 
@@ -159,7 +159,7 @@ function reasonOf(state: LinkState<unknown>): string | undefined {
 
 function declarationHealth(key: string, status: DeclarationStatus | undefined): DeclarationHealth {
   const error = status && 'error' in status ? status.error.message : undefined
-  return { key, status: status?.kind ?? 'due', error }
+  return { key, standing: status?.kind ?? 'due', error }
 }
 
 /** Reports what happens to a link: as events, and on the diagnostics channels when they have subscribers. */

@@ -39,7 +39,7 @@ describe('a binding', () => {
     await cluster.node(1).kill()
     await until('it is elsewhere', () => rabbit.health().consume.endpoint === cluster.node(2).address)
     await until('everything is back', () =>
-      rabbit.health().consume.declarations.every(({ status }) => status === 'held'),
+      rabbit.health().consume.declarations.every(({ standing: status }) => status === 'held'),
     )
     expect(events.filter(({ name }) => name === 'topologyConflict')).toEqual([])
     expect(await settlement(publisher.publish(2))).toBe('confirmed')

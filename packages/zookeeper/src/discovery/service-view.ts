@@ -253,6 +253,10 @@ export interface ServiceOptions {
    * twice this time. Default 100.
    */
   readonly coalesceMs?: number | undefined
+  /** @deprecated The former name of `outlierDetection`, read for one more version. */
+  readonly shun?: Partial<OutlierDetectionOptions> | undefined
+  /** @deprecated The former name of `panicThreshold`, read for one more version. */
+  readonly guard?: Partial<PanicThresholdOptions> | undefined
 }
 
 /** The zone of a client. */
@@ -273,11 +277,30 @@ interface ServiceSettings {
 
 /** The options of a view, checked and completed. */
 export function resolveServiceOptions(options: ServiceOptions, what: string): ServiceSettings {
-  const settings = resolveOptions(serviceTable, options, what)
+  const settings = resolveOptions(serviceTable, withCurrentNames(options), what)
   if (settings.strategy === 'zone' && settings.zone === undefined) {
     throw new ZookeeperError('config-invalid', `${what}.zone: expected { name } for the strategy 'zone'`)
   }
   return settings
+}
+
+// A value under a former name that also stands under its current one is left in place, and refused as unknown.
+function withCurrentNames(options: ServiceOptions): ServiceOptions {
+  if (typeof options !== 'object' || options === null) return options
+  const { shun, guard, ...current } = options
+  return {
+    ...(shun === undefined
+      ? {}
+      : current.outlierDetection === undefined
+        ? { outlierDetection: shun }
+        : { shun }),
+    ...(guard === undefined
+      ? {}
+      : current.panicThreshold === undefined
+        ? { panicThreshold: guard }
+        : { guard }),
+    ...current,
+  }
 }
 
 const hourMs = 3_600_000

@@ -51,6 +51,9 @@ describe('what is asked of discovery', () => {
       'mqtt',
       { panicThreshold: { share: 50 } },
     ],
+    ["service 'mqtt'.panicThreshold.share: expected a number from 0 to 1", 'mqtt', { guard: { share: 50 } }],
+    ["service 'mqtt'.outlierDetection.errors: expected", 'mqtt', { shun: { errors: 0 } }],
+    ["service 'mqtt'.shun: there is no such option", 'mqtt', { shun: {}, outlierDetection: {} }],
   ])('is refused as %s', (problem, name, options) => {
     expect(() => new Discovery(new FakeContext()).service(name, options)).toThrow(problem)
   })
