@@ -15,12 +15,14 @@ export function checkExportedTypes() {
   for (const [name, files] of declarations()) {
     const places = files.map((file) => packageOf(file))
     const distinct = new Set(places)
-    if (distinct.size < places.length) problems.push(`${name} is declared twice in a package: ${files.join(', ')}`)
+    if (distinct.size < places.length)
+      problems.push(`${name} is declared twice in a package: ${files.join(', ')}`)
     else if (distinct.size > 1 && !shared.has(name))
       problems.push(`${name} is declared in several packages: ${files.join(', ')}; rename one, or list it`)
     if (distinct.size > 1) shared.delete(name)
   }
-  for (const name of shared) problems.push(`${name} is listed in docs/glossary.md and is not in several packages`)
+  for (const name of shared)
+    problems.push(`${name} is listed in docs/glossary.md and is not in several packages`)
   if (problems.length > 0) throw new Error(problems.join('\n'))
 }
 
@@ -38,7 +40,9 @@ function declarations() {
   for (const file of sources()) {
     const text = readFileSync(file, 'utf8')
     const path = relative(root, file)
-    for (const [, name] of text.matchAll(/^export (?:declare )?(?:abstract )?(?:class|interface|type|enum) (\w+)/gm))
+    for (const [, name] of text.matchAll(
+      /^export (?:declare )?(?:abstract )?(?:class|interface|type|enum) (\w+)/gm,
+    ))
       byName.set(name, [...(byName.get(name) ?? []), path])
   }
   return byName
