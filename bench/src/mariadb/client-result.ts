@@ -1,6 +1,6 @@
 import { darkMs, longestSilences, quantile, type Silence, spread } from '../harness/stats.ts'
 import type { ClientEvent, WorkerResult } from '../harness/worker.ts'
-import { isWrite, judgeLog, type LogVerdict, type Op } from './operation-log.ts'
+import { checkLog, isWrite, type LogVerdict, type Op } from './operation-log.ts'
 import type { Contents } from './tables.ts'
 import type { ClientRunResult } from './traffic.ts'
 
@@ -59,7 +59,7 @@ export function clientResult(
     readExtraMs: readExtra(ops, faultAtMs, silentMs ?? healedAtMs - faultAtMs),
     ...eventsDuring(events, window),
     hung: ops.filter(isHung).length,
-    verdict: judgeLog(ops, contents),
+    verdict: checkLog(ops, contents),
     unhandled,
     events,
     ops,

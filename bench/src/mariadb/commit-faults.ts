@@ -14,7 +14,7 @@ import {
   proxyCluster,
   type TransactionPoint,
 } from './connection-faults.ts'
-import { judgeLog, type LogVerdict, type Op } from './operation-log.ts'
+import { checkLog, type LogVerdict, type Op } from './operation-log.ts'
 import { createTables, readEverywhere, type Tables, tablesOf } from './tables.ts'
 
 /** What the transactions came to whose line broke at one point. */
@@ -113,7 +113,7 @@ async function runCases(
   return completed.map(({ faultCase, ops, ...counts }) => ({
     ...faultCase,
     ...counts,
-    verdict: judgeLog(ops, contents),
+    verdict: checkLog(ops, contents),
   }))
 }
 

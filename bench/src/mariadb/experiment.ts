@@ -45,7 +45,7 @@ let experiments = 0
 /** Called with the phase of an experiment and the clients in it. */
 type OnPhase = (phase: string, runs: readonly ClientRun[]) => void
 
-/** Runs one experiment: traffic, fault, recovery, healing, and the judgement of the logs. The cluster is whole again afterwards. */
+/** Runs one experiment: traffic, fault, recovery, healing, and the check of the logs. The cluster is whole again afterwards. */
 export async function runExperiment(
   lab: Lab,
   experiment: Experiment,

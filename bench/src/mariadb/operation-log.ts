@@ -24,8 +24,8 @@ export interface LogVerdict extends WriteVerdict {
   readonly rejections: Readonly<Record<string, { readonly shown: number; readonly there: number }>>
 }
 
-/** Judges by the outcomes that the client reported and by what every node holds. */
-export function judgeLog(ops: readonly Op[], contents: readonly Contents[]): LogVerdict {
+/** Checks the outcomes that the client reported against what every node holds. */
+export function checkLog(ops: readonly Op[], contents: readonly Contents[]): LogVerdict {
   const writes = ops.filter(({ kind }) => isWrite(kind))
   const reads = ops.filter(({ kind }) => !isWrite(kind))
   const copies = contents.map(copiesOf)

@@ -8,8 +8,8 @@ import { waitForRecovery, wallMs } from '../harness/timing.ts'
 import type { Note, WorkerResult } from '../harness/worker.ts'
 import { type FaultKind, type TestCluster, timingOf } from './cluster.ts'
 import {
+  checkLog,
   confirmInstants,
-  judgeLog,
   type LeftoverMessage,
   type LogVerdict,
   type MessageLog,
@@ -78,7 +78,7 @@ let experiments = 0
 /** Called with the phase of an experiment and the clients in it. */
 type OnPhase = (phase: string, runs: readonly ClientRun[]) => void
 
-/** Runs one experiment: traffic, fault, recovery, healing, and the judgement of the logs. The cluster is whole again afterwards. */
+/** Runs one experiment: traffic, fault, recovery, healing, and the check of the logs. The cluster is whole again afterwards. */
 export async function runExperiment(
   cluster: TestCluster,
   experiment: Experiment,
@@ -221,7 +221,7 @@ function clientResult(
     darkMs: darkMs(confirmInstants(log), faultAtMs, healedAtMs),
     darkDeliveryMs: darkMs(deliveries, faultAtMs, healedAtMs),
     silences: longestSilences(confirmInstants(log), faultAtMs, 5),
-    verdict: judgeLog(log, left),
+    verdict: checkLog(log, left),
     unhandled,
     notes,
     log,

@@ -50,8 +50,8 @@ export interface LogVerdict {
   readonly outOfOrder: number
 }
 
-/** Judges by the message log and by what was left in the queue. */
-export function judgeLog({ sent, consumed }: MessageLog, left: readonly LeftoverMessage[]): LogVerdict {
+/** Checks the message log against what was left in the queue. */
+export function checkLog({ sent, consumed }: MessageLog, left: readonly LeftoverMessage[]): LogVerdict {
   const count = (outcome: Sent['outcome']): number => sent.filter((one) => one.outcome === outcome).length
   const traces = tracesOf(consumed, left)
   const missing = sent.filter(({ id, outcome }) => outcome === 'confirmed' && !traces.get(id)?.runs)

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Channel, connect, type SocketOptions } from 'amqplib'
 import type { LeftoverMessage } from './message-log.ts'
-import { idOf, isProbe } from './traffic.ts'
+import { isProbe, messageIdOf } from './traffic.ts'
 
 /** The kinds of queue that survive a node: `mirrored` by the lab's policy on `^ha\.`. */
 export type QueueKind = 'quorum' | 'mirrored'
@@ -45,7 +45,7 @@ export async function drainQueue(endpoint: string, queue: string): Promise<reado
       (message) => {
         lastAtMs = performance.now()
         if (message === null || isProbe(message.content)) return
-        left.push({ id: idOf(message.content), redelivered: message.fields.redelivered })
+        left.push({ id: messageIdOf(message.content), redelivered: message.fields.redelivered })
       },
       { noAck: true },
     )

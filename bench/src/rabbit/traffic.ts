@@ -16,7 +16,7 @@ function contentOf(id: number): Buffer {
 }
 
 /** The number of a message. */
-export function idOf(content: Buffer): number {
+export function messageIdOf(content: Buffer): number {
   return content.readUInt32BE()
 }
 
@@ -67,7 +67,7 @@ export class Traffic {
   /** To be called with each message that the consumer sees. */
   consume(content: Buffer, redelivered: boolean): void {
     if (isProbe(content)) return
-    const id = idOf(content)
+    const id = messageIdOf(content)
     this.#seen.add(id)
     this.#consumed.push({ id, atMs: wallMs(), redelivered })
   }

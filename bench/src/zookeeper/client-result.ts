@@ -1,7 +1,7 @@
 import { darkMs, longestSilences, type Silence } from '../harness/stats.ts'
 import type { ClientEvent, WorkerResult } from '../harness/worker.ts'
 import type { Contents } from './contents.ts'
-import { isWrite, judgeLog, type LogVerdict, type Op } from './operation-log.ts'
+import { checkLog, isWrite, type LogVerdict, type Op } from './operation-log.ts'
 import type { ClientRunResult } from './traffic.ts'
 
 /** When something was broken, and when its healing began. */
@@ -57,7 +57,7 @@ export function clientResult(
     isSessionKept: isSessionKept(events),
     states: since.flatMap(({ name: event, facts }) => (event === 'state' ? [String(facts['state'])] : [])),
     hung: ops.filter((op) => isHung(op, deadlineMs)).length,
-    verdict: judgeLog(ops, contents),
+    verdict: checkLog(ops, contents),
     unhandled,
     events,
     ops,

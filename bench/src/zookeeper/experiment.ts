@@ -8,7 +8,7 @@ import { type ClientPaths, clientPaths, createClientPaths, readEverywhere } from
 import { endpointsOf, type FaultKind, injectFault, leaderOf, type Role, roles } from './ensemble.ts'
 import { onSession } from './raw-session.ts'
 import {
-  judgeRecipes,
+  checkRecipes,
   killRecipes,
   type RecipeVerdict,
   type RecipeWorkload,
@@ -51,7 +51,7 @@ const trafficAfterMs = 1_200
 // Longer than a session: a contender that waits for a frozen holder has the lock by then.
 const afterFreezeSessions = 2
 
-/** Runs one experiment: traffic, fault, recovery, healing, and the judgement of the logs. The ensemble is whole again afterwards. */
+/** Runs one experiment: traffic, fault, recovery, healing, and the check of the logs. The ensemble is whole again afterwards. */
 export async function runExperiment(
   lab: Lab,
   experiment: Experiment,
@@ -115,7 +115,7 @@ async function measureUnderFault(
     window,
     floorMs: successes && darkMs(successes, faultAtMs, healedAtMs),
     clients: all,
-    recipes: await judgeWorkload(lab, running),
+    recipes: await checkWorkload(lab, running),
   }
 }
 
@@ -183,7 +183,7 @@ async function count(
   return all
 }
 
-async function judgeWorkload(
+async function checkWorkload(
   lab: Lab,
   { recipes, context, runs }: RunningExperiment,
 ): Promise<RecipeVerdict | undefined> {
@@ -191,7 +191,7 @@ async function judgeWorkload(
   if (recipes === undefined || first === undefined) return undefined
   const [endpoint = ''] = endpointsOf(lab).values()
   const { registers } = first.paths
-  return judgeRecipes(recipes, { endpoint, root: context.root, registers })
+  return checkRecipes(recipes, { endpoint, root: context.root, registers })
 }
 
 /** Where one experiment plays. */
@@ -237,7 +237,7 @@ async function startClient(
   }: { readonly experiment: Experiment; readonly context: ExperimentContext; readonly name: string },
 ): Promise<RunningClient> {
   const { root, victimAt, isAttachedToVictim } = context
-  const id = idOf(name)
+  const id = clientIdOf(name)
   const paths = clientPaths(`${root}/${id}`)
   const [endpoint = ''] = endpointsOf(lab).values()
   await createClientPaths(endpoint, paths)
@@ -255,7 +255,7 @@ async function startClient(
 }
 
 /** A client's name as a part of a path. */
-export function idOf(name: string): string {
+export function clientIdOf(name: string): string {
   return name.replaceAll(/[^a-z0-9]/g, '')
 }
 

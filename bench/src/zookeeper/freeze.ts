@@ -9,7 +9,7 @@ import { isSessionKept } from './client-result.ts'
 import { availableClients, ours } from './clients.ts'
 import { clientPaths, createClientPaths } from './contents.ts'
 import { endpointsOf, leaderOf, withEnsemble } from './ensemble.ts'
-import { idOf } from './experiment.ts'
+import { clientIdOf } from './experiment.ts'
 import type { Op } from './operation-log.ts'
 import { ephemeralsBelow, onSession } from './raw-session.ts'
 import { type ClientRun, runClient } from './traffic.ts'
@@ -84,7 +84,7 @@ async function startAt(
     survivor,
   }: { readonly round: Round; readonly name: string; readonly victimAt: string; readonly survivor: string },
 ): Promise<ClientRun> {
-  const id = idOf(name)
+  const id = clientIdOf(name)
   const paths = clientPaths(`${root}/${id}`)
   await createClientPaths(survivor, paths)
   return runClient({
@@ -125,7 +125,7 @@ async function underFreeze(
     runs.map(async (run) => ({ name: run.name, ...(await run.stop(settleMs)) })),
   )
   return ended.map(({ name, ops, events, unhandled }) => {
-    const mine = [...before].filter(([path]) => path.startsWith(`here-${idOf(name)}-`))
+    const mine = [...before].filter(([path]) => path.startsWith(`here-${clientIdOf(name)}-`))
     return {
       name,
       writesPerSecond: round.writesPerSecond,

@@ -9,8 +9,8 @@ import { clientPaths, createClientPaths } from './contents.ts'
 import { endpointsOf, freezeAll, leaderOf, withEnsemble } from './ensemble.ts'
 import { onSession } from './raw-session.ts'
 import {
+  checkRecipes,
   instanceCount,
-  judgeRecipes,
   killRecipes,
   type RecipeVerdict,
   type RecipeWorkload,
@@ -87,9 +87,9 @@ async function runOutages(lab: Lab, { root, sessionTimeoutMs, outagesMs }: Serie
       console.log(`  ${outages.length}/${outagesMs.length}: away for ${outageMs} ms${hung}`)
     }
     await sleep(cachesMs)
-    const verdict = await judgeRecipes(recipes, { endpoint, root, registers })
+    const verdict = await checkRecipes(recipes, { endpoint, root, registers })
     const events = verdict.events['registrant'] ?? []
-    return { sessionTimeoutMs, outages: judgeOutages(outages, events), recipes: verdict }
+    return { sessionTimeoutMs, outages: checkOutages(outages, events), recipes: verdict }
   } finally {
     await killRecipes(recipes)
   }
@@ -141,20 +141,20 @@ interface OutageVerdict {
 }
 
 /** What the events of a client say about each outage. */
-export function judgeOutages(
+export function checkOutages(
   outages: readonly Outage[],
   events: readonly ClientEvent[],
 ): readonly OutageVerdict[] {
   return outages.map((outage, i) => {
     const untilMs = outages[i + 1]?.frozenAtMs ?? Number.POSITIVE_INFINITY
-    return judgeOutage(
+    return checkOutage(
       outage,
       events.filter(({ atMs }) => atMs >= outage.frozenAtMs && atMs < untilMs),
     )
   })
 }
 
-function judgeOutage(
+function checkOutage(
   { frozenAtMs, healedAtMs, isHung }: Outage,
   events: readonly ClientEvent[],
 ): OutageVerdict {

@@ -26,12 +26,12 @@ export function isWrite(kind: OpKind): boolean {
   return kind !== 'read'
 }
 
-/** Judges by the outcomes that the client reported and by what every server holds. */
-export function judgeLog(ops: readonly Op[], contents: readonly Contents[]): LogVerdict {
+/** Checks the outcomes that the client reported against what every server holds. */
+export function checkLog(ops: readonly Op[], contents: readonly Contents[]): LogVerdict {
   const writes = ops.filter(({ kind }) => isWrite(kind))
   const reads = ops.filter(({ kind }) => !isWrite(kind))
-  const nodes = judgeNodes(ops, contents)
-  const registers = judgeRegisters(ops, contents)
+  const nodes = checkNodes(ops, contents)
+  const registers = checkRegisters(ops, contents)
   return {
     writes: writes.length,
     done: count(writes, 'done'),
@@ -49,9 +49,12 @@ export function judgeLog(ops: readonly Op[], contents: readonly Contents[]): Log
   }
 }
 
-type Judged = Pick<LogVerdict, 'lost' | 'wronglyNotDone' | 'unknownButThere'>
+type WriteChecks = Pick<LogVerdict, 'lost' | 'wronglyNotDone' | 'unknownButThere'>
 
-function judgeNodes(ops: readonly Op[], contents: readonly Contents[]): Judged & { readonly twice: number } {
+function checkNodes(
+  ops: readonly Op[],
+  contents: readonly Contents[],
+): WriteChecks & { readonly twice: number } {
   const made = ops.filter(({ kind }) => kind === 'create' || kind === 'sequence')
   const copies = contents.map(copiesOf)
   const most = (op: Op): number => Math.max(0, ...copies.map((each) => each.get(keyOf(op)) ?? 0))
@@ -67,7 +70,7 @@ function judgeNodes(ops: readonly Op[], contents: readonly Contents[]): Judged &
 }
 
 // Each write makes the version one more: the versions say how many happened.
-function judgeRegisters(ops: readonly Op[], contents: readonly Contents[]): Judged {
+function checkRegisters(ops: readonly Op[], contents: readonly Contents[]): WriteChecks {
   const sets = ops.filter(({ kind }) => kind === 'set')
   const sum = (of: (index: number) => number): number =>
     (contents[0]?.registers ?? []).reduce((total, _, index) => total + Math.max(0, of(index)), 0)

@@ -86,8 +86,8 @@ export async function killRecipes({ store, contenders, registrant, reader }: Rec
   await store[Symbol.asyncDispose]()
 }
 
-/** Stops the recipe clients, the readers first, and judges by what they saw and by a fresh read on a server. */
-export async function judgeRecipes(
+/** Stops the recipe clients, the readers first, and checks what they saw and a fresh read on a server. */
+export async function checkRecipes(
   { store, contenders, registrant, reader }: RecipeWorkload,
   { endpoint, root, registers }: { readonly endpoint: string } & Pick<RecipeSetup, 'root' | 'registers'>,
 ): Promise<RecipeVerdict> {
@@ -98,7 +98,7 @@ export async function judgeRecipes(
   const all = { registrant: registering, reader: read, ...named(contenders, contending) }
   const events = Object.values(all).flatMap((each) => each.events)
   return {
-    leases: judgeLeases(
+    leases: checkLeases(
       contending.flatMap(({ holds }) => holds),
       store.writes,
       contending.flatMap(({ thaws }) => thaws),
@@ -188,7 +188,7 @@ interface LeaseVerdict {
 }
 
 /** Decides by what the store and the contenders saw. */
-export function judgeLeases(
+export function checkLeases(
   holds: readonly LeaseRecord[],
   writes: readonly StoreWrite[],
   thaws: readonly ThawRecord[],

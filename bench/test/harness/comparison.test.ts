@@ -22,7 +22,7 @@ const group: readonly ComparedFault<ComparedClient>[] = [
 ]
 const row = (client: string) => darkColumns('dark').map(([, cell]) => cell(group, client))
 
-test('a client is judged by its own silences, beside the floor of the same faults', () => {
+test('a client is checked by its own silences, beside the floor of the same faults', () => {
   expect(row('a')).toEqual(['2', '300 ms', '400 ms', '200 ms'])
 })
 

@@ -19,26 +19,26 @@ const host = (atMs: number, endpoint: string, from: string, to: string): ClientE
   name: 'host',
   facts: { endpoint, from, to },
 })
-const judged = (ops: readonly Op[], events: readonly ClientEvent[] = []): ReturnType<typeof clientResult> =>
+const checked = (ops: readonly Op[], events: readonly ClientEvent[] = []): ReturnType<typeof clientResult> =>
   clientResult('ours', { result: { ops, events, unhandled: [] }, contents: [], window })
 
 test('the longest silence before the healing counts, also when an answer was on its way at the fault', () => {
-  const { darkMs } = judged([op(900, 1_003), op(1_000, 3_200), op(4_900, 5_001)])
+  const { darkMs } = checked([op(900, 1_003), op(1_000, 3_200), op(4_900, 5_001)])
   expect(darkMs).toBe(2_197)
 })
 
 test('whoever does not write after the healing has never come back', () => {
-  expect(judged([op(1_001, 1_002)]).darkMs).toBeUndefined()
+  expect(checked([op(1_001, 1_002)]).darkMs).toBeUndefined()
 })
 
 test('reads under way in the silence are compared with those before the fault', () => {
   const calm = Array.from({ length: 9 }, (_, i) => op(i, i + 2, 'read'))
-  const { readExtraMs } = judged([...calm, op(1_100, 1_350, 'read'), op(900, 3_000), op(6_000, 6_001)])
+  const { readExtraMs } = checked([...calm, op(1_100, 1_350, 'read'), op(900, 3_000), op(6_000, 6_001)])
   expect(readExtraMs).toBe(248)
 })
 
 test('the victim is down when the client says so, and doubts of others are told', () => {
-  const { downAfterMs, suspected } = judged(
+  const { downAfterMs, suspected } = checked(
     [],
     [
       host(500, 'db1:1', 'unknown', 'up'),

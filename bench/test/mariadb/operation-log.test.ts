@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { judgeLog, type LogVerdict, type Op } from '../../src/mariadb/operation-log.ts'
+import { checkLog, type LogVerdict, type Op } from '../../src/mariadb/operation-log.ts'
 import { type Contents, startBalance, type Transfer } from '../../src/mariadb/tables.ts'
 
 const op = (id: number, rest: Partial<Op> = {}): Op => ({
@@ -88,7 +88,7 @@ test.each<readonly [string, readonly Op[], readonly Contents[], Partial<LogVerdi
     { writes: 1, notDone: 1 },
   ],
 ])('the ledger of %s', (_, ops, contents, verdict) => {
-  expect(judgeLog(ops, contents)).toEqual({ ...fine, ...verdict })
+  expect(checkLog(ops, contents)).toEqual({ ...fine, ...verdict })
 })
 
 test('a rejection is counted with how many of its kind had happened all the same', () => {
@@ -97,7 +97,7 @@ test('a rejection is counted with how many of its kind had happened all the same
     unknown: count,
     unknownButThere,
     rejections,
-  } = judgeLog([op(1, unknown), op(2, unknown)], [node([2])])
+  } = checkLog([op(1, unknown), op(2, unknown)], [node([2])])
   expect({ count, unknownButThere, rejections }).toEqual({
     count: 2,
     unknownButThere: 1,
@@ -106,6 +106,6 @@ test('a rejection is counted with how many of its kind had happened all the same
 })
 
 test('what was called not done and is there is a wrong word', () => {
-  const { wronglyNotDone } = judgeLog([op(1, { outcome: 'not-done', error: 'lost' })], [node([1])])
+  const { wronglyNotDone } = checkLog([op(1, { outcome: 'not-done', error: 'lost' })], [node([1])])
   expect(wronglyNotDone).toBe(1)
 })

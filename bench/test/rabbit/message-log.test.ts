@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Consumed, judgeLog, type Sent } from '../../src/rabbit/message-log.ts'
+import { type Consumed, checkLog, type Sent } from '../../src/rabbit/message-log.ts'
 
 const sent = (id: number, rest: Partial<Sent> = {}): Sent => ({
   id,
@@ -104,5 +104,5 @@ test.each([
     { sent: 1, confirmed: 1 },
   ],
 ] as const)('the ledger of %s', (_, publisher, consumer, left, verdict) => {
-  expect(judgeLog({ sent: publisher, consumed: consumer }, left)).toEqual({ ...fine, ...verdict })
+  expect(checkLog({ sent: publisher, consumed: consumer }, left)).toEqual({ ...fine, ...verdict })
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { ClientEvent } from '../../src/harness/worker.ts'
-import { judgeOutages } from '../../src/zookeeper/lost.ts'
+import { checkOutages } from '../../src/zookeeper/lost.ts'
 
 const event = (atMs: number, name: string, facts: ClientEvent['facts'] = {}): ClientEvent => ({
   atMs,
@@ -21,7 +21,7 @@ test('what happens after an outage belongs to it until the next one begins', () 
     event(330, 'registered'),
     event(520, 'state', { state: 'suspended' }),
   ]
-  expect(judgeOutages(outages, events)).toEqual([
+  expect(checkOutages(outages, events)).toEqual([
     { lastedMs: 200, lostAfterMs: 100, registeredAfterMs: 10, isHung: false },
     { lastedMs: 50, lostAfterMs: undefined, registeredAfterMs: 0, isHung: true },
   ])
@@ -29,6 +29,6 @@ test('what happens after an outage belongs to it until the next one begins', () 
 
 test('who has a new session and is not registered again is not back', () => {
   const events = [event(200, 'session')]
-  const [only] = judgeOutages([{ frozenAtMs: 100, healedAtMs: 150, isHung: false }], events)
+  const [only] = checkOutages([{ frozenAtMs: 100, healedAtMs: 150, isHung: false }], events)
   expect(only?.registeredAfterMs).toBeUndefined()
 })

@@ -29,7 +29,7 @@ export interface Source<C> {
 }
 
 /** The reason with which the signal of a lease fires when its connection ends. */
-export function leaseEnded(endpoint: string, error: Error): HaError {
+export function leaseEndedError(endpoint: string, error: Error): HaError {
   const message = `the connection to ${endpoint} ended: ${error.message}`
   return detachStack(new HaError('lost', message, { endpoint, cause: error, retryable: true }))
 }

@@ -12,7 +12,7 @@ import {
 } from './errors/ha-error.ts'
 import type { Lease, Source } from './lease.ts'
 import type { Backoff } from './policy/backoff.ts'
-import { type Budget, type Decision, decide } from './policy/retry.ts'
+import { type Budget, decideRetry, type RetryDecision } from './policy/retry.ts'
 import { type LinkedController, linkedController, pooledController, raceAbort } from './util/abort.ts'
 import { coreChannels } from './util/channels.ts'
 import type { Clock } from './util/clock.ts'
@@ -185,7 +185,7 @@ async function beforeRetry<C>(
   detachStack(failure.error)
   const { repeatable, name } = operation
   const { clock, budget, random } = runner
-  const decision = decide(failure.verdict, {
+  const decision = decideRetry(failure.verdict, {
     repeatable,
     expired: signal.aborted,
     spendBudget: () => budget.spend(),
@@ -210,7 +210,7 @@ function effectIfLostOf({ effectIfLost = () => 'unknown' }: Operation): Verdict[
 }
 
 function decisionError(
-  decision: Exclude<Decision, 'retry'>,
+  decision: Exclude<RetryDecision, 'retry'>,
   operation: Operation,
   attempts: readonly Failure[],
 ): HaError {

@@ -333,7 +333,7 @@ function poolOptions(
 // HikariCP's bypass window: a connection that answered within the last 500 ms is leased without validation.
 const validateAfterMs = 500
 
-// An acquire waits for the validation too. The monitor judges a server that needs longer.
+// An acquire waits for the validation too. The monitor decides about a server that needs longer.
 const maxValidationMs = 1_000
 
 const connectBackoff = { baseMs: 100, maxMs: 2_000 }

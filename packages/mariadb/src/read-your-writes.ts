@@ -160,7 +160,7 @@ export async function ensureConsistency(
   try {
     await readYourWrites.catchUp(
       connection,
-      isLast ? timeoutMs : Math.min(patienceMs[topology], timeoutMs / 4),
+      isLast ? timeoutMs : Math.min(catchUpTimeoutMs[topology], timeoutMs / 4),
     )
   } catch (error) {
     // The writer has the data; another replica may lag as well.
@@ -174,7 +174,7 @@ export async function ensureConsistency(
 
 // The time in milliseconds within which a healthy server catches up. A wait that is given up costs a connection in
 // Galera, and nothing in a replication topology.
-const patienceMs: Readonly<Record<Topology, number>> = { galera: 1_000, replication: 250 }
+const catchUpTimeoutMs: Readonly<Record<Topology, number>> = { galera: 1_000, replication: 250 }
 
 const tryElsewhere: Verdict = { scope: 'call', effect: 'none', transient: true }
 

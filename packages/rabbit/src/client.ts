@@ -21,10 +21,10 @@ import { amqpDriver } from './driver/driver.ts'
 import type { Channel, ChannelModel } from './driver/types.ts'
 import { createLinks, type Links, waitUntilReady } from './links.ts'
 import {
-  type BesideUrl,
   type ConsumeOptions,
   type PublisherOptions,
   type RabbitOptions,
+  type RabbitUrlOverrides,
   type ResolvedOptions,
   resolveConsumeOptions,
   resolvePublisherOptions,
@@ -55,8 +55,8 @@ interface RabbitDeps {
  * invalid option.
  */
 export function createRabbit(options: RabbitOptions): Rabbit
-export function createRabbit(url: string, more?: BesideUrl): Rabbit
-export function createRabbit(options: string | RabbitOptions, more?: BesideUrl): Rabbit {
+export function createRabbit(url: string, more?: RabbitUrlOverrides): Rabbit
+export function createRabbit(options: string | RabbitOptions, more?: RabbitUrlOverrides): Rabbit {
   return new Rabbit(resolveRabbitOptions(options, more), {
     clock: systemClock,
     random: Math.random,

@@ -30,11 +30,11 @@ export type { Delivery, DeliveryHandler, Disposition } from './consumer/delivery
 export { type RabbitCode, rabbitCodes } from './errors.ts'
 export type {
   Address,
-  BesideUrl,
   ConsumeOptions,
   LivenessOptions,
   PublisherOptions,
   RabbitOptions,
+  RabbitUrlOverrides,
 } from './options.ts'
 export type { Receipt } from './publisher/message-queue.ts'
 export type { PublishBufferOptions } from './publisher/publish-buffer.ts'

@@ -79,19 +79,22 @@ export interface RabbitOptions
 }
 
 /** Options in addition to a URL; they take precedence over it. */
-export type BesideUrl = Omit<RabbitOptions, 'addresses'>
+export type RabbitUrlOverrides = Omit<RabbitOptions, 'addresses'>
 
 /** Checks and completes options or a URL. Throws one `config-invalid` error that names all problems. */
-export function resolveRabbitOptions(input: string | RabbitOptions, beside: BesideUrl = {}): ResolvedOptions {
-  const given = typeof input === 'string' ? mergeWithUrl(readAmqpUrl(input), beside) : input
+export function resolveRabbitOptions(
+  input: string | RabbitOptions,
+  overrides: RabbitUrlOverrides = {},
+): ResolvedOptions {
+  const given = typeof input === 'string' ? mergeWithUrl(readAmqpUrl(input), overrides) : input
   const defaultPort = isTlsEnabled(given) ? 5671 : 5672
   return resolveOptions(optionTable(defaultPort), given, 'rabbit')
 }
 
-function mergeWithUrl(fromUrl: RabbitOptions, beside: BesideUrl): RabbitOptions {
-  const liveness = { ...fromUrl.liveness, ...beside.liveness }
+function mergeWithUrl(fromUrl: RabbitOptions, overrides: RabbitUrlOverrides): RabbitOptions {
+  const liveness = { ...fromUrl.liveness, ...overrides.liveness }
   // An undefined option, such as an unset environment variable, does not override the URL.
-  const set = Object.fromEntries(Object.entries(beside).filter(([, value]) => value !== undefined))
+  const set = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined))
   return { ...fromUrl, ...set, liveness }
 }
 

@@ -50,14 +50,14 @@ async function exchange(connect: Connect, endpoint: Endpoint, signal: AbortSigna
 }
 
 // An answer to `srvr` has about two hundred bytes.
-const mostBytes = 64 * 1024
+const maxBytes = 64 * 1024
 
 function readAll(stream: Duplex): Promise<string> {
   const said = deferred<string>()
   let text = ''
   stream.on('data', (chunk: Buffer) => {
     text += chunk.toString('latin1')
-    if (text.length > mostBytes) said.reject(new Error('the answer is longer than 64 KiB'))
+    if (text.length > maxBytes) said.reject(new Error('the answer is longer than 64 KiB'))
   })
   stream.once('end', () => said.resolve(text))
   stream.once('close', () => said.resolve(text))

@@ -1,7 +1,7 @@
 import type { RecoveryDecision } from '../galera/recovery.ts'
 import type { RecordedEvent } from '../lab/events.ts'
 import { faultState } from '../lab/faults.ts'
-import { fold, initialLabState, type LabState, processOf } from '../lab/state.ts'
+import { applyEvent, initialLabState, type LabState, processOf } from '../lab/state.ts'
 import type { LabStatus, NodeStatus } from '../lab/status.ts'
 import { roleOf } from '../model/membership.ts'
 import { formatElapsed } from '../model/validation.ts'
@@ -52,10 +52,10 @@ export interface TableState {
 export const emptyTable: TableState = { lab: initialLabState, since: {}, headline: '', begunAt: 0 }
 
 /** Returns the table after one more event. */
-export function foldTable(table: TableState, event: RecordedEvent): TableState {
+export function updateTable(table: TableState, event: RecordedEvent): TableState {
   const moved = 'process' in event ? { ...table.since, [event.process]: event.at } : table.since
   return {
-    lab: fold(table.lab, event),
+    lab: applyEvent(table.lab, event),
     since: moved,
     headline: describeEvent(event)?.split('\n')[0] ?? table.headline,
     begunAt: table.begunAt === 0 ? event.at : table.begunAt,
@@ -84,7 +84,7 @@ function liveTable(screen: Screen): Progress {
   const frames = setInterval(draw, frameIntervalMs)
   return {
     show(event) {
-      table = foldTable(table, event)
+      table = updateTable(table, event)
     },
     end() {
       clearInterval(frames)

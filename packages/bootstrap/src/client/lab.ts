@@ -7,7 +7,7 @@ import { defaultFaultMs } from '../lab/faults.ts'
 import { readEvents } from '../lab/journal.ts'
 import { isHeld, readLabLock } from '../lab/lab-lock.ts'
 import type { ControlRequest } from '../lab/protocol.ts'
-import { fold, idOf, initialLabState, type LabState, processOf } from '../lab/state.ts'
+import { applyEvent, initialLabState, type LabState, processIdOf, processOf } from '../lab/state.ts'
 import type { LabStatus } from '../lab/status.ts'
 import { statusWithoutSupervisor } from '../lab/status.ts'
 import { endAndRemoveLab, journalPath } from '../machine/lab-folder.ts'
@@ -60,7 +60,7 @@ export class Lab {
     return nodes.map(({ name, host, port }) => ({
       name,
       endpoint: { host, port },
-      pid: idOf(processOf(state, name))?.pid ?? null,
+      pid: processIdOf(processOf(state, name))?.pid ?? null,
       logPath: join(this.folder, processes.find((process) => process.name === name)?.log ?? ''),
     }))
   }
@@ -237,7 +237,7 @@ export class Lab {
   }
 
   #state(): LabState {
-    return this.events().reduce(fold, initialLabState)
+    return this.events().reduce(applyEvent, initialLabState)
   }
 
   #node(name: string): PlannedNode {

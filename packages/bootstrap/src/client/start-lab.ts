@@ -9,7 +9,7 @@ import { planGalera } from '../galera/plan.ts'
 import type { RecordedEvent } from '../lab/events.ts'
 import { Journal, readEvents } from '../lab/journal.ts'
 import { isHeld, readLabLock } from '../lab/lab-lock.ts'
-import { fold, initialLabState } from '../lab/state.ts'
+import { applyEvent, initialLabState } from '../lab/state.ts'
 import { availableMemoryMib, checkPlatform, currentUser, serverAccount } from '../machine/host.ts'
 import { findMariadb, findRabbit, findZookeeper } from '../machine/installations.ts'
 import {
@@ -27,7 +27,7 @@ import {
   writeLabFiles,
 } from '../machine/lab-folder.ts'
 import { isPortFree } from '../machine/ports.ts'
-import { hasMarked } from '../machine/process-table.ts'
+import { hasLabProcesses } from '../machine/process-table.ts'
 import type { MariadbDeployment } from '../mariadb/deployment.ts'
 import { type BootstrapCode, labError } from '../model/errors.ts'
 import { checkReserved, portBlocks, portsOf, portsPerLab, type ReservedPorts } from '../model/network.ts'
@@ -129,7 +129,7 @@ function moveIntoPlace(draft: string, plan: LabPlan): void {
 async function removeEndedLab(home: string, name: string): Promise<void> {
   const folder = labFolder(home, name)
   if (!existsSync(folder)) return
-  const { phase } = readEvents(journalPath(folder)).reduce(fold, initialLabState)
+  const { phase } = readEvents(journalPath(folder)).reduce(applyEvent, initialLabState)
   const isOver = phase.kind === 'failed' || phase.kind === 'ended' || findPlan(folder) === undefined
   if (!isOver || !(await isUnused(folder))) throw labExists(name)
   removeLabFolder(folder)
@@ -144,7 +144,7 @@ export async function isUnused(folder: string): Promise<boolean> {
     if (systemClock.now() > giveUpAt) return false
     await systemClock.sleep(pollMs)
   }
-  return !hasMarked(folder)
+  return !hasLabProcesses(folder)
 }
 
 function labExists(name: string, cause?: unknown): Error {

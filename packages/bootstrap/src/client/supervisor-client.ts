@@ -10,7 +10,7 @@ import type { RecordedEvent } from '../lab/events.ts'
 import { readEvents } from '../lab/journal.ts'
 import { isHeld, type LabLock, readLabLock } from '../lab/lab-lock.ts'
 import type { ControlReply, ControlRequest } from '../lab/protocol.ts'
-import { fold, initialLabState } from '../lab/state.ts'
+import { applyEvent, initialLabState } from '../lab/state.ts'
 import { journalPath, labFolder, labNames, labsHome, logTail, planPath } from '../machine/lab-folder.ts'
 import { acceptsConnections } from '../machine/ports.ts'
 import { type BootstrapCode, labError } from '../model/errors.ts'
@@ -192,7 +192,7 @@ async function ensureSupervisor(folder: string, signal?: AbortSignal): Promise<L
 // A lab that has ended or failed has no supervisor and needs none.
 function checkNotEnded(folder: string): void {
   if (!existsSync(planPath(folder))) throw labError('lab-unknown', `the lab in ${folder} has ended`)
-  const { phase } = readEvents(journalPath(folder)).reduce(fold, initialLabState)
+  const { phase } = readEvents(journalPath(folder)).reduce(applyEvent, initialLabState)
   if (phase.kind === 'ended') throw labError('lab-unknown', `the lab in ${folder} has ended`)
   if (phase.kind === 'failed') throw labError('lab-failed', phase.message)
 }

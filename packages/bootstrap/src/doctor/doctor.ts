@@ -2,7 +2,7 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { readEvents } from '../lab/journal.ts'
 import { isHeld, readLabLock } from '../lab/lab-lock.ts'
-import { fold, initialLabState } from '../lab/state.ts'
+import { applyEvent, initialLabState } from '../lab/state.ts'
 import { availableMemoryMib, hasProc, resolveLocalhost } from '../machine/host.ts'
 import { findMariadb, findRabbit, findZookeeper } from '../machine/installations.ts'
 import { journalPath, labFolder, labNames, labsHome, leftoverNames } from '../machine/lab-folder.ts'
@@ -63,6 +63,6 @@ function isWritable(folder: string): boolean {
 
 function inspectLab(home: string, name: string): LabFact {
   const folder = labFolder(home, name)
-  const { phase } = readEvents(journalPath(folder)).reduce(fold, initialLabState)
+  const { phase } = readEvents(journalPath(folder)).reduce(applyEvent, initialLabState)
   return { name, isFailed: phase.kind === 'failed', isSupervised: isHeld(readLabLock(folder)) }
 }

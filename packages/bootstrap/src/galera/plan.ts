@@ -1,4 +1,4 @@
-import { asServer, clientArgv, command, environment, sql } from '../mariadb/commands.ts'
+import { asServerAccount, clientArgv, command, environment, sql } from '../mariadb/commands.ts'
 import { type MariadbDeployment, serverPaths } from '../mariadb/deployment.ts'
 import { copyData, createData, createDataFolder, jdbcUrl } from '../mariadb/initial-data.ts'
 import type {
@@ -83,7 +83,7 @@ function server(model: GaleraModel, node: GaleraNode): PlannedProcess {
   return {
     name: node.name,
     folder: deployment.dataFolder,
-    argv: asServer(deployment, ['/bin/sh', serverPaths(deployment, node.name).startScript]),
+    argv: asServerAccount(deployment, ['/bin/sh', serverPaths(deployment, node.name).startScript]),
     env: environment(deployment),
     log: `logs/${node.name}.log`,
     host: node.host,
@@ -101,7 +101,7 @@ function arbitratorProcess(model: GaleraModel, arbitrator: GaleraArbitrator): Pl
   return {
     name: arbitrator.name,
     folder: deployment.dataFolder,
-    argv: asServer(deployment, arbitratorArgv(model, arbitrator)),
+    argv: asServerAccount(deployment, arbitratorArgv(model, arbitrator)),
     env: environment(deployment),
     log: `logs/${arbitrator.name}.log`,
     host: arbitrator.host,
@@ -156,7 +156,7 @@ function copies(
 
 function bootstrapOnce({ deployment }: GaleraModel, { name, host }: GaleraNode): PlannedCommand {
   const { conf } = serverPaths(deployment, name)
-  const argv = asServer(deployment, [
+  const argv = asServerAccount(deployment, [
     deployment.installation.server,
     `--defaults-file=${conf}`,
     ...newClusterArgs,
@@ -186,7 +186,7 @@ function plannedSource(deployment: MariadbDeployment, node: string): PlannedSour
     node,
     stateFile: `${data}/grastate.dat`,
     viewFile: `${data}/gvwstate.dat`,
-    findPosition: command(deployment, asServer(deployment, recover)),
+    findPosition: command(deployment, asServerAccount(deployment, recover)),
     askStanding: sql(deployment, node, sourceStateQuery),
     promote: sql(deployment, node, "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'"),
   }

@@ -1,6 +1,6 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
 import type { LabEvent, RecordedEvent } from '../lab/events.ts'
-import { fold, initialLabState, type LabState } from '../lab/state.ts'
+import { applyEvent, initialLabState, type LabState } from '../lab/state.ts'
 
 /** The journal of a lab and the state that results from it. The supervisor is its only writer. */
 export class Journal {
@@ -13,7 +13,7 @@ export class Journal {
     this.#path = path
     terminateLastLine(path)
     this.#events = readEvents(path)
-    this.#state = this.#events.reduce(fold, initialLabState)
+    this.#state = this.#events.reduce(applyEvent, initialLabState)
   }
 
   get state(): LabState {
@@ -29,7 +29,7 @@ export class Journal {
     const recorded: RecordedEvent = { ...event, seq: this.#events.length + 1, at: Date.now() }
     appendFileSync(this.#path, `${JSON.stringify(recorded)}\n`, { mode: 0o600 })
     this.#events.push(recorded)
-    this.#state = fold(this.#state, recorded)
+    this.#state = applyEvent(this.#state, recorded)
     for (const listener of this.#listeners) listener(recorded)
   }
 

@@ -27,7 +27,7 @@ export interface LabState {
 export const initialLabState: LabState = { phase: { kind: 'forming' }, processes: {}, faults: {} }
 
 /** Returns the state after one more event; the same object when nothing has changed. */
-export function fold(state: LabState, event: RecordedEvent): LabState {
+export function applyEvent(state: LabState, event: RecordedEvent): LabState {
   switch (event.type) {
     case 'process-starting':
       return withProcess(state, event.process, { kind: 'launching' })
@@ -66,7 +66,7 @@ export function processOf(state: LabState, process: string): ProcessState {
 }
 
 /** The identity of a process that runs. */
-export function idOf(process: ProcessState): ProcessId | undefined {
+export function processIdOf(process: ProcessState): ProcessId | undefined {
   return process.kind === 'starting' || process.kind === 'up' ? process.id : undefined
 }
 

@@ -1,7 +1,7 @@
 import { formatEndpoint } from '@ha/core'
 import { faultState } from '../lab/faults.ts'
-import { idOf, type LabState, processOf } from '../lab/state.ts'
-import { judgeAgreement, type MemberAnswer, type MemberView } from '../model/membership.ts'
+import { type LabState, processIdOf, processOf } from '../lab/state.ts'
+import { assessAgreement, type MemberAnswer, type MemberView } from '../model/membership.ts'
 import type { LabPlan, PlannedNode } from '../model/plan.ts'
 import type { Fault } from './events.ts'
 import type { FaultState } from './faults.ts'
@@ -37,7 +37,7 @@ export interface LabStatus {
 
 /** Combines the state of the journal with what the members answered. */
 export function statusOf(plan: LabPlan, state: LabState, answers: readonly MemberAnswer[]): LabStatus {
-  const agreement = judgeAgreement(answers)
+  const agreement = assessAgreement(answers)
   return {
     lab: plan.lab,
     kind: plan.kind,
@@ -68,7 +68,7 @@ function nodeStatus(node: PlannedNode, state: LabState, view: MemberView): NodeS
     name: node.name,
     endpoint: formatEndpoint(node),
     standing: fault === undefined ? processStates[process.kind] : faultState(fault.action),
-    pid: idOf(process)?.pid ?? null,
+    pid: processIdOf(process)?.pid ?? null,
     fault: fault ?? null,
     view,
   }

@@ -20,7 +20,7 @@ import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { labError } from '../model/errors.ts'
 import type { LabPlan, PlannedFile } from '../model/plan.ts'
 import { isName } from '../model/validation.ts'
-import { endMarked, identify } from './process-table.ts'
+import { endLabProcesses, identify } from './process-table.ts'
 
 /** The longest socket path that the kernel accepts, in bytes. */
 const longestSocketPath = 107
@@ -228,7 +228,7 @@ export function removeLabFolder(folder: string): void {
 
 /** Ends all processes of a lab without a supervisor, recorded or not, and removes its folder. */
 export async function endAndRemoveLab(folder: string): Promise<void> {
-  await endMarked(folder)
+  await endLabProcesses(folder)
   removeLabFolder(folder)
 }
 

@@ -45,7 +45,7 @@ export function signal(id: ProcessId, name: NodeJS.Signals): boolean {
 }
 
 /** The running processes whose environment contains `name=value`, the oldest first. */
-export function findMarked(name: string, value: string): readonly ProcessId[] {
+export function findMarkedProcesses(name: string, value: string): readonly ProcessId[] {
   const found = readdirSync('/proc')
     .filter((entry) => /^\d+$/.test(entry) && environmentHolds(entry, `${name}=${value}`))
     .map((entry) => identify(Number(entry)))
@@ -101,18 +101,18 @@ const pollMs = 20
 const endTimeoutMs = 10_000
 
 /** Whether any process of the lab in this folder runs. */
-export function hasMarked(folder: string): boolean {
-  return findMarked(labMark, folder).length > 0
+export function hasLabProcesses(folder: string): boolean {
+  return findMarkedProcesses(labMark, folder).length > 0
 }
 
 /** Ends every process that carries the mark of the lab in this folder, recorded or not, and waits for its end. */
-export async function endMarked(folder: string): Promise<void> {
+export async function endLabProcesses(folder: string): Promise<void> {
   const giveUpAt = systemClock.now() + endTimeoutMs
   let killed: readonly ProcessId[] = []
   do {
     // A script may start another program between the search and the kill, so the search is repeated until it finds
     // none.
-    const found = findMarked(labMark, folder)
+    const found = findMarkedProcesses(labMark, folder)
     for (const id of found) signal(id, 'SIGKILL')
     killed = [...killed, ...found].filter(isRunning)
     if (found.length === 0 && killed.length === 0) return

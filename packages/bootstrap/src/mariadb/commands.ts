@@ -21,7 +21,7 @@ export function command(deployment: MariadbDeployment, argv: readonly string[], 
  * The same command line under the account of the servers. It stays one process, so that signals to its pid reach the
  * server.
  */
-export function asServer({ runAs }: MariadbDeployment, argv: readonly string[]): readonly string[] {
+export function asServerAccount({ runAs }: MariadbDeployment, argv: readonly string[]): readonly string[] {
   if (runAs === null) return argv
   return ['setpriv', `--reuid=${runAs.uid}`, `--regid=${runAs.gid}`, '--init-groups', ...argv]
 }

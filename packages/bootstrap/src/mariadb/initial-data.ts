@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import type { PlannedCommand, PlannedFile } from '../model/plan.ts'
 import { anyHost } from '../sandbox/network-scripts.ts'
-import { asServer, command } from './commands.ts'
+import { asServerAccount, command } from './commands.ts'
 import type { ServerAddress } from './config.ts'
 import { type MariadbDeployment, serverPaths } from './deployment.ts'
 
@@ -62,7 +62,7 @@ export function createData(
   const { conf } = serverPaths(deployment, node)
   return command(
     deployment,
-    asServer(deployment, [
+    asServerAccount(deployment, [
       installation.installDb,
       // The server accepts it only as the first argument.
       `--defaults-file=${conf}`,
@@ -81,7 +81,10 @@ export function createData(
 export function copyData(deployment: MariadbDeployment, from: string, to: string): PlannedCommand {
   const [source, target] = [serverPaths(deployment, from).data, serverPaths(deployment, to).data]
   // Where the file system supports it, the copy shares its blocks with the original until one of them changes.
-  return command(deployment, asServer(deployment, ['cp', '--recursive', '--reflink=auto', source, target]))
+  return command(
+    deployment,
+    asServerAccount(deployment, ['cp', '--recursive', '--reflink=auto', source, target]),
+  )
 }
 
 /** The address that an application connects to, in the notation of MariaDB's Java connector. */

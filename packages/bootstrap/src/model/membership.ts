@@ -22,7 +22,7 @@ export type MemberView =
   | { readonly kind: 'silent'; readonly because: string }
 
 /** Whether all members report the same membership. */
-export type MembershipVerdict =
+export type MembershipAgreement =
   | { readonly kind: 'agreed'; readonly members: readonly string[] }
   | { readonly kind: 'disagreed'; readonly member: string; readonly because: string }
 
@@ -36,7 +36,7 @@ export interface MemberAnswer {
  * The members agree when each of them that can be asked lists all members, considers all of them running, and reports
  * the same history.
  */
-export function judgeAgreement(answers: readonly MemberAnswer[]): MembershipVerdict {
+export function assessAgreement(answers: readonly MemberAnswer[]): MembershipAgreement {
   const members = answers.map((answer) => answer.member).sort()
   const history = answers.map(({ view }) => historyOf(view)).find((reported) => reported !== null) ?? null
   for (const { member, view } of answers) {
@@ -49,7 +49,7 @@ export function judgeAgreement(answers: readonly MemberAnswer[]): MembershipVerd
 /**
  * True when the member runs beside the others and knows that it is partitioned from them; only a restart rejoins it.
  */
-export function knowsPartition(view: MemberView): boolean {
+export function reportsPartition(view: MemberView): boolean {
   return view.kind === 'answered' && view.apart.length > 0
 }
 
@@ -57,7 +57,7 @@ export function knowsPartition(view: MemberView): boolean {
  * The largest set of members that are not partitioned from each other; of equal sets the one with the first member. A
  * partition may be reported by both of its sides or by one; the members outside of this set must be repaired.
  */
-export function largestPart(answers: readonly MemberAnswer[]): readonly string[] {
+export function largestPartition(answers: readonly MemberAnswer[]): readonly string[] {
   let trusted: readonly string[] = []
   for (const { member } of answers) {
     const part = answers.filter((other) => seeEachOther(member, other.member, answers))

@@ -1,4 +1,4 @@
-import { asServer, clientArgv, command, environment, settingFault, sql } from '../mariadb/commands.ts'
+import { asServerAccount, clientArgv, command, environment, settingFault, sql } from '../mariadb/commands.ts'
 import { commonSettings, renderConf } from '../mariadb/config.ts'
 import { serverPaths } from '../mariadb/deployment.ts'
 import {
@@ -93,7 +93,7 @@ function server({ deployment }: ReplicationModel, { name, host, port }: Replicat
   return {
     name,
     folder: deployment.dataFolder,
-    argv: asServer(deployment, [
+    argv: asServerAccount(deployment, [
       deployment.installation.server,
       `--defaults-file=${serverPaths(deployment, name).conf}`,
     ]),

@@ -93,7 +93,7 @@ export async function followJournal(
 }
 
 /** Sends the events of the journal to the client while the work is in progress. */
-export async function withEvents<T>(
+export async function streamEventsDuring<T>(
   journal: Journal,
   client: ClientConnection,
   work: () => Promise<T>,

@@ -2,15 +2,15 @@ import { asError, type LinkedController, linkedController } from '@ha/core/drive
 import { type LabState, processOf } from '../lab/state.ts'
 import type { CommandResult } from '../machine/run-command.ts'
 import {
-  judgeAgreement,
-  knowsPartition,
-  largestPart,
+  assessAgreement,
+  largestPartition,
   type MemberAnswer,
   type MemberView,
+  reportsPartition,
 } from '../model/membership.ts'
 import type { LabPlan, PlannedNode, Repair } from '../model/plan.ts'
 import type { SupervisorContext } from './context.ts'
-import { answerReaders } from './members.ts'
+import { answerParsers } from './members.ts'
 
 const askEveryMs = 200
 // A survivor may give a peer up at the very moment the peer resumes; that shows within a second.
@@ -110,7 +110,7 @@ export class MemberRepair {
       signal.throwIfAborted()
       updateTask(task, node.member, answers, clock.now())
       if (hasSettled(task, clock.now())) return
-      const isApart = mustYield(node.member, answers, task.trigger)
+      const isApart = mustRejoin(node.member, answers, task.trigger)
       const downMs = clock.now() - task.answeredAt
       if (needsRepair({ isApart, downMs, isMajority: hasMajority(journal.state, plan) }, repair.patienceMs)) {
         // A member that does not serve may hang in its start and take no command: after a partition RabbitMQ 3.10 on
@@ -149,7 +149,7 @@ export class MemberRepair {
       )
     }
     const result = await run(command, { timeoutMs: repairTimeoutMs, signal })
-    return result.status === 0 ? answerReaders[plan.kind].repairRefusal(result.stdout) : failureOf(result)
+    return result.status === 0 ? answerParsers[plan.kind].repairRefusal(result.stdout) : failureOf(result)
   }
 
   #close(name: string, task: RepairTask): void {
@@ -161,18 +161,25 @@ export class MemberRepair {
 
 function updateTask(task: RepairTask, member: string, answers: readonly MemberAnswer[], now: number): void {
   if (viewOf(member, answers)?.kind === 'answered') task.answeredAt = now
-  task.agreedAt = judgeAgreement(answers).kind === 'agreed' ? (task.agreedAt ?? now) : undefined
+  task.agreedAt = assessAgreement(answers).kind === 'agreed' ? (task.agreedAt ?? now) : undefined
 }
 
 function hasSettled({ agreedAt }: RepairTask, now: number): boolean {
   return agreedAt !== undefined && now - agreedAt >= settleMs
 }
 
-/** Whether a member is partitioned from the others and is not in the part that counts. */
-export function mustYield(member: string, answers: readonly MemberAnswer[], trigger: RepairTrigger): boolean {
+/**
+ * Whether a partitioned member must rejoin the others: it is outside of the largest partition, or its process was
+ * paused.
+ */
+export function mustRejoin(
+  member: string,
+  answers: readonly MemberAnswer[],
+  trigger: RepairTrigger,
+): boolean {
   const view = viewOf(member, answers)
-  if (view === undefined || !knowsPartition(view)) return false
-  return trigger === 'resumed' || !largestPart(answers).includes(member)
+  if (view === undefined || !reportsPartition(view)) return false
+  return trigger === 'resumed' || !largestPartition(answers).includes(member)
 }
 
 /**

@@ -8,16 +8,16 @@ import { logTail } from '../machine/lab-folder.ts'
 import { runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/errors.ts'
 import {
-  judgeAgreement,
+  assessAgreement,
   type MemberAnswer,
-  type MembershipVerdict,
+  type MembershipAgreement,
   type MemberView,
 } from '../model/membership.ts'
 import type { KindName, LabPlan, PlannedNode } from '../model/plan.ts'
 import { readView as readRabbitView, repairRefusal } from '../rabbitmq/probe.ts'
 import { readView as readReplicationView } from '../replication/probe.ts'
 import { readView as readZookeeperView } from '../zookeeper/probe.ts'
-import { shownLogLines } from './processes.ts'
+import { logExcerptLines } from './processes.ts'
 
 // A healthy member answers within 5 to 30 ms.
 const answerTimeoutMs = 1500
@@ -47,7 +47,7 @@ export class Members {
     const begun = this.#clock.now()
     let last = ''
     for (;;) {
-      const agreement = judgeAgreement(await this.probe())
+      const agreement = assessAgreement(await this.probe())
       const elapsedMs = Math.round(this.#clock.now() - begun)
       if (agreement.kind === 'agreed') {
         this.#journal.record({ type: 'agreed', elapsedMs })
@@ -70,7 +70,7 @@ export class Members {
     const { status, stdout } = await runCommand(node.ask, { timeoutMs: answerTimeoutMs })
     if (status === null) return { kind: 'silent', because: `it did not answer within ${answerTimeoutMs} ms` }
     if (status !== 0) return { kind: 'starting', because: 'it does not accept queries yet' }
-    return answerReaders[this.#plan.kind].readView(stdout)
+    return answerParsers[this.#plan.kind].readView(stdout)
   }
 
   #nodeOf(member: string): string {
@@ -79,12 +79,12 @@ export class Members {
 
   #notAgreed(
     node: string,
-    agreement: Extract<MembershipVerdict, { kind: 'disagreed' }>,
+    agreement: Extract<MembershipAgreement, { kind: 'disagreed' }>,
     timeoutMs: number,
   ): Error {
     const planned = this.#plan.processes.find((process) => process.name === node)
     const log = join(this.#plan.folder, planned?.log ?? '')
-    const tail = logTail(log, shownLogLines).join('\n')
+    const tail = logTail(log, logExcerptLines).join('\n')
     return labError(
       'not-agreed',
       `${node} does not agree with the others after ${timeoutMs} ms: ${agreement.because}; the end of ${log}:\n${tail}`,
@@ -100,14 +100,14 @@ function knownDown(state: LabState, node: string): string | undefined {
 }
 
 /** Reads the output of a member's commands; one for each kind of cluster. */
-interface AnswerReader {
+interface AnswerParser {
   readView(output: string): MemberView
   /** Why the repair command of a member failed; undefined when it succeeded. */
   repairRefusal(output: string): string | undefined
 }
 
 /** The readers of all kinds. */
-export const answerReaders: Readonly<Record<KindName, AnswerReader>> = {
+export const answerParsers: Readonly<Record<KindName, AnswerParser>> = {
   rabbitmq: { readView: readRabbitView, repairRefusal },
   galera: { readView: readGaleraView, repairRefusal: () => undefined },
   replication: { readView: readReplicationView, repairRefusal: () => undefined },

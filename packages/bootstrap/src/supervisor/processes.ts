@@ -3,12 +3,12 @@ import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import type { Clock } from '@ha/core'
 import type { Journal } from '../lab/journal.ts'
-import { idOf, processOf } from '../lab/state.ts'
+import { processIdOf, processOf } from '../lab/state.ts'
 import { checkSecrets, logTail } from '../machine/lab-folder.ts'
 import { acceptsConnections, isPortFree, portHolder } from '../machine/ports.ts'
 import {
-  endMarked,
-  findMarked,
+  endLabProcesses,
+  findMarkedProcesses,
   identify,
   isRunning,
   labMark,
@@ -29,7 +29,7 @@ const stopGraceMs = 30_000
 const startTimeoutMs = 120_000
 const checkTimeoutMs = 1_500
 /** How many lines of its log an error about a node shows. */
-export const shownLogLines = 15
+export const logExcerptLines = 15
 
 /** The processes of one lab: starts, watches and ends these and no others. */
 export class Processes {
@@ -46,7 +46,7 @@ export class Processes {
 
   /** The identity of a process; undefined when it does not run. */
   running(name: string): ProcessId | undefined {
-    const id = idOf(processOf(this.#journal.state, name))
+    const id = processIdOf(processOf(this.#journal.state, name))
     return id !== undefined && isRunning(id) ? id : undefined
   }
 
@@ -76,7 +76,7 @@ export class Processes {
 
   /** Ends a process: by SIGKILL, or by SIGTERM and by SIGKILL after a grace period. */
   async end(name: string, how: 'SIGKILL' | 'SIGTERM'): Promise<void> {
-    const id = idOf(processOf(this.#journal.state, name))
+    const id = processIdOf(processOf(this.#journal.state, name))
     if (id === undefined) return
     this.#ending.add(name)
     try {
@@ -87,7 +87,8 @@ export class Processes {
         await this.#clock.sleep(pollMs)
       }
       // A killed server leaves the programs behind that it had started, and they hold its ports.
-      for (const child of findMarked(processMark, markOf(this.#plan.folder, name))) signal(child, 'SIGKILL')
+      for (const child of findMarkedProcesses(processMark, markOf(this.#plan.folder, name)))
+        signal(child, 'SIGKILL')
       this.#journal.record({ type: 'process-ended', process: name, asked: true })
     } finally {
       this.#ending.delete(name)
@@ -103,7 +104,7 @@ export class Processes {
   /** Ends all processes in the planned order, and those that a crash left unrecorded. */
   async endAll(): Promise<void> {
     for (const name of this.#plan.stop) await this.end(name, 'SIGKILL')
-    await endMarked(this.#plan.folder)
+    await endLabProcesses(this.#plan.folder)
   }
 
   /**
@@ -113,7 +114,7 @@ export class Processes {
   adoptRunning(): void {
     for (const { name } of this.#plan.processes) {
       if (processOf(this.#journal.state, name).kind !== 'launching') continue
-      const eldest = findMarked(processMark, markOf(this.#plan.folder, name))[0]
+      const eldest = findMarkedProcesses(processMark, markOf(this.#plan.folder, name))[0]
       if (eldest === undefined) this.#journal.record({ type: 'process-ended', process: name, asked: false })
       else this.#journal.record({ type: 'process-started', process: name, id: eldest })
     }
@@ -123,7 +124,7 @@ export class Processes {
   /** Records every process that ended without being asked to. */
   recordEnded(): void {
     for (const { name } of this.#plan.processes) {
-      const id = idOf(processOf(this.#journal.state, name))
+      const id = processIdOf(processOf(this.#journal.state, name))
       if (id === undefined || this.#ending.has(name) || isRunning(id)) continue
       this.#journal.record({ type: 'process-ended', process: name, asked: false })
     }
@@ -213,7 +214,7 @@ export class Processes {
 
   #logExcerpt(planned: PlannedProcess): string {
     const log = join(this.#plan.folder, planned.log)
-    return `the end of ${log}:\n${logTail(log, shownLogLines).join('\n')}`
+    return `the end of ${log}:\n${logTail(log, logExcerptLines).join('\n')}`
   }
 }
 

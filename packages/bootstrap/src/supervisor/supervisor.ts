@@ -9,7 +9,7 @@ import { runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/errors.ts'
 import type { FormationStep, LabPlan, PlannedCommand } from '../model/plan.ts'
 import type { SupervisorContext } from './context.ts'
-import { type ClientConnection, followJournal, withEvents } from './control-server.ts'
+import { type ClientConnection, followJournal, streamEventsDuring } from './control-server.ts'
 import { FaultInjector } from './fault-injector.ts'
 import { MemberRepair } from './member-repair.ts'
 import { Members } from './members.ts'
@@ -88,19 +88,19 @@ export class Supervisor {
       case 'follow':
         return followJournal(this.#journal, client, (event) => event.type === 'ended')
       case 'ready':
-        return withEvents(this.#journal, client, () =>
+        return streamEventsDuring(this.#journal, client, () =>
           this.#members.waitForAgreement(request.timeoutMs, client.signal),
         )
       case 'fault':
         return this.#faults.inject(request)
       case 'resume':
-        return withEvents(this.#journal, client, () => this.#faults.heal(request.node))
+        return streamEventsDuring(this.#journal, client, () => this.#faults.heal(request.node))
       case 'restart':
-        return withEvents(this.#journal, client, () => this.#faults.restart(request.node))
+        return streamEventsDuring(this.#journal, client, () => this.#faults.restart(request.node))
       case 'consider':
         return assessRecovery(this.#recoveryDeps(), request.assumeLost)
       case 'recover':
-        return withEvents(this.#journal, client, () =>
+        return streamEventsDuring(this.#journal, client, () =>
           this.#faults.exclusively(() => recover(this.#recoveryDeps(), request.assumeLost)),
         )
       case 'down':

@@ -1,14 +1,14 @@
 import { expect, test } from 'vitest'
 import {
   emptyTable,
-  foldTable,
   plainLines,
   statusLines,
   type TableState,
   tableLines,
+  updateTable,
 } from '../../src/cli/output.ts'
 import type { LabEvent, RecordedEvent } from '../../src/lab/events.ts'
-import { fold, initialLabState } from '../../src/lab/state.ts'
+import { applyEvent, initialLabState } from '../../src/lab/state.ts'
 import { statusWithoutSupervisor } from '../../src/lab/status.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
@@ -27,7 +27,7 @@ const events = story.map((event, i): RecordedEvent => ({ ...event, seq: i + 1, a
 const bare = (line: string): string => line.replaceAll(/\u001b\[\d*m/g, '')
 
 test('the table shows where each process stands, and what is done now', () => {
-  const table = events.reduce<TableState>(foldTable, emptyTable)
+  const table = events.reduce<TableState>(updateTable, emptyTable)
 
   expect(tableLines(table, 7000).map(bare)).toEqual([
     '✔ rabbit1  up',
@@ -37,9 +37,9 @@ test('the table shows where each process stands, and what is done now', () => {
 })
 
 test('the table and the journal come to the same state', () => {
-  const table = events.reduce<TableState>(foldTable, emptyTable)
+  const table = events.reduce<TableState>(updateTable, emptyTable)
 
-  expect(table.lab).toEqual(events.reduce(fold, initialLabState))
+  expect(table.lab).toEqual(events.reduce(applyEvent, initialLabState))
 })
 
 test('plain lines say each event once', () => {

@@ -1,12 +1,14 @@
 import { expect, test } from 'vitest'
 import type { Fault, LabEvent, RecordedEvent } from '../../src/lab/events.ts'
-import { fold, idOf, initialLabState, type LabState, processOf } from '../../src/lab/state.ts'
+import { applyEvent, initialLabState, type LabState, processIdOf, processOf } from '../../src/lab/state.ts'
 import type { ProcessId } from '../../src/machine/process-table.ts'
 
 const id: ProcessId = { pid: 7, startTicks: '99', bootId: 'b' }
 const fault: Fault = { node: 'rabbit1', action: 'pause', begunAt: 1, healsAt: 2 }
 const after = (...events: readonly LabEvent[]): LabState =>
-  events.map((event, i): RecordedEvent => ({ ...event, seq: i + 1, at: i })).reduce(fold, initialLabState)
+  events
+    .map((event, i): RecordedEvent => ({ ...event, seq: i + 1, at: i }))
+    .reduce(applyEvent, initialLabState)
 
 test('a process goes from launching to starting to up', () => {
   const launching: LabEvent = { type: 'process-starting', process: 'rabbit1' }
@@ -24,7 +26,7 @@ test('a process that ended has no identity to signal', () => {
     { type: 'process-ended', process: 'rabbit1', asked: false },
   )
 
-  expect(idOf(processOf(state, 'rabbit1'))).toBeUndefined()
+  expect(processIdOf(processOf(state, 'rabbit1'))).toBeUndefined()
 })
 
 test('a process that was never started is down', () => {
@@ -49,5 +51,5 @@ test('a failed lab keeps its reason', () => {
 test('what only tells gives the same object back', () => {
   const told: RecordedEvent = { type: 'working', on: 'something', seq: 1, at: 1 }
 
-  expect(fold(initialLabState, told)).toBe(initialLabState)
+  expect(applyEvent(initialLabState, told)).toBe(initialLabState)
 })

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { endMarked, hasMarked, labMark } from '../../src/machine/process-table.ts'
+import { endLabProcesses, hasLabProcesses, labMark } from '../../src/machine/process-table.ts'
 
 test('processes that start others while they are being ended are ended to the last', async () => {
   const folder = `/labs/marks-${process.pid}`
@@ -9,15 +9,15 @@ test('processes that start others while they are being ended are ended to the la
   const script = 'n=0; while [ $n -lt 2000 ]; do n=$((n+1)); sleep 5 & done; wait'
   const child = spawn('sh', ['-c', script], { env: { PATH: process.env['PATH'], [labMark]: folder } })
   await once(child, 'spawn')
-  await expect.poll(() => hasMarked(folder)).toBe(true)
+  await expect.poll(() => hasLabProcesses(folder)).toBe(true)
 
-  await endMarked(folder)
+  await endLabProcesses(folder)
 
-  expect(hasMarked(folder)).toBe(false)
+  expect(hasLabProcesses(folder)).toBe(false)
 })
 
 test('a folder without processes has nothing to end', async () => {
-  await endMarked('/labs/nobody')
+  await endLabProcesses('/labs/nobody')
 
-  expect(hasMarked('/labs/nobody')).toBe(false)
+  expect(hasLabProcesses('/labs/nobody')).toBe(false)
 })

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import {
-  findMarked,
+  findMarkedProcesses,
   identify,
   isFrozen,
   isRunning,
@@ -57,5 +57,5 @@ test('a process that has ended is not running, and signalling it does nothing', 
 })
 
 test('a process is found by a mark in its environment', () => {
-  expect(findMarked('HACTL_TEST_MARK', `mark-${process.pid}`)).toEqual([id])
+  expect(findMarkedProcesses('HACTL_TEST_MARK', `mark-${process.pid}`)).toEqual([id])
 })

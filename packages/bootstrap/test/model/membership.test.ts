@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import {
-  judgeAgreement,
-  knowsPartition,
+  assessAgreement,
   type MemberAnswer,
   type MemberView,
+  reportsPartition,
 } from '../../src/model/membership.ts'
 
 const members = ['a', 'b', 'c']
@@ -13,7 +13,7 @@ const answers = (views: readonly MemberView[]): readonly MemberAnswer[] =>
   views.map((view, i) => ({ member: members[i] ?? '', view }))
 
 test('all members agree when each lists all and sees all running', () => {
-  expect(judgeAgreement(answers([whole, whole, whole]))).toEqual({ kind: 'agreed', members })
+  expect(assessAgreement(answers([whole, whole, whole]))).toEqual({ kind: 'agreed', members })
 })
 
 const liars: readonly (readonly [string, MemberView, string])[] = [
@@ -26,7 +26,7 @@ const liars: readonly (readonly [string, MemberView, string])[] = [
 ]
 
 test.each(liars)('a member that %s is named with its reason', (_, view, because) => {
-  expect(judgeAgreement(answers([whole, view, whole]))).toEqual({ kind: 'disagreed', member: 'b', because })
+  expect(assessAgreement(answers([whole, view, whole]))).toEqual({ kind: 'disagreed', member: 'b', because })
 })
 
 test('one liar is enough, whatever the others say', () => {
@@ -34,15 +34,15 @@ test('one liar is enough, whatever the others say', () => {
     fc.property(fc.nat(2), fc.constantFrom(...liars), (at, [, view]) => {
       const views = members.map((_, i) => (i === at ? view : whole))
 
-      expect(judgeAgreement(answers(views))).toMatchObject({ kind: 'disagreed', member: members[at] })
+      expect(assessAgreement(answers(views))).toMatchObject({ kind: 'disagreed', member: members[at] })
     }),
   )
 })
 
 test('only a member that knows of a parted history woke apart', () => {
-  expect(knowsPartition({ ...whole, apart: ['a'] })).toBe(true)
-  expect(knowsPartition({ ...whole, running: ['b'] })).toBe(false)
-  expect(knowsPartition({ kind: 'silent', because: 'x' })).toBe(false)
+  expect(reportsPartition({ ...whole, apart: ['a'] })).toBe(true)
+  expect(reportsPartition({ ...whole, running: ['b'] })).toBe(false)
+  expect(reportsPartition({ kind: 'silent', because: 'x' })).toBe(false)
 })
 
 test('a member that names nobody is vouched for by the others, and one history must be told', () => {
@@ -53,7 +53,7 @@ test('a member that names nobody is vouched for by the others, and one history m
     { kind: 'vouched', history: position },
   ]
   const judged = (position: string | null) =>
-    judgeAgreement(members.map((member, i) => ({ member, view: views(position)[i] ?? told })))
+    assessAgreement(members.map((member, i) => ({ member, view: views(position)[i] ?? told })))
 
   expect(judged('0-1-7').kind).toBe('agreed')
   expect(judged(null).kind).toBe('agreed')

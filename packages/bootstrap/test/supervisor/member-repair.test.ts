@@ -10,7 +10,7 @@ import type { MemberAnswer, MemberView } from '../../src/model/membership.ts'
 import type { PlannedNode } from '../../src/model/plan.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
-import { hasMajority, MemberRepair, mustYield, needsRepair } from '../../src/supervisor/member-repair.ts'
+import { hasMajority, MemberRepair, mustRejoin, needsRepair } from '../../src/supervisor/member-repair.ts'
 import { deployment } from '../rabbitmq/deployment.ts'
 
 const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq' }, deployment))
@@ -227,8 +227,8 @@ test('after a partition the lesser part yields, and the larger one does not', ()
   ]
   const answers = members.map((member, i): MemberAnswer => ({ member, view: views[i] ?? down }))
 
-  expect(members.map((member) => mustYield(member, answers, 'adopted'))).toEqual([false, false, true])
-  expect(members.map((member) => mustYield(member, answers, 'resumed'))).toEqual([true, true, true])
+  expect(members.map((member) => mustRejoin(member, answers, 'adopted'))).toEqual([false, false, true])
+  expect(members.map((member) => mustRejoin(member, answers, 'resumed'))).toEqual([true, true, true])
 })
 
 test('a partition that only the lesser part knows of is none of the others’ business', () => {
@@ -236,7 +236,7 @@ test('a partition that only the lesser part knows of is none of the others’ bu
     (member, i): MemberAnswer => ({ member, view: i === 2 ? { ...well, apart: members.slice(0, 2) } : well }),
   )
 
-  expect(members.map((member) => mustYield(member, answers, 'adopted'))).toEqual([false, false, true])
+  expect(members.map((member) => mustRejoin(member, answers, 'adopted'))).toEqual([false, false, true])
 })
 
 test('of two equal parts the one without the first member yields', () => {
@@ -247,14 +247,14 @@ test('of two equal parts the one without the first member yields', () => {
     { member: b, view: { ...pair, apart: [a] } },
   ]
 
-  expect([a, b].map((member) => mustYield(member, answers, 'adopted'))).toEqual([false, true])
+  expect([a, b].map((member) => mustRejoin(member, answers, 'adopted'))).toEqual([false, true])
 })
 
 test('who is not apart or does not answer never yields', () => {
   const answers: readonly MemberAnswer[] = [{ member: node.member, view: down }]
 
-  expect(mustYield(node.member, answers, 'resumed')).toBe(false)
-  expect(mustYield('rabbit9', answers, 'resumed')).toBe(false)
+  expect(mustRejoin(node.member, answers, 'resumed')).toBe(false)
+  expect(mustRejoin('rabbit9', answers, 'resumed')).toBe(false)
 })
 
 test('a node with a fault does not count for the majority', () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { judgeAgreement, type MemberView } from '../../src/model/membership.ts'
+import { assessAgreement, type MemberView } from '../../src/model/membership.ts'
 import { readView } from '../../src/zookeeper/probe.ts'
 
 const metrics = (told: Readonly<Record<string, string | number>>): string =>
@@ -16,7 +16,7 @@ const leader = (synced: number): string =>
 const follower = metrics({ zk_version: '3.8.0', zk_server_state: 'follower', zk_quorum_size: 3 })
 const lost = 'This ZooKeeper instance is not currently serving requests\n'
 const judged = (...outputs: readonly string[]) =>
-  judgeAgreement(outputs.map((output, i) => ({ member: `server.${i + 1}`, view: readView(output) })))
+  assessAgreement(outputs.map((output, i) => ({ member: `server.${i + 1}`, view: readView(output) })))
 
 test('a leader that all others keep up with names all members', () => {
   const members = ['server.1', 'server.2', 'server.3']

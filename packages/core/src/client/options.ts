@@ -6,7 +6,7 @@ import type { EndpointSource } from '../cluster/endpoint-registry.ts'
 import { HaError, isHaError } from '../errors/ha-error.ts'
 import type { FullJitter } from '../policy/backoff.ts'
 import { type PoolStrategy, strategyAliases } from '../policy/select.ts'
-import { longestTimerMs } from '../util/clock.ts'
+import { maxTimerMs } from '../util/clock.ts'
 
 /**
  * Reads one option: returns the value, or adds a problem and returns a placeholder. `undefined` means *not given*; `null`
@@ -342,7 +342,7 @@ function problemOf(check: OptionCheck, value: unknown): string | undefined {
   return value === undefined ? undefined : check(value)
 }
 
-const timeoutProblem = `expected a number of milliseconds from 1 to ${longestTimerMs}`
+const timeoutProblem = `expected a number of milliseconds from 1 to ${maxTimerMs}`
 
 function ofType(type: 'string' | 'number' | 'object', expected: string): OptionCheck {
   return (value) => {
@@ -358,7 +358,7 @@ function withArticle(type: string): string {
 /** The checks that tables of call options are made of. */
 export const optionChecks: OptionChecks = {
   timeoutMs: (value) =>
-    typeof value === 'number' && value >= 1 && value <= longestTimerMs ? undefined : timeoutProblem,
+    typeof value === 'number' && value >= 1 && value <= maxTimerMs ? undefined : timeoutProblem,
   signal: (value) => (value instanceof AbortSignal ? undefined : 'expected an AbortSignal'),
   flag: (value) => (typeof value === 'boolean' ? undefined : 'expected true or false'),
   text: ofType('string', 'a string'),

@@ -72,7 +72,7 @@ export interface EndpointProbe {
 }
 
 // A name with more addresses than this is probed at the first ones only.
-const mostAddresses = 8
+const maxAddresses = 8
 
 /**
  * Asks a server for a first byte on a connection of its own: at every address of its name at once, until one answers.
@@ -108,7 +108,7 @@ async function connections(
 async function addressesOf({ host, port }: Endpoint): Promise<readonly string[]> {
   if (port === 0 || isIP(host) !== 0) return [host]
   const found = await lookup(host, { all: true })
-  return found.slice(0, mostAddresses).map(({ address }) => address)
+  return found.slice(0, maxAddresses).map(({ address }) => address)
 }
 
 async function firstByte(

@@ -2,7 +2,7 @@ import { formatEndpoint } from '../address/endpoint.ts'
 import { DesiredState } from '../desired-state.ts'
 import { type ConnectionSignal, closeGracefully } from '../driver.ts'
 import { asError, detachStack, HaError } from '../errors/ha-error.ts'
-import { type Lease, leaseEnded, type Source } from '../lease.ts'
+import { type Lease, leaseEndedError, type Source } from '../lease.ts'
 import { fullJitter } from '../policy/backoff.ts'
 import { linkedController, raceAbort } from '../util/abort.ts'
 import { deferred } from '../util/deferred.ts'
@@ -185,7 +185,7 @@ export class Link<C> implements Source<C> {
       const loss = lossOf(lease, ending)
       this.#current = undefined
       this.#state = transition(this.#state, firstDial)
-      scope.abort(leaseEnded(loss.endpoint, loss.error))
+      scope.abort(leaseEndedError(loss.endpoint, loss.error))
       driver.destroy(lease.connection)
       this.#flaps = flapsAfter(this.#flaps, ending, clock.now() - dialedAtMs)
       if (ending.kind === 'lost') this.#onLost(lease, loss)

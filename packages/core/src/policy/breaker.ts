@@ -2,7 +2,7 @@ import { timerGrainMs } from '../util/clock.ts'
 import type { Backoff } from './backoff.ts'
 
 /** The circuit breaker of one endpoint: whether it may be dialled after a failure. */
-export type Breaker =
+export type CircuitBreaker =
   | { readonly kind: 'closed' }
   /** No dial before `untilMs`; then a single dial decides. */
   | { readonly kind: 'open'; readonly failures: number; readonly untilMs: number; readonly error: Error }
@@ -10,10 +10,10 @@ export type Breaker =
   | { readonly kind: 'half-open'; readonly failures: number; readonly error: Error }
 
 /** The breaker before any failure. */
-export const closedBreaker: Breaker = { kind: 'closed' }
+export const closedBreaker: CircuitBreaker = { kind: 'closed' }
 
 /** How long to wait before a dial, in milliseconds: 0 for none, `Infinity` until the single dial has ended. */
-export function waitBeforeDial(breaker: Breaker, nowMs: number): number {
+export function waitBeforeDial(breaker: CircuitBreaker, nowMs: number): number {
   switch (breaker.kind) {
     case 'closed':
       return 0
@@ -27,7 +27,7 @@ export function waitBeforeDial(breaker: Breaker, nowMs: number): number {
 }
 
 /** A dial begins; from an open breaker, it is the single dial. */
-export function dialBegun(breaker: Breaker): Breaker {
+export function afterDialStart(breaker: CircuitBreaker): CircuitBreaker {
   return breaker.kind === 'open' ? { ...breaker, kind: 'half-open' } : breaker
 }
 
@@ -39,7 +39,10 @@ export interface DialFailure {
 }
 
 /** A dial failed. Concurrent dials that fail count as one failure. */
-export function dialFailed(breaker: Breaker, { error, nowMs, delayMs, random }: DialFailure): Breaker {
+export function afterDialFailure(
+  breaker: CircuitBreaker,
+  { error, nowMs, delayMs, random }: DialFailure,
+): CircuitBreaker {
   if (breaker.kind === 'open') return breaker
   const failures = breaker.kind === 'half-open' ? breaker.failures + 1 : 1
   return { kind: 'open', failures, untilMs: nowMs + delayMs(failures - 1, random), error }

@@ -10,10 +10,10 @@ interface AttemptFacts {
   readonly spendBudget: () => boolean
 }
 
-export type Decision = 'retry' | 'rejected' | 'outcome-unknown' | 'timed-out' | 'retry-budget-exhausted'
+export type RetryDecision = 'retry' | 'rejected' | 'outcome-unknown' | 'timed-out' | 'retry-budget-exhausted'
 
 /** The whole retry rule. */
-export function decide(verdict: Verdict, attempt: AttemptFacts): Decision {
+export function decideRetry(verdict: Verdict, attempt: AttemptFacts): RetryDecision {
   if (verdict.effect === 'unknown' && !attempt.repeatable) return 'outcome-unknown'
   if (!verdict.transient) return 'rejected'
   if (attempt.expired) return 'timed-out'

@@ -1,8 +1,8 @@
 import type { Endpoint } from '../address/endpoint.ts'
-import { type Lease, leaseEnded } from '../lease.ts'
+import { type Lease, leaseEndedError } from '../lease.ts'
 import { ActiveTime } from '../util/active-time.ts'
 import type { AcquireQueue } from './acquire-queue.ts'
-import { Generation, type PooledConnection } from './connections.ts'
+import { Generation, type PooledConnection } from './generation.ts'
 import { housekeepingFor, prepareForReuse, retire, type ValidationResult, validate } from './housekeeper.ts'
 import type { PoolOptions } from './pool-options.ts'
 import type { PoolReporter } from './pool-report.ts'
@@ -218,7 +218,7 @@ export class Checkout<C> {
   }
 
   #discard(pooled: PooledConnection<C>, error: Error): void {
-    pooled.end(leaseEnded(this.#deps.name, error))
+    pooled.end(leaseEndedError(this.#deps.name, error))
     this.#remove(pooled)
   }
 

@@ -1,10 +1,10 @@
 import type { EndpointRegistry } from '../cluster/endpoint-registry.ts'
 import { closeGracefully, type PoolDriver } from '../driver.ts'
 import { asError, detachStack, HaError } from '../errors/ha-error.ts'
-import { leaseEnded } from '../lease.ts'
+import { leaseEndedError } from '../lease.ts'
 import { withDeadline } from '../util/abort.ts'
 import type { Clock } from '../util/clock.ts'
-import type { PooledConnection } from './connections.ts'
+import type { PooledConnection } from './generation.ts'
 import type { PoolOptions } from './pool-options.ts'
 
 interface HousekeepingDeps<C> {
@@ -88,7 +88,7 @@ export async function validate<C>(
     return { kind: 'valid' }
   } catch (thrown) {
     const error = detachStack(asError(thrown))
-    pooled.end(leaseEnded(name, error))
+    pooled.end(leaseEndedError(name, error))
     return { kind: error === unresponsive ? 'unresponsive' : 'broken', error }
   }
 }
@@ -100,7 +100,7 @@ export async function retire<C>(
   timeoutMs: number,
 ): Promise<void> {
   await closeGracefully(options, pooled.connection, { timeoutMs, signal: pooled.signal })
-  pooled.end(leaseEnded(name, new HaError('closed', 'the pool retired the connection')))
+  pooled.end(leaseEndedError(name, new HaError('closed', 'the pool retired the connection')))
 }
 
 // The interval between two requests for the addresses; the shorter one while there are none.

@@ -4,7 +4,6 @@ import type { Lease, Source } from '../lease.ts'
 import { linkedController, withDeadline } from '../util/abort.ts'
 import type { Events } from '../util/emitter.ts'
 import { Notifier } from '../util/notifier.ts'
-import { PoolSource, type PoolSourceDeps } from './acquire.ts'
 import { LeakDetector } from './checkout.ts'
 import { EndpointPools } from './endpoint-pools.ts'
 import { refreshEndpoints, runHousekeeping } from './housekeeper.ts'
@@ -16,6 +15,7 @@ import {
   type PoolStateKind,
   poolHealth,
 } from './pool-report.ts'
+import { PoolSource, type PoolSourceDeps } from './pool-source.ts'
 import type { AcquireRequest } from './routing.ts'
 
 /** How a pool was drained. */

@@ -17,7 +17,7 @@ export interface PoolDriverHarness<C, R> extends DriverHarness<C> {
   /** Begins something on the connection that does not end within the test. */
   occupy(connection: C): void
   /** Leaves state behind that the next caller must not see; resolves when it is there. */
-  stain(connection: C): Promise<void>
+  makeDirty(connection: C): Promise<void>
   /** Whether the connection is in the state that every caller expects. */
   isClean(connection: C): Promise<boolean>
 }
@@ -84,7 +84,7 @@ function reuseClauses<C, R>(): ContractClauses<PoolDriverHarness<C, R>> {
     },
     'resets what a caller left behind, or does not reuse the connection': async (harness, answerMs) => {
       const connection = await opened(harness, answerMs)
-      await during(harness, answerMs, harness.stain(connection))
+      await during(harness, answerMs, harness.makeDirty(connection))
       if (!harness.driver.reusable(connection)) return
       await during(harness, answerMs, renewed(harness, connection))
       assert.equal(await during(harness, answerMs, harness.isClean(connection)), true)
@@ -94,7 +94,7 @@ function reuseClauses<C, R>(): ContractClauses<PoolDriverHarness<C, R>> {
       answerMs,
     ) => {
       const connection = await opened(harness, answerMs)
-      await during(harness, answerMs, harness.stain(connection))
+      await during(harness, answerMs, harness.makeDirty(connection))
       await harness.freeze()
       await aborted(harness, answerMs, (signal) => {
         const renewal = harness.driver.renew(connection, signal)

@@ -15,7 +15,7 @@ export interface Clock {
 export const timerGrainMs = 1
 
 /** Node.js fires a longer timer at once: 2^31 - 1 ms, a little under 25 days. */
-export const longestTimerMs = 2_147_483_647
+export const maxTimerMs = 2_147_483_647
 
 /** A {@link Clock} made of a `now` and an `after`: sleeping is the same for every clock. */
 export function clockOf(now: () => number, after: (ms: number, fn: () => void) => () => void): Clock {
@@ -42,7 +42,7 @@ export function clockOf(now: () => number, after: (ms: number, fn: () => void) =
 export const systemClock: Clock = clockOf(
   () => performance.now(),
   (ms, fn) => {
-    const timer = setTimeout(fn, Math.min(Math.max(ms, 0), longestTimerMs))
+    const timer = setTimeout(fn, Math.min(Math.max(ms, 0), maxTimerMs))
     return () => clearTimeout(timer)
   },
 )

@@ -1,19 +1,19 @@
 import { describe, expect, it } from 'vitest'
 import {
-  type Breaker,
+  afterDialFailure,
+  afterDialStart,
+  type CircuitBreaker,
   closedBreaker,
-  dialBegun,
-  dialFailed,
   waitBeforeDial,
 } from '../../src/policy/breaker.ts'
 
 const error = new Error('no')
-const failed = (breaker: Breaker, nowMs: number): Breaker =>
-  dialFailed(breaker, { error, nowMs, delayMs: (round) => 100 * 2 ** round, random: () => 1 })
+const failed = (breaker: CircuitBreaker, nowMs: number): CircuitBreaker =>
+  afterDialFailure(breaker, { error, nowMs, delayMs: (round) => 100 * 2 ** round, random: () => 1 })
 
 describe('a breaker', () => {
   it('lets everybody dial until one fails', () => {
-    expect(waitBeforeDial(dialBegun(closedBreaker), 0)).toBe(0)
+    expect(waitBeforeDial(afterDialStart(closedBreaker), 0)).toBe(0)
   })
 
   it('allows no dial before the pause is over', () => {
@@ -22,11 +22,11 @@ describe('a breaker', () => {
   })
 
   it('lets a single one try after the pause', () => {
-    expect(waitBeforeDial(dialBegun(failed(closedBreaker, 0)), 100)).toBe(Number.POSITIVE_INFINITY)
+    expect(waitBeforeDial(afterDialStart(failed(closedBreaker, 0)), 100)).toBe(Number.POSITIVE_INFINITY)
   })
 
   it('pauses for longer each time the single try fails', () => {
-    const twice = failed(dialBegun(failed(closedBreaker, 0)), 100)
+    const twice = failed(afterDialStart(failed(closedBreaker, 0)), 100)
     expect(waitBeforeDial(twice, 100)).toBe(200)
   })
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { emptyView, observe } from '../../src/cluster/cluster-view.ts'
 import { type Verdict, verdictTable } from '../../src/errors/classification.ts'
 import { fullJitter } from '../../src/policy/backoff.ts'
-import { Budget, type Decision, decide } from '../../src/policy/retry.ts'
+import { Budget, decideRetry, type RetryDecision } from '../../src/policy/retry.ts'
 import { type Strategy, select } from '../../src/policy/select.ts'
 import { seededRandom } from '../../src/testing/fake-clock.ts'
 
@@ -62,7 +62,11 @@ describe('the retry rule', () => {
     effect,
     transient,
   })
-  const cases: readonly [Verdict, { repeatable?: boolean; expired?: boolean; poor?: boolean }, Decision][] = [
+  const cases: readonly [
+    Verdict,
+    { repeatable?: boolean; expired?: boolean; poor?: boolean },
+    RetryDecision,
+  ][] = [
     [verdict('none', true), {}, 'retry'],
     [verdict('none', false), {}, 'rejected'],
     [verdict('none', true), { expired: true }, 'timed-out'],
@@ -78,13 +82,13 @@ describe('the retry rule', () => {
   it.each(cases)(
     '%j and %j makes %s',
     (given, { repeatable = false, expired = false, poor = false }, expected) => {
-      expect(decide(given, { repeatable, expired, spendBudget: () => !poor })).toBe(expected)
+      expect(decideRetry(given, { repeatable, expired, spendBudget: () => !poor })).toBe(expected)
     },
   )
 
   it('spends nothing on what is not retried anyway', () => {
     const attempt = { repeatable: true, expired: false, spendBudget: () => expect.unreachable() }
-    expect(decide(verdict('none', false), attempt)).toBe('rejected')
+    expect(decideRetry(verdict('none', false), attempt)).toBe('rejected')
   })
 })
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { Generation } from '../../src/pool/connections.ts'
+import { Generation } from '../../src/pool/generation.ts'
 import { FakeError } from '../../src/testing/fake-driver.ts'
 import { microtasks } from '../link/microtasks.ts'
 import { healths, type PoolBench, poolBench } from './pool-bench.ts'

@@ -18,7 +18,7 @@ async function fake(): Promise<PoolDriverHarness<FakeConnection, string>> {
     occupy: (connection) => {
       connection.busy = true
     },
-    stain: async (connection) => {
+    makeDirty: async (connection) => {
       connection.dirty = true
     },
     isClean: async (connection) => !connection.dirty,

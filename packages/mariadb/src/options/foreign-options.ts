@@ -1,5 +1,5 @@
 import { invalidOption, Problems } from '@ha/core/driver'
-import { readerOf, type Target } from './option-table.ts'
+import { type OptionPath, readerOf } from './option-table.ts'
 import { anyValue, type ValueReader } from './value-readers.ts'
 
 /** An option of another library: mapped to an option of this package, ignored, or rejected. */
@@ -7,7 +7,7 @@ export type ForeignOption = MappedOption | IgnoredOption | RejectedOption
 
 export interface MappedOption {
   readonly kind: 'mapped'
-  readonly to: Target
+  readonly to: OptionPath
   readonly read: ValueReader
 }
 
@@ -27,7 +27,7 @@ export interface RejectedOption {
   readonly unless: readonly unknown[]
 }
 
-export function mapped(to: Target, read: ValueReader): MappedOption {
+export function mapped(to: OptionPath, read: ValueReader): MappedOption {
   return { kind: 'mapped', to, read }
 }
 
@@ -48,7 +48,7 @@ export function rejected(
 }
 
 /** The same option under several names. */
-export function underNames<T>(option: T, ...names: readonly string[]): Readonly<Record<string, T>> {
+export function withAliases<T>(option: T, ...names: readonly string[]): Readonly<Record<string, T>> {
   return Object.fromEntries(names.map((name) => [name, option]))
 }
 
@@ -74,7 +74,7 @@ export function translate(option: ForeignOption, value: unknown, place: string):
   }
 }
 
-function checkedDraft(to: Target, value: unknown, place: string): Draft {
+function checkedDraft(to: OptionPath, value: unknown, place: string): Draft {
   const problems = new Problems()
   readerOf(to).read(value, place, problems)
   problems.throwIfAny()
@@ -91,12 +91,12 @@ export interface TranslatedOptions {
 export type Draft = Readonly<Record<string, unknown>>
 
 /** Merges two sets of options, group by group; `above` takes precedence. Undefined values are skipped. */
-export function overlay(below: Draft, above: Draft): Draft {
+export function mergeOptions(below: Draft, above: Draft): Draft {
   const merged: Record<string, unknown> = { ...below }
   for (const [key, value] of Object.entries(above)) {
     if (value === undefined) continue
     const under = merged[key]
-    merged[key] = isDraft(under) && isDraft(value) ? overlay(under, value) : value
+    merged[key] = isDraft(under) && isDraft(value) ? mergeOptions(under, value) : value
   }
   return merged
 }

@@ -3,7 +3,7 @@ import {
   type ForeignOption,
   ignored,
   mapped,
-  overlay,
+  mergeOptions,
   rejected,
   type TranslatedOptions,
   translate,
@@ -163,7 +163,7 @@ function addOption(
   if (option === undefined) return { ...sofar, url: nonEmptyText(value, place) }
   const { draft = {}, warning } = translate(option, value, place)
   const warnings = warning === undefined ? sofar.warnings : [...sofar.warnings, warning]
-  return { ...sofar, draft: overlay(sofar.draft, draft), warnings }
+  return { ...sofar, draft: mergeOptions(sofar.draft, draft), warnings }
 }
 
 // maximum-pool-size, maximumPoolSize and maximum_pool_size are the same name.

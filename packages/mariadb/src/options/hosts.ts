@@ -66,9 +66,8 @@ function readHost(value: unknown, path: string): GivenHost {
   if (typeof value !== 'object' || value === null) {
     return { endpoint: checkEndpoint(value, path, defaultPort), role: undefined, tls: undefined }
   }
-  const { host, port, socketPath, role, tls, ...strangers }: Record<string, unknown> = { ...value }
-  const [stranger] = Object.keys(strangers)
-  if (stranger !== undefined) {
+  const { host, port, socketPath, role, tls, ...unknownOptions }: Record<string, unknown> = { ...value }
+  if (Object.keys(unknownOptions).length > 0) {
     throw invalidOption(path, 'expected only host, port, role and tls, or socketPath, role and tls')
   }
   if (role !== undefined && role !== 'primary' && role !== 'replica') {

@@ -6,7 +6,7 @@ import {
   mapped,
   type RejectedOption,
   rejected,
-  underNames,
+  withAliases,
 } from './foreign-options.ts'
 import type { ResolvedOptions, TlsMode } from './resolved-options.ts'
 import { javaIsolation, javaTimeZone, javaVariables, type Variables } from './session-options.ts'
@@ -156,7 +156,7 @@ export const rejectedOptions: Readonly<Record<string, RejectedOption>> = {
   ),
   createDB: rejected('a client creates no database: create it when the server is set up', flag, [false]),
   database: rejected('write the database after the hosts: //host/database'),
-  ...underNames(
+  ...withAliases(
     rejected('connections use utf8mb4: omit the option, or write utf8', utf8, ['utf8']),
     'characterEncoding',
     'passwordCharacterEncoding',
@@ -164,14 +164,14 @@ export const rejectedOptions: Readonly<Record<string, RejectedOption>> = {
   ),
   useUnicode: rejected('connections use utf8mb4', flag, [true]),
   localSocket: rejected('write it as a host: //address=(localSocket=/path)/database'),
-  ...underNames(rejected('named pipes and shared memory are not supported'), 'pipe', 'sharedMemory'),
+  ...withAliases(rejected('named pipes and shared memory are not supported'), 'pipe', 'sharedMemory'),
   localSocketAddress: rejected('the operating system chooses the local address'),
-  ...underNames(
+  ...withAliases(
     rejected('Java classes have no equivalent: use options of node:tls in tls, or host names'),
     'socketFactory',
     'tlsSocketType',
   ),
-  ...underNames(
+  ...withAliases(
     rejected(
       'key stores and trust stores are not supported: pass { tls: { options: { ca, cert, key } } } beside the URL',
     ),
@@ -189,11 +189,11 @@ export const rejectedOptions: Readonly<Record<string, RejectedOption>> = {
     'trustCertificateKeyStorePassword',
     'trustCertificateKeyStoreType',
   ),
-  ...underNames(
+  ...withAliases(
     rejected("Java's cipher names differ: pass { tls: { options: { ciphers } } } beside the URL"),
     'enabledSslCipherSuites',
   ),
-  ...underNames(
+  ...withAliases(
     rejected('logins use a password, which may be a function: pass { password } beside the URL'),
     'credentialType',
     'servicePrincipalName',
@@ -203,18 +203,18 @@ export const rejectedOptions: Readonly<Record<string, RejectedOption>> = {
 }
 
 const failover: Readonly<Record<string, IgnoredOption>> = {
-  ...underNames(
+  ...withAliases(
     ignored('a lost connection is always replaced', flag, [true]),
     'autoReconnect',
     'autoReconnectForPools',
   ),
-  ...underNames(
+  ...withAliases(
     ignored('the deadline of the call bounds the attempts', wholeNumber()),
     'retriesAllDown',
     'failoverLoopRetries',
     'maxReconnects',
   ),
-  ...underNames(
+  ...withAliases(
     ignored('a host that is down is probed continuously and used again once it responds', wholeNumber()),
     'loadBalanceBlacklistTimeout',
     'deniedListTimeout',
@@ -245,7 +245,7 @@ const sockets: Readonly<Record<string, IgnoredOption>> = {
   tcpKeepAlive: ignored('TCP keep-alive is always on', flag, [true]),
   tcpNoDelay: ignored('TCP_NODELAY is always on', flag, [true]),
   tcpAbortiveClose: ignored('sockets are closed normally', flag, [false]),
-  ...underNames(
+  ...withAliases(
     ignored('the operating system decides', wholeNumber()),
     'tcpKeepIdle',
     'tcpKeepCount',
@@ -255,7 +255,7 @@ const sockets: Readonly<Record<string, IgnoredOption>> = {
   ),
   useCompression: ignored('connections are not compressed', flag, [false]),
   maxAllowedPacket: ignored("the server's limit applies", wholeNumber()),
-  ...underNames(
+  ...withAliases(
     ignored('the driver decides', flag),
     'disablePipeline',
     'usePipelineAuth',
@@ -268,7 +268,7 @@ const sockets: Readonly<Record<string, IgnoredOption>> = {
   ]),
   connectionAttributes: ignored('connections send program_name, which is the option name'),
   disconnectOnExpiredPasswords: ignored('an expired password is refused', flag, [true]),
-  ...underNames(
+  ...withAliases(
     ignored('the CA certificates of node:tls apply, or tls.options.ca', flag),
     'fallbackToSystemKeyStore',
     'fallbackToSystemTrustStore',
@@ -286,7 +286,7 @@ const pools: Readonly<Record<string, IgnoredOption>> = {
 }
 
 const statements: Readonly<Record<string, IgnoredOption>> = {
-  ...underNames(
+  ...withAliases(
     ignored('batch() uses the bulk protocol', flag),
     'rewriteBatchedStatements',
     'useBulkStmts',
@@ -295,14 +295,14 @@ const statements: Readonly<Record<string, IgnoredOption>> = {
     'continueBatchOnError',
   ),
   useBatchMultiSendNumber: ignored('batch() uses the bulk protocol', wholeNumber()),
-  ...underNames(
+  ...withAliases(
     ignored('execute() prepares and query() does not', flag),
     'useServerPrepStmts',
     'cachePrepStmts',
     'cacheCallableStmts',
     'emulateUnsupportedPstmts',
   ),
-  ...underNames(
+  ...withAliases(
     ignored('execute() keeps its prepared statements', wholeNumber()),
     'prepStmtCacheSize',
     'prepStmtCacheSqlLimit',
@@ -310,7 +310,7 @@ const statements: Readonly<Record<string, IgnoredOption>> = {
   ),
   useCursorFetch: ignored('stream() reads row by row', flag),
   defaultFetchSize: ignored('stream() reads row by row', wholeNumber()),
-  ...underNames(
+  ...withAliases(
     ignored('the session state is configured in session', flag),
     'useLocalSessionState',
     'useLocalTransactionState',
@@ -320,7 +320,7 @@ const statements: Readonly<Record<string, IgnoredOption>> = {
     'cacheCodecs',
     'jdbcCompliantTruncation',
   ),
-  ...underNames(
+  ...withAliases(
     ignored('a result contains rows, or a count and one insertId', flag),
     'returnMultiValuesGeneratedIds',
     'permitNoResults',
@@ -328,7 +328,7 @@ const statements: Readonly<Record<string, IgnoredOption>> = {
 }
 
 const values: Readonly<Record<string, IgnoredOption>> = {
-  ...underNames(
+  ...withAliases(
     ignored('values are converted by column type: see results', flag),
     'tinyInt1isBit',
     'transformedBitIsBoolean',
@@ -337,12 +337,12 @@ const values: Readonly<Record<string, IgnoredOption>> = {
     'uuidAsString',
     'oldModeNoPrecisionTimestamp',
   ),
-  ...underNames(
+  ...withAliases(
     ignored('values are converted by column type: see results'),
     'zeroDateTimeBehavior',
     'geometryDefaultType',
   ),
-  ...underNames(
+  ...withAliases(
     ignored('dates are read and written in session.timeZone', flag),
     'forceConnectionTimeZoneToSession',
     'preserveInstants',
@@ -353,7 +353,7 @@ const values: Readonly<Record<string, IgnoredOption>> = {
 }
 
 const reports: Readonly<Record<string, IgnoredOption>> = {
-  ...underNames(
+  ...withAliases(
     ignored('events, health() and the diagnostics channels take its place', anyValue),
     'log',
     'logger',
@@ -366,7 +366,7 @@ const reports: Readonly<Record<string, IgnoredOption>> = {
     'includeInnodbStatusInDeadlockExceptions',
     'includeThreadDumpInDeadlockExceptions',
   ),
-  ...underNames(
+  ...withAliases(
     ignored('JDBC metadata is not supported', anyValue),
     'blankTableNameMeta',
     'useMysqlMetadata',

@@ -7,7 +7,7 @@ import {
   Problems,
   parseJdbcUrl,
 } from '@ha/core/driver'
-import { type ForeignOption, overlay, type TranslatedOptions, translate } from './foreign-options.ts'
+import { type ForeignOption, mergeOptions, type TranslatedOptions, translate } from './foreign-options.ts'
 import type { HostInput } from './hosts.ts'
 import {
   ignoredOptions,
@@ -28,7 +28,7 @@ export function readJavaUrl(text: string): TranslatedOptions {
   const inputs = hosts.flatMap((host) => attempt(() => hostInput(host), problems))
   const { draft, warnings } = readJavaParameters(parameters, problems)
   problems.throwIfAny()
-  return { draft: overlay({ mode, hosts: inputs, database }, draft), warnings }
+  return { draft: mergeOptions({ mode, hosts: inputs, database }, draft), warnings }
 }
 
 function hostInput({ target, role, sslMode }: JdbcHost): HostInput {
@@ -74,7 +74,7 @@ function readJavaParameters(parameters: readonly JdbcParameter[], problems: Prob
   }
   const tls = tlsOf(sofar.words)
   return {
-    draft: overlay(sofar.draft, { tls }),
+    draft: mergeOptions(sofar.draft, { tls }),
     warnings: tls?.mode === 'off' ? [...sofar.warnings, ...unusedCertificate(sofar)] : sofar.warnings,
   }
 }
@@ -110,7 +110,7 @@ function addParameter(sofar: ParameterState, parameter: JdbcParameter, onUnknown
   return {
     ...sofar,
     origins,
-    draft: overlay(sofar.draft, draft),
+    draft: mergeOptions(sofar.draft, draft),
     warnings: warning === undefined ? sofar.warnings : [...sofar.warnings, warning],
   }
 }

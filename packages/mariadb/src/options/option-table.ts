@@ -21,7 +21,7 @@ import type {
   SessionOptions,
   TlsChoice,
 } from './resolved-options.ts'
-import { isolations, timeZone, variables, whyUnfitForInit } from './session-options.ts'
+import { initSqlProblem, isolations, timeZone, variables } from './session-options.ts'
 import { readTls } from './tls.ts'
 
 /** The options after single checks; dependencies between options are not resolved yet. */
@@ -106,7 +106,7 @@ export const optionTable: OptionTable<CheckedOptions> = {
 }
 
 /** An option that a foreign option can map to. */
-export type Target =
+export type OptionPath =
   | 'username'
   | 'password'
   | 'database'
@@ -117,7 +117,7 @@ export type Target =
   | `session.${keyof SessionOptions & string}`
 
 /** The reader of a target option, so that errors name the place of the foreign option. */
-export function readerOf(target: Target): OptionReader<unknown> {
+export function readerOf(target: OptionPath): OptionReader<unknown> {
   const [first, key] = target.split('.')
   const table: Readonly<Record<string, OptionReader<unknown>>> =
     key === undefined ? optionTable : first === 'pool' ? pool : session
@@ -141,7 +141,7 @@ function readStatements(value: unknown, path: string): readonly string[] {
   const statements = list.filter((statement) => typeof statement === 'string')
   const fit = statements.length === list.length && statements.every((statement) => statement.trim() !== '')
   if (!fit) throw invalidOption(path, 'expected a statement or a list of statements, none of them empty')
-  const why = statements.map(whyUnfitForInit).find((each) => each !== undefined)
+  const why = statements.map(initSqlProblem).find((each) => each !== undefined)
   if (why !== undefined) throw invalidOption(path, why)
   return Object.freeze(statements)
 }

@@ -1,5 +1,5 @@
 import { invalidOption, resolveOptions } from '@ha/core/driver'
-import { type Draft, overlay, type TranslatedOptions } from './foreign-options.ts'
+import { type Draft, mergeOptions, type TranslatedOptions } from './foreign-options.ts'
 import { type HikariOptions, readHikari, type TranslatedHikari } from './hikari.ts'
 import { completeHosts, type HostInput } from './hosts.ts'
 import { readJavaUrl } from './java-url.ts'
@@ -45,14 +45,14 @@ const root = 'mariadb'
 /** Checks and completes options or a URL. Throws one `config-invalid` with all problems and their places. */
 export function resolveMariadbOptions(
   input: string | MariadbOptions,
-  beside: UrlOverrides = {},
+  overrides: UrlOverrides = {},
 ): ResolvedOptions {
-  const given: Draft = typeof input === 'string' ? { ...beside, url: input } : draftOfObject(input)
+  const given: Draft = typeof input === 'string' ? { ...overrides, url: input } : draftOfObject(input)
   const { url, hikari, ledger, ...current } = given
   const own = ledger === undefined ? current : withFormerCommitLog(current, ledger)
   const fromHikari = hikari === undefined ? none : readHikari(hikari, `${root}.hikari`)
   const fromUrl = readUrl(url, fromHikari.url, given)
-  const draft = overlay(overlay(fromUrl.draft, fromHikari.draft), own)
+  const draft = mergeOptions(mergeOptions(fromUrl.draft, fromHikari.draft), own)
   const { tls, ...checked } = resolveOptions(optionTable, draft, root)
   const { mode } = checked
   const kept = hikari === undefined ? defaultMinimumIdle : Number.POSITIVE_INFINITY

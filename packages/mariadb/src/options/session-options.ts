@@ -59,7 +59,7 @@ function checkName(name: string, place: string): void {
   if (!/^[a-z_][a-z0-9_]*$/i.test(name)) {
     throw invalidOption(place, "expected names of session variables, without '@@' or 'session.'")
   }
-  const why = whyFixed(name)
+  const why = fixedVariableProblem(name)
   if (why !== undefined) throw invalidOption(place, why)
 }
 
@@ -80,7 +80,7 @@ const fixedVariables: ReadonlyMap<string, string> = new Map([
 ])
 
 /** Why a variable must not be set; undefined when it may. */
-function whyFixed(variable: string): string | undefined {
+function fixedVariableProblem(variable: string): string | undefined {
   const name = variable.toLowerCase()
   const reason = fixedVariables.get(name)
   return reason === undefined ? undefined : `${name} cannot be set here: ${reason}`
@@ -92,16 +92,16 @@ const assigned = /(?:^SET\s+|,\s*)(?:(?:SESSION|LOCAL)\s+|@@(?:(?:SESSION|LOCAL)
 const stringLiterals = /'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"/gs
 
 /**
- * Why a statement must not initialize a session, judged by its text; undefined when it may. The effects of procedures
+ * Why a statement must not initialize a session, according to its text; undefined when it may. The effects of procedures
  * are not visible.
  */
-export function whyUnfitForInit(sql: string): string | undefined {
+export function initSqlProblem(sql: string): string | undefined {
   const text = sql.trim().replaceAll(stringLiterals, "''")
   if (/^(?:BEGIN\s*;?$|START\s+TRANSACTION\b)/i.test(text))
     return 'an open transaction would contain the first writes of the session'
   if (!/^SET\s/i.test(text)) return undefined
   for (const [, name = ''] of text.matchAll(assigned)) {
-    const why = whyFixed(name)
+    const why = fixedVariableProblem(name)
     if (why !== undefined) return why
   }
   return undefined

@@ -19,8 +19,8 @@ export function readTls(value: unknown, path: string): TlsChoice | undefined {
   if (typeof value === 'boolean') return { mode: value ? 'verify-full' : 'off', options: {} }
   if (typeof value === 'string') return { mode: readMode(value, path), options: {} }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) throw unexpected(path)
-  const { mode, options, ...strangers }: Record<string, unknown> = { ...value }
-  if (Object.keys(strangers).length > 0) throw unexpected(path)
+  const { mode, options, ...unknownOptions }: Record<string, unknown> = { ...value }
+  if (Object.keys(unknownOptions).length > 0) throw unexpected(path)
   if (options !== undefined && (typeof options !== 'object' || options === null)) {
     throw invalidOption(`${path}.options`, 'expected the options of node:tls')
   }

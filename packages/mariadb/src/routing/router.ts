@@ -168,7 +168,7 @@ export type CurrentWriter =
 
 // Nodes that lost their quorum together regain it within a fraction of a second. A client that takes the first of
 // them would write to another node than its peers, and move again a moment later.
-const returnPatienceMs = 500
+const returnTimeoutMs = 500
 
 /** Updates the current writer with a route. `isDown` tells whether waiting for a server is pointless. */
 export function nextWriter(
@@ -184,7 +184,7 @@ export function nextWriter(
   if (names.includes(before.name) || isDown(before.name)) return first
   const { name, error } = before
   const sinceMs = before.kind === 'awaiting-return' ? before.sinceMs : nowMs
-  return nowMs - sinceMs < returnPatienceMs ? { kind: 'awaiting-return', name, error, sinceMs } : first
+  return nowMs - sinceMs < returnTimeoutMs ? { kind: 'awaiting-return', name, error, sinceMs } : first
 }
 
 function withoutWriter(before: CurrentWriter, error: HaError): CurrentWriter {

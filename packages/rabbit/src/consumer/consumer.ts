@@ -14,7 +14,7 @@ import {
   deliveryOf,
   dispositionOf,
   type HandlerRun,
-  idOf,
+  messageIdOf,
   sendDisposition,
 } from './delivery.ts'
 import type { RedeliveryCache } from './redelivery-cache.ts'
@@ -170,7 +170,7 @@ export class QueueConsumer<T> {
       return
     }
     if (this.#state.kind === 'stopped') return
-    const messageId = idOf(message)
+    const messageId = messageIdOf(message)
     const delivery = { message, channel: from.channel, closed: from.closed }
     const decision = this.#deps.redeliveries.onDelivery(messageId, delivery)
     if (decision.kind === 'run') void this.#run(decision.run, messageId)

@@ -63,7 +63,7 @@ export function deliveryOf<T>(
     exchange: fields.exchange,
     key: fields.routingKey,
     headers,
-    messageId: idOf(message),
+    messageId: messageIdOf(message),
     correlationId: textOf(properties.correlationId),
     replyTo: textOf(properties.replyTo),
     type: textOf(properties.type),
@@ -74,7 +74,7 @@ export function deliveryOf<T>(
 }
 
 /** The message id that the publisher has set. */
-export function idOf(message: ConsumeMessage): string | undefined {
+export function messageIdOf(message: ConsumeMessage): string | undefined {
   return textOf(message.properties.messageId)
 }
 

@@ -47,7 +47,7 @@ export class Pipe {
   readonly #held: HeldItem[] = []
   readonly #jitterRandom: () => number
   readonly #sliceRandom: () => number
-  #sliceLuck: number
+  #sliceShare: number
   #plan: Plan
   #progress: PlanProgress
   #state: State = 'flowing'
@@ -60,7 +60,7 @@ export class Pipe {
     this.#progress = startProgress(route.clock.now())
     this.#jitterRandom = seededRandom(route.seed)
     this.#sliceRandom = seededRandom(route.seed + 1)
-    this.#sliceLuck = this.#sliceRandom()
+    this.#sliceShare = this.#sliceRandom()
     route.source.on('data', (bytes: Buffer) => this.#arrive(bytes))
     route.source.on('end', () => this.#senderEnded('end'))
     route.source.on('error', () => this.#senderEnded('reset'))
@@ -115,7 +115,7 @@ export class Pipe {
       held: this.#held,
       hasRoom: this.#state === 'flowing',
       nowMs: this.#deps.clock.now(),
-      sliceShare: this.#sliceLuck,
+      sliceShare: this.#sliceShare,
     }
   }
 
@@ -125,7 +125,7 @@ export class Pipe {
         removeBytes(this.#held, step.taken)
         this.#flow = afterPass(this.#flow, step.taken)
         this.#progress = step.progress
-        this.#sliceLuck = this.#sliceRandom()
+        this.#sliceShare = this.#sliceRandom()
         this.#write(step.bytes, step.alone)
         return
       case 'discard':

@@ -1,6 +1,6 @@
 import type { Clock } from '@ha/core'
 import { timerGrainMs } from '@ha/core/driver'
-import { sessionDenials } from '../protocol/error-codes.ts'
+import { sessionErrorCodes } from '../protocol/error-codes.ts'
 import type { Reply } from '../protocol/packets.ts'
 import { opcodes, xids } from '../protocol/requests.ts'
 
@@ -187,5 +187,5 @@ export function isLeaderResponse(opcode: number, err: number): boolean {
  * that denies the session does not confirm it.
  */
 export function confirmsSession({ xid, err }: Pick<Reply, 'xid' | 'err'>): boolean {
-  return xid !== xids.auth && !sessionDenials.includes(err)
+  return xid !== xids.auth && !sessionErrorCodes.includes(err)
 }

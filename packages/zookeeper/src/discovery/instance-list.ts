@@ -123,7 +123,7 @@ export interface PanicThresholdOptions {
 }
 
 /** The list before the first read. */
-export const unread: ServedList = { kind: 'unread', instances: [] }
+export const initialServedList: ServedList = { kind: 'unread', instances: [] }
 
 /** The list to serve after another observation. */
 export function afterObservation(

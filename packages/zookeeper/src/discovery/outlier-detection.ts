@@ -54,7 +54,7 @@ export class OutlierDetector {
   /** Until when the instance is ejected; undefined when it may be picked. */
   ejectedUntilMs(instance: Instance, nowMs: number): number | undefined {
     if (this.#states.size === 0) return undefined
-    return ejectedUntilMs(this.#states.get(processKey(instance)) ?? available, nowMs)
+    return ejectedUntilMs(this.#states.get(processKey(instance)) ?? initialOutlierState, nowMs)
   }
 
   /** The number of calls to the instance in flight. */
@@ -64,8 +64,8 @@ export class OutlierDetector {
 
   #update(instance: Instance, next: (state: OutlierState) => OutlierState): void {
     const key = processKey(instance)
-    const state = next(this.#states.get(key) ?? available)
-    if (state === available) this.#states.delete(key)
+    const state = next(this.#states.get(key) ?? initialOutlierState)
+    if (state === initialOutlierState) this.#states.delete(key)
     else this.#states.set(key, state)
   }
 }
@@ -85,7 +85,7 @@ export type OutlierState =
   | { readonly kind: 'probing'; readonly untilMs: number }
 
 /** The state without errors. */
-export const available: OutlierState = { kind: 'available', errors: 0, atMs: 0 }
+export const initialOutlierState: OutlierState = { kind: 'available', errors: 0, atMs: 0 }
 
 /**
  * The state after the outcome of a call. Consecutive failures are counted, not failures per time: two in a minute are
@@ -100,9 +100,9 @@ export function afterOutcome(
 ): OutlierState {
   switch (state.kind) {
     case 'available':
-      return outcome === 'ok' ? available : afterError(state, nowMs, options)
+      return outcome === 'ok' ? initialOutlierState : afterError(state, nowMs, options)
     case 'probing':
-      return outcome === 'ok' ? available : { kind: 'ejected', untilMs: nowMs + options.restMs }
+      return outcome === 'ok' ? initialOutlierState : { kind: 'ejected', untilMs: nowMs + options.restMs }
     case 'ejected':
       // The call began before the ejection.
       return state

@@ -21,10 +21,10 @@ import {
   afterObservation,
   changesOf,
   type InstanceList,
+  initialServedList,
   type PanicThresholdOptions,
   type ServedList,
   type ServiceChange,
-  unread,
 } from './instance-list.ts'
 import { type PickStrategy, pickInstance, type ZoneRule } from './load-balancer.ts'
 import {
@@ -57,7 +57,7 @@ export class ServiceView implements AsyncDisposable {
   readonly #outliers: OutlierDetector
   readonly #changed = new Notifier()
   readonly #scope: LinkedController
-  #served: ServedList = unread
+  #served: ServedList = initialServedList
   #picks: number
 
   constructor(deps: ServiceViewDeps) {

@@ -6,7 +6,7 @@ interface ReplyCode {
 }
 
 /** Codes by which a server denies that the connection has the session. */
-export const sessionDenials: readonly number[] = [-12, -112, -118, -124]
+export const sessionErrorCodes: readonly number[] = [-12, -112, -118, -124]
 
 const entry = (symbol: string, meaning: string): ReplyCode => ({ symbol, meaning })
 

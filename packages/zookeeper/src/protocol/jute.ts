@@ -9,7 +9,7 @@ import {
   type FieldType,
   fieldsWithin,
   itemsOf,
-  packagedRecords,
+  packageRecords,
   recordIn,
   type ValuesOf,
 } from './records.ts'
@@ -26,9 +26,9 @@ interface Codec<V> {
   endOf(bytes: Buffer, offset: number): number
 }
 
-type Known = typeof packagedRecords & typeof addedRecords
+type Known = typeof packageRecords & typeof addedRecords
 
-const known: Known = { ...packagedRecords, ...addedRecords }
+const known: Known = { ...packageRecords, ...addedRecords }
 
 /** The codec of a record. */
 export function codec<N extends keyof Known>(name: N): Codec<ValuesOf<Known[N]>> {
@@ -61,8 +61,8 @@ function makerOf(name: keyof Known): (values: readonly unknown[]) => JuteRecord 
   return (values) => new jute.Base(specification, values)
 }
 
-function isPackaged(name: keyof Known): name is keyof typeof packagedRecords {
-  return name in packagedRecords
+function isPackaged(name: keyof Known): name is keyof typeof packageRecords {
+  return name in packageRecords
 }
 
 type Values = Readonly<Record<string, unknown>>
@@ -194,7 +194,7 @@ type JuteBase = new (specification: readonly JuteField[], values: readonly unkno
  * The part of the package that is used: its records, and neither its client nor its connections nor its watches.
  */
 interface RecordLayer {
-  readonly protocol: Readonly<Record<keyof typeof packagedRecords, JuteClass>>
+  readonly protocol: Readonly<Record<keyof typeof packageRecords, JuteClass>>
   readonly data: Readonly<Record<keyof typeof dataRecords, JuteClass>>
   /** Not exported by the package: found through the prototypes of its classes. */
   readonly Base: JuteBase
@@ -215,7 +215,7 @@ export function checkJute(found: unknown, version: string): RecordLayer {
   try {
     const exported = (found ?? {}) as Readonly<Record<string, Classes | undefined>>
     checkRecords(exported['data'], dataRecords, 'data', fail)
-    checkRecords(exported['protocol'], packagedRecords, 'protocol', fail)
+    checkRecords(exported['protocol'], packageRecords, 'protocol', fail)
     const layer = withBase(exported as unknown as RecordLayer)
     checkBytes(layer, fail)
     return layer

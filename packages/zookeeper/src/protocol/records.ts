@@ -18,7 +18,7 @@ export const dataRecords = {
 } as const
 
 /** The records of the package that are used. */
-export const packagedRecords = {
+export const packageRecords = {
   ConnectRequest: {
     protocolVersion: 'int',
     lastZxidSeen: 'long',

@@ -6,7 +6,13 @@ import type { Node } from '../node.ts'
 import { resolveCall } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath, childOf } from '../operations/paths.ts'
-import { createLockNode, deleteOwnNode, type LockNode, leaseOver, waitForPredecessor } from './lock-node.ts'
+import {
+  createLockNode,
+  deleteOwnNode,
+  type LockNode,
+  leaseEndedError,
+  waitForPredecessor,
+} from './lock-node.ts'
 import { contendersIn } from './lock-order.ts'
 
 /** A double barrier: no member starts before all have entered, and none continues before all have left. */
@@ -171,7 +177,7 @@ class BarrierMember {
   /** Leaves, and waits for the others. */
   async leave(signal: AbortSignal): Promise<void> {
     const node = this.#node
-    if (node.signal.aborted) throw leaseOver(node.path, node.signal.reason)
+    if (node.signal.aborted) throw leaseEndedError(node.path, node.signal.reason)
     const { names } = await this.#folder.read(signal)
     const others = names.filter((name) => name !== node.name)
     const round = { own: node.name, others, open: this.#open }
@@ -189,7 +195,7 @@ class BarrierMember {
         void node.release()
         return this.#folder.whenDeleted(node.name, signal)
       case 'close':
-        if (node.signal.aborted) throw leaseOver(node.path, node.signal.reason)
+        if (node.signal.aborted) throw leaseEndedError(node.path, node.signal.reason)
         return this.#folder.close(node, signal)
       case 'wait':
         return this.#folder.whenDeleted(step.name, signal)

@@ -15,8 +15,8 @@ export interface ElectionOptions {
   /** The name of this participant, visible to the others. */
   readonly id: string
   /**
-   * Of the waiting participants, the one with the highest priority is elected next, whoever came first; a leader is not
-   * preempted. A whole number from 0 to 999, default 0.
+   * Of the waiting participants, the one with the highest priority is elected next, regardless of the order of
+   * arrival; a leader is not preempted. A whole number from 0 to 999, default 0.
    */
   readonly priority?: number | undefined
 }
@@ -61,8 +61,8 @@ export function election(
 ): Election {
   checkPath(path, 'election')
   check(path, typeof id === 'string' && id !== '', 'id: expected a name')
-  const fits = Number.isInteger(priority) && priority >= 0 && priority <= mostPriority
-  check(path, fits, `priority: expected a whole number from 0 to ${mostPriority}`)
+  const fits = Number.isInteger(priority) && priority >= 0 && priority <= maxPriority
+  check(path, fits, `priority: expected a whole number from 0 to ${maxPriority}`)
   const what = `the leadership of ${path}`
   const queue = { folder: path, kind: kindOfPriority(priority), data: id, order: byPriority, what }
   const campaign = new Campaign(context, queue)
@@ -78,7 +78,7 @@ export function election(
   }
 }
 
-const mostPriority = 999
+const maxPriority = 999
 
 function check(path: string, fits: boolean, problem: string): void {
   if (!fits) throw new ZookeeperError('config-invalid', `election ${path}: ${problem}`, { path })

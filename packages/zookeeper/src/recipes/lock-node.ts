@@ -110,7 +110,7 @@ export class LockNode implements Lease {
   assert(marginMs = 0): void {
     if (this.valid(marginMs)) return
     const { aborted, reason } = this.signal
-    throw leaseOver(this.path, aborted ? reason : `it is certain for less than ${marginMs} ms more`)
+    throw leaseEndedError(this.path, aborted ? reason : `it is certain for less than ${marginMs} ms more`)
   }
 
   release(): Promise<void> {
@@ -124,7 +124,7 @@ export class LockNode implements Lease {
   }
 
   #end(why: string): void {
-    if (!this.signal.aborted) this.#scope.abort(leaseOver(this.path, why))
+    if (!this.signal.aborted) this.#scope.abort(leaseEndedError(this.path, why))
   }
 
   #onEnd(): void {
@@ -252,7 +252,7 @@ export async function waitForPredecessor(
 }
 
 /** The error for a lease that is not certain any more. `why` is a text, or the reason of the lease's signal. */
-export function leaseOver(path: string, why: unknown): ZookeeperError {
+export function leaseEndedError(path: string, why: unknown): ZookeeperError {
   const cause = typeof why === 'string' ? undefined : asError(why)
   const text = cause?.message ?? String(why)
   const isComplete = isHaError(cause) && cause.code === 'lease-over'

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest'
 import {
   afterOutcome,
   afterPick,
-  available,
   ejectedUntilMs,
+  initialOutlierState,
   type OutlierDetectionOptions,
   type OutlierState,
   withoutEjected,
@@ -19,7 +19,7 @@ function after(...steps: readonly Step[]): OutlierState {
   return steps.reduce<OutlierState>(
     (standing, [what, atMs]) =>
       what === 'pick' ? afterPick(standing, atMs, rules) : afterOutcome(standing, what, atMs, rules),
-    available,
+    initialOutlierState,
   )
 }
 
@@ -147,7 +147,7 @@ describe('an instance that fails now and then', () => {
       fc.property(outcomes, (oks) => {
         const standing = oks.reduce(
           (before, ok, atMs) => afterOutcome(before, ok ? 'ok' : 'error', atMs, five),
-          available,
+          initialOutlierState,
         )
         const fiveInARow = oks.some((_, at) => at >= 4 && !oks.slice(at - 4, at + 1).includes(true))
         expect(isLeftOut(standing, oks.length)).toBe(fiveInARow)

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import {
   afterObservation,
+  initialServedList,
   type PanicThresholdOptions,
   type RegistryObservation,
   type ServedList,
-  unread,
 } from '../../src/discovery/instance-list.ts'
 import { idsOf, instance } from './instances.ts'
 
@@ -18,7 +18,7 @@ const listed = (ids: string): RegistryObservation => ({
 function after(...sightings: readonly (readonly [RegistryObservation, number])[]): ServedList {
   return sightings.reduce(
     (served, [sighting, atMs]) => afterObservation(served, sighting, atMs, rules),
-    unread,
+    initialServedList,
   )
 }
 

@@ -11,7 +11,7 @@ export interface CommandContext {
   readonly session: Session
   readonly statements: PreparedStatements
   readonly capabilities: bigint
-  /** Changes the user of the connection; fails when the proof of the password is wrong. */
+  /** Changes the user of the connection; fails when the auth response is wrong. */
   readonly changeUser: (body: Buffer) => void
 }
 

@@ -16,8 +16,8 @@ import {
   decodeChangeUser,
   decodeHandshake,
   encodeGreeting,
-  isProof,
-  type LogIn,
+  isAuthResponse,
+  type LoginRequest,
 } from '../wire/handshake.ts'
 import { encodePackets, type Packet, PacketReader } from '../wire/packets.ts'
 import { type CommandContext, encoded, PreparedStatements, runCommand } from './commands.ts'
@@ -147,7 +147,7 @@ export class ServerConnection {
     return isOpen && this.#state.kind === 'open'
   }
 
-  #admit(logIn: LogIn, capabilities: bigint): readonly Buffer[] {
+  #admit(logIn: LoginRequest, capabilities: bigint): readonly Buffer[] {
     const { server, connectionId } = this.#deps
     const error = errorOf(() => this.#check(logIn))
     if (error !== undefined) return [encodeError(error.answer)]
@@ -171,11 +171,11 @@ export class ServerConnection {
     return encoded(context, okAnswer, 'text')
   }
 
-  #check({ user, proof, schema }: LogIn): void {
+  #check({ user, authResponse, schema }: LoginRequest): void {
     const { users, server } = this.#deps
     const password = Object.hasOwn(users, user) ? users[user] : undefined
-    if (password === undefined || !isProof(proof, password, this.#seed))
-      throw serverError('accessDenied', user, proof.length > 0 ? 'YES' : 'NO')
+    if (password === undefined || !isAuthResponse(authResponse, password, this.#seed))
+      throw serverError('accessDenied', user, authResponse.length > 0 ? 'YES' : 'NO')
     if (schema !== undefined && !server.store.hasSchema(schema)) throw serverError('unknownSchema', schema)
   }
 

@@ -8,7 +8,7 @@ import {
   operandOf,
   required,
 } from './operands.ts'
-import { NoShape, partsOf, type Template, writtenIn } from './template.ts'
+import { NoMatchingShape, sourceTextOf, splitAtCommas, type Template } from './template.ts'
 
 export interface TableName {
   /** Undefined: the schema in use. */
@@ -69,14 +69,14 @@ export interface Clauses {
   readonly has: (keyword: string) => boolean
 }
 
-/** Reads the clauses that a pattern has captured; throws {@link NoShape} at one that the fake server does not know. */
+/** Reads the clauses that a pattern has captured; throws {@link NoMatchingShape} at one that the fake server does not know. */
 export function readClauses(
   template: Template,
   captured: Readonly<Record<string, string | undefined>>,
 ): Clauses {
   const text = (name: string): string => captured[name] ?? ''
   const list = <T>(name: string, read: (part: string, template: Template) => T): readonly T[] =>
-    text(name) === '' ? [] : partsOf(text(name)).map((part) => read(part, template))
+    text(name) === '' ? [] : splitAtCommas(text(name)).map((part) => read(part, template))
   const conditions = text('conditions') === '' ? [] : text('conditions').split(/ AND /i)
   return {
     table: tableNameOf(text('table')),
@@ -102,7 +102,7 @@ function itemOf(text: string, template: Template): Item {
   const [, source = '', alias] = /^(.+?)(?: AS (\w+))?$/i.exec(text) ?? []
   const [, fold, folded] = /^(COUNT|SUM|MIN|MAX)\((\*|\w+)\)$/i.exec(source) ?? []
   // Without an alias a column has the name that the client wrote.
-  const name = alias ?? writtenIn(template, source)
+  const name = alias ?? sourceTextOf(template, source)
   if (fold !== undefined) {
     return {
       kind: 'aggregate',
@@ -114,7 +114,7 @@ function itemOf(text: string, template: Template): Item {
   const operand = awaitedOperandOf(source, template)
   if (operand !== undefined) return { kind: 'value', name, operand }
   const [, column] = /^(?:\w+\.)?(\w+)$/.exec(source) ?? []
-  if (column === undefined) throw new NoShape(text)
+  if (column === undefined) throw new NoMatchingShape(text)
   return { kind: 'column', name: alias ?? column, column }
 }
 
@@ -128,24 +128,28 @@ const operators = ['=', '<>', '!=', '<', '<=', '>', '>='] as const
 function conditionOf(text: string, template: Template): Condition {
   const [, listed, list] = /^(?:\w+\.)?(\w+) IN\((.+)\)$/i.exec(text) ?? []
   if (listed !== undefined && list !== undefined) {
-    return { column: listed, operator: '=', values: partsOf(list).map((each) => required(each, template)) }
+    return {
+      column: listed,
+      operator: '=',
+      values: splitAtCommas(list).map((each) => required(each, template)),
+    }
   }
   const [, column, sign, value] = /^(?:\w+\.)?(\w+) ?([=<>!]+)(.+)$/.exec(text) ?? []
   const operator = operators.find((each) => each === sign)
-  if (column === undefined || operator === undefined || value === undefined) throw new NoShape(text)
+  if (column === undefined || operator === undefined || value === undefined) throw new NoMatchingShape(text)
   return { column, operator, values: [required(value, template)] }
 }
 
 function assignmentOf(text: string, template: Template): Assignment {
   const [, column, value] = /^(\w+)=(.+)$/.exec(text) ?? []
-  if (column === undefined || value === undefined) throw new NoShape(text)
+  if (column === undefined || value === undefined) throw new NoMatchingShape(text)
   const [, inserted] = /^VALUES\((\w+)\)$/i.exec(value) ?? []
   if (inserted !== undefined)
     return { column, operand: undefined, base: { column: inserted, isInserted: true, sign: 1 } }
   const operand = operandOf(value, template)
   if (operand !== undefined) return { column, operand, base: undefined }
   const [, base, sign, change] = /^(\w+)(?: ?([+-]) ?(.+))?$/.exec(value) ?? []
-  if (base === undefined) throw new NoShape(text)
+  if (base === undefined) throw new NoMatchingShape(text)
   return {
     column,
     operand: change === undefined ? undefined : required(change, template),
@@ -155,15 +159,15 @@ function assignmentOf(text: string, template: Template): Assignment {
 
 function rowOf(text: string, template: Template): readonly Operand[] {
   const [, values] = /^\((.+)\)$/.exec(text) ?? []
-  if (values === undefined) throw new NoShape(text)
-  return partsOf(values).map((value) => required(value, template))
+  if (values === undefined) throw new NoMatchingShape(text)
+  return splitAtCommas(values).map((value) => required(value, template))
 }
 
 const settingPattern = /^(?:(GLOBAL|SESSION|LOCAL) |@@(?:(GLOBAL|SESSION|LOCAL)\.)?|(@))?([\w$]+)=(.+)$/i
 
 function settingOf(text: string, template: Template): VariableAssignment {
   const [, keyword, prefix, isUser, written, value] = settingPattern.exec(text) ?? []
-  if (written === undefined || value === undefined) throw new NoShape(text)
+  if (written === undefined || value === undefined) throw new NoMatchingShape(text)
   const name = written.toLowerCase()
   const operand = /^DEFAULT$/i.test(value) ? undefined : settingValue(value, template)
   if (isUser !== undefined) return { scope: 'user', name, operand }
@@ -175,7 +179,7 @@ function settingOf(text: string, template: Template): VariableAssignment {
 function settingValue(value: string, template: Template): Operand {
   const operand = operandOf(value, template)
   if (operand !== undefined) return operand
-  if (!/^\w+$/.test(value)) throw new NoShape(value)
+  if (!/^\w+$/.test(value)) throw new NoMatchingShape(value)
   return constant(value)
 }
 
@@ -209,7 +213,7 @@ function columnOf(text: string, template: Template): ColumnDefinition {
   const type = columnTypes[typeName.toLowerCase()]
   const [written = '', value] = defaultPattern.exec(rest) ?? []
   const isUnknown = rest.replace(written, '').replaceAll(attributes, '') !== ''
-  if (name === undefined || type === undefined || isUnknown) throw new NoShape(text)
+  if (name === undefined || type === undefined || isUnknown) throw new NoMatchingShape(text)
   const operand = value === undefined ? undefined : required(value, template)
   return {
     name,

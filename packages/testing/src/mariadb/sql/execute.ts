@@ -2,14 +2,14 @@ import { ServerError, serverError } from '../engine/errors.ts'
 import type { Session } from '../engine/session.ts'
 import type { Answer } from '../wire/answers.ts'
 import type { Row } from '../wire/values.ts'
-import { type ShapedStatement, shapedStatement } from './shapes.ts'
+import { type MatchedStatement, matchStatement } from './shapes.ts'
 import { statementVariables } from './statements.ts'
 import { templateOf } from './template.ts'
 
 /** Runs a statement and answers it. An error is an answer too: the promise never rejects with a {@link ServerError}. */
 export async function execute(session: Session, sql: string, parameters: Row): Promise<Answer> {
   try {
-    const statement = shapedStatement(templateOf(sql))
+    const statement = matchStatement(templateOf(sql))
     if (statement === undefined) throw serverError('noShape', ruleFor(sql))
     const { settings, run } = statement
     return await session.run(
@@ -28,7 +28,7 @@ export async function execute(session: Session, sql: string, parameters: Row): P
 
 /** Whether the fake server runs this statement by itself. */
 export function isKnown(sql: string): boolean {
-  return shapedStatement(templateOf(sql)) !== undefined
+  return matchStatement(templateOf(sql)) !== undefined
 }
 
 /** How many parameters a prepared statement has. */
@@ -41,13 +41,12 @@ function ruleFor(sql: string): string {
 }
 
 // Fails when the state of the node, or of the transaction, does not allow the statement.
-function admit(session: Session, { concern, isRollback }: ShapedStatement): void {
-  const isDirtyRead = concern === 'read' && session.variable('wsrep_dirty_reads') === 'ON'
+function admit(session: Session, { kind, isRollback }: MatchedStatement): void {
+  const isDirtyRead = kind === 'read' && session.variable('wsrep_dirty_reads') === 'ON'
   // Without a quorum a node still answers what concerns no table. A COMMIT that fails so leaves its transaction open:
   // measured on 10.11.
-  if (concern !== 'session' && !isDirtyRead && isDetached(session)) throw serverError('notReady')
-  if (concern === 'write' && session.server.variable('read_only') === 'ON')
-    throw serverError('readOnlyServer')
+  if (kind !== 'session' && !isDirtyRead && isDetached(session)) throw serverError('notReady')
+  if (kind === 'write' && session.server.variable('read_only') === 'ON') throw serverError('readOnlyServer')
   // A client learns at its next statement that its transaction lost against another node.
   if (session.transaction?.isAborted !== true) return
   session.rollback()

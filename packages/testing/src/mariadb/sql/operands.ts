@@ -5,7 +5,7 @@ import { add, datetimeText, earlierDatetime, numberOf } from '../engine/values.t
 import { globalOnly } from '../engine/variables.ts'
 import type { ColumnType } from '../wire/answers.ts'
 import type { Value } from '../wire/values.ts'
-import { literalAt, NoShape, partsOf, type Template } from './template.ts'
+import { literalAt, NoMatchingShape, splitAtCommas, type Template } from './template.ts'
 
 /** Something in a statement that has a value outside any row. */
 export interface Operand {
@@ -34,7 +34,7 @@ export function operandOf(text: string, template: Template): Operand | undefined
 /** Reads an operand; a column is none. */
 export function required(text: string, template: Template): Operand {
   const operand = operandOf(text, template)
-  if (operand === undefined) throw new NoShape(text)
+  if (operand === undefined) throw new NoMatchingShape(text)
   return operand
 }
 
@@ -132,7 +132,7 @@ function callIn(text: string, template: Template): Call | undefined {
   if (name === undefined) return undefined
   return {
     name: name.toLowerCase(),
-    args: args === '' ? [] : partsOf(args).map((arg) => required(arg, template)),
+    args: args === '' ? [] : splitAtCommas(args).map((arg) => required(arg, template)),
   }
 }
 
@@ -140,7 +140,7 @@ function call(text: string, template: Template): Operand | undefined {
   const { name, args } = callIn(text, template) ?? {}
   if (name === undefined || args === undefined) return undefined
   const known = functions[name]
-  if (known === undefined) throw new NoShape(text)
+  if (known === undefined) throw new NoMatchingShape(text)
   const [type, compute] = known
   return { type: () => type, value: (scope) => compute(scope.session, valuesOf(args, scope)) }
 }

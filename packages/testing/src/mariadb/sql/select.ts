@@ -6,7 +6,7 @@ import { add, compare } from '../engine/values.ts'
 import type { Column, ColumnType, RowsAnswer } from '../wire/answers.ts'
 import type { Row, Value } from '../wire/values.ts'
 import type { AggregateFunction, Clauses, Item, TableName } from './clauses.ts'
-import { columnIn, fittingRows, lockRows, snapshotView, tableOf, uncommittedView } from './table-access.ts'
+import { columnIn, lockRows, matchingRows, snapshotView, tableOf, uncommittedView } from './table-access.ts'
 
 /** `SELECT`: reads a table, or computes values when there is none. */
 export async function select(
@@ -52,7 +52,7 @@ async function readRows(
     session.variable('tx_isolation') === 'READ-UNCOMMITTED'
       ? uncommittedView(session.server, table)
       : snapshotView(transaction, table, snapshotOf(session, transaction))
-  return fittingRows(execution, { table, view }, conditions).map(([, row]) => row)
+  return matchingRows(execution, { table, view }, conditions).map(([, row]) => row)
 }
 
 function sortedRows(rows: readonly Row[], table: Table, { text, has }: Clauses): readonly Row[] {

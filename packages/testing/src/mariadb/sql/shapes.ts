@@ -18,10 +18,10 @@ import {
   truncateTable,
   useSchema,
 } from './statements.ts'
-import { NoShape, type Template } from './template.ts'
+import { NoMatchingShape, type Template } from './template.ts'
 
-/** What a statement concerns: a node that is not ready refuses all but `session`, a read-only one refuses `write`. */
-type Concern = 'read' | 'write' | 'transaction' | 'session'
+/** The kind of a statement: a node that is not ready refuses all but `session`, a read-only one refuses `write`. */
+type StatementKind = 'read' | 'write' | 'transaction' | 'session'
 
 /** Runs a statement; fails with a server error. */
 type Run = (execution: Execution, clauses: Clauses) => Answer | Promise<Answer>
@@ -30,7 +30,7 @@ type Run = (execution: Execution, clauses: Clauses) => Answer | Promise<Answer>
  * A form of statement that the fake server runs. In its pattern, upper case stands for itself, `[…]` may be left out,
  * `{…|…}` is a choice, and lower case is a name, a value or a clause.
  */
-type Shape = readonly [pattern: string, concern: Concern, run: Run]
+type Shape = readonly [pattern: string, kind: StatementKind, run: Run]
 
 const shapes: readonly Shape[] = [
   [
@@ -81,8 +81,8 @@ const shapes: readonly Shape[] = [
 export const shapePatterns: readonly string[] = shapes.map(([pattern]) => pattern)
 
 /** A statement that fits a shape. */
-export interface ShapedStatement {
-  readonly concern: Concern
+export interface MatchedStatement {
+  readonly kind: StatementKind
   readonly isRollback: boolean
   /** Variables that hold only for this statement: `SET STATEMENT … FOR …`. */
   readonly settings: readonly VariableAssignment[]
@@ -90,17 +90,17 @@ export interface ShapedStatement {
 }
 
 /** The shape that a statement fits, with its clauses; undefined when it fits none. */
-export function shapedStatement(template: Template): ShapedStatement | undefined {
+export function matchStatement(template: Template): MatchedStatement | undefined {
   const [, prefix, rest] = /^SET STATEMENT (.+?) FOR (.+)$/i.exec(template.text) ?? []
   const text = rest ?? template.text
   const settings = clausesOf(template, { settings: prefix })?.settings
   if (settings === undefined) return undefined
   const candidates = compiledShapes.get(/^\w*/.exec(text)?.[0].toUpperCase() ?? '') ?? []
-  for (const { pattern, concern, run } of candidates) {
+  for (const { pattern, kind, run } of candidates) {
     const match = pattern.exec(text)
     const clauses = match === null ? undefined : clausesOf(template, match.groups ?? {})
     if (clauses === undefined) continue
-    return { concern, isRollback: /^ROLLBACK$/i.test(text), settings, run: (x) => run(x, clauses) }
+    return { kind, isRollback: /^ROLLBACK$/i.test(text), settings, run: (x) => run(x, clauses) }
   }
   return undefined
 }
@@ -112,7 +112,7 @@ function clausesOf(
   try {
     return readClauses(template, captured)
   } catch (error) {
-    if (error instanceof NoShape) return undefined
+    if (error instanceof NoMatchingShape) return undefined
     throw error
   }
 }
@@ -142,7 +142,7 @@ const clausePatterns: Readonly<Record<string, string>> = {
 
 interface CompiledShape {
   readonly pattern: RegExp
-  readonly concern: Concern
+  readonly kind: StatementKind
   readonly run: Run
 }
 
@@ -150,10 +150,10 @@ const compiledShapes: ReadonlyMap<string, readonly CompiledShape[]> = compile()
 
 function compile(): ReadonlyMap<string, readonly CompiledShape[]> {
   const compiled = new Map<string, CompiledShape[]>()
-  for (const [pattern, concern, run] of shapes) {
+  for (const [pattern, kind, run] of shapes) {
     const firstWord = pattern.split(' ')[0] ?? ''
     const others = compiled.get(firstWord) ?? []
-    compiled.set(firstWord, [...others, { pattern: regExpOf(pattern), concern, run }])
+    compiled.set(firstWord, [...others, { pattern: regExpOf(pattern), kind, run }])
   }
   return compiled
 }

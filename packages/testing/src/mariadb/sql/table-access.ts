@@ -60,7 +60,7 @@ export function uncommittedView(server: Server, table: Table): TableView {
 }
 
 /** The rows of a view that fit all conditions, with their keys. */
-export function fittingRows(
+export function matchingRows(
   execution: Execution,
   { table, view }: { readonly table: Table; readonly view: TableView },
   conditions: readonly Condition[],
@@ -134,9 +134,9 @@ export async function lockRows(
   const { server } = execution.session
   const latest = (): readonly (readonly [string, Row])[] => {
     const view = snapshotView(transaction, table, server.applier.applied)
-    return fittingRows(execution, { table, view }, conditions)
+    return matchingRows(execution, { table, view }, conditions)
   }
-  const open = fittingRows(execution, { table, view: uncommittedView(server, table) }, conditions)
+  const open = matchingRows(execution, { table, view: uncommittedView(server, table) }, conditions)
   const keys = new Set([...latest(), ...open].map(([key]) => key))
   for (const key of keys) await lockRow(execution, target, key)
   return keys.size === 0 ? [] : latest()

@@ -16,8 +16,8 @@ export interface Literal {
 }
 
 /** The statement, or a part of it, fits no shape. */
-export class NoShape extends Error {
-  override readonly name = 'NoShape'
+export class NoMatchingShape extends Error {
+  override readonly name = 'NoMatchingShape'
 }
 
 const lexeme = new RegExp(
@@ -60,17 +60,17 @@ export function templateOf(sql: string): Template {
 /** The literal that a template calls `:index`. */
 export function literalAt({ literals }: Template, index: string): Literal {
   const literal = literals[Number(index)]
-  if (literal === undefined) throw new NoShape(`:${index}`)
+  if (literal === undefined) throw new NoMatchingShape(`:${index}`)
   return literal
 }
 
 /** A part of a template as the client wrote it. */
-export function writtenIn(template: Template, part: string): string {
+export function sourceTextOf(template: Template, part: string): string {
   return part.replaceAll(/:(\d+)/g, (_, index: string) => literalAt(template, index).written)
 }
 
 /** The parts between the commas of a list; commas in parentheses do not count. */
-export function partsOf(list: string): readonly string[] {
+export function splitAtCommas(list: string): readonly string[] {
   const parts: string[] = ['']
   let depth = 0
   for (const character of list) {

@@ -5,7 +5,7 @@ import { ByteReader, ByteWriter } from './packets.ts'
 interface Greeting {
   readonly version: string
   readonly connectionId: number
-  /** 20 bytes that the client mixes into the proof of its password. */
+  /** 20 bytes that the client mixes into its auth response. */
   readonly seed: Buffer
 }
 
@@ -35,16 +35,16 @@ export function encodeGreeting({ version, connectionId, seed }: Greeting): Buffe
     .take()
 }
 
-/** The user that a client logs in as, with its proof. */
-export interface LogIn {
+/** The user that a client logs in as, with its auth response. */
+export interface LoginRequest {
   readonly user: string
-  /** The proof that the client knows the password: empty for an empty one. */
-  readonly proof: Buffer
+  /** The scrambled password; empty for an empty password. */
+  readonly authResponse: Buffer
   readonly schema: string | undefined
 }
 
 /** The client's answer to the greeting. */
-interface HandshakeResponse extends LogIn {
+interface HandshakeResponse extends LoginRequest {
   readonly capabilities: bigint
 }
 
@@ -60,28 +60,28 @@ export function decodeHandshake(payload: Buffer): HandshakeResponse {
   const capabilities = lower | (BigInt(reader.long()) << 32n)
   const user = reader.nullText()
   const isSized = (capabilities & capability.sizedAuth) !== 0n
-  const proof = isSized ? reader.sized() : reader.bytes(reader.octet())
+  const authResponse = isSized ? reader.sized() : reader.bytes(reader.octet())
   const schema = (capabilities & capability.connectWithSchema) === 0n ? undefined : reader.nullText()
-  return { capabilities, user, proof, schema }
+  return { capabilities, user, authResponse, schema }
 }
 
 /** Reads the body of `COM_CHANGE_USER`. */
-export function decodeChangeUser(body: Buffer): LogIn {
+export function decodeChangeUser(body: Buffer): LoginRequest {
   const reader = new ByteReader(body)
   const user = reader.nullText()
-  const proof = reader.bytes(reader.octet())
+  const authResponse = reader.bytes(reader.octet())
   const schema = reader.left === 0 ? '' : reader.nullText()
-  return { user, proof, schema: schema === '' ? undefined : schema }
+  return { user, authResponse, schema: schema === '' ? undefined : schema }
 }
 
-/** Whether a proof of `mysql_native_password` is right. */
-export function isProof(proof: Buffer, password: string, seed: Buffer): boolean {
-  if (password === '') return proof.length === 0
-  const expected = proofOf(password, seed)
-  return proof.length === expected.length && timingSafeEqual(proof, expected)
+/** Whether an auth response of `mysql_native_password` matches the password. */
+export function isAuthResponse(authResponse: Buffer, password: string, seed: Buffer): boolean {
+  if (password === '') return authResponse.length === 0
+  const expected = scramble(password, seed)
+  return authResponse.length === expected.length && timingSafeEqual(authResponse, expected)
 }
 
-function proofOf(password: string, seed: Buffer): Buffer {
+function scramble(password: string, seed: Buffer): Buffer {
   const once = sha1(Buffer.from(password, 'utf8'))
   const mixed = sha1(seed, sha1(once))
   return Buffer.from(once.map((octet, i) => octet ^ (mixed[i] ?? 0)))

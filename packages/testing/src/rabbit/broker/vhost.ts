@@ -111,7 +111,7 @@ export class Vhost {
 
   /** Puts a message into the queues that it reaches. */
   publish(publication: Publication): PublishResult {
-    return this.#place(publication, this.#route(publication))
+    return this.#enqueue(publication, this.#route(publication))
   }
 
   /**
@@ -150,7 +150,7 @@ export class Vhost {
     const dead = deadLetterMessage({ queue: from.name, reason, message, timeS })
     const routingKey = deadLetterRoutingKey ?? message.routingKey
     const publication = publicationOf({ ...dead, exchange: deadLetterExchange, routingKey })
-    this.#place(
+    this.#enqueue(
       publication,
       this.#route(publication).filter((queue) => !isDeadLetterCycle(publication.headers, queue)),
     )
@@ -161,7 +161,7 @@ export class Vhost {
     return route({ exchanges: this.#exchanges, bindings: this.#bindings, hasQueue }, publication)
   }
 
-  #place({ message }: Publication, names: readonly string[]): PublishResult {
+  #enqueue({ message }: Publication, names: readonly string[]): PublishResult {
     const queues = names.flatMap((name) => this.#queues.get(name) ?? [])
     const accepted = queues.map((queue) => queue.publish(message))
     return { queues: queues.length, isRejected: accepted.includes(false) }

@@ -44,7 +44,7 @@ export class FakeEnsemble {
       options,
       lastZxidOf: (number) => this.node(number).lastZxid,
       serve: (number) => this.node(number).serve(),
-      standDown: (number) => this.node(number).standDown(),
+      stepDown: (number) => this.node(number).stepDown(),
       onLeaderElected: () => this.#consensus.sessions.renewAll(),
       onChanged: () => this.#onQuorumChanged(),
     })

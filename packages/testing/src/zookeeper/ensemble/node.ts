@@ -198,9 +198,9 @@ export class FakeNode {
   }
 
   /** It does not belong to the quorum any more: it closes its connections as soon as it notices. */
-  standDown(): void {
+  stepDown(): void {
     this.#serving = 'given-up'
-    this.#peers.standDown()
+    this.#peers.stepDown()
     if (this.#process.isResponsive) this.#leaveClients()
   }
 
@@ -208,7 +208,7 @@ export class FakeNode {
   async close(): Promise<void> {
     this.#process.end()
     this.#replica.end()
-    this.#peers.standDown()
+    this.#peers.stepDown()
     for (const connection of this.#acceptor.connections) connection.destroy()
     await this.#acceptor.close()
   }

@@ -68,7 +68,7 @@ export class Peers {
   }
 
   /** It does not belong to the quorum any more. */
-  standDown(): void {
+  stepDown(): void {
     this.#touches.clear()
   }
 

@@ -9,7 +9,7 @@ export interface QuorumDeps {
   /** The node belongs to the quorum from now on. */
   readonly serve: (node: number) => void
   /** The node does not belong to the quorum any more, and closes its connections when it notices. */
-  readonly standDown: (node: number) => void
+  readonly stepDown: (node: number) => void
   /** A leader was elected. */
   readonly onLeaderElected: () => void
   /** Whether the quorum can commit, and for which nodes, may have changed. */
@@ -102,7 +102,7 @@ export class Quorum {
     this.#silences.get(node)?.()
     this.#silences.delete(node)
     this.#reachable.delete(node)
-    if (this.#members.delete(node)) this.#deps.standDown(node)
+    if (this.#members.delete(node)) this.#deps.stepDown(node)
     if (this.#leader === node || !this.#isMajority(this.#members.size)) this.#dissolve()
     this.#fire()
   }
@@ -118,7 +118,7 @@ export class Quorum {
     const members = [...this.#members]
     this.#leader = undefined
     this.#members.clear()
-    for (const node of members) this.#deps.standDown(node)
+    for (const node of members) this.#deps.stepDown(node)
     this.#elect()
   }
 

@@ -2,9 +2,15 @@ import { createPool, type Pool as GenericPool } from 'generic-pool'
 import type { Endpoint } from '../address/endpoint.ts'
 import { type ConnectionSignal, openWithin } from '../driver.ts'
 import { asError, detachStack, type HaError } from '../errors/ha-error.ts'
-import { leaseEnded } from '../lease.ts'
+import { leaseEndedError } from '../lease.ts'
 import { fullJitter } from '../policy/backoff.ts'
-import { type Breaker, closedBreaker, dialBegun, dialFailed, waitBeforeDial } from '../policy/breaker.ts'
+import {
+  afterDialFailure,
+  afterDialStart,
+  type CircuitBreaker,
+  closedBreaker,
+  waitBeforeDial,
+} from '../policy/breaker.ts'
 import { expectManyWaiters, linkedController } from '../util/abort.ts'
 import { Notifier } from '../util/notifier.ts'
 import type { PoolOptions } from './pool-options.ts'
@@ -101,7 +107,7 @@ export class Generation<C> {
   /** Ends every connection at once, and those that are being opened as soon as they arrive. */
   end(error: Error): void {
     if (this.signal.aborted) return
-    const reason = leaseEnded(this.#deps.name, error)
+    const reason = leaseEndedError(this.#deps.name, error)
     this.#scope.abort(reason)
     for (const pooled of this.#all) pooled.end(reason)
     this.#all.clear()
@@ -142,7 +148,7 @@ export class Generation<C> {
 
   #onSignal(pooled: PooledConnection<C>, signal: ConnectionSignal): void {
     if (signal.kind !== 'lost' || pooled.signal.aborted) return
-    pooled.end(leaseEnded(this.#deps.name, signal.error))
+    pooled.end(leaseEndedError(this.#deps.name, signal.error))
     this.#deps.onLost(pooled, signal.error)
   }
 
@@ -179,7 +185,7 @@ interface ConnectionFactoryDeps<C> {
 class ConnectionFactory<C> {
   readonly #deps: ConnectionFactoryDeps<C>
   readonly #changed = new Notifier()
-  #breaker: Breaker = closedBreaker
+  #breaker: CircuitBreaker = closedBreaker
   #connecting = 0
 
   constructor(deps: ConnectionFactoryDeps<C>) {
@@ -219,7 +225,7 @@ class ConnectionFactory<C> {
     const { timeoutMs, backoff } = options.connect
     signal.throwIfAborted()
     this.#connecting += 1
-    this.#breaker = dialBegun(this.#breaker)
+    this.#breaker = afterDialStart(this.#breaker)
     try {
       const connection = await openWithin(options, endpoint, { timeoutMs, signal })
       this.#breaker = closedBreaker
@@ -233,7 +239,7 @@ class ConnectionFactory<C> {
         delayMs: fullJitter(backoff),
         random: options.random,
       }
-      this.#breaker = dialFailed(this.#breaker, failure)
+      this.#breaker = afterDialFailure(this.#breaker, failure)
       onFailed(error)
       return undefined
     } finally {
