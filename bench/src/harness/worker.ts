@@ -137,7 +137,7 @@ type WorkerReport<Count, Result> =
   | { readonly kind: 'count'; readonly count: Count }
   | { readonly kind: 'done'; readonly result: WorkerResult<Result> }
 
-/** Something worth a line, and when it happened. */
+/** A line for the log of a run, and its time. */
 export interface Note {
   readonly atMs: number
   readonly text: string
@@ -149,7 +149,7 @@ export type WorkerResult<Result> = Result & {
   readonly unhandled: readonly string[]
 }
 
-/** What an event says. */
+/** The fields of an event. */
 export type EventFacts = Readonly<Record<string, string | number | boolean | undefined>>
 
 /** An event of a client, and when it came, in milliseconds since 1970. */

@@ -50,7 +50,7 @@ export interface Invalidation {
 // A declaration that is invalidated sooner than this after it held counts as failing: its next attempt backs off.
 const stableMs = 5_000
 
-/** The desired state: declarations by key, the latest wins. It knows what is due, and does nothing by itself. */
+/** The desired state: declarations by key, the latest wins. It names what is due, and applies nothing by itself. */
 export class DesiredState<C> {
   readonly #entries = new Map<string, Entry<C>>()
   /** Notifies after every change. */

@@ -28,7 +28,7 @@ export interface Driver<C> {
   received(connection: C): number
   /** Sends a request that any living server answers, through everything that an operation goes through. */
   probe(connection: C, signal: AbortSignal): Promise<void>
-  /** Waits for a first byte of the server on a new connection: distinguishes a dead server from a clogged connection. */
+  /** Waits for a first byte of the server on a new connection: distinguishes a dead server from a congested connection. */
   probeEndpoint(endpoint: Endpoint, signal: AbortSignal): Promise<void>
   /** What an error means: pure, from a table. */
   classify(error: unknown): Verdict

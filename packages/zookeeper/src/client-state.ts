@@ -4,7 +4,7 @@ import type { ZookeeperConnection } from './connection/connection.ts'
 import type { ZookeeperError } from './errors.ts'
 import { formatSessionId } from './protocol/packets.ts'
 import type { LiveSession } from './session/session.ts'
-import type { SessionManager } from './session/sessions.ts'
+import type { SessionManager } from './session/session-manager.ts'
 
 /** Keeps the state of a client, and emits its events. */
 export class StateTracker {

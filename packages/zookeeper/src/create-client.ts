@@ -17,7 +17,12 @@ import { Writes } from './operations/writes.ts'
 import type { ResolvedOptions } from './options.ts'
 import { EphemeralRegistry } from './recipes/ephemeral-registry.ts'
 import type { LiveSession } from './session/session.ts'
-import { type CloseSessionDeps, clientClosedError, closeSession, SessionManager } from './session/sessions.ts'
+import {
+  type CloseSessionDeps,
+  clientClosedError,
+  closeSession,
+  SessionManager,
+} from './session/session-manager.ts'
 import { Watches } from './watches/watches.ts'
 
 /** Injectable dependencies; replaced in tests. */

@@ -2,11 +2,11 @@ import { join } from 'node:path'
 import { type Endpoint, systemClock } from '@ha/core'
 import { asError, withDeadline } from '@ha/core/driver'
 import type { Recovery } from '../galera/recovery.ts'
+import type { ControlRequest } from '../lab/control-protocol.ts'
 import type { Fault, FaultAction, RecordedEvent } from '../lab/events.ts'
 import { defaultFaultMs } from '../lab/faults.ts'
 import { readEvents } from '../lab/journal.ts'
 import { isHeld, readLabLock } from '../lab/lab-lock.ts'
-import type { ControlRequest } from '../lab/protocol.ts'
 import { applyEvent, initialLabState, type LabState, processIdOf, processOf } from '../lab/state.ts'
 import type { LabStatus } from '../lab/status.ts'
 import { statusWithoutSupervisor } from '../lab/status.ts'
@@ -286,7 +286,7 @@ export interface WaitOptions extends SupervisorCallOptions {
 
 /** The nodes whose data are given up, and a signal that ends the wait. */
 export interface RecoverOptions extends SupervisorCallOptions {
-  /** Names of nodes that cannot be asked, or whose data shall not count. Default none. */
+  /** Names of nodes that cannot be asked, or whose data must not count. Default none. */
   readonly assumeLost?: readonly string[]
 }
 

@@ -1,4 +1,4 @@
-import { asServerAccount, clientArgv, command, environment, sql } from '../mariadb/commands.ts'
+import { asServerAccount, clientArgv, environment, plannedCommand, sqlCommand } from '../mariadb/commands.ts'
 import { type MariadbDeployment, serverPaths } from '../mariadb/deployment.ts'
 import { copyData, createData, createDataFolder, jdbcUrl } from '../mariadb/initial-data.ts'
 import type {
@@ -58,9 +58,9 @@ function plannedNode({ deployment }: GaleraModel, { name, host, sqlPort }: Galer
     member: name,
     host,
     port: sqlPort,
-    ask: sql(deployment, name, viewQuery),
+    ask: sqlCommand(deployment, name, viewQuery),
     repair: { command: null, patienceMs },
-    ctl: command(deployment, clientArgv(deployment, name)),
+    ctl: plannedCommand(deployment, clientArgv(deployment, name)),
     levers: galeraFaults(deployment, name),
   }
 }
@@ -90,7 +90,7 @@ function server(model: GaleraModel, node: GaleraNode): PlannedProcess {
     ports: [node.sqlPort, node.groupPort, node.istPort, node.sstPort],
     upPort: node.sqlPort,
     // The port is open long before the server answers queries, while it is still waiting for its data.
-    upCheck: sql(deployment, node.name, 'SELECT 1'),
+    upCheck: sqlCommand(deployment, node.name, 'SELECT 1'),
     needs: [],
     joins: model.nodes.map(({ name }) => name).filter((name) => name !== node.name),
   }
@@ -163,7 +163,7 @@ function bootstrapOnce({ deployment }: GaleraModel, { name, host }: GaleraNode):
     `--init-file=${deployment.dataFolder}/conf/found.sql`,
   ])
   // The server already listens on its own address.
-  return command(deployment, argvInNamespace(deployment.network, host, argv))
+  return plannedCommand(deployment, argvInNamespace(deployment.network, host, argv))
 }
 
 /** Asks a running node for its state and its position. */
@@ -186,8 +186,8 @@ function plannedSource(deployment: MariadbDeployment, node: string): PlannedSour
     node,
     stateFile: `${data}/grastate.dat`,
     viewFile: `${data}/gvwstate.dat`,
-    findPosition: command(deployment, asServerAccount(deployment, recover)),
-    askStanding: sql(deployment, node, sourceStateQuery),
-    promote: sql(deployment, node, "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'"),
+    findPosition: plannedCommand(deployment, asServerAccount(deployment, recover)),
+    askStanding: sqlCommand(deployment, node, sourceStateQuery),
+    promote: sqlCommand(deployment, node, "SET GLOBAL wsrep_provider_options = 'pc.bootstrap=YES'"),
   }
 }

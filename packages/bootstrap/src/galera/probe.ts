@@ -1,4 +1,4 @@
-import { pairs, rows } from '../mariadb/commands.ts'
+import { parsePairs, parseRows } from '../mariadb/commands.ts'
 import type { MemberView } from '../model/membership.ts'
 
 /** Asks a node for its state, then for the members of its view, one row of four columns for each. */
@@ -11,10 +11,10 @@ export const viewQuery: string = [
 
 /** Reads the answer to {@link viewQuery}. A node answers all three statements in every state. */
 export function readView(output: string): MemberView {
-  const values = pairs(output)
+  const values = parsePairs(output)
   const because = disagreementIn(values)
   if (because !== undefined) return { kind: 'starting', because }
-  const members = rows(output)
+  const members = parseRows(output)
     .filter((columns) => columns.length === 4)
     .map((columns) => columns[2] ?? '')
     .sort()

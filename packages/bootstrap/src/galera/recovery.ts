@@ -1,4 +1,4 @@
-import { pairs } from '../mariadb/commands.ts'
+import { parsePairs } from '../mariadb/commands.ts'
 
 /** The decision how to recover a cluster, and its reason. It is recorded in the journal. */
 export type RecoveryDecision =
@@ -244,7 +244,7 @@ export function readLastView(text: string): string | null {
 
 /** Reads the state that a running node reported; undefined when it is incomplete. */
 export function readSourceState(output: string): SourceState | undefined {
-  const values = pairs(output)
+  const values = parsePairs(output)
   const [status, history, position] = ['cluster_status', 'local_state_uuid', 'last_committed'].map((name) =>
     values.get(`wsrep_${name}`),
   )

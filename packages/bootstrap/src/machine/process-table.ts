@@ -33,7 +33,7 @@ export function isFrozen(id: ProcessId): boolean {
 }
 
 /** Signals exactly this process; false when it has ended, even when another process has its pid. */
-export function signal(id: ProcessId, name: NodeJS.Signals): boolean {
+export function sendSignal(id: ProcessId, name: NodeJS.Signals): boolean {
   if (!isRunning(id)) return false
   try {
     process.kill(id.pid, name)
@@ -113,7 +113,7 @@ export async function endLabProcesses(folder: string): Promise<void> {
     // A script may start another program between the search and the kill, so the search is repeated until it finds
     // none.
     const found = findMarkedProcesses(labMark, folder)
-    for (const id of found) signal(id, 'SIGKILL')
+    for (const id of found) sendSignal(id, 'SIGKILL')
     killed = [...killed, ...found].filter(isRunning)
     if (found.length === 0 && killed.length === 0) return
     await systemClock.sleep(pollMs)

@@ -13,7 +13,11 @@ export function environment({
 }
 
 /** A command of the user that starts the lab. */
-export function command(deployment: MariadbDeployment, argv: readonly string[], stdin = ''): PlannedCommand {
+export function plannedCommand(
+  deployment: MariadbDeployment,
+  argv: readonly string[],
+  stdin = '',
+): PlannedCommand {
   return { argv, env: environment(deployment), stdin }
 }
 
@@ -40,17 +44,17 @@ export function clientArgv(deployment: MariadbDeployment, node: string): readonl
 }
 
 /** Runs SQL on a server as administrator. */
-export function sql(deployment: MariadbDeployment, node: string, statements: string): PlannedCommand {
-  return command(deployment, clientArgv(deployment, node), `${statements};\n`)
+export function sqlCommand(deployment: MariadbDeployment, node: string, statements: string): PlannedCommand {
+  return plannedCommand(deployment, clientArgv(deployment, node), `${statements};\n`)
 }
 
 /** The second column of the client program's output by the first, in lower case. */
-export function pairs(output: string): ReadonlyMap<string, string> {
-  return new Map(rows(output).map(([key = '', value = '']) => [key.toLowerCase(), value]))
+export function parsePairs(output: string): ReadonlyMap<string, string> {
+  return new Map(parseRows(output).map(([key = '', value = '']) => [key.toLowerCase(), value]))
 }
 
 /** The rows of the client program's output; columns are separated by tabs. */
-export function rows(output: string): readonly (readonly string[])[] {
+export function parseRows(output: string): readonly (readonly string[])[] {
   return output
     .split('\n')
     .filter((line) => line !== '')
@@ -64,5 +68,5 @@ export function settingFault(
   [name, broken, healed]: readonly [name: string, broken: string, healed: string],
 ): FaultCommands {
   const set = (value: string): string => `SET GLOBAL ${name} = ${value}`
-  return { begin: sql(deployment, node, set(broken)), heal: sql(deployment, node, set(healed)) }
+  return { begin: sqlCommand(deployment, node, set(broken)), heal: sqlCommand(deployment, node, set(healed)) }
 }

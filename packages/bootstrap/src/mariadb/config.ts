@@ -34,7 +34,7 @@ export function commonSettings(
     ['max_connections', 500],
     ['binlog_format', 'ROW'],
     ['default_storage_engine', 'InnoDB'],
-    // Acknowledged writes are on the disk: if a lab lost them, the client would be blamed.
+    // Acknowledged writes are on the disk: a loss in the lab would look like a defect of the client.
     ['innodb_flush_log_at_trx_commit', 1],
     ['innodb_buffer_pool_size', '64M'],
     // Copied with the data to every other node; the default is 96 MB.

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import type { PlannedCommand, PlannedFile } from '../model/plan.ts'
 import { anyHost } from '../sandbox/network-scripts.ts'
-import { asServerAccount, command } from './commands.ts'
+import { asServerAccount, plannedCommand } from './commands.ts'
 import type { ServerAddress } from './config.ts'
 import { type MariadbDeployment, serverPaths } from './deployment.ts'
 
@@ -49,7 +49,7 @@ export function createDataFolder(
       ...['install', '-m', '0600', ...owner, '-t', `${dataFolder}/conf`],
       ...files.map(({ path }) => `${folder}/${path}`),
     ],
-  ].map((argv) => command(deployment, argv))
+  ].map((argv) => plannedCommand(deployment, argv))
 }
 
 /** Creates the data of a server: the system tables, the application's user, and no test database. */
@@ -60,7 +60,7 @@ export function createData(
 ): PlannedCommand {
   const { installation, dataFolder, administrator } = deployment
   const { conf } = serverPaths(deployment, node)
-  return command(
+  return plannedCommand(
     deployment,
     asServerAccount(deployment, [
       installation.installDb,
@@ -81,7 +81,7 @@ export function createData(
 export function copyData(deployment: MariadbDeployment, from: string, to: string): PlannedCommand {
   const [source, target] = [serverPaths(deployment, from).data, serverPaths(deployment, to).data]
   // Where the file system supports it, the copy shares its blocks with the original until one of them changes.
-  return command(
+  return plannedCommand(
     deployment,
     asServerAccount(deployment, ['cp', '--recursive', '--reflink=auto', source, target]),
   )

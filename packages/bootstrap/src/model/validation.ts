@@ -4,7 +4,7 @@ import type { KindName } from './plan.ts'
 
 /** The longest fault: a week. */
 const maxFaultMs = 604_800_000
-/** The longest silence that servers can be told to tolerate: a minute. */
+/** The longest silence that servers can be configured to tolerate: a minute. */
 const maxDetectMs = 60_000
 /** The longest wait: a day. */
 const maxWaitMs = 86_400_000

@@ -1,4 +1,11 @@
-import { asServerAccount, clientArgv, command, environment, settingFault, sql } from '../mariadb/commands.ts'
+import {
+  asServerAccount,
+  clientArgv,
+  environment,
+  plannedCommand,
+  settingFault,
+  sqlCommand,
+} from '../mariadb/commands.ts'
 import { commonSettings, renderConf } from '../mariadb/config.ts'
 import { serverPaths } from '../mariadb/deployment.ts'
 import {
@@ -52,17 +59,17 @@ function plannedNode(model: ReplicationModel, node: ReplicationNode): PlannedNod
     member: name,
     host,
     port,
-    ask: node === primary ? sql(deployment, name, primaryQuery) : queryVertically(model, node),
+    ask: node === primary ? sqlCommand(deployment, name, primaryQuery) : queryVertically(model, node),
     // A replica reconnects to its primary by itself.
     repair: null,
-    ctl: command(deployment, clientArgv(deployment, name)),
+    ctl: plannedCommand(deployment, clientArgv(deployment, name)),
     levers: faultsFor(model, node),
   }
 }
 
 // Some forty columns are read by name: their order differs between versions.
 function queryVertically({ deployment }: ReplicationModel, { name }: ReplicationNode): PlannedCommand {
-  return command(
+  return plannedCommand(
     deployment,
     [...clientArgv(deployment, name).filter((arg) => arg !== '--skip-column-names'), '--vertical'],
     `${replicaQuery};\n`,
@@ -74,8 +81,8 @@ function faultsFor({ deployment, primary }: ReplicationModel, node: ReplicationN
   if (node === primary) return { 'read-only': settingFault(deployment, node.name, ['read_only', '1', '0']) }
   return {
     'stop-applier': {
-      begin: sql(deployment, node.name, 'STOP SLAVE SQL_THREAD'),
-      heal: sql(deployment, node.name, 'START SLAVE SQL_THREAD'),
+      begin: sqlCommand(deployment, node.name, 'STOP SLAVE SQL_THREAD'),
+      heal: sqlCommand(deployment, node.name, 'START SLAVE SQL_THREAD'),
     },
   }
 }
@@ -102,7 +109,7 @@ function server({ deployment }: ReplicationModel, { name, host, port }: Replicat
     host,
     ports: [port],
     upPort: port,
-    upCheck: sql(deployment, name, 'SELECT 1'),
+    upCheck: sqlCommand(deployment, name, 'SELECT 1'),
     needs: [],
     joins: [],
   }
@@ -125,7 +132,7 @@ function formation(model: ReplicationModel): readonly FormationStep[] {
     {
       do: 'run',
       what: `connecting the replicas to ${primary.name}`,
-      commands: replicas.map(({ name }) => sql(deployment, name, changeMasterSql(model))),
+      commands: replicas.map(({ name }) => sqlCommand(deployment, name, changeMasterSql(model))),
     },
     { do: 'agree' },
   ]

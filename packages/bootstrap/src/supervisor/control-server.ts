@@ -3,9 +3,9 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createInterface } from 'node:readline'
 import { isHaError } from '@ha/core'
 import { asError, deferred } from '@ha/core/driver'
+import type { ControlReply, ControlRequest } from '../lab/control-protocol.ts'
 import type { RecordedEvent } from '../lab/events.ts'
 import type { Journal } from '../lab/journal.ts'
-import type { ControlReply, ControlRequest } from '../lab/protocol.ts'
 import { type BootstrapCode, labError } from '../model/errors.ts'
 
 /** The client of one request, while the request is under way. */
@@ -21,7 +21,7 @@ export interface RequestHandler {
 }
 
 /** Serves a supervisor on a unix socket that only its user may open. */
-export function serve(supervisor: RequestHandler, path: string): Promise<Server> {
+export function startControlServer(supervisor: RequestHandler, path: string): Promise<Server> {
   const server = createServer((socket) => {
     handleConnection(supervisor, socket).catch((error: unknown) => socket.destroy(asError(error)))
   })

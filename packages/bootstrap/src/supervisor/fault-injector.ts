@@ -9,7 +9,7 @@ import {
   supportedFaults,
 } from '../lab/faults.ts'
 import { processOf } from '../lab/state.ts'
-import { signal } from '../machine/process-table.ts'
+import { sendSignal } from '../machine/process-table.ts'
 import { labError, unknownNode } from '../model/errors.ts'
 import type { FaultCommands, KindName, NetworkFault, PlannedNode, ServerFault } from '../model/plan.ts'
 import type { SupervisorContext } from './context.ts'
@@ -201,7 +201,7 @@ export class FaultInjector {
 
   #signal(node: PlannedNode, name: NodeJS.Signals): void {
     const id = this.#processes.running(node.name)
-    if (id !== undefined) signal(id, name)
+    if (id !== undefined) sendSignal(id, name)
   }
 
   #node(name: string): PlannedNode {

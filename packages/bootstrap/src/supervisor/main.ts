@@ -16,7 +16,7 @@ import {
   socketPath,
 } from '../machine/lab-folder.ts'
 import { labError } from '../model/errors.ts'
-import { serve } from './control-server.ts'
+import { startControlServer } from './control-server.ts'
 import { Supervisor } from './supervisor.ts'
 
 // The time that replies in progress get when the lab ends.
@@ -47,7 +47,7 @@ async function supervise(folder: string): Promise<void> {
   const supervisor = new Supervisor(plan, journal, systemClock)
   journal.record({ type: 'supervised', pid: process.pid })
   supervisor.start()
-  const server = await serve(supervisor, socket)
+  const server = await startControlServer(supervisor, socket)
   await supervisor.done
   const closed = new Promise((resolve) => server.close(resolve))
   await Promise.race([closed, setTimeout(closeGraceMs)])

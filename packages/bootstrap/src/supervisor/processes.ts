@@ -13,7 +13,7 @@ import {
   isRunning,
   labMark,
   type ProcessId,
-  signal,
+  sendSignal,
 } from '../machine/process-table.ts'
 import { runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/errors.ts'
@@ -80,15 +80,15 @@ export class Processes {
     if (id === undefined) return
     this.#ending.add(name)
     try {
-      signal(id, how)
+      sendSignal(id, how)
       const giveUpAt = this.#clock.now() + stopGraceMs
       while (isRunning(id)) {
-        if (this.#clock.now() > giveUpAt) signal(id, 'SIGKILL')
+        if (this.#clock.now() > giveUpAt) sendSignal(id, 'SIGKILL')
         await this.#clock.sleep(pollMs)
       }
       // A killed server leaves the programs behind that it had started, and they hold its ports.
       for (const child of findMarkedProcesses(processMark, markOf(this.#plan.folder, name)))
-        signal(child, 'SIGKILL')
+        sendSignal(child, 'SIGKILL')
       this.#journal.record({ type: 'process-ended', process: name, asked: true })
     } finally {
       this.#ending.delete(name)

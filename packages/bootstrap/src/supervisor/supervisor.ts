@@ -1,7 +1,7 @@
 import { type Clock, isHaError } from '@ha/core'
 import { asError, deferred } from '@ha/core/driver'
+import type { ControlRequest } from '../lab/control-protocol.ts'
 import type { Journal } from '../lab/journal.ts'
-import type { ControlRequest } from '../lab/protocol.ts'
 import { statusOf } from '../lab/status.ts'
 import { removeLabFolder } from '../machine/lab-folder.ts'
 import { labMark } from '../machine/process-table.ts'

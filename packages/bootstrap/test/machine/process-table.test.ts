@@ -7,7 +7,7 @@ import {
   isFrozen,
   isRunning,
   type ProcessId,
-  signal,
+  sendSignal,
 } from '../../src/machine/process-table.ts'
 
 let child: ChildProcess
@@ -30,30 +30,30 @@ test('a running process is told by its pid, start and boot', () => {
 test('a record whose pid came back for another process never signals it', () => {
   const recycled = { ...id, startTicks: String(Number(id.startTicks) - 1) }
 
-  expect(signal(recycled, 'SIGKILL')).toBe(false)
+  expect(sendSignal(recycled, 'SIGKILL')).toBe(false)
   expect(isRunning(id)).toBe(true)
 })
 
 test('a record of an earlier boot never signals anything', () => {
-  expect(signal({ ...id, bootId: 'another' }, 'SIGKILL')).toBe(false)
+  expect(sendSignal({ ...id, bootId: 'another' }, 'SIGKILL')).toBe(false)
   expect(isRunning(id)).toBe(true)
 })
 
 test('a stop signal freezes and a continue signal thaws', async () => {
-  signal(id, 'SIGSTOP')
+  sendSignal(id, 'SIGSTOP')
   await expect.poll(() => isFrozen(id)).toBe(true)
 
-  signal(id, 'SIGCONT')
+  sendSignal(id, 'SIGCONT')
 
   await expect.poll(() => isFrozen(id)).toBe(false)
 })
 
 test('a process that has ended is not running, and signalling it does nothing', async () => {
-  signal(id, 'SIGKILL')
+  sendSignal(id, 'SIGKILL')
   await once(child, 'exit')
 
   expect(isRunning(id)).toBe(false)
-  expect(signal(id, 'SIGKILL')).toBe(false)
+  expect(sendSignal(id, 'SIGKILL')).toBe(false)
 })
 
 test('a process is found by a mark in its environment', () => {

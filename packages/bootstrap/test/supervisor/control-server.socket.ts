@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { deferred } from '@ha/core/driver'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type ClientConnection, serve } from '../../src/supervisor/control-server.ts'
+import { type ClientConnection, startControlServer } from '../../src/supervisor/control-server.ts'
 
 let folder: string
 let path: string
@@ -20,7 +20,7 @@ beforeEach(async () => {
   path = join(folder, 's')
   uncaught = []
   process.on('uncaughtException', note)
-  server = await serve({ answer: (_request, talk) => answer(talk) }, path)
+  server = await startControlServer({ answer: (_request, talk) => answer(talk) }, path)
 })
 afterEach(() => {
   server.close()

@@ -18,7 +18,7 @@ export interface LifecycleOptions<R> {
   readonly endMs: (timeoutMs: number) => number
 }
 
-/** The life of a client: open, draining, closed. */
+/** The lifecycle of a client: open, draining, closed. */
 export class Lifecycle<R> {
   readonly #options: LifecycleOptions<R>
   readonly #closing = linkedController()

@@ -58,7 +58,7 @@ export function afterTick(before: LivenessState, received: number, activeMs: num
 
 /**
  * Decides what a quiet period calls for. The server is unresponsive when neither the connection nor the endpoint was
- * answered. A connection whose endpoint still answers is clogged, not dead (a broker under flow control stops reading
+ * answered. A connection whose endpoint still answers is congested, not dead (a broker under flow control stops reading
  * from a fast publisher): it has until `quietMs`.
  */
 export function nextAction(state: LivenessState, liveness: Liveness): LivenessAction {

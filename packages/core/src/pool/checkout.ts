@@ -344,12 +344,12 @@ function becameQuiet(
 interface LeakDetectorDeps<C> {
   readonly options: PoolOptions<C, unknown>
   readonly reporter: PoolReporter
-  readonly pools: () => Iterable<CheckedPool<C>>
+  readonly pools: () => Iterable<LeakCheckedPool<C>>
   /** Called when a connection that is checked out has received nothing for `slowQueryMs`. */
-  readonly onQuiet: (pool: CheckedPool<C>) => void
+  readonly onQuiet: (pool: LeakCheckedPool<C>) => void
 }
 
-interface CheckedPool<C> {
+interface LeakCheckedPool<C> {
   readonly endpoint: Endpoint
   readonly name: string
   checkedOut(): readonly CheckedOut<C>[]
@@ -395,7 +395,7 @@ export class LeakDetector<C> {
     this.#running = false
   }
 
-  #check(pool: CheckedPool<C>, checkedOut: CheckedOut<C>, activeMs: number): void {
+  #check(pool: LeakCheckedPool<C>, checkedOut: CheckedOut<C>, activeMs: number): void {
     const { options, onQuiet, reporter } = this.#deps
     const { driver, monitor, clock, leakAfterMs } = options
     const quietMs = monitor.slowQueryMs * (1 - 1 / checksPerSlowQuery)

@@ -227,7 +227,7 @@ interface EndpointUsage {
   readonly nowMs: number
 }
 
-/** Says how many connections are in use, since when, and how many acquires wait. */
+/** Describes how many connections are in use, since when, and how many acquires wait. */
 function exhaustedError(usage: EndpointUsage, why: string): HaError {
   const { endpoint } = usage
   return new HaError('exhausted', `${why}: ${describe(usage)}`, { endpoint, retryable: true })

@@ -43,7 +43,7 @@ type ReleaseResult =
   /** It must not be checked out again. */
   | { readonly kind: 'unusable'; readonly error: Error }
 
-/** Asks the driver whether a released connection is reusable, and begins its reset. A driver that throws has not said so. */
+/** Asks the driver whether a released connection is reusable, and begins its reset. An error of the driver means no. */
 export function prepareForReuse<C>(
   driver: PoolDriver<C, unknown>,
   { connection, signal }: PooledConnection<C>,

@@ -69,7 +69,7 @@ export interface PoolHealth<R> {
   readonly addressesError: string | undefined
 }
 
-/** Where a pool is in its life. */
+/** The phase of a pool. */
 export type PoolStateKind = 'idle' | 'open' | 'draining' | 'closed'
 
 /** One endpoint of a pool. */

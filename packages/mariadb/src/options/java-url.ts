@@ -79,7 +79,7 @@ function readJavaParameters(parameters: readonly JdbcParameter[], problems: Prob
   }
 }
 
-// Connector/J ignores this silently; the caller would believe that the certificate is verified.
+// Connector/J ignores this silently; the caller would assume that the certificate is verified.
 function unusedCertificate({ origins }: ParameterState): readonly string[] {
   const certificate = origins.get('ca')
   return certificate === undefined ? [] : [`${certificate.place}: ignored: TLS is off without sslMode`]

@@ -25,7 +25,7 @@ interface Conversation {
 
 /**
  * Opens a virtual host that the broker has just refused once more, without the driver: amqplib does not report the reply
- * code, and a virtual host that is still starting has to be told from one that does not exist. Undefined when the broker
+ * code, and a virtual host that is still starting must be distinguished from one that does not exist. Undefined when the broker
  * accepts the connection now. No connection stays open.
  */
 export async function queryCloseReason(

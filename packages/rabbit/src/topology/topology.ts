@@ -190,7 +190,7 @@ export function queueOptions({ kind, settings }: QueueSpec, version: string): Op
   return { ...common, durable: true }
 }
 
-/** Arguments of a consumer. A mirrored queue that moves shall cancel its consumers instead of staying silent. */
+/** Arguments of a consumer. A mirrored queue that moves must cancel its consumers instead of staying silent. */
 export function consumeArguments(
   spec: QueueSpec | undefined,
   version: string,

@@ -17,7 +17,7 @@ export interface OutlierDetectionOptions {
   readonly restMs: number
 }
 
-/** Tracks the calls of this client to the instances of a service, by process: a restarted instance starts anew. */
+/** Tracks the calls of this client to the instances of a service, by process: a restarted instance has no history. */
 export class OutlierDetector {
   readonly #options: OutlierDetectionOptions
   // Contains only instances with recent errors, so it is usually empty.

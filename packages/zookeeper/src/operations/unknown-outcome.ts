@@ -62,7 +62,7 @@ export async function pauseBeforeRetry(
 }
 
 /** A write with a version whose reply was lost. */
-interface LostWrite {
+interface UnansweredWrite {
   readonly path: string
   readonly version: number
   /** The highest zxid when the write was sent: a node with a later czxid is another node. */
@@ -85,7 +85,7 @@ export function isOutcomeUnknown(error: unknown): error is ZookeeperError {
  */
 export async function confirmNotDone(
   { executor, reads }: { readonly executor: RequestExecutor; readonly reads: Reads },
-  { path, version, knownZxid, isSameSession, error, deadline }: LostWrite,
+  { path, version, knownZxid, isSameSession, error, deadline }: UnansweredWrite,
 ): Promise<void> {
   if (deadline.isOver) throw error
   const stat = await resolveOutcome(executor, deadline, error, async () => {

@@ -115,7 +115,7 @@ function bytesOfLong(value: bigint): Buffer {
 }
 
 /**
- * The end of the record at `offset`. The package believes every length that it reads (it allocates the memory, and
+ * The end of the record at `offset`. The package trusts every length that it reads (it allocates the memory, and
  * fills up what is missing), so each length is checked before. Throws {@link MalformedError}.
  */
 function recordEnd(fields: Fields, bytes: Buffer, offset: number): number {

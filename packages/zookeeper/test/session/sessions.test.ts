@@ -1,7 +1,7 @@
 import { FakeClock } from '@ha/core/testing'
 import { expect, it } from 'vitest'
 import type { SessionGrant } from '../../src/connection/handshake.ts'
-import { SessionManager } from '../../src/session/sessions.ts'
+import { SessionManager } from '../../src/session/session-manager.ts'
 
 it('remembers which sessions were its own, as many as the servers can still have', () => {
   const sessions = new SessionManager({

@@ -9,7 +9,7 @@ import { Server } from '../engine/server.ts'
 import { Session } from '../engine/session.ts'
 import { Store } from '../engine/store.ts'
 import { type CommandScript, commandInterpreter, type Rule } from '../rules.ts'
-import { execute, isKnown } from '../sql/execute.ts'
+import { execute, isSupported } from '../sql/execute.ts'
 import type { Value } from '../wire/values.ts'
 import { FakeNode, type NodeDeps } from './node.ts'
 import {
@@ -124,7 +124,7 @@ export class FakeCluster {
   /** The statements that reached the servers, that no rule answered and that fit no shape: the client got 1064. */
   get unknownStatements(): readonly string[] {
     const run = this.log.entries({ outcome: 'done' }).flatMap(({ sql }) => (sql === undefined ? [] : [sql]))
-    return [...new Set(run)].filter((sql) => !isKnown(sql))
+    return [...new Set(run)].filter((sql) => !isSupported(sql))
   }
 
   /** A node by its number, from 1. */

@@ -23,7 +23,7 @@ export class Transaction {
     return this.#changes
   }
 
-  /** Whether it lost against another node: it is rolled back, and its client has not been told yet. */
+  /** Whether it lost against another node: it is rolled back, and its client has not been informed yet. */
   get isAborted(): boolean {
     return this.#isAborted
   }

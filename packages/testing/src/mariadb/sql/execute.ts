@@ -27,7 +27,7 @@ export async function execute(session: Session, sql: string, parameters: Row): P
 }
 
 /** Whether the fake server runs this statement by itself. */
-export function isKnown(sql: string): boolean {
+export function isSupported(sql: string): boolean {
   return matchStatement(templateOf(sql)) !== undefined
 }
 

@@ -1,6 +1,5 @@
 import type { Execution } from '../engine/session.ts'
 import type { Answer } from '../wire/answers.ts'
-import { insert, remove, update } from './changes.ts'
 import { type Clauses, readClauses, type VariableAssignment } from './clauses.ts'
 import { constant } from './operands.ts'
 import { select } from './select.ts'
@@ -19,6 +18,7 @@ import {
   useSchema,
 } from './statements.ts'
 import { NoMatchingShape, type Template } from './template.ts'
+import { insert, remove, update } from './writes.ts'
 
 /** The kind of a statement: a node that is not ready refuses all but `session`, a read-only one refuses `write`. */
 type StatementKind = 'read' | 'write' | 'transaction' | 'session'

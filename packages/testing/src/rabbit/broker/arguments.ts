@@ -1,7 +1,7 @@
 import type { FieldTable, FieldValue } from '../wire/field-tables.ts'
 import { type AmqpException, channelException, connectionException } from './exceptions.ts'
 
-/** The kinds of queue that the fake knows. */
+/** The kinds of queue that the fake supports. */
 type QueueType = 'classic' | 'quorum'
 
 /** The settings in the arguments of a queue. */
