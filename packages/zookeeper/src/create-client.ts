@@ -75,7 +75,7 @@ export function assembleClient(options: ResolvedOptions, deps: ClientDeps): Clie
     link.desiredState.declare(chrootDeclaration(servers.chroot, aclOf))
   link.desiredState.declare(watches)
   const plan = (): readonly Endpoint[] =>
-    select(registry.view, { strategy: 'random', turn: 0, nowMs: clock.now(), penaltyMs, random })
+    select(registry.view, { strategy: 'random', selections: 0, nowMs: clock.now(), penaltyMs, random })
   const lifecycle = createLifecycle(link, { driver, sessions, clock, random, plan })
   const closed = lifecycle.closing
   const executor = new RequestExecutor({ link, driver, clock, random, chroot, maxOperations, closed })

@@ -175,7 +175,7 @@ export function statusLines(status: LabStatus): readonly string[] {
   return [
     `${status.lab}  ${status.kind} ${status.version}  ${summary(status)}`,
     ...nodeTable(status.nodes),
-    ...attention(status),
+    ...warningLines(status),
   ]
 }
 
@@ -191,7 +191,7 @@ function nodeTable(nodes: readonly NodeStatus[]): readonly string[] {
   return formatTable([headings, ...nodes.map((node, i) => withRole(roles[i] ?? '-', nodeCells(node)))])
 }
 
-function attention({ phase, agreed, because }: LabStatus): readonly string[] {
+function warningLines({ phase, agreed, because }: LabStatus): readonly string[] {
   if (phase.kind === 'failed') return [`FAILED  ${phase.message}`]
   return agreed ? [] : [`DISAGREE  ${because}`]
 }

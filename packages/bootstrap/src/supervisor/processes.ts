@@ -114,9 +114,9 @@ export class Processes {
   adoptRunning(): void {
     for (const { name } of this.#plan.processes) {
       if (processOf(this.#journal.state, name).kind !== 'launching') continue
-      const eldest = findMarkedProcesses(processMark, markOf(this.#plan.folder, name))[0]
-      if (eldest === undefined) this.#journal.record({ type: 'process-ended', process: name, asked: false })
-      else this.#journal.record({ type: 'process-started', process: name, id: eldest })
+      const oldest = findMarkedProcesses(processMark, markOf(this.#plan.folder, name))[0]
+      if (oldest === undefined) this.#journal.record({ type: 'process-ended', process: name, asked: false })
+      else this.#journal.record({ type: 'process-started', process: name, id: oldest })
     }
     this.recordEnded()
   }

@@ -20,7 +20,7 @@ export interface Flaps {
 interface DialLoopDeps<C> {
   readonly options: LinkOptions<C>
   /** The number of connections so far: where `round-robin` begins. */
-  readonly turn: number
+  readonly selections: number
   readonly flaps: Flaps
   readonly enter: (state: LinkState<C>) => void
 }
@@ -61,13 +61,16 @@ export async function dialUntilConnected<C>(deps: DialLoopDeps<C>, signal: Abort
   }
 }
 
-async function dialRound<C>({ options, turn }: DialLoopDeps<C>, signal: AbortSignal): Promise<Dialed<C>> {
+async function dialRound<C>(
+  { options, selections }: DialLoopDeps<C>,
+  signal: AbortSignal,
+): Promise<Dialed<C>> {
   const { registry, clock, random, strategy, penaltyMs, dial } = options
   const refreshed = registry.refresh(dial.attemptMs, signal).catch(addressesUnavailable)
   // With a list at hand the round does not wait for a newer one: the next round uses it.
   if (registry.view.members.length === 0) await refreshed
   else refreshed.catch(() => undefined)
-  const plan = select(registry.view, { strategy, turn, nowMs: clock.now(), penaltyMs, random })
+  const plan = select(registry.view, { strategy, selections, nowMs: clock.now(), penaltyMs, random })
   return dialRace({ driver: options.driver, clock, registry, options: dial }, plan, signal)
 }
 

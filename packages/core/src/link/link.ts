@@ -167,7 +167,7 @@ export class Link<C> implements Source<C> {
 
   #dial(): Promise<Dialed<C>> {
     const enter = (state: LinkState<C>): void => this.#enter(state)
-    const deps = { options: this.#options, turn: this.#generation, flaps: this.#flaps, enter }
+    const deps = { options: this.#options, selections: this.#generation, flaps: this.#flaps, enter }
     return dialUntilConnected(deps, this.#scope.signal)
   }
 

@@ -23,7 +23,7 @@ export type SelectionOrder =
   | {
       readonly strategy: Strategy
       /** For `round-robin`: the number of selections so far. */
-      readonly turn: number
+      readonly selections: number
     }
   | {
       readonly strategy: 'least-connections'
@@ -64,7 +64,7 @@ function arrange(members: readonly Member[], wanted: SelectionCriteria): readonl
     case 'sequential':
       return members
     case 'round-robin': {
-      const first = members.length === 0 ? 0 : wanted.turn % members.length
+      const first = members.length === 0 ? 0 : wanted.selections % members.length
       return [...members.slice(first), ...members.slice(0, first)]
     }
     case 'random':

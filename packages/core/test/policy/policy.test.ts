@@ -28,12 +28,18 @@ describe('the order in which endpoints are dialled', () => {
     ['the next in turn that has not failed', 'round-robin', 1, { n2: 90_000 }, 'n3 n1 n2'],
   ]
 
-  it.each(cases)('%s (%s)', (_, strategy, turn, failed, expected) => {
+  it.each(cases)('%s (%s)', (_, strategy, selections, failed, expected) => {
     let view = observe(emptyView, { kind: 'listed', endpoints, atMs: 0 })
     for (const [host, atMs] of Object.entries(failed)) {
       view = observe(view, { kind: 'failed', endpoint: { host, port: 1 }, atMs, error })
     }
-    const plan = select(view, { strategy, turn, nowMs: 100_000, penaltyMs: 30_000, random: Math.random })
+    const plan = select(view, {
+      strategy,
+      selections,
+      nowMs: 100_000,
+      penaltyMs: 30_000,
+      random: Math.random,
+    })
     expect(plan.map((endpoint) => endpoint.host).join(' ')).toBe(expected)
   })
 
@@ -42,7 +48,7 @@ describe('the order in which endpoints are dialled', () => {
     const random = seededRandom(7)
     const seen = new Map<string, number>()
     for (let i = 0; i < 6_000; i++) {
-      const plan = select(view, { strategy: 'random', turn: i, nowMs: 0, penaltyMs: 0, random })
+      const plan = select(view, { strategy: 'random', selections: i, nowMs: 0, penaltyMs: 0, random })
       const order = plan.map((endpoint) => endpoint.host).join(' ')
       seen.set(order, (seen.get(order) ?? 0) + 1)
     }
@@ -51,7 +57,7 @@ describe('the order in which endpoints are dialled', () => {
   })
 
   it('is empty for an empty view', () => {
-    const wanted = { turn: 3, nowMs: 0, penaltyMs: 0, random: Math.random } as const
+    const wanted = { selections: 3, nowMs: 0, penaltyMs: 0, random: Math.random } as const
     expect(select(emptyView, { ...wanted, strategy: 'round-robin' })).toEqual([])
   })
 })

@@ -74,7 +74,7 @@ function anyRoute({ clock }: PoolBench, random: () => number): Route<string> {
     if (members.length === 0) return { kind: 'none', error: new HaError('unreachable', 'all are down') }
     const order: SelectionOrder =
       strategy === 'sequential'
-        ? { strategy, turn: 0 }
+        ? { strategy, selections: 0 }
         : strategy === 'sticky'
           ? { strategy, last: members.at(-1)?.endpoint }
           : { strategy, load: (endpoint) => load(endpoint).inUse }

@@ -121,10 +121,10 @@ class EligibilityHistory {
       if (reading === undefined) continue
       const fit = readEligibility(reading, this.#rules, cluster).kind !== 'ineligible'
       const name = formatEndpoint(endpoint)
-      const standing = nextState(this.#states.get(name), fit, nowMs)
-      this.#states.set(name, standing)
-      if (standing.kind === 'eligible-again') {
-        this.#settledAtMs = Math.max(this.#settledAtMs, standing.sinceMs + this.#afterMs)
+      const state = nextState(this.#states.get(name), fit, nowMs)
+      this.#states.set(name, state)
+      if (state.kind === 'eligible-again') {
+        this.#settledAtMs = Math.max(this.#settledAtMs, state.sinceMs + this.#afterMs)
       }
     }
   }
@@ -136,8 +136,8 @@ class EligibilityHistory {
 
   /** Whether a server became eligible again less than `afterMs` ago. */
   onProbation(endpoint: Endpoint, nowMs: number): boolean {
-    const standing = this.#states.get(formatEndpoint(endpoint))
-    return standing?.kind === 'eligible-again' && nowMs - standing.sinceMs < this.#afterMs
+    const state = this.#states.get(formatEndpoint(endpoint))
+    return state?.kind === 'eligible-again' && nowMs - state.sinceMs < this.#afterMs
   }
 }
 

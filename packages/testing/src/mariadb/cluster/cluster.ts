@@ -188,7 +188,7 @@ function observerOf(
   const membership: Membership = {
     commit: (changes) => {
       const seqno = store.commit(changes)
-      group.published(seqno)
+      group.committedByTest(seqno)
       return Promise.resolve(seqno)
     },
     status: () => ({}),

@@ -104,14 +104,14 @@ export class FakeNode {
     await this.#acceptor.open()
     this.#accepted = 0
     this.#state = { kind: 'running', server: this.#newServer() }
-    this.#deps.group.started(this.#peer)
+    this.#deps.group.nodeStarted(this.#peer)
   }
 
   /** Ends like a killed process: every connection gets an RST, and new ones are refused. */
   async kill(): Promise<void> {
     if (this.#state.kind === 'down') return
     await this.#goDown(() => {
-      this.#deps.group.lost(this.#peer)
+      this.#deps.group.nodeLost(this.#peer)
       this.#forEachConnection((each) => each.reset())
     })
   }
@@ -122,7 +122,7 @@ export class FakeNode {
     if (this.#state.kind === 'down') return
     const cancel = this.#deps.clock.after(stopGraceMs, () => this.#forEachConnection((each) => each.reset()))
     await this.#goDown(() => {
-      this.#deps.group.left(this.#peer)
+      this.#deps.group.nodeLeft(this.#peer)
       this.#forEachConnection((each) => each.drop())
     })
     cancel()
@@ -133,7 +133,7 @@ export class FakeNode {
     if (this.#state.kind !== 'running') return
     this.#state = { ...this.#state, kind: 'paused', resumed: deferred() }
     this.#forEachConnection((each) => each.freeze())
-    this.#deps.group.lost(this.#peer)
+    this.#deps.group.nodeLost(this.#peer)
   }
 
   /** Resumes, and handles what has arrived meanwhile. */
@@ -141,7 +141,7 @@ export class FakeNode {
     const state = this.#state
     if (state.kind !== 'paused') return
     this.#state = { kind: 'running', server: state.server }
-    if (!this.#isIsolated) this.#deps.group.returned(this.#peer)
+    if (!this.#isIsolated) this.#deps.group.nodeReturned(this.#peer)
     this.#forEachConnection((each) => each.thaw())
     state.resumed.resolve()
   }
@@ -150,14 +150,14 @@ export class FakeNode {
   isolate(): void {
     if (this.#isIsolated || this.#state.kind === 'down') return
     this.#isIsolated = true
-    this.#deps.group.lost(this.#peer)
+    this.#deps.group.nodeLost(this.#peer)
   }
 
   /** Connects the node with the others again after {@link isolate}. */
   recover(): void {
     if (!this.#isIsolated) return
     this.#isIsolated = false
-    if (this.#state.kind === 'running') this.#deps.group.returned(this.#peer)
+    if (this.#state.kind === 'running') this.#deps.group.nodeReturned(this.#peer)
   }
 
   /** Replaces values of `SHOW STATUS`, `SHOW VARIABLES` and `@@`, by which the node acts; names in lower case. */

@@ -53,25 +53,25 @@ export class GaleraGroup implements ReplicationGroup {
     }
   }
 
-  started(peer: Peer): void {
+  nodeStarted(peer: Peer): void {
     this.#peers.set(peer, 'connected')
     this.#installView()
   }
 
-  left(peer: Peer): void {
+  nodeLeft(peer: Peer): void {
     this.#peers.delete(peer)
     this.#primary = new Set([...this.#primary].filter((member) => member !== peer))
     this.#installView()
   }
 
-  lost(peer: Peer): void {
+  nodeLost(peer: Peer): void {
     this.#peers.set(peer, 'lost')
     const { clock, viewChangeMs } = this.#deps
     if (viewChangeMs === 0) this.#installView()
     else this.#cancelViewChange ??= clock.after(viewChangeMs, () => this.#installView())
   }
 
-  returned(peer: Peer): void {
+  nodeReturned(peer: Peer): void {
     if (this.#primary.has(peer)) {
       this.#peers.set(peer, 'connected')
       if (this.#cancelViewChange === undefined) this.#installView()
@@ -84,7 +84,7 @@ export class GaleraGroup implements ReplicationGroup {
     this.#rejoins.push(clock.after(rejoinMs, () => this.#advance(peer, 'rejoining', 'connected')))
   }
 
-  published(seqno: number): void {
+  committedByTest(seqno: number): void {
     for (const member of this.#members()) member.server?.applier.receive(seqno)
   }
 
@@ -142,7 +142,7 @@ export class GaleraGroup implements ReplicationGroup {
     if (transaction.isAborted || failsCertification(changes, server.applier.applied))
       throw serverError('deadlock')
     const seqno = this.#deps.store.commit(changes)
-    this.published(seqno)
+    this.committedByTest(seqno)
     return seqno
   }
 
@@ -222,24 +222,24 @@ export class PrimaryWithReplicas implements ReplicationGroup {
     }
   }
 
-  started(peer: Peer): void {
-    this.returned(peer)
+  nodeStarted(peer: Peer): void {
+    this.nodeReturned(peer)
   }
 
-  left(peer: Peer): void {
+  nodeLeft(peer: Peer): void {
     this.#up.delete(peer)
   }
 
-  lost(peer: Peer): void {
+  nodeLost(peer: Peer): void {
     this.#up.delete(peer)
   }
 
-  returned(peer: Peer): void {
+  nodeReturned(peer: Peer): void {
     this.#up.add(peer)
     peer.server?.applier.receive(this.#deps.store.seqno)
   }
 
-  published(seqno: number): void {
+  committedByTest(seqno: number): void {
     for (const peer of this.#up) peer.server?.applier.receive(seqno)
   }
 

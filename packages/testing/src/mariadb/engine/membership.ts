@@ -36,15 +36,15 @@ export interface ReplicationGroup {
   /** What the group allows the node. */
   membershipOf(peer: Peer): Membership
   /** The node has started. */
-  started(peer: Peer): void
+  nodeStarted(peer: Peer): void
   /** The node leaves gracefully. */
-  left(peer: Peer): void
+  nodeLeft(peer: Peer): void
   /** The other nodes receive nothing from the node any more: it was killed, is paused, or is isolated. */
-  lost(peer: Peer): void
+  nodeLost(peer: Peer): void
   /** A lost node is connected again, with its state. */
-  returned(peer: Peer): void
+  nodeReturned(peer: Peer): void
   /** The test itself has committed this, past all nodes. */
-  published(seqno: number): void
+  committedByTest(seqno: number): void
   /** Cancels everything in progress. */
   end(): void
 }

@@ -136,10 +136,10 @@ function settingValue(execution: Execution, name: string, operand: Operand | und
 /** `KILL`: ends the statement or the connection of a session. */
 export function kill(execution: Execution, what: 'query' | 'connection', id: Operand | undefined): OkAnswer {
   const wanted = Number(id?.value(execution))
-  const victim = [...execution.session.server.sessions].find((session) => session.id === wanted)
-  if (victim === undefined) throw serverError('unknownThread', wanted)
-  if (what === 'query') victim.interrupt(serverError('interrupted'))
-  else victim.kill()
+  const target = [...execution.session.server.sessions].find((session) => session.id === wanted)
+  if (target === undefined) throw serverError('unknownThread', wanted)
+  if (what === 'query') target.interrupt(serverError('interrupted'))
+  else target.kill()
   return done(execution.session)
 }
 

@@ -74,14 +74,14 @@ function onStartOk(
 
 function onTuneOk(
   client: ClientIdentity,
-  wish: Fields<'connection.tune-ok'>,
+  tuneOk: Fields<'connection.tune-ok'>,
   { settings }: HandshakeDeps,
 ): HandshakeResult {
-  const isFrameFit = wish.frameMax >= minFrameBytes && wish.frameMax <= settings.frameMaxBytes
+  const isFrameFit = tuneOk.frameMax >= minFrameBytes && tuneOk.frameMax <= settings.frameMaxBytes
   // 0 stands for no limit, which is more than the server offers.
-  const isChannelFit = wish.channelMax > 0 && wish.channelMax <= settings.channelMax
+  const isChannelFit = tuneOk.channelMax > 0 && tuneOk.channelMax <= settings.channelMax
   if (!isFrameFit || !isChannelFit) return failedSilently
-  return { kind: 'continue', state: { at: 'open', client, agreed: wish }, reply: undefined }
+  return { kind: 'continue', state: { at: 'open', client, agreed: tuneOk }, reply: undefined }
 }
 
 function onOpen(

@@ -264,11 +264,11 @@ async function exchange(deps: ExchangeDeps, one: Exchange): Promise<boolean> {
   const { pipe } = deps
   const plan = deps.planOf(one.received)
   const { ending } = plan
-  const fate = fateOf(plan, one.received.bytes)
+  const outcome = outcomeOf(plan, one.received.bytes)
   const [before, late] = [startWaits(deps, plan.before), startWaits(deps, plan.beforeAnswer)]
-  deps.record(one.received, fate)
+  deps.record(one.received, outcome)
   let isLast = false
-  if (fate !== 'lost') {
+  if (outcome !== 'lost') {
     await before()
     const answer = plan.code === undefined ? await one.handle() : one.refuse(plan.code)
     const letNewsOut = deps.holdEvents()
@@ -282,7 +282,7 @@ async function exchange(deps: ExchangeDeps, one: Exchange): Promise<boolean> {
   return ending.act.do === 'silence'
 }
 
-function fateOf({ ending, code, ignored }: RequestPlan, wireBytes: number): RequestOutcome {
+function outcomeOf({ ending, code, ignored }: RequestPlan, wireBytes: number): RequestOutcome {
   if (ignored === 'before') return 'lost'
   if (ending !== undefined && isLostAt(ending.at, wireBytes)) return 'lost'
   return code === undefined ? 'done' : 'scripted'
