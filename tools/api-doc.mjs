@@ -1,6 +1,6 @@
 // Makes the API reference in docs/api from the sources; `--check` says whether it is up to date.
 import { spawnSync } from 'node:child_process'
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -37,6 +37,7 @@ function check() {
 }
 
 function pages(folder) {
+  if (!existsSync(folder)) return []
   return readdirSync(folder, { recursive: true }).filter((name) => name.endsWith('.md'))
 }
 

@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { inEmptyFolder, install, packAll, published, useFrom } from './pack.mjs'
 import { prepare, run } from './prepare.mjs'
 import { Steps } from './steps.mjs'
+import { checkWalks } from './walk.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -39,6 +40,7 @@ const mostBytes = { rabbit: 1_327_632 }
 /** Runs all packaging checks into `steps`. */
 export async function checkPackages(steps) {
   await steps.run('nothing is written twice in two clients (jscpd, 60 tokens)', checkCopies)
+  await steps.run('the walks of DESIGN.md name every file that runs (precise coverage)', checkWalks)
   await steps.run('docs/api is what the sources say (typedoc)', () => {
     if (run(process.execPath, ['tools/api-doc.mjs', '--check']) !== 0) throw new Error('see above')
   })
