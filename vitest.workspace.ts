@@ -26,7 +26,7 @@ function onRealServers(name: string, include: readonly string[]): TestProjectCon
 
 /**
  * The kinds of test, in the order of what they cost. `npm test` runs them all; `npx vitest --project unit` runs one.
- * Nothing is mocked in unit, contract and socket tests, so that their files share one load of the modules.
+ * The files of a project share one load of the modules; tests that replace a module are in `isolated`.
  */
 const projects: readonly TestProjectConfiguration[] = [
   {
@@ -50,7 +50,14 @@ const projects: readonly TestProjectConfiguration[] = [
   {
     // Seeded runs and sweeps over every byte, in virtual time: a dose of them; all of them in `npm run soak`.
     ...sources,
-    test: { name: 'simulation', include: ['packages/*/test/**/*.sim.ts'], environment: 'node' },
+    test: {
+      name: 'simulation',
+      include: ['packages/*/test/**/*.sim.ts'],
+      environment: 'node',
+      isolate: false,
+      // A series of runs, on a machine that does other work as well.
+      testTimeout: 60_000,
+    },
   },
   {
     // In-process fakes on real loopback sockets and in real time.
@@ -59,8 +66,13 @@ const projects: readonly TestProjectConfiguration[] = [
       name: 'socket',
       include: ['packages/*/test/**/*.socket.ts'],
       environment: 'node',
+      isolate: false,
       testTimeout: 20_000,
     },
+  },
+  {
+    ...sources,
+    test: { name: 'isolated', include: ['packages/*/test/**/*.isolated.ts'], environment: 'node' },
   },
   onRealServers('rabbitmq', [
     '{packages/rabbit,packages/testing/test/rabbit,examples/rabbit-orders}/**/*.int.ts',

@@ -9,7 +9,7 @@ import { bin, prepare, run } from './prepare.mjs'
 import { checkSmallModules } from './small-modules.mjs'
 import { Steps } from './steps.mjs'
 
-const serverless = ['unit', 'contract', 'simulation', 'socket']
+const serverless = ['unit', 'contract', 'simulation', 'socket', 'isolated']
 // One after the other: one cluster at a time.
 const withServers = ['rabbitmq', 'galera', 'zookeeper', 'lab']
 
