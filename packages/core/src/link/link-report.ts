@@ -6,7 +6,7 @@ import type { Lease } from '../lease.ts'
 import { coreChannels } from '../util/channels.ts'
 import { Emitter, type Events } from '../util/emitter.ts'
 
-/** The state of a link. Only {@link transition} makes the next one. */
+/** The state of a link. Only `transition` makes the next one. */
 export type LinkState<C> =
   | { readonly kind: 'idle' }
   /** Dialling; `lastError` says why the round before failed. */
