@@ -32,6 +32,7 @@ export function drawTimeline(picture: Timeline): string {
   const height = top + picture.tracks.length * trackHeight + 36
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="12">`,
+    `<title>${escapeXml(picture.title)}</title>`,
     `<rect width="100%" height="100%" fill="#fff"/>`,
     `<text x="${left}" y="22" font-size="15" font-weight="bold">${escapeXml(picture.title)}</text>`,
     ...picture.marks.map((mark) => drawMark(picture, mark, height)),
