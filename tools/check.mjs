@@ -41,6 +41,7 @@ const mostBytes = { rabbit: 1_327_632 }
 export async function checkPackages(steps) {
   await steps.run('nothing is written twice in two clients (jscpd, 60 tokens)', checkCopies)
   await steps.run('the walks of DESIGN.md name every file that runs (precise coverage)', checkWalks)
+  await steps.run('every changeset names its packages', checkChangesets)
   await steps.run('docs/api is what the sources say (typedoc)', () => {
     if (run(process.execPath, ['tools/api-doc.mjs', '--check']) !== 0) throw new Error('see above')
   })
@@ -81,6 +82,17 @@ function checkSize(name, folder) {
   if (bytes > mostBytes[name]) throw new Error(`${bytes} bytes, more than ${mostBytes[name]}`)
   const fake = files.find((file) => /fake-(broker|cluster|server|ensemble)|tsbuildinfo/.test(file))
   if (fake !== undefined) throw new Error(`${fake} is no part of a client`)
+}
+
+// A formatter that takes the front matter for Markdown makes a heading of it, and the release fails long afterwards.
+function checkChangesets() {
+  const folder = `${root}/.changeset`
+  const files = readdirSync(folder).filter((name) => name.endsWith('.md'))
+  const broken = files.filter((name) => {
+    const text = readFileSync(join(folder, name), 'utf8')
+    return !/^---\n('@ha\/[a-z]+': (major|minor|patch)\n)+---\n\n\S/.test(text)
+  })
+  if (broken.length > 0) throw new Error(`no front matter with packages: ${broken.join(', ')}`)
 }
 
 const mostTokens = 60
