@@ -30,7 +30,7 @@ const text = `# Errors
 Everything that \`@ha/*\` rejects or throws is an \`HaError\`. Read three things:
 
 - \`code\`: one of the words below, and no other.
-- \`outcome\`: what happened to the operation: \`done\`, \`not-done\`, or \`unknown\`. Unknown is an answer: it was sent, and nobody said how it ended.
+- \`outcome\`: what happened to the operation: \`done\`, \`not-done\`, or \`unknown\`. Unknown is an answer: the request was sent, and its answer was lost.
 - \`cause\`: the error below it, kept. \`endpoint\`, \`serverCode\` and \`attempts\` say where, what the server said, and how every endpoint that was tried answered.
 
 \`retryable\` says whether the same operation, begun again, can succeed. No password is ever in any of these.

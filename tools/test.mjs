@@ -60,7 +60,7 @@ function runTests(projects, file) {
     numFailedTests,
     numFailedTestSuites,
   } = JSON.parse(readFileSync(file, 'utf8'))
-  // A file that cannot be loaded, or an error that nobody handled, has no test to its name.
+  // A file that cannot be loaded, or an unhandled error, has no test to its name.
   const failed = numFailedTests === 0 && code !== 0 ? Math.max(1, numFailedTestSuites) : numFailedTests
   return { passed, failed }
 }

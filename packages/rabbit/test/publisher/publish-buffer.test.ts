@@ -35,7 +35,7 @@ describe('the space of the publish buffer', () => {
     const small = buffer.waitForSpace(50, () => order.push('small'), never)
     expect(buffer.reserve(10)).toBe(false)
     buffer.release(900)
-    // In the same turn: whoever comes in the next one comes after them.
+    // In the same turn: a publish of the next turn gets its space after them.
     expect(order).toEqual(['large', 'small'])
     await Promise.all([large, small])
     expect([buffer.messages, buffer.bytes, buffer.waiting]).toEqual([2, 250, 0])
