@@ -19,6 +19,10 @@ export interface FakeEnsembleOptions {
   readonly containerCheckMs?: number
   /** Whether nodes with a TTL are supported; real servers support them only when configured. Default true. */
   readonly hasTtl?: boolean
+  /** Whether `exists` needs the permission to read, as on servers from 3.8.4 and 3.9.2 on. Default false. */
+  readonly existsNeedsRead?: boolean
+  /** The data version of new nodes, so that one that overflows is near. From -2^31 to 2^31 - 1; default 0. */
+  readonly firstVersion?: number
   /** The largest frame that is read; a larger one ends the connection. Default 1 048 575 bytes. */
   readonly maxFrameBytes?: number
   /** Whether the nodes open ports of 127.0.0.1; without, they are dialed in memory. Default true. */
@@ -40,6 +44,8 @@ const table: OptionTable<Required<FakeEnsembleOptions>> = {
   detectMs: milliseconds({ default: millisecondsOrTicks, min: 0, max: longestMs }),
   containerCheckMs: milliseconds({ default: 60_000, min: 1, max: longestMs }),
   hasTtl: flag(true),
+  existsNeedsRead: flag(false),
+  firstVersion: count({ default: 0, min: -(2 ** 31), max: 2 ** 31 - 1 }),
   // One byte less than a megabyte, as `jute.maxbuffer` has it.
   maxFrameBytes: count({ default: 0xf_ffff, min: 1, max: 2 ** 31 - 1 }),
   listens: flag(true),

@@ -26,6 +26,8 @@ export function createServer(deps: ServerDeps): KeeperServer {
       return deps.isServing()
     },
     hasTtl: options.hasTtl,
+    existsNeedsRead: options.existsNeedsRead,
+    firstVersion: options.firstVersion,
     touch: deps.touch,
     isMoved: ({ session, connection }) => {
       const known = consensus.sessions.find(session)

@@ -65,7 +65,7 @@ async function write(
   request: WriteRequest,
 ): Promise<OperationResult | undefined> {
   const { session, connection, names } = caller
-  const author = { session, names, hasTtl: server.hasTtl }
+  const author = { session, names, hasTtl: server.hasTtl, firstVersion: server.firstVersion }
   const committed = await server.submit({ write: request, author, connection })
   if (committed === undefined) return undefined
   if (request.op === 'close-session') return { ...ok(), isLast: true }
@@ -116,12 +116,17 @@ type AclRead = Extract<ReadRequest, { readonly op: 'get-acl' }>
 type WatchRequest = Exclude<ReadRequest, TreeRead | { readonly op: 'auth' | 'ping' | 'sync' }>
 
 /** Reads the node's own tree, and sets a watch when the request has one. Throws {@link KeeperException}. */
-function read({ tree, watches }: KeeperServer, caller: Caller, request: TreeRead): OperationResult {
+function read(
+  { tree, watches, existsNeedsRead }: KeeperServer,
+  caller: Caller,
+  request: TreeRead,
+): OperationResult {
   const { path } = request
   const node = tree.find(path)
   // `exists` sets its watch also on a missing node.
   if (request.op === 'exists' && request.watch) watches.add('data', path, caller.watcher)
   if (node === undefined) throw new KeeperException(errorCode.noNode)
+  if (request.op === 'exists' && existsNeedsRead) checkAccess(node.acl, permission.read, caller.names)
   if (request.op === 'exists') return ok(bodies.stat(statOf(node)))
   if (request.op === 'get-acl') return readAcl(node, caller)
   checkAccess(node.acl, permission.read, caller.names)

@@ -31,6 +31,10 @@ export interface KeeperServer {
   readonly isServing: boolean
   /** Whether the ensemble supports nodes with a TTL. */
   readonly hasTtl: boolean
+  /** Whether `exists` needs the permission to read. */
+  readonly existsNeedsRead: boolean
+  /** The data version of new nodes. */
+  readonly firstVersion: number
   /** A client of this session has sent something. */
   touch(session: bigint): void
   /** Whether the session is on another connection, as far as this node knows. */

@@ -11,6 +11,8 @@ export interface WriteAuthor {
   readonly names: readonly Identity[]
   /** Whether the ensemble has nodes with a TTL. */
   readonly hasTtl: boolean
+  /** The data version of new nodes. */
+  readonly firstVersion: number
 }
 
 /** The effect of a change. */
@@ -60,9 +62,7 @@ function create(draft: TransactionDraft, request: CreateRequest, author: WriteAu
   const acl = resolveAcl(request.acl, author.names)
   const parent = found(draft, parentOf(request.path))
   checkAccess(parent.acl, permission.create, author.names)
-  const path = isSequential
-    ? `${request.path}${String(parent.childSequence).padStart(10, '0')}`
-    : request.path
+  const path = isSequential ? `${request.path}${sequenceText(parent.childSequence | 0)}` : request.path
   checkPath(path)
   if (draft.find(path) !== undefined) throw new KeeperException(errorCode.nodeExists)
   if (isEphemeral(parent)) throw new KeeperException(errorCode.noChildrenForEphemerals)
@@ -74,7 +74,7 @@ function create(draft: TransactionDraft, request: CreateRequest, author: WriteAu
     pzxid: zxid,
     ctimeMs: timeMs,
     mtimeMs: timeMs,
-    version: 0,
+    version: author.firstVersion,
     aversion: 0,
     childSequence: 0,
     childCount: 0,
@@ -82,6 +82,11 @@ function create(draft: TransactionDraft, request: CreateRequest, author: WriteAu
   }
   draft.create(path, node, parent)
   return { kind: 'created', path, node }
+}
+
+// As Java's `%010d`.
+function sequenceText(sequence: number): string {
+  return sequence < 0 ? `-${String(-sequence).padStart(9, '0')}` : String(sequence).padStart(10, '0')
 }
 
 function remove(draft: TransactionDraft, { path, version }: Versioned, { names }: WriteAuthor): Effect {
@@ -105,7 +110,7 @@ function setData(draft: TransactionDraft, { path, data, version }: SetData, { na
   return changed(draft, 'data', path, {
     ...node,
     data,
-    version: node.version + 1,
+    version: (node.version + 1) | 0,
     mzxid: zxid,
     mtimeMs: timeMs,
   })
