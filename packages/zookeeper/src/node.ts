@@ -16,7 +16,7 @@ export interface Stat {
   readonly ctimeMs: number
   /** The time of the last change of its data, likewise. */
   readonly mtimeMs: number
-  /** The number of changes of its data. */
+  /** The number of changes of its data: a signed number of 32 bits, negative after 2147483647 changes. */
   readonly version: number
   /** The number of changes of its children. */
   readonly cversion: number

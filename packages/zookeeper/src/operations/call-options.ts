@@ -76,18 +76,23 @@ export function resolveSignal(
   return given?.signal
 }
 
-/** Checks the version that a node must have; undefined stands for any version. */
+/**
+ * Checks the version that a node must have; undefined stands for any version. Versions are signed numbers of 32 bits:
+ * after 2147483647 changes a node goes on with -2147483648.
+ */
 export function checkVersion(name: string, path: string, version: unknown): number | undefined {
   if (version === undefined) return undefined
-  if (Number.isInteger(version) && Number(version) >= 0 && Number(version) <= 2_147_483_647)
-    return Number(version)
-  throw new ZookeeperError(
-    'config-invalid',
-    `${name}.version: expected a whole number from 0 to 2147483647`,
-    {
-      path,
-    },
-  )
+  if (Number.isInteger(version) && version === (Number(version) | 0)) return Number(version)
+  const message = `${name}.version: expected a whole number of 32 bits, as in the stat of a node`
+  throw new ZookeeperError('config-invalid', message, { path })
+}
+
+/** {@link checkVersion} for requests that cannot require -1, which stands for any version at the servers. */
+export function checkSentVersion(name: string, path: string, version: unknown): number | undefined {
+  const checked = checkVersion(name, path, version)
+  if (checked !== -1) return checked
+  const message = `${name}.version: the servers take -1 for any version: leave it out to accept any. A node that has this version leaves it with the next set()`
+  throw new ZookeeperError('config-invalid', message, { path })
 }
 
 function invalidOption(path: string, problem: string): ZookeeperError {

@@ -205,7 +205,7 @@ export function lostWriteOutcome(
   if (now.czxid !== lost.czxid) return 'unknown'
   if (now.version === lost.version) return 'pending'
   // One write to the version that was read has won. A still later write hides which one that was.
-  return now.version === lost.version + 1 ? 'refused' : 'unknown'
+  return now.version === ((lost.version + 1) | 0) ? 'refused' : 'unknown'
 }
 
 /** Parses the content of the node; undefined when it is not a number. Other writers may omit the mark. */
