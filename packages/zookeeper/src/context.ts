@@ -1,4 +1,4 @@
-import { type Clock, fullJitter, isHaError, type Link } from '@ha/core'
+import { type Backoff, type Clock, fullJitter, isHaError, type Link } from '@ha/core'
 import { asError, retry, runWithin, type WaitFailure } from '@ha/core/driver'
 import type { ZookeeperConnection } from './connection/connection.ts'
 import { toZookeeperError } from './connection/error-classification.ts'
@@ -91,6 +91,13 @@ export function retryUntilAborted<T>(
 
 /** The deadline of a call that only its signal ends: the longest timer of Node.js, a little under 25 days. */
 export const noTimeoutMs = 2_147_483_647
+
+/**
+ * The pause after a refusal that only a person can mend, such as a missing permission or chroot: it doubles from a quarter
+ * of a second to a minute, for as long as the client lives.
+ */
+export const refusalBackoff: Backoff = (attempt, random) =>
+  Math.min(60_000, 250 * 2 ** Math.min(attempt, 8)) * (1 + random() / 10)
 
 const readBackoff = fullJitter({ baseMs: 50, maxMs: 2_000 })
 

@@ -2,13 +2,15 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { type Clock, type Driver, type Endpoint, type EndpointSource, Link } from '@ha/core'
 import { type Connect, EndpointRegistry, Lifecycle, select } from '@ha/core/driver'
-import { Chroot, chrootDeclaration } from './chroot.ts'
+import { Chroot, explainMissingChroot } from './chroot.ts'
 import { StateTracker } from './client-state.ts'
 import type { ZookeeperConnection } from './connection/connection.ts'
 import { zookeeperDriver } from './connection/driver.ts'
 import { defaultLimits } from './connection/in-flight.ts'
 import type { ClientContext } from './context.ts'
-import { NodeCreator } from './operations/create.ts'
+import { ensureChroot, recreateChroot } from './ensure-chroot.ts'
+import { aclFor } from './operations/acl.ts'
+import { NodeCreator, type RecreateChroot } from './operations/create.ts'
 import type { Operations } from './operations/operations.ts'
 import { Reads } from './operations/reads.ts'
 import { RequestExecutor } from './operations/request-executor.ts'
@@ -54,7 +56,7 @@ const restoreBackoff = { baseMs: 50, maxMs: 1_000 }
 /** Makes the parts of a client and connects them. Nothing is dialled yet. */
 export function assembleClient(options: ResolvedOptions, deps: ClientDeps): ClientComponents {
   const { clock, random } = deps
-  const { servers, aclOf, operationTimeoutMs: timeoutMs, maxOperations } = options
+  const { servers, operationTimeoutMs: timeoutMs, maxOperations } = options
   const tracker = new StateTracker(options.sessionTimeoutMs)
   const reportDefect = (where: string, thrown: unknown): void => tracker.reportDefect(where, thrown)
   const sessions = new SessionManager({
@@ -71,9 +73,6 @@ export function assembleClient(options: ResolvedOptions, deps: ClientDeps): Clie
   sessions.attach(link)
   tracker.attach(link, sessions)
   watches.attach(link)
-  if (options.ensureChroot && servers.chroot !== '')
-    link.desiredState.declare(chrootDeclaration(servers.chroot, aclOf))
-  link.desiredState.declare(watches)
   const plan = (): readonly Endpoint[] =>
     select(registry.view, { strategy: 'random', selections: 0, nowMs: clock.now(), penaltyMs, random })
   const lifecycle = createLifecycle(link, { driver, sessions, clock, random, plan })
@@ -91,6 +90,8 @@ export function assembleClient(options: ResolvedOptions, deps: ClientDeps): Clie
     operationTimeoutMs: timeoutMs,
     reportDefect,
   }
+  if (options.ensureChroot && servers.chroot !== '') ensureChroot(context, executor, options)
+  link.desiredState.declare(watches)
   const ephemerals = new EphemeralRegistry(context, (id) => sessions.isFormerSession(id))
   return { context, sessions, watches, tracker, executor, ephemerals, lifecycle }
 }
@@ -181,17 +182,15 @@ interface OperationsDeps {
 }
 
 function createOperations({ executor, reads, sessions, tracker, options }: OperationsDeps): Operations {
-  const { aclOf, operationTimeoutMs: timeoutMs } = options
+  const { aclOf, parentAclOf, operationTimeoutMs: timeoutMs } = options
   const session = (): LiveSession | undefined => sessions.current
-  const creator = new NodeCreator({ executor, reads, timeoutMs, aclOf, session })
-  const writes = new Writes({
-    executor,
-    reads,
-    timeoutMs,
-    aclOf,
-    session,
-    lastZxid: () => sessions.lastZxid,
-  })
+  const recreate: RecreateChroot = async (error, deadline) => {
+    if (!options.ensureChroot) throw explainMissingChroot(error, executor.chroot)
+    await recreateChroot(executor, aclFor('/', undefined, parentAclOf), deadline)
+  }
+  const shared = { executor, reads, timeoutMs, aclOf, session, recreateChroot: recreate }
+  const creator = new NodeCreator({ ...shared, parentAclOf })
+  const writes = new Writes({ ...shared, lastZxid: () => sessions.lastZxid })
   const reporting = async <T>(name: string, work: () => Promise<T>): Promise<T> => {
     try {
       return await work()

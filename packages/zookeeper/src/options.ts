@@ -13,7 +13,7 @@ import {
   tls,
 } from '@ha/core/driver'
 import type { Acl } from './node.ts'
-import { type AclOf, checkAcl, creatorOnly, openToAll } from './operations/acl.ts'
+import { type AclOf, checkAcl, creatorOnly, openToAll, sharedParent } from './operations/acl.ts'
 import { resolveOptions } from './operations/call-options.ts'
 import type { AuthInfo } from './protocol/requests.ts'
 
@@ -28,7 +28,10 @@ export interface ResolvedOptions {
   readonly backoff: FullJitter
   readonly liveness: LivenessOptions
   readonly auth: readonly AuthInfo[]
+  /** The ACL of a node that a call creates. */
   readonly aclOf: AclOf
+  /** The ACL of the parents that a call creates on its way, and of the chroot. */
+  readonly parentAclOf: AclOf
   readonly tls: TlsOptions | undefined
   readonly ensureChroot: boolean
   readonly maxOperations: number
@@ -89,7 +92,10 @@ export interface ZookeeperOptions {
    */
   readonly liveness?: Partial<LivenessOptions>
   readonly auth?: readonly AuthOptions[]
-  /** The ACL of new nodes, or a function of their path. Default: with `auth` the creator only, else open to all. */
+  /**
+   * The ACL of new nodes and of the parents that are created with them, or a function of the path. Default: open to all;
+   * with `auth`, nodes are for the creator only, and everybody may read created parents, and create and delete below them.
+   */
   readonly acl?: readonly Acl[] | ((path: string) => readonly Acl[])
   /** True, or options of `node:tls`. Default: no TLS. */
   readonly tls?: boolean | TlsOptions
@@ -108,7 +114,7 @@ export function resolveZookeeperOptions(input: string | ZookeeperOptions): Resol
   return completeOptions(first)
 }
 
-interface GivenOptions extends Omit<ResolvedOptions, 'servers' | 'aclOf'> {
+interface GivenOptions extends Omit<ResolvedOptions, 'servers' | 'aclOf' | 'parentAclOf'> {
   readonly connect: Servers
   readonly acl: AclOf | undefined
 }
@@ -141,6 +147,7 @@ function completeOptions({ connect, acl, ...given }: GivenOptions): ResolvedOpti
     ...given,
     servers: connect,
     aclOf: acl ?? (() => (auth.length > 0 ? creatorOnly : openToAll)),
+    parentAclOf: acl ?? (() => (auth.length > 0 ? sharedParent : openToAll)),
     operationTimeoutMs: given.operationTimeoutMs || Math.min(10_000, sessionTimeoutMs),
     // A frozen server accepts the connection and does not answer: a second is long for a handshake.
     connectTimeoutMs: given.connectTimeoutMs || Math.round(Math.min(3_000, Math.max(1_000, share))),

@@ -183,7 +183,7 @@ export class Registration implements AsyncDisposable {
 
   #openNode(): Ephemeral {
     const { reserved, settings } = this.#deps
-    const node = reserved.open(() => this.#bytes(), { takeover: settings.takeover })
+    const node = reserved.open(() => this.#bytes(), { takeover: settings.takeover, parents: 'container' })
     node.on('state', () => this.#emitState())
     return node
   }

@@ -13,6 +13,20 @@ export const openToAll: readonly Acl[] = [{ permissions: everything, scheme: 'wo
 /** Only clients with the credentials of this one may do anything. */
 export const creatorOnly: readonly Acl[] = [{ permissions: everything, scheme: 'auth', id: '' }]
 
+/**
+ * For parents that a client with credentials creates on the way to its own node: other clients may have nodes of their own
+ * in there. `delete` of a parent is what allows its children to be deleted by those who made them.
+ */
+export const sharedParent: readonly Acl[] = [
+  { permissions: ['read', 'create', 'delete'], scheme: 'world', id: 'anyone' },
+  ...creatorOnly,
+]
+
+/** Whether an ACL that is meant for a node also fits its parents: it allows creating below them. */
+export function allowsCreate(acl: readonly Acl[]): boolean {
+  return acl.some(({ permissions }) => permissions.includes('create'))
+}
+
 /** The ACL of a new node: the given one, or the result of `aclOf`. */
 export function aclFor(path: string, given: readonly Acl[] | undefined, aclOf: AclOf): readonly Acl[] {
   return checkAcl(given ?? callUserFunction('acl', path, () => aclOf(path)), path)

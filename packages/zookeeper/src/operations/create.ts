@@ -1,9 +1,9 @@
-import { explainMissingChroot } from '../chroot.ts'
+import { isChrootMissing } from '../chroot.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Bytes, Created } from '../node.ts'
 import { create } from '../protocol/requests.ts'
 import type { LiveSession } from '../session/session.ts'
-import { type AclOf, aclFor } from './acl.ts'
+import { type AclOf, aclFor, allowsCreate } from './acl.ts'
 import { CallDeadline, type CallLimits, checkChoice, encodeData, resolveCall } from './call-options.ts'
 import type { CreateOptions } from './operations.ts'
 import { checkPath, childOf, nameOf, parentOf } from './paths.ts'
@@ -16,9 +16,15 @@ interface NodeCreatorDeps {
   readonly reads: Reads
   readonly timeoutMs: number
   readonly aclOf: AclOf
+  readonly parentAclOf: AclOf
+  /** Creates a missing chroot again where the options allow it; else rejects with an error that says what to do. */
+  readonly recreateChroot: RecreateChroot
   /** The session that ephemeral nodes are created in; undefined while there is none. */
   readonly session: () => LiveSession | undefined
 }
+
+/** See {@link NodeCreatorDeps.recreateChroot}; `error` is the error of the create that found no chroot. */
+export type RecreateChroot = (error: ZookeeperError, deadline: CallDeadline) => Promise<void>
 
 /** A node to be created, checked and completed. */
 interface CreateSpec {
@@ -29,7 +35,9 @@ interface CreateSpec {
   readonly ttlMs: number | undefined
   readonly acl: CreateOptions['acl']
   readonly protect: boolean
-  readonly parents: boolean
+  readonly parents: boolean | 'container'
+  /** Whether it is created on the way to another node. */
+  readonly isParent: boolean
 }
 
 /** Creates nodes: with their missing parents, and found again by a protection mark when the reply was lost. */
@@ -57,32 +65,67 @@ export class NodeCreator {
           ? await this.#createProtected(spec, deadline)
           : await this.#send(spec, deadline.remaining)
       } catch (error) {
-        const isOrphan = error instanceof ZookeeperError && error.code === 'no-node'
-        if (!spec.parents || !isOrphan || deadline.isOver || parentOf(spec.path) === '/') throw error
-        await this.#createParents(spec.path, deadline)
+        if (!isOrphan(error)) throw error
+        await this.#createParentOf(spec, spec.parents, error, deadline)
       }
     }
   }
 
-  /** Creates the ancestors of a path, from the top; existing ones stay as they are. */
-  async #createParents(path: string, deadline: CallDeadline): Promise<void> {
-    const above = parentOf(path)
-    if (above === '/') return
-    if ((await this.#deps.reads.plain.exists(above, deadline.remaining)) !== undefined) return
-    await this.#createParents(above, deadline)
-    await this.#createParent(above, deadline)
+  // The create of `below` found no parent. Parents are created from the bottom up, because a folder further up may allow
+  // a create and not be readable. The servers may remove an empty container again before its first child is there: the
+  // create then finds no parent once more.
+  async #createParentOf(
+    below: CreateSpec,
+    kind: CreateSpec['parents'],
+    error: ZookeeperError,
+    deadline: CallDeadline,
+  ): Promise<void> {
+    const { executor, recreateChroot } = this.#deps
+    if (isChrootMissing(error, executor.chroot)) return recreateChroot(error, deadline)
+    const path = parentOf(below.path)
+    if (kind === false || path === '/' || deadline.isOver) throw error
+    const given = below.acl !== undefined && allowsCreate(below.acl) ? below.acl : undefined
+    const parent: CreateSpec = { ...parentSpec, path, acl: given }
+    for (;;) {
+      try {
+        await this.#createParent(parent, kind === 'container', deadline)
+        return
+      } catch (failed) {
+        if (!isOrphan(failed)) throw failed
+        await this.#createParentOf(parent, true, failed, deadline)
+      }
+    }
+  }
+
+  async #createParent(parent: CreateSpec, isContainer: boolean, deadline: CallDeadline): Promise<void> {
+    try {
+      await this.#sendParent(parent, isContainer, deadline)
+    } catch (error) {
+      if (!(error instanceof ZookeeperError)) throw error
+      if (error.code === 'node-exists') return
+      // Also the create of an existing node is refused where its parent does not allow creates.
+      if (error.code !== 'no-auth' || !(await this.#isThere(parent.path, deadline))) throw error
+    }
   }
 
   // Servers before 3.5 have no containers: the parent becomes a persistent node there.
-  async #createParent(path: string, deadline: CallDeadline): Promise<void> {
-    const plain: CreateSpec = { ...parentSpec, path }
+  async #sendParent(parent: CreateSpec, isContainer: boolean, deadline: CallDeadline): Promise<void> {
     try {
-      await this.#send({ ...plain, kind: 'container' }, deadline.remaining, 'idempotent')
+      const kind = isContainer ? 'container' : 'persistent'
+      await this.#send({ ...parent, kind }, deadline.remaining, 'idempotent')
     } catch (error) {
-      if (!(error instanceof ZookeeperError)) throw error
-      if (error.code === 'unsupported')
-        await this.#send(plain, deadline.remaining, 'idempotent').catch(ignoreNodeExists)
-      else ignoreNodeExists(error)
+      if (!isContainer || !(error instanceof ZookeeperError) || error.code !== 'unsupported') throw error
+      await this.#send(parent, deadline.remaining, 'idempotent')
+    }
+  }
+
+  // Servers from 3.8.4 and 3.9.2 on refuse to say whether a node exists that may not be read, and only then.
+  async #isThere(path: string, deadline: CallDeadline): Promise<boolean> {
+    try {
+      return (await this.#deps.reads.plain.exists(path, deadline.remaining)) !== undefined
+    } catch (error) {
+      if (error instanceof ZookeeperError && error.code === 'no-auth') return true
+      throw error
     }
   }
 
@@ -137,16 +180,12 @@ export class NodeCreator {
     call: CallLimits,
     effect: RequestDetails['effect'] = 'once',
   ): Promise<Created> {
-    const { executor, aclOf } = this.#deps
+    const { executor, aclOf, parentAclOf } = this.#deps
     const { path } = spec
-    const acl = aclFor(path, spec.acl, aclOf)
+    const acl = aclFor(path, spec.acl, spec.isParent ? parentAclOf : aclOf)
     const request = create({ ...spec, acl, path: executor.chroot.toServer(path) })
-    try {
-      const created = await executor.execute(request, { name: 'create', path, call, effect })
-      return { ...created, path: executor.chroot.toClient(created.path) }
-    } catch (error) {
-      throw explainMissingChroot(error, executor.chroot)
-    }
+    const created = await executor.execute(request, { name: 'create', path, call, effect })
+    return { ...created, path: executor.chroot.toClient(created.path) }
   }
 }
 
@@ -171,17 +210,28 @@ const parentSpec: Omit<CreateSpec, 'path'> = {
   acl: undefined,
   protect: false,
   parents: false,
+  isParent: true,
 }
 
 function createSpec(path: string, data: Bytes | undefined, options: CreateOptions): CreateSpec {
   const { kind = 'persistent', sequential = false, ttlMs, acl, parents = false } = options
   const { protect = sequential } = options
   checkChoice('create.kind', path, kind, createKinds)
-  return { path, data: encodeData(data, 'create', path), kind, sequential, ttlMs, acl, protect, parents }
+  return {
+    path,
+    data: encodeData(data, 'create', path),
+    kind,
+    sequential,
+    ttlMs,
+    acl,
+    protect,
+    parents,
+    isParent: false,
+  }
 }
 
-function ignoreNodeExists(error: unknown): void {
-  if (!(error instanceof ZookeeperError) || error.code !== 'node-exists') throw error
+function isOrphan(error: unknown): error is ZookeeperError {
+  return error instanceof ZookeeperError && error.code === 'no-node'
 }
 
 // Curator's form of a protected name: `_c_`, a UUID, a dash, and the name.

@@ -23,14 +23,20 @@ export interface CreateOptions extends CallOptions {
    * milliseconds.
    */
   readonly ttlMs?: number | undefined
-  /** Creates missing parents, as containers where the server supports them. Default false. */
-  readonly parents?: boolean | undefined
+  /**
+   * Creates missing parents as persistent nodes. With `container`, the direct parent is a container, which the servers
+   * remove some time after its last child, together with any data in it. Default false.
+   */
+  readonly parents?: boolean | 'container' | undefined
   /**
    * Adds a protection mark to the name, by which the node is found when the reply is lost: the outcome is then known.
    * Default: true for sequential nodes, else false.
    */
   readonly protect?: boolean | undefined
-  /** Default: what the client's `acl` returns for the path. */
+  /**
+   * Default: what the client's `acl` returns for the path. A given one that allows `create` is also the ACL of the missing
+   * parents, since the parent of a node decides who may delete it.
+   */
   readonly acl?: readonly Acl[] | undefined
 }
 

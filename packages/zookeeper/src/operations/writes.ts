@@ -1,6 +1,7 @@
-import { type Chroot, explainMissingChroot } from '../chroot.ts'
+import { type Chroot, isChrootMissing } from '../chroot.ts'
 import { withDetails, ZookeeperError } from '../errors.ts'
 import type { Acl, Bytes, Stat } from '../node.ts'
+import { MalformedError } from '../protocol/error-codes.ts'
 import type { Change, Changed } from '../protocol/multi.ts'
 import { multi, type ResolvedChange } from '../protocol/multi.ts'
 import { type Request, remove, setAcl, setData } from '../protocol/requests.ts'
@@ -10,10 +11,12 @@ import {
   CallDeadline,
   type CallLimits,
   checkChoice,
+  checkSentVersion,
   checkVersion,
   encodeData,
   resolveCall,
 } from './call-options.ts'
+import type { RecreateChroot } from './create.ts'
 import type { CallOptions, VersionOptions, WriteOptions } from './operations.ts'
 import { checkPath, childOf } from './paths.ts'
 import type { Reads } from './reads.ts'
@@ -25,6 +28,7 @@ interface WritesDeps {
   readonly reads: Reads
   readonly timeoutMs: number
   readonly aclOf: AclOf
+  readonly recreateChroot: RecreateChroot
   /** The highest zxid of all replies. */
   readonly lastZxid: () => bigint
   readonly session: () => LiveSession | undefined
@@ -42,11 +46,10 @@ export class Writes {
     const call = this.#call('set', path, options)
     const { executor } = this.#deps
     const version = options?.version
-    const request = setData(
-      executor.chroot.toServer(path),
-      encodeData(data, 'set', path),
-      checkVersion('set', path, version),
-    )
+    const at = executor.chroot.toServer(path)
+    const bytes = encodeData(data, 'set', path)
+    checkVersion('set', path, version)
+    const request = version === -1 ? setLastVersion(at, bytes) : setData(at, bytes, version)
     return this.#resolveLostWrite(request, version, { name: 'set', path, call, effect: effectOf(options) })
   }
 
@@ -67,25 +70,31 @@ export class Writes {
    * All changes or none. After a lost reply the outcome is unknown: only the caller can derive it from the nodes.
    */
   async multi(changes: readonly Change[], options?: CallOptions): Promise<readonly Changed[]> {
-    const { executor, aclOf, timeoutMs } = this.#deps
+    const { executor, aclOf, timeoutMs, recreateChroot } = this.#deps
     const call = resolveCall('multi', options, timeoutMs)
     const checked = resolveChanges(changes, executor.chroot, aclOf)
     const path = changes[0]?.path ?? '/'
-    const details = { name: 'multi', path, call, effect: 'once' } as const
-    try {
-      const done = await executor.execute(multi(checked), details)
-      return done.map((each) =>
-        each.kind === 'create' ? { ...each, path: executor.chroot.toClient(each.path) } : each,
-      )
-    } catch (error) {
-      throw isCreateError(error, changes) ? explainMissingChroot(error, executor.chroot) : error
+    const details = { name: 'multi', path, effect: 'once' } as const
+    const deadline = new CallDeadline(call, () => executor.clock.now())
+    for (;;) {
+      try {
+        const done = await executor.execute(multi(checked), { ...details, call: deadline.remaining })
+        return done.map((each) =>
+          each.kind === 'create' ? { ...each, path: executor.chroot.toClient(each.path) } : each,
+        )
+      } catch (error) {
+        const isMissing = isCreateError(error, changes) && isChrootMissing(error, executor.chroot)
+        if (!isMissing) throw error
+        // None of the changes was made.
+        await recreateChroot(error, deadline)
+      }
     }
   }
 
   setAcl(path: string, acl: readonly Acl[], options?: VersionOptions): Promise<Stat> {
     const call = this.#call('setAcl', path, options)
     const { executor } = this.#deps
-    const version = checkVersion('setAcl', path, options?.version)
+    const version = checkSentVersion('setAcl', path, options?.version)
     const request = setAcl(executor.chroot.toServer(path), checkAcl(acl, path), version)
     // Setting the same ACL again changes nothing; with a version, the second request is refused.
     const effect = options?.version === undefined ? 'idempotent' : 'once'
@@ -95,7 +104,9 @@ export class Writes {
   async #deleteOne(path: string, call: CallLimits, options: WriteOptions = {}): Promise<boolean> {
     const { executor } = this.#deps
     const { version } = options
-    const request = remove(executor.chroot.toServer(path), checkVersion('delete', path, version))
+    const at = executor.chroot.toServer(path)
+    checkVersion('delete', path, version)
+    const request = version === -1 ? removeLastVersion(at) : remove(at, version)
     try {
       await this.#resolveLostWrite(request, version, {
         name: 'delete',
@@ -140,6 +151,30 @@ export class Writes {
   }
 }
 
+// The last version before 0 is -1, which the servers take for any version. A change to it and a check of the version that
+// follows, as one transaction, happen for a node with exactly this version.
+function setLastVersion(path: string, data: Buffer): Request<Stat> {
+  const request = multi([
+    { kind: 'set', path, data },
+    { kind: 'check', path, version: 0 },
+  ])
+  const decode = (body: Buffer): Stat => {
+    const [first] = request.decode(body)
+    if (first?.kind !== 'set') throw new MalformedError('a multi that began with a set has no result of it')
+    return first.stat
+  }
+  return { ...request, name: 'setData', decode }
+}
+
+function removeLastVersion(path: string): Request<void> {
+  const request = multi([
+    { kind: 'set', path, data: '' },
+    { kind: 'check', path, version: 0 },
+    { kind: 'delete', path },
+  ])
+  return { ...request, name: 'delete', decode: (body) => void request.decode(body) }
+}
+
 const writeOptionNames = ['timeoutMs', 'signal', 'version', 'repeatable', 'recursive'] as const
 
 // Whether the multi was refused because of a create and of no other change.
@@ -173,14 +208,14 @@ function resolveChange(what: string, change: Change, path: string, aclOf: AclOf)
       return { ...change, path, data: encodeData(change.data, what, change.path), acl }
     }
     case 'set':
-      checkVersion(what, change.path, change.version)
+      checkSentVersion(what, change.path, change.version)
       return { ...change, path, data: encodeData(change.data, what, change.path) }
     case 'delete':
-      checkVersion(what, change.path, change.version)
+      checkSentVersion(what, change.path, change.version)
       return { ...change, path }
     case 'check':
       // A check without a version would check nothing.
-      checkVersion(what, change.path, change.version ?? null)
+      checkSentVersion(what, change.path, change.version ?? null)
       return { ...change, path }
   }
 }

@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto'
 import { type Declaration, isHaError } from '@ha/core'
 import { asError, linkedController } from '@ha/core/driver'
 import type { ZookeeperConnection } from '../connection/connection.ts'
-import { type ClientContext, isPermanent } from '../context.ts'
+import { type ClientContext, isPermanent, refusalBackoff } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
-import type { Acl, Node, WatchEvent } from '../node.ts'
+import type { Node, WatchEvent } from '../node.ts'
 import { callUserFunction } from '../operations/call-options.ts'
 import type { CallOptions, Operations } from '../operations/operations.ts'
 import { childOf, nameOf, parentOf } from '../operations/paths.ts'
@@ -48,6 +48,8 @@ export class EphemeralReconciler {
   #isTaken = false
   /** The error of the last attempt, if the next attempt is likely to fail in the same way. */
   #refusal: Error | undefined
+  /** The pause after refusals: until it is over, attempts on this connection fail without a request. */
+  #pause: RefusalPause | undefined
   /** The message of the refusal that was reported last, so that it is not reported again. */
   #reported: string | undefined
 
@@ -65,9 +67,10 @@ export class EphemeralReconciler {
       gates: false,
       survives: false,
       timeoutMs: context.operationTimeoutMs,
-      apply: (_connection, signal) => this.#apply(signal),
+      apply: (connection, signal) => this.#apply(connection, signal),
     }
     this.#refusal = undefined
+    this.#pause = undefined
     context.link.desiredState.declare(declaration)
   }
 
@@ -96,32 +99,39 @@ export class EphemeralReconciler {
     return status !== undefined && 'error' in status ? status.error : undefined
   }
 
-  async #apply(signal: AbortSignal): Promise<void> {
+  async #apply(connection: ZookeeperConnection, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#deps.context
+    const isPaused = this.#pause?.connection === connection && clock.now() < this.#pause.untilMs
+    if (this.#refusal !== undefined && isPaused) throw this.#refused(this.#refusal)
     const session = await this.#deps.context.sessions.waitForSession(signal)
     const scope = linkedController(signal, session.signal)
     try {
       await this.#reconcile(session, scope.signal)
     } catch (thrown) {
-      throw scope.signal.aborted ? thrown : this.#failed(asError(thrown))
+      throw scope.signal.aborted ? thrown : this.#failed(asError(thrown), connection)
     } finally {
       scope.unlink()
     }
   }
 
-  // A permanent error is retried as well: its cause is in the tree or in the user's options or functions, and can be
-  // corrected while this client runs.
-  #failed(error: Error): Error {
+  // A permanent error is retried as well, with growing pauses: its cause is in the tree or in the user's options or
+  // functions, and can be corrected while this client runs.
+  #failed(error: Error, connection: ZookeeperConnection): Error {
     this.#owner.failed(error)
     this.#refusal = isPermanent(error) ? error : undefined
     if (this.#refusal === undefined) return error
-    const { context, key, location } = this.#deps
+    const { context, key } = this.#deps
     if (this.#reported !== error.message) context.reportDefect(key, error)
     this.#reported = error.message
-    return new ZookeeperError('rejected', error.message, {
-      path: location.path,
-      retryable: true,
-      cause: error,
-    })
+    const failures = this.#pause?.failures ?? 0
+    const untilMs = context.clock.now() + refusalBackoff(failures, context.random)
+    this.#pause = { connection, untilMs, failures: failures + 1 }
+    return this.#refused(error)
+  }
+
+  #refused(cause: Error): ZookeeperError {
+    const { path } = this.#deps.location
+    return new ZookeeperError('rejected', cause.message, { path, retryable: true, cause })
   }
 
   // An answer that arrives after the session, the connection or the desired state has changed has no effect.
@@ -179,6 +189,7 @@ export class EphemeralReconciler {
   #settle({ desired, step, observed: { path, node }, session }: SettledState): void {
     this.#refusal = undefined
     this.#reported = undefined
+    this.#pause = undefined
     this.#isTaken = step.kind === 'wait'
     if (step.kind === 'wait') {
       const error = takenError(path)
@@ -207,6 +218,13 @@ export class EphemeralReconciler {
     this.#unwatch?.()
     this.#unwatch = undefined
   }
+}
+
+interface RefusalPause {
+  readonly connection: ZookeeperConnection
+  /** By the clock. */
+  readonly untilMs: number
+  readonly failures: number
 }
 
 interface SettledState {
@@ -303,7 +321,7 @@ interface StepRequest {
   /** The path of the observed node. */
   readonly path: string
   readonly location: NodeLocation
-  readonly options: { readonly parents: boolean; readonly acl: readonly Acl[] | undefined }
+  readonly options: Pick<ResolvedEphemeralOptions, 'parents' | 'acl'>
 }
 
 // Another client was faster: the node must be observed again.

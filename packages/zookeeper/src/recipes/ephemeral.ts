@@ -2,7 +2,7 @@ import type { Events } from '@ha/core'
 import { checked, flag, resolveOptions } from '@ha/core/driver'
 import { ZookeeperError } from '../errors.ts'
 import type { Acl, Bytes, Node } from '../node.ts'
-import type { CallOptions } from '../operations/operations.ts'
+import type { CallOptions, CreateOptions } from '../operations/operations.ts'
 
 /** The state of an {@link Ephemeral}. */
 export type EphemeralState =
@@ -59,10 +59,10 @@ export interface EphemeralOptions {
   readonly takeover?: boolean | ((node: Node) => boolean) | undefined
   /** The server appends a ten-digit number to the name, a new one each time the node is created. Default false. */
   readonly sequential?: boolean | undefined
-  /** Default: the client's `acl` for the path. */
+  /** Default: the client's `acl` for the path. Also for missing parents, as in {@link CreateOptions.acl}. */
   readonly acl?: readonly Acl[] | undefined
-  /** Creates missing parents, as containers where the server supports them. Default true. */
-  readonly parents?: boolean | undefined
+  /** Creates missing parents, as in {@link CreateOptions.parents}. Default true. */
+  readonly parents?: boolean | 'container' | undefined
 }
 
 /** {@link EphemeralOptions}, checked and completed. */
@@ -70,7 +70,7 @@ export interface ResolvedEphemeralOptions {
   readonly takeover: (node: Node) => boolean
   readonly sequential: boolean
   readonly acl: readonly Acl[] | undefined
-  readonly parents: boolean
+  readonly parents: boolean | 'container'
 }
 
 /** Throws `config-invalid`, with all problems in the message. */
@@ -81,7 +81,7 @@ export function resolveEphemeralOptions(given: EphemeralOptions | undefined): Re
       sequential: flag(false),
       // The servers check the entries.
       acl: checked<readonly Acl[] | undefined>(readAcl, undefined),
-      parents: flag(true),
+      parents: checked(readParents, true),
     },
     given,
     'ephemeral',
@@ -96,6 +96,12 @@ function readTakeover(value: unknown, path: string): (node: Node) => boolean {
   if (value === true) return always
   if (typeof value === 'function') return (node) => value(node) === true
   throw new ZookeeperError('config-invalid', `${path}: expected true, false or a function of a node`)
+}
+
+function readParents(value: unknown, path: string): boolean | 'container' {
+  if (value === undefined) return true
+  if (typeof value === 'boolean' || value === 'container') return value
+  throw new ZookeeperError('config-invalid', `${path}: expected true, false or 'container'`)
 }
 
 function readAcl(value: unknown, path: string): readonly Acl[] | undefined {

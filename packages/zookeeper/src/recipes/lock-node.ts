@@ -215,7 +215,8 @@ async function createInSession(
     kind: 'ephemeral',
     sequential: true,
     protect: true,
-    parents: true,
+    // The folder of a queue is this client's own; the nodes above it are not.
+    parents: 'container',
     signal: session.signal,
     timeoutMs: noTimeoutMs,
   })

@@ -100,12 +100,14 @@ describe('paths', () => {
 })
 
 describe('several nodes in one call', () => {
-  it('makes missing parents once, as containers', async () => {
+  it('makes missing parents once, as persistent nodes', async () => {
     await done(zk.create('/a/b/c', 'x', { parents: true }))
     await done(zk.create('/a/b/d', 'x', { parents: true, kind: 'ephemeral' }))
-    expect(['/a', '/a/b', '/a/b/c'].map(kindOf)).toEqual(['create-container', 'create-container', 'create2'])
-    const makings = harness.ensemble.log.entries().filter(({ op }) => op === 'create-container')
-    expect(makings.map(({ paths }) => paths[0])).toEqual(['/a', '/a/b'])
+    expect(['/a', '/a/b', '/a/b/c'].map(kindOf)).toEqual(['create2', 'create2', 'create2'])
+    const makings = harness.ensemble.log.entries().filter(({ op }) => op === 'create2')
+    // From the bottom up, until a parent is found; then down again.
+    const up = ['/a/b/c', '/a/b', '/a']
+    expect(makings.map(({ paths }) => paths[0])).toEqual([...up, '/a/b', '/a/b/c', '/a/b/d'])
   })
 
   it('deletes everything below a node, and says whether there was one', async () => {

@@ -18,7 +18,7 @@ function member(chroot = ''): ReturnType<Harness['member']> {
   return made
 }
 
-it('an ephemeral below a missing chroot says so, and is there soon after somebody made the chroot', async () => {
+it('an ephemeral below a missing chroot says so, and is there within a minute after a person made the chroot', async () => {
   const ephemeral = member('/shop').client.ephemeral('/services/gateway/one', '')
   await harness.clock.advance(20_000)
   expect(ephemeral.state).toMatchObject({
@@ -27,19 +27,19 @@ it('an ephemeral below a missing chroot says so, and is there soon after somebod
   })
   expect(defects).toEqual(['ephemeral /services/gateway/one'])
   await harness.inTime(harness.member().client.create('/shop'))
-  await harness.clock.advance(2_000)
+  await harness.clock.advance(60_000)
 
   expect(ephemeral.state.kind).toBe('held')
 })
 
-it('an ephemeral that may not be made says so, and is there soon after somebody allowed it', async () => {
+it('an ephemeral that may not be made says so, and is there within a minute after a person allowed it', async () => {
   const allow = harness.ensemble.script({ when: { op: 'create2', path: '/e' }, do: 'refuse', code: noAuth })
   const ephemeral = member().client.ephemeral('/e', '')
   await harness.clock.advance(20_000)
   expect(ephemeral.state).toMatchObject({ kind: 'pending', reason: { code: 'no-auth' } })
   expect(defects).toEqual(['ephemeral /e'])
   allow()
-  await harness.clock.advance(2_000)
+  await harness.clock.advance(60_000)
 
   expect(ephemeral.state.kind).toBe('held')
 })
