@@ -93,11 +93,11 @@ export function retryUntilAborted<T>(
 export const noTimeoutMs = 2_147_483_647
 
 /**
- * The pause after a refusal that only a person can mend, such as a missing permission or chroot: it doubles from a quarter
- * of a second to a minute, for as long as the client lives.
+ * The pause after a refusal that only a person can mend, such as a missing permission or chroot: it doubles from 100 ms to
+ * a minute, for as long as the client lives.
  */
 export const refusalBackoff: Backoff = (attempt, random) =>
-  Math.min(60_000, 250 * 2 ** Math.min(attempt, 8)) * (1 + random() / 10)
+  Math.min(60_000, 100 * 2 ** Math.min(attempt, 10)) * (1 + random() / 10)
 
 const readBackoff = fullJitter({ baseMs: 50, maxMs: 2_000 })
 

@@ -77,7 +77,11 @@ export function assembleClient(options: ResolvedOptions, deps: ClientDeps): Clie
     select(registry.view, { strategy: 'random', selections: 0, nowMs: clock.now(), penaltyMs, random })
   const lifecycle = createLifecycle(link, { driver, sessions, clock, random, plan })
   const closed = lifecycle.closing
-  const executor = new RequestExecutor({ link, driver, clock, random, chroot, maxOperations, closed })
+  const executor = new RequestExecutor({
+    ...{ link, driver, clock, random, chroot, closed, reportDefect },
+    maxOperations,
+    maxRequestBytes: options.maxRequestBytes,
+  })
   const reads = new Reads({ executor, watches, timeoutMs })
   const context: ClientContext = {
     operations: createOperations({ executor, reads, sessions, tracker, options }),
@@ -116,7 +120,7 @@ function createLifecycle(link: Link<ZookeeperConnection>, deps: CloseSessionDeps
 
 // The driver, whose connections carry the session and deliver the events of watched nodes.
 function createDriver(
-  { auth, tls, maxOperations }: ResolvedOptions,
+  { auth, tls, maxOperations, maxRequestBytes, maxReplyBytes }: ResolvedOptions,
   { clock, dial }: ClientDeps,
   sessions: SessionManager,
   watches: Watches,
@@ -127,7 +131,12 @@ function createDriver(
     auth,
     tls,
     dial,
-    limits: { ...defaultLimits, maxInFlight: maxOperations },
+    limits: {
+      ...defaultLimits,
+      maxInFlight: maxOperations,
+      maxRequestBytes,
+      maxFrameBytes: maxReplyBytes,
+    },
   })
   return {
     ...driver,

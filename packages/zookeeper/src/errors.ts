@@ -84,9 +84,9 @@ export const zookeeperCodes = {
   },
   'too-large': {
     meaning:
-      'The request exceeds the limit of the servers (`jute.maxbuffer`, 1 MiB), or the reply that of the client (4 MiB).',
+      'The request exceeds the limit of the servers (`jute.maxbuffer`, 1 MiB) or of `maxRequestBytes`, or the reply exceeds `maxReplyBytes` (4 MiB).',
     action:
-      'Write less at once, or distribute the children over several nodes: ZooKeeper is for coordination, not for bulk data.',
+      'Write less at once, or distribute the children over several nodes: ZooKeeper is for coordination, not for bulk data. A list that is too large can be deleted with `recursive: true`.',
   },
   unsupported: {
     meaning: 'The servers do not support this request (-6).',

@@ -12,6 +12,7 @@ import {
   parseConnectString,
   tls,
 } from '@ha/core/driver'
+import { defaultMaxReplyBytes, defaultMaxRequestBytes } from './connection/in-flight.ts'
 import type { Acl } from './node.ts'
 import { type AclOf, checkAcl, creatorOnly, openToAll, sharedParent } from './operations/acl.ts'
 import { resolveOptions } from './operations/call-options.ts'
@@ -35,6 +36,8 @@ export interface ResolvedOptions {
   readonly tls: TlsOptions | undefined
   readonly ensureChroot: boolean
   readonly maxOperations: number
+  readonly maxRequestBytes: number
+  readonly maxReplyBytes: number
 }
 
 /** The servers, and the node that all paths are below. */
@@ -105,6 +108,16 @@ export interface ZookeeperOptions {
    * How many operations may be under way or wait for a connection. Default 10 000; more are rejected with `exhausted`.
    */
   readonly maxOperations?: number
+  /**
+   * The longest request, in bytes: `jute.maxbuffer` of the servers. Default 1 048 575; from 1 024 to 256 MiB. More is
+   * rejected with `too-large`, and nothing is sent.
+   */
+  readonly maxRequestBytes?: number
+  /**
+   * The longest reply that is kept, in bytes, such as a list of children. Default 4 198 400; from 1 024 to 1 GiB. A longer
+   * one is rejected with `too-large`; a recursive delete manages without the whole list.
+   */
+  readonly maxReplyBytes?: number
 }
 
 /** Checks and completes options or a connect string. Throws one `config-invalid` that names every problem. */
@@ -138,6 +151,8 @@ const optionTable: OptionTable<GivenOptions> = {
   tls: tls(),
   ensureChroot: flag(false),
   maxOperations: count({ default: 10_000, min: 1, max: 10_000_000 }),
+  maxRequestBytes: count({ default: defaultMaxRequestBytes, min: 1_024, max: 2 ** 28 }),
+  maxReplyBytes: count({ default: defaultMaxReplyBytes, min: 1_024, max: 2 ** 30 }),
 }
 
 function completeOptions({ connect, acl, ...given }: GivenOptions): ResolvedOptions {

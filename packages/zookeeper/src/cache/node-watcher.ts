@@ -1,6 +1,6 @@
 import { type Backoff, type Clock, fullJitter } from '@ha/core'
 import { asError } from '@ha/core/driver'
-import { isPermanent } from '../context.ts'
+import { isPermanent, refusalBackoff } from '../context.ts'
 import type { WatchEvent } from '../node.ts'
 import type { Watched } from '../operations/operations.ts'
 
@@ -36,9 +36,9 @@ type WatcherState =
   | { readonly kind: 'dropped' }
 
 // A transient error is retried within a second, so that the cache is current soon after the fault is over. A permanent
-// error, such as a missing permission, is retried only because an administrator may correct its cause.
+// error, such as a missing permission or a list that is too large, is retried with growing pauses, because an administrator
+// may correct its cause.
 const transientBackoff: Backoff = fullJitter({ baseMs: 100, maxMs: 1_000 })
-const permanentBackoff: Backoff = fullJitter({ baseMs: 100, maxMs: 5_000 })
 
 /**
  * Follows the data or the children of one node: reads, watches, and reads again after a change. At any time it has at
@@ -133,7 +133,7 @@ export class NodeWatcher<V> implements QueuedRead {
   }
 
   #fail(error: Error): void {
-    const backoff = isPermanent(error) ? permanentBackoff : transientBackoff
+    const backoff = isPermanent(error) ? refusalBackoff : transientBackoff
     this.#schedule(backoff(this.#failures, this.#deps.random), error)
     this.#failures += 1
   }

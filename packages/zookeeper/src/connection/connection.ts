@@ -1,5 +1,5 @@
 import { type Clock, type Endpoint, type HaError, isHaError } from '@ha/core'
-import { deferred, detachStack, Emitter } from '@ha/core/driver'
+import { type Deferred, deferred, detachStack, Emitter } from '@ha/core/driver'
 import type { WatchEvent } from '../node.ts'
 import { MalformedError, ReplyError } from '../protocol/error-codes.ts'
 import { decodeEvent, decodeReply, encodeRequest, type Reply } from '../protocol/packets.ts'
@@ -58,6 +58,10 @@ export class ZookeeperConnection {
   #askedLeaderAtMs: number
   #keepsLeaderContact = false
   #ignoredEvents = 0
+  /** How many pending requests can use the beginning of a reply that is too long. */
+  #cutReplies = 0
+  /** Resolves when the last pending request is answered. */
+  #idle: Deferred<void> | undefined
 
   constructor({ endpoint, wire, clock, grant, lastZxid, limits }: ConnectionDeps) {
     this.endpoint = endpoint
@@ -133,6 +137,14 @@ export class ZookeeperConnection {
     return this.#inFlight.count
   }
 
+  /** Resolves when no request is without a reply, or when the connection has ended. */
+  async whenIdle(): Promise<void> {
+    while (this.#endError === undefined && this.#inFlight.count > 0) {
+      this.#idle ??= deferred()
+      await this.#idle.promise
+    }
+  }
+
   /**
    * Sends a request at once: there is no queue, from which a request could be sent after its caller has given up.
    * Rejects with `ReplyError` when the server refuses the request, with `MalformedError` when the reply cannot be
@@ -199,8 +211,10 @@ export class ZookeeperConnection {
       if (request.fixedXid === undefined) this.#xid = xid
       const sentAtMs = this.#clock.now()
       if (isLeaderRequest(request.opcode)) this.#askedLeaderAtMs = sentAtMs
-      const read = (body: Buffer): void => settle(answer, () => request.decode(body))
+      const read = (body: Buffer, isCut: boolean): void =>
+        settle(answer, () => (isCut ? decodeCut(request, body) : request.decode(body)))
       this.#inFlight.add({ xid, request, sentAtMs, bytes: frame.length, answer: read, reject: answer.reject })
+      if (request.decodeCut !== undefined) this.#countCut(1)
       this.#wire.send(frame)
     } catch (thrown) {
       // The request cannot be encoded: nothing was sent.
@@ -219,14 +233,27 @@ export class ZookeeperConnection {
       throw new MalformedError(`a reply to request ${reply.xid}, which is not the next one`)
     }
     const { request } = pending
+    if (request.decodeCut !== undefined) this.#countCut(-1)
     if (confirmsSession(reply)) this.#confirm(pending, reply.err)
     // The reply to a ping may overtake events that are on their way.
     if (reply.xid !== xids.ping && reply.zxid > this.#lastZxid) this.#lastZxid = reply.zxid
     const { maxFrameBytes } = this.#limits
     if (reply.err !== 0)
       pending.reject(new ReplyError(reply.err, { request: request.name, path: request.path }))
-    else if (wholeBytes <= maxFrameBytes) pending.answer(reply.body)
+    else if (wholeBytes <= maxFrameBytes || request.decodeCut !== undefined)
+      pending.answer(reply.body, wholeBytes > maxFrameBytes)
     else pending.reject(new TooLargeError('reply', request.name, wholeBytes, maxFrameBytes))
+    if (this.#inFlight.count === 0) this.#notifyIdle()
+  }
+
+  #countCut(change: 1 | -1): void {
+    this.#cutReplies += change
+    this.#wire.keepsBeginnings = this.#cutReplies > 0
+  }
+
+  #notifyIdle(): void {
+    this.#idle?.resolve()
+    this.#idle = undefined
   }
 
   #confirm({ sentAtMs, request }: PendingRequest, err: number): void {
@@ -262,6 +289,11 @@ export class ZookeeperConnection {
     for (const { request, reject } of this.#inFlight.drain()) {
       reject(new ConnectionError('lost', request.name, error))
     }
+    this.#notifyIdle()
     this.#events.emit('end', error)
   }
+}
+
+function decodeCut<T>(request: Request<T>, body: Buffer): T {
+  return (request.decodeCut ?? request.decode)(body)
 }

@@ -207,8 +207,10 @@ export class TooLargeError extends Error {
   /** A request was not sent. A reply was not kept: its request may have been executed. */
   readonly what: 'request' | 'reply'
 
-  constructor(what: 'request' | 'reply', request: string, bytes: number, mostBytes: number) {
-    super(`${request}: the ${what} has ${bytes} bytes, the limit is ${mostBytes}`)
+  /** `limit` is the limit in bytes, or what is known of it. */
+  constructor(what: 'request' | 'reply', request: string, bytes: number, limit: number | string) {
+    const why = typeof limit === 'number' ? `the limit is ${limit}` : limit
+    super(`${request}: the ${what} has ${bytes} bytes, ${why}`)
     this.name = 'TooLargeError'
     this.what = what
   }

@@ -8,8 +8,11 @@ export interface PendingRequest {
   /** The clock time at which it was written to the socket. */
   readonly sentAtMs: number
   readonly bytes: number
-  /** Takes the body of a successful reply. A body that cannot be decoded rejects this request only. */
-  answer(body: Buffer): void
+  /**
+   * Takes the body of a successful reply, or its beginning when it exceeds the limit. A body that cannot be decoded rejects
+   * this request only.
+   */
+  answer(body: Buffer, isCut: boolean): void
   reject(error: Error): void
 }
 
@@ -107,13 +110,17 @@ export interface ConnectionLimits extends InFlightLimits {
 
 const mebibyte = 1_048_576
 
+/** The limits of one request and one reply without options, in bytes. */
+export const defaultMaxReplyBytes: number = 4 * mebibyte + 4_096
+/** As {@link defaultMaxReplyBytes}. The servers close the connection after a larger request by default. */
+export const defaultMaxRequestBytes = 0xf_ffff
+
 /**
  * Replies may be larger than `jute.maxbuffer` (1 MiB), which limits single requests: the names of many children add up.
  */
 export const defaultLimits: ConnectionLimits = {
-  maxFrameBytes: 4 * mebibyte + 4_096,
-  // The servers' default: they close the connection after a larger request.
-  maxRequestBytes: 0xf_ffff,
+  maxFrameBytes: defaultMaxReplyBytes,
+  maxRequestBytes: defaultMaxRequestBytes,
   maxInFlight: 4_096,
   maxInFlightBytes: 16 * mebibyte,
 }

@@ -81,6 +81,11 @@ export class Wire {
     this.#listener = undefined
   }
 
+  /** Whether as much as possible of a packet that is too long is delivered, and not only its header. */
+  set keepsBeginnings(keeps: boolean) {
+    this.#frames.keepsBeginnings = keeps
+  }
+
   /** Sends a packet, which includes its length. Does nothing after the end. */
   send(bytes: Buffer): void {
     if (this.#ended !== undefined) return
@@ -134,7 +139,7 @@ const lengthBytes = 4
 // The header of a reply, which tells its request.
 const headBytes = 16
 
-/** A packet, or the beginning of one that is too long; the rest of that one is never kept. */
+/** A packet, or the beginning of one that is longer than the limit; the rest of that one is never kept. */
 export interface Frame {
   readonly bytes: Buffer
   /** The length of the whole packet. */
@@ -150,6 +155,8 @@ export class FrameReader {
   #bodyFilled = 0
   // The remaining bytes of a packet that is too long.
   #skipBytes = 0
+  /** Whether as much as possible of a packet that is too long is kept, and not only its header. */
+  keepsBeginnings = false
 
   /** @param maxBytes The longest packet that is kept, in bytes. */
   constructor(maxBytes: number) {
@@ -157,14 +164,14 @@ export class FrameReader {
   }
 
   /**
-   * The packets that end in this chunk, and the headers of those that are too long; a packet that lies wholly in the
+   * The packets that end in this chunk, and the beginnings of those that are too long; a packet that lies wholly in the
    * chunk shares its memory. Throws `MalformedError` for a negative length.
    */
   *read(chunk: Buffer): Generator<Frame, void, undefined> {
     let rest = this.#readLength(this.#skip(chunk))
     while (this.#lengthFilled === lengthBytes) {
       const wholeBytes = this.#wholeBytes()
-      const keptBytes = wholeBytes > this.#maxBytes ? Math.min(wholeBytes, headBytes) : wholeBytes
+      const keptBytes = wholeBytes > this.#maxBytes ? Math.min(wholeBytes, this.#keptOfLong) : wholeBytes
       const { bytes, left } = this.#readBody(rest, keptBytes)
       if (bytes === undefined) return
       this.#lengthFilled = 0
@@ -172,6 +179,10 @@ export class FrameReader {
       yield { bytes, wholeBytes }
       rest = this.#readLength(this.#skip(left))
     }
+  }
+
+  get #keptOfLong(): number {
+    return this.keepsBeginnings ? Math.max(headBytes, this.#maxBytes) : headBytes
   }
 
   // Each of these three returns the remaining bytes.

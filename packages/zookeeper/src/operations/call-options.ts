@@ -172,13 +172,22 @@ function userFunctionError(what: string, path: string, cause: Error): ZookeeperE
   return new ZookeeperError('internal', message, { path, cause })
 }
 
-// A little under the servers' default `jute.maxbuffer` of 0xfffff bytes, which leaves room for the path and the ACL,
-// and for the stat of the node in replies to clients with the same limit. The whole request is checked before it is
-// sent.
-const maxDataBytes = 1_000_000
+/**
+ * The most bytes of data in a request of a limited size: 1 000 000 of the servers' default `jute.maxbuffer` of 0xfffff
+ * bytes. This leaves room for the path and the ACL, and for the stat of the node in replies to clients with the same limit.
+ * The whole request is checked before it is sent.
+ */
+export function maxDataBytesOf(maxRequestBytes: number): number {
+  return Math.floor((maxRequestBytes * 1_000_000) / 0xf_ffff)
+}
 
 /** Encodes the data of a caller: a text as UTF-8, none as no bytes. */
-export function encodeData(data: Bytes | null | undefined, name: string, path: string): Buffer {
+export function encodeData(
+  data: Bytes | null | undefined,
+  name: string,
+  path: string,
+  maxDataBytes: number,
+): Buffer {
   const bytes = toBuffer(data, name, path)
   if (bytes.length <= maxDataBytes) return bytes
   const message = `${name} ${path}: ${bytes.length} bytes exceed the limit of ${maxDataBytes} bytes of a node`

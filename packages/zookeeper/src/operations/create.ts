@@ -53,7 +53,7 @@ export class NodeCreator {
     const { executor, timeoutMs } = this.#deps
     const call = resolveCall('create', options, timeoutMs, createOptionNames)
     const deadline = new CallDeadline(call, () => executor.clock.now())
-    const spec = createSpec(path, data, options)
+    const spec = createSpec(path, data, options, executor.maxDataBytes)
     const protectedSpec = spec.protect ? { ...spec, path: protectName(path, executor.random) } : spec
     return this.#withParents(protectedSpec, deadline)
   }
@@ -213,13 +213,18 @@ const parentSpec: Omit<CreateSpec, 'path'> = {
   isParent: true,
 }
 
-function createSpec(path: string, data: Bytes | undefined, options: CreateOptions): CreateSpec {
+function createSpec(
+  path: string,
+  data: Bytes | undefined,
+  options: CreateOptions,
+  maxDataBytes: number,
+): CreateSpec {
   const { kind = 'persistent', sequential = false, ttlMs, acl, parents = false } = options
   const { protect = sequential } = options
   checkChoice('create.kind', path, kind, createKinds)
   return {
     path,
-    data: encodeData(data, 'create', path),
+    data: encodeData(data, 'create', path, maxDataBytes),
     kind,
     sequential,
     ttlMs,

@@ -1,6 +1,14 @@
 import { ZookeeperError } from '../errors.ts'
 import type { Acl, Children, Node, Stat } from '../node.ts'
-import { exists as existsAt, getAcl, getChildren, getData, type Request, sync } from '../protocol/requests.ts'
+import {
+  exists as existsAt,
+  getAcl,
+  getChildren,
+  getData,
+  getSomeChildren,
+  type Request,
+  sync,
+} from '../protocol/requests.ts'
 import type { WatchKind, WatchListener } from '../watches/watch-table.ts'
 import type { Watches } from '../watches/watches.ts'
 import { CallDeadline, type CallLimits, resolveCall } from './call-options.ts'
@@ -34,6 +42,11 @@ export class Reads implements WatchedReads {
       const read = await this.#read('acl', path, this.#call('acl', path, options), getAcl)
       return read?.acl
     },
+  }
+
+  /** The children, or the first of them when the list exceeds the limit of a reply. */
+  someChildren(path: string, call: CallLimits): Promise<readonly string[] | undefined> {
+    return this.#read('children', path, call, getSomeChildren)
   }
 
   async sync(path: string, options?: CallOptions): Promise<void> {

@@ -15,7 +15,8 @@ import type { ZookeeperConnection } from '../connection/connection.ts'
 import { toZookeeperError } from '../connection/error-classification.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Request } from '../protocol/requests.ts'
-import type { CallLimits } from './call-options.ts'
+import { type CallLimits, maxDataBytesOf } from './call-options.ts'
+import { RequestSizes } from './request-sizes.ts'
 
 interface RequestExecutorDeps {
   readonly link: Link<ZookeeperConnection>
@@ -25,6 +26,9 @@ interface RequestExecutorDeps {
   readonly chroot: Chroot
   /** How many operations may be under way or wait for a connection. */
   readonly maxOperations: number
+  /** The longest request that is sent, in bytes. */
+  readonly maxRequestBytes: number
+  readonly reportDefect: (where: string, thrown: unknown) => void
   /** Fires when the client is closed: pending operations end synchronously. */
   readonly closed: AbortSignal
 }
@@ -50,18 +54,23 @@ export class RequestExecutor {
   readonly random: () => number
   /** Fires when the client is closed. */
   readonly closed: AbortSignal
+  /** The most bytes of data in one request. */
+  readonly maxDataBytes: number
   readonly #deps: RequestExecutorDeps
+  readonly #sizes: RequestSizes
   readonly #runner: Runner<ZookeeperConnection>
   readonly #reader: Runner<ZookeeperConnection>
   #underWay = 0
 
   constructor(deps: RequestExecutorDeps) {
-    const { link, driver, clock, random, chroot, closed, maxOperations } = deps
+    const { link, driver, clock, random, chroot, closed, maxOperations, reportDefect } = deps
     this.#deps = deps
     this.chroot = chroot
     this.clock = clock
     this.random = random
     this.closed = closed
+    this.maxDataBytes = maxDataBytesOf(deps.maxRequestBytes)
+    this.#sizes = new RequestSizes({ clock, onRefused: (error) => reportDefect('large requests', error) })
     // All pending operations are lost with the one connection, and may be repeated on the next.
     const budget = new Budget({ burst: maxOperations, refill: 1 })
     this.#runner = { source: link, driver, clock, random, backoff, budget }
@@ -90,12 +99,16 @@ export class RequestExecutor {
       repeatable: details.effect !== 'once',
       effectIfLost: () => (sent && details.effect !== 'none' ? 'unknown' : 'none'),
     }
+    const send = (connection: ZookeeperConnection): Promise<T> => {
+      sent = true
+      return connection.send(encoded)
+    }
+    const encoded = encodedOnce(request)
     this.#underWay += 1
     try {
-      return await run(details.effect === 'none' ? this.#reader : this.#runner, operation, (connection) => {
-        sent = true
-        return connection.send(request)
-      })
+      return await run(details.effect === 'none' ? this.#reader : this.#runner, operation, (connection) =>
+        this.#whenAdmitted(connection, encoded, send),
+      )
     } catch (thrown) {
       const error = toZookeeperError(thrown, details.path, this.chroot)
       throw closed.aborted ? closedError(error, details) : error
@@ -105,11 +118,37 @@ export class RequestExecutor {
     }
   }
 
+  // Without a trial the request is sent in the turn of the call, so that requests keep their order.
+  #whenAdmitted<T>(
+    connection: ZookeeperConnection,
+    { name, encode }: Request<T>,
+    send: (connection: ZookeeperConnection) => Promise<T>,
+  ): Promise<T> {
+    const bytes = encode().length + headerBytes
+    const isOverLimit = bytes > this.#deps.maxRequestBytes
+    if (isOverLimit || this.#sizes.isAdmitted(connection, bytes)) return send(connection)
+    return this.#sizes.admit(connection, name, bytes).then(() => send(connection))
+  }
+
   #admit({ name, path }: RequestDetails): void {
     const { maxOperations } = this.#deps
     if (this.#underWay < maxOperations) return
     const message = `${name} ${path}: ${maxOperations} operations are pending already`
     throw new ZookeeperError('exhausted', message, { path, retryable: true })
+  }
+}
+
+const headerBytes = 8
+
+// The size is needed before the request is sent, and every attempt sends the same bytes.
+function encodedOnce<T>(request: Request<T>): Request<T> {
+  let body: Buffer | undefined
+  return {
+    ...request,
+    encode: () => {
+      body ??= request.encode()
+      return body
+    },
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Chroot, isChrootMissing } from '../chroot.ts'
+import { isChrootMissing } from '../chroot.ts'
 import { withDetails, ZookeeperError } from '../errors.ts'
 import type { Acl, Bytes, Stat } from '../node.ts'
 import { MalformedError } from '../protocol/error-codes.ts'
@@ -47,7 +47,7 @@ export class Writes {
     const { executor } = this.#deps
     const version = options?.version
     const at = executor.chroot.toServer(path)
-    const bytes = encodeData(data, 'set', path)
+    const bytes = encodeData(data, 'set', path, executor.maxDataBytes)
     checkVersion('set', path, version)
     const request = version === -1 ? setLastVersion(at, bytes) : setData(at, bytes, version)
     return this.#resolveLostWrite(request, version, { name: 'set', path, call, effect: effectOf(options) })
@@ -72,7 +72,7 @@ export class Writes {
   async multi(changes: readonly Change[], options?: CallOptions): Promise<readonly Changed[]> {
     const { executor, aclOf, timeoutMs, recreateChroot } = this.#deps
     const call = resolveCall('multi', options, timeoutMs)
-    const checked = resolveChanges(changes, executor.chroot, aclOf)
+    const checked = resolveChanges(changes, executor, aclOf)
     const path = changes[0]?.path ?? '/'
     const details = { name: 'multi', path, effect: 'once' } as const
     const deadline = new CallDeadline(call, () => executor.clock.now())
@@ -154,7 +154,7 @@ export class Writes {
 // The last version before 0 is -1, which the servers take for any version. A change to it and a check of the version that
 // follows, as one transaction, happen for a node with exactly this version.
 function setLastVersion(path: string, data: Buffer): Request<Stat> {
-  const request = multi([
+  const { opcode, encode, ...request } = multi([
     { kind: 'set', path, data },
     { kind: 'check', path, version: 0 },
   ])
@@ -163,16 +163,16 @@ function setLastVersion(path: string, data: Buffer): Request<Stat> {
     if (first?.kind !== 'set') throw new MalformedError('a multi that began with a set has no result of it')
     return first.stat
   }
-  return { ...request, name: 'setData', decode }
+  return { name: 'setData', opcode, path, encode, decode }
 }
 
 function removeLastVersion(path: string): Request<void> {
-  const request = multi([
+  const { opcode, encode, ...request } = multi([
     { kind: 'set', path, data: '' },
     { kind: 'check', path, version: 0 },
     { kind: 'delete', path },
   ])
-  return { ...request, name: 'delete', decode: (body) => void request.decode(body) }
+  return { name: 'delete', opcode, path, encode, decode: (body) => void request.decode(body) }
 }
 
 const writeOptionNames = ['timeoutMs', 'signal', 'version', 'repeatable', 'recursive'] as const
@@ -188,28 +188,38 @@ function effectOf(options: WriteOptions | undefined): RequestDetails['effect'] {
 }
 
 /** Checks and completes the changes of a multi: server paths, bytes, and an ACL for each new node. */
-function resolveChanges(changes: readonly Change[], chroot: Chroot, aclOf: AclOf): readonly ResolvedChange[] {
+function resolveChanges(
+  changes: readonly Change[],
+  { chroot, maxDataBytes }: Pick<RequestExecutor, 'chroot' | 'maxDataBytes'>,
+  aclOf: AclOf,
+): readonly ResolvedChange[] {
   if (!Array.isArray(changes) || changes.length === 0)
     throw new ZookeeperError('config-invalid', 'multi: expected a list with at least one change')
   return changes.map((change, index) => {
     const what = `multi[${index}]`
     checkPath(change.path, `${what}.path`)
     checkChoice(`${what}.kind`, change.path, change.kind, changeKinds)
-    return resolveChange(what, change, chroot.toServer(change.path), aclOf)
+    const data = 'data' in change ? encodeData(change.data, what, change.path, maxDataBytes) : Buffer.alloc(0)
+    return resolveChange(what, change, { path: chroot.toServer(change.path), data }, aclOf)
   })
 }
 
 const changeKinds: readonly Change['kind'][] = ['create', 'set', 'delete', 'check']
 
-function resolveChange(what: string, change: Change, path: string, aclOf: AclOf): ResolvedChange {
+function resolveChange(
+  what: string,
+  change: Change,
+  { path, data }: { readonly path: string; readonly data: Buffer },
+  aclOf: AclOf,
+): ResolvedChange {
   switch (change.kind) {
     case 'create': {
       const acl = aclFor(change.path, change.acl, aclOf)
-      return { ...change, path, data: encodeData(change.data, what, change.path), acl }
+      return { ...change, path, data, acl }
     }
     case 'set':
       checkSentVersion(what, change.path, change.version)
-      return { ...change, path, data: encodeData(change.data, what, change.path) }
+      return { ...change, path, data }
     case 'delete':
       checkSentVersion(what, change.path, change.version)
       return { ...change, path }
@@ -221,17 +231,24 @@ function resolveChange(what: string, change: Change, path: string, aclOf: AclOf)
 }
 
 interface RecursiveDeleteDeps {
-  readonly reads: Pick<Reads, 'plain'>
-  /** Deletes one node. The request may be repeated. */
-  readonly deleteOne: (path: string, call: CallLimits) => Promise<unknown>
+  readonly reads: Pick<Reads, 'someChildren'>
+  /** Deletes one node; false when it does not exist. The request may be repeated. */
+  readonly deleteOne: (path: string, call: CallLimits) => Promise<boolean>
   readonly deadline: CallDeadline
 }
 
-/** Deletes a node and the tree below it, from the leaves up, within the deadline of the call. */
+// As many requests are under way at once; a folder of 20 000 nodes would take a minute one by one.
+const concurrentDeletes = 32
+
+/**
+ * Deletes a node and the tree below it, from the leaves up, within the deadline of the call. A list of children that
+ * exceeds the limit of a reply is deleted part by part.
+ */
 class RecursiveDelete {
   readonly #deps: RecursiveDeleteDeps
   readonly #path: string
   #deleted = 0
+  #isFailed = false
 
   constructor(path: string, deps: RecursiveDeleteDeps) {
     this.#deps = deps
@@ -243,6 +260,7 @@ class RecursiveDelete {
     try {
       return await this.#deleteTree(this.#path)
     } catch (error) {
+      this.#isFailed = true
       throw this.#deleted > 0 && error instanceof ZookeeperError ? this.#partialError(error) : error
     }
   }
@@ -252,25 +270,39 @@ class RecursiveDelete {
     const { reads, deadline } = this.#deps
     for (let wasThere = false; ; wasThere = true) {
       this.#check()
-      const children = await reads.plain.children(path, deadline.remaining)
-      if (children === undefined) return wasThere
-      for (const name of children.names) await this.#deleteTree(childOf(path, name))
-      if (await this.#deleteNode(path)) return true
+      const names = await reads.someChildren(path, deadline.remaining)
+      if (names === undefined) return wasThere
+      const folders = await this.#deleteLeaves(names.map((name) => childOf(path, name)))
+      for (const folder of folders) await this.#deleteTree(folder)
+      if ((await this.#deleteNode(path)) !== 'not-empty') return true
     }
   }
 
-  // False when another client has created a child meanwhile.
-  async #deleteNode(path: string): Promise<boolean> {
+  /** Deletes the nodes that have no children, and returns the others. */
+  async #deleteLeaves(paths: readonly string[]): Promise<readonly string[]> {
+    const folders: string[] = []
+    const next = paths.values()
+    const work = async (): Promise<void> => {
+      for (const path of next) {
+        if (this.#isFailed) return
+        if ((await this.#deleteNode(path)) === 'not-empty') folders.push(path)
+      }
+    }
+    await Promise.all(Array.from({ length: concurrentDeletes }, work))
+    return folders
+  }
+
+  async #deleteNode(path: string): Promise<'deleted' | 'missing' | 'not-empty'> {
     const { deleteOne, deadline } = this.#deps
     this.#check()
     try {
-      await deleteOne(path, deadline.remaining)
+      if (!(await deleteOne(path, deadline.remaining))) return 'missing'
     } catch (error) {
-      if (error instanceof ZookeeperError && error.code === 'not-empty') return false
+      if (error instanceof ZookeeperError && error.code === 'not-empty') return 'not-empty'
       throw error
     }
     this.#deleted += 1
-    return true
+    return 'deleted'
   }
 
   #check(): void {

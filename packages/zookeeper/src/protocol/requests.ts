@@ -19,6 +19,8 @@ export interface Request<T> {
    * change.
    */
   decode(body: Buffer): T
+  /** Decodes the beginning of a reply that exceeds the limit. Without it, such a reply is an error. */
+  readonly decodeCut?: (body: Buffer) => T
 }
 
 /** The reserved xids. Those that a connection assigns begin at 1. */
@@ -169,6 +171,24 @@ export function getChildren(path: string, watch: boolean): Request<Children> {
       return { names: children, stat: decodeStat(stat) }
     },
   }
+}
+
+/** The children of a node, or the first of them when the list exceeds the limit of a reply. */
+export function getSomeChildren(path: string): Request<readonly string[]> {
+  const request = getChildren(path, false)
+  return { ...request, decode: (body) => request.decode(body).names, decodeCut: decodeFirstNames }
+}
+
+// A vector: the number of names, and each name behind its length.
+function decodeFirstNames(body: Buffer): readonly string[] {
+  const names: string[] = []
+  for (let offset = 4; offset + 4 <= body.length; ) {
+    const end = offset + 4 + Math.max(0, body.readInt32BE(offset))
+    if (end > body.length) break
+    names.push(body.toString('utf8', offset + 4, end))
+    offset = end
+  }
+  return names
 }
 
 /** The ACL of a node, with its stat: {@link setAcl} compares the `aversion`. */

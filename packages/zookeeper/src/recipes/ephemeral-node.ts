@@ -138,7 +138,7 @@ export class EphemeralNode implements Ephemeral {
     if (kind === 'withheld' || kind === 'closed') return { kind: 'absent' }
     const given = this.#data
     const data = typeof given === 'function' ? callUserFunction('data', this.#path, given) : given
-    return { kind: 'present', data: encodeData(data, 'ephemeral', this.#path) }
+    return { kind: 'present', data: encodeData(data, 'ephemeral', this.#path, Number.POSITIVE_INFINITY) }
   }
 
   #onHeld(session: LiveSession, path: string, czxid: bigint): void {

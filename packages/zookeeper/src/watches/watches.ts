@@ -41,6 +41,8 @@ export class Watches implements Declaration<ZookeeperConnection> {
   #link: Link<ZookeeperConnection> | undefined
   // The zxid from which changes have to be reported, until all watches are set on one connection.
   #since: bigint | undefined
+  /** The most bytes of paths in one request. */
+  #batchBytes: number = maxBatchBytes
 
   constructor(deps: WatchesDeps) {
     this.#deps = deps
@@ -125,13 +127,15 @@ export class Watches implements Declaration<ZookeeperConnection> {
     const relativeZxid = this.#since ?? this.#deps.lastZxid()
     try {
       // One after the other: all at once may exceed the limits of the connection, on every connection that follows.
-      for (const batch of watchBatches(this.#table.paths())) {
+      for (const batch of watchBatches(this.#table.paths(), this.#batchBytes)) {
         signal.throwIfAborted()
         await connection.send(setWatches({ relativeZxid, ...batch, persistent: [] }))
       }
     } catch (error) {
       // Without its watches the client would miss events: the link tries again, at another server.
       if (error instanceof ReplyError) connection.destroy(error)
+      // The server may have a smaller `jute.maxbuffer`.
+      else if (connection.endError?.code === 'lost') this.#batchBytes = leastBatchBytes
       throw error
     }
     this.#since = undefined
@@ -149,6 +153,9 @@ export class Watches implements Declaration<ZookeeperConnection> {
 // As in the Java client: a request that exceeds the servers’ `jute.maxbuffer` would end each new connection.
 const maxBatchBytes = 128 * 1024
 
+// After a connection was lost on the way: no server is configured for less.
+const leastBatchBytes = 16 * 1024
+
 // An entry of a vector is the text and four bytes of length.
 const entryBytes = 4
 
@@ -156,15 +163,18 @@ const entryBytes = 4
 type WatchBatch = Readonly<Record<keyof WatchedPaths, readonly string[]>>
 
 /**
- * Divides the watches into requests of at most 128 KiB each. A watch that is removed before its turn is left out.
+ * Divides the watches into requests of at most `maxBytes` each. A watch that is removed before its turn is left out.
  */
-export function* watchBatches(paths: WatchedPaths): Generator<WatchBatch, void> {
+export function* watchBatches(
+  paths: WatchedPaths,
+  maxBytes: number = maxBatchBytes,
+): Generator<WatchBatch, void> {
   let batch = emptyBatch()
   let bytes = 0
   for (const kind of watchKinds) {
     for (const path of paths[kind]) {
       const size = entryBytes + Buffer.byteLength(path)
-      if (bytes > 0 && bytes + size > maxBatchBytes) {
+      if (bytes > 0 && bytes + size > maxBytes) {
         yield batch
         batch = emptyBatch()
         bytes = 0
