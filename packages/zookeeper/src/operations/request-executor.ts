@@ -16,7 +16,7 @@ import { toZookeeperError } from '../connection/error-classification.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Request } from '../protocol/requests.ts'
 import { type CallLimits, maxDataBytesOf } from './call-options.ts'
-import { RequestSizes } from './request-sizes.ts'
+import { RequestSizes, trustedBytes } from './request-sizes.ts'
 
 interface RequestExecutorDeps {
   readonly link: Link<ZookeeperConnection>
@@ -57,20 +57,20 @@ export class RequestExecutor {
   /** The most bytes of data in one request. */
   readonly maxDataBytes: number
   readonly #deps: RequestExecutorDeps
-  readonly #sizes: RequestSizes
+  /** Made for the first request that may be too large for a server. */
+  #sizes: RequestSizes | undefined
   readonly #runner: Runner<ZookeeperConnection>
   readonly #reader: Runner<ZookeeperConnection>
   #underWay = 0
 
   constructor(deps: RequestExecutorDeps) {
-    const { link, driver, clock, random, chroot, closed, maxOperations, reportDefect } = deps
+    const { link, driver, clock, random, chroot, closed, maxOperations } = deps
     this.#deps = deps
     this.chroot = chroot
     this.clock = clock
     this.random = random
     this.closed = closed
     this.maxDataBytes = maxDataBytesOf(deps.maxRequestBytes)
-    this.#sizes = new RequestSizes({ clock, onRefused: (error) => reportDefect('large requests', error) })
     // All pending operations are lost with the one connection, and may be repeated on the next.
     const budget = new Budget({ burst: maxOperations, refill: 1 })
     this.#runner = { source: link, driver, clock, random, backoff, budget }
@@ -126,8 +126,15 @@ export class RequestExecutor {
   ): Promise<T> {
     const bytes = encode().length + headerBytes
     const isOverLimit = bytes > this.#deps.maxRequestBytes
-    if (isOverLimit || this.#sizes.isAdmitted(connection, bytes)) return send(connection)
-    return this.#sizes.admit(connection, name, bytes).then(() => send(connection))
+    const sizes = bytes > trustedBytes ? this.#requestSizes() : this.#sizes
+    if (isOverLimit || sizes === undefined || sizes.isAdmitted(connection, bytes)) return send(connection)
+    return sizes.admit(connection, name, bytes).then(() => send(connection))
+  }
+
+  #requestSizes(): RequestSizes {
+    const { clock, reportDefect } = this.#deps
+    this.#sizes ??= new RequestSizes({ clock, onRefused: (error) => reportDefect('large requests', error) })
+    return this.#sizes
   }
 
   #admit({ name, path }: RequestDetails): void {
