@@ -11,7 +11,7 @@ import {
 import { type ClientContext, runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Node } from '../node.ts'
-import { resolveCall, resolveOptions } from '../operations/call-options.ts'
+import { checkFunction, resolveCall, resolveOptions, resolveSignal } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath } from '../operations/paths.ts'
 import type { LiveSession } from '../session/session.ts'
@@ -160,7 +160,11 @@ class LiveCache implements Cache<unknown> {
     await runWithinCall({ clock, signal: this.#scope.signal }, wait, (signal) => this.#untilRead(signal))
   }
 
-  async *changes({ signal }: Pick<CallOptions, 'signal'> = {}): AsyncGenerator<CacheChange<unknown>, void> {
+  changes(limit?: Pick<CallOptions, 'signal'>): AsyncGenerator<CacheChange<unknown>, void> {
+    return this.#iterateChanges(resolveSignal('changes', limit))
+  }
+
+  async *#iterateChanges(signal: AbortSignal | undefined): AsyncGenerator<CacheChange<unknown>, void> {
     const scope = linkedController(this.#scope.signal, signal)
     try {
       await this.#untilRead(scope.signal).catch(() => undefined)
@@ -171,6 +175,7 @@ class LiveCache implements Cache<unknown> {
   }
 
   onChange(listener: (change: CacheChange<unknown>) => void): () => void {
+    checkFunction('onChange', this.path, listener)
     const scope = linkedController(this.#scope.signal)
     const delivery = this.#deliverChanges(listener, scope.signal)
     delivery.catch((thrown: unknown) => this.#context.reportDefect(`cache ${this.path}`, thrown))
@@ -178,6 +183,7 @@ class LiveCache implements Cache<unknown> {
   }
 
   onStale(listener: (stale: boolean) => void): () => void {
+    checkFunction('onStale', this.path, listener)
     // A listener may close the cache and so notify the later listeners first: each one is called only with a new value.
     let notified = this.stale
     return this.#events.on('stale', () => {

@@ -33,14 +33,15 @@ const checkCall = callOptions<AllCallOptions>({
     signal: optionChecks.signal,
     // The operations check these themselves.
     kind: optionChecks.any,
-    sequential: optionChecks.any,
     ttlMs: optionChecks.any,
-    parents: optionChecks.any,
-    protect: optionChecks.any,
     acl: optionChecks.any,
     version: optionChecks.any,
-    repeatable: optionChecks.any,
-    recursive: optionChecks.any,
+    sequential: optionChecks.flag,
+    parents: (value) =>
+      value === 'container' || typeof value === 'boolean' ? undefined : "expected true, false or 'container'",
+    protect: optionChecks.flag,
+    repeatable: optionChecks.flag,
+    recursive: optionChecks.flag,
   },
 })
 
@@ -153,6 +154,13 @@ export function checkChoice<W extends string>(what: string, path: string, word: 
   const hint = typeof word === 'string' ? didYouMean(word, known) : ''
   const message = `${what}: expected ${known.join(', ')}, got ${JSON.stringify(word)}${hint}`
   throw new ZookeeperError('config-invalid', message, { path })
+}
+
+/** Checks a function of the caller. Throws `config-invalid`, before anything is sent. */
+export function checkFunction(what: string, path: string, fn: unknown): void {
+  if (typeof fn === 'function') return
+  const got = fn === null ? 'null' : typeof fn
+  throw new ZookeeperError('config-invalid', `${what}: expected a function, got ${got}`, { path })
 }
 
 /**

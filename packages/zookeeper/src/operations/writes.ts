@@ -197,6 +197,11 @@ function resolveChanges(
     throw new ZookeeperError('config-invalid', 'multi: expected a list with at least one change')
   return changes.map((change, index) => {
     const what = `multi[${index}]`
+    if (typeof change !== 'object' || change === null)
+      throw new ZookeeperError(
+        'config-invalid',
+        `${what}: expected a change such as { kind: 'set', path, data }`,
+      )
     checkPath(change.path, `${what}.path`)
     checkChoice(`${what}.kind`, change.path, change.kind, changeKinds)
     const data = 'data' in change ? encodeData(change.data, what, change.path, maxDataBytes) : Buffer.alloc(0)

@@ -3,7 +3,13 @@ import { asError, deferred, linkedController, listenerFailed, raceAbort } from '
 import { type ClientContext, noTimeoutMs, retryUntilAborted } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Node } from '../node.ts'
-import { CallDeadline, type CallLimits, resolveCall, resolveSignal } from '../operations/call-options.ts'
+import {
+  CallDeadline,
+  type CallLimits,
+  checkFunction,
+  resolveCall,
+  resolveSignal,
+} from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath, childOf } from '../operations/paths.ts'
 import { acquire } from './lock.ts'
@@ -54,12 +60,10 @@ export interface Election {
 }
 
 /** An election on the node `path`: the participants queue below it. */
-export function election(
-  context: ClientContext,
-  path: string,
-  { id, priority = 0 }: ElectionOptions,
-): Election {
+export function election(context: ClientContext, path: string, options: ElectionOptions): Election {
   checkPath(path, 'election')
+  check(path, typeof options === 'object' && options !== null, "expected options such as { id: 'node-1' }")
+  const { id, priority = 0 } = options
   check(path, typeof id === 'string' && id !== '', 'id: expected a name')
   const fits = Number.isInteger(priority) && priority >= 0 && priority <= maxPriority
   check(path, fits, `priority: expected a whole number from 0 to ${maxPriority}`)
@@ -69,7 +73,10 @@ export function election(
   return {
     path,
     id,
-    run: async (fn, options) => campaign.run(fn, resolveSignal('run', options)),
+    run: async (fn, options) => {
+      checkFunction(`run of ${what}`, path, fn)
+      return campaign.run(fn, resolveSignal('run', options))
+    },
     isLeader: () => campaign.isLeader,
     trouble: () => campaign.trouble,
     leader: async (options) =>

@@ -75,6 +75,7 @@ export class EphemeralNode implements Ephemeral {
 
   async update(data: Bytes | (() => Bytes), limit?: CallOptions): Promise<void> {
     const call = this.#resolveCall('update', limit)
+    checkEphemeralData(data, 'update', this.#path)
     const { kind } = this.#stateUnlessClosed()
     this.#data = data
     if (kind === 'withheld') return
@@ -209,4 +210,9 @@ export class EphemeralNode implements Ephemeral {
   #closedError(): ZookeeperError {
     return new ZookeeperError('closed', `ephemeral ${this.#path} is closed`, { path: this.#path })
   }
+}
+
+/** Checks the data of a caller: a text, bytes, a function that returns them, or nothing. Throws `config-invalid`. */
+export function checkEphemeralData(data: unknown, name: string, path: string): void {
+  if (typeof data !== 'function') encodeData(data as Bytes, name, path, Number.POSITIVE_INFINITY)
 }

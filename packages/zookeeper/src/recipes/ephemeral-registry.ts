@@ -8,7 +8,7 @@ import {
   type ResolvedEphemeralOptions,
   resolveEphemeralOptions,
 } from './ephemeral.ts'
-import { EphemeralNode } from './ephemeral-node.ts'
+import { checkEphemeralData, EphemeralNode } from './ephemeral-node.ts'
 import { fixedLocation, type NodeLocation, sequentialLocation } from './ephemeral-reconciler.ts'
 
 /** A path that is reserved for one ephemeral node of this client, also while that node does not exist. */
@@ -37,6 +37,7 @@ export class EphemeralRegistry {
   /** Creates and maintains a node. Throws `config-invalid` while this client has one at the path, and `closed`. */
   open(path: string, data: Bytes | (() => Bytes), options?: EphemeralOptions): Ephemeral {
     checkPath(path)
+    checkEphemeralData(data, 'ephemeral', path)
     const resolved = resolveEphemeralOptions(options)
     if (resolved.sequential) return this.#add(sequentialLocation(path, this.#context), data, resolved)
     this.#checkFree(path)

@@ -1,7 +1,8 @@
 import type { Events } from '@ha/core'
-import { checked, flag, resolveOptions } from '@ha/core/driver'
+import { checked, flag } from '@ha/core/driver'
 import { ZookeeperError } from '../errors.ts'
 import type { Acl, Bytes, Node } from '../node.ts'
+import { resolveOptions } from '../operations/call-options.ts'
 import type { CallOptions, CreateOptions } from '../operations/operations.ts'
 
 /** The state of an {@link Ephemeral}. */

@@ -1,7 +1,7 @@
 import { linkedController } from '@ha/core/driver'
 import { type CallWait, type ClientContext, retryUntilAborted, runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
-import { type CallLimits, resolveCall, resolveTimeout } from '../operations/call-options.ts'
+import { type CallLimits, checkFunction, resolveCall, resolveTimeout } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath, childOf } from '../operations/paths.ts'
 import { createLockNode, type Lease, type LockNode, waitForPredecessor } from './lock-node.ts'
@@ -63,6 +63,7 @@ export class QueueLock implements Lock {
   }
 
   async run<T>(fn: (lease: Lease) => Promise<T>, options?: CallOptions): Promise<T> {
+    checkFunction(`run of ${this.#queue.what}`, this.path, fn)
     const lease = await this.acquire(options)
     try {
       return await fn(lease)

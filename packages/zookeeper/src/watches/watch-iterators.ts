@@ -1,7 +1,9 @@
 import { deferred, leaseOf, linkedController, Notifier, raceAbort } from '@ha/core/driver'
 import { toZookeeperError } from '../connection/error-classification.ts'
 import { type ClientContext, retryUntilAborted, waitError } from '../context.ts'
+import { ZookeeperError } from '../errors.ts'
 import type { WatchEvent } from '../node.ts'
+import { checkChoice, resolveSignal } from '../operations/call-options.ts'
 import type { CallOptions, Watched } from '../operations/operations.ts'
 import { checkPath } from '../operations/paths.ts'
 import type { Watches } from './watches.ts'
@@ -18,12 +20,34 @@ export interface WatchOptions extends Pick<CallOptions, 'signal'> {
  * node is watched again before an event is returned. Rejects with `aborted` when the signal fires, and with `closed`
  * when the client is closed.
  */
-export async function* watchNode(
+export function watchNode(
   context: ClientContext,
   path: string,
-  { kind, signal }: WatchOptions,
+  options: WatchOptions,
 ): AsyncGenerator<WatchEvent, void> {
   checkPath(path)
+  const signal = resolveWatch(path, options)
+  return iterateNode(context, path, options.kind, signal)
+}
+
+const watchKinds: readonly WatchOptions['kind'][] = ['data', 'exists', 'children']
+
+function resolveWatch(path: string, options: WatchOptions): AbortSignal | undefined {
+  if (typeof options !== 'object' || options === null)
+    throw new ZookeeperError('config-invalid', `watch ${path}: expected options such as { kind: 'data' }`, {
+      path,
+    })
+  const { kind, ...limit } = options
+  checkChoice('watch.kind', path, kind, watchKinds)
+  return resolveSignal('watch', limit)
+}
+
+async function* iterateNode(
+  context: ClientContext,
+  path: string,
+  kind: WatchOptions['kind'],
+  signal: AbortSignal | undefined,
+): AsyncGenerator<WatchEvent, void> {
   const scope = linkedController(context.signal, signal)
   let armed: ArmedWatch | undefined
   try {
@@ -93,13 +117,22 @@ const maxBufferedEvents = 10_000
  * 3.9 drop the watch when the same client reads one of these nodes with a one-time watch, as a `cache` does. Rejects
  * with `aborted` when the signal fires, and with `closed` when the client is closed.
  */
-export async function* watchRecursive(
+export function watchRecursive(
   context: ClientContext,
   watches: Watches,
   path: string,
-  { signal }: Pick<CallOptions, 'signal'> = {},
+  options?: Pick<CallOptions, 'signal'>,
 ): AsyncGenerator<RecursiveWatchEvent, void> {
   checkPath(path)
+  return iterateTree(context, watches, path, resolveSignal('watchRecursive', options))
+}
+
+async function* iterateTree(
+  context: ClientContext,
+  watches: Watches,
+  path: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<RecursiveWatchEvent, void> {
   const scope = linkedController(context.signal, signal)
   const missed: RecursiveWatchEvent = { kind: 'missed', path }
   const arrived = new Notifier()
