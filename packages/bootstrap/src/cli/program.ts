@@ -68,6 +68,7 @@ export function hactlProgram(take: (verb: Verb) => void): Command {
     .command('doctor [kind...]')
     .description('check this machine for everything that a lab needs')
     .option('--fix', 'install missing servers where this user may')
+    .option('--root <folder>', 'look for the servers in the root of another system; default $HACTL_ROOT')
     .option('--json', 'print one JSON document')
     .action((kinds, flags) =>
       choose(flags.fix === true ? 'fix' : 'look', (context) => runDoctor(kinds.map(kindOf), flags, context)),
@@ -87,14 +88,19 @@ function addUp(program: Command, choose: Choose): void {
     .option('--vhost <name...>', 'rabbitmq: virtual hosts in addition to /')
     .option('--arbitrator', 'galera: add a member that votes and has no data')
     .option('--base-port <port>', 'the first of the lab’s ports')
+    .option('--root <folder>', 'run the servers of another system, whose root this is; default $HACTL_ROOT')
     .option('--timeout <duration>', 'limit of the start', '3m')
     .action((kind: string, flags: UpFlags) =>
       choose('up', (context) => {
-        const { name, timeout } = flags
+        const { name, root, timeout } = flags
         const timeoutMs = timeout === undefined ? undefined : parseDuration(timeout, '--timeout')
         return up(
           topologyOf(kind, flags),
-          { ...(name === undefined ? {} : { name }), ...(timeoutMs === undefined ? {} : { timeoutMs }) },
+          {
+            ...(name === undefined ? {} : { name }),
+            ...(root === undefined ? {} : { root }),
+            ...(timeoutMs === undefined ? {} : { timeoutMs }),
+          },
           context,
         )
       }),

@@ -1,4 +1,5 @@
 import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { formatEndpoint } from '@ha/core'
 import { didYouMean } from '@ha/core/driver'
@@ -35,10 +36,15 @@ interface LabFlags {
 /** Starts a lab. */
 export async function up(
   topology: LabTopology,
-  flags: LabFlags & { readonly timeoutMs?: number },
+  flags: LabFlags & { readonly timeoutMs?: number; readonly root?: string },
   context: VerbContext,
 ): Promise<VerbResult> {
-  const lab = await startLab(topology, { ...flags, signal: context.signal, onEvent: context.onEvent })
+  const lab = await startLab(topology, {
+    ...flags,
+    ...rootOf(flags),
+    signal: context.signal,
+    onEvent: context.onEvent,
+  })
   const status = await lab.status()
   const next = `READY  ${lab.url}\n       eval "$(hactl env${nameFlag(flags)})"   hactl status   hactl down${nameFlag(flags)}`
   return { json: status, text: [...statusLines(status), '', next], exitCode: exitCodes.ok }
@@ -122,21 +128,28 @@ export async function down(
 /** Examines the machine, and with --fix installs what is missing. */
 export async function runDoctor(
   asked: readonly KindName[],
-  flags: { readonly fix?: boolean },
+  flags: { readonly fix?: boolean; readonly root?: string },
   context: VerbContext,
 ): Promise<VerbResult> {
+  if (flags.fix === true && flags.root !== undefined)
+    throw labError('usage', `--fix installs on this machine, not in --root ${flags.root}; omit one of them`)
   const kinds = asked.length === 0 ? kindNames : asked
   const installed =
     flags.fix === true
       ? await installServers({ kinds, onProgress: context.print, signal: context.signal })
       : null
-  const findings = await doctor({ kinds })
+  const findings = await doctor({ kinds, ...rootOf(flags) })
   const healthy = findings.every((finding) => finding.level !== 'error')
   return {
     json: { healthy, installed, findings },
     text: findings.flatMap(findingLines),
     exitCode: healthy ? exitCodes.ok : exitCodes.unhealthy,
   }
+}
+
+// A path on the command line is relative to the current folder.
+function rootOf({ root }: { readonly root?: string }): { readonly root?: string } {
+  return root === undefined ? {} : { root: resolve(root) }
 }
 
 function findingLines(finding: Finding): readonly string[] {
@@ -286,6 +299,7 @@ export interface UpFlags {
   readonly vhost?: readonly string[]
   readonly arbitrator?: boolean
   readonly basePort?: string
+  readonly root?: string
   readonly timeout?: string
 }
 

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { isHaError, systemClock } from '@ha/core'
 import { asError } from '@ha/core/driver'
 import { detectHost } from '../doctor/doctor.ts'
-import { missingServers, serversOf } from '../doctor/server-packages.ts'
+import { type MissingPrograms, missingServers, serversOf } from '../doctor/server-packages.ts'
 import { resolveGalera } from '../galera/model.ts'
 import { planGalera } from '../galera/plan.ts'
 import type { RecordedEvent } from '../lab/events.ts'
@@ -11,7 +11,7 @@ import { Journal, readEvents } from '../lab/journal.ts'
 import { isHeld, readLabLock } from '../lab/lab-lock.ts'
 import { applyEvent, initialLabState } from '../lab/state.ts'
 import { availableMemoryMib, checkPlatform, currentUser, serverAccount } from '../machine/host.ts'
-import { findMariadb, findRabbit, findZookeeper } from '../machine/installations.ts'
+import { type Environment, findMariadb, findRabbit, findZookeeper } from '../machine/installations.ts'
 import {
   createDraftFolder,
   dataFolder,
@@ -28,10 +28,25 @@ import {
 } from '../machine/lab-folder.ts'
 import { isPortFree } from '../machine/ports.ts'
 import { hasLabProcesses } from '../machine/process-table.ts'
+import {
+  openServerRoot,
+  planForRoot,
+  readInRoot,
+  rootSearchPath,
+  type ServerRoot,
+  thisMachine,
+} from '../machine/server-root.ts'
 import type { MariadbDeployment } from '../mariadb/deployment.ts'
 import { type BootstrapCode, labError } from '../model/errors.ts'
-import { checkReserved, portBlocks, portsOf, portsPerLab, type ReservedPorts } from '../model/network.ts'
-import type { LabPlan } from '../model/plan.ts'
+import {
+  checkReserved,
+  type Network,
+  portBlocks,
+  portsOf,
+  portsPerLab,
+  type ReservedPorts,
+} from '../model/network.ts'
+import type { KindName, LabPlan } from '../model/plan.ts'
 import type { LabTopology } from '../model/topology.ts'
 import { checkMemory, checkName, checkWaitMs } from '../model/validation.ts'
 import { resolveRabbit } from '../rabbitmq/model.ts'
@@ -50,6 +65,10 @@ export interface StartOptions {
   readonly name?: string
   /** The folder of all labs; absolute. Default: HACTL_HOME, else `hactl` in the user's state folder. */
   readonly home?: string
+  /**
+   * The root folder of another system, whose servers the lab runs; absolute. Default: HACTL_ROOT, else this machine.
+   */
+  readonly root?: string
   /** Called with every event, from the first one on. */
   readonly onEvent?: (event: RecordedEvent) => void
   /** Ends what has been started when it is aborted before the lab is up. */
@@ -71,7 +90,7 @@ export async function startLab(topology: LabTopology, options: StartOptions = {}
   const timeoutMs = checkWaitMs(options.timeoutMs, 'startLab.timeoutMs', defaultStartMs)
   removeStaleDrafts(labsFolder(home))
   await removeEndedLab(home, name)
-  const plan = await planLab(topology, name, home)
+  const plan = await planLab(topology, { lab: name, home, root: openServerRoot(options.root) })
   options.signal?.throwIfAborted()
   createLabFolder(plan)
   const lab = new Lab(plan.folder, plan)
@@ -155,48 +174,78 @@ function labExists(name: string, cause?: unknown): Error {
   )
 }
 
+/** The name of a lab, the folder of all labs, and the root of its servers. */
+interface LabPlace {
+  readonly lab: string
+  readonly home: string
+  readonly root: ServerRoot
+}
+
 /** Plans a lab of that name for this machine: finds the programs, chooses free ports, and checks the memory. */
-async function planLab(topology: LabTopology, lab: string, home: string): Promise<LabPlan> {
+async function planLab(topology: LabTopology, { lab, home, root }: LabPlace): Promise<LabPlan> {
   await checkPlatform()
   const folder = labFolder(home, lab)
   const reserved = reservedPorts(home)
   const firstPort = topology.basePort ?? (await freeBlock(folder, reserved))
   const network = findNetwork(process.env)
-  const plan = planForNetwork(planCluster(topology, { lab, folder, firstPort, network }), network)
+  const cluster = planCluster(topology, { lab, folder, firstPort, network, root })
+  const plan = planForNetwork(planForRoot(cluster, root, foldersOf(cluster, network)), network)
   checkReserved(portsOf(plan), reserved)
   checkMemory(availableMemoryMib(), plan.nodes.length, plan.kind)
   return plan
 }
 
-type Deployment = Pick<MariadbDeployment, 'lab' | 'folder' | 'firstPort' | 'network'>
+// What the programs of a lab read and write, beside the system that they are installed in.
+function foldersOf(plan: LabPlan, network: Network): readonly string[] {
+  const elsewhere = plan.processes.map(({ folder }) => folder).filter((folder) => folder !== plan.folder)
+  return [
+    plan.folder,
+    ...new Set(elsewhere.map((folder) => dirname(folder))),
+    ...(network.kind === 'sandbox' ? [network.folder] : []),
+  ]
+}
+
+interface Deployment extends Pick<MariadbDeployment, 'lab' | 'folder' | 'firstPort' | 'network'> {
+  readonly root: ServerRoot
+}
 
 function planCluster(topology: LabTopology, deployment: Deployment): LabPlan {
   switch (topology.kind) {
     case 'rabbitmq': {
-      const search = findRabbit(process.env)
-      if (search.kind === 'missing') throw missingServers(serversOf[topology.kind], search, detectHost())
-      return planRabbit(resolveRabbit(topology, { ...deployment, installation: search.installation }))
+      const search = installed(topology.kind, findRabbit, deployment.root)
+      return planRabbit(resolveRabbit(topology, { ...deployment, installation: search }))
     }
     case 'galera':
       return planGalera(resolveGalera(topology, mariadbDeployment(topology.kind, deployment)))
     case 'replication':
       return planReplication(resolveReplication(topology, mariadbDeployment(topology.kind, deployment)))
     case 'zookeeper': {
-      const search = findZookeeper(process.env)
-      if (search.kind === 'missing') throw missingServers(serversOf[topology.kind], search, detectHost())
-      return planZookeeper(resolveZookeeper(topology, { ...deployment, installation: search.installation }))
+      const search = installed(topology.kind, findZookeeper, deployment.root)
+      return planZookeeper(resolveZookeeper(topology, { ...deployment, installation: search }))
     }
   }
 }
 
+type Search<T> = MissingPrograms | { readonly kind: 'found'; readonly installation: T }
+
+// The programs for one kind of lab, in the root of its servers.
+function installed<T>(
+  kind: KindName,
+  find: (environment: Environment, root: ServerRoot) => Search<T>,
+  root: ServerRoot,
+): T {
+  const environment = root === thisMachine ? process.env : { PATH: rootSearchPath }
+  const search = find(environment, root)
+  if (search.kind === 'found') return search.installation
+  throw missingServers(serversOf[kind], search, detectHost(root))
+}
+
 function mariadbDeployment(kind: 'galera' | 'replication', deployment: Deployment): MariadbDeployment {
-  const search = findMariadb(process.env)
-  if (search.kind === 'missing') throw missingServers(serversOf[kind], search, detectHost())
   return {
     ...deployment,
     dataFolder: dataFolder(deployment.folder, process.getuid?.() ?? 0),
-    installation: search.installation,
-    runAs: serverAccount(),
+    installation: installed(kind, findMariadb, deployment.root),
+    runAs: serverAccount(readInRoot(deployment.root, '/etc/passwd')),
     administrator: currentUser(),
   }
 }

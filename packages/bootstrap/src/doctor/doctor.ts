@@ -1,4 +1,4 @@
-import { accessSync, constants, existsSync, readFileSync } from 'node:fs'
+import { accessSync, constants, existsSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { readEvents } from '../lab/journal.ts'
 import { isHeld, readLabLock } from '../lab/lab-lock.ts'
@@ -6,6 +6,13 @@ import { applyEvent, initialLabState } from '../lab/state.ts'
 import { availableMemoryMib, hasProc, resolveLocalhost } from '../machine/host.ts'
 import { findMariadb, findRabbit, findZookeeper } from '../machine/installations.ts'
 import { journalPath, labFolder, labNames, labsHome, leftoverNames } from '../machine/lab-folder.ts'
+import {
+  openServerRoot,
+  readInRoot,
+  rootSearchPath,
+  type ServerRoot,
+  thisMachine,
+} from '../machine/server-root.ts'
 import { type KindName, kindNames } from '../model/plan.ts'
 import { findSandboxObstacle } from '../sandbox/sandbox.ts'
 import { assessMachine, type Finding, type LabFact, type MachineFacts } from './findings.ts'
@@ -17,30 +24,41 @@ export interface DoctorOptions {
   readonly home?: string
   /** The kinds of lab whose servers are looked for. Default: all. */
   readonly kinds?: readonly KindName[]
+  /**
+   * The root folder of another system, in which the servers are looked for; absolute. Default: HACTL_ROOT, else this
+   * machine.
+   */
+  readonly root?: string
 }
 
 /** Examines this machine for everything that would prevent a lab. It changes nothing. */
 export async function doctor(options: DoctorOptions = {}): Promise<readonly Finding[]> {
-  return assessMachine(await inspectMachine(labsHome(options.home), options.kinds ?? kindNames))
+  const root = openServerRoot(options.root)
+  return assessMachine(await inspectMachine(labsHome(options.home), options.kinds ?? kindNames, root))
 }
 
 /** The operating system, and whether this user may install packages on it. */
-export function detectHost(): HostSystem {
-  const osRelease = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : ''
+export function detectHost(root: ServerRoot = thisMachine): HostSystem {
+  const osRelease = readInRoot(root, '/etc/os-release')
   const words = [...osRelease.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].map((match) => match[1] ?? '')
-  return { families: words.join(' ').split(/\s+/), isRoot: process.getuid?.() === 0 }
+  return { families: words.join(' ').split(/\s+/), isRoot: process.getuid?.() === 0, root }
 }
 
-async function inspectMachine(home: string, kinds: readonly KindName[]): Promise<MachineFacts> {
+async function inspectMachine(
+  home: string,
+  kinds: readonly KindName[],
+  root: ServerRoot,
+): Promise<MachineFacts> {
   const wanted = serversFor(kinds)
+  const environment = root === thisMachine ? process.env : { PATH: rootSearchPath }
   return {
     hasProc: hasProc(),
     localhost: await resolveLocalhost(),
-    rabbit: wanted.includes(serversOf.rabbitmq) ? findRabbit(process.env) : null,
-    mariadb: wanted.includes(serversOf.galera) ? findMariadb(process.env) : null,
-    zookeeper: wanted.includes(serversOf.zookeeper) ? findZookeeper(process.env) : null,
+    rabbit: wanted.includes(serversOf.rabbitmq) ? findRabbit(environment, root) : null,
+    mariadb: wanted.includes(serversOf.galera) ? findMariadb(environment, root) : null,
+    zookeeper: wanted.includes(serversOf.zookeeper) ? findZookeeper(environment, root) : null,
     sandboxRefusal: await findSandboxObstacle(),
-    host: detectHost(),
+    host: detectHost(root),
     availableMemoryMib: hasProc() ? availableMemoryMib() : undefined,
     home,
     homeIsWritable: isWritable(home),

@@ -1,4 +1,5 @@
 import { type Environment, findMariadb, findRabbit, findZookeeper } from '../machine/installations.ts'
+import { type ServerRoot, thisMachine } from '../machine/server-root.ts'
 import { labError } from '../model/errors.ts'
 import { type KindName, kindNames } from '../model/plan.ts'
 
@@ -83,6 +84,8 @@ export interface HostSystem {
   /** The words of ID and ID_LIKE in os-release: `debian`, `ubuntu`. */
   readonly families: readonly string[]
   readonly isRoot: boolean
+  /** The root folder of that system; undefined or empty for this machine. */
+  readonly root?: ServerRoot
 }
 
 /** How the servers are installed: not at all, by hactl, or by a command that the user has to run. */
@@ -103,6 +106,7 @@ export function chooseInstall(
   host: HostSystem,
 ): InstallChoice {
   if (search.kind === 'found') return { kind: 'complete' }
+  if ((host.root ?? thisMachine) !== thisMachine) return installInRoot(servers, host)
   if (search.home !== undefined) {
     const packages = [...new Set(search.programs.map(servers.packageOf))]
     return { kind: 'ask', packages, command: completionCommand(servers, search, search.home, host) }
@@ -114,6 +118,12 @@ export function chooseInstall(
   return { kind: 'can-install', packages, argv }
 }
 
+// Another root belongs to the user who made it.
+function installInRoot({ packages, manualSteps }: ServerPackages, host: HostSystem): InstallChoice {
+  const command = `chroot ${host.root} ${aptArgv.join(' ')} ${packages.join(' ')}`
+  return { kind: 'ask', packages, command: isDebian(host) ? command : `${manualSteps}, in ${host.root}` }
+}
+
 /** The error for a lab whose programs are missing. */
 export function missingServers(servers: ServerPackages, search: MissingPrograms, host: HostSystem): Error {
   const choice = chooseInstall(servers, search, host)
@@ -121,7 +131,8 @@ export function missingServers(servers: ServerPackages, search: MissingPrograms,
     choice.kind === 'ask'
       ? choice.command
       : `hactl doctor --fix, or: ${aptArgv.join(' ')} ${servers.packages.join(' ')}`
-  return labError('package-missing', `not found on this machine: ${search.programs.join(', ')}; run: ${fix}`)
+  const where = (host.root ?? thisMachine) === thisMachine ? 'on this machine' : `in ${host.root}`
+  return labError('package-missing', `not found ${where}: ${search.programs.join(', ')}; run: ${fix}`)
 }
 
 function completionCommand(

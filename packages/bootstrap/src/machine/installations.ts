@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, realpathSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { argvInRoot, listInRoot, resolveInRoot, type ServerRoot, thisMachine } from './server-root.ts'
 
 /** The environment variables that a search reads. */
 export type Environment = Readonly<Record<string, string | undefined>>
@@ -11,8 +11,12 @@ export function searchPath(environment: Environment): readonly string[] {
 }
 
 /** The first file of that name in the folders. */
-export function findProgram(name: string, folders: readonly string[]): string | undefined {
-  return folders.map((folder) => join(folder, name)).find((path) => existsSync(path))
+export function findProgram(
+  name: string,
+  folders: readonly string[],
+  root: ServerRoot = thisMachine,
+): string | undefined {
+  return folders.map((folder) => join(folder, name)).find((path) => resolveInRoot(root, path) !== undefined)
 }
 
 /** The installation that was found, or the names of the missing programs. */
@@ -29,13 +33,14 @@ export type RabbitSearch =
  * Looks for RabbitMQ and Erlang: in RABBITMQ_HOME, then on the search path, then where packages install them. The
  * command that Debian puts on the search path switches user and home, so the scripts behind it are used.
  */
-export function findRabbit(environment: Environment): RabbitSearch {
+export function findRabbit(environment: Environment, root: ServerRoot = thisMachine): RabbitSearch {
   const folders = searchPath(environment)
-  const home = rabbitHomes(environment, folders).find(isRabbitHome)
-  const erl = findProgram('erl', folders)
-  const epmd = findProgram('epmd', [...folders, ...erlangFolders(erl)])
-  const erlCall = findProgram('erl_call', [...folders, ...erlangFolders(erl)])
-  const plugins = home === undefined ? [] : readdirSync(join(home, 'plugins')).sort()
+  const home = rabbitHomes(environment, folders, root).find((folder) => isRabbitHome(folder, root))
+  const erl = findProgram('erl', folders, root)
+  const erlang = erlangFolders(erl, root)
+  const epmd = findProgram('epmd', [...folders, ...erlang], root)
+  const erlCall = findProgram('erl_call', [...folders, ...erlang], root)
+  const plugins = home === undefined ? [] : listInRoot(root, join(home, 'plugins'))
   const version = rabbitVersion(plugins)
   if (
     home === undefined ||
@@ -57,25 +62,27 @@ function isMissing(found: Readonly<Record<string, string | undefined>>, name: st
   return found[name] === undefined
 }
 
-function rabbitHomes(environment: Environment, folders: readonly string[]): readonly string[] {
+function rabbitHomes(
+  environment: Environment,
+  folders: readonly string[],
+  root: ServerRoot,
+): readonly string[] {
   const given = environment['RABBITMQ_HOME']
   return [
     ...(given === undefined ? [] : [given]),
     // The scripts of a package may be links into its private folder: <home>/sbin/rabbitmq-server.
     ...[...folders, '/usr/lib/rabbitmq/bin']
-      .map((folder) => join(folder, 'rabbitmq-server'))
-      .filter((path) => existsSync(path))
-      .map((path) => dirname(dirname(realpathSync(path)))),
-    ...foldersIn('/usr/lib/rabbitmq/lib'),
-    ...foldersIn('/opt/rabbitmq'),
+      .map((folder) => resolveInRoot(root, join(folder, 'rabbitmq-server')))
+      .filter((path) => path !== undefined)
+      .map((path) => dirname(dirname(path))),
+    ...foldersIn(root, '/usr/lib/rabbitmq/lib'),
+    ...foldersIn(root, '/opt/rabbitmq'),
   ]
 }
 
-function isRabbitHome(home: string): boolean {
-  return (
-    existsSync(join(home, 'sbin', 'rabbitmq-server')) &&
-    existsSync(join(home, 'escript')) &&
-    existsSync(join(home, 'plugins'))
+function isRabbitHome(home: string, root: ServerRoot): boolean {
+  return ['sbin/rabbitmq-server', 'escript', 'plugins'].every(
+    (path) => resolveInRoot(root, join(home, path)) !== undefined,
   )
 }
 
@@ -87,26 +94,23 @@ function rabbitVersion(plugins: readonly string[]): string | undefined {
 }
 
 // Programs that a package does not link into the search path are in the folders of the Erlang installation.
-function erlangFolders(erl: string | undefined): readonly string[] {
-  const roots = ['/usr/lib/erlang', '/usr/local/lib/erlang']
-  if (erl !== undefined) roots.unshift(dirname(dirname(realpathSync(erl))))
-  return roots.flatMap((root) => [
-    join(root, 'bin'),
-    ...foldersIn(root)
+function erlangFolders(erl: string | undefined, root: ServerRoot): readonly string[] {
+  const installed = erl === undefined ? undefined : resolveInRoot(root, erl)
+  const homes = ['/usr/lib/erlang', '/usr/local/lib/erlang']
+  if (installed !== undefined) homes.unshift(dirname(dirname(installed)))
+  return homes.flatMap((home) => [
+    join(home, 'bin'),
+    ...foldersIn(root, home)
       .filter((folder) => basename(folder).startsWith('erts-'))
       .map((folder) => join(folder, 'bin')),
-    ...foldersIn(join(root, 'lib'))
+    ...foldersIn(root, join(home, 'lib'))
       .filter((folder) => basename(folder).startsWith('erl_interface-'))
       .map((folder) => join(folder, 'bin')),
   ])
 }
 
-function foldersIn(folder: string): readonly string[] {
-  return existsSync(folder)
-    ? readdirSync(folder)
-        .sort()
-        .map((name) => join(folder, name))
-    : []
+function foldersIn(root: ServerRoot, folder: string): readonly string[] {
+  return listInRoot(root, folder).map((name) => join(folder, name))
 }
 
 /** Where the programs of RabbitMQ and Erlang are on this machine; an input of the plan. */
@@ -143,13 +147,13 @@ const providerPaths = [
 const versionTimeoutMs = 10_000
 
 /** Looks for the programs of MariaDB: on the search path, then where packages install them. */
-export function findMariadb(environment: Environment): MariadbSearch {
+export function findMariadb(environment: Environment, root: ServerRoot = thisMachine): MariadbSearch {
   const folders = [...searchPath(environment), '/usr/bin', ...systemFolders]
-  const server = findProgram('mariadbd', folders)
-  const client = findProgram('mariadb', folders)
-  const installDb = findProgram('mariadb-install-db', folders)
+  const server = findProgram('mariadbd', folders, root)
+  const client = findProgram('mariadb', folders, root)
+  const installDb = findProgram('mariadb-install-db', folders, root)
   // rsync copies the data to a joiner of a Galera cluster.
-  const rsync = findProgram('rsync', folders)
+  const rsync = findProgram('rsync', folders, root)
   if (server === undefined || client === undefined || installDb === undefined || rsync === undefined) {
     const all = { mariadbd: server, mariadb: client, 'mariadb-install-db': installDb, rsync }
     const programs = Object.entries(all).flatMap(([name, path]) => (path === undefined ? [name] : []))
@@ -158,24 +162,25 @@ export function findMariadb(environment: Environment): MariadbSearch {
   return {
     kind: 'found',
     installation: {
-      version: mariadbVersion(server),
+      version: mariadbVersion(server, root),
       server,
       client,
       installDb,
-      provider: providerPaths.find((path) => findProgram(path, ['/']) !== undefined) ?? null,
-      arbitrator: findProgram('garbd', folders) ?? null,
+      provider: providerPaths.find((path) => resolveInRoot(root, path) !== undefined) ?? null,
+      arbitrator: findProgram('garbd', folders, root) ?? null,
       path: [...new Set(folders)].join(':'),
     },
   }
 }
 
 // `mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)`
-function mariadbVersion(server: string): string {
-  const { stdout } = spawnSync(server, ['--no-defaults', '--version'], {
+function mariadbVersion(server: string, root: ServerRoot): string {
+  const [file = '', ...args] = argvInRoot(root, [], [server, '--no-defaults', '--version'])
+  const { stdout } = spawnSync(file, args, {
     encoding: 'utf8',
     timeout: versionTimeoutMs,
   })
-  return /Ver (\d+\.\d+\.\d+)/.exec(stdout)?.[1] ?? 'unknown'
+  return /Ver (\d+\.\d+\.\d+)/.exec(stdout ?? '')?.[1] ?? 'unknown'
 }
 
 /** Where the programs of MariaDB are on this machine; an input of the plan. */
@@ -221,9 +226,9 @@ const debianFolder = '/usr/share/java'
 const debianLogging = ['slf4j-api.jar', 'slf4j-log4j12.jar', 'log4j-1.2.jar']
 
 /** Looks for Java and ZooKeeper: an unpacked release in ZOOKEEPER_HOME, then the jars of Debian's package. */
-export function findZookeeper(environment: Environment): ZookeeperSearch {
-  const java = findJava(environment)
-  const jars = unpackedJars(environment['ZOOKEEPER_HOME'] ?? '') ?? debianJars()
+export function findZookeeper(environment: Environment, root: ServerRoot = thisMachine): ZookeeperSearch {
+  const java = findJava(environment, root)
+  const jars = unpackedJars(environment['ZOOKEEPER_HOME'] ?? '', root) ?? debianJars(root)
   if (java === undefined || jars === undefined) {
     const programs = [
       ...(java === undefined ? ['java'] : []),
@@ -234,30 +239,29 @@ export function findZookeeper(environment: Environment): ZookeeperSearch {
   return { kind: 'found', installation: { version: jars.version, java, classPath: jars.classPath } }
 }
 
-function findJava(environment: Environment): string | undefined {
+function findJava(environment: Environment, root: ServerRoot): string | undefined {
   const home = environment['JAVA_HOME'] ?? ''
   const folders = [...(home === '' ? [] : [join(home, 'bin')]), ...searchPath(environment), '/usr/bin']
-  return findProgram('java', folders)
+  return findProgram('java', folders, root)
 }
 
-function unpackedJars(home: string): Jars | undefined {
+function unpackedJars(home: string, root: ServerRoot): Jars | undefined {
   if (home === '') return undefined
   const folder = join(home, 'lib')
-  const version = zookeeperVersion(folder)
+  const version = zookeeperVersion(root, folder)
   return version === undefined ? undefined : { folder, version, classPath: [`${folder}/*`] }
 }
 
-function debianJars(): Jars | undefined {
-  const version = zookeeperVersion(debianFolder)
+function debianJars(root: ServerRoot): Jars | undefined {
+  const version = zookeeperVersion(root, debianFolder)
   if (version === undefined) return undefined
   const jars = ['zookeeper.jar', ...debianLogging].map((jar) => join(debianFolder, jar))
   return { folder: debianFolder, version, classPath: jars }
 }
 
 // The version is in the name of the jar: zookeeper-3.8.0.jar.
-function zookeeperVersion(folder: string): string | undefined {
-  if (!existsSync(folder)) return undefined
-  return readdirSync(folder)
+function zookeeperVersion(root: ServerRoot, folder: string): string | undefined {
+  return listInRoot(root, folder)
     .map((name) => /^zookeeper-(\d+\.\d+\.\d+)[\w.+-]*\.jar$/.exec(name)?.[1])
     .find((version) => version !== undefined)
 }
