@@ -25,6 +25,9 @@ export function renderGaleraConf(model: GaleraModel, node: GaleraNode): string {
     ['innodb_autoinc_lock_mode', 2],
     // Provides `SHOW WSREP_MEMBERSHIP` with the names of the members.
     ['plugin_load_add', 'wsrep_info'],
+    // From 11.8 on this plugin turns the provider's options into variables, and has none for gmcast.isolate. Before,
+    // it does not exist.
+    ['loose_plugin_wsrep_provider', 'OFF'],
     ['wsrep_on', 'ON'],
     ['wsrep_provider', model.provider],
     ['wsrep_cluster_name', model.deployment.lab],

@@ -127,6 +127,8 @@ const goneSince = {
   mirroring: [4, 0],
   /** A blank node without peers waits 10 x 500 ms before it forms a cluster; 3.13 elects the oldest node at once. */
   patientSeed: [3, 13],
+  /** The first node of a cluster starts without its peers; 4.0.5 and 4.3.6 wait for them. */
+  loneSeed: [4, 0],
   /** `cluster_partition_handling` has an effect; from 4.3 on it is accepted and ignored. */
   partitionHandling: [4, 3],
 } as const

@@ -16,7 +16,7 @@ import {
   serverHome,
   sharedEnvironment,
 } from './config.ts'
-import type { RabbitModel, RabbitNode } from './model.ts'
+import { hasFeature, type RabbitModel, type RabbitNode } from './model.ts'
 import { restartExpression, viewExpression } from './probe.ts'
 
 // The length of the cookies that Erlang generates.
@@ -134,11 +134,14 @@ function server(model: RabbitModel, node: RabbitNode): PlannedProcess {
 
 // The first node starts alone, then all others together, so that a joiner always finds a cluster. Starting all at once
 // is a second quicker (7 s against 8 for three nodes on 2 busy cores), but a late first node then waits for locks for
-// up to 20 s.
+// up to 20 s. From 4.0 on a first node alone waits for its peers: for 98 s (4.3.6), or past the limit of a start (4.0.5).
 function formation(model: RabbitModel): readonly FormationStep[] {
-  const [seed, ...others] = model.nodes.map((node) => node.name)
+  const names = model.nodes.map((node) => node.name)
+  const startsAlone = hasFeature(model.version, 'loneSeed')
+  const [seed, ...joiners] = names
+  const others = startsAlone ? joiners : names
   const steps: FormationStep[] = [{ do: 'start', processes: epmds(model).map(({ name }) => name) }]
-  if (seed !== undefined) steps.push({ do: 'start', processes: [seed] })
+  if (seed !== undefined && startsAlone) steps.push({ do: 'start', processes: [seed] })
   if (others.length > 0) steps.push({ do: 'start', processes: others })
   steps.push({ do: 'agree' })
   const first = model.nodes[0]

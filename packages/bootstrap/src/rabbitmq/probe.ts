@@ -9,7 +9,8 @@ import type { LabPlan } from '../model/plan.ts'
 export const viewExpression: string = [
   'case rabbit:is_running() of',
   ' true -> {view, lists:sort(rabbit_nodes:all()), lists:sort(rabbit_nodes:all_running()),',
-  '  lists:sort(rabbit_node_monitor:partitions())};',
+  // From 4.3 on no member records partitions, and the function is gone.
+  '  case catch rabbit_node_monitor:partitions() of Apart when is_list(Apart) -> lists:sort(Apart); _ -> [] end};',
   ' false -> starting',
   ' end.\n',
 ].join('')

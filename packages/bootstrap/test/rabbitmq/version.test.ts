@@ -2,12 +2,12 @@ import { expect, test } from 'vitest'
 import { hasFeature, parseRabbitVersion, type RabbitFeature } from '../../src/rabbitmq/model.ts'
 
 const table: readonly (readonly [string, Readonly<Record<RabbitFeature, boolean>>])[] = [
-  ['3.10.8', { mirroring: true, patientSeed: true, partitionHandling: true }],
-  ['3.12.14', { mirroring: true, patientSeed: true, partitionHandling: true }],
-  ['3.13.0', { mirroring: true, patientSeed: false, partitionHandling: true }],
-  ['4.0.5', { mirroring: false, patientSeed: false, partitionHandling: true }],
-  ['4.2.0', { mirroring: false, patientSeed: false, partitionHandling: true }],
-  ['4.3.0-rc.1', { mirroring: false, patientSeed: false, partitionHandling: false }],
+  ['3.10.8', { loneSeed: true, mirroring: true, patientSeed: true, partitionHandling: true }],
+  ['3.12.14', { loneSeed: true, mirroring: true, patientSeed: true, partitionHandling: true }],
+  ['3.13.0', { loneSeed: true, mirroring: true, patientSeed: false, partitionHandling: true }],
+  ['4.0.5', { loneSeed: false, mirroring: false, patientSeed: false, partitionHandling: true }],
+  ['4.2.0', { loneSeed: false, mirroring: false, patientSeed: false, partitionHandling: true }],
+  ['4.3.0-rc.1', { loneSeed: false, mirroring: false, patientSeed: false, partitionHandling: false }],
 ]
 
 test.each(table)('%s has what its line of the table says', (text, features) => {
