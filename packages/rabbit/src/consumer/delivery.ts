@@ -13,15 +13,33 @@ export interface Delivery<T> {
   readonly queue: string
   readonly exchange: string
   readonly key: string
+  /** A time in a header is a `Date`. */
   readonly headers: Readonly<Record<string, unknown>>
   readonly messageId: string | undefined
   readonly correlationId: string | undefined
   readonly replyTo: string | undefined
   readonly type: string | undefined
+  readonly contentType: string | undefined
+  readonly contentEncoding: string | undefined
+  /** Seconds since 1970, as its publisher set them. */
+  readonly timestamp: number | undefined
+  readonly priority: number | undefined
+  /** How long it was allowed to stay in a queue, in milliseconds. Dead-lettering removes it. */
+  readonly expirationMs: number | undefined
+  readonly appId: string | undefined
+  /** The user that published it; the broker refuses a false one. */
+  readonly userId: string | undefined
+  /** Whether it survives a restart of the broker. */
+  readonly persistent: boolean
   /** Whether the broker has delivered it before. */
   readonly redelivered: boolean
-  /** Number of earlier deliveries, as a quorum queue counts them; undefined for other queues. */
+  /**
+   * Number of earlier deliveries that a quorum queue counts towards its delivery limit; undefined for other queues.
+   * From RabbitMQ 4.3, only failed deliveries count.
+   */
   readonly deliveryCount: number | undefined
+  /** Number of all earlier deliveries, as a quorum queue counts them from RabbitMQ 4.3; undefined elsewhere. */
+  readonly acquiredCount: number | undefined
   /** Fires when its channel is closed: the broker will redeliver the message. */
   readonly signal: AbortSignal
 }
@@ -54,8 +72,8 @@ export function deliveryOf<T>(
   signal: AbortSignal,
 ): Delivery<T> {
   const { content, fields, properties } = message
-  const headers = (properties.headers ?? {}) as Readonly<Record<string, unknown>>
-  const count = headers['x-delivery-count']
+  const headers = headersOf(message)
+  const expirationMs = Number(properties.expiration ?? Number.NaN)
   return {
     body: codec.decode(content),
     content,
@@ -67,15 +85,47 @@ export function deliveryOf<T>(
     correlationId: textOf(properties.correlationId),
     replyTo: textOf(properties.replyTo),
     type: textOf(properties.type),
+    contentType: textOf(properties.contentType),
+    contentEncoding: textOf(properties.contentEncoding),
+    timestamp: numberOf(properties.timestamp),
+    priority: numberOf(properties.priority),
+    expirationMs: Number.isFinite(expirationMs) ? expirationMs : undefined,
+    appId: textOf(properties.appId),
+    userId: textOf(properties.userId),
+    persistent: properties.deliveryMode === 2,
     redelivered: fields.redelivered,
-    deliveryCount: typeof count === 'number' ? count : undefined,
+    deliveryCount: numberOf(headers['x-delivery-count']),
+    acquiredCount: numberOf(headers['x-acquired-count']),
     signal,
   }
+}
+
+function headersOf({ properties }: ConsumeMessage): Readonly<Record<string, unknown>> {
+  return readTable((properties.headers ?? {}) as FieldTable)
+}
+
+type FieldTable = Readonly<Record<string, unknown>>
+
+function readTable(table: FieldTable): FieldTable {
+  return Object.fromEntries(Object.entries(table).map(([name, value]) => [name, readField(value)]))
+}
+
+// The driver marks a time in seconds with the type '!': 'timestamp'.
+function readField(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(readField)
+  if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return value
+  const table = value as FieldTable
+  if (table['!'] === 'timestamp') return new Date(Number(table['value']) * 1_000)
+  return table['!'] === undefined ? readTable(table) : value
 }
 
 /** The message id that the publisher has set. */
 export function messageIdOf(message: ConsumeMessage): string | undefined {
   return textOf(message.properties.messageId)
+}
+
+function numberOf(value: unknown): number | undefined {
+  return typeof value === 'number' ? value : undefined
 }
 
 function textOf(value: unknown): string | undefined {
