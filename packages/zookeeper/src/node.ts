@@ -1,7 +1,7 @@
 /** The data of a node or a request: bytes, or a text that is sent as UTF-8. */
 export type Bytes = Uint8Array | string
 
-/** The stat of a node, in ZooKeeper's own terms. */
+/** The stat of a node, in ZooKeeper's own terms. `JSON.stringify` writes its large integers as decimal texts. */
 export interface Stat {
   /**
    * The zxid of the transaction that created the node. It grows with each transaction of the ensemble, and is the

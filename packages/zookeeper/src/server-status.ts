@@ -1,8 +1,9 @@
 import type { Duplex } from 'node:stream'
 import { type Clock, type Endpoint, formatEndpoint, HaError } from '@ha/core'
 import { asError, type Connect, deferred, raceAbort, withDeadline } from '@ha/core/driver'
+import { jsonSafe } from './protocol/requests.ts'
 
-/** The status of one server, or why it gave none. */
+/** The status of one server, or why it gave none. `JSON.stringify` writes the zxid as a decimal text. */
 export interface ServerHealth {
   /** `host:port`. */
   readonly endpoint: string
@@ -34,9 +35,10 @@ export async function fetchServerStatus(
     const said = await withDeadline(clock, { timeoutMs, expired }, (signal) =>
       exchange(connect, endpoint, signal),
     )
-    return { endpoint: name, ...parseServerStatus(said), tookMs: clock.now() - fromMs, error: undefined }
+    const tookMs = clock.now() - fromMs
+    return jsonSafe({ endpoint: name, ...parseServerStatus(said), tookMs, error: undefined })
   } catch (thrown) {
-    return { endpoint: name, ...parseServerStatus(''), tookMs: undefined, error: asError(thrown) }
+    return jsonSafe({ endpoint: name, ...parseServerStatus(''), tookMs: undefined, error: asError(thrown) })
   }
 }
 

@@ -391,11 +391,28 @@ function permissionsIn(perms: number): readonly Permission[] {
 
 /** Decodes the stat of a node. */
 export function decodeStat({ ctime, mtime, ...same }: ValuesOf<typeof dataRecords.Stat>): Stat {
-  return { ...same, ctimeMs: Number(ctime), mtimeMs: Number(mtime) }
+  return jsonSafe({ ...same, ctimeMs: Number(ctime), mtimeMs: Number(mtime) })
 }
 
 /** The bytes of a request; a text is encoded as UTF-8. Shares the memory of its argument. */
 export function toBuffer(bytes: Bytes): Buffer {
   if (typeof bytes === 'string') return Buffer.from(bytes)
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+}
+
+/**
+ * Lets `JSON.stringify` write an object with large integers, which JSON does not have: as decimal texts. Errors keep their
+ * name and message. The method is not enumerable, so that the object prints, compares and copies as before.
+ */
+export function jsonSafe<T extends object>(value: T): T {
+  return Object.defineProperty(value, 'toJSON', { value: toJson, enumerable: false })
+}
+
+function toJson(this: object): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(this).map(([name, value]) => [name, jsonValue(value)]))
+}
+
+function jsonValue(value: unknown): unknown {
+  if (typeof value === 'bigint') return value.toString()
+  return value instanceof Error && !('toJSON' in value) ? { name: value.name, message: value.message } : value
 }

@@ -12,8 +12,9 @@ import {
 } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath, childOf } from '../operations/paths.ts'
-import { acquire } from './lock.ts'
-import type { Lease } from './lock-node.ts'
+import { jsonSafe } from '../protocol/requests.ts'
+import { acquire, holding } from './lock.ts'
+import type { Lease, LockNode } from './lock-node.ts'
 import { byPriority, contendersIn, kindOfPriority, type LockQueue } from './lock-order.ts'
 
 /** How a participant takes part in an election. */
@@ -93,7 +94,7 @@ function check(path: string, fits: boolean, problem: string): void {
 
 type CampaignState =
   | { readonly kind: 'idle' }
-  /** `failure` is the error of the last attempt to join the queue. */
+  /** `failure` is the error of the last attempt to join the queue, or why the wait cannot end. */
   | { readonly kind: 'waiting'; readonly failure: Error | undefined }
   | { readonly kind: 'leading'; readonly lease: Lease }
 
@@ -137,7 +138,7 @@ class Campaign {
     if (lease === undefined) return
     this.#state = { kind: 'leading', lease }
     try {
-      await fn(lease)
+      await holding(lease, () => fn(lease))
     } catch (thrown) {
       if (lease.valid()) throw thrown
       if (!isCausedByLoss(thrown, lease)) listenerFailed(`election ${this.#queue.folder}`, thrown)
@@ -148,7 +149,7 @@ class Campaign {
   }
 
   // Undefined when the signal fired first.
-  async #waitForElection(signal: AbortSignal | undefined): Promise<Lease | undefined> {
+  async #waitForElection(signal: AbortSignal | undefined): Promise<LockNode | undefined> {
     const context = this.#context
     try {
       return await retryUntilAborted(context, signal ?? context.signal, () => this.#acquireOnce(signal))
@@ -158,10 +159,13 @@ class Campaign {
     }
   }
 
-  async #acquireOnce(signal: AbortSignal | undefined): Promise<Lease> {
+  async #acquireOnce(signal: AbortSignal | undefined): Promise<LockNode> {
     this.#state = waiting
+    const onSelfWait = (error: Error): void => {
+      this.#state = { kind: 'waiting', failure: error }
+    }
     try {
-      return await acquire(this.#context, this.#queue, { timeoutMs: noTimeoutMs, signal })
+      return await acquire(this.#context, this.#queue, { timeoutMs: noTimeoutMs, signal }, onSelfWait)
     } catch (thrown) {
       this.#state = { kind: 'waiting', failure: asError(thrown) }
       throw thrown
@@ -282,5 +286,5 @@ function firstOf(folder: string, names: readonly string[] = []): string | undefi
 }
 
 function participantOf(path: string, { data, stat }: Node): Participant {
-  return { id: data.toString(), path, token: stat.czxid }
+  return jsonSafe({ id: data.toString(), path, token: stat.czxid })
 }

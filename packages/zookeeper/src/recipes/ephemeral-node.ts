@@ -12,6 +12,7 @@ import { ZookeeperError } from '../errors.ts'
 import type { Bytes } from '../node.ts'
 import { type CallLimits, callUserFunction, encodeData, resolveCall } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
+import { jsonSafe } from '../protocol/requests.ts'
 import type { LiveSession } from '../session/session.ts'
 import type { Ephemeral, EphemeralEvents, EphemeralState } from './ephemeral.ts'
 import { type DesiredNode, EphemeralReconciler, type ReconcilerDeps } from './ephemeral-reconciler.ts'
@@ -145,7 +146,7 @@ export class EphemeralNode implements Ephemeral {
   #onHeld(session: LiveSession, path: string, czxid: bigint): void {
     this.#path = path
     if (this.#state.kind !== 'pending') return
-    this.#enter({ kind: 'held', path, czxid })
+    this.#enter(jsonSafe({ kind: 'held', path, czxid }))
     const scope = linkedController(session.signal)
     const onOver = (): void => this.#onMissing(path, asError(session.signal.reason))
     scope.signal.addEventListener('abort', onOver, { once: true })

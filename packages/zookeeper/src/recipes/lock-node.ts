@@ -15,7 +15,10 @@ import { childOf, nameOf } from '../operations/paths.ts'
 import type { LiveSession } from '../session/session.ts'
 import { nodePrefix, type QueueEntry } from './lock-order.ts'
 
-/** The right to something that only one client, or a limited number, may have: a lock, a permit, leadership. */
+/**
+ * The right to something that only one client, or a limited number, may have: a lock, a permit, leadership.
+ * `JSON.stringify` writes its path, its token as a decimal text, and whether it is valid.
+ */
 export interface Lease {
   /**
    * The fencing token: the czxid of the lease's node. A later holder has a higher token, so that a store that remembers
@@ -118,6 +121,11 @@ export class LockNode implements Lease {
     return this.#state.kind === 'over' ? this.#state.deleted : Promise.resolve()
   }
 
+  /** For logs: the token as a decimal text. */
+  toJSON(): { readonly path: string; readonly token: string; readonly valid: boolean } {
+    return { path: this.path, token: this.token.toString(), valid: this.valid() }
+  }
+
   // While a lease is held, the session is confirmed every sixth of its timeout; a quarter of that is fine enough.
   #pause(signal: AbortSignal): Promise<void> {
     return this.#context.clock.sleep(this.session.timeoutMs / 24, signal)
@@ -129,6 +137,7 @@ export class LockNode implements Lease {
 
   #onEnd(): void {
     if (this.#state.kind === 'held') this.#state.stopHolding()
+    leasesOf(this.#context).delete(this.path)
     const { path, session } = this
     // All listeners of the signal run before the deletion starts: after it, another client may hold the lock.
     const deleted = Promise.resolve().then(() => deleteOwnNode(this.#context, { path, session }))
@@ -138,6 +147,7 @@ export class LockNode implements Lease {
   // The lease expires by the local clock. Each confirmation by the servers extends it.
   #becomeLease(stopConfirming: () => void): void {
     let cancel = (): void => undefined
+    leasesOf(this.#context).add(this.path)
     const check = (): void => {
       cancel()
       if (this.valid()) cancel = this.#context.clock.after(this.certainForMs, check)
@@ -181,6 +191,15 @@ export class LockNode implements Lease {
   #isOurs(stat: Stat | undefined): boolean {
     return stat?.czxid === this.token && stat.ephemeralOwner === this.session.id
   }
+}
+
+const leases = new WeakMap<ClientContext, Set<string>>()
+
+/** The paths of the leases that a client holds now. */
+export function leasesOf(context: ClientContext): Set<string> {
+  const paths = leases.get(context) ?? new Set<string>()
+  leases.set(context, paths)
+  return paths
 }
 
 /**

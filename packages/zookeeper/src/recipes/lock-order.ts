@@ -5,6 +5,8 @@ export interface LockQueue extends QueueEntry {
   /** The name of the lock in errors, such as `the lock /a`. */
   readonly what: string
   readonly order: LockOrder
+  /** How many nodes hold the lock at a time. Default 1. */
+  readonly permits?: number
   /** Checks that all clients of the queue use the same order; called while a node is in the queue, and rejects if not. */
   readonly verify?: ((signal: AbortSignal) => Promise<void>) | undefined
 }

@@ -1,10 +1,11 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { linkedController } from '@ha/core/driver'
 import { type CallWait, type ClientContext, retryUntilAborted, runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import { type CallLimits, checkFunction, resolveCall, resolveTimeout } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
-import { checkPath, childOf } from '../operations/paths.ts'
-import { createLockNode, type Lease, type LockNode, waitForPredecessor } from './lock-node.ts'
+import { checkPath, childOf, parentOf } from '../operations/paths.ts'
+import { createLockNode, type Lease, type LockNode, leasesOf, waitForPredecessor } from './lock-node.ts'
 import { exclusive, type LockQueue, positionOf, type QueuePosition } from './lock-order.ts'
 
 /** The options of locks, read-write locks and semaphores. */
@@ -27,6 +28,8 @@ export interface Lock {
   /**
    * Runs `fn` while this client holds the lock, and releases it afterwards. `fn` must stop when the signal of its lease
    * fires. Before each protected action it must check `valid()` or pass on the fencing token: the client cannot stop it.
+   * A lock is not reentrant: a `run` inside `fn` that waits for the same lock waits for itself, which the event `defect`
+   * says at once, and the error when the time is up.
    */
   run<T>(fn: (lease: Lease) => Promise<T>, options?: CallOptions): Promise<T>
 }
@@ -55,6 +58,10 @@ export class QueueLock implements Lock {
   }
 
   async acquire(options?: CallOptions): Promise<Lease> {
+    return this.#acquire(options)
+  }
+
+  async #acquire(options: CallOptions | undefined): Promise<LockNode> {
     return acquire(this.#context, this.#queue, resolveCall('acquire', options, this.#timeoutMs))
   }
 
@@ -64,22 +71,45 @@ export class QueueLock implements Lock {
 
   async run<T>(fn: (lease: Lease) => Promise<T>, options?: CallOptions): Promise<T> {
     checkFunction(`run of ${this.#queue.what}`, this.path, fn)
-    const lease = await this.acquire(options)
+    const lease = await this.#acquire(options)
     try {
-      return await fn(lease)
+      return await holding(lease, () => fn(lease))
     } finally {
       await lease.release()
     }
   }
 }
 
-/** Queues until this client holds the lock. When the wait ends without it, the node is deleted. */
-export async function acquire(context: ClientContext, queue: LockQueue, call: CallLimits): Promise<LockNode> {
+// The leases that the callbacks around the current one hold, from the outermost.
+const outerLeases = new AsyncLocalStorage<readonly LockNode[]>()
+
+/** Calls `fn`, in whose asynchronous context the lease counts as held. */
+export function holding<T>(lease: LockNode, fn: () => Promise<T>): Promise<T> {
+  return outerLeases.run([...(outerLeases.getStore() ?? []), lease], fn)
+}
+
+/**
+ * Queues until this client holds the lock. When the wait ends without it, the node is deleted. `onSelfWait` is called when
+ * a callback of this lock waits for itself: the wait goes on, because the callback may end without waiting for it.
+ */
+export async function acquire(
+  context: ClientContext,
+  queue: LockQueue,
+  call: CallLimits,
+  onSelfWait: (error: Error) => void = () => undefined,
+): Promise<LockNode> {
+  const outer = outerLeases.getStore() ?? []
   let last: QueuePosition | undefined
+  let selfWait: ZookeeperError | undefined
   const onPosition = (position: QueuePosition): void => {
     last = position
+    if (position.kind !== 'waiting' || selfWait !== undefined || !isSelfWait(queue, outer)) return
+    selfWait = selfWaitError(queue)
+    context.reportDefect(queue.what, selfWait)
+    onSelfWait(selfWait)
   }
-  const expired = (): Error => timedOut(queue, call, last, context.link.unavailableReason())
+  const expired = (): Error =>
+    timedOut(context, queue, call, last, context.link.unavailableReason() ?? selfWait)
   const wait = async (signal: AbortSignal): Promise<LockNode> => {
     for (;;) {
       const node = await createLockNode(context, queue, signal)
@@ -93,13 +123,24 @@ export async function acquire(context: ClientContext, queue: LockQueue, call: Ca
   return runWithinCall(context, waitLimits(queue, call, expired), wait, releaseLate)
 }
 
+// Every node behind those of the outer callbacks waits until these have ended, also when others are in between.
+function isSelfWait({ folder, permits = 1 }: LockQueue, outer: readonly LockNode[]): boolean {
+  const own = outer.filter(({ path, signal }) => parentOf(path) === folder && !signal.aborted)
+  return own.length >= permits
+}
+
+function selfWaitError({ what, folder }: LockQueue): ZookeeperError {
+  const message = `${what} is held by the callback that waits for it, which waits for itself: locks are not reentrant`
+  return new ZookeeperError('config-invalid', message, { path: folder })
+}
+
 /** Queues, and deletes the node again unless the lock is granted at once. */
 async function tryAcquire(
   context: ClientContext,
   queue: LockQueue,
   call: CallLimits,
 ): Promise<LockNode | undefined> {
-  const expired = (): Error => timedOut(queue, call, undefined, context.link.unavailableReason())
+  const expired = (): Error => timedOut(context, queue, call, undefined, context.link.unavailableReason())
   const attempt = async (signal: AbortSignal): Promise<LockNode | undefined> => {
     const node = await createLockNode(context, queue, signal)
     const position = await releaseOnFailure(node, () => readPosition(context, queue, node, signal))
@@ -184,18 +225,21 @@ function waitLimits({ what, folder }: LockQueue, call: CallLimits, expired: () =
 }
 
 function timedOut(
+  context: ClientContext,
   { what, folder }: LockQueue,
   { timeoutMs }: CallLimits,
   last: QueuePosition | undefined,
-  unavailable: Error | undefined,
+  cause: Error | undefined,
 ): ZookeeperError {
-  const why = unavailable === undefined ? queueReason(folder, last) : `: ${unavailable.message}`
+  const why = cause === undefined ? queueReason(context, folder, last) : `: ${cause.message}`
   const message = `${what} was not acquired within ${timeoutMs} ms${why}`
-  return new ZookeeperError('timed-out', message, { path: folder, retryable: true, cause: unavailable })
+  return new ZookeeperError('timed-out', message, { path: folder, retryable: true, cause })
 }
 
-function queueReason(folder: string, position: QueuePosition | undefined): string {
+function queueReason(context: ClientContext, folder: string, position: QueuePosition | undefined): string {
   if (position?.kind !== 'waiting') return ''
   const [nearest = ''] = position.predecessors.slice(-1)
-  return `: ${position.ahead} ahead in the queue, the nearest is ${childOf(folder, nearest)}`
+  const path = childOf(folder, nearest)
+  const owner = leasesOf(context).has(path) ? ', which this client holds itself' : ''
+  return `: ${position.ahead} ahead in the queue, the nearest is ${path}${owner}`
 }

@@ -20,7 +20,7 @@ export function semaphore(
   checkPermits(path, permits)
   const verify = (signal: AbortSignal): Promise<void> => agreeOnPermits(context, path, permits, signal)
   const what = `a permit of the semaphore ${path}`
-  const queue = { folder: path, kind: 'seat', data: '', order: upToPermits(permits), what, verify }
+  const queue = { folder: path, kind: 'seat', data: '', order: upToPermits(permits), permits, what, verify }
   return new QueueLock(context, queue, resolveTimeout('semaphore', options, context.operationTimeoutMs))
 }
 

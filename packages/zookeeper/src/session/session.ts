@@ -3,6 +3,7 @@ import { type LinkedController, linkedController, type Notifier } from '@ha/core
 import type { ZookeeperConnection } from '../connection/connection.ts'
 import type { SessionGrant } from '../connection/handshake.ts'
 import { ZookeeperError } from '../errors.ts'
+import { formatSessionId } from '../protocol/packets.ts'
 
 /** One session of the client, from the grant of a server until this client regards it as ended. */
 export interface LiveSession {
@@ -85,6 +86,11 @@ export class Session implements LiveSession {
 
   get timeoutMs(): number {
     return this.#timeoutMs
+  }
+
+  /** For logs: the id as the servers write it. */
+  toJSON(): Pick<LiveSession, 'epoch' | 'timeoutMs'> & { readonly id: string } {
+    return { id: formatSessionId(this.id), epoch: this.epoch, timeoutMs: this.timeoutMs }
   }
 
   get signal(): AbortSignal {
