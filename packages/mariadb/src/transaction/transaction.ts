@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Verdict } from '@ha/core'
 import { asError, type Deferred, deferred, raceAbort } from '@ha/core/driver'
 import { type Result, resultOf } from '../driver/codec.ts'
@@ -19,9 +20,10 @@ export class Transaction {
   readonly signal: AbortSignal
   readonly #connection: MariadbConnection
   #phase: Phase = { kind: 'open' }
+  readonly #root = new Scope(this, undefined)
   #savepoints = 0
-  #pending = 0
-  #allAnswered: Deferred<void> | undefined
+  #unanswered = 0
+  #drained: Deferred<void> | undefined
 
   constructor(
     connection: MariadbConnection,
@@ -53,26 +55,94 @@ export class Transaction {
 
   /**
    * Runs `fn` inside a savepoint. When it throws, its statements are rolled back, the transaction continues, and the
-   * error is rethrown.
+   * error is rethrown. Savepoints nest. Savepoints of one level that are started together run one after another, in
+   * the order of the calls, and a statement outside of a running savepoint waits for its end: a rollback never undoes
+   * the work of another callback. So a callback must not await a statement of the enclosing level.
    */
-  async savepoint<R>(fn: () => Promise<R>): Promise<R> {
+  async savepoint<R>(fn: (transaction: Transaction) => Promise<R>): Promise<R> {
+    const outer = currentScope(this) ?? this.#root
+    this.#assertOpen(outer, 'SAVEPOINT')
     this.#savepoints += 1
     const name = `ha_${this.#savepoints}`
-    await this.run({ kind: 'text', sql: `SAVEPOINT ${name}` })
+    return this.#inTurn(outer, 'SAVEPOINT', async () => {
+      await this.#allAnswered()
+      await this.#runNow({ kind: 'text', sql: `SAVEPOINT ${name}` })
+      return this.#runInSavepoint(name, new Scope(this, outer), fn)
+    })
+  }
+
+  async #runInSavepoint<R>(
+    name: string,
+    scope: Scope,
+    fn: (transaction: Transaction) => Promise<R>,
+  ): Promise<R> {
     try {
-      const value = await fn()
-      await this.run({ kind: 'text', sql: `RELEASE SAVEPOINT ${name}` })
+      // An `async` function, so that a synchronous throw of the callback becomes a rejection.
+      const value = await activeScope.run(scope, async () => fn(this))
+      await scope.idle()
+      scope.close()
+      await this.#runNow({ kind: 'text', sql: `RELEASE SAVEPOINT ${name}` })
       return value
     } catch (error) {
-      if (this.#phase.kind === 'open') await this.run({ kind: 'text', sql: `ROLLBACK TO ${name}` })
+      scope.close()
+      await this.#rollBackTo(name, scope)
       throw error
+    }
+  }
+
+  // When the rollback fails, the transaction must not commit what the savepoint did.
+  async #rollBackTo(name: string, scope: Scope): Promise<void> {
+    await this.#allAnswered()
+    // The statements of the savepoint end with what encloses it.
+    if (this.#phase.kind !== 'open' || this.signal.aborted || !scope.enclosed) return
+    try {
+      await this.#runNow({ kind: 'text', sql: `ROLLBACK TO ${name}` })
+    } catch (error) {
+      if (this.#phase.kind === 'open') this.#phase = { kind: 'failed', error: asError(error) }
     }
   }
 
   /** @internal Runs a statement while the transaction is open. */
   async run(statement: Statement): Promise<Answer> {
-    this.#assertOpen(statement)
-    this.#pending += 1
+    const scope = currentScope(this) ?? this.#root
+    this.#assertOpen(scope, verbOf(statement.sql))
+    let answer: Promise<Answer> | undefined
+    // The turn ends when the statement is sent; the connection keeps the order.
+    const send = async (): Promise<void> => {
+      answer = this.#runNow(statement)
+      answer.catch(ignore)
+    }
+    scope.enter()
+    try {
+      if (scope.busy) await this.#inTurn(scope, verbOf(statement.sql), send)
+      return await (answer ?? this.#runNow(statement))
+    } finally {
+      scope.leave()
+    }
+  }
+
+  // Waits for the savepoints of this level that were started before, then runs `work`, then lets the next one begin.
+  async #inTurn<R>(scope: Scope, what: string, work: () => Promise<R>): Promise<R> {
+    const { previous, release } = scope.queue()
+    scope.enter()
+    try {
+      if (previous !== undefined) {
+        try {
+          await raceAbort(previous, this.signal, () => undefined)
+        } catch (reason) {
+          throw abortError(reason, `${what} behind a savepoint`, 'not-done')
+        }
+        this.#assertOpen(scope, what)
+      }
+      return await work()
+    } finally {
+      release()
+      scope.leave()
+    }
+  }
+
+  async #runNow(statement: Statement): Promise<Answer> {
+    this.#unanswered += 1
     try {
       const answer = await raceAbort(this.#connection.run(statement), this.signal, () => undefined)
       this.#assertStillOpen(statement)
@@ -84,19 +154,24 @@ export class Transaction {
         throw abortError(this.signal.reason, 'a statement of the transaction', 'not-done')
       throw statementError(error, 'a statement of the transaction', this.endpoint, notDoneAtAnyStage)
     } finally {
-      this.#pending -= 1
-      if (this.#pending === 0) this.#allAnswered?.resolve()
+      this.#unanswered -= 1
+      if (this.#unanswered === 0) this.#drained?.resolve()
     }
   }
 
+  // A prepared statement may take two commands: what is sent behind it could overtake the second one.
+  async #allAnswered(): Promise<void> {
+    if (this.#unanswered === 0) return
+    this.#drained = deferred()
+    await this.#drained.promise
+  }
+
   /**
-   * @internal Waits for statements that the callback did not await. A COMMIT sent behind a statement that fails would
-   * commit the remainder, which after a conflict is nothing.
+   * @internal Waits for statements and savepoints that the callback did not await. A COMMIT sent behind a statement
+   * that fails would commit the remainder, which after a conflict is nothing.
    */
-  async allAnswered(): Promise<void> {
-    if (this.#pending === 0) return
-    this.#allAnswered = deferred()
-    await this.#allAnswered.promise
+  allAnswered(): Promise<void> {
+    return this.#root.idle()
   }
 
   /** @internal The error after which the transaction cannot commit. */
@@ -132,6 +207,8 @@ export class Transaction {
   // After a CREATE, or the callback's own COMMIT, the preceding statements are committed and each following one would
   // be committed by itself.
   #assertStillOpen(statement: Statement): void {
+    // The transaction's own ROLLBACK was answered in the same turn.
+    if (this.#phase.kind === 'over') this.#assertOpen(this.#root, verbOf(statement.sql))
     if (!this.#connection.inTransaction) throw this.#implicitCommit(statement)
   }
 
@@ -144,8 +221,13 @@ export class Transaction {
     })
   }
 
-  #assertOpen({ sql }: Statement): void {
-    if (this.#phase.kind === 'open' && !this.signal.aborted) return
+  #assertOpen(scope: Scope, what: string): void {
+    if (this.#phase.kind === 'open' && !this.signal.aborted) {
+      if (scope.open) return
+      throw new MariadbError('transaction-over', `${what}: its savepoint on ${this.endpoint} is over`, {
+        endpoint: this.endpoint,
+      })
+    }
     if (this.#phase.kind === 'failed') {
       throw statementError(
         this.#phase.error,
@@ -154,13 +236,94 @@ export class Transaction {
         notDoneAtAnyStage,
       )
     }
-    const message = `${verbOf(sql)}: the transaction on ${this.endpoint} is over`
+    const message = `${what}: the transaction on ${this.endpoint} is over`
     throw new MariadbError('transaction-over', message, {
       endpoint: this.endpoint,
       cause: this.signal.reason,
     })
   }
 }
+
+/**
+ * One level of a transaction: the transaction itself, or a savepoint with what its callback runs. The level of a call
+ * is found by its asynchronous context, because all levels share the connection.
+ */
+class Scope {
+  readonly #owner: Transaction
+  readonly #outer: Scope | undefined
+  readonly #context: Scope | undefined = activeScope.getStore()
+  #closed = false
+  #pending = 0
+  #idle: Deferred<void> | undefined
+  #last: Promise<void> | undefined
+
+  constructor(owner: Transaction, outer: Scope | undefined) {
+    this.#owner = owner
+    this.#outer = outer
+  }
+
+  /** The innermost level of `owner` in this context; transactions of several clients may enclose each other. */
+  of(owner: Transaction): Scope | undefined {
+    return this.#owner === owner ? this : this.#context?.of(owner)
+  }
+
+  /** Whether this level and all that enclose it take statements. */
+  get open(): boolean {
+    return !this.#closed && this.enclosed
+  }
+
+  /** Whether all levels that enclose this one take statements. */
+  get enclosed(): boolean {
+    return this.#outer?.open ?? true
+  }
+
+  close(): void {
+    this.#closed = true
+  }
+
+  /** Whether a savepoint is running or waiting at this level. */
+  get busy(): boolean {
+    return this.#last !== undefined
+  }
+
+  /** Takes a place behind the savepoints and statements that wait at this level. */
+  queue(): { readonly previous: Promise<void> | undefined; readonly release: () => void } {
+    const previous = this.#last
+    const over = deferred()
+    const { promise } = over
+    this.#last = promise
+    const release = (): void => {
+      if (this.#last === promise) this.#last = undefined
+      over.resolve()
+    }
+    return { previous, release }
+  }
+
+  /** Counts work of this level. */
+  enter(): void {
+    this.#pending += 1
+  }
+
+  leave(): void {
+    this.#pending -= 1
+    if (this.#pending === 0) this.#idle?.resolve()
+  }
+
+  /** Waits for the work of this level. */
+  async idle(): Promise<void> {
+    if (this.#pending === 0) return
+    this.#idle = deferred()
+    await this.#idle.promise
+  }
+}
+
+const activeScope = new AsyncLocalStorage<Scope>()
+
+function currentScope(transaction: Transaction): Scope | undefined {
+  return activeScope.getStore()?.of(transaction)
+}
+
+function ignore(): void {}
 
 function verbOf(sql: string): string {
   return /^\s*(\w+)/.exec(sql)?.[1] ?? 'a statement'
