@@ -59,8 +59,10 @@ export const zookeeperCodes = {
       'Correct it: an empty list, an unknown scheme, and the scheme `auth` without credentials are refused.',
   },
   'auth-failed': {
-    meaning: 'The server refused credentials of `auth` (-115) and closed the connection.',
-    action: 'Correct the credentials, or use a scheme that the servers support.',
+    meaning:
+      'The server refused credentials of `auth` (-115), or demands a login (-124), and closed the connection.',
+    action:
+      'Correct the credentials, or use a scheme that the servers support. SASL is not supported; the client asks again, at most once a minute.',
   },
   'session-lost': {
     meaning: 'The session of the operation has ended: its ephemeral nodes are deleted, or will be.',

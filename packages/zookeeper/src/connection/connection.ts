@@ -1,7 +1,7 @@
 import { type Clock, type Endpoint, type HaError, isHaError } from '@ha/core'
 import { type Deferred, deferred, detachStack, Emitter } from '@ha/core/driver'
 import type { WatchEvent } from '../node.ts'
-import { MalformedError, ReplyError } from '../protocol/error-codes.ts'
+import { loginDemanded, MalformedError, ReplyError } from '../protocol/error-codes.ts'
 import { decodeEvent, decodeReply, encodeRequest, type Reply } from '../protocol/packets.ts'
 import { type AuthInfo, auth, closeSession, ping, type Request, sync, xids } from '../protocol/requests.ts'
 import { ConnectionError, connectionLost, serverUnresponsive, TooLargeError } from './error-classification.ts'
@@ -58,6 +58,7 @@ export class ZookeeperConnection {
   #askedLeaderAtMs: number
   #keepsLeaderContact = false
   #ignoredEvents = 0
+  #loginDemand: ReplyError | undefined
   /** How many pending requests can use the beginning of a reply that is too long. */
   #cutReplies = 0
   /** Resolves when the last pending request is answered. */
@@ -135,6 +136,11 @@ export class ZookeeperConnection {
   /** The number of requests without a reply. */
   get inFlight(): number {
     return this.#inFlight.count
+  }
+
+  /** The reply by which the server demanded a login and closed the connection; undefined when it did not. */
+  get loginDemand(): ReplyError | undefined {
+    return this.#loginDemand
   }
 
   /** Resolves when no request is without a reply, or when the connection has ended. */
@@ -238,12 +244,17 @@ export class ZookeeperConnection {
     // The reply to a ping may overtake events that are on their way.
     if (reply.xid !== xids.ping && reply.zxid > this.#lastZxid) this.#lastZxid = reply.zxid
     const { maxFrameBytes } = this.#limits
-    if (reply.err !== 0)
-      pending.reject(new ReplyError(reply.err, { request: request.name, path: request.path }))
+    if (reply.err !== 0) pending.reject(this.#replyError(reply.err, request))
     else if (wholeBytes <= maxFrameBytes || request.decodeCut !== undefined)
       pending.answer(reply.body, wholeBytes > maxFrameBytes)
     else pending.reject(new TooLargeError('reply', request.name, wholeBytes, maxFrameBytes))
     if (this.#inFlight.count === 0) this.#notifyIdle()
+  }
+
+  #replyError(code: number, { name, path }: Request<unknown>): ReplyError {
+    const error = new ReplyError(code, { request: name, path })
+    if (code === loginDemanded) this.#loginDemand = error
+    return error
   }
 
   #countCut(change: 1 | -1): void {

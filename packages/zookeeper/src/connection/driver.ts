@@ -1,7 +1,8 @@
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
-import { type Clock, type Driver, type Endpoint, formatEndpoint } from '@ha/core'
+import { type Clock, type Driver, type Endpoint, formatEndpoint, isHaError } from '@ha/core'
 import { asError, type Connect, connectSocket, detachStack, probeEndpoint, raceAbort } from '@ha/core/driver'
+import { refusalBackoff } from '../context.ts'
 import type { ConnectRequest } from '../protocol/packets.ts'
 import type { AuthInfo } from '../protocol/requests.ts'
 import { ZookeeperConnection } from './connection.ts'
@@ -40,9 +41,11 @@ export interface ZookeeperDriverDeps {
 export function zookeeperDriver(deps: ZookeeperDriverDeps): Driver<ZookeeperConnection> {
   const { tls, dial } = deps
   const connect: Connect = dial ?? ((endpoint, signal) => connectSocket(endpoint, tls, signal))
+  const refusals = new Refusals(deps.clock)
   return {
     protocol: 'zookeeper',
-    open: (endpoint, signal) => openConnection(deps, connect, endpoint, signal),
+    open: (endpoint, signal) =>
+      refusals.guard(formatEndpoint(endpoint), () => openConnection(deps, connect, endpoint, signal)),
     close: async (connection) => {
       if (await connection.closeSession()) deps.sessions.sessionExpired(connection.grant.sessionId)
     },
@@ -57,6 +60,55 @@ export function zookeeperDriver(deps: ZookeeperDriverDeps): Driver<ZookeeperConn
     classify,
   }
 }
+
+interface Refusal {
+  readonly error: Error
+  readonly failures: number
+  /** By the clock. */
+  readonly untilMs: number
+}
+
+/**
+ * The servers that refuse the logins or the certificate of this client. Each is asked again with growing pauses, up to a
+ * minute; in between, a dial fails with the last refusal and without a connection.
+ */
+class Refusals {
+  readonly #clock: Clock
+  readonly #byEndpoint = new Map<string, Refusal>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  async guard(endpoint: string, open: () => Promise<ZookeeperConnection>): Promise<ZookeeperConnection> {
+    const refusal = this.#byEndpoint.get(endpoint)
+    if (refusal !== undefined && this.#clock.now() < refusal.untilMs) throw refusal.error
+    try {
+      const connection = await open()
+      connection.onEnd(() => this.#ended(endpoint, connection))
+      return connection
+    } catch (thrown) {
+      if (isHaError(thrown) && refusalCodes.includes(thrown.code)) this.#add(endpoint, thrown)
+      throw thrown
+    }
+  }
+
+  // A server that demands a login grants the session, and ends the connection at the first request.
+  #ended(endpoint: string, { loginDemand }: ZookeeperConnection): void {
+    if (loginDemand === undefined) this.#byEndpoint.delete(endpoint)
+    else this.#add(endpoint, dialError(loginDemand, endpoint))
+  }
+
+  #add(endpoint: string, error: Error): void {
+    const failures = this.#byEndpoint.get(endpoint)?.failures ?? 0
+    // The first one may have passed already: the server is asked again at once.
+    const pauseMs = failures === 0 ? 0 : refusalBackoff(failures - 1, () => 0)
+    const untilMs = this.#clock.now() + pauseMs
+    this.#byEndpoint.set(endpoint, { error: detachStack(error), failures: failures + 1, untilMs })
+  }
+}
+
+const refusalCodes: readonly string[] = ['auth-failed', 'refused']
 
 async function openConnection(
   deps: ZookeeperDriverDeps,

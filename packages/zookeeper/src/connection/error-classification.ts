@@ -2,7 +2,7 @@ import { type Endpoint, formatEndpoint, HaError, isHaError, type Verdict } from 
 import { asError, classifier, isCertificateError, verdicts, verdictTable, wrapError } from '@ha/core/driver'
 import { Chroot } from '../chroot.ts'
 import { type ZookeeperCode, ZookeeperError } from '../errors.ts'
-import { MalformedError, ReplyError } from '../protocol/error-codes.ts'
+import { loginDemanded, MalformedError, ReplyError } from '../protocol/error-codes.ts'
 import { formatSessionId } from '../protocol/packets.ts'
 
 const { final, later, uncertain, uncertainFinal, reconnect, elsewhere, endpointLost } = verdicts
@@ -162,6 +162,7 @@ const replyErrorCodes: Readonly<Record<number, ZookeeperCode>> = {
   [-114]: 'invalid-acl',
   [-115]: 'auth-failed',
   [-119]: 'read-only',
+  [loginDemanded]: 'auth-failed',
   [-125]: 'quota-exceeded',
   [-127]: 'throttled',
 }
@@ -239,7 +240,7 @@ export function dialError(cause: Error, endpoint: string): HaError {
   const message = `${endpoint}: ${cause.message}`
   if (cause instanceof ReplyError) {
     const details = { endpoint, serverCode: cause.code, cause }
-    return cause.code === authFailed
+    return cause.code === authFailed || cause.code === loginDemanded
       ? new ZookeeperError('auth-failed', message, details)
       : new HaError('unreachable', message, { ...details, retryable: true })
   }

@@ -10,6 +10,9 @@ export const sessionErrorCodes: readonly number[] = [-12, -112, -118, -124]
 
 const entry = (symbol: string, meaning: string): ReplyCode => ({ symbol, meaning })
 
+/** The server has closed the connection because the session is not logged in. */
+export const loginDemanded = -124
+
 /** The error codes of servers and clients from 3.4 to 3.9. */
 export const replyCodes: ReadonlyMap<number, ReplyCode> = new Map<number, ReplyCode>([
   [-1, entry('SYSTEMERROR', 'the server failed')],
@@ -43,7 +46,13 @@ export const replyCodes: ReadonlyMap<number, ReplyCode> = new Map<number, ReplyC
   [-121, entry('NOWATCHER', 'the watch does not exist')],
   [-122, entry('REQUESTTIMEOUT', 'the request was not executed in time')],
   [-123, entry('RECONFIGDISABLED', 'reconfiguration is disabled')],
-  [-124, entry('SESSIONCLOSEDREQUIRESASLAUTH', 'the server requires SASL authentication')],
+  [
+    -124,
+    entry(
+      'SESSIONCLOSEDREQUIRESASLAUTH',
+      'the server demands a login: SASL, or `auth` with a scheme of its `enforce.auth.schemes`',
+    ),
+  ],
   [-125, entry('QUOTAEXCEEDED', 'the quota is full')],
   [-127, entry('THROTTLEDOP', 'the server is overloaded and rejected the request')],
 ])

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Declaration, isHaError } from '@ha/core'
 import { asError, linkedController } from '@ha/core/driver'
 import type { ZookeeperConnection } from '../connection/connection.ts'
+import { toZookeeperError } from '../connection/error-classification.ts'
 import { type ClientContext, isPermanent, refusalBackoff } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Node, WatchEvent } from '../node.ts'
@@ -108,6 +109,10 @@ export class EphemeralReconciler {
     try {
       await this.#reconcile(session, scope.signal)
     } catch (thrown) {
+      // A server that demands a login ends the connection, and with it the attempt.
+      const { loginDemand } = connection
+      if (loginDemand !== undefined)
+        this.#owner.failed(toZookeeperError(loginDemand, this.#deps.location.path))
       throw scope.signal.aborted ? thrown : this.#failed(asError(thrown), connection)
     } finally {
       scope.unlink()
