@@ -14,9 +14,10 @@ import {
   systemClock,
 } from '@ha/core'
 import { asError, Emitter, sameEndpoint } from '@ha/core/driver'
+import { batchOf, checkCallback, statementOf } from './arguments.ts'
 import { CommitLog, type TransactionOutcome } from './commit-log.ts'
 import type { ClientContext } from './context.ts'
-import type { Result } from './driver/codec.ts'
+import { type Result, resultOf } from './driver/codec.ts'
 import type { MariadbConnection } from './driver/connection.ts'
 import { mariadbDriver } from './driver/driver.ts'
 import { classify } from './driver/error-classification.ts'
@@ -117,18 +118,23 @@ export class Mariadb implements AsyncDisposable {
   /** Runs one statement in the text protocol, in autocommit mode. */
   query<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>> {
     this.#start()
-    return this.#components.statements.run('query', { kind: 'text', sql, args }, options)
+    return this.#components.statements.run('query', () => statementOf('query', 'text', sql, args), options)
   }
 
   /** Runs one prepared statement, in autocommit mode. */
   execute<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>> {
     this.#start()
-    return this.#components.statements.run('execute', { kind: 'prepared', sql, args }, options)
+    return this.#components.statements.run(
+      'execute',
+      () => statementOf('execute', 'prepared', sql, args),
+      options,
+    )
   }
 
   /** Runs one statement for many rows, in one transaction: all rows are written, or none. */
-  batch(sql: string, rows: readonly Args[], options?: TransactionOptions): Promise<Result> {
-    return this.#runTransaction('batch', (transaction) => transaction.batch(sql, rows), options, false)
+  async batch(sql: string, rows: readonly Args[], options?: TransactionOptions): Promise<Result> {
+    const statement = batchOf('batch', sql, rows)
+    return this.#runTransaction('batch', async (tx) => resultOf(await tx.run(statement)), options, false)
   }
 
   /**
@@ -139,7 +145,7 @@ export class Mariadb implements AsyncDisposable {
     this.#start()
     const call = resolveCall('stream', options, this.#writeDefaults)
     const { context } = this.#components
-    yield* streamRows(context, { kind: 'text', sql, args }, call) as AsyncGenerator<T, void>
+    yield* streamRows(context, statementOf('stream', 'text', sql, args), call) as AsyncGenerator<T, void>
   }
 
   /**
@@ -161,6 +167,7 @@ export class Mariadb implements AsyncDisposable {
     fn: (session: Session) => Promise<R>,
     options?: Omit<CallOptions, 'repeatable'>,
   ): Promise<R> {
+    checkCallback('session', fn)
     this.#start()
     const call = resolveCall('session', options, this.#writeDefaults, unrepeatableOptionNames)
     const { context } = this.#components
@@ -222,6 +229,7 @@ export class Mariadb implements AsyncDisposable {
     options: TransactionOptions | undefined,
     readOnly: boolean,
   ): Promise<R> {
+    checkCallback(name, fn)
     this.#start()
     const defaults = readOnly ? this.#readDefaults : this.#writeDefaults
     const request =

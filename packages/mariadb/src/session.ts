@@ -1,5 +1,6 @@
 import { run } from '@ha/core'
 import { linkedController, raceAbort } from '@ha/core/driver'
+import { batchOf, statementOf } from './arguments.ts'
 import type { ClientContext } from './context.ts'
 import { type Result, resultOf } from './driver/codec.ts'
 import type { MariadbConnection } from './driver/connection.ts'
@@ -36,17 +37,17 @@ export class Session {
 
   /** Runs a statement in the text protocol. */
   async query<T = Row>(sql: string, args?: Args): Promise<Result<T>> {
-    return resultOf(await this.#run({ kind: 'text', sql, args }))
+    return resultOf(await this.#run(statementOf('query', 'text', sql, args)))
   }
 
   /** Runs a prepared statement. */
   async execute<T = Row>(sql: string, args?: Args): Promise<Result<T>> {
-    return resultOf(await this.#run({ kind: 'prepared', sql, args }))
+    return resultOf(await this.#run(statementOf('execute', 'prepared', sql, args)))
   }
 
   /** Runs one statement for many rows. */
   async batch(sql: string, rows: readonly Args[]): Promise<Result> {
-    return resultOf(await this.#run({ kind: 'batch', sql, args: rows }))
+    return resultOf(await this.#run(batchOf('batch', sql, rows)))
   }
 
   async #run(statement: Statement): Promise<Answer> {

@@ -81,6 +81,45 @@ const statefulExpression = /:=|\bINTO\s+@|\b(?:GET|RELEASE)_(?:ALL_)?LOCKS?\b|\/
 // The variables of SET STATEMENT hold for one statement.
 const setStatement = /^SET\s+STATEMENT\b/i
 
+/** A `?` or a `:name` of a statement. */
+export interface Placeholder {
+  readonly at: number
+  readonly end: number
+  /** Undefined for `?`. */
+  readonly name: string | undefined
+  /** Whether a list of values may take its place, as in `IN (?)`. */
+  readonly list: boolean
+}
+
+/** The placeholders of a statement, in order, and whether they are certain whatever the `sql_mode`. */
+export interface Placeholders {
+  readonly marks: readonly Placeholder[]
+  readonly certain: boolean
+}
+
+/** Finds the placeholders of a statement outside of text, names and comments. */
+export const placeholdersOf: (sql: string) => Placeholders = memoizeByText((sql) => {
+  const marks: Placeholder[] = []
+  for (const match of sql.matchAll(markPattern)) {
+    const [all, mark, name] = match
+    if (mark === undefined) continue
+    const list = listContext.test(sql.slice(Math.max(0, match.index - maxListText), match.index))
+    marks.push({ at: match.index, end: match.index + all.length, name, list })
+  }
+  return { marks, certain: !ambiguous.test(sql) }
+})
+
+// Text, names and comments; then a mark. `:=` assigns, and a colon behind a word, a colon or a digit begins no name.
+const markPattern =
+  /'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`(?:[^`]|``)*`|--(?=\s|$)[^\n]*|#[^\n]*|\/\*(?!M?!)[\s\S]*?\*\/|(\?|(?<![\w:])(?::([\p{L}_][\p{L}\p{N}_]*)))/gsu
+
+// What stands before a mark whose value may be a list: `IN (`, also with rows in parentheses, `FIELD(x, `, `ELT(x, `.
+const listContext =
+  /\b(?:IN\s*\((?!\s*(?:SELECT|WITH)\b)(?:\s*\([^()]*\)\s*,)*\s*\(?|(?:FIELD|ELT)\s*\()[^()]*$/i
+
+// A condition with more text than this in front of its mark takes no list.
+const maxListText = 10_000
+
 /** Keywords that may precede a parenthesis without being a function. */
 const wordsBeforeParentheses: ReadonlySet<string> = words(`
   ALL AND ANY AS BETWEEN BINARY BY CASE CHAR CROSS DATETIME DECIMAL DISTINCT DIV DOUBLE ELSE EXCEPT EXISTS FLOAT FOR FROM

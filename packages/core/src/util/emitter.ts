@@ -4,7 +4,8 @@ import { EventEmitter } from 'eventemitter3'
 /** Event names and their payloads. */
 export type EventMap = Readonly<Record<string, unknown>>
 
-export type Listener<T> = (event: T) => void | Promise<void>
+/** A listener; what it returns is ignored, apart from a promise that rejects. */
+export type Listener<T> = (event: T) => unknown
 
 /** The half of an emitter that users see. */
 export interface Events<M extends EventMap> {

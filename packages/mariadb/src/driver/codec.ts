@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import { asError } from '@ha/core/driver'
 import type { Connection, FieldInfo, QueryOptions } from 'mariadb'
 import type { ResultOptions } from '../options/resolved-options.ts'
 import { type DateZone, readDate, writeDate } from './dates.ts'
@@ -36,7 +37,7 @@ function commandOf({ sql, kind }: Statement, values: unknown): string | QueryOpt
  */
 export function encodeArgs({ args, kind }: Statement, zone: DateZone): unknown {
   if (args === undefined) return undefined
-  return kind === 'batch' ? encodeRows(args, zone) : encodeRow(args, kind === 'text', zone)
+  return kind === 'batch' ? encodeRows(args, zone) : encodeRow(args, zone)
 }
 
 function encodeRows(args: Args, zone: DateZone): unknown {
@@ -48,14 +49,14 @@ function encodeRows(args: Args, zone: DateZone): unknown {
     const length = Array.isArray(row) ? row.length : undefined
     if (typeof row !== 'object' || row === null || length !== width)
       throw new TypeError(`row ${i} of the batch has another shape than the first row`)
-    return encodeRow(row as Args, false, zone)
+    return encodeRow(row as Args, zone)
   })
 }
 
-function encodeRow(args: Args, lists: boolean, zone: DateZone): unknown {
-  if (isPositional(args)) return args.map((value, i) => encodeValue(value, i, lists, zone))
+function encodeRow(args: Args, zone: DateZone): unknown {
+  if (isPositional(args)) return args.map((value, i) => encodeValue(value, String(i), zone))
   const encoded: Record<string, unknown> = {}
-  for (const [name, value] of Object.entries(args)) encoded[name] = encodeValue(value, name, lists, zone)
+  for (const [name, value] of Object.entries(args)) encoded[name] = encodeValue(value, `:${name}`, zone)
   return encoded
 }
 
@@ -63,32 +64,67 @@ function isPositional(args: Args): args is readonly unknown[] {
   return Array.isArray(args)
 }
 
-function encodeValue(value: unknown, place: string | number, lists: boolean, zone: DateZone): unknown {
+/**
+ * Encodes one value for the driver; `place` names it in errors. Without a zone a Date is only checked. Throws a
+ * TypeError for a value that no column holds.
+ */
+export function encodeValue(value: unknown, place: string, zone: DateZone | undefined): unknown {
   switch (typeof value) {
     case 'string':
-    case 'number':
     case 'boolean':
     case 'undefined':
       return value
+    case 'number':
+      if (Number.isFinite(value)) return value
+      throw new TypeError(`argument ${place} is ${value}, which no column holds`)
     case 'bigint':
       return fitsBigint(value) ? value : String(value)
     case 'object':
-      return value === null ? null : encodeObject(value, place, lists, zone)
+      return value === null ? null : encodeObject(value, place, zone)
     case 'function':
     case 'symbol':
       throw new TypeError(`argument ${place} is a ${typeof value}`)
   }
 }
 
-function encodeObject(value: object, place: string | number, lists: boolean, zone: DateZone): unknown {
-  if (value instanceof Date) return writeDate(value, zone)
+function encodeObject(value: object, place: string, zone: DateZone | undefined): unknown {
+  if (value instanceof Date) return encodeDate(value, place, zone)
   if (Buffer.isBuffer(value)) return value
   if (ArrayBuffer.isView(value)) return Buffer.from(value.buffer, value.byteOffset, value.byteLength)
-  if ('pipe' in value) throw new TypeError(`argument ${place} is a stream, which cannot be sent twice`)
+  if (value instanceof ArrayBuffer) return Buffer.from(value)
+  const problem = problemOf(value)
+  if (problem !== undefined) throw new TypeError(`argument ${place} is ${problem}`)
   if ('toSqlString' in value && typeof value.toSqlString === 'function') return String(value.toSqlString())
-  // `IN (?)`: the text protocol expands a list of values, the binary protocol cannot.
-  if (lists && Array.isArray(value)) return value.map((each) => encodeValue(each, place, false, zone))
-  return isGeometry(value) ? value : JSON.stringify(value)
+  if (setValues.has(value)) return String(value)
+  return isGeometry(value) ? value : documentOf(value, place)
+}
+
+function encodeDate(date: Date, place: string, zone: DateZone | undefined): unknown {
+  if (Number.isNaN(date.getTime())) throw new TypeError(`argument ${place} is an invalid Date`)
+  return zone === undefined ? date : writeDate(date, zone)
+}
+
+// What JSON would write as `{}` without an error.
+function problemOf(value: object): string | undefined {
+  if ('pipe' in value) return 'a stream, which cannot be sent twice'
+  if ('then' in value && typeof value.then === 'function') return 'a promise: await it first'
+  if (value instanceof Map || value instanceof Set)
+    return `a ${value.constructor.name}, which JSON cannot hold`
+  return value instanceof RegExp || value instanceof Error ? `a ${value.constructor.name}` : undefined
+}
+
+// A value with a text of its own, such as a decimal number, is that text.
+function documentOf(value: object, place: string): unknown {
+  try {
+    if ('toJSON' in value && typeof value.toJSON === 'function') {
+      const own: unknown = value.toJSON()
+      if (typeof own === 'string') return own
+    }
+    return JSON.stringify(value)
+  } catch (thrown) {
+    const { message } = asError(thrown)
+    throw new TypeError(`argument ${place} cannot be written as JSON: ${message}`, { cause: thrown })
+  }
 }
 
 // The range of a signed or unsigned BIGINT. The driver throws beyond it while it writes.
@@ -102,7 +138,7 @@ function isGeometry(value: object): boolean {
 }
 
 /** How values are converted to JavaScript. */
-export interface ResultRules extends Pick<ResultOptions, 'bigint' | 'dates'> {
+export interface ResultRules extends ResultOptions {
   readonly zone: DateZone
 }
 
@@ -176,8 +212,13 @@ function columnReader(column: FieldInfo, rules: ResultRules): ColumnReader['read
     case 'TIMESTAMP':
       return rules.dates === 'string' ? undefined : (value: string) => readDate(value, rules.zone)
     default:
-      return column.isDataTypeFormatJson() || column.type === 'JSON' ? readJson : undefined
+      return textReader(column, rules)
   }
+}
+
+function textReader(column: FieldInfo, { json }: ResultRules): ColumnReader['read'] | undefined {
+  if (column.isDataTypeFormatJson() || column.type === 'JSON') return json === 'string' ? undefined : readJson
+  return (column.flags & setFlag) === 0 ? undefined : readSet
 }
 
 // Converts in place: the rows are not shared, and a result may be large.
@@ -197,6 +238,18 @@ function readBigint(value: bigint, { bigint }: ResultRules): number | bigint | s
     case 'auto':
       return value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER ? value : Number(value)
   }
+}
+
+// The flag of a SET column.
+const setFlag = 0x800
+
+// The values of SET columns, so that a value that was read is written back as it was, and not as a document.
+const setValues = new WeakSet<object>()
+
+function readSet(value: readonly string[]): readonly string[] {
+  const members = value.filter((member) => member !== '')
+  setValues.add(members)
+  return members
 }
 
 // Not done by the driver: it parses while it reads the socket, and a truncated document (`group_concat_max_len`)

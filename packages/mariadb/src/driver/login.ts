@@ -30,8 +30,7 @@ export async function dial(
     const driver = await login(driverConfig(options, host, password), socket, thrown, signal)
     // The `close` event may have fired before the connection could listen for it.
     if (socket.destroyed) throw closedDuringLogin()
-    const { bigint, dates } = options.results
-    const rules = { bigint, dates, zone: dateZone(options.session.timeZone) }
+    const rules = { ...options.results, zone: dateZone(options.session.timeZone) }
     const connection = new MariadbConnection(host.endpoint, driver, socket, rules)
     thrown.promise.then((error) => connection.destroy(error))
     return connection

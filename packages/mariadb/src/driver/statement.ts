@@ -4,7 +4,7 @@ import type { DriverError } from './error-classification.ts'
  * Values for `?` by position, or for `:name` by name; a batch takes a list of either. Streams are not accepted,
  * because they cannot be sent twice.
  */
-export type Args = readonly unknown[] | Readonly<Record<string, unknown>>
+export type Args = readonly unknown[] | object
 
 /** One command. `text` is the text protocol, `prepared` the binary protocol, `batch` one statement for many rows. */
 export interface Statement {

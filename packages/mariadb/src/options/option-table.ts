@@ -101,6 +101,7 @@ export const optionTable: OptionTable<CheckedOptions> = {
   results: group({
     bigint: oneOf(['auto', 'bigint', 'string', 'number'], 'auto'),
     dates: oneOf(['date', 'string'], 'date'),
+    json: oneOf(['parsed', 'string'], 'parsed'),
   }),
   commitLog: orOff(group(commitLog)),
 }

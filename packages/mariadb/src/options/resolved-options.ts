@@ -93,6 +93,10 @@ export interface ResultOptions {
   readonly bigint: 'auto' | 'bigint' | 'string' | 'number'
   /** DATE, DATETIME and TIMESTAMP as Date or as text. Default `date`. */
   readonly dates: 'date' | 'string'
+  /**
+   * JSON columns parsed, or as text. Default `parsed`; numbers above 2^53 inside a document are exact only as text.
+   */
+  readonly json: 'parsed' | 'string'
 }
 
 /** The table in which each commit leaves a mark, so that a COMMIT without an answer can be resolved. */

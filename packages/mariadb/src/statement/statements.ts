@@ -22,7 +22,8 @@ export class Statements {
   }
 
   /** Runs a statement on a server that the call allows; `name` is the name of the call in errors. */
-  async run<T>(name: string, statement: Statement, options: CallOptions | undefined): Promise<Result<T>> {
+  async run<T>(name: string, given: () => Statement, options: CallOptions | undefined): Promise<Result<T>> {
+    const statement = given()
     const call = options === undefined ? this.#defaults : resolveCall(name, options, this.#defaults)
     const traits = traitsOf(statement, call)
     try {

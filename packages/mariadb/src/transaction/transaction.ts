@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Verdict } from '@ha/core'
 import { asError, type Deferred, deferred, raceAbort } from '@ha/core/driver'
+import { batchOf, checkCallback, statementOf } from '../arguments.ts'
 import { type Result, resultOf } from '../driver/codec.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import { classify, DriverError } from '../driver/error-classification.ts'
@@ -40,17 +41,17 @@ export class Transaction {
 
   /** Runs a statement in the text protocol. */
   async query<T = Row>(sql: string, args?: Args): Promise<Result<T>> {
-    return resultOf(await this.run({ kind: 'text', sql, args }))
+    return resultOf(await this.run(statementOf('query', 'text', sql, args)))
   }
 
   /** Runs a prepared statement. */
   async execute<T = Row>(sql: string, args?: Args): Promise<Result<T>> {
-    return resultOf(await this.run({ kind: 'prepared', sql, args }))
+    return resultOf(await this.run(statementOf('execute', 'prepared', sql, args)))
   }
 
   /** Runs one statement for many rows. */
   async batch(sql: string, rows: readonly Args[]): Promise<Result> {
-    return resultOf(await this.run({ kind: 'batch', sql, args: rows }))
+    return resultOf(await this.run(batchOf('batch', sql, rows)))
   }
 
   /**
@@ -60,6 +61,7 @@ export class Transaction {
    * the work of another callback. So a callback must not await a statement of the enclosing level.
    */
   async savepoint<R>(fn: (transaction: Transaction) => Promise<R>): Promise<R> {
+    checkCallback('savepoint', fn)
     const outer = currentScope(this) ?? this.#root
     this.#assertOpen(outer, 'SAVEPOINT')
     this.#savepoints += 1

@@ -86,7 +86,7 @@ describe('a connection that ends', () => {
       password: '',
       stream: (give) => give(undefined, socket),
     })
-    const rules = { bigint: 'auto', dates: 'date', zone: dateZone('+00:00') } as const
+    const rules = { bigint: 'auto', dates: 'date', json: 'parsed', zone: dateZone('+00:00') } as const
     const connection = new MariadbConnection(server.node(1).endpoint, driver, socket as Socket, rules)
     server.script({ when: { sql: slow.sql }, do: 'silence' })
     const waiting = connection.run(slow)

@@ -22,6 +22,6 @@ export function driverOptions(endpoint: Endpoint, own: OwnOptions = {}): Mariadb
     name: 'driver test',
     hosts: [{ endpoint, role: 'primary', tls }],
     session: { isolation: undefined, timeZone: '+00:00', variables: {}, initSql: [], ...own.session },
-    results: { bigint: 'auto', dates: 'date', ...own.results },
+    results: { bigint: 'auto', dates: 'date', json: 'parsed', ...own.results },
   }
 }

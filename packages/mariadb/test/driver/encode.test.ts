@@ -25,15 +25,16 @@ describe('arguments', () => {
     ['bytes', new Uint8Array([1, 2]), Buffer.from([1, 2])],
     ['an object', { a: [1] }, '{"a":[1]}'],
     ['what knows its own SQL', { toSqlString: () => 'x' }, 'x'],
+    ['an array buffer', new Uint8Array([1, 2]).buffer, Buffer.from([1, 2])],
+    ['a decimal number of a library', { toJSON: () => '1.50' }, '1.50'],
     ['an integer that no column holds', -(2n ** 64n), '-18446744073709551616'],
     ['a geometry', { type: 'Point', coordinates: [1, 2] }, { type: 'Point', coordinates: [1, 2] }],
   ])('%s is written as the server reads it', (_name, value, written) => {
     expect(encoded([value])).toEqual([written])
   })
 
-  test('a list is a list of values in the plain protocol, and a document in the binary one', () => {
-    expect(encoded([[1, new Date(0)]])).toEqual([[1, '1970-01-01 00:00:00.000']])
-    expect(encoded([[1, 2]], 'prepared')).toEqual(['[1,2]'])
+  test('a list is a document in both protocols', () => {
+    for (const kind of ['text', 'prepared'] as const) expect(encoded([[1, 2]], kind)).toEqual(['[1,2]'])
   })
 
   const circular: Record<string, unknown> = {}
@@ -44,6 +45,13 @@ describe('arguments', () => {
     ['a stream, which cannot be sent twice', Readable.from([])],
     ['a date that is none', new Date(Number.NaN)],
     ['a document without end', circular],
+    ['a document with a bigint', { n: 1n }],
+    ['NaN', Number.NaN],
+    ['an infinite number', Number.POSITIVE_INFINITY],
+    ['a promise that was not awaited', Promise.resolve(1)],
+    ['a Map', new Map([[1, 2]])],
+    ['a Set', new Set([1])],
+    ['an error', new Error('e')],
   ])('%s is refused', (_name, value) => {
     expect(() => encoded([value])).toThrow()
   })

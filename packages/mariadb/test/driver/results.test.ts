@@ -1,9 +1,9 @@
 import type { FieldInfo } from 'mariadb'
 import { describe, expect, test } from 'vitest'
-import { type ResultRules, readResult, rowReader } from '../../src/driver/codec.ts'
+import { encodeValue, type ResultRules, readResult, rowReader } from '../../src/driver/codec.ts'
 import { dateZone } from '../../src/driver/dates.ts'
 
-const rules: ResultRules = { bigint: 'auto', dates: 'date', zone: dateZone('+00:00') }
+const rules: ResultRules = { bigint: 'auto', dates: 'date', json: 'parsed', zone: dateZone('+00:00') }
 
 function column(name: string, type: string, json = false): FieldInfo {
   return { name: () => name, type, isDataTypeFormatJson: () => json } as unknown as FieldInfo
@@ -78,5 +78,21 @@ describe('a result', () => {
 
   test('that is streamed has the same values', () => {
     expect(rowReader([column('a', 'BIGINT')], rules)({ a: 3n })).toEqual({ a: 3 })
+  })
+})
+
+describe('a value of a column', () => {
+  test('of JSON is parsed, or its text as it is with `json: string`', () => {
+    const text = '{"id":9007199254740993}'
+    expect(value('JSON', text)).toEqual({ id: 9007199254740992 })
+    expect(value('JSON', text, { json: 'string' })).toBe(text)
+  })
+
+  test('of SET is a list that is written back as it was read', () => {
+    const flags = { name: () => 'a', type: 'STRING', flags: 0x800, isDataTypeFormatJson: () => false }
+    const answer = readResult(rows([flags as unknown as FieldInfo], { a: ['x', 'y'] }, { a: [''] }), rules)
+    const read = answer.kind === 'rows' ? answer.rows.map((row) => row['a']) : []
+    expect(read).toEqual([['x', 'y'], []])
+    expect(read.map((each) => encodeValue(each, '0', undefined))).toEqual(['x,y', ''])
   })
 })

@@ -37,7 +37,7 @@ describe('the options of a client', () => {
       consistency: 'eventual',
       retry: { attempts: 5, baseMs: 20, maxMs: 1_000 },
       session: { isolation: undefined, timeZone: '+00:00', variables: {}, initSql: [] },
-      results: { bigint: 'auto', dates: 'date' },
+      results: { bigint: 'auto', dates: 'date', json: 'parsed' },
       commitLog: undefined,
       warnings: [],
     })
