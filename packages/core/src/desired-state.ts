@@ -26,8 +26,8 @@ export type DeclarationStatus =
   | { readonly kind: 'applying'; readonly abandon: (reason: Error) => void }
   | { readonly kind: 'held'; readonly sinceMs: number }
   | { readonly kind: 'retrying'; readonly atMs: number; readonly error: Error }
-  /** The server refused for good: it is tried again on the next connection, or when it is declared again. */
-  | { readonly kind: 'refused'; readonly error: Error }
+  /** The server refused it. Nothing waits for it any more; it is tried again at `atMs`, or on the next connection. */
+  | { readonly kind: 'refused'; readonly atMs: number; readonly error: Error }
 
 interface Entry<C> {
   readonly declaration: Declaration<C>
@@ -36,8 +36,12 @@ interface Entry<C> {
   proven: boolean
   /** Attempts that failed since it last held for {@link stableMs}. */
   failures: number
-  /** The refusal has been reported; a repeated refusal on the next connection is not reported. */
+  /** The refusal has been reported; a repeated refusal is not reported. */
   refusalReported: boolean
+  /** The last refusal on this connection: while it is tried again, nothing waits for it. */
+  refusal: Error | undefined
+  /** It was under way when the server ended a connection because of a request: it is tried apart from the others. */
+  suspect: boolean
 }
 
 /** Why and when a declaration ceased to hold. */
@@ -64,6 +68,8 @@ export class DesiredState<C> {
       proven: false,
       failures: 0,
       refusalReported: false,
+      refusal: undefined,
+      suspect: false,
     })
     this.changed.notifyAll()
   }
@@ -74,13 +80,40 @@ export class DesiredState<C> {
     if (this.#entries.delete(key)) this.changed.notifyAll()
   }
 
-  /** A new connection: every declaration is due again, refused ones included. */
+  /**
+   * A new connection: every declaration is due again, refused ones included. One that ended a connection keeps its time.
+   */
   renew(nowMs: number): void {
     for (const entry of this.#entries.values()) {
       if (wasStable(entry, nowMs)) entry.failures = 0
+      if (entry.suspect && entry.status.kind === 'refused') continue
       entry.status = { kind: 'due' }
+      entry.refusal = undefined
     }
     this.changed.notifyAll()
+  }
+
+  /**
+   * The server ended the connection because of a request: each declaration under way may have been it, and is a suspect
+   * from now on. Returns the one that was under way alone and as a suspect: it was the request.
+   */
+  suspect(): Declaration<C> | undefined {
+    const underWay = [...this.#entries.values()].filter(({ status }) => status.kind === 'applying')
+    const [only] = underWay
+    if (underWay.length === 1 && only?.suspect === true) return only.declaration
+    for (const entry of underWay) entry.suspect = true
+    return undefined
+  }
+
+  /** The declaration is not what ended the connection: it is applied beside the others again. */
+  clear(declaration: Declaration<C>): void {
+    const entry = this.#entries.get(declaration.key)
+    if (entry?.declaration === declaration) entry.suspect = false
+  }
+
+  /** Whether the declaration is tried apart from the others. */
+  isSuspect(key: string): boolean {
+    return this.#entries.get(key)?.suspect === true
   }
 
   /**
@@ -89,7 +122,8 @@ export class DesiredState<C> {
    */
   invalidate(key: string, invalidation: Invalidation): void {
     const entry = this.#entries.get(key)
-    if (entry === undefined) return
+    // A refused declaration does not hold anyway, and keeps its time.
+    if (entry === undefined || entry.status.kind === 'refused') return
     const { status: before } = entry
     entry.status = statusAfterInvalidation(entry, invalidation)
     entry.proven = false
@@ -106,21 +140,26 @@ export class DesiredState<C> {
     if (status?.kind === 'applying') status.abandon(new Error(`${key}: ${why}`))
   }
 
-  /** The declarations that can be tried now. */
+  /** The declarations that can be tried now, suspects last. While a suspect is under way alone, none can. */
   due(nowMs: number): readonly Declaration<C>[] {
     const ready: Declaration<C>[] = []
-    for (const { declaration, status } of this.#entries.values()) {
-      const due = status.kind === 'due' || (status.kind === 'retrying' && status.atMs - nowMs < timerGrainMs)
-      if (due && this.#needsSettled(declaration)) ready.push(declaration)
+    const suspects: Declaration<C>[] = []
+    for (const { declaration, status, suspect } of this.#entries.values()) {
+      if (suspect && status.kind === 'applying') return []
+      if (!isDue(status, nowMs) || !this.#needsSettled(declaration)) continue
+      if (suspect) suspects.push(declaration)
+      else ready.push(declaration)
     }
-    return ready
+    // Suspects are tried one at a time, when nothing else is under way.
+    return ready.length > 0 || this.applying > 0 ? ready : suspects.slice(0, 1)
   }
 
   /** When the next retry is due; undefined when none waits only for its time. */
   nextRetryAtMs(): number | undefined {
     let next: number | undefined
     for (const { declaration, status } of this.#entries.values()) {
-      if (status.kind !== 'retrying' || !this.#needsSettled(declaration)) continue
+      if ((status.kind !== 'retrying' && status.kind !== 'refused') || !this.#needsSettled(declaration))
+        continue
       if (next === undefined || status.atMs < next) next = status.atMs
     }
     return next
@@ -150,13 +189,8 @@ export class DesiredState<C> {
     const entry = this.#entries.get(declaration.key)
     if (entry?.declaration !== declaration) return false
     entry.status = status
-    if (status.kind === 'retrying') entry.failures += 1
-    if (status.kind === 'held') {
-      entry.proven = declaration.survives
-      entry.refusalReported = false
-    }
     const isNewRefusal = status.kind === 'refused' && !entry.refusalReported
-    if (isNewRefusal) entry.refusalReported = true
+    fold(entry, status)
     this.changed.notifyAll()
     return isNewRefusal
   }
@@ -164,8 +198,8 @@ export class DesiredState<C> {
   /** Whether other declarations need not wait for it: it holds, has held and survives connections, or is refused. */
   isSettled(key: string): boolean {
     const entry = this.#entries.get(key)
-    if (entry === undefined || entry.proven) return true
-    return entry.status.kind === 'held' || entry.status.kind === 'refused'
+    if (entry === undefined || entry.proven || entry.refusal !== undefined) return true
+    return entry.status.kind === 'held'
   }
 
   /** Whether traffic may flow: every declaration that gates it is settled. */
@@ -189,8 +223,26 @@ export class DesiredState<C> {
   /** Waits until {@link isSettled}; rejects with the server's error when it was refused. */
   async whenSettled(key: string, signal: AbortSignal): Promise<void> {
     while (!this.isSettled(key)) await this.changed.wait(signal)
-    const status = this.status(key)
-    if (status?.kind === 'refused') throw status.error
+    const refusal = this.#entries.get(key)?.refusal
+    if (refusal !== undefined) throw refusal
+  }
+}
+
+function isDue(status: DeclarationStatus, nowMs: number): boolean {
+  if (status.kind === 'due') return true
+  return (status.kind === 'retrying' || status.kind === 'refused') && status.atMs - nowMs < timerGrainMs
+}
+
+function fold(entry: Entry<never>, status: DeclarationStatus): void {
+  if (status.kind === 'retrying' || status.kind === 'refused') entry.failures += 1
+  if (status.kind === 'held') {
+    entry.proven = entry.declaration.survives
+    entry.refusalReported = false
+    entry.refusal = undefined
+  }
+  if (status.kind === 'refused') {
+    entry.refusalReported = true
+    entry.refusal = status.error
   }
 }
 

@@ -32,6 +32,12 @@ export interface Driver<C> {
   probeEndpoint(endpoint: Endpoint, signal: AbortSignal): Promise<void>
   /** What an error means: pure, from a table. */
   classify(error: unknown): Verdict
+  /**
+   * Whether the server ended a connection because of one request, which it does not name: `final` when the same request
+   * would end the next connection, too, `later` when it may pass later. Undefined: for another reason. A driver without
+   * this function never knows.
+   */
+  requestAtFault?(error: Error): 'final' | 'later' | undefined
 }
 
 /** What a protocol has to provide for a pool: a {@link Driver} whose connections are checked out again and again. */

@@ -22,7 +22,7 @@ import {
   unavailableReasonOf,
 } from './link-report.ts'
 import { watchLiveness } from './liveness.ts'
-import { reconcile } from './reconciler.ts'
+import { attributeLoss, reconcile } from './reconciler.ts'
 
 /**
  * One connection that is kept alive: dialled, restored, monitored, and replaced when it is lost. At most one lease is
@@ -180,9 +180,12 @@ export class Link<C> implements Source<C> {
     const lease = { ...dialed, generation: this.#generation, signal: scope.signal }
     const dialedAtMs = clock.now()
     const over = deferred<LeaseResult<C>>()
+    const onRefused = (key: string, error: HaError): void => this.#reporter.refused(key, error)
     const end = (ending: LeaseEnd<C>): void => {
       if (scope.signal.aborted) return
       const loss = lossOf(lease, ending)
+      if (ending.kind === 'lost')
+        attributeLoss({ options, desiredState: this.desiredState, onRefused }, loss.error)
       this.#current = undefined
       this.#state = transition(this.#state, firstDial)
       scope.abort(leaseEndedError(loss.endpoint, loss.error))
@@ -199,7 +202,6 @@ export class Link<C> implements Source<C> {
         before = undefined
       }
     }
-    const onRefused = (key: string, error: HaError): void => this.#reporter.refused(key, error)
     this.#current = { lease, end }
     serveLease({ options, desiredState: this.desiredState, lease, end, enter, onRefused })
     return raceAbort(over.promise, this.#scope.signal, ({ ending }) => {

@@ -1,8 +1,8 @@
 import type { Declaration, DesiredState } from '../desired-state.ts'
 import { asError, detachStack, HaError, isHaError } from '../errors/ha-error.ts'
 import type { Lease } from '../lease.ts'
-import { fullJitter } from '../policy/backoff.ts'
-import { linkedController, withDeadline } from '../util/abort.ts'
+import { fullJitter, refusalBackoff } from '../policy/backoff.ts'
+import { linkedController, raceAbort, withDeadline } from '../util/abort.ts'
 import type { LinkOptions } from './link-options.ts'
 
 interface ReconcilerDeps<C> {
@@ -11,7 +11,7 @@ interface ReconcilerDeps<C> {
   readonly lease: Lease<C>
   /** Called when a declaration failed because the connection has failed. */
   readonly onLost: (error: Error) => void
-  /** Called once when the server refuses a declaration for good; it is tried again on the next connection only. */
+  /** Called once when the server refuses a declaration; it is tried again with growing delay. */
   readonly onRefused: (key: string, error: HaError) => void
   /** Called with an error that only a defect of this library explains. */
   readonly onDefect: (thrown: unknown) => void
@@ -23,7 +23,8 @@ const maxConcurrent = 64
 /**
  * Applies the desired state to one connection and keeps it applied until the signal fires: all due declarations
  * concurrently, each under its own deadline. A declaration that hangs delays only those that need it. A transient
- * failure is retried; a declaration that the server refuses for good is not tried again on this connection.
+ * failure is retried; a declaration that the server refuses is retried with growing delay. A declaration that may have
+ * ended a connection is tried apart from the others: on a connection of its own when the server keeps its result.
  */
 export async function reconcile<C>(deps: ReconcilerDeps<C>, signal: AbortSignal): Promise<void> {
   const { desiredState, options } = deps
@@ -71,11 +72,47 @@ async function applyDeclaration<C>(
     })
   const limit = { timeoutMs, signal, expired }
   try {
+    if (desiredState.isSuspect(declaration.key) && declaration.survives) {
+      const end = await withDeadline(clock, limit, (inner) => tryApart(deps, declaration, inner))
+      if (end !== undefined) {
+        if (!signal.aborted) recordEnd(deps, declaration, end)
+        return
+      }
+      desiredState.clear(declaration)
+    }
     await withDeadline(clock, limit, (inner) => declaration.apply(lease.connection, inner))
-    if (!signal.aborted) desiredState.record(declaration, { kind: 'held', sinceMs: clock.now() })
+    if (signal.aborted) return
+    desiredState.clear(declaration)
+    desiredState.record(declaration, { kind: 'held', sinceMs: clock.now() })
   } catch (thrown) {
     if (!signal.aborted) recordFailure(deps, declaration, detachStack(asError(thrown)))
   }
+}
+
+// Applies a declaration on a connection of its own, whose end affects nothing else; returns that end.
+async function tryApart<C>(
+  { options: { driver }, lease }: ReconcilerDeps<C>,
+  declaration: Declaration<C>,
+  signal: AbortSignal,
+): Promise<Error | undefined> {
+  const connection = await driver.open(lease.endpoint, signal)
+  const scope = linkedController(signal)
+  let end: Error | undefined
+  const unwatch = driver.watch(connection, (report) => {
+    if (report.kind !== 'lost') return
+    end = report.error
+    scope.abort(report.error)
+  })
+  try {
+    await raceAbort(declaration.apply(connection, scope.signal), scope.signal, () => undefined)
+  } catch (thrown) {
+    if (end === undefined) throw thrown
+  } finally {
+    scope.unlink()
+    unwatch()
+    driver.destroy(connection)
+  }
+  return end
 }
 
 // A request sent during an election often hangs long after a new one would pass: so the first attempts are short. A
@@ -85,19 +122,60 @@ function attemptTimeoutMs({ timeoutMs }: Declaration<never>, failures: number): 
 }
 
 function recordFailure<C>(deps: ReconcilerDeps<C>, declaration: Declaration<C>, cause: Error): void {
-  const { desiredState, options } = deps
-  const { clock, driver, random } = options
+  const { driver } = deps.options
   const timedOut = isHaError(cause) && cause.code === 'timed-out'
   const verdict = driver.classify(cause)
   if (!timedOut && verdict.scope !== 'call') {
     deps.onLost(cause)
     return
   }
-  if (timedOut || verdict.transient) {
-    const delayMs = fullJitter(options.restoreBackoff)(desiredState.failures(declaration.key), random)
-    desiredState.record(declaration, { kind: 'retrying', atMs: clock.now() + delayMs, error: cause })
-    return
+  if (timedOut || verdict.transient) recordRetry(deps, declaration, cause)
+  else recordRefusal(deps, declaration, `${declaration.key}: ${cause.message}`, cause)
+}
+
+// How often a request that may pass later ends a connection until it is reported as refused.
+const endsBeforeReport = 3
+
+/** The server ended a connection on which nothing else than this declaration was under way. */
+function recordEnd<C>(deps: RecordDeps<C>, declaration: Declaration<C>, cause: Error): void {
+  const atFault = deps.options.driver.requestAtFault?.(cause)
+  const mayPass = atFault === 'later' && deps.desiredState.failures(declaration.key) < endsBeforeReport
+  if (atFault === undefined || mayPass) recordRetry(deps, declaration, cause)
+  else {
+    const message = `${declaration.key}: the server ends the connection over it: ${cause.message}`
+    recordRefusal(deps, declaration, message, cause)
   }
-  const error = detachStack(new HaError('rejected', `${declaration.key}: ${cause.message}`, { cause }))
-  if (desiredState.record(declaration, { kind: 'refused', error })) deps.onRefused(declaration.key, error)
+}
+
+type RecordDeps<C> = Pick<ReconcilerDeps<C>, 'desiredState' | 'options' | 'onRefused'>
+
+function recordRetry<C>(
+  { desiredState, options }: RecordDeps<C>,
+  declaration: Declaration<C>,
+  error: Error,
+): void {
+  const { clock, restoreBackoff, random } = options
+  const delayMs = fullJitter(restoreBackoff)(desiredState.failures(declaration.key), random)
+  desiredState.record(declaration, { kind: 'retrying', atMs: clock.now() + delayMs, error })
+}
+
+function recordRefusal<C>(
+  { desiredState, options: { clock, random }, onRefused }: RecordDeps<C>,
+  declaration: Declaration<C>,
+  message: string,
+  cause: Error,
+): void {
+  const error = detachStack(new HaError('rejected', message, { cause }))
+  const atMs = clock.now() + refusalBackoff(desiredState.failures(declaration.key), random)
+  if (desiredState.record(declaration, { kind: 'refused', atMs, error })) onRefused(declaration.key, error)
+}
+
+/**
+ * Charges the end of a connection to the declaration that caused it, when the server ended it because of a request: one
+ * that was under way alone is recorded as its cause; several are suspects, and tried apart on the next connection.
+ */
+export function attributeLoss<C>(deps: RecordDeps<C>, error: Error): void {
+  if (deps.options.driver.requestAtFault?.(error) === undefined) return
+  const declaration = deps.desiredState.suspect()
+  if (declaration !== undefined) recordEnd(deps, declaration, error)
 }

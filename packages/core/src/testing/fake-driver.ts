@@ -12,7 +12,8 @@ export type FakeMode = 'up' | 'refusing' | 'frozen' | 'denying' | 'full' | 'wait
 
 /** An error with one of the codes that the fake driver classifies. */
 export class FakeError extends Error {
-  readonly code: 'refused' | 'lost' | 'denied' | 'busy' | 'full' | 'conflict' | 'broken'
+  /** `poison`: the server ended the connection because of a request. */
+  readonly code: 'refused' | 'lost' | 'denied' | 'busy' | 'full' | 'conflict' | 'broken' | 'poison'
 
   constructor(code: FakeError['code']) {
     super(code)
@@ -144,6 +145,7 @@ const verdicts = verdictTable(
     full: { scope: 'call', effect: 'none', transient: true },
     conflict: { scope: 'call', effect: 'none', transient: false },
     broken: { scope: 'connection', effect: 'unknown', transient: true },
+    poison: { scope: 'connection', effect: 'unknown', transient: true },
   },
   { scope: 'connection', effect: 'unknown', transient: true },
 )
@@ -217,6 +219,10 @@ export class FakeDriver implements PoolDriver<FakeConnection, string> {
 
   async probeEndpoint(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
     await this.#answer(this.#server(endpoint), signal)
+  }
+
+  requestAtFault(error: Error): 'final' | undefined {
+    return error instanceof FakeError && error.code === 'poison' ? 'final' : undefined
   }
 
   classify(error: unknown): Verdict {

@@ -125,21 +125,97 @@ describe('what is declared on a link', () => {
     expect(refused).toEqual(['odd: rejected'])
   })
 
-  it('is not asked for again on the connection on which it was refused, and is on the next one', async () => {
+  it('is asked for again with growing delay, at most once a minute, and at once on a new connection', async () => {
     const { clock, link, acquire, servers } = linkBench()
-    let asked = 0
+    const askedAtMs: number[] = []
     const refuse = (): Promise<never> => {
-      asked += 1
+      askedAtMs.push(clock.now())
       return Promise.reject(new FakeError('conflict'))
     }
     link.desiredState.declare(declaration('odd', { apply: refuse }))
     await ready(clock, acquire())
-    link.desiredState.declare(declaration('other'))
-    await clock.advance(60_000)
-    expect(asked).toBe(1)
+    await clock.advance(600_000)
+    const delaysMs = askedAtMs.slice(1).map((atMs, i) => atMs - (askedAtMs[i] ?? 0))
+    expect(
+      delaysMs.slice(0, 3).every((delayMs, i) => delayMs >= 900 * 2 ** i && delayMs <= 1_000 * 2 ** i),
+    ).toBe(true)
+    expect(delaysMs.slice(8).every((delayMs) => delayMs >= 54_000 && delayMs <= 60_000)).toBe(true)
+    const before = askedAtMs.length
     servers[0]?.kill()
     await ready(clock, acquire())
-    expect(asked).toBe(2)
+    expect(askedAtMs).toHaveLength(before + 1)
+  })
+
+  it('holds up nothing while it is tried again after a refusal, and holds once a person has mended it', async () => {
+    const { clock, link, acquire } = linkBench()
+    let answer: () => Promise<void> = () => Promise.reject(new FakeError('conflict'))
+    link.desiredState.declare(declaration('odd', { gates: true, apply: () => answer() }))
+    await ready(clock, acquire())
+    answer = () => new Promise(() => undefined)
+    await clock.advance(1_000)
+    expect(link.desiredState.status('odd')?.kind).toBe('applying')
+    expect(link.take()).toBeDefined()
+    answer = () => Promise.resolve()
+    await clock.advance(60_000)
+    expect(link.desiredState.status('odd')?.kind).toBe('held')
+  })
+
+  it('is charged alone for the end of a connection that it caused, and the rest goes on', async () => {
+    const { clock, link, acquire, servers } = linkBench()
+    const refused: string[] = []
+    link.events.on('refused', ({ key, error }) => void refused.push(`${key}: ${error.message}`))
+    let ends = 0
+    const bad = async (connection: FakeConnection): Promise<never> => {
+      ends += 1
+      connection.signal({ kind: 'lost', error: new FakeError('poison') })
+      return new Promise(() => undefined)
+    }
+    for (const key of ['a', 'b', 'c']) link.desiredState.declare(declaration(key, { survives: true }))
+    link.desiredState.declare(declaration('bad', { survives: true, apply: bad }))
+    link.desiredState.declare(declaration('worse', { survives: true, apply: bad }))
+    await ready(clock, acquire())
+    await clock.advance(1_000)
+    expect(refused.map((text) => text.split(':')[0]).sort()).toEqual(['bad', 'worse'])
+    const { generation } = await ready(clock, acquire())
+    expect(generation).toBeLessThanOrEqual(3)
+    await clock.advance(600_000)
+    expect((await ready(clock, acquire())).generation).toBe(generation)
+    expect(ends).toBeLessThan(40)
+    expect(servers[0]?.connections.size).toBe(1)
+  })
+
+  it('is found although it lives only as long as its connection: it is tried alone', async () => {
+    const { clock, link, acquire } = linkBench()
+    const refused: string[] = []
+    link.events.on('refused', ({ key }) => void refused.push(key))
+    const bad = async (connection: FakeConnection): Promise<never> => {
+      connection.signal({ kind: 'lost', error: new FakeError('poison') })
+      return new Promise(() => undefined)
+    }
+    link.desiredState.declare(declaration('consumer'))
+    link.desiredState.declare(declaration('bad consumer', { apply: bad }))
+    await ready(clock, acquire())
+    await clock.advance(2_000)
+    const lease = await ready(clock, acquire())
+    expect(refused).toEqual(['bad consumer'])
+    expect(lease.connection.applied).toContain('consumer')
+  })
+
+  it('is no suspect for ever: one that passes apart is put back beside the others', async () => {
+    const { clock, link, acquire } = linkBench()
+    let poison = true
+    const once = async (connection: FakeConnection): Promise<void> => {
+      if (!poison) return applied(connection, 'innocent')
+      poison = false
+      connection.signal({ kind: 'lost', error: new FakeError('poison') })
+      return new Promise(() => undefined)
+    }
+    link.desiredState.declare(declaration('innocent', { survives: true, apply: once }))
+    await ready(clock, acquire())
+    await clock.advance(2_000)
+    const lease = await ready(clock, acquire())
+    expect(lease.connection.applied).toContain('innocent')
+    expect(link.desiredState.isSuspect('innocent')).toBe(false)
   })
 
   it('begins with short tries again on a new connection when it had held for a while', async () => {

@@ -2,7 +2,7 @@ import { type ConnectionSignal, type Driver, type Endpoint, formatEndpoint, HaEr
 import { asError, detachStack, isCertificateError, probeEndpoint, raceAbort } from '@ha/core/driver'
 import { type ChannelModel, connect, type SocketOptions } from 'amqplib'
 import { AmqpConnection } from './connection.ts'
-import { classify } from './error-classification.ts'
+import { classify, requestAtFault } from './error-classification.ts'
 import { type CloseReason, type Login, protocolHeader, queryCloseReason } from './raw-handshake.ts'
 
 export interface AmqpDriverOptions extends Login {
@@ -27,6 +27,7 @@ export function amqpDriver(options: AmqpDriverOptions): Driver<AmqpConnection> {
     probeEndpoint: (endpoint, signal) =>
       probeEndpoint(endpoint, { tls: options.tls, request: protocolHeader, endIsAnswer: false }, signal),
     classify,
+    requestAtFault,
   }
 }
 

@@ -66,3 +66,16 @@ export function replyCode(error: unknown): number | undefined {
   if (typeof code === 'number') return code
   return typeof serverCode === 'number' ? serverCode : undefined
 }
+
+// The broker ends the connection with these codes because of a frame: frame-error, syntax-error, command-invalid,
+// channel-error, unexpected-frame, not-allowed, not-implemented. internal-error may pass: a queue without a leader; or may
+// not: from 4.3 on, a queue that is neither durable nor exclusive.
+const endedByRequest: readonly number[] = [501, 502, 503, 504, 505, 530, 540]
+const internalError = 541
+
+/** Whether the broker ended a connection because of one request, and whether that request may pass later. */
+export function requestAtFault(error: Error): 'final' | 'later' | undefined {
+  const code = replyCode(error)
+  if (code === internalError) return 'later'
+  return code !== undefined && endedByRequest.includes(code) ? 'final' : undefined
+}
