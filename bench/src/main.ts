@@ -1,6 +1,7 @@
 // npm run drill | bench | demo: which program, with which options.
 import { isHaError } from '@ha/core'
 import { didYouMean } from '@ha/core/driver'
+import { chaosDrill } from './chaos/drill.ts'
 import { UsageError } from './harness/args.ts'
 import { Interrupted } from './harness/lab.ts'
 import { commitFaultsDrill } from './mariadb/commit-faults.ts'
@@ -36,6 +37,7 @@ const defaultDemo = 'rabbit'
 
 const programs: Readonly<Record<string, Readonly<Record<string, Program>>>> = {
   drill: {
+    chaos: chaosDrill,
     mariadb: mariadbDrill,
     'mariadb-commit': commitFaultsDrill,
     'mariadb-idle-freeze': idleFreezeDrill,
