@@ -35,7 +35,10 @@ export interface HealthRules {
 
 /** An observation of one endpoint. */
 export type Observation<R = unknown> = { readonly atMs: number } & (
-  | /** It answered, or accepted a connection. */ { readonly kind: 'reached' }
+  | /** It answered, or accepted a connection; `error` is an answer that refused the request. */ {
+      readonly kind: 'reached'
+      readonly error?: Error | undefined
+    }
   | /** It answered with its status. */ { readonly kind: 'read'; readonly reading: R }
   | /** It did not answer in time. */ { readonly kind: 'missed'; readonly error: Error }
   | /** It is unreachable or refuses: no second check is needed. */ {
@@ -71,10 +74,10 @@ export function withObservation<R>(
 ): Member<R> {
   switch (observation.kind) {
     case 'reached':
-      return answered(member, observation.atMs, rules)
+      return withRefusal(answered(member, observation.atMs, rules), observation.error)
     case 'read': {
       const { reading, atMs } = observation
-      return { ...answered(member, atMs, rules), reading, readAtMs: atMs }
+      return withoutRefusal({ ...answered(member, atMs, rules), reading, readAtMs: atMs })
     }
     case 'missed':
       return missed(member, observation, rules)
@@ -83,6 +86,18 @@ export function withObservation<R>(
     case 'reported':
       return { ...member, failedAtMs: observation.atMs, lastError: observation.error }
   }
+}
+
+// An answer that is a refusal counts for health, and says why there is no reading.
+function withRefusal<R>(member: Member<R>, error: Error | undefined): Member<R> {
+  return error === undefined || member.lastError?.message === error.message
+    ? member
+    : { ...member, lastError: error }
+}
+
+function withoutRefusal<R>(member: Member<R>): Member<R> {
+  const counts = member.failures > 0 || member.failedAtMs !== Number.NEGATIVE_INFINITY
+  return counts || member.lastError === undefined ? member : { ...member, lastError: undefined }
 }
 
 function answered<R>(member: Member<R>, atMs: number, { probationMs }: HealthRules): Member<R> {

@@ -52,7 +52,7 @@ export class EndpointRegistry<R = unknown> {
   }
 
   observe(fact: Fact<R>): void {
-    if ('error' in fact) detachStack(fact.error)
+    if ('error' in fact && fact.error !== undefined) detachStack(fact.error)
     const before = this.#view
     this.#view = observe(before, fact, this.#rules)
     if (this.#view !== before) this.#onChange(this.#view, before)

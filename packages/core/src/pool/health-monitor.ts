@@ -150,9 +150,7 @@ export class HealthMonitor<C, R> {
     const isAlive = scope === 'call'
     this.#refused = !transient
     if (!isAlive) this.#destroy()
-    this.#deps.observe(
-      isAlive ? { kind: 'reached', atMs } : { kind: 'failed', error: detachStack(error), atMs },
-    )
+    this.#deps.observe(isAlive ? { kind: 'reached', error, atMs } : { kind: 'failed', error, atMs })
   }
 
   async #rest(signal: AbortSignal): Promise<void> {

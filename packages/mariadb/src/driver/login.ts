@@ -116,12 +116,22 @@ function driverTls(host: string, { options }: TlsChoice): DriverTls {
 /** The error of a failed login: `refused` when every server would refuse it, else `unreachable`. */
 export function loginError(cause: Error, endpoint: string): HaError {
   const server = isServerError(cause) ? cause : undefined
-  const text = server === undefined ? cause.message : `${server.code}: ${server.sqlMessage}`
+  const text = server === undefined ? textOf(cause) : `${server.code}: ${server.sqlMessage}`
   const details = { endpoint, serverCode: server?.errno, cause }
   const error = new HaError('unreachable', `${endpoint}: ${text}`, { ...details, retryable: true })
-  return isRefusedLogin(error) || isCertificateError(cause) || isTlsError(cause)
+  return isRefusedLogin(error) || isCertificateError(cause) || isTlsError(cause) || needsTls(cause)
     ? new HaError('refused', `${endpoint}: ${text}`, details)
     : error
+}
+
+function textOf(cause: Error): string {
+  if (!needsTls(cause)) return cause.message
+  return 'the login of this user (caching_sha2_password or sha256_password) needs TLS: set the option tls'
+}
+
+// The driver's error for a login whose password may only be sent encrypted; keys of servers are never asked for.
+function needsTls(cause: Error): boolean {
+  return cause instanceof SqlError && cause.errno === 45_044
 }
 
 /**

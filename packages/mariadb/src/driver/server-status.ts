@@ -52,8 +52,16 @@ export type ReplicaStatus =
  * waiting for a new view still answers within milliseconds.
  */
 export async function readServerStatus(connection: MariadbConnection): Promise<MariadbStatus> {
-  const [, variables, status, sources] = await connection.pipeline(statusQueries)
-  return serverStatusOf(valuesOf(rowsOf(variables)), valuesOf(rowsOf(status)), replicaStatusOf(sources))
+  const mysql = mysqlDialect.has(connection)
+  const [, variables, status, ...sources] = await connection.pipeline(mysql ? mysqlQueries : mariadbQueries)
+  const values = valuesOf(rowsOf(variables))
+  // Servers of MySQL's dialect, such as Aurora, do not know the statement of MariaDB.
+  if (!mysql && sources.every(isUnknownStatement)) {
+    mysqlDialect.add(connection)
+    sources.push(...(await connection.pipeline(mysqlReplicaQueries)))
+  }
+  const known = sources.find((reply) => !isUnknownStatement(reply))
+  return serverStatusOf(values, valuesOf(rowsOf(status)), replicaStatusOf(known))
 }
 
 /** The system variables that a {@link MariadbStatus} contains. */
@@ -61,6 +69,8 @@ const variableNames: readonly string[] = [
   'version',
   'server_id',
   'read_only',
+  // A reader of Aurora says OFF to `read_only` and ON to this one.
+  'innodb_read_only',
   'innodb_flush_log_at_trx_commit',
   'wsrep_on',
   'wsrep_reject_queries',
@@ -80,7 +90,7 @@ const galeraStatusNames: readonly string[] = [
   'wsrep_provider_name',
 ]
 
-const statusQueries: readonly PipelinedStatement[] = [
+const commonQueries: readonly PipelinedStatement[] = [
   // The server may set wsrep_sync_wait globally. Each following query would then wait for the group: 6.3 s after
   // another node froze, and until error 1205 without a quorum. Servers built without Galera reject the statement;
   // that is ignored.
@@ -88,13 +98,33 @@ const statusQueries: readonly PipelinedStatement[] = [
   // Unlike `SELECT @@x`, SHOW omits variables that a server does not know.
   `SHOW GLOBAL VARIABLES WHERE Variable_name IN (${quoted(variableNames)})`,
   `SHOW GLOBAL STATUS WHERE Variable_name IN (${quoted(galeraStatusNames)})`,
-  'SHOW ALL SLAVES STATUS',
-].map((sql) => ({ sql, kind: 'text' }))
+].map(textQuery)
+
+const mariadbQueries: readonly PipelinedStatement[] = [...commonQueries, textQuery('SHOW ALL SLAVES STATUS')]
+
+// MySQL from 8.0.22 on knows the first one, and until 8.3 the second one.
+const mysqlReplicaQueries: readonly PipelinedStatement[] = ['SHOW REPLICA STATUS', 'SHOW SLAVE STATUS'].map(
+  textQuery,
+)
+
+const mysqlQueries: readonly PipelinedStatement[] = [...commonQueries, ...mysqlReplicaQueries]
+
+const mysqlDialect = new WeakSet<MariadbConnection>()
+
+function textQuery(sql: string): PipelinedStatement {
+  return { sql, kind: 'text' }
+}
+
+// ER_PARSE_ERROR.
+function isUnknownStatement(reply: Reply): boolean {
+  return reply.kind === 'failed' && reply.error.errno === 1064
+}
 
 // ER_SPECIFIC_ACCESS_DENIED_ERROR: the user lacks the privilege REPLICA MONITOR (since 10.5).
 const accessDenied = 1227
 
 function replicaStatusOf(reply: Reply | undefined): ReplicaStatus | undefined {
+  if (reply === undefined) return undefined
   const denied = reply?.kind === 'failed' && reply.error.errno === accessDenied
   return denied ? { kind: 'not-allowed' } : replicaStatus(rowsOf(reply))
 }
@@ -124,9 +154,11 @@ export function serverStatusOf(
 ): MariadbStatus {
   return {
     version: variables.get('version') ?? '',
-    serverId: Number(variables.get('server_id')),
-    readOnly: isOn(variables.get('read_only')),
-    flushLogAtCommit: Number(variables.get('innodb_flush_log_at_trx_commit')),
+    serverId: Number(variables.get('server_id') ?? 0),
+    // `read_only` has more values than ON from MariaDB 12 on.
+    readOnly: isOtherThanOff(variables.get('read_only')) || isOn(variables.get('innodb_read_only')),
+    // A server that does not know the variable is not blamed for its value.
+    flushLogAtCommit: Number(variables.get('innodb_flush_log_at_trx_commit') ?? 1),
     // `wsrep_on` without a provider: the server was a node before, or will become one.
     galera:
       isOn(variables.get('wsrep_on')) && (status.get('wsrep_provider_name') ?? '') !== ''
@@ -142,7 +174,7 @@ export function replicaStatus(sources: readonly Row[]): ReplicaStatus | undefine
   // With several sources, the worst state and the largest lag count.
   const states = sources.map(stateOf)
   const state = (['stopped', 'cut-off'] as const).find((worst) => states.includes(worst)) ?? 'running'
-  const lagsSec = sources.map((source) => source['Seconds_Behind_Master'])
+  const lagsSec = sources.map((source) => source['Seconds_Behind_Master'] ?? source['Seconds_Behind_Source'])
   const known = lagsSec.every((lagSec) => lagSec !== null && lagSec !== undefined)
   return { kind: 'follows', state, lagMs: known ? Math.max(...lagsSec.map(Number)) * 1_000 : undefined }
 }
@@ -151,8 +183,8 @@ type ReplicaState = Extract<ReplicaStatus, { readonly kind: 'follows' }>['state'
 
 // `Connecting` is a running thread without a connection; any other value than `Yes` means stopped.
 function stateOf(source: Row): ReplicaState {
-  if (source['Slave_SQL_Running'] !== 'Yes') return 'stopped'
-  switch (source['Slave_IO_Running']) {
+  if ((source['Slave_SQL_Running'] ?? source['Replica_SQL_Running']) !== 'Yes') return 'stopped'
+  switch (source['Slave_IO_Running'] ?? source['Replica_IO_Running']) {
     case 'Yes':
       return 'running'
     case 'Connecting':
@@ -184,6 +216,10 @@ function clusterStatus(value: string | undefined): GaleraStatus['status'] {
 
 function rejectQueries(value: string | undefined): GaleraStatus['rejectQueries'] {
   return value === 'ALL' || value === 'ALL_KILL' ? value : 'NONE'
+}
+
+function isOtherThanOff(value: string | undefined): boolean {
+  return value !== undefined && value !== 'OFF' && value !== '0'
 }
 
 function isOn(value: string | undefined): boolean {

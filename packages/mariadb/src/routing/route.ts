@@ -267,8 +267,9 @@ function describeCandidate(candidate: Candidate): string {
     case 'unusable':
       return `${name} ${reasonTexts[candidate.reason]}`
     case 'unanswered':
-      return lastError === undefined
-        ? `${name} has not answered yet`
+      if (lastError === undefined) return `${name} has not answered yet`
+      return health === 'up'
+        ? `${name} answers, and its status cannot be read: ${lastError.message}`
         : `${name} is ${health}: ${lastError.message}`
   }
 }

@@ -214,3 +214,15 @@ describe('credentials that every host refuses', () => {
     expect(await nodeOf(db, cluster)).toBe(2)
   })
 })
+
+describe('a server whose status cannot be read', () => {
+  it('is named with the reason, and used again once it can be', async () => {
+    const { db, cluster } = await galeraHarness()
+    const over = cluster.script({ when: { sql: /^SHOW GLOBAL VARIABLES/ }, do: 'refuse', errno: 1142 })
+    const error = await db.query('SELECT 1', [], { timeoutMs: 400 }).catch((thrown: unknown) => thrown)
+    expect(String(error)).toContain('answers, and its status cannot be read: ')
+    over()
+    await db.ready()
+    expect(db.health().hosts.map(({ lastError }) => lastError)).not.toContain(expect.anything())
+  })
+})

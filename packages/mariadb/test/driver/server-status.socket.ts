@@ -55,6 +55,31 @@ describe('a reading', () => {
     expect(await (await reader(1))()).toMatchObject({ serverId: 1, replica: { kind: 'not-allowed' } })
   })
 
+  test.each(['SHOW REPLICA STATUS', 'SHOW SLAVE STATUS'])(
+    'of a server of MySQL knows its replication by %s',
+    async (known) => {
+      cluster = await startFakeReplication()
+      const refused = { do: 'refuse', errno: 1064, sqlState: '42000' } as const
+      for (const sql of ['SHOW ALL SLAVES STATUS', 'SHOW REPLICA STATUS', 'SHOW SLAVE STATUS'])
+        if (sql !== known) cluster.script({ when: { sql }, ...refused })
+      const read = await reader(2)
+      expect((await read()).replica).toMatchObject({ kind: 'follows', state: 'running' })
+      expect((await read()).replica).toMatchObject({ kind: 'follows', state: 'running' })
+      expect(cluster.log.count({ sql: 'SHOW ALL SLAVES STATUS' })).toBe(1)
+    },
+  )
+
+  test('of a server that knows no statement of replicas has none', async () => {
+    cluster = await startFakeServer()
+    cluster.script({
+      when: { sql: /^SHOW .*(?:SLAVE|REPLICA)/ },
+      do: 'refuse',
+      errno: 1064,
+      sqlState: '42000',
+    })
+    expect(await (await reader(1))()).toMatchObject({ serverId: 1, replica: undefined })
+  })
+
   test('fails with whatever else a server answers', async () => {
     cluster = await startFakeServer()
     cluster.script({ when: { sql: /^SHOW GLOBAL STATUS/ }, do: 'refuse', errno: 1053, sqlState: '08S01' })

@@ -122,3 +122,30 @@ describe('a replica', () => {
     expect(replicaStatus([])).toBeUndefined()
   })
 })
+
+describe('a server of another dialect', () => {
+  test.each<[Record<string, string>, boolean]>([
+    [{ read_only: 'OFF', innodb_read_only: 'ON' }, true],
+    [{ read_only: 'NO_LOCK_NO_ADMIN' }, true],
+    [{ read_only: '0' }, false],
+    [{ read_only: 'OFF', innodb_read_only: 'OFF' }, false],
+  ])('with %j is read-only: %s', (own, readOnly) => {
+    expect(reading(own).readOnly).toBe(readOnly)
+  })
+
+  test('need not know all variables', () => {
+    expect(serverStatusOf(new Map([['version', '8.0.36']]), new Map(), undefined)).toEqual({
+      version: '8.0.36',
+      serverId: 0,
+      readOnly: false,
+      flushLogAtCommit: 1,
+      galera: undefined,
+      replica: undefined,
+    })
+  })
+
+  test('names the threads and the lag of a replica in the words of MySQL 8.4', () => {
+    const source = { Replica_IO_Running: 'Yes', Replica_SQL_Running: 'Yes', Seconds_Behind_Source: 3 }
+    expect(replicaStatus([source])).toEqual({ kind: 'follows', state: 'running', lagMs: 3_000 })
+  })
+})
