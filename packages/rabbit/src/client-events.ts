@@ -7,6 +7,7 @@ import {
   type LinkStateKind,
 } from '@ha/core'
 import { channels, type Emitter, failoverEvents, leaseOf, withDeadline } from '@ha/core/driver'
+import type { HandlerFailure } from './consumer/handler-runner.ts'
 import type { AmqpConnection } from './driver/connection.ts'
 import { topologyConflict } from './errors.ts'
 
@@ -52,11 +53,8 @@ export type RabbitEvents = {
   readonly ackReplayed: { readonly queue: string; readonly messageId: string }
   /** A handler finished after its channel was closed, and the message has no id: it will be handled twice. */
   readonly ackLost: { readonly queue: string }
-  readonly handlerFailed: {
-    readonly queue: string
-    readonly messageId: string | undefined
-    readonly error: Error
-  }
+  /** A message could not be decoded, or its handler threw. Says how often, and what happens to the message. */
+  readonly handlerFailed: HandlerFailure & { readonly queue: string }
 }
 
 /** The diagnostics channels of this package, in addition to those of core. */

@@ -38,6 +38,11 @@ export const rabbitCodes = {
     action:
       'Declare it in `topology`, or find the client that deletes it. The consumer starts as soon as the queue exists.',
   },
+  'decode-failed': {
+    meaning:
+      'The codec of a consumer could not decode a message. By default the message is rejected: dead-lettered where the queue has a target, and dropped otherwise.',
+    action: 'Find its publisher, or set `codec` or `onDecodeError` of the consumer.',
+  },
   'topology-conflict': {
     meaning:
       'An exchange, queue or binding exists with other properties (406), or the user may not declare it (403).',

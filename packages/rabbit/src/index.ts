@@ -26,7 +26,8 @@ export type { RabbitEvents, RabbitFailover, Role } from './client-events.ts'
 export { bytes, type Codec, json, text } from './codec.ts'
 export type { StopReport } from './consumer/consumer.ts'
 export type { Consumer, ConsumerHealth, ConsumerStatus } from './consumer/consumers.ts'
-export type { Delivery, DeliveryHandler, Disposition } from './consumer/delivery.ts'
+export type { DecodeErrorHandler, Delivery, DeliveryHandler, Disposition } from './consumer/delivery.ts'
+export type { HandlerFailure } from './consumer/handler-runner.ts'
 export { type RabbitCode, rabbitCodes } from './errors.ts'
 export type {
   Address,

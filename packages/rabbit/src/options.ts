@@ -6,6 +6,7 @@ import {
   balancing,
   checked,
   count,
+  didYouMean,
   flag,
   group,
   invalidOption,
@@ -21,8 +22,8 @@ import {
 } from '@ha/core/driver'
 import { readAmqpUrl } from './amqp-url.ts'
 import { type Codec, json } from './codec.ts'
-import type { ConsumeSettings } from './consumer/consumer.ts'
-import type { DeliveryHandler } from './consumer/delivery.ts'
+import type { DecodeErrorHandler, DeliveryHandler } from './consumer/delivery.ts'
+import type { ConsumeSettings } from './consumer/handler-runner.ts'
 import type { PublishBufferOptions } from './publisher/publish-buffer.ts'
 import type { PublisherSettings } from './publisher/publisher.ts'
 import type { Topology } from './topology/topology.ts'
@@ -163,10 +164,23 @@ export interface ConsumeOptions<T> {
   readonly prefetch?: number
   /** The answer to a message whose handler throws. Default `requeue`, after a delay. */
   readonly onError?: 'requeue' | 'reject'
-  /** Delay before the message of a handler that threw is requeued, in milliseconds. Default 1 000. */
+  /**
+   * What happens to a message that the codec cannot decode: `reject` dead-letters it, or drops it where the queue has no
+   * target; `requeue` delivers it again after a delay; a function decides like a handler. Default `reject`.
+   */
+  readonly onDecodeError?: 'requeue' | 'reject' | DecodeErrorHandler
+  /**
+   * Delay before the message of a handler that threw is requeued for the first time, in milliseconds. Default 1 000. It
+   * doubles with each failure of the message, up to one minute.
+   */
   readonly requeueDelayMs?: number
   /** Whether the broker refuses other consumers of the queue. Default false. */
   readonly exclusive?: boolean
+  /**
+   * Whether the broker forgets a message as soon as it has sent it. Default false. With true, a message whose process or
+   * connection ends before its handler is lost, and so is one whose handler throws: `onError` does not apply.
+   */
+  readonly noAck?: boolean
   /** Decodes the body. Default: JSON. */
   readonly codec?: Codec<T>
   /** Arguments of RabbitMQ, such as `x-priority`. */
@@ -191,15 +205,17 @@ export function resolveConsumeOptions<T>(
   handler: DeliveryHandler<T>,
   options: ConsumeOptions<T>,
 ): ConsumeSettings<T> {
-  if (typeof queue !== 'string' || queue === '') {
-    throw invalidOption('consume', 'expected the name of a queue')
+  if (typeof queue !== 'string' || queue === '' || Buffer.byteLength(queue) > 255) {
+    throw invalidOption('consume', 'expected the name of a queue of at most 255 bytes')
   }
   if (typeof handler !== 'function') throw invalidOption(`consume '${queue}'`, 'expected a handler')
   const table = {
     prefetch: count({ default: 32, min: 1, max: 65_535 }),
     onError: oneOf(['requeue', 'reject'], 'requeue'),
+    onDecodeError: checked(readOnDecodeError, 'reject' as const),
     requeueDelayMs: milliseconds({ default: 1_000, min: 0, max: 600_000 }),
     exclusive: flag(false),
+    noAck: flag(false),
     codec: codecOption<T>(),
     arguments: checked(readConsumeArguments, {}),
   }
@@ -208,6 +224,7 @@ export function resolveConsumeOptions<T>(
     options,
     `consume '${queue}'`,
   )
+  if (settings.noAck) checkNoAck(queue, options)
   return { ...settings, queue, handler }
 }
 
@@ -227,6 +244,30 @@ function codecOption<T>(): OptionReader<Codec<T>> {
     if (typeof given.encode === 'function' && typeof given.decode === 'function') return value as Codec<T>
     throw invalidOption(path, 'expected json(), text(), bytes() or a codec of your own')
   }, json<T>())
+}
+
+function checkNoAck<T>(queue: string, options: ConsumeOptions<T>): void {
+  const { onError, requeueDelayMs, onDecodeError } = options
+  const given = {
+    onError,
+    requeueDelayMs,
+    onDecodeError: isHandler(onDecodeError) ? undefined : onDecodeError,
+  }
+  for (const [name, value] of Object.entries(given))
+    if (value !== undefined)
+      throw invalidOption(`consume '${queue}'.${name}`, 'with noAck, no message can be requeued or rejected')
+}
+
+function isHandler(value: unknown): boolean {
+  return typeof value === 'function'
+}
+
+function readOnDecodeError(value: unknown, path: string): 'requeue' | 'reject' | DecodeErrorHandler {
+  if (value === undefined) return 'reject'
+  if (value === 'requeue' || value === 'reject') return value
+  if (typeof value === 'function') return value as DecodeErrorHandler
+  const hint = typeof value === 'string' ? didYouMean(value, ['requeue', 'reject']) : ''
+  throw invalidOption(path, `expected requeue, reject or a function${hint}`)
 }
 
 function readConsumeArguments(value: unknown, path: string): Readonly<Record<string, unknown>> {

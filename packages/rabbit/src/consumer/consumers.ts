@@ -1,18 +1,20 @@
 import type { Clock, Link } from '@ha/core'
-import { type Emitter, linkedController, withDeadline } from '@ha/core/driver'
+import {
+  callOptions,
+  type Emitter,
+  invalidOption,
+  linkedController,
+  optionChecks,
+  withDeadline,
+} from '@ha/core/driver'
 import type { RabbitEvents } from '../client-events.ts'
 import type { AmqpConnection } from '../driver/connection.ts'
 import { rabbitError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { type DeclaredTopology, lastFailure, whenSettled } from '../topology/declare.ts'
 import { consumeArguments, queueKey } from '../topology/topology.ts'
-import {
-  type ConsumerCallbacks,
-  type ConsumerDeps,
-  type ConsumeSettings,
-  QueueConsumer,
-  type StopReport,
-} from './consumer.ts'
+import { type ConsumerCallbacks, type ConsumerDeps, QueueConsumer, type StopReport } from './consumer.ts'
+import type { ConsumeSettings } from './handler-runner.ts'
 import { RedeliveryCache } from './redelivery-cache.ts'
 
 /** A subscription that is kept until it is stopped. */
@@ -55,6 +57,9 @@ interface RegisteredConsumer {
   readonly stop: (signal: AbortSignal) => Promise<StopReport>
 }
 
+// Caches of queues whose last consumer stopped while its connection was lost: another one may be started.
+const maxUnusedCaches = 8
+
 /** All consumers of a client: they share one connection, and each has a channel of its own. */
 export class Consumers {
   readonly #deps: ConsumersDeps
@@ -84,7 +89,7 @@ export class Consumers {
     const { desiredState } = link
     desiredState.declare(consumer.declaration(key, needs, options.declareTimeoutMs))
     link.start()
-    const stop = (signal: AbortSignal): Promise<StopReport> => this.#stop(key, consumer, signal)
+    const stop = (signal: AbortSignal): Promise<StopReport> => this.#stop(key, queue, consumer, signal)
     const handle = createConsumerHandle({ clock, desiredState, key, queue, stop })
     this.#consumers.set(key, { handle, running: () => consumer.running, stop })
     return handle
@@ -126,16 +131,38 @@ export class Consumers {
       onQueueMissing: () => topology.redeclareQueue(queue),
       onAckReplayed: (messageId) => events.emit('ackReplayed', { queue, messageId }),
       onAckLost: () => events.emit('ackLost', { queue }),
-      onHandlerFailed: (messageId, error) => events.emit('handlerFailed', { queue, messageId, error }),
+      onHandlerFailed: (failure) => events.emit('handlerFailed', { queue, ...failure }),
     }
   }
 
   // The consumer stays registered until it has stopped: the end of the client waits for its handlers as well.
-  async #stop<T>(key: string, consumer: QueueConsumer<T>, signal: AbortSignal): Promise<StopReport> {
+  async #stop<T>(
+    key: string,
+    queue: string,
+    consumer: QueueConsumer<T>,
+    signal: AbortSignal,
+  ): Promise<StopReport> {
+    if (!this.#consumers.has(key)) return consumer.stop(signal)
     this.#deps.link.desiredState.forget(key)
     const report = await consumer.stop(signal)
     this.#consumers.delete(key)
+    this.#releaseCache(queue, consumer.allAnswered)
     return report
+  }
+
+  // Without a consumer, a cache is of use only while the broker may redeliver a message that was answered.
+  #releaseCache(queue: string, allAnswered: boolean): void {
+    if (this.#isConsumed(queue)) return
+    const cache = this.#redeliveries.get(queue)
+    this.#redeliveries.delete(queue)
+    if (cache === undefined || cache.isEmpty || allAnswered) return
+    this.#redeliveries.set(queue, cache)
+    const unused = [...this.#redeliveries.keys()].filter((name) => !this.#isConsumed(name))
+    for (const name of unused.slice(0, -maxUnusedCaches)) this.#redeliveries.delete(name)
+  }
+
+  #isConsumed(queue: string): boolean {
+    return [...this.#consumers.values()].some(({ handle }) => handle.queue === queue)
   }
 }
 
@@ -155,8 +182,14 @@ function createConsumerHandle(deps: ConsumerHandleDeps): Consumer {
     get status() {
       return statusOf(desiredState.status(key)?.kind)
     },
-    ready: ({ timeoutMs = 30_000, signal } = {}) => waitUntilConsuming(deps, timeoutMs, signal),
-    stop: async ({ timeoutMs = 5_000 } = {}) => {
+    ready: async (limit) => {
+      checkLimit('ready', limit)
+      const { timeoutMs = 30_000, signal } = limit ?? {}
+      await waitUntilConsuming(deps, timeoutMs, signal)
+    },
+    stop: async (limit) => {
+      checkLimit('stop', limit, ['timeoutMs'])
+      const { timeoutMs = 5_000 } = limit ?? {}
       const scope = linkedController()
       const expired = `${queue}: handlers still running after ${timeoutMs} ms`
       const cancel = clock.after(timeoutMs, () => scope.abort(rabbitError('timed-out', expired)))
@@ -164,6 +197,20 @@ function createConsumerHandle(deps: ConsumerHandleDeps): Consumer {
     },
   }
 }
+
+// The longest timer of Node.js, a little under 25 days.
+const maxTimerMs = 2_147_483_647
+
+const checkLimit = callOptions<{ readonly timeoutMs?: number; readonly signal?: AbortSignal }>({
+  table: {
+    timeoutMs: (value) => {
+      const fits = typeof value === 'number' && value >= 0 && value <= maxTimerMs
+      return fits ? undefined : `expected a number of milliseconds from 0 to ${maxTimerMs}`
+    },
+    signal: optionChecks.signal,
+  },
+  invalid: invalidOption,
+})
 
 async function waitUntilConsuming(
   { clock, desiredState, key, queue }: ConsumerHandleDeps,

@@ -1,3 +1,4 @@
+import type { HaError } from '@ha/core'
 import type { Codec } from '../codec.ts'
 import type { Channel, ConsumeMessage } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
@@ -53,6 +54,12 @@ export type DeliveryHandler<T> = (delivery: Delivery<T>) => Handled | Promise<Ha
 // biome-ignore lint/suspicious/noConfusingVoidType: a handler that returns nothing is the usual one.
 type Handled = Disposition | void
 
+/**
+ * Handles a message that the codec cannot decode: `content` has its bytes, and `error` what the codec threw. A result
+ * means the same as that of a {@link DeliveryHandler}, and so does an error.
+ */
+export type DecodeErrorHandler = (delivery: Delivery<undefined>, error: HaError) => Handled | Promise<Handled>
+
 /** The disposition that a handler's result means. Throws for a string that is no disposition. */
 export function dispositionOf(result: unknown, queue: string): Disposition {
   if (typeof result !== 'string') return 'ack'
@@ -68,7 +75,7 @@ const dispositions: readonly Disposition[] = ['ack', 'requeue', 'reject']
 export function deliveryOf<T>(
   message: ConsumeMessage,
   queue: string,
-  codec: Codec<T>,
+  codec: Pick<Codec<T>, 'decode'>,
   signal: AbortSignal,
 ): Delivery<T> {
   const { content, fields, properties } = message
@@ -146,15 +153,19 @@ export interface HandlerRun {
   latest: ChannelDelivery
 }
 
+/**
+ * What is sent to the broker. `failed` requeues with `basic.reject`, and `requeue` with `basic.nack`: from RabbitMQ 4.3,
+ * a quorum queue counts only the former towards its delivery limit.
+ */
+export type Answer = Disposition | 'failed'
+
 /** Sends the answer to a delivery. False when its channel is closed: nothing was sent. */
-export function sendDisposition(
-  { message, channel, closed }: ChannelDelivery,
-  disposition: Disposition,
-): boolean {
+export function sendAnswer({ message, channel, closed }: ChannelDelivery, answer: Answer): boolean {
   if (closed.aborted) return false
   try {
-    if (disposition === 'ack') channel.ack(message)
-    else channel.nack(message, false, disposition === 'requeue')
+    if (answer === 'ack') channel.ack(message)
+    else if (answer === 'requeue') channel.nack(message, false, true)
+    else channel.reject(message, answer === 'failed')
     return true
   } catch {
     // The driver throws on a closed channel even before its `close` event.

@@ -41,6 +41,10 @@ export class RedeliveryCache {
     this.#clock = clock
   }
 
+  get isEmpty(): boolean {
+    return this.#entries.size === 0
+  }
+
   /** Decides what to do with a delivered message. */
   onDelivery(messageId: string | undefined, delivery: ChannelDelivery): DeliveryDecision {
     const run: HandlerRun = { latest: delivery }

@@ -1,0 +1,411 @@
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
+import { createHash } from 'node:crypto'
+import type { Clock } from '@ha/core'
+import { asError, linkedController, Notifier } from '@ha/core/driver'
+import type { Codec } from '../codec.ts'
+import type { ConsumeMessage } from '../driver/types.ts'
+import { rabbitError } from '../errors.ts'
+import {
+  type Answer,
+  type ChannelDelivery,
+  type DecodeErrorHandler,
+  type DeliveryHandler,
+  type Disposition,
+  deliveryOf,
+  dispositionOf,
+  type HandlerRun,
+  messageIdOf,
+  sendAnswer,
+} from './delivery.ts'
+import type { RedeliveryCache } from './redelivery-cache.ts'
+import type { Subscription } from './subscription.ts'
+
+export interface ConsumeSettings<T> {
+  readonly queue: string
+  readonly handler: DeliveryHandler<T>
+  readonly codec: Codec<T>
+  readonly prefetch: number
+  readonly onError: 'requeue' | 'reject'
+  readonly onDecodeError: 'requeue' | 'reject' | DecodeErrorHandler
+  readonly requeueDelayMs: number
+  readonly exclusive: boolean
+  readonly noAck: boolean
+  readonly arguments: Readonly<Record<string, unknown>>
+}
+
+/** A message whose decoding or handler failed, and what happens to it. */
+export interface HandlerFailure {
+  readonly messageId: string | undefined
+  /** `decode-failed` when the codec threw; otherwise what the handler threw. */
+  readonly error: Error
+  readonly stage: 'decode' | 'handler'
+  /** How often it has failed, as far as this process or the queue has counted; from 1. */
+  readonly attempt: number
+  /** `requeue`: it is delivered again; `reject`: it is dead-lettered, or dropped where the queue has no target. */
+  readonly answer: 'requeue' | 'reject' | 'none'
+  /** How long it is held back before it is requeued, in milliseconds. Doubles with each attempt, up to one minute. */
+  readonly delayMs: number
+}
+
+/** The events of handlers. */
+export interface HandlerCallbacks {
+  /** A redelivered message was answered with the result of a handler that had finished earlier. */
+  readonly onAckReplayed: (messageId: string) => void
+  /** A handler finished after its channel was closed, and the message has no id: the handler will run again. */
+  readonly onAckLost: () => void
+  readonly onHandlerFailed: (failure: HandlerFailure) => void
+}
+
+interface HandlerRunnerDeps {
+  readonly clock: Clock
+  readonly redeliveries: RedeliveryCache
+  readonly callbacks: HandlerCallbacks
+}
+
+/** What became of one call of a handler. `again`: its channel was closed, and the broker redelivers its message. */
+type CallResult =
+  | { readonly kind: 'answered'; readonly disposition: Disposition }
+  | { readonly kind: 'failed'; readonly stage: 'decode' | 'handler'; readonly error: Error }
+  | { readonly kind: 'again' }
+
+/** Runs the handlers of one consumer, and answers their messages. */
+export class HandlerRunner<T> {
+  readonly #settings: ConsumeSettings<T>
+  readonly #deps: HandlerRunnerDeps
+  readonly #failures: FailureCounts
+  readonly #finished = new Notifier()
+  /** Fires when the consumer stops: messages that are held back are requeued at once. */
+  readonly #stopping = linkedController()
+  /** When each running handler was called. */
+  readonly #startedAtMs = new Map<HandlerRun, number>()
+  // A handler runs in the context of the caller of consume(), and never in that of an earlier delivery.
+  readonly #inCallersContext = AsyncLocalStorage.snapshot()
+  readonly #backlog = new Backlog()
+  readonly #rejects: Pace
+  #unfinished = 0
+
+  constructor(settings: ConsumeSettings<T>, deps: HandlerRunnerDeps) {
+    this.#settings = settings
+    this.#deps = deps
+    this.#failures = new FailureCounts(deps.clock)
+    this.#rejects = new Pace(deps.clock)
+  }
+
+  /** Number of running handlers. */
+  get running(): number {
+    return this.#startedAtMs.size
+  }
+
+  /** Number of messages without an answer: with a running handler, or held back. */
+  get unfinished(): number {
+    return this.#unfinished + this.#backlog.length
+  }
+
+  /** How long the handler that was called first has been running, in milliseconds; 0 when none is. */
+  get longestRunMs(): number {
+    const [first] = this.#startedAtMs.values()
+    return first === undefined ? 0 : this.#deps.clock.now() - first
+  }
+
+  /** Runs the handler of a message, unless the message was handled before. Never throws. */
+  onDelivery(message: ConsumeMessage, from: Subscription): void {
+    if (this.#settings.noAck) {
+      this.#backlog.add(message, from)
+      this.#runBacklog()
+      return
+    }
+    const { channel, closed } = from
+    const messageId = messageIdOf(message)
+    const delivery = { message, channel, closed }
+    const decision = this.#deps.redeliveries.onDelivery(messageId, delivery)
+    if (decision.kind === 'run') void this.#run(decision.run, messageId)
+    if (decision.kind !== 'answered') return
+    sendAnswer(delivery, decision.disposition)
+    this.#deps.callbacks.onAckReplayed(decision.messageId)
+  }
+
+  /** Requeues messages that are held back. */
+  stop(): void {
+    this.#stopping.abort(rabbitError('closed', 'the consumer is stopped'))
+  }
+
+  /** Waits until every message is answered. */
+  async idle(signal: AbortSignal): Promise<void> {
+    while (this.unfinished > 0) await this.#finished.wait(signal)
+  }
+
+  // Without acks, `prefetch` limits the number of running handlers here: the broker has no limit.
+  #runBacklog(): void {
+    while (this.#unfinished < this.#settings.prefetch) {
+      const next = this.#backlog.take()
+      if (next === undefined) return
+      const { channel } = next.from
+      void this.#runWithoutAck({ message: next.message, channel, closed: neverClosed })
+    }
+  }
+
+  async #runWithoutAck(received: ChannelDelivery): Promise<void> {
+    const run: HandlerRun = { latest: received }
+    this.#unfinished += 1
+    this.#startedAtMs.set(run, this.#deps.clock.now())
+    const result = await this.#decodeAndCall(received)
+    this.#startedAtMs.delete(run)
+    if (result.kind === 'failed') {
+      const { stage, error } = result
+      const messageId = messageIdOf(received.message)
+      this.#deps.callbacks.onHandlerFailed({
+        messageId,
+        error,
+        stage,
+        attempt: 1,
+        answer: 'none',
+        delayMs: 0,
+      })
+    }
+    this.#unfinished -= 1
+    this.#finished.notifyAll()
+    this.#runBacklog()
+  }
+
+  async #run(run: HandlerRun, messageId: string | undefined): Promise<void> {
+    this.#unfinished += 1
+    let received = run.latest
+    let answer = await this.#handle(run, received)
+    // The handler failed because its channel was closed, and the message was redelivered meanwhile: run it again.
+    while (answer === 'again' && run.latest !== received) {
+      received = run.latest
+      answer = await this.#handle(run, received)
+    }
+    this.#finish(run, messageId, answer)
+    this.#unfinished -= 1
+    this.#finished.notifyAll()
+  }
+
+  async #handle(run: HandlerRun, received: ChannelDelivery): Promise<Answer | 'again'> {
+    this.#startedAtMs.set(run, this.#deps.clock.now())
+    const result = await this.#decodeAndCall(received)
+    this.#startedAtMs.delete(run)
+    if (result.kind === 'again') return 'again'
+    if (result.kind === 'failed') return this.#onFailed(received, result)
+    if (result.disposition !== 'requeue') {
+      this.#failures.forget(received.message)
+      return result.disposition
+    }
+    const attempt = this.#failures.count(received.message)
+    const firstMs = Math.min(this.#settings.requeueDelayMs, maxFirstRequeueDelayMs)
+    await this.#holdBack(requeueDelayMs(firstMs, attempt), received.closed)
+    return 'requeue'
+  }
+
+  async #decodeAndCall(received: ChannelDelivery): Promise<CallResult> {
+    const { queue, handler, codec, onDecodeError } = this.#settings
+    const { message, closed } = received
+    try {
+      const delivery = deliveryOf(message, queue, codec, closed)
+      return await this.#call(received, () => handler(delivery))
+    } catch (cause) {
+      const text = `the message of '${queue}' cannot be decoded: ${asError(cause).message}`
+      const error = rabbitError('decode-failed', text, { cause })
+      if (typeof onDecodeError !== 'function') return { kind: 'failed', stage: 'decode', error }
+      const delivery = deliveryOf(message, queue, noBody, closed)
+      return this.#call(received, () => onDecodeError(delivery, error))
+    }
+  }
+
+  async #call({ closed }: ChannelDelivery, handler: () => unknown): Promise<CallResult> {
+    try {
+      const { queue, noAck } = this.#settings
+      const disposition = dispositionOf(await this.#inCallersContext(inContextOfItsOwn, handler), queue)
+      if (!noAck || disposition === 'ack') return { kind: 'answered', disposition }
+      const text = `the handler of '${queue}' returned '${disposition}', and its consumer has no acks (noAck)`
+      throw rabbitError('config-invalid', text)
+    } catch (thrown) {
+      return closed.aborted ? { kind: 'again' } : { kind: 'failed', stage: 'handler', error: asError(thrown) }
+    }
+  }
+
+  async #onFailed(
+    { message, closed }: ChannelDelivery,
+    { stage, error }: { readonly stage: 'decode' | 'handler'; readonly error: Error },
+  ): Promise<Answer> {
+    const { onError, onDecodeError } = this.#settings
+    const { onHandlerFailed } = this.#deps.callbacks
+    const policy = stage === 'decode' ? onDecodeError : onError
+    const attempt = this.#failures.count(message)
+    const failure = { messageId: messageIdOf(message), error, stage, attempt }
+    if (policy !== 'requeue') {
+      this.#failures.forget(message)
+      const delayMs = stage === 'decode' ? this.#rejects.delayMs() : 0
+      if (delayMs > 0 && (await this.#holdBack(delayMs, closed)) === 'stopped') return 'requeue'
+      onHandlerFailed({ ...failure, answer: 'reject', delayMs: 0 })
+      return 'reject'
+    }
+    // The broker redelivers a requeued message immediately: without the delay, a message that always fails would loop.
+    const delayMs = requeueDelayMs(this.#settings.requeueDelayMs, attempt)
+    onHandlerFailed({ ...failure, answer: 'requeue', delayMs })
+    // A shutdown is no failure of the message: its return is not counted.
+    return (await this.#holdBack(delayMs, closed)) === 'stopped' ? 'requeue' : 'failed'
+  }
+
+  async #holdBack(delayMs: number, closed: AbortSignal): Promise<'over' | 'stopped'> {
+    const either = linkedController(closed, this.#stopping.signal)
+    try {
+      await this.#deps.clock.sleep(delayMs, either.signal)
+      return 'over'
+    } catch {
+      return this.#stopping.signal.aborted ? 'stopped' : 'over'
+    } finally {
+      either.unlink()
+    }
+  }
+
+  // The broker does not confirm acks: one written to a failing connection looks like any other. So every answer is
+  // cached, not only those whose channel was closed.
+  #finish(run: HandlerRun, messageId: string | undefined, answer: Answer | 'again'): void {
+    const { redeliveries, callbacks } = this.#deps
+    const isSent = answer === 'again' ? false : sendAnswer(run.latest, answer)
+    const final = answer === 'ack' || answer === 'reject' ? answer : undefined
+    const isCached = redeliveries.onHandled(messageId, run, final)
+    if (!isSent && !isCached && final !== undefined) callbacks.onAckLost()
+  }
+}
+
+// Without acks, no channel can take a message back.
+const neverClosed = new AbortController().signal
+
+const maxBacklogMessages = 1_000
+const maxBacklogBytes = 16 * 1024 * 1024
+
+/**
+ * Messages of a consumer without acks that wait for their handler. When there are too many, the broker is asked to pause;
+ * only what it has sent by then is added.
+ */
+class Backlog {
+  readonly #messages: { readonly message: ConsumeMessage; readonly from: Subscription }[] = []
+  #bytes = 0
+  #paused: Subscription | undefined
+
+  get length(): number {
+    return this.#messages.length
+  }
+
+  add(message: ConsumeMessage, from: Subscription): void {
+    this.#messages.push({ message, from })
+    this.#bytes += message.content.length
+    const isFull = this.length > maxBacklogMessages || this.#bytes > maxBacklogBytes
+    if (!isFull || this.#paused === from) return
+    this.#paused = from
+    from.pause()
+  }
+
+  take(): { readonly message: ConsumeMessage; readonly from: Subscription } | undefined {
+    const next = this.#messages.shift()
+    this.#bytes -= next?.message.content.length ?? 0
+    if (
+      this.#paused !== undefined &&
+      this.length <= maxBacklogMessages / 2 &&
+      this.#bytes <= maxBacklogBytes / 2
+    ) {
+      this.#paused.resume()
+      this.#paused = undefined
+    }
+    return next
+  }
+}
+
+// A store that the handler enters ends with the handler: `enterWith` changes the current resource.
+function inContextOfItsOwn(handler: () => unknown): unknown {
+  return new AsyncResource('ha.rabbit.delivery').runInAsyncScope(handler)
+}
+
+const noBody: Pick<Codec<undefined>, 'decode'> = { decode: () => undefined }
+
+const maxRequeueDelayMs = 60_000
+// A handler that returns `requeue` hands the message to another consumer: the first time without a long delay.
+const maxFirstRequeueDelayMs = 100
+// A delay of 0 means that the first repetition is not delayed; the later ones are.
+const minGrowingDelayMs = 100
+
+/** The delay before the message of a failed attempt is requeued: doubles with each attempt, up to one minute. */
+export function requeueDelayMs(firstMs: number, attempt: number): number {
+  if (attempt <= 1) return firstMs
+  const grown = Math.max(firstMs, minGrowingDelayMs) * 2 ** (attempt - 1)
+  return Math.min(grown, Math.max(firstMs, maxRequeueDelayMs))
+}
+
+// Fifty undecodable messages a second: a wrong codec must not empty a whole queue before an operator sees the events.
+const minRejectIntervalMs = 20
+
+class Pace {
+  readonly #clock: Clock
+  #nextAtMs = 0
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** How long to wait now, so that two waits end at least {@link minRejectIntervalMs} apart. */
+  delayMs(): number {
+    const nowMs = this.#clock.now()
+    const atMs = Math.max(nowMs, this.#nextAtMs)
+    this.#nextAtMs = atMs + minRejectIntervalMs
+    return atMs - nowMs
+  }
+}
+
+interface FailureCount {
+  readonly count: number
+  readonly atMs: number
+}
+
+const maxCounts = 10_000
+// A message that comes back later than this has waited long enough.
+const maxCountAgeMs = 600_000
+
+/**
+ * Counts the failures of messages. A quorum queue counts redeliveries itself, for all processes together; for other
+ * queues, this process recognises a message by its id, or by its content.
+ */
+class FailureCounts {
+  readonly #clock: Clock
+  readonly #counts = new Map<string, FailureCount>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Counts one more failure and returns their number. */
+  count(message: ConsumeMessage): number {
+    const key = identityOf(message)
+    const nowMs = this.#clock.now()
+    const known = this.#counts.get(key)
+    const before = known !== undefined && nowMs - known.atMs < maxCountAgeMs ? known.count : 0
+    const count = Math.max(before, earlierDeliveries(message)) + 1
+    this.#counts.delete(key)
+    this.#counts.set(key, { count, atMs: nowMs })
+    const [oldest] = this.#counts.keys()
+    if (this.#counts.size > maxCounts && oldest !== undefined) this.#counts.delete(oldest)
+    return count
+  }
+
+  forget(message: ConsumeMessage): void {
+    // Most messages are delivered once, and their identity need not be computed.
+    if (this.#counts.size > 0 && message.fields.redelivered) this.#counts.delete(identityOf(message))
+  }
+}
+
+function earlierDeliveries({ properties }: ConsumeMessage): number {
+  const headers = properties.headers ?? {}
+  const counts = [headers['x-delivery-count'], headers['x-acquired-count']].map(Number)
+  return Math.max(0, ...counts.filter(Number.isSafeInteger))
+}
+
+function identityOf(message: ConsumeMessage): string {
+  const messageId = messageIdOf(message)
+  if (messageId !== undefined) return `id ${messageId}`
+  const { exchange, routingKey } = message.fields
+  const hash = createHash('sha256')
+    .update(JSON.stringify([exchange, routingKey]))
+    .update(message.content)
+  return hash.digest('base64')
+}
