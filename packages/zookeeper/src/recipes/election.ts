@@ -1,6 +1,6 @@
 import { isHaError } from '@ha/core'
 import { asError, deferred, linkedController, listenerFailed, raceAbort } from '@ha/core/driver'
-import { type ClientContext, noTimeoutMs, retryUntilAborted } from '../context.ts'
+import { type ClientContext, noTimeoutMs, refusalBackoff, retryUntilAborted } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Node } from '../node.ts'
 import {
@@ -13,7 +13,7 @@ import {
 import type { CallOptions } from '../operations/operations.ts'
 import { checkPath, childOf } from '../operations/paths.ts'
 import { jsonSafe } from '../protocol/requests.ts'
-import { acquire, holding } from './lock.ts'
+import { acquire, holding, type WaitObserver } from './lock.ts'
 import type { Lease, LockNode } from './lock-node.ts'
 import { byPriority, contendersIn, kindOfPriority, type LockQueue } from './lock-order.ts'
 
@@ -103,6 +103,7 @@ class Campaign {
   readonly #context: ClientContext
   readonly #queue: LockQueue
   #state: CampaignState = { kind: 'idle' }
+  #wasQueued = false
 
   constructor(context: ClientContext, queue: LockQueue) {
     this.#context = context
@@ -148,29 +149,50 @@ class Campaign {
     }
   }
 
-  // Undefined when the signal fired first.
+  // Undefined when the signal fired first. Once this participant has been in the queue, a refusal that a person can mend,
+  // such as a missing chroot or permission, does not end the campaign.
   async #waitForElection(signal: AbortSignal | undefined): Promise<LockNode | undefined> {
     const context = this.#context
-    try {
-      return await retryUntilAborted(context, signal ?? context.signal, () => this.#acquireOnce(signal))
-    } catch (thrown) {
-      if (signal?.aborted === true) return undefined
-      throw thrown
+    const until = signal ?? context.signal
+    for (let failures = 0; ; failures++) {
+      try {
+        return await retryUntilAborted(context, until, () => this.#acquireOnce(signal))
+      } catch (thrown) {
+        if (signal?.aborted === true) return undefined
+        await this.#pauseAfter(thrown, failures, until)
+      }
     }
+  }
+
+  async #pauseAfter(thrown: unknown, failures: number, until: AbortSignal): Promise<void> {
+    const { clock, random, signal: closed, reportDefect } = this.#context
+    if (!this.#wasQueued || closed.aborted || !isMendable(thrown)) throw thrown
+    if (failures === 0) reportDefect(this.#queue.what, thrown)
+    await clock.sleep(refusalBackoff(failures, random), until).catch(() => undefined)
   }
 
   async #acquireOnce(signal: AbortSignal | undefined): Promise<LockNode> {
     this.#state = waiting
-    const onSelfWait = (error: Error): void => {
-      this.#state = { kind: 'waiting', failure: error }
+    const observer: WaitObserver = {
+      onQueued: () => {
+        this.#wasQueued = true
+      },
+      onSelfWait: (error) => {
+        this.#state = { kind: 'waiting', failure: error }
+      },
     }
     try {
-      return await acquire(this.#context, this.#queue, { timeoutMs: noTimeoutMs, signal }, onSelfWait)
+      return await acquire(this.#context, this.#queue, { timeoutMs: noTimeoutMs, signal }, observer)
     } catch (thrown) {
       this.#state = { kind: 'waiting', failure: asError(thrown) }
       throw thrown
     }
   }
+}
+
+// A refusal by the servers, and not the end of the client or a defect.
+function isMendable(thrown: unknown): boolean {
+  return isHaError(thrown) && !['closed', 'aborted', 'internal'].includes(thrown.code)
 }
 
 const waiting: CampaignState = { kind: 'waiting', failure: undefined }

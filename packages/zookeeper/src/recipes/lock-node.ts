@@ -11,6 +11,7 @@ import {
 import { type ClientContext, isPermanent, noTimeoutMs, retryUntilAborted } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Created, Stat, WatchEvent } from '../node.ts'
+import type { CallOptions, Watched } from '../operations/operations.ts'
 import { childOf, nameOf } from '../operations/paths.ts'
 import type { LiveSession } from '../session/session.ts'
 import { nodePrefix, type QueueEntry } from './lock-order.ts'
@@ -256,18 +257,38 @@ export async function waitForPredecessor(
 ): Promise<void> {
   const changed = deferred()
   const scope = linkedController(signal)
-  const watch = async (path: string): Promise<void> => {
+  const onEvent = (): void => changed.resolve()
+  const watch = async (name: string): Promise<void> => {
     const { value, unwatch } = await retryUntilAborted(context, scope.signal, (options) =>
-      context.watchedReads.exists(path, () => changed.resolve(), options),
+      watchNodeOf(context, folder, name, onEvent, options),
     )
-    if (value === undefined) changed.resolve()
+    if (!value) changed.resolve()
     await raceAbort(changed.promise, scope.signal, () => undefined).finally(unwatch)
   }
-  for (const name of names) watch(childOf(folder, name)).catch(changed.reject)
+  for (const name of names) watch(name).catch(changed.reject)
   try {
     await raceAbort(changed.promise, signal, () => undefined)
   } finally {
     scope.abort(undefined)
+  }
+}
+
+// Whether the node exists. Servers from 3.8.4 and 3.9.2 on do not tell that of a node that may not be read, such as one of
+// a client with other credentials: then the list of the folder is watched, which wakes this client more often.
+async function watchNodeOf(
+  { watchedReads }: ClientContext,
+  folder: string,
+  name: string,
+  onEvent: () => void,
+  options: CallOptions,
+): Promise<Watched<boolean>> {
+  try {
+    const { value, unwatch } = await watchedReads.exists(childOf(folder, name), onEvent, options)
+    return { value: value !== undefined, unwatch }
+  } catch (thrown) {
+    if (!isHaError(thrown) || thrown.code !== 'no-auth') throw thrown
+    const { value, unwatch } = await watchedReads.children(folder, onEvent, options)
+    return { value: value?.names.includes(name) === true, unwatch }
   }
 }
 

@@ -88,25 +88,31 @@ export function holding<T>(lease: LockNode, fn: () => Promise<T>): Promise<T> {
   return outerLeases.run([...(outerLeases.getStore() ?? []), lease], fn)
 }
 
-/**
- * Queues until this client holds the lock. When the wait ends without it, the node is deleted. `onSelfWait` is called when
- * a callback of this lock waits for itself: the wait goes on, because the callback may end without waiting for it.
- */
+/** Is informed about a wait. */
+export interface WaitObserver {
+  /** The client has a node in the queue. */
+  onQueued?(): void
+  /** The callback that holds the lock waits for itself. The wait goes on: the callback may end without this one. */
+  onSelfWait?(error: Error): void
+}
+
+/** Queues until this client holds the lock. When the wait ends without it, the node is deleted. */
 export async function acquire(
   context: ClientContext,
   queue: LockQueue,
   call: CallLimits,
-  onSelfWait: (error: Error) => void = () => undefined,
+  observer: WaitObserver = {},
 ): Promise<LockNode> {
   const outer = outerLeases.getStore() ?? []
   let last: QueuePosition | undefined
   let selfWait: ZookeeperError | undefined
   const onPosition = (position: QueuePosition): void => {
     last = position
+    observer.onQueued?.()
     if (position.kind !== 'waiting' || selfWait !== undefined || !isSelfWait(queue, outer)) return
     selfWait = selfWaitError(queue)
     context.reportDefect(queue.what, selfWait)
-    onSelfWait(selfWait)
+    observer.onSelfWait?.(selfWait)
   }
   const expired = (): Error =>
     timedOut(context, queue, call, last, context.link.unavailableReason() ?? selfWait)

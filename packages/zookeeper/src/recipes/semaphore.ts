@@ -64,6 +64,9 @@ async function agreeOnPermits(
   }
 }
 
+// How long the content of a folder that only another client may write to is waited for, before it is read again.
+const unwrittenMs = 100
+
 // When another client was faster, its number is read next.
 async function writePermits(
   context: ClientContext,
@@ -77,7 +80,10 @@ async function writePermits(
       context.operations.set(path, String(permits), { ...options, version, repeatable: true }),
     )
   } catch (thrown) {
-    if (!isHaError(thrown) || thrown.code !== 'bad-version') throw thrown
+    if (!isHaError(thrown)) throw thrown
+    // The folder belongs to a client with other credentials, which is about to write into it.
+    if (thrown.code === 'no-auth') await context.clock.sleep(unwrittenMs, signal)
+    else if (thrown.code !== 'bad-version') throw thrown
   }
 }
 
