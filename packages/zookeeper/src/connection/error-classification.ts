@@ -33,6 +33,7 @@ export const classify: (error: unknown) => Verdict = classifier({
     if (error instanceof ConnectionError) return byUnansweredReason[error.kind]
     if (error instanceof TooLargeError) return byTooLarge[error.what]
     if (error instanceof MalformedError) return uncertainFinal
+    if (error instanceof RepeatedLossError) return final
     const { code } = (error ?? {}) as { readonly code?: unknown }
     return byNodeCode(typeof code === 'string' ? code : undefined)
   },
@@ -170,6 +171,7 @@ const replyErrorCodes: Readonly<Record<number, ZookeeperCode>> = {
 function codeOf({ code, cause }: HaError): ZookeeperCode {
   if (code !== 'rejected' && code !== 'retry-budget-exhausted') return code as ZookeeperCode
   if (cause instanceof TooLargeError) return 'too-large'
+  if (cause instanceof RepeatedLossError) return 'lost'
   return cause instanceof ReplyError ? (replyErrorCodes[cause.code] ?? 'rejected') : code
 }
 
@@ -201,6 +203,16 @@ const unansweredMessages: Readonly<Record<UnansweredReason, string>> = {
   lost: 'the connection ended before the reply',
   over: 'not sent, because the connection has ended',
   full: 'not sent, because too many requests are pending on the connection',
+}
+
+/** A request that was on every one of several connections when they ended, in the end with no other one. */
+export class RepeatedLossError extends Error {
+  constructor(request: string, losses: number) {
+    super(
+      `${request}: ${losses} connections ended before the reply, in the end with no other request on them`,
+    )
+    this.name = 'RepeatedLossError'
+  }
 }
 
 /** A request or a reply that exceeds the limit of one packet. */

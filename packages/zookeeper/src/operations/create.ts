@@ -135,10 +135,12 @@ export class NodeCreator {
       try {
         return await this.#send(spec, deadline.remaining)
       } catch (error) {
+        if (!isOutcomeUnknown(error) || deadline.isOver) throw error
         const found = await this.#afterLoss(spec, deadline, error, session)
         if (found !== undefined) return found
+        const repeated = { name: 'create', path: spec.path, round, most: maxRepeats, error }
+        await pauseBeforeRetry(this.#deps.executor, deadline, repeated)
       }
-      await pauseBeforeRetry(this.#deps.executor, deadline, round, { name: 'create', path: spec.path })
     }
   }
 
@@ -147,10 +149,9 @@ export class NodeCreator {
   async #afterLoss(
     spec: CreateSpec,
     deadline: CallDeadline,
-    error: unknown,
+    error: ZookeeperError,
     before: LiveSession | undefined,
   ): Promise<Created | undefined> {
-    if (!isOutcomeUnknown(error) || deadline.isOver) throw error
     const found = await resolveOutcome(this.#deps.executor, deadline, error, () =>
       this.#findCreated(spec, deadline),
     )
@@ -188,6 +189,9 @@ export class NodeCreator {
     return { ...created, path: executor.chroot.toClient(created.path) }
   }
 }
+
+// The nodes of locks are created for as long as their caller waits: with the pauses, this is a quarter of a minute or more.
+const maxRepeats = 20
 
 const createKinds: readonly CreateSpec['kind'][] = ['persistent', 'ephemeral', 'container']
 

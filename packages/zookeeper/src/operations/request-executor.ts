@@ -12,11 +12,11 @@ import {
 import { linkedController } from '@ha/core/driver'
 import type { Chroot } from '../chroot.ts'
 import type { ZookeeperConnection } from '../connection/connection.ts'
-import { toZookeeperError } from '../connection/error-classification.ts'
+import { RepeatedLossError, toZookeeperError } from '../connection/error-classification.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Request } from '../protocol/requests.ts'
 import { type CallLimits, maxDataBytesOf } from './call-options.ts'
-import { RequestSizes, trustedBytes } from './request-sizes.ts'
+import { RequestIsolation, trustedBytes, wasLostWith } from './request-isolation.ts'
 
 interface RequestExecutorDeps {
   readonly link: Link<ZookeeperConnection>
@@ -57,8 +57,8 @@ export class RequestExecutor {
   /** The most bytes of data in one request. */
   readonly maxDataBytes: number
   readonly #deps: RequestExecutorDeps
-  /** Made for the first request that may be too large for a server. */
-  #sizes: RequestSizes | undefined
+  /** Made for the first request that may end connections. */
+  #isolation: RequestIsolation | undefined
   readonly #runner: Runner<ZookeeperConnection>
   readonly #reader: Runner<ZookeeperConnection>
   #underWay = 0
@@ -99,15 +99,21 @@ export class RequestExecutor {
       repeatable: details.effect !== 'once',
       effectIfLost: () => (sent && details.effect !== 'none' ? 'unknown' : 'none'),
     }
-    const send = (connection: ZookeeperConnection): Promise<T> => {
+    const losses = { count: 0 }
+    const send = async (connection: ZookeeperConnection): Promise<T> => {
       sent = true
-      return connection.send(encoded)
+      try {
+        return await connection.send(encoded)
+      } catch (thrown) {
+        if (wasLostWith(connection, thrown)) losses.count += 1
+        throw thrown
+      }
     }
     const encoded = encodedOnce(request)
     this.#underWay += 1
     try {
       return await run(details.effect === 'none' ? this.#reader : this.#runner, operation, (connection) =>
-        this.#whenAdmitted(connection, encoded, send),
+        this.#whenAdmitted(connection, encoded, losses.count, send),
       )
     } catch (thrown) {
       const error = toZookeeperError(thrown, details.path, this.chroot)
@@ -118,23 +124,31 @@ export class RequestExecutor {
     }
   }
 
-  // Without a trial the request is sent in the turn of the call, so that requests keep their order.
-  #whenAdmitted<T>(
+  // Mostly sent in the turn of the call, so that requests keep their order. A request that was on a few connections when
+  // they ended is sent alone, and given up when that does not help: it is the reason, or no server works for it.
+  async #whenAdmitted<T>(
     connection: ZookeeperConnection,
     { name, encode }: Request<T>,
+    losses: number,
     send: (connection: ZookeeperConnection) => Promise<T>,
   ): Promise<T> {
+    if (losses >= maxLosses) throw new RepeatedLossError(name, losses)
     const bytes = encode().length + headerBytes
-    const isOverLimit = bytes > this.#deps.maxRequestBytes
-    const sizes = bytes > trustedBytes ? this.#requestSizes() : this.#sizes
-    if (isOverLimit || sizes === undefined || sizes.isAdmitted(connection, bytes)) return send(connection)
-    return sizes.admit(connection, name, bytes).then(() => send(connection))
+    if (bytes > this.#deps.maxRequestBytes) return send(connection)
+    const isSuspect = losses >= lossesBeforeAlone
+    const isolation = isSuspect || bytes > trustedBytes ? this.#isolate() : this.#isolation
+    if (isolation === undefined) return send(connection)
+    if (!isolation.isAdmitted(connection, bytes)) await isolation.admit(connection, name, bytes)
+    return isSuspect ? isolation.alone(connection, name, () => send(connection)) : send(connection)
   }
 
-  #requestSizes(): RequestSizes {
+  #isolate(): RequestIsolation {
     const { clock, reportDefect } = this.#deps
-    this.#sizes ??= new RequestSizes({ clock, onRefused: (error) => reportDefect('large requests', error) })
-    return this.#sizes
+    this.#isolation ??= new RequestIsolation({
+      clock,
+      onRefused: (error) => reportDefect('large requests', error),
+    })
+    return this.#isolation
   }
 
   #admit({ name, path }: RequestDetails): void {
@@ -146,6 +160,10 @@ export class RequestExecutor {
 }
 
 const headerBytes = 8
+
+// Connections that ended with a request on them: after two it is sent alone, and after two more it is given up.
+const lossesBeforeAlone = 2
+const maxLosses = 4
 
 // The size is needed before the request is sent, and every attempt sends the same bytes.
 function encodedOnce<T>(request: Request<T>): Request<T> {

@@ -41,16 +41,28 @@ export async function resolveOutcome<T>(
   }
 }
 
+/** A write that was not done, and the error of its last attempt; `round` counts the attempts from 0. */
+interface RepeatedWrite extends Pick<RequestDetails, 'name' | 'path'> {
+  readonly round: number
+  /** How often it is repeated: a write that ends each connection it is sent on does not get more of them. */
+  readonly most: number
+  readonly error: ZookeeperError
+}
+
 /**
  * Waits before a write that was looked up and not found is sent again, so that a server in trouble is not asked at the
- * speed of the network. Throws `timed-out` when no time is left: the write was not done.
+ * speed of the network. Throws the error of the write, as not done, after a few attempts, and `timed-out` when no time is
+ * left.
  */
 export async function pauseBeforeRetry(
   { clock, random, closed }: PauseDeps,
   deadline: CallDeadline,
-  round: number,
-  { name, path }: Pick<RequestDetails, 'name' | 'path'>,
+  { round, most, name, path, error }: RepeatedWrite,
 ): Promise<void> {
+  if (round >= most) {
+    const message = `${name} ${path}: the connection ended at each of ${round + 1} attempts, and it was not done`
+    throw withDetails(error, { message, outcome: 'not-done', cause: error })
+  }
   const { timeoutMs, signal } = deadline.remaining
   const scope = linkedController(signal, closed)
   // A call that was aborted in the pause rejects when it sends the write again.

@@ -140,8 +140,8 @@ export class Writes {
         if (version === undefined || !isOutcomeUnknown(error)) throw error
         const isSameSession = (): boolean => session() === before
         await confirmNotDone(this.#deps, { path, version, knownZxid, isSameSession, error, deadline })
+        await pauseBeforeRetry(executor, deadline, { ...details, round, most: maxRepeats, error })
       }
-      await pauseBeforeRetry(executor, deadline, round, details)
     }
   }
 
@@ -150,6 +150,8 @@ export class Writes {
     return resolveCall(name, options, this.#deps.timeoutMs, writeOptionNames)
   }
 }
+
+const maxRepeats = 3
 
 // The last version before 0 is -1, which the servers take for any version. A change to it and a check of the version that
 // follows, as one transaction, happen for a node with exactly this version.

@@ -5,7 +5,7 @@ import { ConnectionError, TooLargeError } from '../connection/error-classificati
 import { ReplyError } from '../protocol/error-codes.ts'
 import { exists, type Request } from '../protocol/requests.ts'
 
-interface RequestSizesDeps {
+interface RequestIsolationDeps {
   readonly clock: Clock
   /** Called when requests of a size are rejected from now on. */
   readonly onRefused: (error: Error) => void
@@ -26,19 +26,20 @@ interface Refusal {
 }
 
 /**
- * Which sizes of requests the servers accept. A server ends the connection, without a reply, at a request that exceeds its
+ * Sends requests alone on the connection that may be the reason why connections end, so that an end is charged to them and
+ * hurts no other one. First of all by their size: a server ends the connection, without a reply, at a request that exceeds its
  * `jute.maxbuffer`: the outcome of everything on that connection would be unknown. So a read of the same size is sent
- * first, alone on the connection, before a request that is larger than any that this server has answered.
+ * first, alone, before a request that is larger than any that this server has answered.
  */
-export class RequestSizes {
-  readonly #deps: RequestSizesDeps
+export class RequestIsolation {
+  readonly #deps: RequestIsolationDeps
   /** The largest answered request of each server. */
   readonly #accepted = new Map<string, number>()
   #refusal: Refusal | undefined
-  /** Resolves when the trial that is under way has ended. */
-  #trial: Promise<void> | undefined
+  /** Resolves when the request that is alone has ended. */
+  #turn: Promise<void> | undefined
 
-  constructor(deps: RequestSizesDeps) {
+  constructor(deps: RequestIsolationDeps) {
     this.#deps = deps
   }
 
@@ -47,7 +48,7 @@ export class RequestSizes {
    * requests are sent in the turn of their call, in order.
    */
   isAdmitted(connection: ZookeeperConnection, bytes: number): boolean {
-    return this.#trial === undefined && this.#isAccepted(connection, bytes)
+    return this.#turn === undefined && this.#isAccepted(connection, bytes)
   }
 
   /**
@@ -56,10 +57,25 @@ export class RequestSizes {
    */
   async admit(connection: ZookeeperConnection, name: string, bytes: number): Promise<void> {
     while (!this.isAdmitted(connection, bytes)) {
-      if (this.#trial !== undefined) await this.#trial
+      if (this.#turn !== undefined) await this.#turn
       else if (this.#isRefused(bytes)) throw this.#tooLarge(connection, name, bytes)
       else await this.#tryAlone(connection, name, bytes)
-      if (connection.endError !== undefined) throw new ConnectionError('over', name, connection.endError)
+      checkOpen(connection, name)
+    }
+  }
+
+  /** Sends a request while no other one is under way, and holds back the others until it has ended. */
+  async alone<T>(connection: ZookeeperConnection, name: string, send: () => Promise<T>): Promise<T> {
+    while (this.#turn !== undefined) await this.#turn
+    const ended = deferred()
+    this.#turn = ended.promise
+    try {
+      await connection.whenIdle()
+      checkOpen(connection, name)
+      return await send()
+    } finally {
+      this.#turn = undefined
+      ended.resolve()
     }
   }
 
@@ -72,21 +88,14 @@ export class RequestSizes {
     return untilMs !== undefined && bytes >= least && this.#deps.clock.now() < untilMs
   }
 
-  // All other requests wait meanwhile, so that an end of the connection is charged to this size and hurts no other request.
   async #tryAlone(connection: ZookeeperConnection, name: string, bytes: number): Promise<void> {
-    const ended = deferred()
-    this.#trial = ended.promise
     try {
-      await connection.whenIdle()
-      await connection.send(paddedRead(bytes))
+      await this.alone(connection, name, () => connection.send(paddedRead(bytes)))
       this.#accept(connection, bytes)
     } catch (thrown) {
       // Any answer will do.
       if (thrown instanceof ReplyError) this.#accept(connection, bytes)
       else throw this.#lost(connection, name, bytes, thrown)
-    } finally {
-      this.#trial = undefined
-      ended.resolve()
     }
   }
 
@@ -99,7 +108,7 @@ export class RequestSizes {
   #lost(connection: ZookeeperConnection, name: string, bytes: number, thrown: unknown): unknown {
     if (!(thrown instanceof ConnectionError)) return thrown
     const retried = new ConnectionError('over', name, connection.endError)
-    if (thrown.kind !== 'lost' || connection.endError?.code !== 'lost') return retried
+    if (!wasLostWith(connection, thrown)) return retried
     this.#accepted.delete(formatEndpoint(connection.endpoint))
     const losses = (this.#refusal?.losses ?? 0) + 1
     const least = Math.min(bytes, this.#refusal?.bytes ?? bytes)
@@ -116,6 +125,15 @@ export class RequestSizes {
     const why = `the servers end the connection at requests of that size: \`jute.maxbuffer\` of ${formatEndpoint(endpoint)} is smaller`
     return new TooLargeError('request', name, bytes, why)
   }
+}
+
+function checkOpen({ endError }: ZookeeperConnection, name: string): void {
+  if (endError !== undefined) throw new ConnectionError('over', name, endError)
+}
+
+/** Whether a request was on a connection when the server ended it. */
+export function wasLostWith(connection: ZookeeperConnection, thrown: unknown): boolean {
+  return thrown instanceof ConnectionError && thrown.kind === 'lost' && connection.endError?.code === 'lost'
 }
 
 // The bytes around the path: the header, the length of the path and the flag.
