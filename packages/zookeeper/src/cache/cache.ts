@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import {
   checked,
   count,
@@ -186,10 +187,11 @@ class LiveCache implements Cache<unknown> {
     checkFunction('onStale', this.path, listener)
     // A listener may close the cache and so notify the later listeners first: each one is called only with a new value.
     let notified = this.stale
+    const notify = AsyncResource.bind(listener)
     return this.#events.on('stale', () => {
       if (notified === this.stale) return
       notified = this.stale
-      listener(notified)
+      notify(notified)
     })
   }
 
@@ -359,5 +361,5 @@ function readDepth(value: unknown, path: string): Depth {
 function readDecode(value: unknown, path: string): ResolvedCacheOptions['decode'] {
   if (value === undefined) return bytesOf
   if (typeof value !== 'function') throw new ZookeeperError('config-invalid', `${path}: expected a function`)
-  return (node, at) => value(node, at)
+  return AsyncResource.bind((node: Node, at: string): unknown => value(node, at))
 }

@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { Listener } from '@ha/core'
 import {
   asError,
@@ -41,7 +42,7 @@ export class EphemeralNode implements Ephemeral {
 
   constructor(deps: EphemeralNodeDeps, data: Bytes | (() => Bytes)) {
     this.#deps = deps
-    this.#data = data
+    this.#data = inContext(data)
     this.#path = deps.location.path
     this.#reconciler = new EphemeralReconciler(deps, {
       desired: () => this.#desired(),
@@ -78,7 +79,7 @@ export class EphemeralNode implements Ephemeral {
     const call = this.#resolveCall('update', limit)
     checkEphemeralData(data, 'update', this.#path)
     const { kind } = this.#stateUnlessClosed()
-    this.#data = data
+    this.#data = inContext(data)
     if (kind === 'withheld') return
     this.#reconciler.declare()
     await this.#within(call, 'written', (signal) => this.#reconciler.whenDone(signal))
@@ -211,6 +212,11 @@ export class EphemeralNode implements Ephemeral {
   #closedError(): ZookeeperError {
     return new ZookeeperError('closed', `ephemeral ${this.#path} is closed`, { path: this.#path })
   }
+}
+
+// A function of the caller runs in the asynchronous context in which it was given.
+function inContext(data: Bytes | (() => Bytes)): Bytes | (() => Bytes) {
+  return typeof data === 'function' ? AsyncResource.bind(data) : data
 }
 
 /** Checks the data of a caller: a text, bytes, a function that returns them, or nothing. Throws `config-invalid`. */

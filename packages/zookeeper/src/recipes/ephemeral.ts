@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { Events } from '@ha/core'
 import { checked, flag } from '@ha/core/driver'
 import { ZookeeperError } from '../errors.ts'
@@ -95,7 +96,10 @@ const always = (): boolean => true
 function readTakeover(value: unknown, path: string): (node: Node) => boolean {
   if (value === undefined || value === false) return never
   if (value === true) return always
-  if (typeof value === 'function') return (node) => value(node) === true
+  if (typeof value === 'function') {
+    const isOurs = AsyncResource.bind((node: Node) => value(node) === true)
+    return isOurs
+  }
   throw new ZookeeperError('config-invalid', `${path}: expected true, false or a function of a node`)
 }
 
