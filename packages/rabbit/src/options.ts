@@ -24,6 +24,7 @@ import { readAmqpUrl } from './amqp-url.ts'
 import { type Codec, json } from './codec.ts'
 import type { DecodeErrorHandler, DeliveryHandler } from './consumer/delivery.ts'
 import type { ConsumeSettings } from './consumer/handler-runner.ts'
+import { offsetArgument } from './consumer/stream-position.ts'
 import type { PublishBufferOptions } from './publisher/publish-buffer.ts'
 import type { PublisherSettings } from './publisher/publisher.ts'
 import type { Topology } from './topology/topology.ts'
@@ -183,7 +184,10 @@ export interface ConsumeOptions<T> {
   readonly noAck?: boolean
   /** Decodes the body. Default: JSON. */
   readonly codec?: Codec<T>
-  /** Arguments of RabbitMQ, such as `x-priority`. */
+  /**
+   * Arguments of RabbitMQ, such as `x-priority`. `x-stream-offset` is where a consumer of a stream starts; after a
+   * reconnect it goes on at the first message that it has not handled.
+   */
   readonly arguments?: Readonly<Record<string, unknown>>
 }
 
@@ -272,6 +276,21 @@ function readOnDecodeError(value: unknown, path: string): 'requeue' | 'reject' |
 
 function readConsumeArguments(value: unknown, path: string): Readonly<Record<string, unknown>> {
   if (value === undefined) return {}
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
-  throw invalidOption(path, 'expected an object')
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw invalidOption(path, 'expected an object')
+  const given: Readonly<Record<string, unknown>> = { ...value }
+  checkStreamOffset(given[offsetArgument], `${path}.${offsetArgument}`)
+  return given
+}
+
+function checkStreamOffset(offset: unknown, path: string): void {
+  const isTime = offset instanceof Date ? !Number.isNaN(offset.getTime()) : isObject(offset)
+  const isNumber = Number.isSafeInteger(offset) && Number(offset) >= 0
+  const isText = typeof offset === 'string' && /^(first|last|next|\d+[YMDhms])$/.test(offset)
+  if (offset === undefined || isTime || isNumber || isText) return
+  throw invalidOption(path, "expected an offset, 'first', 'last', 'next', a Date or an interval such as '1h'")
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
 }

@@ -6,6 +6,7 @@ import type { ConsumeMessage } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
 import { type ConsumeSettings, type HandlerCallbacks, HandlerRunner } from './handler-runner.ts'
 import type { RedeliveryCache } from './redelivery-cache.ts'
+import { StreamPosition } from './stream-position.ts'
 import { type Subscription, subscribe } from './subscription.ts'
 
 /** The events of a consumer. */
@@ -45,6 +46,7 @@ export class QueueConsumer<T> {
   readonly #settings: ConsumeSettings<T>
   readonly #deps: ConsumerDeps
   readonly #runner: HandlerRunner<T>
+  readonly #position = new StreamPosition()
   /** Fires at the earliest deadline of all calls of {@link stop}. */
   readonly #deadline = linkedController()
   #state: ConsumerState = { kind: 'none' }
@@ -54,7 +56,7 @@ export class QueueConsumer<T> {
   constructor(settings: ConsumeSettings<T>, deps: ConsumerDeps) {
     this.#settings = settings
     this.#deps = deps
-    this.#runner = new HandlerRunner(settings, deps)
+    this.#runner = new HandlerRunner(settings, { ...deps, position: this.#position })
   }
 
   /** Number of running handlers. */
@@ -109,7 +111,9 @@ export class QueueConsumer<T> {
 
   async #subscribe(connection: AmqpConnection, signal: AbortSignal): Promise<void> {
     const { prefetch, exclusive, noAck, arguments: given } = this.#settings
-    const { queueName, argumentsFor, tagPrefix } = this.#deps
+    const { clock, queueName, argumentsFor, tagPrefix } = this.#deps
+    // The time of day: the clock counts from the start of the process.
+    const nowMs = performance.timeOrigin + clock.now()
     this.#discardPrevious()
     this.#subscriptions += 1
     const request = {
@@ -118,7 +122,7 @@ export class QueueConsumer<T> {
       prefetch,
       exclusive,
       noAck,
-      arguments: { ...argumentsFor(connection.version), ...given },
+      arguments: this.#position.argumentsFor({ ...argumentsFor(connection.version), ...given }, nowMs),
       onMessage: (from: Subscription, message: ConsumeMessage | null) => this.#onMessage(from, message),
       onOpen: (subscription: Subscription) => this.#onOpen(subscription),
       // The end of a stopped consumer waits for its handlers, also when it stops before its subscription is confirmed.
@@ -127,6 +131,7 @@ export class QueueConsumer<T> {
     const subscription = await subscribe(connection, request, signal).catch((thrown: unknown) => {
       throw this.#missingQueueError(thrown)
     })
+    this.#position.onSubscribed()
     const onClosed = (): void => this.#onClosed(subscription, connection)
     subscription.closed.addEventListener('abort', onClosed, { once: true })
   }
@@ -183,6 +188,7 @@ export class QueueConsumer<T> {
   #missingQueueError(thrown: unknown): unknown {
     const { message } = asError(thrown)
     if (replyCode(thrown) !== 404 || !message.includes('no queue')) return thrown
+    this.#position.reset()
     this.#deps.callbacks.onQueueMissing()
     return rabbitError('queue-missing', message, { cause: thrown, serverCode: 404, retryable: true })
   }

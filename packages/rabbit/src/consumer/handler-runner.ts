@@ -18,6 +18,7 @@ import {
   sendAnswer,
 } from './delivery.ts'
 import type { RedeliveryCache } from './redelivery-cache.ts'
+import { type StreamPosition, streamOffsetOf } from './stream-position.ts'
 import type { Subscription } from './subscription.ts'
 
 export interface ConsumeSettings<T> {
@@ -59,6 +60,7 @@ export interface HandlerCallbacks {
 interface HandlerRunnerDeps {
   readonly clock: Clock
   readonly redeliveries: RedeliveryCache
+  readonly position: StreamPosition
   readonly callbacks: HandlerCallbacks
 }
 
@@ -115,8 +117,13 @@ export class HandlerRunner<T> {
       return
     }
     const { channel, closed } = from
-    const messageId = messageIdOf(message)
     const delivery = { message, channel, closed }
+    const offset = streamOffsetOf(message)
+    if (offset !== undefined) {
+      this.#onStreamDelivery(offset, delivery)
+      return
+    }
+    const messageId = messageIdOf(message)
     const decision = this.#deps.redeliveries.onDelivery(messageId, delivery)
     if (decision.kind === 'run') void this.#run(decision.run, messageId)
     if (decision.kind !== 'answered') return
@@ -132,6 +139,28 @@ export class HandlerRunner<T> {
   /** Waits until every message is answered. */
   async idle(signal: AbortSignal): Promise<void> {
     while (this.unfinished > 0) await this.#finished.wait(signal)
+  }
+
+  #onStreamDelivery(offset: number, delivery: ChannelDelivery): void {
+    const decision = this.#deps.position.onDelivery(offset, delivery)
+    if (decision.kind === 'run') void this.#runFromStream(offset, decision.run)
+    if (decision.kind === 'handled') sendAnswer(delivery, 'ack')
+  }
+
+  // A stream redelivers nothing on an open connection: a handler that fails is called again here.
+  async #runFromStream(offset: number, run: HandlerRun): Promise<void> {
+    this.#unfinished += 1
+    let received: ChannelDelivery
+    let answer: Answer | 'again'
+    do {
+      received = run.latest
+      answer = await this.#handle(run, received)
+    } while (!isFinal(answer) && !this.#stopping.signal.aborted && !run.latest.closed.aborted)
+    const isHandled = isFinal(answer)
+    if (isHandled) sendAnswer(run.latest, 'ack')
+    this.#deps.position.onFinished(offset, run, isHandled)
+    this.#unfinished -= 1
+    this.#finished.notifyAll()
   }
 
   // Without acks, `prefetch` limits the number of running handlers here: the broker has no limit.
@@ -264,10 +293,14 @@ export class HandlerRunner<T> {
   #finish(run: HandlerRun, messageId: string | undefined, answer: Answer | 'again'): void {
     const { redeliveries, callbacks } = this.#deps
     const isSent = answer === 'again' ? false : sendAnswer(run.latest, answer)
-    const final = answer === 'ack' || answer === 'reject' ? answer : undefined
+    const final = isFinal(answer) ? answer : undefined
     const isCached = redeliveries.onHandled(messageId, run, final)
     if (!isSent && !isCached && final !== undefined) callbacks.onAckLost()
   }
+}
+
+function isFinal(answer: Answer | 'again'): answer is 'ack' | 'reject' {
+  return answer === 'ack' || answer === 'reject'
 }
 
 // Without acks, no channel can take a message back.
@@ -390,7 +423,8 @@ class FailureCounts {
 
   forget(message: ConsumeMessage): void {
     // Most messages are delivered once, and their identity need not be computed.
-    if (this.#counts.size > 0 && message.fields.redelivered) this.#counts.delete(identityOf(message))
+    const isFirst = !message.fields.redelivered && streamOffsetOf(message) === undefined
+    if (this.#counts.size > 0 && !isFirst) this.#counts.delete(identityOf(message))
   }
 }
 
@@ -401,6 +435,8 @@ function earlierDeliveries({ properties }: ConsumeMessage): number {
 }
 
 function identityOf(message: ConsumeMessage): string {
+  const offset = streamOffsetOf(message)
+  if (offset !== undefined) return `offset ${offset}`
   const messageId = messageIdOf(message)
   if (messageId !== undefined) return `id ${messageId}`
   const { exchange, routingKey } = message.fields

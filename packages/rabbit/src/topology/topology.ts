@@ -190,11 +190,15 @@ export function queueOptions({ kind, settings }: QueueSpec, version: string): Op
   return { ...common, durable: true }
 }
 
-/** Arguments of a consumer. A mirrored queue that moves must cancel its consumers instead of staying silent. */
+/**
+ * Arguments of a consumer. A mirrored queue that moves must cancel its consumers instead of staying silent; the default
+ * offset of a stream is named, so that the consumer knows it.
+ */
 export function consumeArguments(
   spec: QueueSpec | undefined,
   version: string,
 ): Readonly<Record<string, unknown>> {
+  if (spec?.settings.arguments?.['x-queue-type'] === 'stream') return { 'x-stream-offset': 'next' }
   return spec?.kind === 'mirrored' && supportsMirroring(version) ? { 'x-cancel-on-ha-failover': true } : {}
 }
 

@@ -269,6 +269,9 @@ describe('consume() from plain JavaScript', () => {
     ['bill', ignore, { noAck: 'yes' }, 'expected true or false'],
     ['bill', ignore, { noAck: true, onError: 'reject' }, 'onError: with noAck'],
     ['bill', ignore, { noAck: true, onDecodeError: 'requeue' }, 'onDecodeError: with noAck'],
+    ['bill', ignore, { arguments: { 'x-stream-offset': 'frist' } }, 'expected an offset'],
+    ['bill', ignore, { arguments: { 'x-stream-offset': -1 } }, 'expected an offset'],
+    ['bill', ignore, { arguments: { 'x-stream-offset': new Date(Number.NaN) } }, 'expected an offset'],
     ['b'.repeat(256), ignore, {}, 'at most 255 bytes'],
   ])('refuses wrong arguments at the door: %j', async (queue, handler, options, expected) => {
     const { rabbit, cluster } = await startHarness()

@@ -1,8 +1,18 @@
 import { execFile } from 'node:child_process'
+import type { Socket } from 'node:net'
 import { promisify } from 'node:util'
 import { type Lab, openLab } from '@ha/bootstrap'
 import { pause, until } from '@ha/core/testing'
-import { createRabbit, ephemeral, mirrored, quorum, type Rabbit, type RabbitOptions, topic } from '@ha/rabbit'
+import {
+  classic,
+  createRabbit,
+  ephemeral,
+  mirrored,
+  quorum,
+  type Rabbit,
+  type RabbitOptions,
+  topic,
+} from '@ha/rabbit'
 import { afterEach, beforeAll, beforeEach, describe, expect, inject, it } from 'vitest'
 import { settlement } from '../settlement.ts'
 
@@ -194,5 +204,36 @@ describe('a client of a real cluster of three', () => {
     const cwd = new URL('../..', import.meta.url)
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd, timeout: 20_000 })
     expect(JSON.parse(stdout)).toEqual({ confirmed: 100, unknown: 0, notSent: 0, abandoned: 0 })
+  })
+
+  it('goes on in a stream behind the last message that it has handled', async () => {
+    const stream = 'goes.on'
+    connect({ topology: { queues: { [stream]: classic({ arguments: { 'x-queue-type': 'stream' } }) } } })
+    await rabbit.ready()
+    const publisher = rabbit.publisher({ key: stream })
+    const times = new Map<unknown, number>()
+    let failures = 3
+    const consumer = rabbit.consume(
+      stream,
+      ({ body }) => {
+        if (body === 5 && failures-- > 0) throw new Error('not yet')
+        times.set(body, (times.get(body) ?? 0) + 1)
+      },
+      { prefetch: 5, requeueDelayMs: 50 },
+    )
+    await consumer.ready()
+    let sent = 0
+    for (let round = 0; round < 3; round += 1) {
+      const end = sent + 20
+      for (; sent < end; sent += 1) await publisher.publish(sent)
+      const generation = rabbit.health().consume.generation
+      const model = rabbit.unwrap().consume as unknown as { readonly connection: { readonly stream: Socket } }
+      model.connection.stream.destroy(new Error('cut'))
+      for (const to = sent + 20; sent < to; sent += 1) await publisher.publish(sent)
+      await until('it has another connection', () => rabbit.health().consume.generation > generation)
+    }
+    await until('all are handled', () => times.size === sent)
+    expect([...times.values()].filter((count) => count > 2)).toEqual([])
+    await rabbit.withChannel((channel) => channel.deleteQueue(stream))
   })
 })
