@@ -11,6 +11,7 @@ import {
 import { channels, type Emitter } from '@ha/core/driver'
 import type { TransactionOutcome } from './commit-log.ts'
 import type { ClientContext, OutcomeReporter } from './context.ts'
+import { dateZone, isUtc } from './driver/dates.ts'
 import type { MariadbError } from './errors.ts'
 import type { ResolvedOptions } from './options/resolved-options.ts'
 import { noEndpoints } from './routing/router.ts'
@@ -127,13 +128,30 @@ export class WriterMonitor implements OutcomeReporter {
 
   #checkServerSettings(): void {
     for (const { endpoint, reading } of this.#deps.pool.view.members) {
-      if (reading === undefined || reading.flushLogAtCommit === 1) continue
+      if (reading === undefined) continue
+      this.#checkTimeZone(formatEndpoint(endpoint), reading.timeZone)
+      if (reading.flushLogAtCommit === 1) continue
       this.warn(
         `${formatEndpoint(endpoint)} has innodb_flush_log_at_trx_commit=${reading.flushLogAtCommit}: ` +
           'servers that crash together lose what they acknowledged; set it to 1',
       )
     }
     this.#checkSplitCluster()
+  }
+
+  #checkTimeZone(name: string, timeZone: string): void {
+    if (timeZone === '' || isUtc(timeZone)) return
+    const { session, timeZoneGiven } = this.#deps.options
+    if (!timeZoneGiven)
+      this.warn(
+        `${name} has the time zone ${timeZone}, and sessions of this client have UTC: DATETIME values that others ` +
+          "write, or that NOW() wrote for them, are read wrong by the difference; set session.timeZone ('server' or a zone)",
+      )
+    if (session.timeZone === 'server' && dateZone(timeZone) === undefined)
+      this.warn(
+        `${name} tells its time zone by the abbreviation ${timeZone} only: dates are read with the offset of now; ` +
+          'set session.timeZone to a name',
+      )
   }
 
   #checkSplitCluster(): void {

@@ -207,6 +207,8 @@ function columnReader(column: FieldInfo, rules: ResultRules): ColumnReader['read
   switch (column.type) {
     case 'BIGINT':
       return rules.bigint === 'bigint' ? undefined : (value: bigint) => readBigint(value, rules)
+    case 'FLOAT':
+      return (value: number) => readFloat(value, column.scale)
     case 'DATE':
     case 'DATETIME':
     case 'TIMESTAMP':
@@ -251,6 +253,13 @@ function readSet(value: readonly string[]): readonly string[] {
   setValues.add(members)
   return members
 }
+
+// The binary protocol gives the nearest double; the text protocol, and so the server's clients, six digits.
+function readFloat(value: number, scale: number): number {
+  return Number(scale < unspecifiedScale ? value.toFixed(scale) : value.toPrecision(6))
+}
+
+const unspecifiedScale = 31
 
 // Not done by the driver: it parses while it reads the socket, and a truncated document (`group_concat_max_len`)
 // would end the process.

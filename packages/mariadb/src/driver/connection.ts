@@ -34,7 +34,7 @@ export class MariadbConnection {
   readonly address: string
   readonly #driver: Connection
   readonly #socket: Socket
-  readonly #rules: ResultRules
+  #rules: ResultRules
   readonly #pending = new Set<PendingCommand>()
   readonly #closed: Deferred<void> = deferred()
   #report: ((signal: ConnectionSignal) => void) | undefined
@@ -95,6 +95,11 @@ export class MariadbConnection {
   /** Excludes the connection from further leases. */
   retire(): void {
     this.#retired = true
+  }
+
+  /** Converts dates in this zone from now on. */
+  useZone(zone: ResultRules['zone']): void {
+    this.#rules = { ...this.#rules, zone }
   }
 
   /** The number of bytes received from the server. */

@@ -5,7 +5,7 @@ import type { MariadbConnection } from './connection.ts'
 import { classify, DriverError } from './error-classification.ts'
 import { dial, type LoginOptions, type LoginTarget, type SocketFactory } from './login.ts'
 import { type MariadbStatus, readServerStatus } from './server-status.ts'
-import { initializeSession, resetSession, type SessionProfile } from './session-reset.ts'
+import { initializeSession, readServerZone, resetSession, type SessionProfile } from './session-reset.ts'
 
 /** The options of the driver: credentials, hosts, and the initial state of sessions. */
 export type MariadbDriverOptions = LoginOptions & Pick<ResolvedOptions, 'hosts'>
@@ -51,6 +51,8 @@ async function open(
   const connection = await dial(server, signal)
   try {
     await raceAbort(initializeSession(connection, profile), signal, ignore)
+    if (profile.timeZone === 'server')
+      connection.useZone(await raceAbort(readServerZone(connection), signal, ignore))
     return connection
   } catch (thrown) {
     connection.destroy()
@@ -67,7 +69,12 @@ function hostOptionsOf(hosts: readonly HostOptions[], endpoint: Endpoint): HostO
 
 function sessionSetupError(cause: DriverError, endpoint: Endpoint): HaError {
   const details = { endpoint: formatEndpoint(endpoint), serverCode: cause.errno, cause }
-  const message = `${formatEndpoint(endpoint)}: the session could not be set up: ${cause.message}`
+  // ER_UNKNOWN_TIME_ZONE: a server knows names of zones only after its tables of zones were loaded.
+  const remedy =
+    cause.errno === 1298
+      ? '; load the zones (mariadb-tzinfo-to-sql), or set session.timeZone to an offset'
+      : ''
+  const message = `${formatEndpoint(endpoint)}: the session could not be set up: ${cause.message}${remedy}`
   return classify(cause).transient
     ? new HaError('unreachable', message, { ...details, retryable: true })
     : new HaError('refused', message, details)

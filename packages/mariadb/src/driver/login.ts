@@ -4,7 +4,7 @@ import { asError, type Deferred, deferred, detachStack, isCertificateError, race
 import { type Connection, type ConnectionConfig, createConnection, SqlError } from 'mariadb'
 import type { HostOptions, ResolvedOptions, TlsChoice } from '../options/resolved-options.ts'
 import { guardSocketReader, MariadbConnection } from './connection.ts'
-import { dateZone } from './dates.ts'
+import { dateZone, utc } from './dates.ts'
 import { isRefusedLogin, isServerError } from './error-classification.ts'
 
 /** Opens the socket to a server; tests replace it by one in memory. */
@@ -30,7 +30,7 @@ export async function dial(
     const driver = await login(driverConfig(options, host, password), socket, thrown, signal)
     // The `close` event may have fired before the connection could listen for it.
     if (socket.destroyed) throw closedDuringLogin()
-    const rules = { ...options.results, zone: dateZone(options.session.timeZone) }
+    const rules = { ...options.results, zone: dateZone(options.session.timeZone) ?? utc }
     const connection = new MariadbConnection(host.endpoint, driver, socket, rules)
     thrown.promise.then((error) => connection.destroy(error))
     return connection

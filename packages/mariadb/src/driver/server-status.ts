@@ -9,6 +9,8 @@ export interface MariadbStatus {
   readonly readOnly: boolean
   /** `innodb_flush_log_at_trx_commit`: only 1 makes each commit durable. */
   readonly flushLogAtCommit: number
+  /** The global time zone: an offset, a name, or the abbreviation of the machine's zone, such as `CEST`. */
+  readonly timeZone: string
   /** Undefined when the server is not part of a Galera cluster. */
   readonly galera: GaleraStatus | undefined
   /** Undefined when the server is not a replica. */
@@ -72,6 +74,8 @@ const variableNames: readonly string[] = [
   // A reader of Aurora says OFF to `read_only` and ON to this one.
   'innodb_read_only',
   'innodb_flush_log_at_trx_commit',
+  'time_zone',
+  'system_time_zone',
   'wsrep_on',
   'wsrep_reject_queries',
   'wsrep_desync',
@@ -159,6 +163,7 @@ export function serverStatusOf(
     readOnly: isOtherThanOff(variables.get('read_only')) || isOn(variables.get('innodb_read_only')),
     // A server that does not know the variable is not blamed for its value.
     flushLogAtCommit: Number(variables.get('innodb_flush_log_at_trx_commit') ?? 1),
+    timeZone: timeZoneOf(variables),
     // `wsrep_on` without a provider: the server was a node before, or will become one.
     galera:
       isOn(variables.get('wsrep_on')) && (status.get('wsrep_provider_name') ?? '') !== ''
@@ -166,6 +171,11 @@ export function serverStatusOf(
         : undefined,
     replica,
   }
+}
+
+function timeZoneOf(variables: ServerValues): string {
+  const own = variables.get('time_zone') ?? ''
+  return own === 'SYSTEM' ? (variables.get('system_time_zone') ?? '') : own
 }
 
 /** The replication state from the rows of `SHOW ALL SLAVES STATUS`; undefined for a server that is not a replica. */

@@ -2,7 +2,8 @@ import { formatEndpoint, HaError } from '@ha/core'
 import type { SessionOptions, VariableValue } from '../options/resolved-options.ts'
 import { isolationInSql } from '../options/session-options.ts'
 import type { MariadbConnection } from './connection.ts'
-import type { PipelinedStatement } from './statement.ts'
+import { type DateZone, dateZone, isUtc, utc, writeDate } from './dates.ts'
+import type { PipelinedStatement, Row } from './statement.ts'
 
 /** Initializes a new session, in one round trip. */
 export async function initializeSession(
@@ -39,6 +40,36 @@ const resetMarker = '@ha_session'
 
 function sessionStatements(profile: SessionProfile): readonly PipelinedStatement[] {
   return [...profileStatements(profile), `SET ${resetMarker}=1`].map(textCommand)
+}
+
+/**
+ * The zone of a session that keeps the server's. Where the server names only its machine's (`SYSTEM`), that is UTC, or
+ * the zone of this process when both have the same offset now, else the offset of now.
+ */
+export async function readServerZone(connection: MariadbConnection): Promise<DateZone> {
+  const { zone, machine } = await firstRow(
+    connection,
+    'SELECT @@time_zone AS zone, @@system_time_zone AS machine',
+  )
+  if (zone !== 'SYSTEM') return dateZone(String(zone)) ?? (await currentOffset(connection))
+  if (isUtc(String(machine))) return utc
+  const offset = await currentOffset(connection)
+  const own = dateZone(new Intl.DateTimeFormat().resolvedOptions().timeZone)
+  const { now } = await firstRow(connection, 'SELECT UNIX_TIMESTAMP() AS now')
+  const at = new Date(Number(now) * 1_000)
+  return own !== undefined && writeDate(at, own) === writeDate(at, offset) ? own : offset
+}
+
+async function currentOffset(connection: MariadbConnection): Promise<DateZone> {
+  const sql = 'SELECT TIMESTAMPDIFF(SECOND, UTC_TIMESTAMP(), NOW()) AS ahead'
+  // Read in two steps by the server, so that a second may pass between them.
+  const minutes = Math.round(Number((await firstRow(connection, sql))['ahead']) / 60)
+  return { kind: 'fixed', aheadMs: minutes * 60_000 }
+}
+
+async function firstRow(connection: MariadbConnection, sql: string): Promise<Row> {
+  const answer = await connection.run(textCommand(sql))
+  return (answer.kind === 'rows' ? answer.rows[0] : undefined) ?? {}
 }
 
 function resetFailed({ endpoint }: MariadbConnection): HaError {

@@ -25,7 +25,7 @@ import { initSqlProblem, isolations, timeZone, variables } from './session-optio
 import { readTls } from './tls.ts'
 
 /** The options after single checks; dependencies between options are not resolved yet. */
-interface CheckedOptions extends Omit<ResolvedOptions, 'hosts' | 'pool' | 'warnings'> {
+interface CheckedOptions extends Omit<ResolvedOptions, 'hosts' | 'pool' | 'warnings' | 'timeZoneGiven'> {
   readonly hosts: readonly GivenHost[]
   readonly tls: TlsChoice
   readonly pool: CheckedPool

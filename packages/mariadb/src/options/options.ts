@@ -60,12 +60,19 @@ export function resolveMariadbOptions(
     ...checked,
     hosts: completeHosts(checked.hosts, { mode, tls, path: `${root}.hosts` }),
     pool: completePool(checked.pool, kept, `${root}.pool`),
+    timeZoneGiven: isTimeZoneGiven(draft),
     warnings: Object.freeze([
       ...(ledger === undefined ? [] : [formerCommitLog]),
       ...fromUrl.warnings,
       ...fromHikari.warnings,
     ]),
   })
+}
+
+function isTimeZoneGiven({ session }: Draft): boolean {
+  return (
+    typeof session === 'object' && session !== null && 'timeZone' in session && session.timeZone !== undefined
+  )
 }
 
 const none: TranslatedHikari = { url: undefined, draft: {}, warnings: [] }

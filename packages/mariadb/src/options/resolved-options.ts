@@ -148,6 +148,8 @@ export interface ResolvedOptions {
   readonly consistency: 'eventual' | 'session' | 'strong'
   readonly retry: RetryOptions
   readonly session: SessionOptions
+  /** Whether the caller chose `session.timeZone`. */
+  readonly timeZoneGiven: boolean
   readonly results: ResultOptions
   /** Undefined: the outcome of a COMMIT without an answer stays unknown. */
   readonly commitLog: CommitLogOptions | undefined

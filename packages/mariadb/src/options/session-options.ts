@@ -1,4 +1,5 @@
-import { invalidOption } from '@ha/core/driver'
+import { didYouMean, invalidOption } from '@ha/core/driver'
+import { isNamedZone, isUtc } from '../driver/dates.ts'
 import type { Isolation, VariableValue } from './resolved-options.ts'
 import { anyText, type ValueReader } from './value-readers.ts'
 
@@ -108,17 +109,18 @@ export function initSqlProblem(sql: string): string | undefined {
 }
 
 const offset = /^[+-](?:0\d|1[0-4]):[0-5]\d$/
-const named = /^[A-Z][A-Za-z_]+(?:\/[A-Za-z0-9_+-]+)+$/
 
 /** Reads a time zone: `server`, an offset such as `+02:00`, or a name such as `Europe/Berlin`. */
 export const timeZone: ValueReader<string> = (value, place) => {
   if (typeof value === 'string') {
-    if (value === 'server' || offset.test(value) || named.test(value)) return value
-    if (/^(?:utc|gmt|z)$/i.test(value)) return '+00:00'
+    if (value === 'server' || offset.test(value)) return value
+    if (isUtc(value)) return '+00:00'
+    if (isNamedZone(value)) return value
   }
+  const nearest = typeof value === 'string' ? didYouMean(value, Intl.supportedValuesOf('timeZone')) : ''
   throw invalidOption(
     place,
-    "expected 'server', an offset such as '+02:00', or a zone such as 'Europe/Berlin'",
+    `expected 'server', an offset such as '+02:00', or a zone such as 'Europe/Berlin'${nearest}`,
   )
 }
 

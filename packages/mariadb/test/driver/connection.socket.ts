@@ -4,7 +4,7 @@ import { type FakeCluster, startFakeServer } from '@ha/testing/mariadb'
 import { createConnection } from 'mariadb'
 import { afterEach, describe, expect, test } from 'vitest'
 import { MariadbConnection } from '../../src/driver/connection.ts'
-import { dateZone } from '../../src/driver/dates.ts'
+import { utc } from '../../src/driver/dates.ts'
 import { mariadbDriver } from '../../src/driver/driver.ts'
 import { DriverError } from '../../src/driver/error-classification.ts'
 import type { PipelinedStatement } from '../../src/driver/statement.ts'
@@ -86,7 +86,7 @@ describe('a connection that ends', () => {
       password: '',
       stream: (give) => give(undefined, socket),
     })
-    const rules = { bigint: 'auto', dates: 'date', json: 'parsed', zone: dateZone('+00:00') } as const
+    const rules = { bigint: 'auto', dates: 'date', json: 'parsed', zone: utc } as const
     const connection = new MariadbConnection(server.node(1).endpoint, driver, socket as Socket, rules)
     server.script({ when: { sql: slow.sql }, do: 'silence' })
     const waiting = connection.run(slow)

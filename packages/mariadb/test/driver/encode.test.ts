@@ -1,10 +1,8 @@
 import { Readable } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { encodeArgs } from '../../src/driver/codec.ts'
-import { dateZone } from '../../src/driver/dates.ts'
+import { utc } from '../../src/driver/dates.ts'
 import type { Args, Statement } from '../../src/driver/statement.ts'
-
-const utc = dateZone('+00:00')
 
 function encoded(args: Args, kind: Statement['kind'] = 'text'): unknown {
   return encodeArgs({ sql: 'SELECT ?', args, kind }, utc)

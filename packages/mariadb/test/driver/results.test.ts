@@ -1,9 +1,9 @@
 import type { FieldInfo } from 'mariadb'
 import { describe, expect, test } from 'vitest'
 import { encodeValue, type ResultRules, readResult, rowReader } from '../../src/driver/codec.ts'
-import { dateZone } from '../../src/driver/dates.ts'
+import { utc } from '../../src/driver/dates.ts'
 
-const rules: ResultRules = { bigint: 'auto', dates: 'date', json: 'parsed', zone: dateZone('+00:00') }
+const rules: ResultRules = { bigint: 'auto', dates: 'date', json: 'parsed', zone: utc }
 
 function column(name: string, type: string, json = false): FieldInfo {
   return { name: () => name, type, isDataTypeFormatJson: () => json } as unknown as FieldInfo

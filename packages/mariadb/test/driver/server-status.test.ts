@@ -43,6 +43,7 @@ describe('what a server says of itself', () => {
       serverId: 2,
       readOnly: false,
       flushLogAtCommit: 1,
+      timeZone: '',
       galera: {
         ready: true,
         connected: true,
@@ -139,6 +140,7 @@ describe('a server of another dialect', () => {
       serverId: 0,
       readOnly: false,
       flushLogAtCommit: 1,
+      timeZone: '',
       galera: undefined,
       replica: undefined,
     })

@@ -37,6 +37,7 @@ describe('the options of a client', () => {
       consistency: 'eventual',
       retry: { attempts: 5, baseMs: 20, maxMs: 1_000 },
       session: { isolation: undefined, timeZone: '+00:00', variables: {}, initSql: [] },
+      timeZoneGiven: false,
       results: { bigint: 'auto', dates: 'date', json: 'parsed' },
       commitLog: undefined,
       warnings: [],

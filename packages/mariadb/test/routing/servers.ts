@@ -23,6 +23,7 @@ const standalone: MariadbStatus = {
   serverId: 1,
   readOnly: false,
   flushLogAtCommit: 1,
+  timeZone: 'UTC',
   galera: undefined,
   replica: undefined,
 }

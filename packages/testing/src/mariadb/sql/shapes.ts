@@ -67,8 +67,9 @@ const shapes: readonly Shape[] = [
     'session',
     (x, c) => showValues(x, 'status', c),
   ],
+  ['SHOW GLOBAL VARIABLES [LIKE value] [WHERE conditions]', 'session', (x, c) => showValues(x, 'globals', c)],
   [
-    'SHOW [GLOBAL] [SESSION] VARIABLES [LIKE value] [WHERE conditions]',
+    'SHOW [SESSION] VARIABLES [LIKE value] [WHERE conditions]',
     'session',
     (x, c) => showValues(x, 'variables', c),
   ],

@@ -146,11 +146,15 @@ export function kill(execution: Execution, what: 'query' | 'connection', id: Ope
 /** `SHOW STATUS` and `SHOW VARIABLES`. */
 export function showValues(
   execution: Execution,
-  what: 'status' | 'variables',
+  what: 'status' | 'globals' | 'variables',
   { value: like, conditions }: Clauses,
 ): RowsAnswer {
   const { session } = execution
-  const values = what === 'status' ? session.server.statusValues : variablesOf(session)
+  const values = {
+    status: () => session.server.statusValues,
+    globals: () => session.server.variables,
+    variables: () => variablesOf(session),
+  }[what]()
   const columns: readonly Column[] = [
     { name: 'Variable_name', type: 'text' },
     { name: 'Value', type: 'text' },
