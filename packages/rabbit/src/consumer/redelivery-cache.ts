@@ -1,4 +1,5 @@
 import type { Clock } from '@ha/core'
+import type { ConsumeMessage } from '../driver/types.ts'
 import type { ChannelDelivery, Disposition, HandlerRun } from './delivery.ts'
 
 /** What to do with a delivered message. */
@@ -31,24 +32,27 @@ const maxAgeMs = 600_000
  * Remembers, by message id, the messages of a queue whose handlers are running or have finished. A redelivered message
  * whose answer did not reach the broker is answered without a second run of its handler in this process. A message
  * counts as redelivered only when the broker marks it so and its earlier channel is closed: anything else with a known
- * id is another message, and its handler runs.
+ * id is another message, and its handler runs. A message without an id is recognised by its content while its handler
+ * runs: a handler that takes longer than the broker's consumer_timeout is not begun again at each redelivery.
  */
 export class RedeliveryCache {
   readonly #clock: Clock
   readonly #entries = new Map<string, CacheEntry>()
+  /** Running handlers of messages without an id. */
+  readonly #anonymous = new Set<HandlerRun>()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
   get isEmpty(): boolean {
-    return this.#entries.size === 0
+    return this.#entries.size + this.#anonymous.size === 0
   }
 
   /** Decides what to do with a delivered message. */
   onDelivery(messageId: string | undefined, delivery: ChannelDelivery): DeliveryDecision {
     const run: HandlerRun = { latest: delivery }
-    if (messageId === undefined) return { kind: 'run', run }
+    if (messageId === undefined) return this.#onAnonymous(run, delivery)
     const known = this.#find(messageId)
     const again = known !== undefined && isRedelivery(known, delivery)
     if (again && known.kind === 'running') {
@@ -69,7 +73,10 @@ export class RedeliveryCache {
    * answer is cached.
    */
   onHandled(messageId: string | undefined, run: HandlerRun, disposition: Disposition | undefined): boolean {
-    if (messageId === undefined) return false
+    if (messageId === undefined) {
+      this.#anonymous.delete(run)
+      return false
+    }
     const known = this.#entries.get(messageId)
     if (known?.kind !== 'running' || known.run !== run) return false
     // Closing the channel requeues as well: `requeue` needs no cache entry.
@@ -80,6 +87,18 @@ export class RedeliveryCache {
       this.#keep(messageId, { kind: 'settled', disposition, closed, atMs: this.#clock.now() })
     }
     return isFinal
+  }
+
+  // Messages of equal content may be exchanged for each other: each of them is handled, and each is answered once.
+  #onAnonymous(run: HandlerRun, delivery: ChannelDelivery): DeliveryDecision {
+    const { fields } = delivery.message
+    for (const known of fields.redelivered ? this.#anonymous : []) {
+      if (!known.latest.closed.aborted || !isSameMessage(known.latest.message, delivery.message)) continue
+      known.latest = delivery
+      return { kind: 'joined' }
+    }
+    this.#anonymous.add(run)
+    return { kind: 'run', run }
   }
 
   #find(messageId: string): CacheEntry | undefined {
@@ -97,6 +116,16 @@ export class RedeliveryCache {
     if (oldest !== undefined) this.#entries.delete(oldest)
   }
 }
+
+function isSameMessage(a: ConsumeMessage, b: ConsumeMessage): boolean {
+  const { exchange, routingKey } = a.fields
+  if (exchange !== b.fields.exchange || routingKey !== b.fields.routingKey) return false
+  return (
+    a.content.equals(b.content) && sameProperties.every((name) => a.properties[name] === b.properties[name])
+  )
+}
+
+const sameProperties = ['correlationId', 'replyTo', 'type', 'timestamp', 'appId', 'userId'] as const
 
 // The broker does not redeliver a message while the channel that received it is open.
 function isRedelivery(known: CacheEntry, { message }: ChannelDelivery): boolean {

@@ -137,6 +137,24 @@ describe('a failing handler', () => {
   })
 })
 
+describe('a handler that takes longer than the consumer_timeout of the broker', () => {
+  it('is begun once for a message without an id, and the event has the reason of the broker', async () => {
+    const { rabbit, cluster, events } = await startHarness({ topology }, { consumerTimeoutMs: 150 })
+    let begun = 0
+    rabbit.consume('bill', async () => {
+      begun += 1
+      await pause(900)
+    })
+    await rabbit.ready()
+    await rabbit.withChannel(async (channel) => channel.sendToQueue('bill', Buffer.from('{}')))
+    await until('it is answered', () => begun > 0 && rabbit.health().consumers[0]?.running === 0)
+    await until('the queue is empty', () => cluster.queue('bill')?.unacked === 0)
+    expect([begun, cluster.queue('bill')?.ready]).toEqual([1, 0])
+    const lost = events.find(({ name }) => name === 'consumerLost')
+    expect(String(lost?.event['error'])).toContain('delivery acknowledgement on channel')
+  })
+})
+
 describe('the context of a handler', () => {
   it('is that of the caller of consume(), and not that of an earlier delivery', async () => {
     const { rabbit } = await startHarness({ topology })

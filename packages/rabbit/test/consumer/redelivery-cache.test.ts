@@ -122,3 +122,46 @@ describe('the memory for answers', () => {
     expect(cache.onHandled(undefined, run, 'ack')).toBe(false)
   })
 })
+
+describe('a message without an id', () => {
+  const received = (over: AbortSignal, content: string, redelivered: boolean): ChannelDelivery => ({
+    message: {
+      content: Buffer.from(content),
+      fields: { redelivered, exchange: '', routingKey: 'q' },
+      properties: {},
+    } as unknown as ConsumeMessage,
+    channel: {} as Channel,
+    closed: over,
+  })
+
+  it('joins the running handler of its equal whose channel is gone, and each handler is joined once', () => {
+    const { cache, one, two } = harness()
+    const runs = ['x', 'x'].map((content) =>
+      runOf(cache.onDelivery(undefined, received(one.signal, content, false))),
+    )
+    one.abort()
+    const redelivered = ['x', 'x', 'x'].map(
+      (content) => cache.onDelivery(undefined, received(two.signal, content, true)).kind,
+    )
+    expect(redelivered).toEqual(['joined', 'joined', 'run'])
+    expect(runs.every(({ latest }) => latest.closed === two.signal)).toBe(true)
+  })
+
+  it.each([
+    ['its content differs', 'y', true, true],
+    ['the channel of the other one is open', 'x', true, false],
+    ['it comes for the first time', 'x', false, true],
+  ])('is another message when %s', (_, content, isRedelivered, isClosed) => {
+    const { cache, one, two } = harness()
+    cache.onDelivery(undefined, received(one.signal, 'x', false))
+    if (isClosed) one.abort()
+    expect(cache.onDelivery(undefined, received(two.signal, content, isRedelivered)).kind).toBe('run')
+  })
+
+  it('is forgotten with the end of its handler', () => {
+    const { cache, one } = harness()
+    const run = runOf(cache.onDelivery(undefined, received(one.signal, 'x', false)))
+    cache.onHandled(undefined, run, 'ack')
+    expect(cache.isEmpty).toBe(true)
+  })
+})
