@@ -216,7 +216,8 @@ function decisionError(
 ): HaError {
   const last = attempts.at(-1)
   const code: CoreCode = decision
-  const text = `${operation.name} on ${last?.endpoint}: ${last?.error.message}`
+  const tries = attempts.length > 1 ? ` (attempt ${attempts.length})` : ''
+  const text = `${operation.name} on ${last?.endpoint}: ${last?.error.message}${tries}`
   return new HaError(code, text, {
     outcome: outcomeOf(attempts),
     retryable: last?.verdict.transient ?? false,

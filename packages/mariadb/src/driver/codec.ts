@@ -3,7 +3,7 @@ import { asError } from '@ha/core/driver'
 import type { Connection, FieldInfo, QueryOptions } from 'mariadb'
 import type { ResultOptions } from '../options/resolved-options.ts'
 import { type DateZone, readDate, writeDate } from './dates.ts'
-import type { DriverError } from './error-classification.ts'
+import { type DriverError, PacketTooLarge, unreadableError } from './error-classification.ts'
 import type { Answer, Args, Column, PipelinedStatement, Row, Statement } from './statement.ts'
 
 /** Passes a statement to the driver. The result, or the error, is the driver's own. */
@@ -344,7 +344,9 @@ export function rowStream(source: Readable, rules: ResultRules, ends: RowStreamL
       source.resume()
     },
     destroy: (error, done) => {
-      if (open) ends.abandoned()
+      // The error comes first: the end of the connection must not be taken for its reason.
+      if (open && error !== null) setImmediate(() => ends.abandoned())
+      else if (open) ends.abandoned()
       done(error)
     },
   })
@@ -355,7 +357,8 @@ export function rowStream(source: Readable, rules: ResultRules, ends: RowStreamL
   source.once('fields', (columns: readonly FieldInfo[]) => {
     answered = true
     read = rowReader(columns, rules)
-    if (haveDuplicateNames(columns)) rows.destroy(ends.translate(new Error('two columns have the same name')))
+    const twice = duplicateName(columns)
+    if (twice !== undefined) rows.destroy(duplicateError(twice))
   })
   source.on('data', (row: Row) => {
     answered = true
@@ -376,6 +379,90 @@ export function rowStream(source: Readable, rules: ResultRules, ends: RowStreamL
 }
 
 // The driver reports duplicate column names for results, but not for streams.
-function haveDuplicateNames(columns: readonly FieldInfo[]): boolean {
-  return new Set(columns.map((column) => column.name())).size < columns.length
+function duplicateName(columns: readonly FieldInfo[]): string | undefined {
+  const names = columns.map((column) => column.name())
+  return names.find((name, i) => names.indexOf(name) < i)
+}
+
+function duplicateError(name: string): DriverError {
+  return unreadableError(new Error(`two columns have the name '${name}'; give one of them an alias with AS`))
+}
+
+// An escaped character takes two bytes, and a character of UTF-8 up to three for each unit of its length.
+const worstEscape = 2
+const worstUnit = 3
+// What the protocols add to a value: quotes, the length, the type, an introducer such as `_binary`.
+const valueOverhead = 12
+
+/**
+ * The values in parts of which each fits into a packet of the server: rows of a batch may need several commands. Throws
+ * {@link PacketTooLarge} for a statement, or a row, that does not fit: the server would end the connection over it.
+ */
+export function partsThatFit(statement: Statement, values: unknown, maxBytes: number): readonly unknown[] {
+  const { kind, sql } = statement
+  // A batch repeats the text for each row where the server has no bulk protocol.
+  const sqlBytes = 1 + (sql.length * worstUnit < maxBytes ? sql.length * worstUnit : Buffer.byteLength(sql))
+  if (kind !== 'batch' || !Array.isArray(values)) {
+    checkFits(sqlBytes + bytesOf(values, kind, maxBytes - sqlBytes), maxBytes)
+    return [values]
+  }
+  const parts: unknown[][] = [[]]
+  let bytes = sqlBytes
+  for (const row of values) {
+    const rowBytes = bytesOf(row, kind, maxBytes - sqlBytes)
+    checkFits(sqlBytes + rowBytes, maxBytes)
+    if (bytes + rowBytes >= maxBytes) {
+      parts.push([])
+      bytes = sqlBytes
+    }
+    parts.at(-1)?.push(row)
+    bytes += rowBytes
+  }
+  return parts
+}
+
+function checkFits(bytes: number, maxBytes: number): void {
+  if (bytes >= maxBytes) throw new PacketTooLarge(bytes, maxBytes)
+}
+
+// Counts exactly only what may not fit: an estimate is enough for the rest.
+function bytesOf(value: unknown, kind: Statement['kind'], limit: number): number {
+  if (typeof value === 'string') {
+    const most = value.length * worstUnit * worstEscape + valueOverhead
+    return most < limit / 8 ? most : Buffer.byteLength(value) + escapes(value, kind) + valueOverhead
+  }
+  if (Buffer.isBuffer(value)) {
+    return value.length + (kind === 'text' ? bufferEscapes(value, limit) : 0) + valueOverhead
+  }
+  if (ArrayBuffer.isView(value)) return value.byteLength * worstEscape + valueOverhead
+  if (typeof value !== 'object' || value === null || value instanceof Date) return 2 * valueOverhead
+  let bytes = valueOverhead
+  for (const each of Object.values(value)) bytes += bytesOf(each, kind, limit)
+  return bytes
+}
+
+function escapes(value: string, kind: Statement['kind']): number {
+  return kind === 'text' ? (value.match(/['"\\\0]/g)?.length ?? 0) : 0
+}
+
+const escapedBytes: ReadonlySet<number> = new Set([0x00, 0x22, 0x27, 0x5c])
+
+function bufferEscapes(value: Buffer, limit: number): number {
+  if (value.length * worstEscape < limit / 8) return value.length
+  let count = 0
+  for (const byte of value) if (escapedBytes.has(byte)) count += 1
+  return count
+}
+
+/** One answer for a batch that was sent in parts. */
+export function combineAnswers(answers: readonly Answer[]): Answer {
+  const [first] = answers
+  if (first === undefined) throw new TypeError('a batch requires a list of rows')
+  if (first.kind === 'rows')
+    return { ...first, rows: answers.flatMap((answer) => (answer.kind === 'rows' ? answer.rows : [])) }
+  if (first.kind !== 'written') return first
+  const written = answers.filter((answer) => answer.kind === 'written')
+  const sum = (name: 'affectedRows' | 'warnings'): number =>
+    written.reduce((total, answer) => total + answer[name], 0)
+  return { ...first, affectedRows: sum('affectedRows'), warnings: sum('warnings') }
 }

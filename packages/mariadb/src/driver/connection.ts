@@ -4,7 +4,16 @@ import { type ConnectionSignal, type Endpoint, formatEndpoint, HaError } from '@
 import { asError, type Deferred, deferred, detachStack } from '@ha/core/driver'
 import { type Connection, SqlError } from 'mariadb'
 import { dirtiesSession } from '../sql-text.ts'
-import { encodeArgs, type ResultRules, readResult, rowStream, sendStatement, sendStream } from './codec.ts'
+import {
+  combineAnswers,
+  encodeArgs,
+  partsThatFit,
+  type ResultRules,
+  readResult,
+  rowStream,
+  sendStatement,
+  sendStream,
+} from './codec.ts'
 import {
   type DriverError,
   isServerError,
@@ -43,6 +52,7 @@ export class MariadbConnection {
   #dirty = false
   #wasReset = false
   #retired = false
+  #maxPacketBytes = Number.POSITIVE_INFINITY
 
   constructor(endpoint: Endpoint, driver: Connection, socket: Socket, rules: ResultRules) {
     this.endpoint = endpoint
@@ -110,12 +120,19 @@ export class MariadbConnection {
   /** Runs a statement. Rejects with a {@link DriverError}. */
   run(statement: Statement): Promise<Answer> {
     try {
-      const values = this.#prepare(statement)
-      const sent = sendStatement(this.#driver, statement, values)
-      return this.#awaitAnswer(sent, (result) => readResult(result, this.#rules))
+      const [values, ...more] = this.#prepare(statement)
+      const answer = this.#send(statement, values)
+      if (more.length === 0) return answer
+      const parts = more.map((part) => this.#send(statement, part))
+      return Promise.all([answer, ...parts]).then(combineAnswers)
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  #send(statement: Statement, values: unknown): Promise<Answer> {
+    const sent = sendStatement(this.#driver, statement, values)
+    return this.#awaitAnswer(sent, (result) => readResult(result, this.#rules))
   }
 
   /** Sends statements without waiting for the answers in between. Never rejects: each statement has its own reply. */
@@ -128,7 +145,7 @@ export class MariadbConnection {
    * closes the connection, because nothing else stops the server. Throws a {@link DriverError} when nothing was sent.
    */
   stream(statement: PipelinedStatement): Readable {
-    const values = this.#prepare(statement)
+    const [values] = this.#prepare(statement)
     const waiting: PendingCommand = { reject: (error) => rows.destroy(error) }
     const rows = rowStream(sendStream(this.#driver, statement, values), this.#rules, {
       complete: () => void this.#complete(waiting),
@@ -153,10 +170,23 @@ export class MariadbConnection {
     return this.#awaitAnswer(this.#driver.reset(), () => undefined)
   }
 
-  /** Runs the statements that initialize the session, in one round trip. They do not make the session dirty. */
+  /**
+   * Runs the statements that initialize the session, in one round trip, and reads the limit of its packets. They do not
+   * make the session dirty.
+   */
   async initialize(statements: readonly Statement[]): Promise<void> {
+    const limit = this.#readPacketLimit()
     await Promise.all(statements.map((statement) => this.run(statement)))
+    await limit
     this.#dirty = false
+  }
+
+  // The limit of a session never changes. A proxy may not answer: then the server refuses what is too large.
+  async #readPacketLimit(): Promise<void> {
+    if (Number.isFinite(this.#maxPacketBytes)) return
+    const answer = await this.run({ sql: 'SELECT @@max_allowed_packet AS bytes', kind: 'text' }).catch(ignore)
+    const bytes = answer?.kind === 'rows' ? Number(answer.rows[0]?.['bytes']) : 0
+    if (bytes > 0) this.#maxPacketBytes = bytes
   }
 
   /** Closes the connection with COM_QUIT. Pending for as long as the server does not respond. */
@@ -180,12 +210,12 @@ export class MariadbConnection {
     }
   }
 
-  // Encodes the arguments of a statement; throws when it cannot be sent.
-  #prepare(statement: Statement): unknown {
+  // Encodes the arguments of a statement, in parts for a batch of many rows; throws when it cannot be sent.
+  #prepare(statement: Statement): readonly unknown[] {
     if (this.#endError !== undefined) throw unsentError(this.#endError)
     this.#dirty ||= dirtiesSession(statement.sql)
     try {
-      return encodeArgs(statement, this.#rules.zone)
+      return partsThatFit(statement, encodeArgs(statement, this.#rules.zone), this.#maxPacketBytes)
     } catch (cause) {
       throw unsentError(asError(cause))
     }

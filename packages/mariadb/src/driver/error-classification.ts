@@ -17,9 +17,10 @@ const byErrno = verdictTable(
     1213: verdicts.later, // ER_LOCK_DEADLOCK: also a failed certification
     1226: verdicts.later, // ER_USER_LIMIT_REACHED
     1290: verdicts.elsewhere, // ER_OPTION_PREVENTS_STATEMENT: read_only
-    1317: verdicts.later, // ER_QUERY_INTERRUPTED: killed, or aborted by a transaction of another node
+    1153: { ...verdicts.final, scope: 'connection' }, // ER_NET_PACKET_TOO_LARGE: the server ends the connection over it
+    1317: verdicts.final, // ER_QUERY_INTERRUPTED: killed on purpose; a conflict with another node is a 1213
     1836: verdicts.elsewhere, // ER_READ_ONLY_MODE
-    1927: verdicts.connectionLost, // ER_CONNECTION_KILLED
+    1927: verdicts.connectionLost, // ER_CONNECTION_KILLED: by a person, or by a server that is stopping
   },
   verdicts.final,
 )
@@ -138,14 +139,24 @@ export function toDriverError(thrown: unknown): DriverError {
   return new DriverError(`${code}: ${sqlMessage}`, { stage: stageOf(thrown), errno, sqlState, code })
 }
 
+/** A statement that does not fit into a packet of the server. */
+export class PacketTooLarge extends Error {
+  constructor(bytes: number, maxBytes: number) {
+    super(
+      `the statement has ${bytes} bytes, and max_allowed_packet of the server is ${maxBytes}; send less at once, or raise it`,
+    )
+    this.name = 'PacketTooLarge'
+  }
+}
+
 /** For a statement that was not sent: the connection had ended, or its arguments cannot be encoded. */
 export function unsentError(cause: Error): DriverError {
+  const message = `not sent: ${cause.message}`
+  // A statement that is larger than a packet of the server: its own error for that.
+  if (cause instanceof PacketTooLarge)
+    return new DriverError(message, { stage: 'unsent', errno: 1153, code: 'ER_NET_PACKET_TOO_LARGE', cause })
   const code = isHaError(cause) ? 'ER_CMD_CONNECTION_CLOSED' : 'ER_BAD_PARAMETER_VALUE'
-  return new DriverError(`not sent: ${cause.message}`, {
-    stage: 'unsent',
-    code,
-    cause,
-  })
+  return new DriverError(message, { stage: 'unsent', code, cause })
 }
 
 /** For a statement that was executed, and whose answer cannot be read. */

@@ -35,6 +35,10 @@ interface OperationRequest {
 // Short: after a failover the next server is usually available at once, and the pool waits for it otherwise.
 const statementBackoff = fullJitter({ baseMs: 10, maxMs: 500 })
 
+// How often one operation may lose the connection on which it runs, and run again: an operation that ends its servers
+// must not end all of them, nor spend the retries of others.
+const maxLosses = 3
+
 // The number of retries after answers that say "later". They put no load on other servers.
 const maxAnsweredRetries = 8
 
@@ -47,6 +51,7 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
   readonly #tracksLease: boolean
   readonly #backoff: Backoff
   #ownBudget: Budget | undefined
+  #losses = 0
   #retryCost: RetryCost = 'shared'
   #target: RouteTarget
   #avoid: Set<string> | undefined
@@ -129,6 +134,7 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
 
   fail(lease: Lease<MariadbConnection>, error: Error): void {
     this.avoid(formatEndpoint(lease.endpoint))
+    if (lostUnderWay(error)) this.#losses += 1
     this.#source.fail(lease, error)
   }
 
@@ -158,8 +164,12 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     return verdict
   }
 
-  /** Pays for a retry: after a lost connection from the shared budget, after an answer from the operation's own. */
+  /**
+   * Pays for a retry: after a lost connection from the shared budget, after an answer from the operation's own. Refuses
+   * when the operation has lost too many connections.
+   */
   spend(): boolean {
+    if (this.#losses > maxLosses) return false
     if (this.#retryCost === 'nothing') return true
     if (this.#budget !== undefined) return this.#budget.spend()
     if (this.#retryCost === 'shared') return this.#context.retryBudget.spend()
@@ -176,6 +186,11 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
     const budget = this.#budget ?? this.#context.retryBudget
     budget.refill()
   }
+}
+
+// A statement that was not sent, or was answered, did not lose its connection.
+function lostUnderWay(error: Error): boolean {
+  return !(error instanceof DriverError) || error.stage === 'lost' || error.stage === 'unread'
 }
 
 /** Which budget pays for a retry. */

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
-import { formatEndpoint, run } from '@ha/core'
-import { asError, type Deferred, deferred } from '@ha/core/driver'
+import { type Clock, formatEndpoint, HaError, type Operation, run } from '@ha/core'
+import { asError, type Deferred, deferred, type LinkedController, linkedController } from '@ha/core/driver'
 import type { ClientContext } from '../context.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import type { PipelinedStatement, Row } from '../driver/statement.ts'
@@ -13,7 +13,8 @@ import { outcomesByStage, traitsOf } from './statements.ts'
 
 /**
  * Streams the rows of a query at the pace of the consumer. Until the first row, the query is retried on another
- * server like any read; afterwards never, because another server would not continue at the same row.
+ * server like any read; afterwards never, because another server would not continue at the same row. The time limit
+ * applies to the wait for the first row, and again to each wait for more rows: a consumer may take its time.
  */
 export async function* streamRows(
   context: ClientContext,
@@ -57,18 +58,37 @@ class StreamOperation {
 
   /** Holds a connection until the rows are consumed. Never rejects: the consumer of the stream receives the error. */
   async run(): Promise<void> {
-    const { readOnly, repeatable, effectIfLost, classify } = traitsOf(this.#statement, this.#call)
+    const { readOnly, classify } = traitsOf(this.#statement, this.#call)
     const target = readOnly ? readTarget(this.#context.readYourWrites, this.#call) : this.#call.route
     const { timeoutMs, signal } = this.#call
     const runner = new OperationRunner(this.#context, { target: target, timeoutMs, classify })
-    const operation = { name: 'stream', timeoutMs, signal, repeatable, effectIfLost }
+    const progress = new ProgressLimit(this.#context.clock, { timeoutMs, signal })
     try {
-      await run(runner, operation, (connection, until) =>
-        readOnly ? this.#read(runner, connection, until()) : this.#write(connection, until()),
+      await run(runner, this.#operation(progress.signal), (connection, until) =>
+        readOnly
+          ? this.#read(runner, connection, { signal: until(), progress })
+          : this.#write(connection, { signal: until(), progress }),
       )
     } catch (error) {
       this.#opened.reject(error)
       this.#rows?.destroy(asError(error))
+    } finally {
+      progress.end()
+    }
+  }
+
+  // Once the consumer has rows, nothing is begun again: another server would not continue at the same row.
+  #operation(signal: AbortSignal): Operation {
+    const { repeatable, effectIfLost } = traitsOf(this.#statement, this.#call)
+    const delivered = (): boolean => this.#rows !== undefined
+    return {
+      name: 'stream',
+      timeoutMs: longestStreamMs,
+      signal,
+      get repeatable() {
+        return repeatable && !delivered()
+      },
+      effectIfLost: () => (delivered() ? 'unknown' : effectIfLost()),
     }
   }
 
@@ -83,17 +103,17 @@ class StreamOperation {
     return error
   }
 
-  async #read(runner: OperationRunner, connection: MariadbConnection, signal: AbortSignal): Promise<void> {
+  async #read(runner: OperationRunner, connection: MariadbConnection, limit: FlowLimit): Promise<void> {
     await ensureConsistency(this.#context.readYourWrites, runner, connection, this.#call)
-    await this.#flow(connection, signal)
+    await this.#flow(connection, limit)
   }
 
-  async #write(connection: MariadbConnection, signal: AbortSignal): Promise<void> {
-    const flowing = this.#flow(connection, signal)
+  async #write(connection: MariadbConnection, limit: FlowLimit): Promise<void> {
+    const flowing = this.#flow(connection, limit)
     await Promise.all([flowing, this.#context.readYourWrites.noteWrite(connection, flowing)])
   }
 
-  async #flow(connection: MariadbConnection, signal: AbortSignal): Promise<void> {
+  async #flow(connection: MariadbConnection, { signal, progress }: FlowLimit): Promise<void> {
     this.#signal = signal
     const rows = connection.stream(this.#statement)
     const leave = (): void => void rows.destroy(asError(signal.reason))
@@ -103,6 +123,7 @@ class StreamOperation {
     this.#rows = rows
     this.#endpoint = formatEndpoint(connection.endpoint)
     this.#opened.resolve(rows)
+    progress.watch(() => (rows.readableLength > 0 ? 'waits for the consumer' : connection.received))
     await closed(rows)
     signal.removeEventListener('abort', leave)
   }
@@ -112,6 +133,59 @@ class StreamOperation {
     const outcomes = outcomesByStage(this.#statement, thrown)
     if (this.#signal?.aborted) return abortError(this.#signal.reason, 'stream', outcomes.lost)
     return statementError(thrown, 'stream', this.#endpoint, outcomes)
+  }
+}
+
+interface FlowLimit {
+  readonly signal: AbortSignal
+  readonly progress: ProgressLimit
+}
+
+// The longest delay of a timer, 24 days: the progress limits a stream, not its age.
+const longestStreamMs = 2_147_483_647
+// How often the progress is checked within the time limit: a stream is cut at most a quarter later.
+const checksPerLimit = 4
+
+/** Ends a stream whose server delivers nothing for `timeoutMs`: before the first row, and while the consumer waits. */
+class ProgressLimit {
+  readonly #clock: Clock
+  readonly #timeoutMs: number
+  readonly #scope: LinkedController
+  #cancel: () => void
+
+  constructor(clock: Clock, { timeoutMs, signal }: Pick<ResolvedCall, 'timeoutMs' | 'signal'>) {
+    this.#clock = clock
+    this.#timeoutMs = timeoutMs
+    this.#scope = linkedController(signal)
+    this.#cancel = clock.after(timeoutMs, () => this.#expire('no row'))
+  }
+
+  get signal(): AbortSignal {
+    return this.#scope.signal
+  }
+
+  /** From now on, counts the time in which `mark` returns the same number; text is progress. */
+  watch(mark: () => number | string): void {
+    this.#cancel()
+    const stepMs = Math.max(1, this.#timeoutMs / checksPerLimit)
+    let [last, idle] = [mark(), 0]
+    const check = (): void => {
+      const now = mark()
+      idle = typeof now === 'number' && now === last ? idle + 1 : 0
+      last = now
+      if (idle >= checksPerLimit) this.#expire('no further row')
+      else this.#cancel = this.#clock.after(stepMs, check)
+    }
+    this.#cancel = this.#clock.after(stepMs, check)
+  }
+
+  end(): void {
+    this.#cancel()
+    this.#scope.unlink()
+  }
+
+  #expire(what: string): void {
+    this.#scope.abort(new HaError('timed-out', `stream: ${what} within ${this.#timeoutMs} ms`))
   }
 }
 

@@ -157,3 +157,79 @@ describe('what the server answers', () => {
     expect(read.columns).toMatchObject([{ name: 'v' }])
   })
 })
+
+describe('a read that loses its connection each time', () => {
+  it('is given up after four attempts, and the retries of others are not spent', async () => {
+    const { db, cluster } = await galeraHarness()
+    await cluster.query(insert)
+    cluster.script({ when: { sql: /poison/ }, do: 'cut', how: 'reset', at: 'before' })
+    const poison = (): Promise<unknown> => db.query("SELECT 'poison' AS p FROM t")
+    await expect(poison()).rejects.toMatchObject({
+      code: 'retry-budget-exhausted',
+      outcome: 'not-done',
+      message: expect.stringMatching(/\(attempt 4\)$/),
+    })
+    expect(cluster.log.count({ sql: /poison/ })).toBe(4)
+    cluster.script({ when: { sql: select, times: 1 }, do: 'cut', how: 'reset' })
+    expect(await db.query(select)).toEqual([{ v: 1 }])
+  })
+
+  it('is not sent again when a person kills it', async () => {
+    const { db, cluster } = await galeraHarness()
+    cluster.script({ when: { sql: select }, do: 'refuse', errno: 1317 })
+    await expect(db.query(select)).rejects.toMatchObject({ errno: 1317, outcome: 'not-done' })
+    expect(cluster.log.count({ sql: select })).toBe(1)
+  })
+})
+
+describe('a statement that does not fit into a packet of the server', () => {
+  const write = 'INSERT INTO t VALUES (?, 1)'
+  const large = async () => {
+    const harness = await galeraHarness()
+    for (const node of harness.cluster.nodes) node.set({ max_allowed_packet: 4_096 })
+    return harness
+  }
+
+  it.each([
+    ['a text', 'x'.repeat(5_000)],
+    ['a text of which every character is escaped', "'".repeat(2_100)],
+    ['a text of characters of three bytes', '\u20ac'.repeat(1_400)],
+    ['bytes', Buffer.alloc(5_000)],
+    ['a nested value', ['x'.repeat(2_500), 'y'.repeat(2_500)]],
+  ])('is refused before it is sent, and nobody else is hurt: %s', async (_, value) => {
+    const { db, cluster } = await large()
+    const other = db.query('SELECT SLEEP(0.05)')
+    const ended = expect(db.query(write, [value])).rejects.toMatchObject({
+      errno: 1153,
+      outcome: 'not-done',
+      message: expect.stringMatching(/max_allowed_packet of the server is 4096/),
+    })
+    await Promise.all([ended, other])
+    expect(cluster.log.count({ sql: /^INSERT INTO t/ })).toBe(0)
+  })
+
+  it('does not run the callback of a transaction again', async () => {
+    const { db } = await large()
+    let runs = 0
+    const transaction = db.transaction(async (tx) => {
+      runs += 1
+      await tx.query(write, ['x'.repeat(5_000)])
+    })
+    await expect(transaction).rejects.toMatchObject({ errno: 1153, outcome: 'not-done' })
+    expect(runs).toBe(1)
+  })
+
+  it('is no batch whose rows fit one by one: it is sent in parts', async () => {
+    const { db, cluster } = await large()
+    const rows = Array.from({ length: 60 }, (_, i) => [`${i}${'k'.repeat(70)}`])
+    expect(await db.batch(write, rows)).toMatchObject({ affectedRows: 60 })
+    expect(Object.keys(await rowsOf(cluster))).toHaveLength(60)
+  })
+
+  it('is answered with 1153 by a server that has lowered its limit: not done, and not sent again', async () => {
+    const { db, cluster } = await galeraHarness()
+    cluster.script({ when: { sql: insert }, do: 'refuse', errno: 1153 })
+    await expect(db.query(insert)).rejects.toMatchObject({ errno: 1153, outcome: 'not-done' })
+    expect(cluster.log.count({ sql: insert })).toBe(1)
+  })
+})
