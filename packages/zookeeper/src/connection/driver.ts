@@ -1,12 +1,28 @@
+import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Clock, type Driver, type Endpoint, formatEndpoint, isHaError } from '@ha/core'
-import { asError, type Connect, connectSocket, detachStack, probeEndpoint, raceAbort } from '@ha/core/driver'
+import {
+  asError,
+  type Connect,
+  connectSocket,
+  detachStack,
+  probeEndpoint,
+  raceAbort,
+  withDeadline,
+} from '@ha/core/driver'
 import { refusalBackoff } from '../context.ts'
+import { ReplyError } from '../protocol/error-codes.ts'
 import type { ConnectRequest } from '../protocol/packets.ts'
 import type { AuthInfo } from '../protocol/requests.ts'
 import { ZookeeperConnection } from './connection.ts'
-import { ConnectionError, classify, dialError, expiredError } from './error-classification.ts'
+import {
+  ConnectionError,
+  classify,
+  dialError,
+  expiredError,
+  tlsRequiredError,
+} from './error-classification.ts'
 import { performHandshake, type SessionGrant } from './handshake.ts'
 import { type ConnectionLimits, defaultLimits } from './in-flight.ts'
 import { Wire } from './wire.ts'
@@ -42,10 +58,10 @@ export function zookeeperDriver(deps: ZookeeperDriverDeps): Driver<ZookeeperConn
   const { tls, dial } = deps
   const connect: Connect = dial ?? ((endpoint, signal) => connectSocket(endpoint, tls, signal))
   const refusals = new Refusals(deps.clock)
+  const dialer = new Dialer(deps, connect)
   return {
     protocol: 'zookeeper',
-    open: (endpoint, signal) =>
-      refusals.guard(formatEndpoint(endpoint), () => openConnection(deps, connect, endpoint, signal)),
+    open: (endpoint, signal) => refusals.guard(formatEndpoint(endpoint), () => dialer.open(endpoint, signal)),
     close: async (connection) => {
       if (await connection.closeSession()) deps.sessions.sessionExpired(connection.grant.sessionId)
     },
@@ -54,9 +70,13 @@ export function zookeeperDriver(deps: ZookeeperDriverDeps): Driver<ZookeeperConn
     received: (connection) => connection.receivedBytes,
     probe: (connection, signal) => raceAbort(connection.ping(), signal, ignore),
     // A server that does not allow `srvr` answers so, and one over its `maxClientCnxns` ends the connection without a
-    // byte (seen on 3.8): both are alive.
+    // byte (seen on 3.8): both are alive. At another address of the same name another server would answer.
     probeEndpoint: (endpoint, signal) =>
-      probeEndpoint(endpoint, { tls, request: 'srvr', endIsAnswer: true, connect: dial }, signal),
+      probeEndpoint(
+        endpoint,
+        { tls, request: 'srvr', endIsAnswer: true, connect: dial ?? dialer.connectAgain },
+        signal,
+      ),
     classify,
   }
 }
@@ -110,19 +130,69 @@ class Refusals {
 
 const refusalCodes: readonly string[] = ['auth-failed', 'refused']
 
-async function openConnection(
-  deps: ZookeeperDriverDeps,
-  connect: Connect,
-  endpoint: Endpoint,
-  signal: AbortSignal,
-): Promise<ZookeeperConnection> {
-  let stream: Duplex | undefined
-  try {
-    stream = await connect(endpoint, signal)
-    return await startConnection(deps, endpoint, stream, signal)
-  } catch (thrown) {
-    stream?.destroy()
-    throw signal.aborted ? signal.reason : detachStack(dialError(asError(thrown), formatEndpoint(endpoint)))
+// How long a server that turned out to speak no TLS is not asked again, and how long it may take to answer.
+const plainForMs = 60_000
+const tlsAnswerMs = 1_000
+
+/** Opens connections, and remembers which address of a name each one has reached. */
+class Dialer {
+  readonly #deps: ZookeeperDriverDeps
+  readonly #connect: Connect
+  readonly #addresses = new Map<string, string>()
+  /** When a server was asked whether it speaks TLS, by the clock. */
+  readonly #askedAtMs = new Map<string, number>()
+
+  constructor(deps: ZookeeperDriverDeps, connect: Connect) {
+    this.#deps = deps
+    this.#connect = connect
+  }
+
+  /** Connects to the address that the last connection to this endpoint has reached. */
+  readonly connectAgain: Connect = (endpoint, signal) =>
+    connectSocket(endpoint, this.#deps.tls, signal, this.#addresses.get(formatEndpoint(endpoint)))
+
+  async open(endpoint: Endpoint, signal: AbortSignal): Promise<ZookeeperConnection> {
+    let stream: Duplex | undefined
+    try {
+      stream = await this.#connect(endpoint, signal)
+      if (stream instanceof Socket && stream.remoteAddress !== undefined)
+        this.#addresses.set(formatEndpoint(endpoint), stream.remoteAddress)
+      return await startConnection(this.#deps, endpoint, stream, signal)
+    } catch (thrown) {
+      const cause = asError(thrown)
+      const isHandshake = stream !== undefined && !isHaError(cause) && !(cause instanceof ReplyError)
+      stream?.destroy()
+      signal.throwIfAborted()
+      const speaksTls = isHandshake && (await this.#speaksTls(endpoint, signal))
+      const { tls } = this.#deps
+      throw detachStack(
+        speaksTls
+          ? tlsRequiredError(formatEndpoint(endpoint), cause)
+          : dialError(cause, formatEndpoint(endpoint), tls !== undefined && stream === undefined),
+      )
+    }
+  }
+
+  // A port with TLS closes a plain connection without a word that this client would understand.
+  async #speaksTls(endpoint: Endpoint, signal: AbortSignal): Promise<boolean> {
+    const { tls, dial, clock } = this.#deps
+    const name = formatEndpoint(endpoint)
+    const isAsked = clock.now() - (this.#askedAtMs.get(name) ?? Number.NEGATIVE_INFINITY) < plainForMs
+    if (tls !== undefined || dial !== undefined || isAsked) return false
+    this.#askedAtMs.set(name, clock.now())
+    const expired = (): Error => new Error(`no TLS handshake within ${tlsAnswerMs} ms`)
+    const limit = { timeoutMs: tlsAnswerMs, signal, expired }
+    try {
+      const socket = await withDeadline(clock, limit, (until) =>
+        connectSocket(endpoint, { rejectUnauthorized: false }, until),
+      )
+      socket.destroy()
+      this.#askedAtMs.delete(name)
+      return true
+    } catch {
+      signal.throwIfAborted()
+      return false
+    }
   }
 }
 

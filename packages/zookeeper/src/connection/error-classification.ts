@@ -246,10 +246,20 @@ export function serverUnresponsive(quietMs: number, at: Endpoint): HaError {
 
 const authFailed = -115
 
-/** Why a server granted no session: `auth-failed`, `refused` when waiting does not help, else `unreachable`. */
-export function dialError(cause: Error, endpoint: string): HaError {
+/** A plain connection has reached a port with TLS. */
+export function tlsRequiredError(endpoint: string, cause: Error): HaError {
+  const message = `${endpoint}: the server speaks TLS on this port: pass tls: true, or options of node:tls (${cause.message})`
+  return new HaError('refused', message, { endpoint, cause })
+}
+
+/**
+ * Why a server granted no session: `auth-failed`, `refused` when waiting does not help, else `unreachable`. `inTls`: the
+ * connection failed before TLS was established.
+ */
+export function dialError(cause: Error, endpoint: string, inTls = false): HaError {
   if (isHaError(cause)) return cause
-  const message = `${endpoint}: ${cause.message}`
+  const hint = inTls && isNoTls(cause) ? ': the server seems to speak no TLS on this port' : ''
+  const message = `${endpoint}: ${cause.message}${hint}`
   if (cause instanceof ReplyError) {
     const details = { endpoint, serverCode: cause.code, cause }
     return cause.code === authFailed || cause.code === loginDemanded
@@ -259,6 +269,11 @@ export function dialError(cause: Error, endpoint: string): HaError {
   return isCertificateError(cause)
     ? new HaError('refused', message, { endpoint, cause })
     : new HaError('unreachable', message, { endpoint, retryable: true, cause })
+}
+
+// What Node.js reports when the other side answers a TLS handshake with other bytes or with the end.
+function isNoTls({ code }: Error & { readonly code?: unknown }): boolean {
+  return typeof code === 'string' && (code === 'ECONNRESET' || code === 'EPROTO' || /^ERR_SSL_/.test(code))
 }
 
 /** The server reported the end of the session. The next dial requests a new one. */

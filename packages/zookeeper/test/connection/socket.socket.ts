@@ -101,4 +101,38 @@ describe('a dial over TLS', () => {
     }
     expect(said).toEqual(['a name', 'none'])
   })
+
+  it('is named as missing when the port speaks TLS and the client does not', async () => {
+    const port = await listening(secure())
+    const refused = driver().open({ host: 'localhost', port }, never)
+    await expect(refused).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringMatching(/speaks TLS on this port: pass tls: true/),
+    })
+  })
+
+  it('is named when the port speaks no TLS', async () => {
+    const plain = createServer((socket) => socket.once('data', () => socket.destroy()))
+    const port = await listening(plain)
+    const refused = driver({ ca: cert }).open({ host: 'localhost', port }, never)
+    await expect(refused).rejects.toMatchObject({
+      message: expect.stringMatching(/speak no TLS on this port/),
+    })
+  })
+})
+
+describe('a dial without TLS that a plain server ends', () => {
+  it('looks for TLS once, and says what the server did', async () => {
+    const plain = createServer((socket) => socket.once('data', () => socket.end()))
+    const port = await listening(plain)
+    const ours = driver()
+    for (let n = 0; n < 3; n++) {
+      await expect(ours.open({ host: 'localhost', port }, never)).rejects.toMatchObject({
+        code: 'unreachable',
+        message: expect.stringMatching(/no session was granted/),
+      })
+    }
+
+    expect(sockets).toHaveLength(4)
+  })
 })
