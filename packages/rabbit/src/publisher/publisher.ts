@@ -46,7 +46,10 @@ export interface PublishOptions {
   readonly timestamp?: number
   /** Whether the message survives a restart of the broker. Default true. */
   readonly persistent?: boolean
-  /** Whether a message that matches no queue is an error. Default true. */
+  /**
+   * Whether a message that matches no queue is an error. Default true; false for exchanges of the topology that return
+   * messages which they deliver later, such as `x-delayed-message`.
+   */
   readonly mandatory?: boolean
   /** How long the promise may take, in milliseconds. Default: `outbox.maxAgeMs`. */
   readonly timeoutMs?: number
@@ -75,6 +78,8 @@ export interface PublisherOwner {
   onSettled(confirmed: boolean): void
   /** Fails the oldest message of all publishers that was never sent; false when there is none. */
   dropOldest(): boolean
+  /** Whether a message that this exchange returns has reached no queue. */
+  returnsAreReliable(exchange: string): boolean
   /** Waits until `isIdle`, up to `timeoutMs`, and ends the channel. */
   closeChannel(channel: PublishChannel, isIdle: () => boolean, timeoutMs: number): Promise<UnconfirmedCounts>
 }
@@ -171,16 +176,21 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
 
   #entry(content: Buffer, bytes: number, options: PublishOptions, calledAtMs: number): PublishEntry {
     const { exchange, key, codec } = this.#settings
-    const { buffer, idPrefix } = this.#deps
+    const { buffer, idPrefix, owner } = this.#deps
     this.#sequence += 1
+    const target = options.exchange ?? exchange
     const messageId = options.messageId ?? `${idPrefix}-${this.#sequence.toString(36)}`
     return {
       sequence: this.#sequence,
       messageId,
-      exchange: options.exchange ?? exchange,
+      exchange: target,
       key: options.key ?? key,
       content,
-      properties: propertiesOf(options, codec.contentType, messageId),
+      properties: propertiesOf(options, {
+        contentType: codec.contentType,
+        messageId,
+        mandatory: options.mandatory ?? owner.returnsAreReliable(target),
+      }),
       acceptedAtMs: calledAtMs,
       deadlineMs: calledAtMs + (options.timeoutMs ?? buffer.maxAgeMs),
       repeatable: options.repeatable ?? true,
@@ -309,11 +319,10 @@ const forwardedOptions = ['headers', 'correlationId', 'replyTo', 'type', 'priori
 /** The properties of a message, as options of the driver. */
 export function propertiesOf(
   options: PublishOptions,
-  contentType: string,
-  messageId: string,
+  common: { readonly contentType: string; readonly messageId: string; readonly mandatory: boolean },
 ): Options.Publish {
-  const { persistent = true, mandatory = true, expirationMs } = options
-  const properties: Options.Publish = { messageId, contentType, persistent, mandatory }
+  const { persistent = true, expirationMs } = options
+  const properties: Options.Publish = { ...common, persistent }
   if (options === noOptions) return properties
   for (const name of forwardedOptions)
     if (options[name] !== undefined) Object.assign(properties, { [name]: options[name] })

@@ -88,6 +88,10 @@ export class Publishers implements PublisherOwner {
     this.#settled.notifyAll()
   }
 
+  returnsAreReliable(exchange: string): boolean {
+    return this.#deps.topology.returnsAreReliable(exchange)
+  }
+
   // All publishers share the buffer, so the oldest message of all of them makes room.
   dropOldest(): boolean {
     const oldest = this.#channels

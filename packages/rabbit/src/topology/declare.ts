@@ -8,6 +8,7 @@ import { rabbitError } from '../errors.ts'
 import {
   type BindingSpec,
   exchangeKey,
+  exchangesWithUnreliableReturns,
   needsOf,
   queueKey,
   queueOptions,
@@ -42,11 +43,13 @@ export class DeclaredTopology {
   readonly #queueNames = new Map<string, string>()
   readonly #exchangeRoutes: ReadonlyMap<string, Route>
   readonly #queueRoutes: ReadonlyMap<string, Route>
+  readonly #unreliableReturns: ReadonlySet<string>
 
   constructor(deps: DeclaredTopologyDeps) {
     this.#deps = deps
     const { topology, link } = deps
     const { exchanges = {}, queues = {} } = topology
+    this.#unreliableReturns = exchangesWithUnreliableReturns(topology)
     this.#exchangeRoutes = routesOf(exchanges, (exchange) => routeKeys(topology, exchange, ''))
     this.#queueRoutes = routesOf(queues, (queue) => routeKeys(topology, '', queue))
     for (const step of topologySteps(topology)) link.desiredState.declare(this.#declaration(step))
@@ -61,6 +64,11 @@ export class DeclaredTopology {
   /** The broker's name of a queue; a queue outside the topology keeps its own name. */
   queueName(queue: string): string {
     return this.#queueNames.get(queue) ?? queue
+  }
+
+  /** Whether a message that this exchange returns has reached no queue. */
+  returnsAreReliable(exchange: string): boolean {
+    return !this.#unreliableReturns.has(exchange)
   }
 
   /** Whether everything a message needs is known to exist, or was refused for good. */

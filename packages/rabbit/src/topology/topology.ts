@@ -175,6 +175,31 @@ export function routeKeys(topology: Topology, exchange: string, routingKey: stri
   return [exchangeKey(exchange), ...bindings.map(bindingKey)]
 }
 
+// Types that return a mandatory message as unroutable though it may reach a queue: later, or because an equal message
+// has reached it before.
+const unreliableReturns: readonly string[] = ['x-delayed-message', 'x-message-deduplication']
+
+/**
+ * The exchanges whose `basic.return` does not mean that no queue gets the message: those of such types, and those that
+ * lead to one of them through a binding or as their alternate exchange.
+ */
+export function exchangesWithUnreliableReturns({
+  exchanges = {},
+  bindings = [],
+}: Topology): ReadonlySet<string> {
+  const found = new Set<string>()
+  const leadsToFound = (name: string): boolean =>
+    bindings.some(({ exchange, toExchange }) => exchange === name && found.has(toExchange ?? ''))
+  const isUnreliable = ([name, { type, alternateExchange = '' }]: readonly [string, ExchangeSpec]): boolean =>
+    unreliableReturns.includes(type) || found.has(alternateExchange) || leadsToFound(name)
+  let size = -1
+  while (found.size > size) {
+    size = found.size
+    for (const entry of Object.entries(exchanges)) if (isUnreliable(entry)) found.add(entry[0])
+  }
+  return found
+}
+
 /** The driver's options to declare a queue on a broker of that version. */
 export function queueOptions({ kind, settings }: QueueSpec, version: string): Options.AssertQueue {
   const common = settingsOf(settings)
@@ -222,8 +247,9 @@ function settingsOf(
     ['x-message-ttl', settings.messageTtlMs],
     ['x-max-length', settings.maxMessages],
     ['x-max-length-bytes', settings.maxBytes],
-    ['x-overflow', settings.overflow],
-    ['x-single-active-consumer', settings.singleActiveConsumer],
+    // A broker compares arguments as they are written: a default that is sent conflicts with a queue without it.
+    ['x-overflow', settings.overflow === 'drop-head' ? undefined : settings.overflow],
+    ['x-single-active-consumer', settings.singleActiveConsumer === true ? true : undefined],
   ]
   const given = named.filter(([, value]) => value !== undefined)
   return { arguments: { ...settings.arguments, ...Object.fromEntries(given) } }

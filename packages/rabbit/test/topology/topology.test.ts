@@ -3,6 +3,7 @@ import {
   classic,
   consumeArguments,
   ephemeral,
+  exchangesWithUnreliableReturns,
   fanout,
   mirrored,
   needsOf,
@@ -210,5 +211,56 @@ describe('a queue', () => {
     [undefined, '3.10.8', {}],
   ])('of kind %j on %s asks its consumers to say %j', (spec, version, expected) => {
     expect(consumeArguments(spec, version)).toEqual(expected)
+  })
+})
+
+describe('a default of the broker that a declaration names', () => {
+  it.each([
+    ['classic', classic],
+    ['quorum', quorum],
+    ['mirrored', mirrored],
+    ['ephemeral', ephemeral],
+  ] as const)('is not sent for a queue of kind %s, so that it equals a queue without it', (_, kind) => {
+    const named = kind({ singleActiveConsumer: false, overflow: 'drop-head' })
+    for (const version of ['3.10.8', '4.3.0'])
+      expect(queueOptions(named, version)).toEqual(queueOptions(kind(), version))
+  })
+
+  it('is sent when it is written as an argument, for a queue that was declared with it', () => {
+    const spec = classic({ arguments: { 'x-overflow': 'drop-head' }, overflow: 'drop-head' })
+    expect(queueOptions(spec, '4.3.0').arguments).toEqual({ 'x-overflow': 'drop-head' })
+  })
+})
+
+describe('exchanges that return messages which they deliver', () => {
+  const delayed = { type: 'x-delayed-message' } as const
+
+  it.each<readonly [string, Topology, readonly string[]]>([
+    ['a delayed exchange', { exchanges: { later: delayed, now: topic() } }, ['later']],
+    [
+      'an exchange that removes duplicates',
+      { exchanges: { once: { type: 'x-message-deduplication' }, hash: { type: 'x-consistent-hash' } } },
+      ['once'],
+    ],
+    [
+      'what is bound to one, over several steps',
+      {
+        exchanges: { first: topic(), second: fanout(), later: delayed, other: topic() },
+        bindings: [
+          { exchange: 'first', toExchange: 'second' },
+          { exchange: 'second', toExchange: 'later' },
+          { exchange: 'other', queue: 'later' },
+        ],
+      },
+      ['first', 'later', 'second'],
+    ],
+    [
+      'what has one as its alternate exchange',
+      { exchanges: { front: topic({ alternateExchange: 'later' }), later: delayed } },
+      ['front', 'later'],
+    ],
+    ['none without a topology', {}, []],
+  ])('are found: %s', (_, given, expected) => {
+    expect([...exchangesWithUnreliableReturns(given)].sort()).toEqual(expected)
   })
 })
