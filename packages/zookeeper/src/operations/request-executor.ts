@@ -105,7 +105,10 @@ export class RequestExecutor {
       try {
         return await connection.send(encoded)
       } catch (thrown) {
-        if (wasLostWith(connection, thrown)) losses.count += 1
+        if (wasLostWith(connection, thrown)) {
+          losses.count += 1
+          this.#isolation?.forget(connection)
+        }
         throw thrown
       }
     }

@@ -17,6 +17,9 @@ export const trustedBytes: number = 16 * 1024
 // How long requests that servers hang up on are rejected without a trial: an operator may raise `jute.maxbuffer`.
 const refusedMs = 60_000
 
+// For how long other requests wait for one that is alone.
+const maxTurnMs = 1_000
+
 /** The smallest size at which servers have ended connections. */
 interface Refusal {
   readonly bytes: number
@@ -64,19 +67,31 @@ export class RequestIsolation {
     }
   }
 
-  /** Sends a request while no other one is under way, and holds back the others until it has ended. */
+  /** Sends a request while no other one is under way, and holds back the others until it has ended, for a second at most. */
   async alone<T>(connection: ZookeeperConnection, name: string, send: () => Promise<T>): Promise<T> {
     while (this.#turn !== undefined) await this.#turn
     const ended = deferred()
-    this.#turn = ended.promise
+    const turn = ended.promise
+    this.#turn = turn
+    const release = (): void => {
+      if (this.#turn === turn) this.#turn = undefined
+      ended.resolve()
+    }
+    // A request that is not answered does not hold back the others for long.
+    const cancel = this.#deps.clock.after(maxTurnMs, release)
     try {
       await connection.whenIdle()
       checkOpen(connection, name)
       return await send()
     } finally {
-      this.#turn = undefined
-      ended.resolve()
+      cancel()
+      release()
     }
+  }
+
+  /** A connection to this server has ended with a large request on it: the next one is tried first. */
+  forget({ endpoint }: ZookeeperConnection): void {
+    this.#accepted.delete(formatEndpoint(endpoint))
   }
 
   #isAccepted({ endpoint }: ZookeeperConnection, bytes: number): boolean {
@@ -109,7 +124,7 @@ export class RequestIsolation {
     if (!(thrown instanceof ConnectionError)) return thrown
     const retried = new ConnectionError('over', name, connection.endError)
     if (!wasLostWith(connection, thrown)) return retried
-    this.#accepted.delete(formatEndpoint(connection.endpoint))
+    this.forget(connection)
     const losses = (this.#refusal?.losses ?? 0) + 1
     const least = Math.min(bytes, this.#refusal?.bytes ?? bytes)
     const untilMs = losses < 2 ? undefined : this.#deps.clock.now() + refusedMs

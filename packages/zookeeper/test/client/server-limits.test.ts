@@ -104,6 +104,32 @@ describe('a request that is larger than the servers read', () => {
     expect((await within(zk.set('/big', big))).version).toBe(1)
   })
 
+  it('does not hold back the others for more than a second when it is not answered', async () => {
+    await using harness = await openClientHarness()
+    const zk = harness.client()
+    const within = <T>(work: Promise<T>): Promise<T> => settledWithin(harness.clock, 5_000, work)
+    await within(zk.create('/big'))
+    harness.ensemble.script({ when: { op: 'exists' }, do: 'ignore' })
+    zk.set('/big', big).catch(() => undefined)
+    const begunAtMs = harness.clock.now()
+
+    await within(zk.get('/big'))
+
+    expect(harness.clock.now() - begunAtMs).toBeLessThan(1_200)
+  })
+
+  it('is tried again at a server that has ended a connection with one on it', async () => {
+    await using harness = await openClientHarness({ nodes: 1 })
+    const zk = harness.client()
+    const within = <T>(work: Promise<T>): Promise<T> => settledWithin(harness.clock, 5_000, work)
+    await within(zk.create('/big', big))
+    harness.ensemble.script({ when: { op: 'set-data', times: 1 }, do: 'cut', how: 'end' })
+    await expect(within(zk.set('/big', big))).rejects.toMatchObject({ outcome: 'unknown' })
+    await within(zk.set('/big', big))
+
+    expect(harness.ensemble.log.entries({ op: 'exists' })).toHaveLength(2)
+  })
+
   it('does not wait for a server that is frozen at the trial', async () => {
     await using harness = await openClientHarness()
     const zk = harness.client()
