@@ -109,7 +109,8 @@ const mapping: ErrorMapping<MariadbError> = {
     const cause = driverCause(error)
     return new MariadbError(codeOfCoreError(error, cause), error.message, {
       ...details,
-      outcome: cause?.stage === 'unread' ? 'done' : error.outcome,
+      // A write was executed before its answer could not be read; of a read, the caller has nothing.
+      outcome: cause?.stage === 'unread' && error.outcome === 'unknown' ? 'done' : error.outcome,
       // The SQLSTATE of an unknown outcome is 08007; the last answer of the server is in the cause.
       serverCode: error.outcome === 'unknown' ? undefined : (cause?.sqlState ?? error.serverCode),
       errno: cause?.errno,

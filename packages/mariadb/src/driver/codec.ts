@@ -3,7 +3,7 @@ import { asError } from '@ha/core/driver'
 import type { Connection, FieldInfo, QueryOptions } from 'mariadb'
 import type { ResultOptions } from '../options/resolved-options.ts'
 import { type DateZone, readDate, writeDate } from './dates.ts'
-import { type DriverError, PacketTooLarge, unreadableError } from './error-classification.ts'
+import { DriverError, PacketTooLarge, unreadableError } from './error-classification.ts'
 import type { Answer, Args, Column, PipelinedStatement, Row, Statement } from './statement.ts'
 
 /** Passes a statement to the driver. The result, or the error, is the driver's own. */
@@ -344,8 +344,8 @@ export function rowStream(source: Readable, rules: ResultRules, ends: RowStreamL
       source.resume()
     },
     destroy: (error, done) => {
-      // The error comes first: the end of the connection must not be taken for its reason.
-      if (open && error !== null) setImmediate(() => ends.abandoned())
+      // An answer that cannot be read: the end of the connection must not be taken for its reason.
+      if (open && error instanceof DriverError) setImmediate(() => ends.abandoned())
       else if (open) ends.abandoned()
       done(error)
     },

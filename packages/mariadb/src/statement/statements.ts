@@ -131,7 +131,7 @@ export function traitsOf({ sql }: Statement, { repeatable }: ResolvedCall): Stat
 /** The possible outcome of a failed autocommit statement, by the stage that it reached. */
 export function outcomesByStage(statement: Statement, error: unknown): StageOutcomes {
   if (isReadOnly(statement.sql))
-    return { unsent: 'not-done', answered: 'not-done', unread: 'done', lost: 'not-done' }
+    return { unsent: 'not-done', answered: 'not-done', unread: 'not-done', lost: 'not-done' }
   // Without the bulk protocol, a batch is one command per row.
   const single = statement.kind !== 'batch' && isAtomic(statement.sql)
   const { effect } = (single ? classifyCommit : classifyMultiStep)(error)

@@ -9,6 +9,7 @@ describe('a stream of rows', () => {
   it('is not cut while the consumer takes its time', async () => {
     const { db, cluster } = await galeraHarness()
     cluster.script({ when: { sql }, do: 'answer', with: { rows: rows(200) } })
+    await db.ready()
     let taken = 0
     for await (const _ of db.stream(sql, [], { timeoutMs: 200 })) {
       taken += 1
@@ -20,6 +21,7 @@ describe('a stream of rows', () => {
   it('is cut when the server delivers nothing for the time limit', async () => {
     const { db, cluster } = await galeraHarness()
     cluster.script({ when: { sql }, do: 'hold', until: 'never' })
+    await db.ready()
     const startedAtMs = performance.now()
     await expect(db.stream(sql, [], { timeoutMs: 300 }).next()).rejects.toMatchObject({
       code: 'timed-out',
