@@ -2,7 +2,7 @@ import { asError } from '@ha/core/driver'
 import { encodeValue } from './driver/codec.ts'
 import type { Args, Statement } from './driver/statement.ts'
 import { MariadbError } from './errors.ts'
-import { type Placeholder, placeholdersOf } from './sql-text.ts'
+import { type Placeholder, placeholdersOf, sessionUse } from './sql-text.ts'
 
 /**
  * Checks a statement and its values before anything is sent, and brings the values into the form that both protocols
@@ -57,6 +57,15 @@ export function batchOf(call: string, sql: unknown, rows: unknown): Statement {
       : sql,
     args,
   }
+}
+
+/** Throws `config-invalid` for a single statement that needs a session of its own, or warns once. */
+export function checkSessionUse(call: string, { sql }: Statement, warn: (text: string) => void): void {
+  const use = sessionUse(sql)
+  if (use === undefined) return
+  const problem = `${use.what} concerns one connection, and each call may get another one: use ${use.call}`
+  if (use.kind === 'refused') throw invalid(call, problem)
+  warn(`${call}: ${problem}`)
 }
 
 /** Throws `config-invalid` for a callback that is none. */

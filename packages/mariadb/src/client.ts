@@ -14,7 +14,7 @@ import {
   systemClock,
 } from '@ha/core'
 import { asError, Emitter, sameEndpoint } from '@ha/core/driver'
-import { batchOf, checkCallback, statementOf } from './arguments.ts'
+import { batchOf, checkCallback, checkSessionUse, statementOf } from './arguments.ts'
 import { CommitLog, type TransactionOutcome } from './commit-log.ts'
 import type { ClientContext } from './context.ts'
 import { type Result, resultOf } from './driver/codec.ts'
@@ -145,7 +145,9 @@ export class Mariadb implements AsyncDisposable {
     this.#start()
     const call = resolveCall('stream', options, this.#writeDefaults)
     const { context } = this.#components
-    yield* streamRows(context, statementOf('stream', 'text', sql, args), call) as AsyncGenerator<T, void>
+    const statement = statementOf('stream', 'text', sql, args)
+    checkSessionUse('stream', statement, (text) => context.outcomes.warn(text))
+    yield* streamRows(context, statement, call) as AsyncGenerator<T, void>
   }
 
   /**

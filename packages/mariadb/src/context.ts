@@ -27,6 +27,8 @@ export interface ClientContext {
 export interface OutcomeReporter {
   /** Reports a call that ended with an unknown outcome. */
   reportUnknownOutcome(name: string, error: MariadbError): void
+  /** Emits a warning; the same text only once. */
+  warn(text: string): void
   /** Reports the outcome that the commit log holds for a transaction. */
   reportResolvedOutcome(token: string, outcome: TransactionOutcome): void
 }

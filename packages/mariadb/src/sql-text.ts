@@ -81,6 +81,50 @@ const statefulExpression = /:=|\bINTO\s+@|\b(?:GET|RELEASE)_(?:ALL_)?LOCKS?\b|\/
 // The variables of SET STATEMENT hold for one statement.
 const setStatement = /^SET\s+STATEMENT\b/i
 
+/** What a statement asks of its session, and the call that gives it one. */
+export interface SessionUse {
+  /** `refused`: without a session of its own it would do nothing, or harm. `doubtful`: it may be meant otherwise. */
+  readonly kind: 'refused' | 'doubtful'
+  readonly what: string
+  readonly call: string
+}
+
+/**
+ * The use of a session that a single statement cannot have, because each call may get another connection; undefined
+ * for any other statement. What a procedure does is not visible here.
+ */
+export const sessionUse: (sql: string) => SessionUse | undefined = memoizeByText((sql) => {
+  const text = sql.replace(markPattern, (all) => (all.startsWith('/*') || /^[-#]/.test(all) ? ' ' : "''"))
+  const statement = text.replace(/\/\*M?!\d*/g, ' ').replace(/^[\s(]+/, '')
+  const found = sessionUses.find(({ pattern }) => pattern.test(statement))
+  if (found === undefined) return undefined
+  const { kind, call, pattern } = found
+  const what = pattern.exec(statement)?.[0].trim().replace(/\s+/g, ' ').toUpperCase() ?? ''
+  return { kind, call, what }
+})
+
+const sessionUses: readonly (Pick<SessionUse, 'kind' | 'call'> & { readonly pattern: RegExp })[] = [
+  {
+    kind: 'refused',
+    call: 'transaction()',
+    pattern:
+      /^(?:START\s+TRANSACTION|BEGIN(?=\s*(?:WORK\b|;|$))|COMMIT|ROLLBACK|SAVEPOINT|RELEASE\s+SAVEPOINT|SET\s+(?:SESSION\s+)?TRANSACTION)\b/i,
+  },
+  {
+    kind: 'refused',
+    call: 'session()',
+    pattern:
+      /^(?:XA|(?:UN)?LOCK\s+TABLES?|HANDLER|USE|PREPARE|EXECUTE(?!\s+IMMEDIATE)|DEALLOCATE|CREATE\s+(?:OR\s+REPLACE\s+)?TEMPORARY|DROP\s+TEMPORARY|FLUSH\s+TABLES\b.*\bWITH\s+READ\s+LOCK|SET(?!\s+(?:GLOBAL|PASSWORD|STATEMENT|DEFAULT\s+ROLE|@@GLOBAL)\b))(?![\w.])/is,
+  },
+  { kind: 'refused', call: 'session()', pattern: /\b(?:GET_LOCK|RELEASE_(?:ALL_)?LOCKS?)(?=\s*\()/i },
+  { kind: 'doubtful', call: 'session()', pattern: /\bINTO\s+@\w+/i },
+  {
+    kind: 'doubtful',
+    call: 'insertId and affectedRows of the result, or session()',
+    pattern: /\b(?:LAST_INSERT_ID|FOUND_ROWS|ROW_COUNT)\s*\(\s*\)/i,
+  },
+]
+
 /** A `?` or a `:name` of a statement. */
 export interface Placeholder {
   readonly at: number

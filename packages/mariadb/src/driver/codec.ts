@@ -284,6 +284,11 @@ export interface Result<T = Row> extends ReadonlyArray<T> {
   /** The number of warnings. */
   readonly warnings: number
   readonly columns: readonly Column[]
+  /**
+   * All results of a procedure, in order; with `execute`, the OUT and INOUT values are one row. Empty for any other
+   * statement.
+   */
+  readonly results: readonly Result[]
 }
 
 type Read = Extract<Answer, { kind: 'rows' }>
@@ -295,15 +300,25 @@ export function resultOf<T>(answer: Answer): Result<T> {
   if (answer.kind === 'written') return writtenOf(answer)
   const read = answer.answers.find((part) => part.kind === 'rows')
   const written = answer.answers.findLast((part) => part.kind === 'written') ?? nothing
-  return read === undefined ? writtenOf(written) : rowsOf(read, written)
+  const result: Result<T> = read === undefined ? writtenOf(written) : rowsOf(read, written)
+  hide(result, 'results', answer.answers.map(eachResultOf))
+  return result
 }
 
+// The first result is a list of its own: the whole result refers to all, and not to itself.
+function eachResultOf(answer: Answer): Result {
+  return resultOf(answer.kind === 'rows' ? { ...answer, rows: [...answer.rows] } : answer)
+}
+
+const noResults: readonly Result[] = Object.freeze([])
 const nothing: Written = { kind: 'written', affectedRows: 0, insertId: 0, warnings: 0 }
 const noColumns: readonly Column[] = Object.freeze([])
 
 // A result without rows shows its properties when it is printed.
 function writtenOf<T>({ affectedRows, insertId, warnings }: Written): Result<T> {
-  return Object.assign([] as T[], { affectedRows, insertId, warnings, columns: noColumns })
+  const result = Object.assign([] as T[], { affectedRows, insertId, warnings, columns: noColumns })
+  hide(result, 'results', noResults)
+  return result as unknown as Result<T>
 }
 
 function rowsOf<T>({ rows, columns }: Read, { affectedRows, insertId, warnings }: Written): Result<T> {
@@ -311,11 +326,12 @@ function rowsOf<T>({ rows, columns }: Read, { affectedRows, insertId, warnings }
   hide(rows, 'insertId', insertId)
   hide(rows, 'warnings', warnings)
   hide(rows, 'columns', columns)
+  hide(rows, 'results', noResults)
   return rows as unknown as Result<T>
 }
 
 // One reused descriptor: four new objects for each result would cost more than the rest of the conversion.
-const descriptor: PropertyDescriptor = { value: undefined }
+const descriptor: PropertyDescriptor = { value: undefined, configurable: true }
 
 // Not enumerable, so that rows print, compare and serialize as a plain list.
 function hide(rows: object, name: keyof Result, value: unknown): void {

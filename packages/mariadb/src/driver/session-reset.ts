@@ -22,6 +22,8 @@ export function resetSession(connection: MariadbConnection, profile: SessionProf
 }
 
 async function resetAndInitialize(connection: MariadbConnection, profile: SessionProfile): Promise<void> {
+  // After a reset, the server shows wsrep_sync_wait as it is set and does not obey it: the connection is replaced.
+  if (needsNewConnection(profile)) throw resetFailed(connection)
   // COM_RESET_CONNECTION keeps the current schema.
   const schema = selectSchema(profile)
   const reset = connection.reset()
@@ -34,6 +36,13 @@ async function resetAndInitialize(connection: MariadbConnection, profile: Sessio
   if (answer.kind !== 'rows' || answer.rows[0]?.['mark'] !== null) throw resetFailed(connection)
   if (schema === undefined) await rejectSelectedSchema(connection)
 }
+
+function needsNewConnection({ variables, initSql }: SessionProfile): boolean {
+  const names = Object.keys(variables)
+  return names.some((name) => syncWait.test(name)) || initSql.some((sql) => syncWait.test(sql))
+}
+
+const syncWait = /\bwsrep_(?:sync_wait|causal_reads)\b/i
 
 // A user variable that exists until the session is reset: the driver does not report a refused reset.
 const resetMarker = '@ha_session'

@@ -1,4 +1,5 @@
 import { type Operation, run, type Verdict } from '@ha/core'
+import { checkSessionUse } from '../arguments.ts'
 import type { ClientContext } from '../context.ts'
 import { type Result, resultOf } from '../driver/codec.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
@@ -24,6 +25,7 @@ export class Statements {
   /** Runs a statement on a server that the call allows; `name` is the name of the call in errors. */
   async run<T>(name: string, given: () => Statement, options: CallOptions | undefined): Promise<Result<T>> {
     const statement = given()
+    checkSessionUse(name, statement, (text) => this.#context.outcomes.warn(text))
     const call = options === undefined ? this.#defaults : resolveCall(name, options, this.#defaults)
     const traits = traitsOf(statement, call)
     try {

@@ -154,9 +154,9 @@ test('where all nodes take writes, one that applies nothing does not take the wh
 
 test('what somebody leaves on a connection costs no login', async () => {
   const { db, cluster } = await written({ consistency: 'eventual', pool: { maximumSize: 1 } })
-  await db.query('SET @x = 1')
+  await db.session((session) => session.query('SET @x = 1'))
   cluster.log.clear()
-  for (let i = 0; i < 20; i += 1) await db.query('SET @x = 1')
+  for (let i = 0; i < 20; i += 1) await db.session((session) => session.query('SET @x = 1'))
 
   expect(cluster.log.count({ command: 'log-in' })).toBe(0)
   expect(cluster.log.count({ command: 'reset-connection' })).toBeGreaterThanOrEqual(19)

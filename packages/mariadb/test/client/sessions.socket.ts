@@ -93,3 +93,16 @@ describe('a session', () => {
     expect(endpoint).not.toBe(cluster.node(1).address)
   })
 })
+
+describe('a session with wsrep_sync_wait', () => {
+  it.each([{ variables: { wsrep_sync_wait: 7 } }, { initSql: ['SET wsrep_sync_wait = 7'] }])(
+    'gets a new connection instead of a reset one, which would not obey it: %j',
+    async (session) => {
+      const { db, cluster } = await galeraHarness({ session, pool: { maximumSize: 1, minimumIdle: 1 } })
+      await db.session((own) => own.query('SET @a = 1'))
+      const [row] = await db.query('SELECT @@wsrep_sync_wait AS wait')
+      expect(Number(row?.['wait'])).toBe(7)
+      expect(cluster.log.count({ command: 'reset-connection' })).toBe(0)
+    },
+  )
+})

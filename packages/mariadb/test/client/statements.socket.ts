@@ -233,3 +233,16 @@ describe('a statement that does not fit into a packet of the server', () => {
     expect(cluster.log.count({ sql: insert })).toBe(1)
   })
 })
+
+describe('a statement that concerns one connection', () => {
+  it('is refused by every call of the client that may take another one, and nothing is sent', async () => {
+    const { db, cluster } = await galeraHarness()
+    const calls = [
+      db.query('START TRANSACTION'),
+      db.execute('SET @a = 1'),
+      db.stream("SELECT GET_LOCK('a', 0)").next(),
+    ]
+    for (const call of calls) expect(await describeEnd(call)).toBe('config-invalid not-done HY000')
+    expect(cluster.log.count({ sql: /START TRANSACTION|@a =|GET_LOCK/ })).toBe(0)
+  })
+})
