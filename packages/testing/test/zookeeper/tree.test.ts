@@ -6,7 +6,7 @@ import { prepareMulti, TransactionDraft } from '../../src/zookeeper/tree/transac
 import type { PartRequest } from '../../src/zookeeper/wire/requests.ts'
 
 const acl = [{ permissions: 31, scheme: 'world', id: 'anyone' }]
-const author = { session: 7n, names: [], hasTtl: true, firstVersion: 0 }
+const author = { session: 7n, names: [], hasTtl: true, firstVersion: 0, firstSequence: 0 }
 
 const path = fc.constantFrom('/a', '/b', '/a/c', '/a/c/d', '/b/e')
 const version = fc.constantFrom(-1, 0, 1)

@@ -416,16 +416,19 @@ export function sequentialLocation(path: string, reads: NodeReads): NodeLocation
     sequential: true,
     observe: async (onEvent, limit) => {
       const children = await reads.operations.children(parent, limit)
-      const name = latestName(children?.names.filter((each) => each.startsWith(marked)) ?? [])
+      const name = latestName(children?.names ?? [], marked)
       if (name === undefined) return { path: createPath, node: undefined, unwatch: () => undefined }
       return observeNode(childOf(parent, name), reads, onEvent, limit)
     },
   }
 }
 
-// The number has ten digits, so the last name in order is the latest. Earlier ones belong to sessions that are over.
-function latestName(names: readonly string[]): string | undefined {
-  return names.toSorted().at(-1)
+// The number grows with each child and wraps around after the highest of 32 bits: the signed distance gives the order.
+// Earlier nodes belong to sessions that are over.
+function latestName(names: readonly string[], marked: string): string | undefined {
+  const sequenceOf = (name: string): number => Number(name.slice(marked.length))
+  const ours = names.filter((name) => name.startsWith(marked))
+  return ours.toSorted((a, b) => (sequenceOf(a) - sequenceOf(b)) | 0).at(-1)
 }
 
 async function observeNode(

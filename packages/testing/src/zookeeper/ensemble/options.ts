@@ -23,6 +23,8 @@ export interface FakeEnsembleOptions {
   readonly existsNeedsRead?: boolean
   /** The data version of new nodes, so that one that overflows is near. From -2^31 to 2^31 - 1; default 0. */
   readonly firstVersion?: number
+  /** The number of the first sequential child of a node, so that one that overflows is near. As {@link firstVersion}. */
+  readonly firstSequence?: number
   /** The largest frame that is read; a larger one ends the connection. Default 1 048 575 bytes. */
   readonly maxFrameBytes?: number
   /** Whether the nodes open ports of 127.0.0.1; without, they are dialed in memory. Default true. */
@@ -45,6 +47,7 @@ const table: OptionTable<Required<FakeEnsembleOptions>> = {
   containerCheckMs: milliseconds({ default: 60_000, min: 1, max: longestMs }),
   hasTtl: flag(true),
   existsNeedsRead: flag(false),
+  firstSequence: count({ default: 0, min: -(2 ** 31), max: 2 ** 31 - 1 }),
   firstVersion: count({ default: 0, min: -(2 ** 31), max: 2 ** 31 - 1 }),
   // One byte less than a megabyte, as `jute.maxbuffer` has it.
   maxFrameBytes: count({ default: 0xf_ffff, min: 1, max: 2 ** 31 - 1 }),

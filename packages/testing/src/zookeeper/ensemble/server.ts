@@ -28,6 +28,7 @@ export function createServer(deps: ServerDeps): KeeperServer {
     hasTtl: options.hasTtl,
     existsNeedsRead: options.existsNeedsRead,
     firstVersion: options.firstVersion,
+    firstSequence: options.firstSequence,
     touch: deps.touch,
     isMoved: ({ session, connection }) => {
       const known = consensus.sessions.find(session)

@@ -65,7 +65,13 @@ async function write(
   request: WriteRequest,
 ): Promise<OperationResult | undefined> {
   const { session, connection, names } = caller
-  const author = { session, names, hasTtl: server.hasTtl, firstVersion: server.firstVersion }
+  const author = {
+    session,
+    names,
+    hasTtl: server.hasTtl,
+    firstVersion: server.firstVersion,
+    firstSequence: server.firstSequence,
+  }
   const committed = await server.submit({ write: request, author, connection })
   if (committed === undefined) return undefined
   if (request.op === 'close-session') return { ...ok(), isLast: true }

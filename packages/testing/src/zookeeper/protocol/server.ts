@@ -35,6 +35,8 @@ export interface KeeperServer {
   readonly existsNeedsRead: boolean
   /** The data version of new nodes. */
   readonly firstVersion: number
+  /** The number of the first sequential child. */
+  readonly firstSequence: number
   /** A client of this session has sent something. */
   touch(session: bigint): void
   /** Whether the session is on another connection, as far as this node knows. */

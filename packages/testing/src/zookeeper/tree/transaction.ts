@@ -13,6 +13,8 @@ export interface WriteAuthor {
   readonly hasTtl: boolean
   /** The data version of new nodes. */
   readonly firstVersion: number
+  /** The number of the first sequential child. */
+  readonly firstSequence: number
 }
 
 /** The effect of a change. */
@@ -62,7 +64,9 @@ function create(draft: TransactionDraft, request: CreateRequest, author: WriteAu
   const acl = resolveAcl(request.acl, author.names)
   const parent = found(draft, parentOf(request.path))
   checkAccess(parent.acl, permission.create, author.names)
-  const path = isSequential ? `${request.path}${sequenceText(parent.childSequence | 0)}` : request.path
+  const path = isSequential
+    ? `${request.path}${sequenceText((parent.childSequence + author.firstSequence) | 0)}`
+    : request.path
   checkPath(path)
   if (draft.find(path) !== undefined) throw new KeeperException(errorCode.nodeExists)
   if (isEphemeral(parent)) throw new KeeperException(errorCode.noChildrenForEphemerals)
