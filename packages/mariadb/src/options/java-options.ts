@@ -138,23 +138,9 @@ const utf8 = oneOfWords(
  * program.
  */
 export const rejectedOptions: Readonly<Record<string, RejectedOption>> = {
-  allowMultiQueries: rejected(
-    'after a lost connection it would be unknown which statements of a list were executed: use transaction()',
-    flag,
-    [false],
-  ),
   autocommit: rejected('statements outside transaction() run in autocommit mode', flag, [true]),
-  useAffectedRows: rejected('affectedRows counts matched rows, which is the default of Connector/J', flag, [
-    false,
-  ]),
   allowLocalInfile: rejected('a server could request any file of this machine', flag, [false]),
   allowUrlInLocalInfile: rejected('a server could request any address of this network', flag, [false]),
-  createDatabaseIfNotExist: rejected(
-    'a client creates no database: create it when the server is set up',
-    flag,
-    [false],
-  ),
-  createDB: rejected('a client creates no database: create it when the server is set up', flag, [false]),
   database: rejected('write the database after the hosts: //host/database'),
   ...withAliases(
     rejected('connections use utf8mb4: omit the option, or write utf8', utf8, ['utf8']),
@@ -286,6 +272,19 @@ const pools: Readonly<Record<string, IgnoredOption>> = {
 }
 
 const statements: Readonly<Record<string, IgnoredOption>> = {
+  allowMultiQueries: ignored(
+    'a text with several statements is refused by the server: use transaction()',
+    flag,
+    [false],
+  ),
+  useAffectedRows: ignored('affectedRows counts matched rows, which is the default of Connector/J', flag, [
+    false,
+  ]),
+  ...withAliases(
+    ignored('a client creates no database: create it when the server is set up', flag, [false]),
+    'createDatabaseIfNotExist',
+    'createDB',
+  ),
   ...withAliases(
     ignored('batch() uses the bulk protocol', flag),
     'rewriteBatchedStatements',

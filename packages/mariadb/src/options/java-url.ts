@@ -1,4 +1,5 @@
 import {
+  asError,
   didYouMean,
   invalidOption,
   type JdbcHost,
@@ -31,6 +32,64 @@ export function readJavaUrl(text: string): TranslatedOptions {
   return { draft: mergeOptions({ mode, hosts: inputs, database }, draft), warnings }
 }
 
+/** Whether a URL has the form of Node's clients: `mysql://user:password@host:3306/database?name=value`. */
+export function isNodeUrl(text: string): boolean {
+  return /^(?:mysql|mariadb):\/\//i.test(text)
+}
+
+/**
+ * Reads the URL of Node's clients. Several hosts are separated by commas; parameters are those of Connector/J, or the
+ * names that `mariadb`, `mysql2`, Knex and Sequelize have for them. Errors name no column and repeat nothing.
+ */
+export function readNodeUrl(text: string): TranslatedOptions {
+  const [, user, hosts = '', database = '', query = ''] = nodeUrl.exec(text) ?? []
+  const [username, ...password] = user?.split(':') ?? []
+  const parameters = query.split('&').map(javaParameter).join('&')
+  try {
+    const { draft, warnings } = readJavaUrl(
+      `jdbc:mariadb://${hosts}/${database}${query === '' ? '' : `?${parameters}`}`,
+    )
+    const own = {
+      username: username === undefined || username === '' ? undefined : decodeURIComponent(username),
+      password: password.length === 0 ? undefined : decodeURIComponent(password.join(':')),
+    }
+    return { draft: mergeOptions(draft, own), warnings: warnings.map(withoutColumn) }
+  } catch (error) {
+    const { message } = asError(error)
+    const isUserinfo = error instanceof URIError || message.includes('write user and password as')
+    const problem = isUserinfo
+      ? "expected '/', '@' and '%' in user and password as %2F, %40 and %25"
+      : withoutColumn(message).replace(/^url(?:, |: )/, '')
+    throw invalidOption('url', problem, error)
+  }
+}
+
+const nodeUrl = /^\w+:\/\/(?:([^/?#]*)@)?([^/?#@]*)\/?([^?#]*)(?:\?([^#]*))?/
+
+function withoutColumn(text: string): string {
+  return text.replaceAll(/url, column \d+/g, 'url')
+}
+
+// Names of Node's clients for what Connector/J calls otherwise; both have the same unit.
+const nodeNames: ReadonlyMap<string, string> = new Map([
+  ['connectionlimit', 'maxPoolSize'],
+  ['minimumidle', 'minPoolSize'],
+  ['ssl', 'useSsl'],
+  ['multiplestatements', 'allowMultiQueries'],
+  ['charset', 'characterEncoding'],
+  ['keepalivedelay', 'tcpKeepIdle'],
+  ['enablekeepalive', 'tcpKeepAlive'],
+  ['compress', 'useCompression'],
+  ['maxallowedpacket', 'maxAllowedPacket'],
+  ['permitlocalinfile', 'allowLocalInfile'],
+  ['collation', 'connectionCollation'],
+])
+
+function javaParameter(parameter: string): string {
+  const [name = '', ...value] = parameter.split('=')
+  return [nodeNames.get(name.toLowerCase()) ?? name, ...value].join('=')
+}
+
 function hostInput({ target, role, sslMode }: JdbcHost): HostInput {
   const tls =
     sslMode === undefined ? undefined : { mode: javaSslMode(sslMode.text, `url, column ${sslMode.column}`) }
@@ -56,7 +115,14 @@ export const javaOptions: Readonly<Record<string, ForeignOption | TlsOption>> = 
 }
 
 const strictness = 'unknownOptions'
-const names: readonly string[] = [...Object.keys(javaOptions), strictness, ...jdbcUrlSwitches]
+const names: readonly string[] = [
+  ...Object.keys(javaOptions),
+  'connectionLimit',
+  'multipleStatements',
+  'charset',
+  strictness,
+  ...jdbcUrlSwitches,
+]
 // Names of Connector/J are case-insensitive.
 const byLowerCase = new Map(Object.keys(javaOptions).map((name) => [name.toLowerCase(), name]))
 

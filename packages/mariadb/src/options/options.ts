@@ -2,7 +2,7 @@ import { invalidOption, resolveOptions } from '@ha/core/driver'
 import { type Draft, mergeOptions, type TranslatedOptions } from './foreign-options.ts'
 import { type HikariOptions, readHikari, type TranslatedHikari } from './hikari.ts'
 import { completeHosts, type HostInput } from './hosts.ts'
-import { readJavaUrl } from './java-url.ts'
+import { isNodeUrl, readJavaUrl, readNodeUrl } from './java-url.ts'
 import { type CheckedPool, optionTable } from './option-table.ts'
 import type { CommitLogOptions, Mode, PoolOptions, ResolvedOptions } from './resolved-options.ts'
 import type { TlsInput } from './tls.ts'
@@ -103,7 +103,7 @@ function readUrl(own: unknown, ofHikari: string | undefined, given: Draft): Tran
   const twice = ['hosts', 'mode'].find((key) => given[key] !== undefined)
   if (twice !== undefined)
     throw invalidOption(`${root}.${twice}`, 'the URL already contains it: write only one of them')
-  return readJavaUrl(url)
+  return isNodeUrl(url) ? readNodeUrl(url) : readJavaUrl(url)
 }
 
 /**

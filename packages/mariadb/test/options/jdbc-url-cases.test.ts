@@ -102,7 +102,6 @@ describe('the URLs that the grammar accepts', () => {
 
 describe('the URLs that the grammar rejects', () => {
   it.each<[string, string]>([
-    ['mariadb://h/db', "column 1: expected 'jdbc:mariadb:', as in jdbc:mariadb://host:3306/database"],
     ['JDBC:mariadb://h/db', "column 1: expected 'jdbc:mariadb:' in lower case"],
     ['jdbc:mysql://h/db', "column 1: expected 'jdbc:mariadb:'; for 'jdbc:mysql:' add permitMysqlScheme=true"],
     ['jdbc:mariadb:h/db', "column 14: expected '//' before the hosts"],
@@ -147,5 +146,39 @@ describe('the URLs that the grammar rejects', () => {
         message: expect.stringContaining(`url, ${message}`),
       }),
     )
+  })
+})
+
+describe('the URLs of other clients of Node', () => {
+  it.each([
+    ['mysql://u:p@h:3307/db', ['primary h:3307 off'], { username: 'u', database: 'db' }],
+    ['mariadb://u:a%40b%3A%2F@a,b:3307/db', ['primary a:3306 off', 'primary b:3307 off'], { database: 'db' }],
+    [
+      'mysql://u@[::1]/db?connectionLimit=5&connectTimeout=500',
+      ['primary [::1]:3306 off'],
+      { username: 'u' },
+    ],
+    ['mariadb://h', ['primary h:3306 off'], { username: 'root', database: undefined }],
+    ['mysql://h/db?ssl=true&charset=utf8mb4&timezone=Z', ['primary h:3306 verify-full'], {}],
+  ])('are read: %s', (url, hosts, rest) => {
+    const options = resolveMariadbOptions(url)
+    expect(hostsOf(options)).toEqual(hosts)
+    expect(options).toMatchObject(rest)
+  })
+
+  it('give their password decoded', async () => {
+    expect(await resolveMariadbOptions('mariadb://u:a%40b%3A%2F:c@h/db').password()).toBe('a@b:/:c')
+  })
+
+  it.each([
+    ['mysql://u:secret@h/db?conectionLimit=5', "did you mean 'connectionLimit'?"],
+    ['mysql://u:secret%zz@h/db', 'in user and password as %2F'],
+    ['mysql://u:sec/ret@h/db', 'in user and password as %2F'],
+    ['mysql:///db', 'expected a host'],
+    ['mysql://u:secret@h/db?timezone=local', 'the local zone differs between machines'],
+  ])('are refused without their secrets: %s', (url, problem) => {
+    const read = (): unknown => resolveMariadbOptions(url)
+    expect(read).toThrow(problem)
+    expect(read).not.toThrow(/sec/)
   })
 })
