@@ -5,6 +5,9 @@ import { detachStack } from '@ha/core/driver'
 import type { Channel, ChannelModel } from 'amqplib'
 import { replyCode } from './error-classification.ts'
 
+// Type, channel, size and end of a frame.
+const frameOverheadBytes = 8
+
 /** An open AMQP connection: the driver's model, its socket, and one report of its end. */
 export class AmqpConnection {
   readonly endpoint: Endpoint
@@ -40,6 +43,12 @@ export class AmqpConnection {
   /** The broker's version, such as `3.10.8`. */
   get version(): string {
     return this.model.connection.serverProperties.version
+  }
+
+  /** The largest content header that fits into a frame of this connection, in bytes. The driver's types do not include it. */
+  get maxHeaderBytes(): number {
+    const { frameMax } = this.model.connection as unknown as { readonly frameMax: number }
+    return frameMax - frameOverheadBytes
   }
 
   /** Fires when the connection is closed, before the events of the driver. */

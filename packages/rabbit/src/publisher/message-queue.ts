@@ -40,6 +40,8 @@ export interface PublishEntry {
   settled: boolean
   /** Its size in the publish buffer. */
   readonly bytes: number
+  /** The size of its content header on the wire; 0 without headers, when it fits into every frame. */
+  readonly headerBytes: number
   resolve: (receipt: Receipt) => void
   reject: (error: HaError) => void
   /** Removes the listener from the caller's signal; undefined without a signal. */

@@ -10,6 +10,7 @@ import {
   clientClosed,
   connectionLost,
   deadlineExceeded,
+  headerTooLarge,
   nacked,
   notEncodable,
   rejectOffending,
@@ -88,7 +89,7 @@ export class PublishChannel {
     const { waiting } = this.#messages
     const channel = waiting.length === 0 ? this.#channelFor(entry) : undefined
     if (channel !== undefined) {
-      this.#send(entry, channel.guard)
+      this.#send(entry, channel)
       return
     }
     waiting.add(entry)
@@ -150,7 +151,7 @@ export class PublishChannel {
       const channel = this.#channelFor(entry)
       if (channel === undefined) return
       waiting.take()
-      if (!this.#send(entry, channel.guard)) return
+      if (!this.#send(entry, channel)) return
     }
   }
 
@@ -170,7 +171,11 @@ export class PublishChannel {
   }
 
   // False when the channel accepts no more messages for now.
-  #send(entry: PublishEntry, { channel, closed }: GuardedChannel<ConfirmChannel>): boolean {
+  #send(entry: PublishEntry, { guard: { channel, closed }, maxHeaderBytes }: ConfirmChannelHandle): boolean {
+    if (entry.headerBytes > maxHeaderBytes) {
+      fail(entry, headerTooLarge(entry, maxHeaderBytes))
+      return true
+    }
     try {
       const hasRoom = channel.publish(entry.exchange, entry.key, entry.content, entry.properties)
       this.#messages.inFlight.add(entry)
@@ -294,6 +299,8 @@ interface ConfirmChannelHandle {
   readonly guard: GuardedChannel<ConfirmChannel>
   /** The node, as `host:port`. */
   readonly endpoint: string
+  /** The largest content header that fits into a frame: the broker ends the connection over a larger one. */
+  readonly maxHeaderBytes: number
   /** Called once, when the publish channel needs another one. */
   readonly onDone: (error: Error, how: ChannelEnd) => void
 }
@@ -357,7 +364,8 @@ export function publishChannelDeclaration(
       // to answer, so it is replaced without the usual delay.
       if (!connectionOver) link.invalidate(key, error, { paced: how === 'hanging' })
     }
-    publishChannel.open({ guard, endpoint: formatEndpoint(connection.endpoint), onDone })
+    const endpoint = formatEndpoint(connection.endpoint)
+    publishChannel.open({ guard, endpoint, maxHeaderBytes: connection.maxHeaderBytes, onDone })
   }
   return { key, needs: [], gates: false, survives: false, timeoutMs, apply }
 }

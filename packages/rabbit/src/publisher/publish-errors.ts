@@ -58,6 +58,17 @@ export function droppedForNewer(entry: PublishEntry): HaError {
   return rabbitError('buffer-full', `${entry.messageId} ${target(entry)}: dropped for a newer message`)
 }
 
+/** The headers of a message do not fit: the protocol cannot split them. Nothing was sent. */
+export function headersTooLarge(what: string, bytes: number, maxBytes: number): HaError {
+  return rabbitError('too-large', `${what}: ${bytes} bytes encoded, at most ${maxBytes} fit`)
+}
+
+/** The content header of a message does not fit into a frame of this connection. */
+export function headerTooLarge(entry: PublishEntry, maxBytes: number): HaError {
+  const what = `${entry.messageId} ${target(entry)}: headers larger than a frame of the broker (frame_max)`
+  return headersTooLarge(what, entry.headerBytes, maxBytes)
+}
+
 /** The driver cannot encode the message. */
 export function notEncodable(entry: PublishEntry, cause: unknown): HaError {
   const { message } = cause as { message?: unknown }

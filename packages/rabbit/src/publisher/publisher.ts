@@ -3,10 +3,11 @@ import { asError, callOptions, invalidOption, optionChecks, withDeadline } from 
 import type { Codec } from '../codec.ts'
 import type { Options } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
+import { type EncodableTable, encodableTable } from './field-table.ts'
 import { fail, type PublishEntry, type Receipt, type UnconfirmedCounts } from './message-queue.ts'
 import type { PublishBuffer } from './publish-buffer.ts'
 import type { PublishChannel } from './publish-channel.ts'
-import { abortedByCaller } from './publish-errors.ts'
+import { abortedByCaller, headersTooLarge } from './publish-errors.ts'
 
 /** Sends messages to RabbitMQ; each promise is the broker's confirm. */
 export interface Publisher<T> extends AsyncDisposable {
@@ -32,6 +33,10 @@ export interface PublishOptions {
   readonly exchange?: string
   /** Routing key. Default: the publisher's. */
   readonly key?: string
+  /**
+   * A `Date` is sent as a timestamp in seconds, a `bigint` as a 64-bit integer, bytes as a byte array. They have to fit
+   * into one frame of the broker (`frame_max`, 128 KiB by default) and into 64 KiB.
+   */
   readonly headers?: Readonly<Record<string, unknown>>
   /** Identifies the message for those who have to recognise a duplicate. Default: a unique id from the publisher. */
   readonly messageId?: string
@@ -125,23 +130,23 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
 
   publish(body: T, options: PublishOptions = noOptions): Promise<Receipt> {
     const { buffer, owner, clock } = this.#deps
-    let content: Buffer
-    let bytes: number
+    let message: CheckedMessage
     try {
       owner.checkOpen()
       if (this.#closing !== undefined) throw rabbitError('closed', 'the publisher is closed')
       if (options !== noOptions) checkPublishOptions(options)
       options.signal?.throwIfAborted()
-      content = this.#encode(body)
-      bytes = content.length + messageOverheadBytes
-      buffer.checkSize(bytes)
-      if (buffer.reserve(bytes)) return this.#accept(content, bytes, options, clock.now())
+      const headers = options.headers && headersOf(options.headers)
+      const content = this.#encode(body)
+      message = { content, headers, bytes: content.length + messageOverheadBytes + (headers?.bytes ?? 0) }
+      buffer.checkSize(message.bytes)
+      if (buffer.reserve(message.bytes)) return this.#accept(message, options, clock.now())
       // Checked before the wait is set up: rejecting a producer that ignores back-pressure is cheap.
-      if (buffer.onFull === 'wait') buffer.checkWaiting(bytes)
+      if (buffer.onFull === 'wait') buffer.checkWaiting(message.bytes)
     } catch (thrown) {
       return Promise.reject(publishErrorOf(thrown))
     }
-    return this.#acceptWhenSpace(content, bytes, options)
+    return this.#acceptWhenSpace(message, options)
   }
 
   close({ timeoutMs = 5_000 }: { readonly timeoutMs?: number } = {}): Promise<UnconfirmedCounts> {
@@ -158,8 +163,8 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
     await this.close()
   }
 
-  #accept(content: Buffer, bytes: number, options: PublishOptions, calledAtMs: number): Promise<Receipt> {
-    const entry = this.#entry(content, bytes, options, calledAtMs)
+  #accept(message: CheckedMessage, options: PublishOptions, calledAtMs: number): Promise<Receipt> {
+    const entry = this.#entry(message, options, calledAtMs)
     // The closure captures the entry only: one is allocated for each message.
     const receipt = new Promise<Receipt>((resolve, reject) => {
       entry.resolve = resolve
@@ -174,23 +179,26 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
     return receipt
   }
 
-  #entry(content: Buffer, bytes: number, options: PublishOptions, calledAtMs: number): PublishEntry {
+  #entry(message: CheckedMessage, options: PublishOptions, calledAtMs: number): PublishEntry {
+    const { content, bytes, headers } = message
     const { exchange, key, codec } = this.#settings
     const { buffer, idPrefix, owner } = this.#deps
     this.#sequence += 1
-    const target = options.exchange ?? exchange
     const messageId = options.messageId ?? `${idPrefix}-${this.#sequence.toString(36)}`
+    const target = options.exchange ?? exchange
+    const common = {
+      contentType: codec.contentType,
+      messageId,
+      mandatory: options.mandatory ?? owner.returnsAreReliable(target),
+    }
+    const properties = propertiesOf(options, common, headers?.table)
     return {
       sequence: this.#sequence,
       messageId,
       exchange: target,
       key: options.key ?? key,
       content,
-      properties: propertiesOf(options, {
-        contentType: codec.contentType,
-        messageId,
-        mandatory: options.mandatory ?? owner.returnsAreReliable(target),
-      }),
+      properties,
       acceptedAtMs: calledAtMs,
       deadlineMs: calledAtMs + (options.timeoutMs ?? buffer.maxAgeMs),
       repeatable: options.repeatable ?? true,
@@ -199,6 +207,7 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
       returned: undefined,
       settled: false,
       bytes,
+      headerBytes: headers === undefined ? 0 : headerBytesOf(properties, headers.bytes),
       resolve: ignore,
       reject: ignore,
       unlisten: undefined,
@@ -217,18 +226,18 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
     throw rabbitError('config-invalid', `the codec returned no Buffer but ${typeof content}`)
   }
 
-  async #acceptWhenSpace(content: Buffer, bytes: number, options: PublishOptions): Promise<Receipt> {
+  async #acceptWhenSpace(message: CheckedMessage, options: PublishOptions): Promise<Receipt> {
     const { buffer, owner, clock } = this.#deps
     const calledAtMs = clock.now()
-    const accept = (): Promise<Receipt> => this.#accept(content, bytes, options, calledAtMs)
+    const accept = (): Promise<Receipt> => this.#accept(message, options, calledAtMs)
     switch (buffer.onFull) {
       case 'reject':
         throw buffer.fullError('onFull is reject')
       case 'drop-oldest':
-        while (owner.dropOldest()) if (buffer.reserve(bytes)) return accept()
+        while (owner.dropOldest()) if (buffer.reserve(message.bytes)) return accept()
         throw buffer.fullError('there is no unsent message to drop')
       case 'wait':
-        return this.#waitForSpace(bytes, options, accept)
+        return this.#waitForSpace(message.bytes, options, accept)
     }
   }
 
@@ -263,6 +272,38 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
   }
 }
 
+/** What is left of the arguments of a publish once they are checked. */
+interface CheckedMessage {
+  readonly content: Buffer
+  readonly headers: EncodableTable | undefined
+  /** Its size in the publish buffer. */
+  readonly bytes: number
+}
+
+// The driver encodes each table in a buffer of this size.
+const maxHeadersBytes = 65_536
+
+function headersOf(headers: Readonly<Record<string, unknown>>): EncodableTable {
+  const encodable = encodableTable(headers, 'publish.headers')
+  if (encodable.bytes > maxHeadersBytes)
+    throw headersTooLarge('the headers', encodable.bytes, maxHeadersBytes)
+  return encodable
+}
+
+// Class, weight, size of the body and flags of a content header, and the delivery mode.
+const contentHeaderBytes = 15
+
+// The size of a content header. A text takes one byte more than its length, and the expiration is one.
+function headerBytesOf(properties: Options.Publish, tableBytes: number): number {
+  const { expiration, priority, timestamp, ...others } = properties
+  let bytes = contentHeaderBytes + tableBytes
+  if (priority !== undefined) bytes += 1
+  if (timestamp !== undefined) bytes += 8
+  for (const value of [...Object.values(others), expiration?.toString()])
+    if (typeof value === 'string') bytes += 1 + Buffer.byteLength(value)
+  return bytes
+}
+
 function ignore(): void {}
 
 function onceAborted(signal: AbortSignal, act: (reason: unknown) => void): () => void {
@@ -294,9 +335,10 @@ const checkOptions = callOptions<PublishOptions>({
     correlationId: optionChecks.text,
     replyTo: optionChecks.text,
     type: optionChecks.text,
-    priority: optionChecks.number,
-    expirationMs: optionChecks.number,
-    timestamp: optionChecks.number,
+    priority: wholeNumber(255),
+    // RabbitMQ takes unsigned 32-bit numbers here.
+    expirationMs: wholeNumber(4_294_967_295),
+    timestamp: wholeNumber(Number.MAX_SAFE_INTEGER),
     persistent: optionChecks.flag,
     mandatory: optionChecks.flag,
     timeoutMs: (value) =>
@@ -308,22 +350,31 @@ const checkOptions = callOptions<PublishOptions>({
   invalid: invalidOption,
 })
 
+function wholeNumber(max: number): (value: unknown) => string | undefined {
+  return (value) =>
+    typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max
+      ? undefined
+      : `expected a whole number from 0 to ${max}`
+}
+
 /** Throws `config-invalid` for an option that does not exist or has an invalid value. */
 export function checkPublishOptions(options: PublishOptions): void {
   checkOptions('publish', options)
 }
 
 // Options that the driver takes under the same name.
-const forwardedOptions = ['headers', 'correlationId', 'replyTo', 'type', 'priority', 'timestamp'] as const
+const forwardedOptions = ['correlationId', 'replyTo', 'type', 'priority', 'timestamp'] as const
 
 /** The properties of a message, as options of the driver. */
 export function propertiesOf(
   options: PublishOptions,
   common: { readonly contentType: string; readonly messageId: string; readonly mandatory: boolean },
+  headers: EncodableTable['table'] | undefined,
 ): Options.Publish {
   const { persistent = true, expirationMs } = options
   const properties: Options.Publish = { ...common, persistent }
   if (options === noOptions) return properties
+  if (headers !== undefined) properties.headers = headers
   for (const name of forwardedOptions)
     if (options[name] !== undefined) Object.assign(properties, { [name]: options[name] })
   if (expirationMs !== undefined) properties.expiration = expirationMs

@@ -73,6 +73,64 @@ describe('a publish', () => {
     ])
   })
 
+  it.each([
+    ['the driver', 200_000],
+    ['a frame of the broker', 9_000],
+  ])('whose headers do not fit into %s is refused at once, and hurts no other message', async (_, size) => {
+    const { rabbit, cluster } = await startHarness({ topology }, { frameMaxBytes: 8_192 })
+    await rabbit.ready()
+    const publisher = rabbit.publisher({ key: 'bill' })
+    const large = { headers: { trace: 'x'.repeat(size) } }
+    const outcomes = [publisher.publish(1), publisher.publish(2, large), publisher.publish(3)]
+    expect(await Promise.all(outcomes.map(settlement))).toEqual([
+      'confirmed',
+      'too-large not-done',
+      'confirmed',
+    ])
+    expect(cluster.queue('bill')?.ready).toBe(2)
+    expect(cluster.log.entries({ from: 'server', frame: 'connection.close' })).toEqual([])
+  })
+
+  it('whose headers fill a frame to the last byte is sent', async () => {
+    const { rabbit, cluster } = await startHarness({ topology }, { frameMaxBytes: 8_192 })
+    await rabbit.ready()
+    const publisher = rabbit.publisher({ key: 'bill' })
+    const outcomeOf = (size: number): Promise<string> =>
+      settlement(publisher.publish('', { messageId: 'm', headers: { h: 'x'.repeat(size) } }))
+    const sizes = Array.from({ length: 60 }, (_, i) => 8_100 + i)
+    const outcomes = await Promise.all(sizes.map(outcomeOf))
+    const fitting = outcomes.filter((outcome) => outcome === 'confirmed').length
+    expect(fitting).toBeGreaterThan(0)
+    expect(outcomes.slice(fitting).every((outcome) => outcome === 'too-large not-done')).toBe(true)
+    expect(cluster.queue('bill')?.ready).toBe(fitting)
+  })
+
+  it.each([
+    { expirationMs: 1.5 },
+    { expirationMs: -1 },
+    { expirationMs: Number.NaN },
+    { priority: 256 },
+    { timestamp: 0.5 },
+    { headers: { when: new Map() } },
+  ])('with %j is refused at the door, and sends nothing', async (options) => {
+    const { rabbit, cluster } = await startHarness({ topology })
+    await rabbit.ready()
+    const outcome = await settlement(rabbit.publisher({ key: 'bill' }).publish(1, options))
+    expect(outcome).toBe('config-invalid not-done')
+    expect(cluster.log.entries({ from: 'client', frame: 'basic.publish' })).toEqual([])
+  })
+
+  it('carries a Date, a bigint, bytes and nested values to its consumer', async () => {
+    const { rabbit } = await startHarness({ topology })
+    const seen: unknown[] = []
+    rabbit.consume('bill', ({ headers }) => void seen.push(headers))
+    const at = new Date('2026-01-02T03:04:05Z')
+    const headers = { at, big: 2n ** 40n, bytes: new Uint8Array([1]), list: [1, { at }], none: undefined }
+    await rabbit.publisher({ key: 'bill' }).publish(1, { headers })
+    await until('it is handled', () => seen.length === 1)
+    expect(seen).toEqual([{ at, big: 2 ** 40, bytes: Buffer.from([1]), list: [1, { at }] }])
+  })
+
   it('ends with its signal, and says whether it was sent', async () => {
     const { rabbit, cluster } = await startHarness({ topology })
     cluster.script({ when: { from: 'client', frame: 'basic.publish' }, do: 'lose-confirm' })

@@ -19,6 +19,7 @@ export function publishEntry(change: Partial<PublishEntry> = {}): PublishEntry {
     resolve: () => undefined,
     reject: () => undefined,
     bytes: 0,
+    headerBytes: 0,
     unlisten: undefined,
     onSettled: () => undefined,
     ...change,

@@ -6,7 +6,7 @@ describe('the options of a publish', () => {
     [{ routingKey: 'a' }, "publish.routingKey: there is no such option; it is called 'key' here"],
     [{ expiration: 5 }, "publish.expiration: there is no such option; it is called 'expirationMs' here"],
     [{ mandatroy: true }, "publish.mandatroy: there is no such option; did you mean 'mandatory'?"],
-    [{ priority: '5' }, 'publish.priority: expected a number, got a string'],
+    [{ priority: '5' }, 'publish.priority: expected a whole number from 0 to 255'],
     [{ headers: null }, 'publish.headers: expected an object, got null'],
     [{ timeoutMs: Number.NaN }, 'publish.timeoutMs: expected milliseconds above 0'],
     [{ timeoutMs: 0 }, 'publish.timeoutMs: expected milliseconds above 0'],
