@@ -65,6 +65,8 @@ export function patchInstance(
   { status, registeredAtMs, ...before }: Instance,
   patch: InstancePatch,
 ): Instance {
+  if (!isObject(patch))
+    throw new ZookeeperError('config-invalid', 'update: expected an object with the changes')
   const { name, id } = before
   return { ...resolveDescription({ ...before, ...patch, name, id }), status, registeredAtMs }
 }

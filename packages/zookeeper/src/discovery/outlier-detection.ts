@@ -6,6 +6,9 @@ import type { Instance } from './instance.ts'
  */
 export type CallReport = 'begun' | 'ok' | 'error'
 
+/** The values of a {@link CallReport}. */
+export const callReports: readonly CallReport[] = ['begun', 'ok', 'error']
+
 /** When an instance is ejected because calls to it failed, and for how long. */
 export interface OutlierDetectionOptions {
   /**

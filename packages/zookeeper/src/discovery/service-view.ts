@@ -13,7 +13,7 @@ import {
 } from '@ha/core/driver'
 import { runWithinCall } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
-import { resolveCall, resolveOptions } from '../operations/call-options.ts'
+import { checkChoice, resolveCall, resolveOptions } from '../operations/call-options.ts'
 import type { CallOptions } from '../operations/operations.ts'
 import type { DiscoveryContext } from './discovery-context.ts'
 import type { Instance } from './instance.ts'
@@ -29,6 +29,7 @@ import {
 import { type PickStrategy, pickInstance, type ZoneRule } from './load-balancer.ts'
 import {
   type CallReport,
+  callReports,
   type OutlierDetectionOptions,
   OutlierDetector,
   withoutEjected,
@@ -106,6 +107,8 @@ export class ServiceView implements AsyncDisposable {
    */
   pick(key?: string): Instance | undefined {
     const { settings, context } = this.#deps
+    if (key !== undefined && typeof key !== 'string')
+      throw new ZookeeperError('config-invalid', `pick of '${this.name}': expected a text as key`)
     const nowMs = this.#clock.now()
     const outliers = this.#outliers
     const candidates = withoutEjected(this.all(), (instance) => outliers.ejectedUntilMs(instance, nowMs))
@@ -128,6 +131,12 @@ export class ServiceView implements AsyncDisposable {
    * than half of them. `begun` counts a call as in flight until its `ok` or `error`, for `least-connections`.
    */
   report(instance: Instance, report: CallReport): void {
+    if (typeof instance !== 'object' || instance === null)
+      throw new ZookeeperError(
+        'config-invalid',
+        `report of '${this.name}': expected an instance that was picked`,
+      )
+    checkChoice('report', this.#deps.list.path, report, callReports)
     this.#outliers.report(instance, report, this.#clock.now())
   }
 

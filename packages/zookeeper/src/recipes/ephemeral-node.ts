@@ -103,7 +103,8 @@ export class EphemeralNode implements Ephemeral {
     await this.#untilHeld(call)
   }
 
-  async close({ timeoutMs = this.#deps.context.operationTimeoutMs }: CallOptions = {}): Promise<void> {
+  async close(limit?: Pick<CallOptions, 'timeoutMs'>): Promise<void> {
+    const timeoutMs = limit?.timeoutMs ?? this.#deps.context.operationTimeoutMs
     this.#closing ??= this.#close()
     const closing = this.#closing
     const expired = (): Error => this.#timedOut('deleted', timeoutMs)

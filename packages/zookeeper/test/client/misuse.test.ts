@@ -177,4 +177,28 @@ describe('a wrong argument', () => {
   it.each(wrong.map((value) => [value]))('of createZookeeper is refused: %o', (value) => {
     expect(() => createZookeeper(value as never)).toThrow(expect.objectContaining({ code: 'config-invalid' }))
   })
+
+  it('of a registration, a view and an ephemeral is refused', async () => {
+    const registration = zk.discovery().register({ name: 'misused', id: 'a', address: 'h' })
+    const view = zk.discovery().service('misused')
+    const ephemeral = zk.ephemeral('/misused', 'x')
+    const refused = { code: 'config-invalid', name: 'ZookeeperError' }
+    await settledWithin(
+      harness.clock,
+      2_000,
+      Promise.all([registration.ready(), view.ready(), ephemeral.ready()]),
+    )
+    const instance = view.pick()
+    for (const value of [null, 5, '', Number.NaN, true]) {
+      await expect(registration.update(value as never)).rejects.toMatchObject(refused)
+      await expect(registration.ready(value as never)).rejects.toMatchObject(refused)
+      await expect(view.ready(value as never)).rejects.toMatchObject(refused)
+      await expect(ephemeral.ready(value as never)).rejects.toMatchObject(refused)
+      await expect(ephemeral.update('x', value as never)).rejects.toMatchObject(refused)
+      expect(() => view.report(value as never, 'ok')).toThrow(expect.objectContaining(refused))
+      expect(() => view.report(instance!, value as never)).toThrow(expect.objectContaining(refused))
+      if (value !== '') expect(() => view.pick(value as never)).toThrow(expect.objectContaining(refused))
+    }
+    await settledWithin(harness.clock, 2_000, ephemeral.close(null as never))
+  })
 })
