@@ -50,8 +50,11 @@ export type RabbitEvents = {
   /** The broker cancelled a consumer, which subscribes again. */
   readonly consumerLost: { readonly queue: string; readonly error: Error }
   /** A redelivered message was answered without running its handler, which had finished before. */
-  readonly ackReplayed: { readonly queue: string; readonly messageId: string }
-  /** A handler finished after its channel was closed, and the message has no id: it will be handled twice. */
+  readonly ackReplayed: { readonly queue: string; readonly messageId: string | undefined }
+  /**
+   * A handler finished after its channel was closed, and the message has no id and more than 64 KiB: it will be handled
+   * twice.
+   */
   readonly ackLost: { readonly queue: string }
   /** A message could not be decoded, or its handler threw. Says how often, and what happens to the message. */
   readonly handlerFailed: HandlerFailure & { readonly queue: string }

@@ -14,6 +14,7 @@ import {
   type OptionReader,
   type OptionTable,
   oneOf,
+  optional,
   resolveOptions,
   type StrategyAlias,
   secret,
@@ -22,6 +23,7 @@ import {
 } from '@ha/core/driver'
 import { readAmqpUrl } from './amqp-url.ts'
 import { type Codec, json } from './codec.ts'
+import type { RetryPolicy } from './consumer/delayed-retry.ts'
 import type { DecodeErrorHandler, DeliveryHandler } from './consumer/delivery.ts'
 import type { ConsumeSettings } from './consumer/handler-runner.ts'
 import { offsetArgument } from './consumer/stream-position.ts'
@@ -175,6 +177,13 @@ export interface ConsumeOptions<T> {
    * doubles with each failure of the message, up to one minute.
    */
   readonly requeueDelayMs?: number
+  /**
+   * Moves the message of a handler that threw to a retry queue on the broker, and rejects it after the last attempt, so
+   * that it is dead-lettered. `attempts` is the number of calls in all, from 1 to 1 000, default 5; `delaysMs` has the
+   * delay after each failure, default 1 s, 10 s, 60 s, and its last one serves for all that follow. Takes the place of
+   * `onError`. Default: none.
+   */
+  readonly retry?: Partial<RetryPolicy>
   /** Whether the broker refuses other consumers of the queue. Default false. */
   readonly exclusive?: boolean
   /**
@@ -218,6 +227,12 @@ export function resolveConsumeOptions<T>(
     onError: oneOf(['requeue', 'reject'], 'requeue'),
     onDecodeError: checked(readOnDecodeError, 'reject' as const),
     requeueDelayMs: milliseconds({ default: 1_000, min: 0, max: 600_000 }),
+    retry: optional(
+      group<RetryPolicy>({
+        attempts: count({ default: 5, min: 1, max: 1_000 }),
+        delaysMs: checked(readDelays, defaultDelaysMs),
+      }),
+    ),
     exclusive: flag(false),
     noAck: flag(false),
     codec: codecOption<T>(),
@@ -229,6 +244,7 @@ export function resolveConsumeOptions<T>(
     `consume '${queue}'`,
   )
   if (settings.noAck) checkNoAck(queue, options)
+  if (settings.retry !== undefined) checkRetry(queue, options)
   return { ...settings, queue, handler }
 }
 
@@ -251,19 +267,34 @@ function codecOption<T>(): OptionReader<Codec<T>> {
 }
 
 function checkNoAck<T>(queue: string, options: ConsumeOptions<T>): void {
-  const { onError, requeueDelayMs, onDecodeError } = options
-  const given = {
-    onError,
-    requeueDelayMs,
-    onDecodeError: isHandler(onDecodeError) ? undefined : onDecodeError,
-  }
+  const { onError, requeueDelayMs, retry, onDecodeError } = options
+  const onDecode = typeof onDecodeError === 'function' ? undefined : onDecodeError
+  const given = { onError, requeueDelayMs, retry, onDecodeError: onDecode }
   for (const [name, value] of Object.entries(given))
     if (value !== undefined)
       throw invalidOption(`consume '${queue}'.${name}`, 'with noAck, no message can be requeued or rejected')
 }
 
-function isHandler(value: unknown): boolean {
-  return typeof value === 'function'
+function checkRetry<T>(queue: string, { onError, arguments: given }: ConsumeOptions<T>): void {
+  const path = `consume '${queue}'`
+  if (onError !== undefined) throw invalidOption(`${path}.onError`, 'expected nothing: retry takes its place')
+  if (given?.[offsetArgument] !== undefined)
+    throw invalidOption(
+      `${path}.retry`,
+      'a stream keeps its messages: a failed handler is called again in the process',
+    )
+}
+
+const defaultDelaysMs: readonly number[] = [1_000, 10_000, 60_000]
+// The longest time that the broker takes for a queue.
+const maxDelayMs = 4_294_967_295
+
+function readDelays(value: unknown, path: string): readonly number[] {
+  if (value === undefined) return defaultDelaysMs
+  const fits = (delay: unknown): boolean =>
+    Number.isInteger(delay) && Number(delay) >= 1 && Number(delay) <= maxDelayMs
+  if (Array.isArray(value) && value.length > 0 && value.length <= 32 && value.every(fits)) return [...value]
+  throw invalidOption(path, `expected a list of 1 to 32 delays in milliseconds from 1 to ${maxDelayMs}`)
 }
 
 function readOnDecodeError(value: unknown, path: string): 'requeue' | 'reject' | DecodeErrorHandler {

@@ -4,6 +4,7 @@ import type { AmqpConnection } from '../driver/connection.ts'
 import { replyCode } from '../driver/error-classification.ts'
 import type { ConsumeMessage } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
+import { DelayedRetry, isAtLeast } from './delayed-retry.ts'
 import { type ConsumeSettings, type HandlerCallbacks, HandlerRunner } from './handler-runner.ts'
 import type { RedeliveryCache } from './redelivery-cache.ts'
 import { StreamPosition } from './stream-position.ts'
@@ -28,6 +29,10 @@ export interface ConsumerDeps {
   readonly queueName: () => string
   /** The arguments that a consumer of this queue needs on a broker of that version. */
   readonly argumentsFor: (version: string) => Readonly<Record<string, unknown>>
+  /** Whether the queue is declared with a delay of its own for what is returned to it. */
+  readonly delaysReturns: boolean
+  /** How long one request may take, in milliseconds. */
+  readonly timeoutMs: number
 }
 
 type ConsumerState =
@@ -47,6 +52,7 @@ export class QueueConsumer<T> {
   readonly #deps: ConsumerDeps
   readonly #runner: HandlerRunner<T>
   readonly #position = new StreamPosition()
+  readonly #retry: DelayedRetry | undefined
   /** Fires at the earliest deadline of all calls of {@link stop}. */
   readonly #deadline = linkedController()
   #state: ConsumerState = { kind: 'none' }
@@ -56,7 +62,8 @@ export class QueueConsumer<T> {
   constructor(settings: ConsumeSettings<T>, deps: ConsumerDeps) {
     this.#settings = settings
     this.#deps = deps
-    this.#runner = new HandlerRunner(settings, { ...deps, position: this.#position })
+    this.#retry = retryOf(settings, deps)
+    this.#runner = new HandlerRunner(settings, { ...deps, position: this.#position, retry: this.#retry })
   }
 
   /** Number of running handlers. */
@@ -106,6 +113,7 @@ export class QueueConsumer<T> {
       // The deadline has passed: closing the channel returns unanswered messages to the queue.
       open?.discard(asError(error))
     }
+    this.#retry?.close()
     return { abandoned: this.#runner.unfinished }
   }
 
@@ -128,6 +136,7 @@ export class QueueConsumer<T> {
       // The end of a stopped consumer waits for its handlers, also when it stops before its subscription is confirmed.
       isKept: () => this.#state.kind === 'stopped',
     }
+    await this.#retry?.prepare(request.queue, connection, signal)
     const subscription = await subscribe(connection, request, signal).catch((thrown: unknown) => {
       throw this.#missingQueueError(thrown)
     })
@@ -192,4 +201,11 @@ export class QueueConsumer<T> {
     this.#deps.callbacks.onQueueMissing()
     return rabbitError('queue-missing', message, { cause: thrown, serverCode: 404, retryable: true })
   }
+}
+
+function retryOf<T>({ retry }: ConsumeSettings<T>, deps: ConsumerDeps): DelayedRetry | undefined {
+  const { clock, timeoutMs, delaysReturns } = deps
+  // RabbitMQ 4.3 was the first version that delays what is returned to a quorum queue.
+  const isNative = (version: string): boolean => delaysReturns && isAtLeast(version, 4, 3)
+  return retry === undefined ? undefined : new DelayedRetry({ clock, policy: retry, isNative, timeoutMs })
 }

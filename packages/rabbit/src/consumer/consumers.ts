@@ -12,7 +12,7 @@ import type { AmqpConnection } from '../driver/connection.ts'
 import { rabbitError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { type DeclaredTopology, lastFailure, whenSettled } from '../topology/declare.ts'
-import { consumeArguments, queueKey } from '../topology/topology.ts'
+import { consumeArguments, type QueueSpec, queueKey } from '../topology/topology.ts'
 import { type ConsumerCallbacks, type ConsumerDeps, QueueConsumer, type StopReport } from './consumer.ts'
 import type { ConsumeSettings } from './handler-runner.ts'
 import { RedeliveryCache } from './redelivery-cache.ts'
@@ -82,6 +82,7 @@ export class Consumers {
   consume<T>(settings: ConsumeSettings<T>): Consumer {
     const { clock, link, options } = this.#deps
     const { queue } = settings
+    if (settings.retry !== undefined) checkRetryTarget(queue, options.topology.queues?.[queue])
     this.#created += 1
     const key = `consumer ${this.#created} of ${queue}`
     const consumer = new QueueConsumer(settings, this.#consumerDeps(queue, key))
@@ -111,6 +112,8 @@ export class Consumers {
       tagPrefix: `${options.name}-${this.#created}`,
       queueName: () => topology.queueName(queue),
       argumentsFor: (version) => consumeArguments(spec, version),
+      delaysReturns: spec?.settings.arguments?.['x-delayed-retry-type'] !== undefined,
+      timeoutMs: options.declareTimeoutMs,
     }
   }
 
@@ -164,6 +167,19 @@ export class Consumers {
   #isConsumed(queue: string): boolean {
     return [...this.#consumers.values()].some(({ handle }) => handle.queue === queue)
   }
+}
+
+// After the last attempt the message is rejected, and a queue without a target drops it.
+function checkRetryTarget(queue: string, spec: QueueSpec | undefined): void {
+  if (spec === undefined) return
+  const path = `consume '${queue}'.retry`
+  const { deadLetterExchange, arguments: given } = spec.settings
+  if (spec.kind === 'ephemeral')
+    throw invalidOption(path, 'an ephemeral queue has another name on each connection, and cannot be retried')
+  if (deadLetterExchange !== undefined || given?.['x-dead-letter-exchange'] !== undefined) return
+  const remedy =
+    'declare its deadLetterExchange, or, for one that a policy sets, leave the queue out of the topology'
+  throw invalidOption(path, `the queue drops the message after the last attempt: ${remedy}`)
 }
 
 interface ConsumerHandleDeps {

@@ -41,6 +41,8 @@ export interface Delivery<T> {
   readonly deliveryCount: number | undefined
   /** Number of all earlier deliveries, as a quorum queue counts them from RabbitMQ 4.3; undefined elsewhere. */
   readonly acquiredCount: number | undefined
+  /** Number of the attempt, from 1, as the consumer's `retry` or else a quorum queue counts it; 1 elsewhere. */
+  readonly attempt: number
   /** Fires when its channel is closed: the broker will redeliver the message. */
   readonly signal: AbortSignal
 }
@@ -85,8 +87,8 @@ export function deliveryOf<T>(
     body: codec.decode(content),
     content,
     queue,
-    exchange: fields.exchange,
-    key: fields.routingKey,
+    exchange: textOf(headers[retryHeader.exchange]) ?? fields.exchange,
+    key: textOf(headers[retryHeader.key]) ?? fields.routingKey,
     headers,
     messageId: messageIdOf(message),
     correlationId: textOf(properties.correlationId),
@@ -103,6 +105,7 @@ export function deliveryOf<T>(
     redelivered: fields.redelivered,
     deliveryCount: numberOf(headers['x-delivery-count']),
     acquiredCount: numberOf(headers['x-acquired-count']),
+    attempt: (attemptsBefore(message) || (numberOf(headers['x-delivery-count']) ?? 0)) + 1,
     signal,
   }
 }
@@ -124,6 +127,28 @@ function readField(value: unknown): unknown {
   const table = value as FieldTable
   if (table['!'] === 'timestamp') return new Date(Number(table['value']) * 1_000)
   return table['!'] === undefined ? readTable(table) : value
+}
+
+// A message that waited in a retry queue comes from the default exchange: these headers have what it was published with.
+const retryHeader = {
+  attempts: 'x-retry-attempts',
+  exchange: 'x-retry-exchange',
+  key: 'x-retry-key',
+} as const
+
+/** How often its handler has failed in earlier attempts, as the `retry` of a consumer counts. */
+export function attemptsBefore({ properties }: ConsumeMessage): number {
+  const count = Number(properties.headers?.[retryHeader.attempts] ?? 0)
+  return Number.isSafeInteger(count) && count > 0 ? count : 0
+}
+
+/** The headers of a message that is published again after that many failures. */
+export function retryHeaders({ fields, properties }: ConsumeMessage, attempts: number): FieldTable {
+  const { exchange = fields.exchange, key = fields.routingKey } = {
+    exchange: textOf(properties.headers?.[retryHeader.exchange]),
+    key: textOf(properties.headers?.[retryHeader.key]),
+  }
+  return { [retryHeader.attempts]: attempts, [retryHeader.exchange]: exchange, [retryHeader.key]: key }
 }
 
 /** The message id that the publisher has set. */

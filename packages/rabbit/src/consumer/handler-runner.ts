@@ -1,10 +1,10 @@
 import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
-import { createHash } from 'node:crypto'
 import type { Clock } from '@ha/core'
 import { asError, linkedController, Notifier } from '@ha/core/driver'
 import type { Codec } from '../codec.ts'
 import type { ConsumeMessage } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
+import { attemptIdOf, type DelayedRetry, type RetryPolicy } from './delayed-retry.ts'
 import {
   type Answer,
   type ChannelDelivery,
@@ -17,6 +17,7 @@ import {
   messageIdOf,
   sendAnswer,
 } from './delivery.ts'
+import { FailureCounts, maxFirstRequeueDelayMs, Pace, requeueDelayMs } from './failure-delays.ts'
 import type { RedeliveryCache } from './redelivery-cache.ts'
 import { type StreamPosition, streamOffsetOf } from './stream-position.ts'
 import type { Subscription } from './subscription.ts'
@@ -29,6 +30,7 @@ export interface ConsumeSettings<T> {
   readonly onError: 'requeue' | 'reject'
   readonly onDecodeError: 'requeue' | 'reject' | DecodeErrorHandler
   readonly requeueDelayMs: number
+  readonly retry: RetryPolicy | undefined
   readonly exclusive: boolean
   readonly noAck: boolean
   readonly arguments: Readonly<Record<string, unknown>>
@@ -42,16 +44,22 @@ export interface HandlerFailure {
   readonly stage: 'decode' | 'handler'
   /** How often it has failed, as far as this process or the queue has counted; from 1. */
   readonly attempt: number
-  /** `requeue`: it is delivered again; `reject`: it is dead-lettered, or dropped where the queue has no target. */
-  readonly answer: 'requeue' | 'reject' | 'none'
-  /** How long it is held back before it is requeued, in milliseconds. Doubles with each attempt, up to one minute. */
+  /**
+   * `requeue`: it is delivered again; `retry`: it waits in a retry queue; `reject`: it is
+   * dead-lettered, or dropped where the queue has no target; `none`: the consumer has no acks, and it is lost.
+   */
+  readonly answer: 'requeue' | 'retry' | 'reject' | 'none'
+  /**
+   * How long it waits before it is delivered again, in milliseconds. Doubles with each attempt, up to one minute, unless
+   * the consumer has a `retry`.
+   */
   readonly delayMs: number
 }
 
 /** The events of handlers. */
 export interface HandlerCallbacks {
   /** A redelivered message was answered with the result of a handler that had finished earlier. */
-  readonly onAckReplayed: (messageId: string) => void
+  readonly onAckReplayed: (messageId: string | undefined) => void
   /** A handler finished after its channel was closed, and the message has no id: the handler will run again. */
   readonly onAckLost: () => void
   readonly onHandlerFailed: (failure: HandlerFailure) => void
@@ -61,6 +69,7 @@ interface HandlerRunnerDeps {
   readonly clock: Clock
   readonly redeliveries: RedeliveryCache
   readonly position: StreamPosition
+  readonly retry: DelayedRetry | undefined
   readonly callbacks: HandlerCallbacks
 }
 
@@ -123,7 +132,7 @@ export class HandlerRunner<T> {
       this.#onStreamDelivery(offset, delivery)
       return
     }
-    const messageId = messageIdOf(message)
+    const messageId = attemptIdOf(message)
     const decision = this.#deps.redeliveries.onDelivery(messageId, delivery)
     if (decision.kind === 'run') void this.#run(decision.run, messageId)
     if (decision.kind !== 'answered') return
@@ -254,11 +263,14 @@ export class HandlerRunner<T> {
   }
 
   async #onFailed(
-    { message, closed }: ChannelDelivery,
+    received: ChannelDelivery,
     { stage, error }: { readonly stage: 'decode' | 'handler'; readonly error: Error },
   ): Promise<Answer> {
+    const { message, closed } = received
     const { onError, onDecodeError } = this.#settings
     const { onHandlerFailed } = this.#deps.callbacks
+    const { retry } = this.#deps
+    if (stage === 'handler' && retry !== undefined) return this.#retry(retry, received, error)
     const policy = stage === 'decode' ? onDecodeError : onError
     const attempt = this.#failures.count(message)
     const failure = { messageId: messageIdOf(message), error, stage, attempt }
@@ -274,6 +286,37 @@ export class HandlerRunner<T> {
     onHandlerFailed({ ...failure, answer: 'requeue', delayMs })
     // A shutdown is no failure of the message: its return is not counted.
     return (await this.#holdBack(delayMs, closed)) === 'stopped' ? 'requeue' : 'failed'
+  }
+
+  async #retry(retry: DelayedRetry, { message, closed }: ChannelDelivery, error: Error): Promise<Answer> {
+    const { onHandlerFailed } = this.#deps.callbacks
+    if (this.#stopping.signal.aborted) return 'requeue'
+    const decision = retry.decide(message)
+    const failure = {
+      messageId: messageIdOf(message),
+      error,
+      stage: 'handler',
+      attempt: decision.attempt,
+    } as const
+    if (decision.kind === 'exhausted') {
+      onHandlerFailed({ ...failure, answer: 'reject', delayMs: 0 })
+      return 'reject'
+    }
+    const { delayMs } = decision
+    onHandlerFailed({ ...failure, answer: 'retry', delayMs })
+    if (retry.isNative) return 'failed'
+    try {
+      await retry.publish(message, decision)
+      return 'ack'
+    } catch (cause) {
+      if (closed.aborted) return 'failed'
+      // It may be in the retry queue: it is delivered again rather than lost.
+      const heldMs = requeueDelayMs(this.#settings.requeueDelayMs, this.#failures.count(message))
+      const text = `the message cannot be moved to its retry queue: ${asError(cause).message}`
+      const notMoved = rabbitError('lost', text, { cause, outcome: 'unknown' })
+      onHandlerFailed({ ...failure, error: notMoved, answer: 'requeue', delayMs: heldMs })
+      return (await this.#holdBack(heldMs, closed)) === 'stopped' ? 'requeue' : 'failed'
+    }
   }
 
   async #holdBack(delayMs: number, closed: AbortSignal): Promise<'over' | 'stopped'> {
@@ -352,96 +395,3 @@ function inContextOfItsOwn(handler: () => unknown): unknown {
 }
 
 const noBody: Pick<Codec<undefined>, 'decode'> = { decode: () => undefined }
-
-const maxRequeueDelayMs = 60_000
-// A handler that returns `requeue` hands the message to another consumer: the first time without a long delay.
-const maxFirstRequeueDelayMs = 100
-// A delay of 0 means that the first repetition is not delayed; the later ones are.
-const minGrowingDelayMs = 100
-
-/** The delay before the message of a failed attempt is requeued: doubles with each attempt, up to one minute. */
-export function requeueDelayMs(firstMs: number, attempt: number): number {
-  if (attempt <= 1) return firstMs
-  const grown = Math.max(firstMs, minGrowingDelayMs) * 2 ** (attempt - 1)
-  return Math.min(grown, Math.max(firstMs, maxRequeueDelayMs))
-}
-
-// Fifty undecodable messages a second: a wrong codec must not empty a whole queue before an operator sees the events.
-const minRejectIntervalMs = 20
-
-class Pace {
-  readonly #clock: Clock
-  #nextAtMs = 0
-
-  constructor(clock: Clock) {
-    this.#clock = clock
-  }
-
-  /** How long to wait now, so that two waits end at least {@link minRejectIntervalMs} apart. */
-  delayMs(): number {
-    const nowMs = this.#clock.now()
-    const atMs = Math.max(nowMs, this.#nextAtMs)
-    this.#nextAtMs = atMs + minRejectIntervalMs
-    return atMs - nowMs
-  }
-}
-
-interface FailureCount {
-  readonly count: number
-  readonly atMs: number
-}
-
-const maxCounts = 10_000
-// A message that comes back later than this has waited long enough.
-const maxCountAgeMs = 600_000
-
-/**
- * Counts the failures of messages. A quorum queue counts redeliveries itself, for all processes together; for other
- * queues, this process recognises a message by its id, or by its content.
- */
-class FailureCounts {
-  readonly #clock: Clock
-  readonly #counts = new Map<string, FailureCount>()
-
-  constructor(clock: Clock) {
-    this.#clock = clock
-  }
-
-  /** Counts one more failure and returns their number. */
-  count(message: ConsumeMessage): number {
-    const key = identityOf(message)
-    const nowMs = this.#clock.now()
-    const known = this.#counts.get(key)
-    const before = known !== undefined && nowMs - known.atMs < maxCountAgeMs ? known.count : 0
-    const count = Math.max(before, earlierDeliveries(message)) + 1
-    this.#counts.delete(key)
-    this.#counts.set(key, { count, atMs: nowMs })
-    const [oldest] = this.#counts.keys()
-    if (this.#counts.size > maxCounts && oldest !== undefined) this.#counts.delete(oldest)
-    return count
-  }
-
-  forget(message: ConsumeMessage): void {
-    // Most messages are delivered once, and their identity need not be computed.
-    const isFirst = !message.fields.redelivered && streamOffsetOf(message) === undefined
-    if (this.#counts.size > 0 && !isFirst) this.#counts.delete(identityOf(message))
-  }
-}
-
-function earlierDeliveries({ properties }: ConsumeMessage): number {
-  const headers = properties.headers ?? {}
-  const counts = [headers['x-delivery-count'], headers['x-acquired-count']].map(Number)
-  return Math.max(0, ...counts.filter(Number.isSafeInteger))
-}
-
-function identityOf(message: ConsumeMessage): string {
-  const offset = streamOffsetOf(message)
-  if (offset !== undefined) return `offset ${offset}`
-  const messageId = messageIdOf(message)
-  if (messageId !== undefined) return `id ${messageId}`
-  const { exchange, routingKey } = message.fields
-  const hash = createHash('sha256')
-    .update(JSON.stringify([exchange, routingKey]))
-    .update(message.content)
-  return hash.digest('base64')
-}

@@ -9,7 +9,11 @@ export type DeliveryDecision =
   /** Its handler is running; the answer will be sent on this delivery. */
   | { readonly kind: 'joined' }
   /** Its handler finished earlier; the broker did not receive the answer, which is sent again. */
-  | { readonly kind: 'answered'; readonly messageId: string; readonly disposition: Disposition }
+  | {
+      readonly kind: 'answered'
+      readonly messageId: string | undefined
+      readonly disposition: Disposition
+    }
 
 type CacheEntry =
   | { readonly kind: 'running'; readonly run: HandlerRun }
@@ -23,6 +27,15 @@ type CacheEntry =
   /** Handlers of two messages with this id ran at once: the id identifies neither. */
   | { readonly kind: 'shared'; readonly atMs: number }
 
+interface UnsentAnswer {
+  readonly disposition: Disposition
+  readonly atMs: number
+}
+
+// Together at most 16 MiB for each queue.
+const maxUnsent = 256
+const maxUnsentBytes = 65_536
+
 // With ids of about 40 bytes, ten thousand entries take less than 2 MB. The broker redelivers within seconds; ten
 // minutes also cover the restart of a node.
 const maxEntries = 10_000
@@ -33,13 +46,14 @@ const maxAgeMs = 600_000
  * whose answer did not reach the broker is answered without a second run of its handler in this process. A message
  * counts as redelivered only when the broker marks it so and its earlier channel is closed: anything else with a known
  * id is another message, and its handler runs. A message without an id is recognised by its content while its handler
- * runs: a handler that takes longer than the broker's consumer_timeout is not begun again at each redelivery.
+ * runs, and until its answer could be sent: a handler that takes longer than the broker's consumer_timeout is not begun
+ * again at each redelivery.
  */
 export class RedeliveryCache {
   readonly #clock: Clock
   readonly #entries = new Map<string, CacheEntry>()
-  /** Running handlers of messages without an id. */
-  readonly #anonymous = new Set<HandlerRun>()
+  /** Messages without an id: with a running handler, or with an answer that could not be sent. */
+  readonly #anonymous = new Map<HandlerRun, UnsentAnswer | undefined>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -73,10 +87,7 @@ export class RedeliveryCache {
    * answer is cached.
    */
   onHandled(messageId: string | undefined, run: HandlerRun, disposition: Disposition | undefined): boolean {
-    if (messageId === undefined) {
-      this.#anonymous.delete(run)
-      return false
-    }
+    if (messageId === undefined) return this.#onAnonymousHandled(run, disposition)
     const known = this.#entries.get(messageId)
     if (known?.kind !== 'running' || known.run !== run) return false
     // Closing the channel requeues as well: `requeue` needs no cache entry.
@@ -91,14 +102,35 @@ export class RedeliveryCache {
 
   // Messages of equal content may be exchanged for each other: each of them is handled, and each is answered once.
   #onAnonymous(run: HandlerRun, delivery: ChannelDelivery): DeliveryDecision {
-    const { fields } = delivery.message
-    for (const known of fields.redelivered ? this.#anonymous : []) {
-      if (!known.latest.closed.aborted || !isSameMessage(known.latest.message, delivery.message)) continue
-      known.latest = delivery
-      return { kind: 'joined' }
+    if (delivery.message.fields.redelivered) {
+      for (const [known, answer] of this.#anonymous) {
+        if (!known.latest.closed.aborted || !isSameMessage(known.latest.message, delivery.message)) continue
+        if (answer === undefined) {
+          known.latest = delivery
+          return { kind: 'joined' }
+        }
+        this.#anonymous.delete(known)
+        return { kind: 'answered', messageId: undefined, disposition: answer.disposition }
+      }
     }
-    this.#anonymous.add(run)
+    this.#anonymous.set(run, undefined)
     return { kind: 'run', run }
+  }
+
+  // An answer that was sent may have arrived: only one that was not is sent for another message of equal content.
+  #onAnonymousHandled(run: HandlerRun, disposition: Disposition | undefined): boolean {
+    this.#anonymous.delete(run)
+    const { closed, message } = run.latest
+    const isOwed = disposition !== undefined && disposition !== 'requeue' && closed.aborted
+    if (!isOwed || message.content.length > maxUnsentBytes) return false
+    const nowMs = this.#clock.now()
+    this.#anonymous.set(run, { disposition, atMs: nowMs })
+    const unsent = [...this.#anonymous].flatMap(([known, answer]) =>
+      answer === undefined ? [] : [{ known, answer }],
+    )
+    for (const [at, { known, answer }] of unsent.entries())
+      if (nowMs - answer.atMs > maxAgeMs || at < unsent.length - maxUnsent) this.#anonymous.delete(known)
+    return true
   }
 
   #find(messageId: string): CacheEntry | undefined {

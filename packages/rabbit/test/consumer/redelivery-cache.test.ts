@@ -158,6 +158,17 @@ describe('a message without an id', () => {
     expect(cache.onDelivery(undefined, received(two.signal, content, isRedelivered)).kind).toBe('run')
   })
 
+  it('is answered once when its handler finished after its channel was closed', () => {
+    const { cache, one, two } = harness()
+    const run = runOf(cache.onDelivery(undefined, received(one.signal, 'x', false)))
+    one.abort()
+    expect(cache.onHandled(undefined, run, 'ack')).toBe(true)
+    const redelivered = ['x', 'x'].map((content) =>
+      cache.onDelivery(undefined, received(two.signal, content, true)),
+    )
+    expect(redelivered).toMatchObject([{ kind: 'answered', disposition: 'ack' }, { kind: 'run' }])
+  })
+
   it('is forgotten with the end of its handler', () => {
     const { cache, one } = harness()
     const run = runOf(cache.onDelivery(undefined, received(one.signal, 'x', false)))

@@ -1,0 +1,213 @@
+import type { Clock } from '@ha/core'
+import { asError, raceAbort, withDeadline } from '@ha/core/driver'
+import { type GuardedChannel, openConfirmChannel } from '../driver/channel.ts'
+import type { AmqpConnection } from '../driver/connection.ts'
+import type { ConfirmChannel, ConsumeMessage, Options } from '../driver/types.ts'
+import { rabbitError } from '../errors.ts'
+import { attemptsBefore, messageIdOf, retryHeaders } from './delivery.ts'
+
+/** How often a failing handler is called for one message, and after which delays. */
+export interface RetryPolicy {
+  /** Number of calls in all, the first one included. */
+  readonly attempts: number
+  /** The delay after each failure, in milliseconds; the last one is used for all that follow. */
+  readonly delaysMs: readonly number[]
+}
+
+/** What happens to a message whose handler has failed. */
+export type RetryDecision =
+  | { readonly kind: 'retry'; readonly attempt: number; readonly delayMs: number }
+  | { readonly kind: 'exhausted'; readonly attempt: number }
+
+interface DelayedRetryDeps {
+  readonly clock: Clock
+  readonly policy: RetryPolicy
+  /** Whether the queue itself delays what is returned to it, on a broker of that version. */
+  readonly isNative: (version: string) => boolean
+  /** How long the broker may take to confirm a message, in milliseconds. */
+  readonly timeoutMs: number
+}
+
+/** The name of the queue in which the messages of `queue` wait that long. */
+export function retryQueueName(queue: string, delayMs: number): string {
+  return `${queue}.retry.${delayMs}`
+}
+
+/**
+ * Keeps the messages of failed handlers in queues on the broker until their delay is over. Each delay has a queue of its
+ * own, whose messages expire into the queue that is consumed. A message is confirmed there before its delivery is
+ * acknowledged: when the client ends between the two, the message is in both queues, and is handled once more.
+ */
+export class DelayedRetry {
+  readonly #deps: DelayedRetryDeps
+  #queue = ''
+  #connection: AmqpConnection | undefined
+  #opening: Promise<GuardedChannel<ConfirmChannel>> | undefined
+  // One message at a time: a returned message does not say to which confirm it belongs.
+  #last: Promise<unknown> = Promise.resolve()
+
+  constructor(deps: DelayedRetryDeps) {
+    this.#deps = deps
+  }
+
+  /** Declares the queues on a new connection. */
+  async prepare(queue: string, connection: AmqpConnection, signal: AbortSignal): Promise<void> {
+    this.close()
+    this.#queue = queue
+    this.#connection = connection
+    if (!this.isNative) await this.#channel(connection, signal)
+  }
+
+  /** Whether a failed message is returned to its queue, which delays it by itself. */
+  get isNative(): boolean {
+    return this.#connection !== undefined && this.#deps.isNative(this.#connection.version)
+  }
+
+  decide(message: ConsumeMessage): RetryDecision {
+    const { attempts, delaysMs } = this.#deps.policy
+    const counted = this.isNative ? Number(message.properties.headers?.['x-delivery-count'] ?? 0) : 0
+    const attempt = Math.max(attemptsBefore(message), counted) + 1
+    const delayMs = delaysMs[attempt - 1] ?? delaysMs.at(-1) ?? 0
+    return attempt >= attempts ? { kind: 'exhausted', attempt } : { kind: 'retry', attempt, delayMs }
+  }
+
+  /** Resolves when the broker has confirmed the message in the queue of that delay. */
+  publish(
+    message: ConsumeMessage,
+    { attempt, delayMs }: { readonly attempt: number; readonly delayMs: number },
+  ): Promise<void> {
+    const published = this.#last.then(() => this.#publish(message, attempt, delayMs))
+    this.#last = published.catch(() => undefined)
+    return published
+  }
+
+  /** Closes its channel. */
+  close(): void {
+    this.#opening?.then(
+      ({ discard }) => discard(),
+      () => undefined,
+    )
+    this.#opening = undefined
+  }
+
+  async #publish(message: ConsumeMessage, attempt: number, delayMs: number): Promise<void> {
+    const { clock, timeoutMs } = this.#deps
+    const connection = this.#connection
+    if (connection === undefined) throw rabbitError('lost', 'the consumer has no connection')
+    const name = retryQueueName(this.#queue, delayMs)
+    const expired = (): Error =>
+      rabbitError('timed-out', `'${name}' confirmed nothing within ${timeoutMs} ms`)
+    const limit = { timeoutMs, signal: connection.closed, expired }
+    await withDeadline(clock, limit, async (signal) => {
+      const guard = await this.#channel(connection, signal)
+      try {
+        await raceAbort(publishConfirmed(guard, name, message, attempt), signal, () => undefined)
+      } catch (error) {
+        // The next message declares the queues again.
+        this.close()
+        throw error
+      }
+    })
+  }
+
+  #channel(connection: AmqpConnection, signal: AbortSignal): Promise<GuardedChannel<ConfirmChannel>> {
+    this.#opening ??= this.#open(connection, signal)
+    return this.#opening
+  }
+
+  async #open(connection: AmqpConnection, signal: AbortSignal): Promise<GuardedChannel<ConfirmChannel>> {
+    const guard = await openConfirmChannel(connection, signal)
+    const forget = (): void => {
+      this.#opening = undefined
+    }
+    try {
+      for (const delayMs of new Set(this.#deps.policy.delaysMs)) {
+        const options = retryQueueOptions(this.#queue, delayMs, connection.version)
+        const declared = guard.channel.assertQueue(retryQueueName(this.#queue, delayMs), options)
+        await raceAbort(declared, signal, () => undefined)
+      }
+    } catch (thrown) {
+      guard.discard()
+      forget()
+      throw thrown
+    }
+    guard.closed.addEventListener('abort', forget, { once: true })
+    return guard
+  }
+}
+
+function publishConfirmed(
+  { channel, closed }: GuardedChannel<ConfirmChannel>,
+  queue: string,
+  message: ConsumeMessage,
+  attempt: number,
+): Promise<void> {
+  let isReturned = false
+  const onReturn = (): void => {
+    isReturned = true
+  }
+  channel.once('return', onReturn)
+  const confirmed = new Promise<void>((resolve, reject) => {
+    channel.publish('', queue, message.content, retryOptions(message, attempt), (error: unknown) => {
+      if (error !== null && error !== undefined) reject(asError(error))
+      else if (isReturned) reject(rabbitError('queue-missing', `queue '${queue}' no longer exists`))
+      else resolve()
+    })
+  })
+  return raceAbort(confirmed, closed, () => undefined).finally(() => channel.off('return', onReturn))
+}
+
+// The expiry of its own would end the delay early, the broker refuses the user of another connection, and copies would
+// reach other queues.
+function retryOptions(message: ConsumeMessage, attempt: number): Options.Publish {
+  const {
+    userId: _user,
+    expiration: _expiration,
+    clusterId: _,
+    deliveryMode,
+    headers,
+    ...others
+  } = message.properties
+  return {
+    ...others,
+    headers: { ...keptHeaders(headers ?? {}), ...retryHeaders(message, attempt) },
+    persistent: deliveryMode === 2,
+    mandatory: true,
+  }
+}
+
+// The broker takes a message that has died in the same queue before for a cycle, and drops it.
+const droppedHeaders = /^(CC|BCC|x-death|x-(first|last)-death-.*|x-delivery-count|x-acquired-count)$/
+
+function keptHeaders(headers: Readonly<Record<string, unknown>>): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(Object.entries(headers).filter(([name]) => !droppedHeaders.test(name)))
+}
+
+function retryQueueOptions(queue: string, delayMs: number, version: string): Options.AssertQueue {
+  const expiry = {
+    'x-message-ttl': delayMs,
+    'x-dead-letter-exchange': '',
+    'x-dead-letter-routing-key': queue,
+  }
+  if (!isAtLeast(version, 3, 10)) return { durable: true, arguments: expiry }
+  // At least once: the message stays here until the other queue has confirmed it.
+  const replicated = {
+    'x-queue-type': 'quorum',
+    'x-dead-letter-strategy': 'at-least-once',
+    'x-overflow': 'reject-publish',
+  }
+  return { durable: true, arguments: { ...expiry, ...replicated } }
+}
+
+/** Whether a version such as `4.3.6` is that one or a later one. */
+export function isAtLeast(version: string, major: number, minor: number): boolean {
+  const [ownMajor = 0, ownMinor = 0] = version.split('.').map(Number)
+  return ownMajor > major || (ownMajor === major && ownMinor >= minor)
+}
+
+/** Identifies one attempt of a message: each attempt is a message of its own for the broker. */
+export function attemptIdOf(message: ConsumeMessage): string | undefined {
+  const messageId = messageIdOf(message)
+  const before = attemptsBefore(message)
+  return messageId === undefined || before === 0 ? messageId : `${messageId} attempt ${before + 1}`
+}
