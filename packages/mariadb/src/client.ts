@@ -43,6 +43,7 @@ import { routeRules } from './routing/route.ts'
 import { Router } from './routing/router.ts'
 import { runInSession, type Session } from './session.ts'
 import { CurrentLease, OperationRunner } from './statement/operation-runner.ts'
+import { StatementKiller } from './statement/statement-killer.ts'
 import { Statements } from './statement/statements.ts'
 import { streamRows } from './statement/stream.ts'
 import { TransactionRunner } from './transaction/runner.ts'
@@ -87,7 +88,7 @@ export class Mariadb implements AsyncDisposable {
 
   constructor(options: ResolvedOptions, deps: MariadbDeps) {
     this.#options = options
-    this.#components = createComponents(options, deps)
+    this.#components = createComponents(options, deps, this.#lifetime.signal)
     this.#writeDefaults = defaultCall(options)
     this.#readDefaults = { ...this.#writeDefaults, route: 'replica' }
   }
@@ -271,10 +272,15 @@ interface ClientComponents {
 }
 
 /** Creates the parts of a client. No connection is opened before the pool is started. */
-function createComponents(options: ResolvedOptions, deps: MariadbDeps): ClientComponents {
+function createComponents(
+  options: ResolvedOptions,
+  deps: MariadbDeps,
+  signal: AbortSignal,
+): ClientComponents {
   const { clock, random } = deps
   const events = new Emitter<MariadbEvents>()
-  const pool = new Pool<MariadbConnection, MariadbStatus>(poolOptions(options, deps))
+  const driver = deps.driver(options)
+  const pool = new Pool<MariadbConnection, MariadbStatus>(poolOptions(options, deps, driver))
   const router = new Router({ rules: routeRules(options), afterMs: options.failBack.afterMs, clock, random })
   const writerMonitor = new WriterMonitor({ pool, router, options, events })
   const context: ClientContext = {
@@ -289,6 +295,7 @@ function createComponents(options: ResolvedOptions, deps: MariadbDeps): ClientCo
       isGalera(pool, connection) ? 'galera' : 'replication',
     ),
     outcomes: writerMonitor,
+    killer: new StatementKiller({ driver, clock, signal, warn: (text) => writerMonitor.warn(text) }),
   }
   const commitLog = options.commitLog === undefined ? undefined : new CommitLog(context, options.commitLog)
   const statements = new Statements(context, defaultCall(options))
@@ -317,12 +324,13 @@ function isGalera(
 /** The options of the connection pool. */
 function poolOptions(
   options: ResolvedOptions,
-  { clock, random, driver }: MariadbDeps,
+  { clock, random }: MariadbDeps,
+  driver: PoolDriver<MariadbConnection, MariadbStatus>,
 ): PoolOptions<MariadbConnection, MariadbStatus> {
   const { pool, monitor, failBack } = options
   return {
     name: options.name,
-    driver: driver(options),
+    driver,
     endpoints: options.hosts.map(({ endpoint }) => endpoint),
     clock,
     random,

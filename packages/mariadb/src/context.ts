@@ -6,6 +6,7 @@ import type { MariadbError } from './errors.ts'
 import type { ReadYourWrites } from './read-your-writes.ts'
 import type { Router } from './routing/router.ts'
 import type { CurrentLease } from './statement/operation-runner.ts'
+import type { StatementKiller } from './statement/statement-killer.ts'
 
 /** The dependencies that every operation of one client shares. */
 export interface ClientContext {
@@ -21,6 +22,8 @@ export interface ClientContext {
   readonly currentLease: CurrentLease
   readonly readYourWrites: ReadYourWrites
   readonly outcomes: OutcomeReporter
+  /** Ends statements at the server whose callers have given up. */
+  readonly killer: StatementKiller
 }
 
 /** Receives the outcomes that a call could not establish by itself. */

@@ -22,16 +22,22 @@ import {
   unreadableError,
   unsentError,
 } from './error-classification.ts'
-import type { Answer, PipelinedStatement, Reply, Statement } from './statement.ts'
+import type { AbandonedStatement, Answer, PipelinedStatement, Reply, Statement } from './statement.ts'
 
 /** A command that waits for its answer; rejected at once when the connection ends. */
 interface PendingCommand {
+  /** The statement; undefined for a ping or a reset. */
+  readonly sql: string | undefined
   reject(error: DriverError): void
 }
 
 // Server status flags of the protocol: SERVER_STATUS_IN_TRANS and SERVER_STATUS_AUTOCOMMIT.
 const inTransactionFlag = 0x1
 const autocommitFlag = 0x2
+
+const serverQuestion =
+  'SELECT @@max_allowed_packet AS bytes, @@hostname AS host, @@port AS port, @@server_id AS id'
+const commits = /^\s*(?:XA\s+)?COMMIT\b/i
 
 /**
  * One connection with its session. Some promises of the `mariadb` driver never settle, so none is awaited directly:
@@ -53,6 +59,8 @@ export class MariadbConnection {
   #wasReset = false
   #retired = false
   #maxPacketBytes = Number.POSITIVE_INFINITY
+  #server: string | undefined
+  #abandoned: AbandonedStatement | undefined
 
   constructor(endpoint: Endpoint, driver: Connection, socket: Socket, rules: ResultRules) {
     this.endpoint = endpoint
@@ -102,6 +110,27 @@ export class MariadbConnection {
     return this.#retired
   }
 
+  /** The identity of the server, as far as it tells: `host:port/server_id`. Undefined when a proxy does not answer. */
+  get server(): string | undefined {
+    return this.#server
+  }
+
+  /**
+   * The statement that its caller gave up while the server executed it, to be ended there. Undefined when there is none,
+   * and during COMMIT, whose outcome must not depend on it.
+   */
+  get abandoned(): AbandonedStatement | undefined {
+    return this.#abandoned ?? this.#underWay()
+  }
+
+  #underWay(): AbandonedStatement | undefined {
+    const { localPort } = this.#socket
+    if (this.#server === undefined || localPort === undefined || this.threadId === 0) return undefined
+    const statements = [...this.#pending].map(({ sql }) => sql).filter((sql) => sql !== undefined)
+    if (statements.length === 0 || statements.some((sql) => commits.test(sql))) return undefined
+    return { endpoint: this.endpoint, threadId: this.threadId, localPort, server: this.#server }
+  }
+
   /** Excludes the connection from further leases. */
   retire(): void {
     this.#retired = true
@@ -132,7 +161,7 @@ export class MariadbConnection {
 
   #send(statement: Statement, values: unknown): Promise<Answer> {
     const sent = sendStatement(this.#driver, statement, values)
-    return this.#awaitAnswer(sent, (result) => readResult(result, this.#rules))
+    return this.#awaitAnswer(sent, (result) => readResult(result, this.#rules), statement.sql)
   }
 
   /** Sends statements without waiting for the answers in between. Never rejects: each statement has its own reply. */
@@ -146,11 +175,14 @@ export class MariadbConnection {
    */
   stream(statement: PipelinedStatement): Readable {
     const [values] = this.#prepare(statement)
-    const waiting: PendingCommand = { reject: (error) => rows.destroy(error) }
+    const waiting: PendingCommand = { sql: statement.sql, reject: (error) => rows.destroy(error) }
     const rows = rowStream(sendStream(this.#driver, statement, values), this.#rules, {
       complete: () => void this.#complete(waiting),
       translate: (thrown) => toDriverError(thrown),
-      abandoned: () => this.destroy(new Error('the row stream was closed before its end')),
+      abandoned: () => {
+        this.#abandoned = this.#underWay()
+        this.destroy(new Error('the row stream was closed before its end'))
+      },
     })
     this.#pending.add(waiting)
     return rows
@@ -171,22 +203,24 @@ export class MariadbConnection {
   }
 
   /**
-   * Runs the statements that initialize the session, in one round trip, and reads the limit of its packets. They do not
+   * Runs the statements that initialize the session, in one round trip, and reads the limit of its packets and the identity of its server. They do not
    * make the session dirty.
    */
   async initialize(statements: readonly Statement[]): Promise<void> {
-    const limit = this.#readPacketLimit()
+    const server = this.#readServer()
     await Promise.all(statements.map((statement) => this.run(statement)))
-    await limit
+    await server
     this.#dirty = false
   }
 
   // The limit of a session never changes. A proxy may not answer: then the server refuses what is too large.
-  async #readPacketLimit(): Promise<void> {
+  async #readServer(): Promise<void> {
     if (Number.isFinite(this.#maxPacketBytes)) return
-    const answer = await this.run({ sql: 'SELECT @@max_allowed_packet AS bytes', kind: 'text' }).catch(ignore)
-    const bytes = answer?.kind === 'rows' ? Number(answer.rows[0]?.['bytes']) : 0
-    if (bytes > 0) this.#maxPacketBytes = bytes
+    const answer = await this.run({ sql: serverQuestion, kind: 'text' }).catch(ignore)
+    const row = answer?.kind === 'rows' ? answer.rows[0] : undefined
+    if (row === undefined || !(Number(row['bytes']) > 0)) return
+    this.#maxPacketBytes = Number(row['bytes'])
+    this.#server = `${row['host']}:${row['port']}/${row['id']}`
   }
 
   /** Closes the connection with COM_QUIT. Pending for as long as the server does not respond. */
@@ -221,9 +255,9 @@ export class MariadbConnection {
     }
   }
 
-  #awaitAnswer<T>(sent: Promise<unknown>, read: (result: unknown) => T): Promise<T> {
+  #awaitAnswer<T>(sent: Promise<unknown>, read: (result: unknown) => T, sql?: string): Promise<T> {
     const answer = new Promise<T>((resolve, reject) => {
-      const pending: PendingCommand = { reject }
+      const pending: PendingCommand = { sql, reject }
       if (this.#endError === undefined) this.#pending.add(pending)
       else reject(unsentError(this.#endError))
       sent.then(

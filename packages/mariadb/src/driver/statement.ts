@@ -1,3 +1,4 @@
+import type { Endpoint } from '@ha/core'
 import type { DriverError } from './error-classification.ts'
 
 /**
@@ -43,3 +44,14 @@ export type Answer =
 
 /** An answer or the error instead: the result of one pipelined statement. */
 export type Reply = Answer | { readonly kind: 'failed'; readonly error: DriverError }
+
+/** A statement that its caller has given up, and that the server may still execute. */
+export interface AbandonedStatement {
+  readonly endpoint: Endpoint
+  /** The connection id on the server. */
+  readonly threadId: number
+  /** The port of the client, by which the server lists the connection. */
+  readonly localPort: number
+  /** The server that gave the connection id. */
+  readonly server: string
+}

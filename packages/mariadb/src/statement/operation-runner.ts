@@ -129,6 +129,8 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
   }
 
   release(lease: Lease<MariadbConnection>): void {
+    const { abandoned } = lease.connection
+    if (abandoned !== undefined) this.#context.killer.kill(abandoned)
     this.#source.release(lease)
   }
 
