@@ -33,6 +33,8 @@ export interface PublishEntry {
   readonly repeatable: boolean
   /** Number of times it was sent. */
   attempts: number
+  /** Number of times the broker nacked it. */
+  nacks: number
   /** Sent on the current channel and not answered. */
   inFlight: boolean
   /** Set by basic.return: no queue matched. The ack that follows means `unroutable`. */

@@ -18,7 +18,7 @@ import {
 } from './publish-errors.ts'
 
 /** Why a publish channel sends nothing for now. */
-type PauseReason = 'blocked' | 'buffer-full' | 'moving' | 'topology'
+type PauseReason = 'blocked' | 'buffer-full' | 'moving' | 'nacked' | 'topology'
 
 interface PublishChannelDeps {
   /** The key of its declaration. */
@@ -62,6 +62,7 @@ export class PublishChannel {
   #isRefusing = false
   /** Number of messages to be sent one by one, to find the one that the broker closes the channel for. */
   #suspects = 0
+  #cancelNackPause: () => void = () => undefined
   /** What was given to the driver since it first asked for a pause, in bytes. */
   #driverBytes = 0
   /** Number of answers, acks and nacks: this distinguishes a stall from refusals. */
@@ -132,6 +133,7 @@ export class PublishChannel {
   /** Fails the remaining messages, with the outcome of each, and closes the channel. */
   end(): UnconfirmedCounts {
     this.#nackBackoff.reset()
+    this.#cancelNackPause()
     const guard = this.#channel?.guard
     // Before the discard, so that the end of the channel does not count as a loss.
     this.#channel = undefined
@@ -226,6 +228,8 @@ export class PublishChannel {
     let isTransient = false
     for (const entry of this.#takeAnswered(deliveryTag, multiple)) {
       const isPermanent = this.#refusedRoutes.onNack(entry, nowMs)
+      entry.nacks += 1
+      if (entry.exchange !== '' && !isPermanent) this.#pauseAfterNack(entry.nacks)
       if (entry.repeatable && !isPermanent) this.#messages.nacked.push(entry)
       else fail(entry, nacked(entry))
       isTransient ||= !isPermanent
@@ -235,6 +239,14 @@ export class PublishChannel {
     this.#isRefusing ||= isTransient || nowMs - this.#openedAtMs >= minRefusingChannelAgeMs
     if (this.#isRefusing) this.#nackBackoff.awaitConfirm(() => this.#discard('refusing'))
     this.#afterAnswer()
+  }
+
+  // An exchange may have given the message to other queues: each attempt stores another copy there.
+  #pauseAfterNack(nacks: number): void {
+    const delayMs = nackDelaysMs[Math.min(nacks, nackDelaysMs.length) - 1] ?? 0
+    this.pause('nacked')
+    this.#cancelNackPause()
+    this.#cancelNackPause = this.#deps.clock.after(delayMs, () => this.resume('nacked'))
   }
 
   #takeAnswered(deliveryTag: number, multiple: boolean): readonly PublishEntry[] {
@@ -436,6 +448,10 @@ class NackBackoff {
 // two seconds; a failed one is repeated after five. The limit is below the default of `confirmStallMs`: a full queue is no
 // reason to change the node.
 const electionMs = 7_000
+
+// The pauses before a message is sent again that an exchange has nacked. Together they are longer than an election, so
+// that a message is sent at most five times; the first ones are short, for a leader that is elected soon.
+const nackDelaysMs: readonly number[] = [300, 1_200, 2_200, 3_400]
 
 // Bounds the map: an application may use another routing key for each message.
 const maxRoutes = 1_000

@@ -203,6 +203,7 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
       deadlineMs: calledAtMs + (options.timeoutMs ?? buffer.maxAgeMs),
       repeatable: options.repeatable ?? true,
       attempts: 0,
+      nacks: 0,
       inFlight: false,
       returned: undefined,
       settled: false,

@@ -131,6 +131,24 @@ describe('a publish', () => {
     expect(seen).toEqual([{ at, big: 2 ** 40, bytes: Buffer.from([1]), list: [1, { at }] }])
   })
 
+  it('that one full queue of a fanout nacks is not stored again and again in the other queue', async () => {
+    const { rabbit, cluster } = await startHarness({
+      topology: {
+        exchanges: { all: fanout() },
+        queues: { full: quorum({ maxMessages: 1, overflow: 'reject-publish' }), well: quorum() },
+        bindings: [
+          { exchange: 'all', queue: 'full' },
+          { exchange: 'all', queue: 'well' },
+        ],
+      },
+    })
+    await rabbit.ready()
+    const publisher = rabbit.publisher({ exchange: 'all' })
+    await publisher.publish('fills it')
+    expect(await settlement(publisher.publish(1, { timeoutMs: 1_400 }))).toBe('timed-out unknown')
+    expect(cluster.queue('well')?.ready).toBeLessThanOrEqual(3)
+  })
+
   it('ends with its signal, and says whether it was sent', async () => {
     const { rabbit, cluster } = await startHarness({ topology })
     cluster.script({ when: { from: 'client', frame: 'basic.publish' }, do: 'lose-confirm' })

@@ -13,6 +13,7 @@ export function publishEntry(change: Partial<PublishEntry> = {}): PublishEntry {
     deadlineMs: 60_000,
     repeatable: true,
     attempts: 0,
+    nacks: 0,
     inFlight: false,
     returned: undefined,
     settled: false,
