@@ -276,7 +276,7 @@ function readJson(text: string): unknown {
  * The rows of a statement and the effects of a write: `const [row] = await db.query(…)`, `const { affectedRows } =
  * …`.
  */
-export interface Result<T = Row> extends ReadonlyArray<T> {
+export interface Result<T = Row> extends Array<T> {
   /** The number of rows written; 0 for a statement that returned rows. */
   readonly affectedRows: number
   /** The first generated AUTO_INCREMENT value; 0 when there was none. */
