@@ -122,7 +122,7 @@ function notReadyError(links: Links, timeoutMs: number, cause: Error | undefined
     .filter(({ state }) => state !== 'idle')
     .map(({ name, state, reason, declarations }) => {
       const open = declarations.filter(({ standing: status }) => status !== 'held').map(({ key }) => key)
-      const missing = state === 'ready' ? `, waits for ${open.join(', ')}` : ''
+      const missing = state === 'ready' && open.length > 0 ? `, waits for ${open.join(', ')}` : ''
       return `${name} is ${state}${reason === undefined ? '' : ` (${reason})`}${missing}`
     })
   return new HaError('timed-out', `not ready within ${timeoutMs} ms: ${reasons.join('; ')}`, {
