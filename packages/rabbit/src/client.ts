@@ -111,7 +111,14 @@ export class Rabbit implements AsyncDisposable {
     const { consume: link } = this.#links
     const { topology, declareTimeoutMs: timeoutMs } = options
     this.#topology = new DeclaredTopology({ clock, topology, link, timeoutMs })
-    this.#consumers = new Consumers({ clock, options, link, topology: this.#topology, events: this.#events })
+    this.#consumers = new Consumers({
+      clock,
+      random,
+      options,
+      link,
+      topology: this.#topology,
+      events: this.#events,
+    })
     this.#publishers = new Publishers({
       clock,
       options,

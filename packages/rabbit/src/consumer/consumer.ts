@@ -1,5 +1,6 @@
 import type { Clock, Declaration } from '@ha/core'
-import { asError, linkedController } from '@ha/core/driver'
+import { asError, linkedController, raceAbort, withDeadline } from '@ha/core/driver'
+import { openChannel } from '../driver/channel.ts'
 import type { AmqpConnection } from '../driver/connection.ts'
 import { replyCode } from '../driver/error-classification.ts'
 import type { ConsumeMessage } from '../driver/types.ts'
@@ -20,19 +21,25 @@ export interface ConsumerCallbacks extends HandlerCallbacks {
 
 export interface ConsumerDeps {
   readonly clock: Clock
+  readonly random: () => number
   /** Shared by all consumers of the queue: the broker redelivers to any of them. */
   readonly redeliveries: RedeliveryCache
   readonly callbacks: ConsumerCallbacks
+  readonly consumed: ConsumedQueue
+  /** How long one request may take, in milliseconds. */
+  readonly timeoutMs: number
+}
+
+/** What is known of the queue of a consumer. */
+export interface ConsumedQueue {
   /** Prefix of the consumer tag that `rabbitmqctl list_consumers` shows. */
   readonly tagPrefix: string
   /** The current name of the queue on the broker. */
-  readonly queueName: () => string
+  readonly currentName: () => string
   /** The arguments that a consumer of this queue needs on a broker of that version. */
   readonly argumentsFor: (version: string) => Readonly<Record<string, unknown>>
   /** Whether the queue is declared with a delay of its own for what is returned to it. */
   readonly delaysReturns: boolean
-  /** How long one request may take, in milliseconds. */
-  readonly timeoutMs: number
 }
 
 type ConsumerState =
@@ -57,6 +64,7 @@ export class QueueConsumer<T> {
   readonly #deadline = linkedController()
   #state: ConsumerState = { kind: 'none' }
   #subscriptions = 0
+  #lastDeliveryAtMs = Number.NEGATIVE_INFINITY
   #allAnswered = false
 
   constructor(settings: ConsumeSettings<T>, deps: ConsumerDeps) {
@@ -119,13 +127,14 @@ export class QueueConsumer<T> {
 
   async #subscribe(connection: AmqpConnection, signal: AbortSignal): Promise<void> {
     const { prefetch, exclusive, noAck, arguments: given } = this.#settings
-    const { clock, queueName, argumentsFor, tagPrefix } = this.#deps
+    const { clock, consumed } = this.#deps
+    const { argumentsFor, tagPrefix } = consumed
     // The time of day: the clock counts from the start of the process.
     const nowMs = performance.timeOrigin + clock.now()
     this.#discardPrevious()
     this.#subscriptions += 1
     const request = {
-      queue: queueName(),
+      queue: consumed.currentName(),
       tag: `${tagPrefix}-${this.#subscriptions}`,
       prefetch,
       exclusive,
@@ -143,6 +152,7 @@ export class QueueConsumer<T> {
     this.#position.onSubscribed()
     const onClosed = (): void => this.#onClosed(subscription, connection)
     subscription.closed.addEventListener('abort', onClosed, { once: true })
+    this.#watchQueue(request.queue, subscription, connection).catch(() => undefined)
   }
 
   // The first messages may arrive before the subscription is confirmed, and their answers need its channel.
@@ -168,6 +178,7 @@ export class QueueConsumer<T> {
       from.discard(error)
       return
     }
+    this.#lastDeliveryAtMs = this.#deps.clock.now()
     if (this.#state.kind !== 'stopped') this.#runner.onDelivery(message, from)
   }
 
@@ -181,6 +192,32 @@ export class QueueConsumer<T> {
         : ''
     const text = `the broker cancelled the consumer of '${queue}': the queue was deleted or moved${timeout}`
     return rabbitError('lost', text, { retryable: true })
+  }
+
+  // The broker does not cancel every consumer of a queue that is deleted: an idle one asks now and then. Ends by rejection
+  // with its subscription.
+  async #watchQueue(queue: string, subscription: Subscription, connection: AmqpConnection): Promise<void> {
+    const { clock, random, timeoutMs } = this.#deps
+    for (;;) {
+      const sinceMs = clock.now()
+      await clock.sleep(
+        idleCheckMs * (1 - idleCheckJitter / 2 + idleCheckJitter * random()),
+        subscription.closed,
+      )
+      if (this.#lastDeliveryAtMs >= sinceMs || this.#runner.unfinished > 0) continue
+      const expired = (): Error =>
+        rabbitError('timed-out', `no answer about '${queue}' within ${timeoutMs} ms`)
+      const limit = { timeoutMs, signal: subscription.closed, expired }
+      const thrown = await withDeadline(clock, limit, (signal) => findQueue(queue, connection, signal)).then(
+        () => undefined,
+        (error: unknown) => error,
+      )
+      if (replyCode(thrown) !== 404 || !asError(thrown).message.includes('no queue')) continue
+      const text = `queue '${queue}' no longer exists, and the broker did not cancel its consumer`
+      const error = rabbitError('queue-missing', text, { cause: thrown, serverCode: 404, retryable: true })
+      this.#reportLost(subscription, error)
+      subscription.discard(error)
+    }
   }
 
   #onClosed(subscription: Subscription, connection: AmqpConnection): void {
@@ -204,8 +241,22 @@ export class QueueConsumer<T> {
 }
 
 function retryOf<T>({ retry }: ConsumeSettings<T>, deps: ConsumerDeps): DelayedRetry | undefined {
-  const { clock, timeoutMs, delaysReturns } = deps
+  const { clock, timeoutMs, consumed } = deps
   // RabbitMQ 4.3 was the first version that delays what is returned to a quorum queue.
-  const isNative = (version: string): boolean => delaysReturns && isAtLeast(version, 4, 3)
+  const isNative = (version: string): boolean => consumed.delaysReturns && isAtLeast(version, 4, 3)
   return retry === undefined ? undefined : new DelayedRetry({ clock, policy: retry, isNative, timeoutMs })
+}
+
+// A queue that is deleted is missed by its publishers first: once a minute is enough, at a random time for each consumer.
+const idleCheckMs = 60_000
+const idleCheckJitter = 0.5
+
+// On a channel of its own, because the broker closes the channel when there is no such queue.
+async function findQueue(queue: string, connection: AmqpConnection, signal: AbortSignal): Promise<void> {
+  const guard = await openChannel(connection, signal)
+  try {
+    await raceAbort(guard.channel.checkQueue(queue), signal, () => undefined)
+  } finally {
+    guard.discard()
+  }
 }

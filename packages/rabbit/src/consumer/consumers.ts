@@ -45,6 +45,7 @@ export interface ConsumerHealth {
 
 interface ConsumersDeps {
   readonly clock: Clock
+  readonly random: () => number
   readonly options: ResolvedOptions
   readonly link: Link<AmqpConnection>
   readonly topology: DeclaredTopology
@@ -103,16 +104,19 @@ export class Consumers {
   }
 
   #consumerDeps(queue: string, key: string): ConsumerDeps {
-    const { clock, options, topology } = this.#deps
+    const { clock, random, options, topology } = this.#deps
     const spec = options.topology.queues?.[queue]
     return {
       clock,
+      random,
       redeliveries: this.#redeliveriesOf(queue),
       callbacks: this.#callbacks(queue, key),
-      tagPrefix: `${options.name}-${this.#created}`,
-      queueName: () => topology.queueName(queue),
-      argumentsFor: (version) => consumeArguments(spec, version),
-      delaysReturns: spec?.settings.arguments?.['x-delayed-retry-type'] !== undefined,
+      consumed: {
+        tagPrefix: `${options.name}-${this.#created}`,
+        currentName: () => topology.queueName(queue),
+        argumentsFor: (version) => consumeArguments(spec, version),
+        delaysReturns: spec?.settings.arguments?.['x-delayed-retry-type'] !== undefined,
+      },
       timeoutMs: options.declareTimeoutMs,
     }
   }
