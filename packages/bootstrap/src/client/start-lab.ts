@@ -26,7 +26,7 @@ import {
   removeStaleDrafts,
   writeLabFiles,
 } from '../machine/lab-folder.ts'
-import { isPortFree } from '../machine/ports.ts'
+import { areClaimedByLab, claimPorts, isPortFree, type PortClaim } from '../machine/ports.ts'
 import { hasLabProcesses } from '../machine/process-table.ts'
 import {
   openServerRoot,
@@ -90,12 +90,21 @@ export async function startLab(topology: LabTopology, options: StartOptions = {}
   const timeoutMs = checkWaitMs(options.timeoutMs, 'startLab.timeoutMs', defaultStartMs)
   removeStaleDrafts(labsFolder(home))
   await removeEndedLab(home, name)
-  const plan = await planLab(topology, { lab: name, home, root: openServerRoot(options.root) })
-  options.signal?.throwIfAborted()
-  createLabFolder(plan)
-  const lab = new Lab(plan.folder, plan)
+  const place = { lab: name, home, root: openServerRoot(options.root) }
+  const { plan, claim } = await planLab(topology, place)
   try {
-    await lab.formed({ ...options, timeoutMs })
+    options.signal?.throwIfAborted()
+    createLabFolder(plan)
+    return await formLab(new Lab(plan.folder, plan), { ...options, timeoutMs })
+  } finally {
+    // From here on the supervisor of the lab holds the ports.
+    claim.release()
+  }
+}
+
+async function formLab(lab: Lab, options: StartOptions & { readonly timeoutMs: number }): Promise<Lab> {
+  try {
+    await lab.formed(options)
     return lab
   } catch (thrown) {
     // A lab that failed has ended its processes; its folder remains for its logs.
@@ -181,12 +190,33 @@ interface LabPlace {
   readonly root: ServerRoot
 }
 
-/** Plans a lab of that name for this machine: finds the programs, chooses free ports, and checks the memory. */
-async function planLab(topology: LabTopology, { lab, home, root }: LabPlace): Promise<LabPlan> {
+/** A plan, and the claim on its ports until the lab has formed. */
+interface ClaimedPlan {
+  readonly plan: LabPlan
+  readonly claim: PortClaim
+}
+
+// The choice of ports and the start of the servers are one step: no other start can choose the same ports meanwhile.
+async function planLab(topology: LabTopology, place: LabPlace): Promise<ClaimedPlan> {
   await checkPlatform()
+  const reserved = reservedPorts(place.home)
+  const { firstPort, claim } = await claimBlock(topology.basePort, labFolder(place.home, place.lab), reserved)
+  try {
+    return { plan: planOn(firstPort, topology, place, reserved), claim }
+  } catch (thrown) {
+    claim.release()
+    throw thrown
+  }
+}
+
+/** Plans a lab for this machine: finds the programs, and checks the ports and the memory. */
+function planOn(
+  firstPort: number,
+  topology: LabTopology,
+  { lab, home, root }: LabPlace,
+  reserved: ReservedPorts,
+): LabPlan {
   const folder = labFolder(home, lab)
-  const reserved = reservedPorts(home)
-  const firstPort = topology.basePort ?? (await freeBlock(folder, reserved))
   const network = findNetwork(process.env)
   const cluster = planCluster(topology, { lab, folder, firstPort, network, root })
   const plan = planForNetwork(planForRoot(cluster, root, foldersOf(cluster, network)), network)
@@ -260,14 +290,37 @@ function reservedPorts(home: string): ReservedPorts {
   )
 }
 
-async function freeBlock(folder: string, reserved: ReservedPorts): Promise<number> {
-  for (const first of portBlocks(folder)) {
-    const ports = Array.from({ length: portsPerLab }, (_, i) => first + i)
-    if (ports.some((port) => reserved.has(port))) continue
-    if ((await Promise.all(ports.map(isPortFree))).every((free) => free)) return first
+interface ClaimedBlock {
+  readonly firstPort: number
+  readonly claim: PortClaim
+}
+
+async function claimBlock(
+  given: number | undefined,
+  folder: string,
+  reserved: ReservedPorts,
+): Promise<ClaimedBlock> {
+  for (const firstPort of given === undefined ? portBlocks(folder) : [given]) {
+    const ports = Array.from({ length: portsPerLab }, (_, i) => firstPort + i)
+    // What a given port collides with is told when the plan, and with it the number of ports, is known.
+    if (given === undefined && ports.some((port) => reserved.has(port))) continue
+    const claim = await claimPorts('start', ports)
+    if (claim === undefined) continue
+    if (given !== undefined || (await isUnclaimed(ports))) return { firstPort, claim }
+    claim.release()
   }
-  throw labError(
-    'port-taken',
-    `no block of ${portsPerLab} free ports between 21000 and 29000; choose one with --base-port`,
-  )
+  throw given === undefined
+    ? labError(
+        'port-taken',
+        `no block of ${portsPerLab} free ports between 21000 and 29000; choose one with --base-port`,
+      )
+    : labError(
+        'port-taken',
+        `another lab is being started on ports from ${given} on; choose others with --base-port, or omit it`,
+      )
+}
+
+async function isUnclaimed(ports: readonly number[]): Promise<boolean> {
+  if (await areClaimedByLab(ports)) return false
+  return (await Promise.all(ports.map(isPortFree))).every((free) => free)
 }

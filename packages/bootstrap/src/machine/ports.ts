@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
+import { portUnits } from '../model/network.ts'
 import { processName } from './process-table.ts'
 
 /** Whether a server could listen on this port of 127.0.0.1 and of every interface now. */
@@ -58,5 +59,59 @@ export function acceptsConnections(
     socket.setTimeout(connectTimeoutMs, () => settle(false))
     socket.once('connect', () => settle(true))
     socket.once('error', () => settle(false))
+  })
+}
+
+/** Ports that no other lab of this machine can choose until it is released, or its process ends. */
+export interface PortClaim {
+  release(): void
+}
+
+/** Who claims ports: a start that is under way, or the supervisor of a lab. */
+export type PortClaimant = 'start' | 'lab'
+
+/**
+ * Claims ports machine-wide, for all users and all folders of labs; undefined when another process has claimed one of
+ * them in the same role. The claims are abstract sockets: the kernel grants a name once in each network namespace, as it
+ * does with ports, and frees it with its process.
+ */
+export async function claimPorts(
+  claimant: PortClaimant,
+  ports: readonly number[],
+): Promise<PortClaim | undefined> {
+  const held: Server[] = []
+  const release = (): void => {
+    for (const server of held) server.close()
+  }
+  for (const unit of portUnits(ports)) {
+    const server = await listenOn(claimPath(claimant, unit))
+    if (server === undefined) {
+      release()
+      return undefined
+    }
+    held.push(server)
+  }
+  return { release }
+}
+
+/** Whether the supervisor of a lab has claimed one of the ports, whatever its servers do. */
+export async function areClaimedByLab(ports: readonly number[]): Promise<boolean> {
+  const answers = await Promise.all(
+    portUnits(ports).map((unit) => acceptsConnections(claimPath('lab', unit))),
+  )
+  return answers.includes(true)
+}
+
+function claimPath(claimant: PortClaimant, unit: number): string {
+  return `\0hactl-${claimant}-${unit}`
+}
+
+function listenOn(path: string): Promise<Server | undefined> {
+  return new Promise((resolve) => {
+    const server = createServer((socket) => socket.destroy())
+    // A claim does not keep its process alive.
+    server.unref()
+    server.once('error', () => resolve(undefined))
+    server.listen(path, () => resolve(server))
   })
 }

@@ -46,6 +46,11 @@ export function portBlocks(seed: string): readonly number[] {
   return Array.from({ length: blockCount }, (_, i) => firstBlock + ((start + i) % blockCount) * portsPerLab)
 }
 
+/** The numbers of the blocks in which these ports are, each once; ports that were chosen by hand may be in two. */
+export function portUnits(ports: readonly number[]): readonly number[] {
+  return [...new Set(ports.map((port) => Math.floor((port - firstBlock) / portsPerLab)))]
+}
+
 /** Rejects a first port that leaves no room for all ports of the lab. */
 export function checkFirstPort(firstPort: number, ports: number): void {
   // Ports below 1024 are privileged; 65535 is the highest.

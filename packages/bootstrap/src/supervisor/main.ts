@@ -15,7 +15,9 @@ import {
   shortSocketFolder,
   socketPath,
 } from '../machine/lab-folder.ts'
+import { claimPorts } from '../machine/ports.ts'
 import { labError } from '../model/errors.ts'
+import { portsOf } from '../model/network.ts'
 import { startControlServer } from './control-server.ts'
 import { Supervisor } from './supervisor.ts'
 
@@ -43,6 +45,9 @@ async function supervise(folder: string): Promise<void> {
     prepareSocketFolder(short, uid)
   const lock = acquireLabLock(folder, socket)
   if (lock === undefined) return
+  // Held for the life of the supervisor. A supervisor that comes after a crash may find that another lab has the ports;
+  // the servers that it starts then report so.
+  await claimPorts('lab', portsOf(plan))
   const journal = new Journal(journalPath(folder))
   const supervisor = new Supervisor(plan, journal, systemClock)
   journal.record({ type: 'supervised', pid: process.pid })
