@@ -115,7 +115,7 @@ export class Rabbit implements AsyncDisposable {
       clock,
       random,
       options,
-      link,
+      links: this.#links,
       topology: this.#topology,
       events: this.#events,
     })

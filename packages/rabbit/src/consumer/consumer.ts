@@ -40,6 +40,8 @@ export interface ConsumedQueue {
   readonly argumentsFor: (version: string) => Readonly<Record<string, unknown>>
   /** Whether the queue is declared with a delay of its own for what is returned to it. */
   readonly delaysReturns: boolean
+  /** Waits for the connection that publishes. */
+  readonly connectToPublish: (signal: AbortSignal) => Promise<AmqpConnection>
 }
 
 type ConsumerState =
@@ -244,7 +246,9 @@ function retryOf<T>({ retry }: ConsumeSettings<T>, deps: ConsumerDeps): DelayedR
   const { clock, timeoutMs, consumed } = deps
   // RabbitMQ 4.3 was the first version that delays what is returned to a quorum queue.
   const isNative = (version: string): boolean => consumed.delaysReturns && isAtLeast(version, 4, 3)
-  return retry === undefined ? undefined : new DelayedRetry({ clock, policy: retry, isNative, timeoutMs })
+  return retry === undefined
+    ? undefined
+    : new DelayedRetry({ clock, policy: retry, connect: consumed.connectToPublish, isNative, timeoutMs })
 }
 
 // A queue that is deleted is missed by its publishers first: once a minute is enough, at a random time for each consumer.

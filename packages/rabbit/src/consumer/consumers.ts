@@ -10,6 +10,7 @@ import {
 import type { RabbitEvents } from '../client-events.ts'
 import type { AmqpConnection } from '../driver/connection.ts'
 import { rabbitError } from '../errors.ts'
+import type { Links } from '../links.ts'
 import type { ResolvedOptions } from '../options.ts'
 import { type DeclaredTopology, lastFailure, whenSettled } from '../topology/declare.ts'
 import { consumeArguments, type QueueSpec, queueKey } from '../topology/topology.ts'
@@ -47,7 +48,7 @@ interface ConsumersDeps {
   readonly clock: Clock
   readonly random: () => number
   readonly options: ResolvedOptions
-  readonly link: Link<AmqpConnection>
+  readonly links: Links
   readonly topology: DeclaredTopology
   readonly events: Emitter<RabbitEvents>
 }
@@ -81,7 +82,8 @@ export class Consumers {
   }
 
   consume<T>(settings: ConsumeSettings<T>): Consumer {
-    const { clock, link, options } = this.#deps
+    const { clock, links, options } = this.#deps
+    const link = links.consume
     const { queue } = settings
     if (settings.retry !== undefined) checkRetryTarget(queue, options.topology.queues?.[queue])
     this.#created += 1
@@ -104,7 +106,7 @@ export class Consumers {
   }
 
   #consumerDeps(queue: string, key: string): ConsumerDeps {
-    const { clock, random, options, topology } = this.#deps
+    const { clock, random, options, topology, links } = this.#deps
     const spec = options.topology.queues?.[queue]
     return {
       clock,
@@ -115,6 +117,7 @@ export class Consumers {
         tagPrefix: `${options.name}-${this.#created}`,
         currentName: () => topology.queueName(queue),
         argumentsFor: (version) => consumeArguments(spec, version),
+        connectToPublish: async (signal) => (await links.publish.acquire(signal)).connection,
         delaysReturns: spec?.settings.arguments?.['x-delayed-retry-type'] !== undefined,
       },
       timeoutMs: options.declareTimeoutMs,
@@ -129,11 +132,11 @@ export class Consumers {
   }
 
   #callbacks(queue: string, key: string): ConsumerCallbacks {
-    const { link, events, topology } = this.#deps
+    const { links, events, topology } = this.#deps
     return {
       onLost: (error) => {
         events.emit('consumerLost', { queue, error })
-        link.invalidate(key, error)
+        links.consume.invalidate(key, error)
       },
       onQueueMissing: () => topology.redeclareQueue(queue),
       onAckReplayed: (messageId) => events.emit('ackReplayed', { queue, messageId }),
@@ -150,7 +153,7 @@ export class Consumers {
     signal: AbortSignal,
   ): Promise<StopReport> {
     if (!this.#consumers.has(key)) return consumer.stop(signal)
-    this.#deps.link.desiredState.forget(key)
+    this.#deps.links.consume.desiredState.forget(key)
     const report = await consumer.stop(signal)
     this.#consumers.delete(key)
     this.#releaseCache(queue, consumer.allAnswered)

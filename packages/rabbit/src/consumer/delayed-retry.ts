@@ -1,8 +1,8 @@
 import type { Clock } from '@ha/core'
 import { asError, raceAbort, withDeadline } from '@ha/core/driver'
-import { type GuardedChannel, openConfirmChannel } from '../driver/channel.ts'
+import { type GuardedChannel, openChannel, openConfirmChannel } from '../driver/channel.ts'
 import type { AmqpConnection } from '../driver/connection.ts'
-import type { ConfirmChannel, ConsumeMessage, Options } from '../driver/types.ts'
+import type { Channel, ConfirmChannel, ConsumeMessage, Options } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
 import { attemptsBefore, messageIdOf, retryHeaders } from './delivery.ts'
 
@@ -22,6 +22,11 @@ export type RetryDecision =
 interface DelayedRetryDeps {
   readonly clock: Clock
   readonly policy: RetryPolicy
+  /**
+   * Waits for the connection that publishes: during a memory alarm the broker blocks every connection that publishes,
+   * and a consumer must go on.
+   */
+  readonly connect: (signal: AbortSignal) => Promise<AmqpConnection>
   /** Whether the queue itself delays what is returned to it, on a broker of that version. */
   readonly isNative: (version: string) => boolean
   /** How long the broker may take to confirm a message, in milliseconds. */
@@ -41,8 +46,8 @@ export function retryQueueName(queue: string, delayMs: number): string {
 export class DelayedRetry {
   readonly #deps: DelayedRetryDeps
   #queue = ''
-  #connection: AmqpConnection | undefined
-  #opening: Promise<GuardedChannel<ConfirmChannel>> | undefined
+  #isNative = false
+  #opened: Promise<GuardedChannel<ConfirmChannel>> | undefined
   // One message at a time: a returned message does not say to which confirm it belongs.
   #last: Promise<unknown> = Promise.resolve()
 
@@ -50,17 +55,22 @@ export class DelayedRetry {
     this.#deps = deps
   }
 
-  /** Declares the queues on a new connection. */
+  /** Declares the queues on a new connection of the consumer. */
   async prepare(queue: string, connection: AmqpConnection, signal: AbortSignal): Promise<void> {
-    this.close()
     this.#queue = queue
-    this.#connection = connection
-    if (!this.isNative) await this.#channel(connection, signal)
+    this.#isNative = this.#deps.isNative(connection.version)
+    if (this.#isNative) return
+    const guard = await openChannel(connection, signal)
+    try {
+      await this.#declareQueues(guard.channel, connection.version, signal)
+    } finally {
+      guard.discard()
+    }
   }
 
   /** Whether a failed message is returned to its queue, which delays it by itself. */
   get isNative(): boolean {
-    return this.#connection !== undefined && this.#deps.isNative(this.#connection.version)
+    return this.#isNative
   }
 
   decide(message: ConsumeMessage): RetryDecision {
@@ -72,67 +82,67 @@ export class DelayedRetry {
   }
 
   /** Resolves when the broker has confirmed the message in the queue of that delay. */
-  publish(
+  async publish(
     message: ConsumeMessage,
     { attempt, delayMs }: { readonly attempt: number; readonly delayMs: number },
   ): Promise<void> {
-    const published = this.#last.then(() => this.#publish(message, attempt, delayMs))
-    this.#last = published.catch(() => undefined)
-    return published
+    const { clock, timeoutMs } = this.#deps
+    const name = retryQueueName(this.#queue, delayMs)
+    const expired = (): Error =>
+      rabbitError('timed-out', `'${name}' confirmed nothing within ${timeoutMs} ms`)
+    await withDeadline(clock, { timeoutMs, signal: undefined, expired }, (signal) => {
+      const published = this.#last.then(() => this.#publish(name, message, attempt, signal))
+      this.#last = published.catch(() => undefined)
+      return published
+    })
   }
 
   /** Closes its channel. */
   close(): void {
-    this.#opening?.then(
+    this.#opened?.then(
       ({ discard }) => discard(),
       () => undefined,
     )
-    this.#opening = undefined
+    this.#opened = undefined
   }
 
-  async #publish(message: ConsumeMessage, attempt: number, delayMs: number): Promise<void> {
-    const { clock, timeoutMs } = this.#deps
-    const connection = this.#connection
-    if (connection === undefined) throw rabbitError('lost', 'the consumer has no connection')
-    const name = retryQueueName(this.#queue, delayMs)
-    const expired = (): Error =>
-      rabbitError('timed-out', `'${name}' confirmed nothing within ${timeoutMs} ms`)
-    const limit = { timeoutMs, signal: connection.closed, expired }
-    await withDeadline(clock, limit, async (signal) => {
-      const guard = await this.#channel(connection, signal)
-      try {
-        await raceAbort(publishConfirmed(guard, name, message, attempt), signal, () => undefined)
-      } catch (error) {
-        // The next message declares the queues again.
-        this.close()
-        throw error
-      }
-    })
-  }
-
-  #channel(connection: AmqpConnection, signal: AbortSignal): Promise<GuardedChannel<ConfirmChannel>> {
-    this.#opening ??= this.#open(connection, signal)
-    return this.#opening
-  }
-
-  async #open(connection: AmqpConnection, signal: AbortSignal): Promise<GuardedChannel<ConfirmChannel>> {
-    const guard = await openConfirmChannel(connection, signal)
-    const forget = (): void => {
-      this.#opening = undefined
-    }
+  async #publish(name: string, message: ConsumeMessage, attempt: number, signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted()
     try {
-      for (const delayMs of new Set(this.#deps.policy.delaysMs)) {
-        const options = retryQueueOptions(this.#queue, delayMs, connection.version)
-        const declared = guard.channel.assertQueue(retryQueueName(this.#queue, delayMs), options)
-        await raceAbort(declared, signal, () => undefined)
-      }
+      const guard = await this.#channel(signal)
+      await raceAbort(publishConfirmed(guard, name, message, attempt), signal, () => undefined)
+    } catch (error) {
+      // The next message opens another channel, on which the queues are declared again.
+      this.close()
+      throw error
+    }
+  }
+
+  async #channel(signal: AbortSignal): Promise<GuardedChannel<ConfirmChannel>> {
+    const opened = await this.#opened
+    if (opened?.closed.aborted === false) return opened
+    this.#opened = this.#open(signal)
+    return this.#opened
+  }
+
+  async #open(signal: AbortSignal): Promise<GuardedChannel<ConfirmChannel>> {
+    const connection = await this.#deps.connect(signal)
+    const guard = await openConfirmChannel(connection, signal)
+    try {
+      await this.#declareQueues(guard.channel, connection.version, signal)
+      return guard
     } catch (thrown) {
       guard.discard()
-      forget()
       throw thrown
     }
-    guard.closed.addEventListener('abort', forget, { once: true })
-    return guard
+  }
+
+  async #declareQueues(channel: Channel, version: string, signal: AbortSignal): Promise<void> {
+    for (const delayMs of new Set(this.#deps.policy.delaysMs)) {
+      const options = retryQueueOptions(this.#queue, delayMs, version)
+      const declared = channel.assertQueue(retryQueueName(this.#queue, delayMs), options)
+      await raceAbort(declared, signal, () => undefined)
+    }
   }
 }
 

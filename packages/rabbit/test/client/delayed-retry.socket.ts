@@ -151,10 +151,35 @@ describe('a consumer with a retry', () => {
     const { rabbit, cluster, events } = await startHarness({ topology })
     const consumer = rabbit.consume('bill', failing, { retry, requeueDelayMs: 10 })
     await consumer.ready()
-    cluster.deleteQueue('bill.retry.50')
-    await rabbit.publisher({ key: 'bill' }).publish(1)
+    const publisher = rabbit.publisher({ key: 'bill' })
+    await publisher.publish(1)
     await until('it is dead-lettered', () => cluster.queue('grave')?.ready === 1)
+    cluster.deleteQueue('bill.retry.50')
+    await publisher.publish(2)
+    await until('the next one is dead-lettered', () => cluster.queue('grave')?.ready === 2)
     expect(events.some(({ event }) => String(event['error']).includes('no longer exists'))).toBe(true)
+  })
+
+  it('goes on consuming while the broker blocks what publishes, and retries when the alarm is over', async () => {
+    const { rabbit, cluster } = await startHarness({ topology, declareTimeoutMs: 400 })
+    await rabbit.ready()
+    const publisher = rabbit.publisher<number>({ key: 'bill' })
+    for (const body of [0, 1, 2]) await publisher.publish(body)
+    cluster.raiseAlarm()
+    const seen = new Set<unknown>()
+    rabbit.consume<number>(
+      'bill',
+      ({ body, attempt }) => {
+        if (body === 0 && attempt === 1) throw new Error('not yet')
+        seen.add(body)
+      },
+      { retry: { attempts: 5, delaysMs: [50] }, requeueDelayMs: 50 },
+    )
+    await until('the others are handled', () => seen.has(1) && seen.has(2))
+    await until('the alarm is seen', () => rabbit.health().publish.state === 'suspended')
+    expect(rabbit.health().consume.state).toBe('ready')
+    cluster.clearAlarm()
+    await until('it is retried', () => seen.has(0))
   })
 
   it('loses nothing when its node dies, and leaves no channel when it stops', async () => {

@@ -45,6 +45,7 @@ async function subscribed() {
       currentName: () => 'bill',
       argumentsFor: () => ({}),
       delaysReturns: false,
+      connectToPublish: async () => connection,
     },
     timeoutMs: 5_000,
   })

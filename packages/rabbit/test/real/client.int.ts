@@ -236,4 +236,28 @@ describe('a client of a real cluster of three', () => {
     expect([...times.values()].filter((count) => count > 2)).toEqual([])
     await rabbit.withChannel((channel) => channel.deleteQueue(stream))
   })
+
+  // The counts and the expiry are the broker's: `HACTL_ROOT` runs this against another release.
+  it.each(['limit', 'retry'] as const)('dead-letters what always fails (%s)', async (how) => {
+    const queue = `fails.${how}`
+    const grave = `${queue}.grave`
+    const settings = { deadLetterExchange: '', deadLetterKey: grave }
+    const spec = how === 'limit' ? quorum({ ...settings, deliveryLimit: 2 }) : classic(settings)
+    connect({ topology: { queues: { [queue]: spec, [grave]: quorum() } } })
+    const failures: string[] = []
+    rabbit.events.on('handlerFailed', ({ attempt, answer }) => failures.push(`${attempt} ${answer}`))
+    const dead: unknown[] = []
+    rabbit.consume(grave, ({ body }) => void dead.push(body))
+    rabbit.consume(
+      queue,
+      () => Promise.reject(new Error('never')),
+      how === 'limit' ? { requeueDelayMs: 20 } : { retry: { attempts: 3, delaysMs: [100] } },
+    )
+    await rabbit.ready()
+    await rabbit.publisher({ key: queue }).publish({ total: 7 })
+    await until('it is dead-lettered', () => dead.length === 1)
+    expect(dead).toEqual([{ total: 7 }])
+    const again = how === 'limit' ? 'requeue' : 'retry'
+    expect(failures).toEqual([`1 ${again}`, `2 ${again}`, how === 'limit' ? '3 requeue' : '3 reject'])
+  })
 })
