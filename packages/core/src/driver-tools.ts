@@ -52,6 +52,7 @@ export {
   optional,
   optionChecks,
   Problems,
+  requireFactory,
   resolveOptions,
   secret,
   text,
@@ -84,7 +85,7 @@ export {
   type ErrorMapping,
   wrapError,
 } from './errors/ha-error.ts'
-export { type FailoverEvent, failoverEvents, leaseOf } from './link/link-report.ts'
+export { type FailoverEvent, failoverEvents, leaseOf, unavailableReasonOf } from './link/link-report.ts'
 export { type SelectionCriteria, type SelectionOrder, type StrategyAlias, select } from './policy/select.ts'
 export type { AcquireRequest } from './pool/routing.ts'
 export {

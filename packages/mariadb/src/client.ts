@@ -13,7 +13,7 @@ import {
   run,
   systemClock,
 } from '@ha/core'
-import { asError, Emitter, sameEndpoint } from '@ha/core/driver'
+import { asError, Emitter, requireFactory, sameEndpoint } from '@ha/core/driver'
 import { batchOf, checkCallback, checkSessionUse, statementOf } from './arguments.ts'
 import { CommitLog, type TransactionOutcome } from './commit-log.ts'
 import type { ClientContext } from './context.ts'
@@ -87,6 +87,7 @@ export class Mariadb implements AsyncDisposable {
   #started = false
 
   constructor(options: ResolvedOptions, deps: MariadbDeps) {
+    requireFactory(deps, 'createMariadb')
     this.#options = options
     this.#components = createComponents(options, deps, this.#lifetime.signal)
     this.#writeDefaults = defaultCall(options)

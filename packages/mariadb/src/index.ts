@@ -4,7 +4,8 @@
  * @module mariadb
  */
 
-export { createMariadb, type DrainReport, type Mariadb, type MariadbHealth } from './client.ts'
+export { HaError, isHaError } from '@ha/core'
+export { createMariadb, type DrainReport, Mariadb, type MariadbHealth } from './client.ts'
 export type { TransactionOutcome } from './commit-log.ts'
 export type { Result } from './driver/codec.ts'
 export type { GaleraStatus, MariadbStatus, ReplicaStatus } from './driver/server-status.ts'

@@ -6,7 +6,14 @@ import {
   type Link,
   type LinkStateKind,
 } from '@ha/core'
-import { channels, type Emitter, failoverEvents, leaseOf, withDeadline } from '@ha/core/driver'
+import {
+  channels,
+  type Emitter,
+  failoverEvents,
+  leaseOf,
+  unavailableReasonOf,
+  withDeadline,
+} from '@ha/core/driver'
 import type { HandlerFailure } from './consumer/handler-runner.ts'
 import type { AmqpConnection } from './driver/connection.ts'
 import { topologyConflict } from './errors.ts'
@@ -38,6 +45,8 @@ export type RabbitEvents = {
     readonly role: Role
     readonly state: LinkStateKind
     readonly endpoint: string | undefined
+    /** Why there is no connection, such as a wrong password or a name that does not resolve; undefined when there is. */
+    readonly error: Error | undefined
   }
   readonly failover: RabbitFailover
   /** The broker blocks publishers: it is low on memory or disk. Messages stay in the publish buffer. */
@@ -92,7 +101,8 @@ function emitStates({ role, link, events }: LinkEventsDeps): void {
     // Another round of dials is not another state.
     if (state.kind === before) return
     const endpoint = leaseOf(state)?.endpoint
-    events.emit('state', { role, state: state.kind, endpoint: endpoint && formatEndpoint(endpoint) })
+    const error = unavailableReasonOf(state)
+    events.emit('state', { role, state: state.kind, endpoint: endpoint && formatEndpoint(endpoint), error })
     if (state.kind === 'suspended') events.emit('blocked', { reason: state.reason })
     else if (before === 'suspended') events.emit('unblocked', {})
     before = state.kind

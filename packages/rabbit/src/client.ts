@@ -11,7 +11,7 @@ import {
   run,
   systemClock,
 } from '@ha/core'
-import { Emitter, type Lifecycle, leaseOf } from '@ha/core/driver'
+import { Emitter, type Lifecycle, leaseOf, requireFactory } from '@ha/core/driver'
 import { emitLinkEvents, type RabbitEvents, type RabbitFailover, type Role } from './client-events.ts'
 import { type Consumer, type ConsumerHealth, Consumers } from './consumer/consumers.ts'
 import type { DeliveryHandler } from './consumer/delivery.ts'
@@ -94,6 +94,7 @@ export class Rabbit implements AsyncDisposable {
   #lastFailover: RabbitFailover | undefined
 
   constructor(options: ResolvedOptions, deps: RabbitDeps) {
+    requireFactory(deps, 'createRabbit')
     const { clock, random } = deps
     this.#options = options
     this.#deps = deps

@@ -18,7 +18,7 @@ export type { CodeEntry, CodeTable } from '@ha/core/driver'
 export {
   createRabbit,
   type PublishBufferHealth,
-  type Rabbit,
+  Rabbit,
   type RabbitHealth,
   type WaitLimit,
 } from './client.ts'

@@ -1,5 +1,5 @@
-import { type DiagnosticsChannel, formatEndpoint, isHaError, type Link } from '@ha/core'
-import { asError, channels, Emitter, failoverEvents, leaseOf } from '@ha/core/driver'
+import { type DiagnosticsChannel, formatEndpoint, type HaError, isHaError, type Link } from '@ha/core'
+import { asError, channels, Emitter, failoverEvents, leaseOf, unavailableReasonOf } from '@ha/core/driver'
 import type { ZookeeperConnection } from './connection/connection.ts'
 import type { ZookeeperError } from './errors.ts'
 import { formatSessionId } from './protocol/packets.ts'
@@ -15,6 +15,7 @@ export class StateTracker {
   #state: ZookeeperState = 'connecting'
   // The epoch of the last connection: tells whether a failover kept the session.
   #epoch = 0
+  #lastReason: string | undefined
 
   constructor(askedMs: number) {
     this.#askedMs = askedMs
@@ -27,7 +28,10 @@ export class StateTracker {
   attach(link: Link<ZookeeperConnection>, sessions: SessionManager): void {
     this.#link = link
     this.#sessions = sessions
-    link.events.on('state', () => this.update())
+    link.events.on('state', (state) => {
+      this.update()
+      if (state.kind === 'waiting') this.#connectFailed(state.error)
+    })
     link.events.on('refused', ({ key, error }) => this.reportDefect(key, error))
     failoverEvents(link, (failover) => {
       const epoch = sessions.current?.epoch ?? 0
@@ -50,7 +54,16 @@ export class StateTracker {
     if (next === 'connected') this.#epoch = this.#sessions?.current?.epoch ?? 0
     if (next === this.#state) return
     this.#state = next
-    this.events.emit('state', { state: next, endpoint: lease && formatEndpoint(lease.endpoint) })
+    if (lease !== undefined) this.#lastReason = undefined
+    const error = unavailableReasonOf(link.state)
+    this.events.emit('state', { state: next, endpoint: lease && formatEndpoint(lease.endpoint), error })
+  }
+
+  // Once for each reason: every round of dials ends with one.
+  #connectFailed(error: HaError): void {
+    if (error.message === this.#lastReason) return
+    this.#lastReason = error.message
+    this.events.emit('connectFailed', { error })
   }
 
   sessionStarted(session: LiveSession): void {
@@ -134,7 +147,14 @@ export interface SessionInfo {
 
 /** The events of a client. An error that a listener throws is reported as `defect`. */
 export type ZookeeperEvents = {
-  readonly state: { readonly state: ZookeeperState; readonly endpoint: string | undefined }
+  readonly state: {
+    readonly state: ZookeeperState
+    readonly endpoint: string | undefined
+    /** Why there is no connection; undefined when there is one. */
+    readonly error: Error | undefined
+  }
+  /** No server could be reached, and why; emitted again when the reason changes. The client keeps trying. */
+  readonly connectFailed: { readonly error: HaError }
   readonly failover: ZookeeperFailover
   /** A session was granted; `askedMs` differs from its `timeoutMs` when the servers limit the timeout. */
   readonly sessionBegun: SessionInfo & { readonly askedMs: number }

@@ -1,5 +1,5 @@
 import { type Events, type LinkHealth, systemClock } from '@ha/core'
-import { type Connect, connectSocket } from '@ha/core/driver'
+import { type Connect, connectSocket, requireFactory } from '@ha/core/driver'
 import { type Cache, type CacheOptions, openCache } from './cache/cache.ts'
 import type { ZookeeperEvents, ZookeeperState } from './client-state.ts'
 import { type ClientContext, runWithinCall } from './context.ts'
@@ -59,6 +59,7 @@ export class Zookeeper implements Operations, AsyncDisposable {
 
   /** Use {@link createZookeeper}; tests pass their own dependencies. */
   constructor(options: ResolvedOptions, deps: ClientDeps) {
+    requireFactory(deps, 'createZookeeper')
     this.#options = options
     this.#deps = deps
     this.#components = assembleClient(options, deps)

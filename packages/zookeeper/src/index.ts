@@ -4,10 +4,11 @@
  * @module zookeeper
  */
 
+export { HaError, isHaError } from '@ha/core'
 export type { Cache, CacheOptions } from './cache/cache.ts'
 export type { CacheChange, CachedNode } from './cache/contents.ts'
 export type { Depth } from './cache/tree-node.ts'
-export { createZookeeper, type DeleteOptions, type Zookeeper, type ZookeeperHealth } from './client.ts'
+export { createZookeeper, type DeleteOptions, Zookeeper, type ZookeeperHealth } from './client.ts'
 export {
   type SessionInfo,
   /** @deprecated Use `SessionInfo`. */

@@ -200,6 +200,11 @@ function typeName(value: unknown): string {
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
+/** Refuses a client class that plain JavaScript called with `new`: its options are not resolved. */
+export function requireFactory(deps: unknown, factory: string): void {
+  if (deps === undefined) throw new HaError('config-invalid', `new: use ${factory}(options) instead`)
+}
+
 /** The error for an option that cannot be used. The problem must not contain a value that may be a secret. */
 export function invalidOption(path: string, problem: string, cause?: unknown): HaError {
   return new HaError('config-invalid', `${path}: ${problem}`, { cause })

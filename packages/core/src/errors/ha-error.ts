@@ -31,7 +31,7 @@ export const coreCodes = {
     meaning:
       'Every connection of the pool was in use for as long as the caller could wait. The server is healthy.',
     action:
-      'Read the message: it says how long the connections have been in use. Release leases sooner, or raise `size.max`; nested code should use the lease that its caller holds.',
+      'Read the message: it says how long the connections have been in use. Release leases sooner, or raise the size of the pool (`pool.maximumSize` of the MariaDB client); nested code should use the lease that its caller holds.',
   },
   unreachable: {
     meaning: 'No endpoint accepted a connection.',
@@ -56,15 +56,17 @@ export const coreCodes = {
   rejected: {
     meaning: 'The server answered and refused the operation.',
     action:
-      'Read `serverCode` and `cause`: a repetition is refused again. A declaration is tried again on the next connection.',
+      'Read `serverCode` and `cause`: a repetition is refused again. A declaration is tried again with growing delay, at most once a minute.',
   },
   'outcome-unknown': {
     meaning: 'The operation was sent, the answer was lost, and the operation is not `repeatable`.',
     action: 'Check whether it happened, or pass `repeatable: true` where executing it twice is harmless.',
   },
   'retry-budget-exhausted': {
-    meaning: 'The retry budget is spent: most operations fail, and retries only add load.',
-    action: 'Back off. The budget refills with each success.',
+    meaning:
+      'The retry budget is spent: most operations fail, and retries only add load. Or this operation has lost its connection too often.',
+    action:
+      'Back off; the budget refills with each success. When `attempts` shows one lost connection after the other, look for what the statement does to its server.',
   },
   internal: {
     meaning: 'The library reached a state that should be impossible, or a function of the application threw.',
@@ -117,6 +119,41 @@ export class HaError<Code extends string = string> extends Error {
     this.attempts = details.attempts ?? []
     Object.defineProperty(this, brand, { value: true })
   }
+
+  /**
+   * The error as plain data for structured logs: `JSON.stringify` would leave out the message, the causes and what each
+   * endpoint answered. Of errors that are not of this library, only the name, the message and the codes are kept.
+   */
+  toJSON(): Readonly<Record<string, unknown>> {
+    return errorData(this, deepestInJson)
+  }
+}
+
+// Causes below are left out: one of core, one of the driver and one of Node tell what happened.
+const deepestInJson = 4
+const foreignFields = ['code', 'errno', 'sqlState', 'syscall', 'address', 'port'] as const
+
+function errorData(error: unknown, depth: number): Readonly<Record<string, unknown>> {
+  if (!(error instanceof Error)) return { message: String(error) }
+  const { name, message, cause } = error
+  const own = isHaError(error) ? Object.entries(error) : fieldsOf(error, foreignFields)
+  const data: Record<string, unknown> = { name, message }
+  for (const [key, value] of own) if (value !== undefined) data[key] = plain(value, depth)
+  if (error instanceof AggregateError) data['errors'] = plain(error.errors, depth)
+  if (cause !== undefined && depth > 1) data['cause'] = errorData(cause, depth - 1)
+  return data
+}
+
+function fieldsOf(error: Error, names: readonly string[]): readonly (readonly [string, unknown])[] {
+  return names.map((name) => [name, Reflect.get(error, name)] as const)
+}
+
+function plain(value: unknown, depth: number): unknown {
+  if (typeof value === 'bigint') return String(value)
+  if (value instanceof Error) return depth > 1 ? errorData(value, depth - 1) : value.message
+  if (Array.isArray(value)) return value.map((each) => plain(each, depth))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each, depth)]))
 }
 
 /** True for an {@link HaError}, also one made by another copy of this package. */

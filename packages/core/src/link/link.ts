@@ -1,7 +1,7 @@
 import { formatEndpoint } from '../address/endpoint.ts'
 import { DesiredState } from '../desired-state.ts'
 import { type ConnectionSignal, closeGracefully } from '../driver.ts'
-import { asError, detachStack, HaError } from '../errors/ha-error.ts'
+import { asError, detachStack, HaError, isHaError } from '../errors/ha-error.ts'
 import { type Lease, leaseEndedError, type Source } from '../lease.ts'
 import { fullJitter } from '../policy/backoff.ts'
 import { linkedController, raceAbort } from '../util/abort.ts'
@@ -187,12 +187,12 @@ export class Link<C> implements Source<C> {
       if (ending.kind === 'lost')
         attributeLoss({ options, desiredState: this.desiredState, onRefused }, loss.error)
       this.#current = undefined
-      this.#state = transition(this.#state, firstDial)
+      this.#state = transition(this.#state, dialAfter(loss))
       scope.abort(leaseEndedError(loss.endpoint, loss.error))
       driver.destroy(lease.connection)
       this.#flaps = flapsAfter(this.#flaps, ending, clock.now() - dialedAtMs)
       if (ending.kind === 'lost') this.#onLost(lease, loss)
-      else this.#enter(firstDial)
+      else this.#enter(dialAfter(loss))
       over.resolve({ ending, loss })
     }
     const enter = (state: LinkState<C>): void => {
@@ -214,7 +214,7 @@ export class Link<C> implements Source<C> {
     if (driver.classify(loss.error).scope === 'endpoint') {
       registry.observe({ kind: 'failed', endpoint: lease.endpoint, atMs: clock.now(), error: loss.error })
     }
-    this.#enter(firstDial)
+    this.#enter(dialAfter(loss))
     this.#reporter.lost(loss)
   }
 
@@ -403,6 +403,14 @@ function lossOf(lease: Lease<unknown>, ending: LeaseEnd<unknown>): Loss {
   return ending.kind === 'lost'
     ? { ...at, error: detachStack(ending.error), detectMs: ending.detectMs }
     : { ...at, error: failedBack(ending.next), detectMs: 0 }
+}
+
+// Until a dial has failed, the loss is the reason why there is no connection.
+function dialAfter({ error, endpoint }: Loss): LinkState<never> {
+  const lastError = isHaError(error)
+    ? error
+    : detachStack(new HaError('lost', error.message, { endpoint, retryable: true, cause: error }))
+  return { ...firstDial, lastError }
 }
 
 function failedBack(next: Dialed<unknown>): HaError {

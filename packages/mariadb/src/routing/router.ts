@@ -8,6 +8,7 @@ import {
   type View,
 } from '@ha/core'
 import type { MariadbStatus } from '../driver/server-status.ts'
+import { MariadbError } from '../errors.ts'
 import { clusterInUse, readEligibility } from './eligibility.ts'
 import {
   isBalanced,
@@ -78,7 +79,16 @@ export class Router {
     const members = view.members.filter(({ endpoint }) => formatEndpoint(endpoint) === name)
     const request = { target: 'primary', avoid: noEndpoints, allowOtherWriters: true } as const
     const routing = this.#route(request, { ...view, members }, load, this.#deps.clock.now())
-    return routing.kind === 'none' ? routing.error : undefined
+    if (routing.kind !== 'none') return undefined
+    // The sentence is about this server, not about all of them.
+    const { code, attempts, retryable, cause } = routing.error
+    const why = routing.error.message.replace(/^[^:]*: /, '')
+    return new MariadbError(code as MariadbError['code'], `not used as the writer: ${why}`, {
+      endpoint: name,
+      attempts,
+      retryable,
+      cause,
+    })
   }
 
   #updateWriter(routing: Routing, view: View<MariadbStatus>, nowMs: number): Routing {

@@ -130,3 +130,14 @@ describe('an option that cannot be used', () => {
     await expect(db.transaction(async () => 1, options as object)).rejects.toThrow(text)
   })
 })
+
+describe('the event of a failover', () => {
+  it('says why the writer before is not used, and nothing of all servers', async () => {
+    const { db, cluster, events } = await galeraHarness()
+    await db.ready()
+    await cluster.node(1).kill()
+    await expect.poll(() => countOf(events, 'failover')).toBe(1)
+    const error = events.find(({ name }) => name === 'failover')?.event as { error?: Error } | undefined
+    expect(error?.error?.message).toMatch(/^not used as the writer: 127\.0\.0\.1:\d+ /)
+  })
+})

@@ -27,6 +27,8 @@ interface PublishChannelDeps {
   /** Maximum number of unconfirmed messages. */
   readonly maxInFlight: number
   readonly topology: DeclaredTopology
+  /** Why there is no connection; undefined when there is one. */
+  readonly unavailableReason: () => Error | undefined
 }
 
 // The window of a channel before its first confirm. With 400 messages in a channel that hangs, RabbitMQ puts the whole
@@ -127,7 +129,7 @@ export class PublishChannel {
 
   /** Fails the messages whose deadline is before `nowMs`; returns the next deadline. */
   expire(nowMs: number): number | undefined {
-    return this.#messages.expire(nowMs, (entry) => deadlineExceeded(entry, nowMs, this.#pauseDescription()))
+    return this.#messages.expire(nowMs, (entry) => deadlineExceeded(entry, nowMs, this.#obstacle()))
   }
 
   /** Fails the remaining messages, with the outcome of each, and closes the channel. */
@@ -293,9 +295,13 @@ export class PublishChannel {
     channel.onDone(error, how)
   }
 
-  #pauseDescription(): string {
-    if (this.#channel === undefined) return ' (no channel)'
-    return this.#pauses.size === 0 ? '' : ` (paused: ${[...this.#pauses].join(', ')})`
+  // What messages are waiting for.
+  #obstacle(): { readonly text: string; readonly cause: Error | undefined } {
+    const cause = this.#deps.unavailableReason()
+    if (cause !== undefined) return { text: ` (no connection: ${cause.message})`, cause }
+    if (this.#channel === undefined) return { text: ' (no channel)', cause: undefined }
+    const text = this.#pauses.size === 0 ? '' : ` (paused: ${[...this.#pauses].join(', ')})`
+    return { text, cause: undefined }
   }
 }
 

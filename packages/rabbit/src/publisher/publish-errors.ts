@@ -33,12 +33,16 @@ export function connectionLost(entry: PublishEntry): HaError {
 }
 
 /** The deadline of the publish has passed. */
-export function deadlineExceeded(entry: PublishEntry, nowMs: number, reason: string): HaError {
+export function deadlineExceeded(
+  entry: PublishEntry,
+  nowMs: number,
+  { text, cause }: { readonly text: string; readonly cause: Error | undefined },
+): HaError {
   const outcome = outcomeOf(entry)
   const state = outcome === 'unknown' ? 'sent, but not confirmed' : 'not sent'
   const waitedMs = Math.round(nowMs - entry.acceptedAtMs)
-  const message = `${entry.messageId} ${target(entry)}: ${state} within ${waitedMs} ms${reason}`
-  return rabbitError('timed-out', message, { outcome, retryable: true })
+  const message = `${entry.messageId} ${target(entry)}: ${state} within ${waitedMs} ms${text}`
+  return rabbitError('timed-out', message, { outcome, retryable: true, cause })
 }
 
 /** The caller's signal has fired. */

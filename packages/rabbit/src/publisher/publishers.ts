@@ -155,7 +155,13 @@ export class Publishers implements PublisherOwner {
 
   #openChannel(key: string, maxInFlight: number): PublishChannel {
     const { clock, link, topology, options } = this.#deps
-    const channel = new PublishChannel({ key, clock, maxInFlight, topology })
+    const channel = new PublishChannel({
+      key,
+      clock,
+      maxInFlight,
+      topology,
+      unavailableReason: () => link.unavailableReason(),
+    })
     this.#channels.push(channel)
     if (link.state.kind === 'suspended') channel.pause('blocked')
     link.desiredState.declare(publishChannelDeclaration(channel, link, options.declareTimeoutMs))

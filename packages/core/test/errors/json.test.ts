@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest'
+import { HaError } from '../../src/errors/ha-error.ts'
+
+const written = (value: unknown): Record<string, unknown> => JSON.parse(JSON.stringify(value))
+
+describe('an error in a structured log', () => {
+  test('keeps its message, its code, its outcome and its causes', () => {
+    const refused = Object.assign(new Error('connect ECONNREFUSED 127.0.0.1:5672'), {
+      code: 'ECONNREFUSED',
+      port: 5672,
+    })
+    const cause = new HaError('unreachable', 'no server', { cause: refused, endpoint: 'a:5672' })
+    const error = new HaError('timed-out', 'not sent within 5 ms', { outcome: 'not-done', cause })
+
+    expect(written({ error })['error']).toMatchObject({
+      name: 'HaError',
+      message: 'not sent within 5 ms',
+      code: 'timed-out',
+      outcome: 'not-done',
+      cause: {
+        message: 'no server',
+        endpoint: 'a:5672',
+        cause: { message: 'connect ECONNREFUSED 127.0.0.1:5672', code: 'ECONNREFUSED', port: 5672 },
+      },
+    })
+  })
+
+  test('keeps what each endpoint answered', () => {
+    const attempts = [{ endpoint: 'a:1', error: new Error('no route') }]
+
+    expect(written(new HaError('unreachable', 'none', { attempts }))).toMatchObject({
+      attempts: [{ endpoint: 'a:1', error: { name: 'Error', message: 'no route' } }],
+    })
+  })
+
+  test('keeps the errors of an AggregateError', () => {
+    const cause = new AggregateError(
+      [new Error('::1 refused'), new Error('127.0.0.1 refused')],
+      'all refused',
+    )
+
+    expect(written(new HaError('unreachable', 'none', { cause }))).toMatchObject({
+      cause: {
+        message: 'all refused',
+        errors: [{ message: '::1 refused' }, { message: '127.0.0.1 refused' }],
+      },
+    })
+  })
+
+  test('ends with causes that lie deep or in a cycle', () => {
+    const first = new Error('first')
+    first.cause = new Error('second', { cause: first })
+
+    expect(JSON.stringify(new HaError('internal', 'cycle', { cause: first })).length).toBeLessThan(1_000)
+  })
+
+  test('holds big integers as text', () => {
+    class Numbered extends HaError {
+      readonly token = 2n ** 60n
+    }
+
+    expect(written(new Numbered('rejected', 'no'))).toMatchObject({ token: '1152921504606846976' })
+  })
+
+  test('holds nothing of a foreign error but its message and codes: a driver may keep the statement in it', () => {
+    const cause = Object.assign(new Error('syntax'), { sql: "SELECT 'secret'", errno: 1064 })
+
+    const text = JSON.stringify(new HaError('rejected', 'no', { cause }))
+
+    expect(text).toContain('1064')
+    expect(text).not.toContain('secret')
+  })
+})
