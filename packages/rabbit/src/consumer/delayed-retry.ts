@@ -47,6 +47,7 @@ export class DelayedRetry {
   readonly #deps: DelayedRetryDeps
   #queue = ''
   #isNative = false
+  #isClosed = false
   #opened: Promise<GuardedChannel<ConfirmChannel>> | undefined
   // One message at a time: a returned message does not say to which confirm it belongs.
   #last: Promise<unknown> = Promise.resolve()
@@ -97,8 +98,13 @@ export class DelayedRetry {
     })
   }
 
-  /** Closes its channel. */
+  /** Publishes nothing more, and closes its channel. */
   close(): void {
+    this.#isClosed = true
+    this.#discard()
+  }
+
+  #discard(): void {
     this.#opened?.then(
       ({ discard }) => discard(),
       () => undefined,
@@ -108,12 +114,13 @@ export class DelayedRetry {
 
   async #publish(name: string, message: ConsumeMessage, attempt: number, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
+    if (this.#isClosed) throw rabbitError('closed', 'the consumer is stopped')
     try {
       const guard = await this.#channel(signal)
       await raceAbort(publishConfirmed(guard, name, message, attempt), signal, () => undefined)
     } catch (error) {
       // The next message opens another channel, on which the queues are declared again.
-      this.close()
+      this.#discard()
       throw error
     }
   }

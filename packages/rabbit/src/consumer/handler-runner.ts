@@ -240,6 +240,7 @@ export class HandlerRunner<T> {
     const { message, closed } = received
     try {
       const delivery = deliveryOf(message, queue, codec, closed)
+      if (delivery.body instanceof Promise) throw asynchronousCodec(delivery.body)
       return await this.#call(received, () => handler(delivery))
     } catch (cause) {
       const text = `the message of '${queue}' cannot be decoded: ${asError(cause).message}`
@@ -387,6 +388,11 @@ class Backlog {
     }
     return next
   }
+}
+
+function asynchronousCodec(body: Promise<unknown>): Error {
+  body.catch(() => undefined)
+  return new TypeError('decode() returned a promise; a codec is synchronous')
 }
 
 // A store that the handler enters ends with the handler: `enterWith` changes the current resource.

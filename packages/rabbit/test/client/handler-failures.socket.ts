@@ -48,6 +48,16 @@ describe('a message that cannot be decoded', () => {
     expect(events).toEqual([])
   })
 
+  it('is also one whose codec returns a promise: nothing is unhandled', async () => {
+    const { rabbit, cluster, events } = await startHarness({ topology: withGrave })
+    await rabbit.ready()
+    await rabbit.publisher({ key: 'bill' }).publish(1)
+    const codec = { ...text(), decode: () => Promise.reject(new Error('late')) as never }
+    rabbit.consume('bill', () => undefined, { codec })
+    await until('it is dead-lettered', () => cluster.queue('grave')?.ready === 1)
+    expect(String(events[0]?.event['error'])).toContain('a codec is synchronous')
+  })
+
   it('is delivered again after growing delays when the consumer wants that', async () => {
     const { rabbit, events } = await startHarness({ topology })
     await rabbit.publisher({ key: 'bill', codec: text() }).publish('{')
