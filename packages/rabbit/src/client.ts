@@ -11,7 +11,7 @@ import {
   run,
   systemClock,
 } from '@ha/core'
-import { Emitter, type Lifecycle, leaseOf, requireFactory } from '@ha/core/driver'
+import { Emitter, invalidOption, type Lifecycle, leaseOf, requireFactory } from '@ha/core/driver'
 import { emitLinkEvents, type RabbitEvents, type RabbitFailover, type Role } from './client-events.ts'
 import { type Consumer, type ConsumerHealth, Consumers } from './consumer/consumers.ts'
 import type { DeliveryHandler } from './consumer/delivery.ts'
@@ -22,6 +22,7 @@ import type { Channel, ChannelModel } from './driver/types.ts'
 import { createLinks, type Links, waitUntilReady } from './links.ts'
 import {
   type ConsumeOptions,
+  checkLimit,
   type PublisherOptions,
   type RabbitOptions,
   type RabbitUrlOverrides,
@@ -29,6 +30,7 @@ import {
   resolveConsumeOptions,
   resolvePublisherOptions,
   resolveRabbitOptions,
+  waitOptions,
 } from './options.ts'
 import type { Publisher } from './publisher/publisher.ts'
 import { Publishers } from './publisher/publishers.ts'
@@ -160,7 +162,9 @@ export class Rabbit implements AsyncDisposable {
    * `topology-conflict`, with `closed` when the client ends or, by default after 30 s, with `timed-out` and the
    * reason. The client continues to connect either way.
    */
-  ready({ timeoutMs = 30_000, signal }: WaitLimit = {}): Promise<void> {
+  async ready(limit: WaitLimit = {}): Promise<void> {
+    checkLimit('ready', limit, waitOptions)
+    const { timeoutMs = 30_000, signal } = limit
     const { closing } = this.#lifecycle
     return waitUntilReady(this.#deps.clock, this.#links, { timeoutMs, signal, closing })
   }
@@ -186,15 +190,20 @@ export class Rabbit implements AsyncDisposable {
    * (default 10 000), and then closes the channel. Repeats `work` only when it had no effect, or, with
    * `repeatable: true`, when that is unknown. An error of `work` while its channel is open is thrown unchanged.
    */
-  withChannel<T>(
+  async withChannel<T>(
     work: (channel: Channel) => Promise<T>,
-    { timeoutMs = 10_000, signal, repeatable = false }: WaitLimit & { readonly repeatable?: boolean } = {},
+    limit: WaitLimit & { readonly repeatable?: boolean } = {},
   ): Promise<T> {
+    if (typeof work !== 'function')
+      throw invalidOption('withChannel', 'expected a function that takes a channel')
+    checkLimit('withChannel', limit)
+    const { timeoutMs = 10_000, signal, repeatable = false } = limit
     return runWithChannel(this.#runner, { name: 'withChannel', timeoutMs, signal, repeatable }, work)
   }
 
   /** The current name of a queue on the broker. The server chooses the name of an `ephemeral()` queue. */
   nameOf(queue: string): string {
+    if (typeof queue !== 'string') throw invalidOption('nameOf', 'expected the name of a queue')
     return this.#topology.queueName(queue)
   }
 
@@ -223,16 +232,16 @@ export class Rabbit implements AsyncDisposable {
 
   /**
    * Stops consuming and publishing, and waits for running handlers and unconfirmed messages, up to `timeoutMs` (default
-   * 10 000). Never rejects; the promises of the remaining messages reject with their outcome. A later call, also of
+   * 10 000). Rejects only for an invalid option; the promises of the remaining messages reject with their outcome. A later call, also of
    * `close`, can only shorten the time.
    */
-  drain({ timeoutMs = 10_000 }: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
-    return this.#lifecycle.drain(timeoutMs)
+  drain(limit: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
+    return within('drain', limit, ({ timeoutMs = 10_000 }) => this.#lifecycle.drain(timeoutMs))
   }
 
-  /** Drains and closes the connections, all within `timeoutMs` (default 5 000). Never rejects; idempotent. */
-  close({ timeoutMs = 5_000 }: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
-    return this.#lifecycle.close(timeoutMs)
+  /** Drains and closes the connections, all within `timeoutMs` (default 5 000). Rejects only for an invalid option; idempotent. */
+  close(limit: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
+    return within('close', limit, ({ timeoutMs = 5_000 }) => this.#lifecycle.close(timeoutMs))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -249,6 +258,20 @@ export class Rabbit implements AsyncDisposable {
       replayed,
       declareTimeoutMs,
     })
+  }
+}
+
+// Rejects for an invalid limit. The promise is that of the end itself: all callers get the same one.
+function within(
+  call: string,
+  limit: { readonly timeoutMs?: number },
+  end: (limit: { readonly timeoutMs?: number }) => Promise<DrainReport>,
+): Promise<DrainReport> {
+  try {
+    checkLimit(call, limit, ['timeoutMs'])
+    return end(limit)
+  } catch (error) {
+    return Promise.reject(error)
   }
 }
 

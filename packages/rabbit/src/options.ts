@@ -4,6 +4,8 @@ import {
   addresses,
   backoff,
   balancing,
+  type CallOptionCheck,
+  callOptions,
   checked,
   count,
   didYouMean,
@@ -15,6 +17,7 @@ import {
   type OptionTable,
   oneOf,
   optional,
+  optionChecks,
   resolveOptions,
   type StrategyAlias,
   secret,
@@ -148,6 +151,31 @@ function isTlsEnabled(given: unknown): boolean {
   const { tls } = (given ?? {}) as { tls?: unknown }
   return tls !== undefined && tls !== false
 }
+
+// The longest timer of Node.js, a little under 25 days.
+const maxTimerMs = 2_147_483_647
+
+interface CallLimit {
+  readonly timeoutMs?: number
+  readonly signal?: AbortSignal
+  readonly repeatable?: boolean
+}
+
+/** Throws `config-invalid` for a limit of a call that does not fit; `names` are the options that the call takes. */
+export const checkLimit: CallOptionCheck<CallLimit> = callOptions<CallLimit>({
+  table: {
+    timeoutMs: (value) => {
+      const fits = typeof value === 'number' && value >= 0 && value <= maxTimerMs
+      return fits ? undefined : `expected a number of milliseconds from 0 to ${maxTimerMs}`
+    },
+    signal: optionChecks.signal,
+    repeatable: optionChecks.flag,
+  },
+  invalid: invalidOption,
+})
+
+/** The options of a wait. */
+export const waitOptions: readonly ('timeoutMs' | 'signal')[] = ['timeoutMs', 'signal']
 
 /** The options of one publisher. */
 export interface PublisherOptions<T> {

@@ -1,17 +1,10 @@
 import type { Clock, Link } from '@ha/core'
-import {
-  callOptions,
-  type Emitter,
-  invalidOption,
-  linkedController,
-  optionChecks,
-  withDeadline,
-} from '@ha/core/driver'
+import { type Emitter, invalidOption, linkedController, withDeadline } from '@ha/core/driver'
 import type { RabbitEvents } from '../client-events.ts'
 import type { AmqpConnection } from '../driver/connection.ts'
 import { rabbitError } from '../errors.ts'
 import type { Links } from '../links.ts'
-import type { ResolvedOptions } from '../options.ts'
+import { checkLimit, type ResolvedOptions, waitOptions } from '../options.ts'
 import { type DeclaredTopology, lastFailure, whenSettled } from '../topology/declare.ts'
 import { consumeArguments, type QueueSpec, queueKey } from '../topology/topology.ts'
 import { type ConsumerCallbacks, type ConsumerDeps, QueueConsumer, type StopReport } from './consumer.ts'
@@ -206,7 +199,7 @@ function createConsumerHandle(deps: ConsumerHandleDeps): Consumer {
       return statusOf(desiredState.status(key)?.kind)
     },
     ready: async (limit) => {
-      checkLimit('ready', limit)
+      checkLimit('ready', limit, waitOptions)
       const { timeoutMs = 30_000, signal } = limit ?? {}
       await waitUntilConsuming(deps, timeoutMs, signal)
     },
@@ -220,20 +213,6 @@ function createConsumerHandle(deps: ConsumerHandleDeps): Consumer {
     },
   }
 }
-
-// The longest timer of Node.js, a little under 25 days.
-const maxTimerMs = 2_147_483_647
-
-const checkLimit = callOptions<{ readonly timeoutMs?: number; readonly signal?: AbortSignal }>({
-  table: {
-    timeoutMs: (value) => {
-      const fits = typeof value === 'number' && value >= 0 && value <= maxTimerMs
-      return fits ? undefined : `expected a number of milliseconds from 0 to ${maxTimerMs}`
-    },
-    signal: optionChecks.signal,
-  },
-  invalid: invalidOption,
-})
 
 async function waitUntilConsuming(
   { clock, desiredState, key, queue }: ConsumerHandleDeps,

@@ -323,6 +323,29 @@ describe('consume() from plain JavaScript', () => {
   )
 })
 
+describe('the other calls of a client from plain JavaScript', () => {
+  it.each([
+    ['ready', [null], 'ready'],
+    ['ready', [{ timeoutMs: 'soon' }], 'ready.timeoutMs'],
+    ['ready', [{ repeatable: true }], 'ready.repeatable'],
+    ['withChannel', [undefined], 'withChannel'],
+    ['withChannel', [5], 'withChannel'],
+    ['withChannel', [ignore, null], 'withChannel'],
+    ['withChannel', [ignore, { signal: {} }], 'withChannel.signal'],
+    ['withChannel', [ignore, { repeatable: 1 }], 'withChannel.repeatable'],
+    ['drain', [{ timeoutMs: -1 }], 'drain.timeoutMs'],
+    ['close', [{ timeoutMs: Number.NaN }], 'close.timeoutMs'],
+    ['nameOf', [undefined], 'nameOf'],
+  ] as const)('refuse wrong arguments: %s %j', async (call, args, path) => {
+    const { rabbit } = await startHarness({ topology })
+    const work: (...given: readonly unknown[]) => unknown = rabbit[call].bind(rabbit) as never
+    await expect((async () => work(...args))()).rejects.toMatchObject({
+      code: 'config-invalid',
+      message: expect.stringContaining(`${path}: `),
+    })
+  })
+})
+
 it('keeps going when a listener of its failures throws', async () => {
   const { rabbit, cluster } = await startHarness({ topology })
   const warned = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined)
