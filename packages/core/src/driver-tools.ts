@@ -59,6 +59,7 @@ export {
   tls,
 } from './client/options.ts'
 export {
+  AddressDialer,
   type Connect,
   connectSocket,
   type EndpointProbe,

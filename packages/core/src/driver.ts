@@ -28,8 +28,11 @@ export interface Driver<C> {
   received(connection: C): number
   /** Sends a request that any living server answers, through everything that an operation goes through. */
   probe(connection: C, signal: AbortSignal): Promise<void>
-  /** Waits for a first byte of the server on a new connection: distinguishes a dead server from a congested connection. */
-  probeEndpoint(endpoint: Endpoint, signal: AbortSignal): Promise<void>
+  /**
+   * Waits for a first byte of the server on a new connection: distinguishes a dead server from a congested connection.
+   * It asks the very address of the suspected `connection`: what another server of the same name answers proves nothing.
+   */
+  probeEndpoint(endpoint: Endpoint, signal: AbortSignal, connection?: C): Promise<void>
   /** What an error means: pure, from a table. */
   classify(error: unknown): Verdict
   /**

@@ -1,10 +1,11 @@
-import { lookup } from 'node:dns/promises'
+import dns from 'node:dns'
 import { isIP, connect as netConnect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls'
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
-import { asError, HaError } from '../errors/ha-error.ts'
+import { asError, detachStack, type FailedAttempt, HaError, isHaError } from '../errors/ha-error.ts'
 import { linkedController, raceAbort } from '../util/abort.ts'
+import type { Clock } from '../util/clock.ts'
 import { deferred } from '../util/deferred.ts'
 
 /** Opens a stream to a server, ready to be written to. When the signal fires, nothing stays open. */
@@ -67,6 +68,8 @@ export interface EndpointProbe {
   readonly request: string | Uint8Array
   /** Whether a server that ends the connection without a byte counts as alive. */
   readonly endIsAnswer: boolean
+  /** The only address to ask. Default: all addresses of the name. */
+  readonly address?: string | undefined
   /** Replaces TCP and DNS in tests. */
   readonly connect?: Connect | undefined
 }
@@ -75,7 +78,8 @@ export interface EndpointProbe {
 const maxAddresses = 8
 
 /**
- * Asks a server for a first byte on a connection of its own: at every address of its name at once, until one answers.
+ * Asks a server for a first byte on a connection of its own: at one address, or at every address of its name at once,
+ * until one answers.
  * Rejects with `unreachable`, or with the reason of the signal. No connection stays open.
  */
 export async function probeEndpoint(
@@ -98,16 +102,21 @@ type Connecting = (signal: AbortSignal) => Promise<Duplex>
 
 async function connections(
   endpoint: Endpoint,
-  { tls, connect }: EndpointProbe,
+  { tls, connect, address: only }: EndpointProbe,
 ): Promise<readonly Connecting[]> {
   if (connect !== undefined) return [(signal) => connect(endpoint, signal)]
-  const addresses = await addressesOf(endpoint)
+  const addresses = only === undefined ? await addressesOf(endpoint) : [only]
   return addresses.map((address) => (signal) => connectSocket(endpoint, tls, signal, address))
 }
 
 async function addressesOf({ host, port }: Endpoint): Promise<readonly string[]> {
   if (port === 0 || isIP(host) !== 0) return [host]
-  const found = await lookup(host, { all: true })
+  // Called as a property: caches of an application replace it there.
+  const found = await new Promise<readonly { readonly address: string }[]>((resolve, reject) => {
+    dns.lookup(host, { all: true }, (error, addresses) =>
+      error === null ? resolve(addresses) : reject(error),
+    )
+  })
   return found.slice(0, maxAddresses).map(({ address }) => address)
 }
 
@@ -136,4 +145,81 @@ function unreachable(endpoint: Endpoint, thrown: unknown): HaError {
   const message = `${name}: ${causes.map((cause) => cause.message).join('; ')}`
   const cause = causes.length === 1 ? causes[0] : thrown
   return new HaError('unreachable', message, { endpoint: name, retryable: true, cause })
+}
+
+// A server that accepted the connection and is silent for so long is not waited for while its name has other addresses.
+// A handshake of a busy server takes some hundred milliseconds.
+const addressHandshakeMs = 2_000
+
+/** Opens a connection to an endpoint, at this address of its name; undefined leaves the choice to the socket. */
+export type OpenAt<C> = (address: string | undefined, signal: AbortSignal) => Promise<C>
+
+/**
+ * Opens connections to names that stand for several addresses: one after the other until a server completes the
+ * handshake, beginning with the address that did so last. One that hangs is left after two seconds.
+ */
+export class AddressDialer {
+  readonly #clock: Clock
+  /** The address of each name that is tried first. */
+  readonly #first = new Map<string, string>()
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+  }
+
+  /** Rejects with the error of the only address, or with `unreachable` and what each address answered. */
+  async open<C>(endpoint: Endpoint, signal: AbortSignal, openAt: OpenAt<C>): Promise<C> {
+    const addresses = await this.#addresses(endpoint, signal)
+    if (addresses.length < 2) return openAt(undefined, signal)
+    const attempts: FailedAttempt[] = []
+    for (const [i, address] of addresses.entries()) {
+      // When the signal ends this attempt, the next dial begins with the next address.
+      this.#first.set(endpoint.host, addresses[(i + 1) % addresses.length] ?? address)
+      try {
+        const connection = await this.#attempt(address, i === addresses.length - 1, signal, openAt)
+        this.#first.set(endpoint.host, address)
+        return connection
+      } catch (thrown) {
+        // What one server refuses for good, the others refuse as well.
+        if (signal.aborted || (isHaError(thrown) && thrown.code === 'refused')) throw thrown
+        const at = formatEndpoint({ ...endpoint, host: address })
+        attempts.push({ endpoint: at, error: detachStack(asError(thrown)) })
+      }
+    }
+    throw noAddressAnswered(endpoint, attempts)
+  }
+
+  // A name that does not resolve is reported by the socket, as any other failure of a dial.
+  async #addresses(endpoint: Endpoint, signal: AbortSignal): Promise<readonly string[]> {
+    const found = await raceAbort(
+      addressesOf(endpoint).catch(() => []),
+      signal,
+      () => undefined,
+    )
+    const addresses = [...new Set(found)]
+    const first = Math.max(0, addresses.indexOf(this.#first.get(endpoint.host) ?? ''))
+    return [...addresses.slice(first), ...addresses.slice(0, first)]
+  }
+
+  async #attempt<C>(address: string, isLast: boolean, signal: AbortSignal, openAt: OpenAt<C>): Promise<C> {
+    if (isLast) return openAt(address, signal)
+    const scope = linkedController(signal)
+    const expired = new HaError('unresponsive', `no complete handshake within ${addressHandshakeMs} ms`, {
+      retryable: true,
+    })
+    const cancel = this.#clock.after(addressHandshakeMs, () => scope.abort(expired))
+    try {
+      return await openAt(address, scope.signal)
+    } finally {
+      cancel()
+      scope.unlink()
+    }
+  }
+}
+
+function noAddressAnswered(endpoint: Endpoint, attempts: readonly FailedAttempt[]): HaError {
+  const name = formatEndpoint(endpoint)
+  const said = attempts.map((attempt) => `${attempt.endpoint}: ${attempt.error.message}`).join('; ')
+  const cause = attempts.at(-1)?.error
+  return new HaError('unreachable', `${name}: ${said}`, { endpoint: name, retryable: true, attempts, cause })
 }

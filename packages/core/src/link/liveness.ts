@@ -123,7 +123,9 @@ export async function watchLiveness<C>(
           break
         case 'probe-endpoint':
           state = { ...state, endpointProbe: asked }
-          probes.start('endpointProbe', (inner) => driver.probeEndpoint(lease.endpoint, inner))
+          probes.start('endpointProbe', (inner) =>
+            driver.probeEndpoint(lease.endpoint, inner, lease.connection),
+          )
           break
         case 'declare-unresponsive':
           return declareUnresponsive(lease, state)

@@ -97,7 +97,7 @@ export class HealthMonitor<C, R> {
     let probe: BackgroundRequest<void> | undefined
     const hedge = (): void => {
       probe = new BackgroundRequest(
-        (inner) => options.driver.probeEndpoint(endpoint, inner),
+        (inner) => options.driver.probeEndpoint(endpoint, inner, this.#connection),
         this.#answers,
         signal,
       )

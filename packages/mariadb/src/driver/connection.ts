@@ -80,6 +80,11 @@ export class MariadbConnection {
     return this.#driver.threadId ?? 0
   }
 
+  /** The IP address of the server; undefined when the connection has ended. */
+  get remoteAddress(): string | undefined {
+    return this.#socket.remoteAddress
+  }
+
   /** Whether a command is pending. */
   get busy(): boolean {
     return this.#pending.size > 0

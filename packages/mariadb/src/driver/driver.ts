@@ -1,5 +1,5 @@
-import { type Endpoint, formatEndpoint, HaError, type PoolDriver } from '@ha/core'
-import { openSocket, raceAbort, sameEndpoint } from '@ha/core/driver'
+import { type Endpoint, formatEndpoint, HaError, type PoolDriver, systemClock } from '@ha/core'
+import { AddressDialer, openSocket, raceAbort, sameEndpoint } from '@ha/core/driver'
 import type { HostOptions, ResolvedOptions } from '../options/resolved-options.ts'
 import type { MariadbConnection } from './connection.ts'
 import { classify, DriverError } from './error-classification.ts'
@@ -19,20 +19,27 @@ export function mariadbDriver(
   connect: SocketFactory = openSocket,
 ): PoolDriver<MariadbConnection, MariadbStatus> {
   const profile: SessionProfile = { ...options.session, database: options.database }
-  const server = (endpoint: Endpoint): LoginTarget => ({
+  const addresses = new AddressDialer(systemClock)
+  const server = (endpoint: Endpoint, address?: string): LoginTarget => ({
     options,
     host: hostOptionsOf(options.hosts, endpoint),
-    connect,
+    connect: address === undefined ? connect : (at) => openSocket(at, undefined, address),
   })
   return {
     protocol: 'mariadb',
-    open: (endpoint, signal) => open(server(endpoint), profile, signal),
+    open: (endpoint, signal) =>
+      connect === openSocket
+        ? addresses.open(endpoint, signal, (address, inner) =>
+            open(server(endpoint, address), profile, inner),
+          )
+        : open(server(endpoint), profile, signal),
     close: (connection) => connection.end(),
     destroy: (connection) => connection.destroy(),
     watch: (connection, report) => connection.watch(report),
     received: (connection) => connection.received,
     probe: (connection, signal) => raceAbort(connection.ping(), signal, ignore),
-    probeEndpoint: (endpoint, signal) => probe(server(endpoint), signal),
+    probeEndpoint: (endpoint, signal, connection) =>
+      probe(server(endpoint, connect === openSocket ? connection?.remoteAddress : undefined), signal),
     classify,
     read: (connection, signal) => raceAbort(readServerStatus(connection), signal, ignore),
     reusable: (connection) => !connection.ended && !connection.busy && !connection.retired,

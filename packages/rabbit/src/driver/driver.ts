@@ -1,5 +1,20 @@
-import { type ConnectionSignal, type Driver, type Endpoint, formatEndpoint, HaError } from '@ha/core'
-import { asError, detachStack, isCertificateError, probeEndpoint, raceAbort } from '@ha/core/driver'
+import { isIP } from 'node:net'
+import {
+  type ConnectionSignal,
+  type Driver,
+  type Endpoint,
+  formatEndpoint,
+  HaError,
+  systemClock,
+} from '@ha/core'
+import {
+  AddressDialer,
+  asError,
+  detachStack,
+  isCertificateError,
+  probeEndpoint,
+  raceAbort,
+} from '@ha/core/driver'
 import { type ChannelModel, connect, type SocketOptions } from 'amqplib'
 import { AmqpConnection } from './connection.ts'
 import { classify, requestAtFault } from './error-classification.ts'
@@ -14,9 +29,11 @@ export interface AmqpDriverOptions extends Login {
 
 /** A {@link Driver} based on `connect` of amqplib. */
 export function amqpDriver(options: AmqpDriverOptions): Driver<AmqpConnection> {
+  const addresses = new AddressDialer(systemClock)
   return {
     protocol: 'amqp',
-    open: (endpoint, signal) => open(options, endpoint, signal),
+    open: (endpoint, signal) =>
+      addresses.open(endpoint, signal, (address, inner) => open(options, { endpoint, address }, inner)),
     close: async ({ model }) => {
       await model.close()
     },
@@ -24,24 +41,37 @@ export function amqpDriver(options: AmqpDriverOptions): Driver<AmqpConnection> {
     watch: (connection, report: (signal: ConnectionSignal) => void) => connection.watch(report),
     received: ({ stream }) => stream.bytesRead,
     probe,
-    probeEndpoint: (endpoint, signal) =>
-      probeEndpoint(endpoint, { tls: options.tls, request: protocolHeader, endIsAnswer: false }, signal),
+    probeEndpoint: (endpoint, signal, connection) => {
+      const address = connection?.stream.remoteAddress
+      return probeEndpoint(
+        endpoint,
+        { tls: options.tls, request: protocolHeader, endIsAnswer: false, address },
+        signal,
+      )
+    },
     classify,
     requestAtFault,
   }
 }
 
+/** A server, and the address of its name that is dialled; undefined leaves the choice to the socket. */
+interface DialTarget {
+  readonly endpoint: Endpoint
+  readonly address: string | undefined
+}
+
 async function open(
   options: AmqpDriverOptions,
-  endpoint: Endpoint,
+  target: DialTarget,
   signal: AbortSignal,
 ): Promise<AmqpConnection> {
+  const { endpoint } = target
   // The socket keeps this signal for its lifetime; the signal of the dial may fire later for another reason.
   const socketEnd = new AbortController()
   const onAbort = (): void => socketEnd.abort(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
   try {
-    const model = await dial(options, endpoint, socketEnd.signal)
+    const model = await dial(options, target, socketEnd.signal)
     return await openProbeChannel(new AmqpConnection(endpoint, model))
   } catch (thrown) {
     const cause = detachStack(asError(thrown))
@@ -66,13 +96,13 @@ async function openProbeChannel(connection: AmqpConnection): Promise<AmqpConnect
 
 function dial(
   options: AmqpDriverOptions,
-  { host, port }: Endpoint,
+  { endpoint: { host, port }, address }: DialTarget,
   signal: AbortSignal,
 ): Promise<ChannelModel> {
   const { username, password, vhost, heartbeatSec, tls, connectionName } = options
   const target = {
     protocol: tls === undefined ? 'amqp' : 'amqps',
-    hostname: host,
+    hostname: address ?? host,
     port,
     username,
     password,
@@ -80,7 +110,15 @@ function dial(
     heartbeat: heartbeatSec,
   }
   // Without noDelay, Nagle's algorithm delays the second write of a message of 2 KiB until the ACK of the first.
-  const socket = { ...tls, noDelay: true, signal, clientProperties: { connection_name: connectionName } }
+  // The certificate is that of the name, whichever address is dialled.
+  const servername = isIP(host) === 0 ? { servername: host } : {}
+  const socket = {
+    ...servername,
+    ...tls,
+    noDelay: true,
+    signal,
+    clientProperties: { connection_name: connectionName },
+  }
   return connect(target, socket as SocketOptions)
 }
 

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Clock, type Driver, type Endpoint, formatEndpoint, isHaError } from '@ha/core'
 import {
+  AddressDialer,
   asError,
   type Connect,
   connectSocket,
@@ -59,9 +60,15 @@ export function zookeeperDriver(deps: ZookeeperDriverDeps): Driver<ZookeeperConn
   const connect: Connect = dial ?? ((endpoint, signal) => connectSocket(endpoint, tls, signal))
   const refusals = new Refusals(deps.clock)
   const dialer = new Dialer(deps, connect)
+  const addresses = new AddressDialer(deps.clock)
   return {
     protocol: 'zookeeper',
-    open: (endpoint, signal) => refusals.guard(formatEndpoint(endpoint), () => dialer.open(endpoint, signal)),
+    open: (endpoint, signal) =>
+      refusals.guard(formatEndpoint(endpoint), () =>
+        dial === undefined
+          ? addresses.open(endpoint, signal, (address, inner) => dialer.open(endpoint, inner, address))
+          : dialer.open(endpoint, signal),
+      ),
     close: async (connection) => {
       if (await connection.closeSession()) deps.sessions.sessionExpired(connection.grant.sessionId)
     },
@@ -151,10 +158,12 @@ class Dialer {
   readonly connectAgain: Connect = (endpoint, signal) =>
     connectSocket(endpoint, this.#deps.tls, signal, this.#addresses.get(formatEndpoint(endpoint)))
 
-  async open(endpoint: Endpoint, signal: AbortSignal): Promise<ZookeeperConnection> {
+  async open(endpoint: Endpoint, signal: AbortSignal, address?: string): Promise<ZookeeperConnection> {
     let stream: Duplex | undefined
     try {
-      stream = await this.#connect(endpoint, signal)
+      stream = await (address === undefined
+        ? this.#connect(endpoint, signal)
+        : connectSocket(endpoint, this.#deps.tls, signal, address))
       if (stream instanceof Socket && stream.remoteAddress !== undefined)
         this.#addresses.set(formatEndpoint(endpoint), stream.remoteAddress)
       return await startConnection(this.#deps, endpoint, stream, signal)
