@@ -131,15 +131,17 @@ export class HaError<Code extends string = string> extends Error {
 
 // Causes below are left out: one of core, one of the driver and one of Node tell what happened.
 const deepestInJson = 4
+// More entries of a list than a cluster has servers are left out.
+const longestInJson = 32
 const foreignFields = ['code', 'errno', 'sqlState', 'syscall', 'address', 'port'] as const
 
 function errorData(error: unknown, depth: number): Readonly<Record<string, unknown>> {
-  if (!(error instanceof Error)) return { message: String(error) }
+  if (!(error instanceof Error)) return { message: textOf(error) }
   const { name, message, cause } = error
   const own = isHaError(error) ? Object.entries(error) : fieldsOf(error, foreignFields)
   const data: Record<string, unknown> = { name, message }
-  for (const [key, value] of own) if (value !== undefined) data[key] = plain(value, depth)
-  if (error instanceof AggregateError) data['errors'] = plain(error.errors, depth)
+  for (const [key, value] of own) if (value !== undefined) data[key] = plain(value, depth, deepestInJson)
+  if (error instanceof AggregateError) data['errors'] = plain(error.errors, depth, deepestInJson)
   if (cause !== undefined && depth > 1) data['cause'] = errorData(cause, depth - 1)
   return data
 }
@@ -148,12 +150,17 @@ function fieldsOf(error: Error, names: readonly string[]): readonly (readonly [s
   return names.map((name) => [name, Reflect.get(error, name)] as const)
 }
 
-function plain(value: unknown, depth: number): unknown {
+/** `depth` bounds the chain of causes, `nesting` the objects within one field: either can contain itself. */
+function plain(value: unknown, depth: number, nesting: number): unknown {
   if (typeof value === 'bigint') return String(value)
   if (value instanceof Error) return depth > 1 ? errorData(value, depth - 1) : value.message
-  if (Array.isArray(value)) return value.map((each) => plain(each, depth))
-  if (typeof value !== 'object' || value === null) return value
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each, depth)]))
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value
+  if (nesting === 0) return undefined
+  if (Array.isArray(value)) {
+    return value.slice(0, longestInJson).map((each) => plain(each, depth, nesting - 1))
+  }
+  const entries = Object.entries(value).slice(0, longestInJson)
+  return Object.fromEntries(entries.map(([key, each]) => [key, plain(each, depth, nesting - 1)]))
 }
 
 /** True for an {@link HaError}, also one made by another copy of this package. */
@@ -163,7 +170,16 @@ export function isHaError(error: unknown): error is HaError {
 
 /** The thrown value as an Error: the message of one for a thrown string or object is its text. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown), { cause: thrown })
+  return thrown instanceof Error ? thrown : new Error(textOf(thrown), { cause: thrown })
+}
+
+// An object without a prototype, or one whose own toString throws, has no text.
+function textOf(thrown: unknown): string {
+  try {
+    return String(thrown)
+  } catch {
+    return Object.prototype.toString.call(thrown)
+  }
 }
 
 // Causes that go deeper, or in a cycle, are not followed.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { HaError } from '../../src/errors/ha-error.ts'
+import { asError, HaError } from '../../src/errors/ha-error.ts'
 
 const written = (value: unknown): Record<string, unknown> => JSON.parse(JSON.stringify(value))
 
@@ -52,6 +52,44 @@ describe('an error in a structured log', () => {
     first.cause = new Error('second', { cause: first })
 
     expect(JSON.stringify(new HaError('internal', 'cycle', { cause: first })).length).toBeLessThan(1_000)
+  })
+
+  test('ends with a field that contains itself', () => {
+    class Placed extends HaError {
+      readonly place: Record<string, unknown> = { shard: 7 }
+    }
+    const error = new Placed('rejected', 'no')
+    error.place['self'] = error.place
+
+    expect(written(error)).toMatchObject({ message: 'no', place: { shard: 7 } })
+    expect(JSON.stringify(error).length).toBeLessThan(1_000)
+  })
+
+  test('holds a bounded number of the errors of an AggregateError', () => {
+    const cause = new AggregateError(
+      Array.from({ length: 10_000 }, (_, i) => new Error(`address ${i}`)),
+      'all refused',
+    )
+
+    const text = JSON.stringify(new HaError('unreachable', 'none', { cause }))
+
+    expect(text).toContain('address 0')
+    expect(text.length).toBeLessThan(10_000)
+  })
+
+  test('is written when what was thrown has no text', () => {
+    const cause: unknown = Object.create(null)
+
+    expect(written(new HaError('internal', 'thrown', { cause }))).toMatchObject({ message: 'thrown' })
+    expect(asError(cause).message).toBe('[object Object]')
+  })
+
+  test('keeps the time in a date', () => {
+    class Dated extends HaError {
+      readonly at = new Date(0)
+    }
+
+    expect(written(new Dated('rejected', 'no'))).toMatchObject({ at: '1970-01-01T00:00:00.000Z' })
   })
 
   test('holds big integers as text', () => {
