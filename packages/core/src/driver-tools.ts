@@ -73,6 +73,7 @@ export { openWithin } from './driver.ts'
 export {
   type ClassificationRules,
   classifier,
+  dialFailureText,
   isCertificateError,
   type TextRule,
   verdicts,

@@ -123,3 +123,21 @@ export function isCertificateError(error: Error): boolean {
   const { code } = error as { readonly code?: unknown }
   return typeof code === 'string' && /^(CERT_|ERR_TLS_CERT|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)
 }
+
+// What OpenSSL reports when the other side answers a TLS handshake with bytes that are no TLS.
+const answersWithoutTls: readonly unknown[] = [
+  'ERR_SSL_WRONG_VERSION_NUMBER',
+  'ERR_SSL_PACKET_LENGTH_TOO_LONG',
+  'ERR_SSL_UNKNOWN_PROTOCOL',
+]
+
+/** Why a dial failed, in one line: a failure of TLS in words instead of the report of OpenSSL. */
+export function dialFailureText(error: Error): string {
+  const { code, reason } = error as Error & { readonly code?: unknown; readonly reason?: unknown }
+  if (answersWithoutTls.includes(code)) {
+    return `the server does not speak TLS on this port (${code}): connect without TLS, or to its TLS port`
+  }
+  return typeof reason === 'string' && /:SSL routines:/.test(error.message)
+    ? `TLS failed: ${reason} (${code})`
+    : error.message
+}

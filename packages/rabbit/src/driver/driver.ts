@@ -11,6 +11,7 @@ import {
   AddressDialer,
   asError,
   detachStack,
+  dialFailureText,
   isCertificateError,
   probeEndpoint,
   raceAbort,
@@ -147,7 +148,7 @@ async function closeReasonOf(
 
 function dialError(cause: Error, refusal: CloseReason | undefined, endpoint: Endpoint): HaError {
   const details = { endpoint: formatEndpoint(endpoint), serverCode: refusal?.code, cause }
-  const text = refusal?.text ?? cause.message
+  const text = refusal?.text ?? dialFailureText(cause)
   const isFinal = refusal === undefined ? isCertificateError(cause) : finalCodes.includes(refusal.code)
   return isFinal
     ? new HaError('refused', text, details)

@@ -27,6 +27,24 @@ test('a publish that timed out says why there is no connection', async () => {
   })
 })
 
+test('TLS spoken to a plain port is said in words', async () => {
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    socket.once('data', () => socket.end(Buffer.from('AMQP\0\0\x09\x01')))
+  }).listen(0, '127.0.0.1')
+  await new Promise((resolve) => server.once('listening', resolve))
+  const { port } = server.address() as { port: number }
+  const rabbit = createRabbit(`amqps://guest:guest@127.0.0.1:${port}`)
+  onTestFinished(async () => {
+    await rabbit.close({ timeoutMs: 100 })
+    server.close()
+  })
+
+  await expect(rabbit.publisher({ key: 'q' }).publish({}, { timeoutMs: 500 })).rejects.toMatchObject({
+    message: expect.stringMatching(/the server does not speak TLS on this port/),
+  })
+})
+
 test('the event of the state says why there is no connection', async () => {
   const rabbit = await unreachable()
   const reasons: (string | undefined)[] = []

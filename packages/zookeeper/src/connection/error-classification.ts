@@ -1,5 +1,13 @@
 import { type Endpoint, formatEndpoint, HaError, isHaError, type Verdict } from '@ha/core'
-import { asError, classifier, isCertificateError, verdicts, verdictTable, wrapError } from '@ha/core/driver'
+import {
+  asError,
+  classifier,
+  dialFailureText,
+  isCertificateError,
+  verdicts,
+  verdictTable,
+  wrapError,
+} from '@ha/core/driver'
 import { Chroot } from '../chroot.ts'
 import { type ZookeeperCode, ZookeeperError } from '../errors.ts'
 import { loginDemanded, MalformedError, ReplyError } from '../protocol/error-codes.ts'
@@ -258,8 +266,10 @@ export function tlsRequiredError(endpoint: string, cause: Error): HaError {
  */
 export function dialError(cause: Error, endpoint: string, inTls = false): HaError {
   if (isHaError(cause)) return cause
-  const hint = inTls && isNoTls(cause) ? ': the server seems to speak no TLS on this port' : ''
-  const message = `${endpoint}: ${cause.message}${hint}`
+  const text = dialFailureText(cause)
+  const hint =
+    inTls && text === cause.message && isNoTls(cause) ? ': the server seems to speak no TLS on this port' : ''
+  const message = `${endpoint}: ${text}${hint}`
   if (cause instanceof ReplyError) {
     const details = { endpoint, serverCode: cause.code, cause }
     return cause.code === authFailed || cause.code === loginDemanded
