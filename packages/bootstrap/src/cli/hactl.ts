@@ -10,13 +10,16 @@ import { type CliStreams, confirm, exitCodes, reportError, runVerb } from './run
 const interrupt = new AbortController()
 process.on('SIGINT', onInterrupt)
 process.on('SIGTERM', onInterrupt)
+const readerLeft = new AbortController()
 const argv = process.argv.slice(2)
 const options = {
   // What follows `sandbox` are the arguments of another program.
   isJson: argv[0] !== 'sandbox' && argv.includes('--json'),
   signal: interrupt.signal,
+  readerLeft: readerLeft.signal,
   streams: { out: screenOf(process.stdout), errors: screenOf(process.stderr), confirm } satisfies CliStreams,
 }
+endQuietlyWithoutReader()
 process.exitCode = await main()
 
 async function main(): Promise<number> {
@@ -54,6 +57,17 @@ function reportUsage(error: Error): number {
 function onInterrupt(): void {
   if (interrupt.signal.aborted) process.exit(exitCodes.interrupted)
   interrupt.abort(labError('aborted', 'interrupted'))
+}
+
+// A reader such as `head` leaves when it has read enough. The verb goes on to its end, so that its exit status is right;
+// one that only reads, such as `logs --follow`, is ended, since all that it does is to print.
+function endQuietlyWithoutReader(): void {
+  const onError = (error: NodeJS.ErrnoException): void => {
+    if (error.code !== 'EPIPE') throw error
+    readerLeft.abort(labError('closed', 'the reader of the output has left'))
+  }
+  process.stdout.on('error', onError)
+  process.stderr.on('error', onError)
 }
 
 function screenOf(stream: NodeJS.WriteStream): Screen {

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { Command, Option } from 'commander'
 import { type FaultAction, processFaults } from '../lab/events.ts'
 import {
@@ -47,6 +48,7 @@ export function hactlProgram(take: (verb: Verb) => void): Command {
   const choose: Choose = (kind, verb) => take(explainInterrupt(kind, verb))
   const program = new Command('hactl')
     .description('Starts, breaks, heals and ends real clusters on this machine.')
+    .version(packageVersion(), '--version', 'print the version of hactl')
     .helpCommand(true)
     // The options after the name of a program that hactl runs belong to that program.
     .enablePositionalOptions()
@@ -79,6 +81,11 @@ export function hactlProgram(take: (verb: Verb) => void): Command {
     .passThroughOptions()
     .action((command) => choose('sandbox', (context) => sandbox(command, context)))
   return program
+}
+
+function packageVersion(): string {
+  const path = new URL('../../package.json', import.meta.url)
+  return String(JSON.parse(readFileSync(path, 'utf8')).version)
 }
 
 function addUp(program: Command, choose: Choose): void {

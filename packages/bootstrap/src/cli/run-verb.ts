@@ -17,6 +17,8 @@ export interface VerbResult {
 export interface VerbContext {
   /** Aborted on Ctrl-C. */
   readonly signal: AbortSignal
+  /** Aborted when the reader of the output has left. */
+  readonly readerLeft: AbortSignal
   readonly isJson: boolean
   /** Shows an event during a wait; does nothing under --json. */
   onEvent(event: RecordedEvent): void
@@ -34,15 +36,26 @@ export interface CliStreams {
   readonly confirm: (question: string, signal: AbortSignal) => Promise<boolean>
 }
 
+/** How a verb is run. */
+interface RunOptions {
+  readonly isJson: boolean
+  readonly signal: AbortSignal
+  /** Aborted when the reader of the output has left. Default never. */
+  readonly readerLeft?: AbortSignal
+  readonly streams: CliStreams
+}
+
 /** Runs a verb and prints its result: one JSON document, or text. Returns the exit status. */
 export async function runVerb(
   verb: (context: VerbContext) => Promise<VerbResult>,
-  options: { readonly isJson: boolean; readonly signal: AbortSignal; readonly streams: CliStreams },
+  options: RunOptions,
 ): Promise<number> {
   const { isJson, signal, streams } = options
+  const readerLeft = options.readerLeft ?? new AbortController().signal
   let progress: Progress | undefined
   const context: VerbContext = {
     signal,
+    readerLeft,
     isJson,
     onEvent(event) {
       if (isJson) return
@@ -68,10 +81,7 @@ export async function runVerb(
 }
 
 /** Prints an error as text or as JSON, and returns its exit status. */
-export function reportError(
-  error: Error,
-  options: { readonly isJson: boolean; readonly signal: AbortSignal; readonly streams: CliStreams },
-): ExitCode {
+export function reportError(error: Error, options: RunOptions): ExitCode {
   const code = options.signal.aborted ? 'aborted' : isHaError(error) ? error.code : 'internal'
   if (options.isJson) {
     options.streams.out.write(`${JSON.stringify({ error: { code, message: error.message } })}\n`)
@@ -103,6 +113,7 @@ const byCode: Partial<Record<BootstrapCode, ExitCode>> = {
   'recovery-refused': exitCodes.refused,
   'lab-exists': exitCodes.refused,
   'memory-short': exitCodes.refused,
+  'disk-short': exitCodes.refused,
   'port-taken': exitCodes.refused,
   'secret-mode': exitCodes.refused,
   'timed-out': exitCodes.timeout,

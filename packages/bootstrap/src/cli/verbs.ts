@@ -9,6 +9,7 @@ import {
   type LabLeftover,
   leftoverMessage,
   openLab,
+  openLabOf,
   selectByName,
 } from '../client/find-labs.ts'
 import type { Lab } from '../client/lab.ts'
@@ -46,7 +47,13 @@ export async function up(
     onEvent: context.onEvent,
   })
   const status = await lab.status()
-  const next = `READY  ${lab.url}\n       eval "$(hactl env${nameFlag(flags)})"   hactl status   hactl down${nameFlag(flags)}`
+  if (!status.agreed) return { json: status, text: statusLines(status), exitCode: exitCodes.unhealthy }
+  const others = findLabs().filter(({ name }) => name !== lab.name)
+  const envName = others.some(({ urlVariable }) => urlVariable === lab.urlVariable)
+    ? ` --name ${lab.name}`
+    : ''
+  const downName = others.length > 0 ? ` --name ${lab.name}` : ''
+  const next = `READY  ${lab.url}\n       eval "$(hactl env${envName})"   hactl status   hactl down${downName}`
   return { json: status, text: [...statusLines(status), '', next], exitCode: exitCodes.ok }
 }
 
@@ -60,7 +67,10 @@ export async function status(flags: LabFlags, { signal }: VerbContext): Promise<
   return {
     json: { labs: all, leftovers },
     text: [...text, ...leftovers.map(leftoverMessage)],
-    exitCode: all.every((one) => one.agreed) && leftovers.length === 0 ? exitCodes.ok : exitCodes.unhealthy,
+    exitCode:
+      all.length > 0 && all.every((one) => one.agreed) && leftovers.length === 0
+        ? exitCodes.ok
+        : exitCodes.unhealthy,
   }
 }
 
@@ -72,7 +82,7 @@ export async function fault(
   { signal }: VerbContext,
 ): Promise<VerbResult> {
   const forMs = flags.for === undefined ? defaultFaultMs : parseDuration(flags.for, '--for')
-  const lab = openLab(flags.name)
+  const lab = openLabOf(node, flags.name)
   const { heal: _, ...lease } = await lab.fault(action, node, { forMs, signal })
   const back = `hactl resume ${node}${nameFlag(flags)}`
   const text = `${node} is ${faultState(action)}; it heals at ${clockTime(lease.healsAt)}, or run: ${back}`
@@ -86,7 +96,7 @@ export async function heal(
   flags: LabFlags,
   context: VerbContext,
 ): Promise<VerbResult> {
-  const lab = openLab(flags.name)
+  const lab = openLabOf(node, flags.name)
   const { signal, onEvent } = context
   await lab[how](node, { signal, onEvent })
   const others = (await lab.status({ signal })).nodes.filter((other) => other.fault !== null)
@@ -100,15 +110,33 @@ export async function heal(
   }
 }
 
-/** Prints the address of the lab for applications. */
+/** Prints the addresses of the labs for applications: that of one lab, or of all whose variables differ. */
 export async function env(flags: LabFlags): Promise<VerbResult> {
-  const lab = openLab(flags.name)
-  const nodes = lab.nodes.map(({ name, endpoint }) => ({ name, endpoint: formatEndpoint(endpoint) }))
+  const found = flags.name === undefined ? findLabs() : []
+  const labs = found.length > 1 ? labsOfDistinctVariables(found) : [openLab(flags.name)]
+  const documents = labs.map((lab) => ({
+    lab: lab.name,
+    url: lab.url,
+    nodes: lab.nodes.map(({ name, endpoint }) => ({ name, endpoint: formatEndpoint(endpoint) })),
+  }))
   return {
-    json: { lab: lab.name, url: lab.url, nodes },
-    text: [`export ${lab.urlVariable}='${lab.url}'`],
+    json: documents.length === 1 ? documents[0] : { labs: documents },
+    text: labs.map((lab) => `export ${lab.urlVariable}='${lab.url}'`),
     exitCode: exitCodes.ok,
   }
+}
+
+// Of two addresses in one variable the second would silently win.
+function labsOfDistinctVariables(labs: readonly Lab[]): readonly Lab[] {
+  const [first, second] = labs.flatMap((lab) => {
+    const other = labs.find((one) => one !== lab && one.urlVariable === lab.urlVariable)
+    return other === undefined ? [] : [lab]
+  })
+  if (first === undefined || second === undefined) return labs
+  throw labError(
+    'lab-ambiguous',
+    `${first.name} and ${second.name} both set ${first.urlVariable}; choose one with --name`,
+  )
 }
 
 /** Ends one lab or all labs, and removes what crashes have left. */
@@ -175,7 +203,7 @@ export async function recover(
   context: VerbContext,
 ): Promise<VerbResult> {
   const wanted = kind === undefined ? undefined : kindOf(kind)
-  const lab = openLab(flags.name)
+  const lab = openRecoverable(flags.name, wanted ?? 'galera')
   if (wanted !== undefined && lab.kind !== wanted) {
     throw labError('usage', `recover: ${lab.name} is a ${lab.kind} lab, not a ${wanted} lab`)
   }
@@ -194,6 +222,12 @@ export async function recover(
     text: [`${lab.name} is back and all members agree`],
     exitCode: exitCodes.ok,
   }
+}
+
+// Of several labs, the only one whose kind is recovered.
+function openRecoverable(name: string | undefined, kind: KindName): Lab {
+  const fitting = name === undefined ? findLabs().filter((lab) => lab.kind === kind) : []
+  return fitting.length === 1 && fitting[0] !== undefined ? fitting[0] : openLab(name)
 }
 
 /** The evidence as a table, followed by the decision. */
@@ -237,7 +271,7 @@ export async function logs(
   if (flags.follow === true && context.isJson) {
     throw labError('usage', '--json prints one document, and --follow never ends; omit one of them')
   }
-  const lab = openLab(flags.name)
+  const lab = openLabOf(node, flags.name)
   const path = lab.nodes.find(({ name }) => name === node)?.logPath
   if (path === undefined) throw unknownNode({ lab: lab.name, nodes: lab.nodes }, node)
   if (flags.follow === true) return await followLog(path, lab.folder, context)
@@ -251,6 +285,7 @@ async function followLog(path: string, folder: string, context: VerbContext): Pr
   let offset = sizeOf(path) ?? 0
   context.print(tailOf(readFrom(path, 0, offset)))
   while (!context.signal.aborted) {
+    if (context.readerLeft.aborted) return { json: null, text: [], exitCode: exitCodes.ok }
     await setTimeout(logPollMs)
     const size = sizeOf(path)
     if (size === undefined && !existsSync(folder)) {

@@ -49,6 +49,16 @@ export function openLab(name: string | undefined, options: FindOptions = {}): La
   return selectByName(findLabs(options), name)
 }
 
+/** The lab of that name; without a name, the only lab that has this node, else the only lab. */
+export function openLabOf(node: string, name: string | undefined, options: FindOptions = {}): Lab {
+  if (name !== undefined) return openLab(name, options)
+  const having = findLabs(options).filter((lab) => lab.nodes.some((one) => one.name === node))
+  const [lab] = having
+  if (lab === undefined || having.length === 1) return lab ?? openLab(undefined, options)
+  const names = having.map((one) => one.name).join(', ')
+  throw labError('lab-ambiguous', `several labs have a node '${node}': ${names}; choose one with --name`)
+}
+
 /** The entry of that name; without a name, the only entry. */
 export function selectByName<T extends { readonly name: string }>(
   all: readonly T[],

@@ -27,6 +27,7 @@ beforeEach(() => {
   printed = ''
   context = {
     signal: interrupt.signal,
+    readerLeft: new AbortController().signal,
     isJson: false,
     onEvent: () => undefined,
     print: (text) => {

@@ -16,6 +16,7 @@ function parse(...argv: readonly string[]): Verb | undefined {
 
 const context = {
   signal: new AbortController().signal,
+  readerLeft: new AbortController().signal,
   isJson: true,
   onEvent: () => undefined,
   print: () => undefined,
