@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { isHaError, systemClock } from '@ha/core'
 import { asError } from '@ha/core/driver'
@@ -10,10 +10,17 @@ import type { RecordedEvent } from '../lab/events.ts'
 import { Journal, readEvents } from '../lab/journal.ts'
 import { isHeld, readLabLock } from '../lab/lab-lock.ts'
 import { applyEvent, initialLabState } from '../lab/state.ts'
-import { availableMemoryMib, checkPlatform, currentUser, serverAccount } from '../machine/host.ts'
+import {
+  availableMemoryMib,
+  checkPlatform,
+  currentUser,
+  freeDiskMib,
+  serverAccount,
+} from '../machine/host.ts'
 import { type Environment, findMariadb, findRabbit, findZookeeper } from '../machine/installations.ts'
 import {
   createDraftFolder,
+  createLabsHome,
   dataFolder,
   findPlan,
   journalPath,
@@ -48,7 +55,7 @@ import {
 } from '../model/network.ts'
 import type { KindName, LabPlan } from '../model/plan.ts'
 import type { LabTopology } from '../model/topology.ts'
-import { checkMemory, checkName, checkWaitMs } from '../model/validation.ts'
+import { checkDisk, checkMemory, checkName, checkWaitMs } from '../model/validation.ts'
 import { resolveRabbit } from '../rabbitmq/model.ts'
 import { planRabbit } from '../rabbitmq/plan.ts'
 import { resolveReplication } from '../replication/model.ts'
@@ -88,12 +95,14 @@ export async function startLab(topology: LabTopology, options: StartOptions = {}
   const home = labsHome(options.home)
   const name = checkName(options.name ?? topology.kind, 'lab')
   const timeoutMs = checkWaitMs(options.timeoutMs, 'startLab.timeoutMs', defaultStartMs)
+  createLabsHome(options.home)
   removeStaleDrafts(labsFolder(home))
   await removeEndedLab(home, name)
   const place = { lab: name, home, root: openServerRoot(options.root) }
   const { plan, claim } = await planLab(topology, place)
   try {
     options.signal?.throwIfAborted()
+    createLabsHome(options.home)
     createLabFolder(plan)
     return await formLab(new Lab(plan.folder, plan), { ...options, timeoutMs })
   } finally {
@@ -131,7 +140,6 @@ async function endFailedStart(lab: Lab, because: Error): Promise<void> {
 // The folder is filled under another name and renamed in one step, so that a lab exists with all its files or not at
 // all.
 function createLabFolder(plan: LabPlan): void {
-  mkdirSync(dirname(plan.folder), { recursive: true, mode: 0o700 })
   const draft = createDraftFolder(plan.folder)
   try {
     writeLabFiles({ folder: draft, files: plan.files })
@@ -222,7 +230,14 @@ function planOn(
   const plan = planForNetwork(planForRoot(cluster, root, foldersOf(cluster, network)), network)
   checkReserved(portsOf(plan), reserved)
   checkMemory(availableMemoryMib(), plan.nodes.length, plan.kind)
+  for (const data of dataFolders(plan)) {
+    checkDisk({ folder: data, mib: freeDiskMib(data) }, plan.nodes.length, plan.kind)
+  }
   return plan
+}
+
+function dataFolders(plan: LabPlan): readonly string[] {
+  return [...new Set(plan.processes.map(({ folder }) => folder))]
 }
 
 // What the programs of a lab read and write, beside the system that they are installed in.

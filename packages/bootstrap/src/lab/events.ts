@@ -1,4 +1,5 @@
 import type { Evidence, RecoveryDecision } from '../galera/recovery.ts'
+import type { MachineUptime } from '../machine/host.ts'
 import type { ProcessId } from '../machine/process-table.ts'
 import type { NetworkFault, ServerFault } from '../model/plan.ts'
 
@@ -16,6 +17,8 @@ export interface Fault {
   readonly action: FaultAction
   readonly begunAt: number
   readonly healsAt: number
+  /** The same deadline by a clock that nothing sets; it holds until the machine is started again. */
+  readonly healsAtUptime?: MachineUptime
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { MachineUptime } from '../machine/host.ts'
 import { labError } from '../model/errors.ts'
 import {
   type NetworkFault,
@@ -25,7 +26,12 @@ export interface FaultRequest {
  * again moves its deadline; a kill is also granted for a node that is paused or has a server fault, since a restart
  * ends those; everything else is refused until the node is healed.
  */
-export function grantFault(state: LabState, request: FaultRequest, now: number): Fault {
+export function grantFault(
+  state: LabState,
+  request: FaultRequest,
+  now: number,
+  uptime?: MachineUptime,
+): Fault {
   const { node, action } = request
   const forMs = checkFaultMs(request.forMs, `${action}.forMs`, defaultFaultMs)
   const current = state.faults[node]
@@ -33,13 +39,21 @@ export function grantFault(state: LabState, request: FaultRequest, now: number):
   if (refusal !== undefined) {
     throw labError('fault-refused', `${action} ${node}: ${refusal}; run: hactl resume ${node}`)
   }
-  return { node, action, begunAt: now, healsAt: now + forMs }
+  const healsAtUptime = uptime && { boot: uptime.boot, ms: uptime.ms + forMs }
+  return { node, action, begunAt: now, healsAt: now + forMs, ...(healsAtUptime && { healsAtUptime }) }
 }
 
-/** The faults whose deadline has passed, the earliest first. */
-export function expiredFaults(state: LabState, now: number): readonly Fault[] {
+/**
+ * The faults whose deadline has passed, the earliest first. The time since the start of the machine decides, since the
+ * time of day may be set; after another start only the time of day is left.
+ */
+export function expiredFaults(state: LabState, now: number, uptime?: MachineUptime): readonly Fault[] {
   return Object.values(state.faults)
-    .filter((fault) => fault.healsAt <= now)
+    .filter(({ healsAt, healsAtUptime }) =>
+      uptime !== undefined && healsAtUptime?.boot === uptime.boot
+        ? healsAtUptime.ms <= uptime.ms
+        : healsAt <= now,
+    )
     .sort((a, b) => a.healsAt - b.healsAt)
 }
 

@@ -1,12 +1,15 @@
 import { createHash, randomBytes, randomInt } from 'node:crypto'
 import {
+  accessSync,
   chmodSync,
+  constants,
   existsSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
+  readlinkSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -17,6 +20,7 @@ import {
 } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
+import { asError } from '@ha/core/driver'
 import { labError } from '../model/errors.ts'
 import type { LabPlan, PlannedFile } from '../model/plan.ts'
 import { isName } from '../model/validation.ts'
@@ -25,17 +29,135 @@ import { endLabProcesses, identify } from './process-table.ts'
 /** The longest socket path that the kernel accepts, in bytes. */
 const longestSocketPath = 107
 
-/** The folder that contains all labs: `given`, else HACTL_HOME, else the state folder of the user's programs. */
+/**
+ * The folder that contains all labs: `given`, else HACTL_HOME, else the state folder of the user's programs. Servers get
+ * paths in shells, Java properties and URLs, where letters, blanks and signs of a path have other meanings: a path with
+ * such characters is returned as that of a symbolic link to it, which exists while the folder contains labs.
+ */
 export function labsHome(given: string | undefined, environment: NodeJS.ProcessEnv = process.env): string {
+  const home = namedHome(given, environment)
+  const link = safePath(home)
+  if (link !== home && isHomeInUse(home)) restoreHomeLink({ link, target: home })
+  return link
+}
+
+/** Creates the folder of all labs, and the link to it where it has one; rejects one that cannot be written. */
+export function createLabsHome(
+  given: string | undefined,
+  environment: NodeJS.ProcessEnv = process.env,
+): string {
+  const home = namedHome(given, environment)
+  const link = safePath(home)
+  try {
+    mkdirSync(labsFolder(home), { recursive: true, mode: 0o700 })
+    accessSync(labsFolder(home), constants.W_OK | constants.X_OK)
+  } catch (cause) {
+    const reason = (cause as NodeJS.ErrnoException).code ?? asError(cause).message
+    const text = `labs cannot be kept in '${home}': ${folderObjections[reason] ?? reason}`
+    throw labError('config-invalid', `${text}; set HACTL_HOME to a folder that this user can write`, {
+      cause,
+    })
+  }
+  if (link !== home) restoreHomeLink({ link, target: home })
+  return link
+}
+
+const folderObjections: Readonly<Record<string, string>> = {
+  EACCES: 'permission is denied',
+  EPERM: 'permission is denied',
+  EROFS: 'the file system is read-only',
+  ENAMETOOLONG: 'the path is too long',
+  ENOTDIR: 'a part of the path is a file',
+  EEXIST: 'a part of the path is a file or a broken link',
+  ENOENT: 'a part of the path does not exist and cannot be created',
+  ENOSPC: 'the disk is full',
+  ELOOP: 'its links form a loop',
+}
+
+function namedHome(given: string | undefined, environment: NodeJS.ProcessEnv): string {
   if (given !== undefined) return requireAbsolute('home', given)
   const own = environment['HACTL_HOME'] ?? ''
   if (own !== '') return requireAbsolute('HACTL_HOME', own)
   const state = environment['XDG_STATE_HOME'] ?? ''
   // The XDG specification treats an empty variable as unset.
   return join(
-    state === '' ? join(homedir(), '.local', 'state') : requireAbsolute('XDG_STATE_HOME', state),
+    state === '' ? join(userHome(environment), '.local', 'state') : requireAbsolute('XDG_STATE_HOME', state),
     'hactl',
   )
+}
+
+function userHome(environment: NodeJS.ProcessEnv): string {
+  const own = environment['HOME'] ?? ''
+  if (own !== '') return requireAbsolute('HOME', own)
+  try {
+    return homedir()
+  } catch (cause) {
+    throw labError(
+      'config-invalid',
+      `HOME is not set, and user ${process.getuid?.()} has no entry in /etc/passwd; set HACTL_HOME to a folder for the labs`,
+      { cause },
+    )
+  }
+}
+
+/** A symbolic link, and what it points to. */
+interface HomeLink {
+  readonly link: string
+  readonly target: string
+}
+
+const homeLinkName = /^home-[0-9a-f]{16}$/
+
+// The path itself, or that of its link.
+function safePath(home: string): string {
+  if (/^[A-Za-z0-9._/-]*$/.test(home)) return home
+  return join(shortSocketFolder(process.getuid?.() ?? 0), `home-${digestOf(home)}`)
+}
+
+/** The link through which the lab in this folder is reached; undefined where there is none. */
+export function homeLinkOf(folder: string): HomeLink | undefined {
+  const link = dirname(dirname(folder))
+  return homeLinkName.test(basename(link)) ? { link, target: readlinkSync(link) } : undefined
+}
+
+/** Creates a link that does not exist, as after the system has cleaned its folder for temporary files. */
+export function restoreHomeLink({ link, target }: HomeLink): void {
+  prepareSocketFolder(dirname(link), process.getuid?.() ?? 0)
+  if (lstatSync(link, { throwIfNoEntry: false }) !== undefined) return
+  try {
+    symlinkSync(target, link)
+  } catch (thrown) {
+    // Another command has created the same link meanwhile.
+    if (!existsSync(link)) throw asError(thrown)
+  }
+}
+
+/** Removes the link to the folder of all labs when it contains none. */
+export function removeUnusedHomeLink(home: string): void {
+  if (!homeLinkName.test(basename(home)) || isHomeInUse(home)) return
+  rmSync(home, { force: true })
+  try {
+    rmdirSync(dirname(home))
+  } catch {
+    // The folder is in use by other labs.
+  }
+}
+
+function isHomeInUse(home: string): boolean {
+  return ['labs', 'sandboxes'].some((name) => entriesOf(join(home, name)).length > 0)
+}
+
+function entriesOf(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder)
+  } catch {
+    // A folder that is missing or closed to this user contains no lab of this user.
+    return []
+  }
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 
 /** The folder that contains the folders of the labs. */
@@ -83,8 +205,7 @@ export function findPlan(folder: string): LabPlan | undefined {
 export function socketPath(folder: string, uid: number): string {
   const path = join(folder, 'control.sock')
   if (Buffer.byteLength(path) <= longestSocketPath) return path
-  const digest = createHash('sha256').update(folder).digest('hex').slice(0, 16)
-  return join(shortSocketFolder(uid), `${digest}.sock`)
+  return join(shortSocketFolder(uid), `${digestOf(folder)}.sock`)
 }
 
 /** The folder of the short socket names; only its user may open it. */
@@ -176,7 +297,7 @@ const longestSocketName = '/data/'.length + 31 + '.sock'.length
  * not fit there.
  */
 export function dataFolder(folder: string, uid: number): string {
-  const digest = createHash('sha256').update(folder).digest('hex').slice(0, 16)
+  const digest = digestOf(folder)
   if (uid === 0) return join(rootDataFolder, digest)
   if (Buffer.byteLength(folder) + longestSocketName <= longestSocketPath) return join(folder, 'data')
   return join(shortSocketFolder(uid), digest)
@@ -194,7 +315,7 @@ function removeData(folder: string, uid: number = process.getuid?.() ?? 0): void
  * that is closed to others: behind a link, or in another user's folder, another user could answer on the socket.
  */
 export function prepareSocketFolder(path: string, uid: number): void {
-  if (!existsSync(path)) mkdirSync(path, { mode: 0o700 })
+  if (!existsSync(path)) mkdirSync(path, { recursive: true, mode: 0o700 })
   const objection = unsafeReason(lstatSync(path), uid)
   if (objection !== undefined) throw labError('supervisor-lost', `${path} ${objection}; run: rm -r ${path}`)
 }
@@ -220,10 +341,12 @@ export function removeLabFolder(folder: string): void {
   // Data outside of the folder are removed first: after a crash in between, the folder is still a lab and can be ended
   // again.
   removeData(folder)
-  if (!existsSync(folder)) return
-  const aside = `${draftStem(folder)}${randomBytes(3).toString('hex')}`
-  renameSync(folder, aside)
-  rmSync(aside, { recursive: true, force: true, maxRetries: 5 })
+  if (existsSync(folder)) {
+    const aside = `${draftStem(folder)}${randomBytes(3).toString('hex')}`
+    renameSync(folder, aside)
+    rmSync(aside, { recursive: true, force: true, maxRetries: 5 })
+  }
+  removeUnusedHomeLink(dirname(dirname(folder)))
 }
 
 /** Ends all processes of a lab without a supervisor, recorded or not, and removes its folder. */

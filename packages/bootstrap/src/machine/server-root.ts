@@ -1,4 +1,4 @@
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { lstatSync, readdirSync, readFileSync, readlinkSync, type Stats } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
 import { labError } from '../model/errors.ts'
 import type { FormationStep, LabPlan, PlannedCommand, PlannedNode, PlannedRecovery } from '../model/plan.ts'
@@ -34,11 +34,20 @@ function follow(
 ): string | undefined {
   if (name === undefined) return from
   const next = join(from, name)
-  const stat = lstatSync(`${root}${next}`, { throwIfNoEntry: false })
+  const stat = statusOf(`${root}${next}`)
   if (stat === undefined || links > maxLinks) return undefined
   if (!stat.isSymbolicLink()) return follow(root, next, rest, links)
   const target = readlinkSync(`${root}${next}`)
   return follow(root, isAbsolute(target) ? '/' : from, [...namesOf(target), ...rest], links + 1)
+}
+
+// A folder that this user may not enter, as the search path of another user contains, has no file for this user.
+function statusOf(path: string): Stats | undefined {
+  try {
+    return lstatSync(path)
+  } catch {
+    return undefined
+  }
 }
 
 function namesOf(path: string): readonly string[] {

@@ -36,7 +36,7 @@ export function clientArgv(deployment: MariadbDeployment, node: string): readonl
     deployment.installation.client,
     '--no-defaults',
     `--socket=${serverPaths(deployment, node).socket}`,
-    `--user=${deployment.administrator}`,
+    `--user=${deployment.administrator ?? 'root'}`,
     `--connect-timeout=${connectTimeoutS}`,
     '--batch',
     '--skip-column-names',

@@ -18,8 +18,11 @@ export interface MariadbDeployment {
   readonly installation: MariadbInstallation
   /** The account of the servers, which do not run as root; null: that of the user who starts the lab. */
   readonly runAs: Account | null
-  /** The user who starts the lab, and may log in to the servers as administrator over their sockets. */
-  readonly administrator: string
+  /**
+   * The user who starts the lab, and may log in to the servers as administrator over their sockets; null for a user
+   * without a name, whom servers cannot recognize: then the folder of the sockets keeps others away.
+   */
+  readonly administrator: string | null
 }
 
 /** The files of one server; absolute paths. */

@@ -10,9 +10,13 @@ export const applicationUser = 'ha'
 
 // An application may watch replication and end connections, and may not write to a read-only server. The first
 // statement restores the grant tables, which are disabled during the installation.
-function initialStatements({ network }: MariadbDeployment): readonly string[] {
+function initialStatements({ network, administrator }: MariadbDeployment): readonly string[] {
   const user = `'${applicationUser}'@'${network.kind === 'loopback' ? '127.0.0.1' : anyHost}'`
   return [
+    // An administrator without a password may use the socket only, which lies in a folder that is closed to others.
+    ...(administrator === null
+      ? ["DELETE FROM mysql.global_priv WHERE User = 'root' AND Host <> 'localhost'"]
+      : []),
     'FLUSH PRIVILEGES',
     `CREATE DATABASE ${applicationUser}`,
     `CREATE USER ${user} IDENTIFIED BY '${applicationUser}'`,
@@ -67,8 +71,9 @@ export function createData(
       // The server accepts it only as the first argument.
       `--defaults-file=${conf}`,
       // The administrator logs in over the socket, and with no password.
-      '--auth-root-authentication-method=socket',
-      `--auth-root-socket-user=${administrator}`,
+      ...(administrator === null
+        ? ['--auth-root-authentication-method=normal']
+        : ['--auth-root-authentication-method=socket', `--auth-root-socket-user=${administrator}`]),
       '--skip-test-db',
       '--skip-name-resolve',
       `--extra-file=${dataFolder}/conf/first.sql`,

@@ -24,6 +24,10 @@ export const bootstrapCodes = {
     meaning: 'Less memory is available than the nodes need.',
     action: 'End other programs, or start fewer nodes: `hactl up rabbitmq --nodes 1`.',
   },
+  'disk-short': {
+    meaning: 'Less disk space is free than the data of the nodes need.',
+    action: 'Remove other files, set HACTL_HOME to a folder on another disk, or start fewer nodes.',
+  },
   'port-taken': {
     meaning: 'A port that belongs to the lab is in use by another process.',
     action: 'End the process that the message names, or choose other ports with --base-port.',

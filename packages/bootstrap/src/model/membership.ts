@@ -14,6 +14,8 @@ export type MemberView =
       /** An identity or a position that all members of one cluster share; null for servers that report none. */
       readonly history: string | null
       readonly role?: MemberRole
+      /** The resources, `disk` or `memory`, whose shortage keeps the member from taking messages; absent without one. */
+      readonly alarms?: readonly string[]
     }
   /** It is healthy but does not list the others; the members that list the others list this one, too. */
   | { readonly kind: 'vouched'; readonly history: string | null; readonly role?: MemberRole }
@@ -87,7 +89,12 @@ function disagreementIn(view: MemberView, members: readonly string[]): string | 
   if (!equalLists(view.members, members)) return `it lists the members ${list(view.members)}`
   if (!equalLists(view.running, members)) return `it sees only ${list(view.running)} running`
   if (view.apart.length > 0) return `it is partitioned from ${list(view.apart)}`
-  return undefined
+  return alarmOf(view.alarms ?? [])
+}
+
+function alarmOf(alarms: readonly string[]): string | undefined {
+  if (alarms.length === 0) return undefined
+  return `it takes no messages: little ${alarms.join(' and ')} is left (resource alarm)`
 }
 
 function historyDisagreement(view: MemberView, history: string | null): string | undefined {

@@ -92,6 +92,30 @@ export function checkMemory(availableMib: number | undefined, nodes: number, kin
   )
 }
 
+// Measured after the start of one node, and twice that; RabbitMQ also keeps 50 MB free before it blocks publishers.
+const diskMibPerNode: Readonly<Record<KindName, number>> = {
+  rabbitmq: 30,
+  galera: 150,
+  replication: 100,
+  zookeeper: 5,
+}
+const diskReserveMib: Partial<Readonly<Record<KindName, number>>> = { rabbitmq: 50 }
+
+/** Rejects a lab for whose data too little disk space is free; an unknown amount is accepted. */
+export function checkDisk(
+  free: { readonly folder: string; readonly mib: number | undefined },
+  nodes: number,
+  kind: KindName,
+): void {
+  const neededMib = nodes * diskMibPerNode[kind] + (diskReserveMib[kind] ?? 0)
+  if (free.mib === undefined || free.mib >= neededMib) return
+  throw labError(
+    'disk-short',
+    `${nodes} nodes need ${neededMib} MiB of disk space and ${free.mib} MiB are free for ${free.folder}; ` +
+      `remove other files, set HACTL_HOME to a folder on another disk, or start fewer nodes`,
+  )
+}
+
 const unitsMs: readonly (readonly [unit: string, ms: number])[] = [
   ['h', 3_600_000],
   ['m', 60_000],

@@ -10,7 +10,8 @@ export const viewExpression: string = [
   'case rabbit:is_running() of',
   ' true -> {view, lists:sort(rabbit_nodes:all()), lists:sort(rabbit_nodes:all_running()),',
   // From 4.3 on no member records partitions, and the function is gone.
-  '  case catch rabbit_node_monitor:partitions() of Apart when is_list(Apart) -> lists:sort(Apart); _ -> [] end};',
+  '  case catch rabbit_node_monitor:partitions() of Apart when is_list(Apart) -> lists:sort(Apart); _ -> [] end,',
+  '  lists:usort([Source || {{resource_limit, Source, _}, _} <- rabbit_alarm:get_alarms()])};',
   ' false -> starting',
   ' end.\n',
 ].join('')
@@ -44,11 +45,12 @@ export function readView(output: string): MemberView {
   if (answer === undefined) return { kind: 'starting', because: `it answered ${firstLine(output)}` }
   if (answer === 'starting') return { kind: 'starting', because: 'its broker is not running' }
   const lists = [...answer.matchAll(/\[([^\]]*)\]/g)].map((match) => nodeNamesIn(match[1] ?? ''))
-  const [members, running, apart] = lists
+  const [members, running, apart, alarms = []] = lists
   if (members === undefined || running === undefined || apart === undefined) {
     return { kind: 'starting', because: `it answered ${firstLine(output)}` }
   }
-  return { kind: 'answered', members, running, apart, history: null }
+  const view = { kind: 'answered', members, running, apart, history: null } as const
+  return alarms.length === 0 ? view : { ...view, alarms }
 }
 
 /** Reads the output of `erl_call` for {@link leaderExpression}; undefined when the member knows no leader. */

@@ -5,7 +5,13 @@ import { constants } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type Environment, findProgram, searchPath } from '../machine/installations.ts'
-import { labFolder, labNames, labsHome, removeLabFolder } from '../machine/lab-folder.ts'
+import {
+  createLabsHome,
+  labFolder,
+  labNames,
+  removeLabFolder,
+  removeUnusedHomeLink,
+} from '../machine/lab-folder.ts'
 import { identify } from '../machine/process-table.ts'
 import { runCommand } from '../machine/run-command.ts'
 import { labError } from '../model/errors.ts'
@@ -26,11 +32,13 @@ export async function runInSandbox(command: readonly string[], signal: AbortSign
       `a sandbox is not possible on this machine: ${refusal.because}; see: hactl doctor`,
     )
   }
-  const folder = newFolder(join(labsHome(undefined), 'sandboxes'))
+  const home = createLabsHome(undefined)
+  const folder = newFolder(join(home, 'sandboxes'))
   try {
     return await runIn(folder, command, signal)
   } finally {
     removeSandbox(folder)
+    removeUnusedHomeLink(home)
   }
 }
 

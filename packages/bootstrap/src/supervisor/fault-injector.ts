@@ -9,6 +9,7 @@ import {
   supportedFaults,
 } from '../lab/faults.ts'
 import { processOf } from '../lab/state.ts'
+import { machineUptime } from '../machine/host.ts'
 import { sendSignal } from '../machine/process-table.ts'
 import { labError, unknownNode } from '../model/errors.ts'
 import type { FaultCommands, KindName, NetworkFault, PlannedNode, ServerFault } from '../model/plan.ts'
@@ -49,7 +50,7 @@ export class FaultInjector {
     this.#checkSupported(node, request.action)
     return this.#queue.run(node.name, async () => {
       const { journal } = this.#context
-      const fault = grantFault(journal.state, request, Date.now())
+      const fault = grantFault(journal.state, request, Date.now(), machineUptime())
       journal.record({ type: 'fault-begun', fault })
       // A graceful stop during a repair would meet a broker that is starting.
       if (fault.action === 'stop') await this.#repair.release(node.name)
@@ -91,9 +92,9 @@ export class FaultInjector {
   }
 
   /** Begins to heal every fault whose deadline has passed. */
-  healExpired(now: number): void {
-    for (const { node } of expiredFaults(this.#context.journal.state, now)) {
-      if (this.#healing.has(node) || now < (this.#retryAt.get(node) ?? 0)) continue
+  healExpired(): void {
+    for (const { node } of this.#expired()) {
+      if (this.#healing.has(node) || this.#context.clock.now() < (this.#retryAt.get(node) ?? 0)) continue
       this.#healing.add(node)
       void this.#queue
         .run(node, () => this.#restoreIfExpired(node))
@@ -124,7 +125,7 @@ export class FaultInjector {
   #recordFailedHeal(node: string, error: Error): void {
     const { journal, signal } = this.#context
     if (signal.aborted) return
-    this.#retryAt.set(node, Date.now() + retryHealMs)
+    this.#retryAt.set(node, this.#context.clock.now() + retryHealMs)
     journal.record({ type: 'heal-failed', node, because: error.message })
   }
 
@@ -175,9 +176,13 @@ export class FaultInjector {
 
   // While this was queued, another request may have healed the fault or moved its deadline.
   async #restoreIfExpired(name: string): Promise<void> {
-    if (expiredFaults(this.#context.journal.state, Date.now()).some((fault) => fault.node === name)) {
+    if (this.#expired().some((fault) => fault.node === name)) {
       await this.#restore(this.#node(name), 'deadline')
     }
+  }
+
+  #expired(): readonly Fault[] {
+    return expiredFaults(this.#context.journal.state, Date.now(), machineUptime())
   }
 
   async #restore(node: PlannedNode, because: 'deadline' | 'asked'): Promise<void> {

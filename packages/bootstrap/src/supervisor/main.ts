@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { systemClock } from '@ha/core'
@@ -9,9 +9,11 @@ import { acquireLabLock } from '../lab/lab-lock.ts'
 import {
   dataFolder,
   findPlan,
+  homeLinkOf,
   journalPath,
   planPath,
   prepareSocketFolder,
+  restoreHomeLink,
   shortSocketFolder,
   socketPath,
 } from '../machine/lab-folder.ts'
@@ -52,10 +54,42 @@ async function supervise(folder: string): Promise<void> {
   const supervisor = new Supervisor(plan, journal, systemClock)
   journal.record({ type: 'supervised', pid: process.pid })
   supervisor.start()
-  const server = await startControlServer(supervisor, socket)
+  const closeServer = await keepListening(supervisor, folder, socket)
   await supervisor.done
-  const closed = new Promise((resolve) => server.close(resolve))
-  await Promise.race([closed, setTimeout(closeGraceMs)])
+  await Promise.race([closeServer(), setTimeout(closeGraceMs)])
   rmSync(socket, { force: true })
   process.exit()
+}
+
+const lookAtSocketMs = 1000
+
+// The system may clean its folder for temporary files while the lab runs. What the lab has there is created again.
+async function keepListening(
+  supervisor: Supervisor,
+  folder: string,
+  socket: string,
+): Promise<() => Promise<unknown>> {
+  const homeLink = homeLinkOf(folder)
+  const servers = [await startControlServer(supervisor, socket)]
+  let isStarting = false
+  const restore = async (): Promise<void> => {
+    if (homeLink !== undefined) restoreHomeLink(homeLink)
+    if (isStarting || existsSync(socket)) return
+    isStarting = true
+    try {
+      if (dirname(socket) !== folder) prepareSocketFolder(dirname(socket), process.getuid?.() ?? 0)
+      servers.push(await startControlServer(supervisor, socket))
+    } finally {
+      isStarting = false
+    }
+  }
+  // A folder that cannot be created now is tried again a second later.
+  const looking = setInterval(
+    () => void restore().catch((error: unknown) => console.error(error)),
+    lookAtSocketMs,
+  )
+  return () => {
+    clearInterval(looking)
+    return Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))))
+  }
 }

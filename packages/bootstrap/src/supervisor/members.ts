@@ -58,6 +58,7 @@ export class Members {
         this.#journal.record({ type: 'disagreed', node, because: agreement.because })
       }
       last = agreement.because
+      if (this.#hasEndedForming(node)) throw this.#notAgreed(node, agreement, elapsedMs)
       if (elapsedMs >= timeoutMs) throw this.#notAgreed(node, agreement, timeoutMs)
       await this.#clock.sleep(askEveryMs, signal)
     }
@@ -71,6 +72,12 @@ export class Members {
     if (status === null) return { kind: 'silent', because: `it did not answer within ${answerTimeoutMs} ms` }
     if (status !== 0) return { kind: 'starting', because: 'it does not accept queries yet' }
     return answerParsers[this.#plan.kind].readView(stdout)
+  }
+
+  // No fault is possible yet, so the node ended by itself and nothing starts it again.
+  #hasEndedForming(node: string): boolean {
+    const { phase, processes } = this.#journal.state
+    return phase.kind === 'forming' && processes[node]?.kind === 'down'
   }
 
   #nodeOf(member: string): string {

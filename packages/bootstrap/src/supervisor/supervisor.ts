@@ -66,7 +66,7 @@ export class Supervisor {
   start(): void {
     const { state, events } = this.#journal
     this.#processes.adoptRunning()
-    this.#faults.healExpired(Date.now())
+    this.#faults.healExpired()
     this.#tickUntilClosed().catch(this.#context.fail)
     if (state.phase.kind === 'formed') this.#faults.watchAllMembers()
     if (state.phase.kind !== 'forming') return
@@ -115,7 +115,7 @@ export class Supervisor {
   async #tickUntilClosed(): Promise<void> {
     while (!this.#scope.signal.aborted) {
       this.#processes.recordEnded()
-      this.#faults.healExpired(Date.now())
+      this.#faults.healExpired()
       await this.#clock.sleep(tickMs)
     }
   }

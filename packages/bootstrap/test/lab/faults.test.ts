@@ -63,6 +63,22 @@ test('exactly the faults whose time is over are overdue, the oldest first', () =
   )
 })
 
+describe('a clock that is set', () => {
+  const hour = 3_600_000
+  const pause = { node: 'rabbit1', action: 'pause', forMs: 20_000 } as const
+  const begun = grantFault(healthy, pause, 10 * hour, { boot: 'b', ms: 1000 })
+  const state: LabState = { ...healthy, faults: { rabbit1: begun } }
+
+  test.each([
+    ['back does not prolong a fault', 9 * hour, { boot: 'b', ms: 21_000 }, 1],
+    ['forward does not end a fault', 11 * hour, { boot: 'b', ms: 20_999 }, 0],
+    ['decides after another start of the machine', 11 * hour, { boot: 'c', ms: 5 }, 1],
+    ['decides where the uptime is unknown', 11 * hour, undefined, 1],
+  ])('%s', (_, now, uptime, expired) => {
+    expect(expiredFaults(state, now, uptime)).toHaveLength(expired)
+  })
+})
+
 test('a node knows the faults of its process, and those that its server can be told', () => {
   const command = { argv: [], env: {}, stdin: '' }
   const lever = { begin: command, heal: command }

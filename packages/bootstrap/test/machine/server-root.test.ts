@@ -127,3 +127,7 @@ test('every process and every command of a plan runs inside of the root', () => 
   expect(inside.processes.map(({ argv }) => argv[argv.indexOf('--', 3) + 1])).toEqual(Array(3).fill('env'))
   expect(inside.notes).toContain(`The servers are those of ${root}: Debian GNU/Linux forky/sid.`)
 })
+
+test('a folder of the search path that cannot be looked into has no programs', () => {
+  expect(resolveInRoot('', `/tmp/${'long'.repeat(80)}/erl`)).toBeUndefined()
+})

@@ -62,3 +62,20 @@ test('a member that names nobody is vouched for by the others, and one history m
     because: "its history is '0-1-6', that of the others '0-1-7'",
   })
 })
+
+test('a member that takes no messages does not agree, and says what it lacks', () => {
+  const view = {
+    kind: 'answered',
+    members: ['a'],
+    running: ['a'],
+    apart: [],
+    history: null,
+    alarms: ['disk'],
+  } as const
+
+  expect(assessAgreement([{ member: 'a', view }])).toEqual({
+    kind: 'disagreed',
+    member: 'a',
+    because: 'it takes no messages: little disk is left (resource alarm)',
+  })
+})

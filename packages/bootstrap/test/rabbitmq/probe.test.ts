@@ -20,6 +20,13 @@ test('a view is read from what a running member prints', () => {
   })
 })
 
+test('a resource alarm is read, and no alarm is nothing', () => {
+  expect(readView('{ok, {view, [a@h], [a@h], [], [disk,memory]}}')).toMatchObject({
+    alarms: ['disk', 'memory'],
+  })
+  expect(readView('{ok, {view, [a@h], [a@h], [], []}}')).not.toHaveProperty('alarms')
+})
+
 test('empty lists and line breaks are read', () => {
   expect(readView('{ok, {view, [a@h,\n b@h], [], []}}\n')).toEqual({
     kind: 'answered',

@@ -124,7 +124,7 @@ test('a heal that cannot be written down is told to the supervisor', async () =>
   breakNode('pause', 0)
   rmSync(folder, { recursive: true })
 
-  faults.healExpired(1)
+  faults.healExpired()
   await settle()
 
   expect(failures).toHaveLength(1)
