@@ -191,9 +191,21 @@ function nodeTable(nodes: readonly NodeStatus[]): readonly string[] {
   return formatTable([headings, ...nodes.map((node, i) => withRole(roles[i] ?? '-', nodeCells(node)))])
 }
 
-function warningLines({ phase, agreed, because }: LabStatus): readonly string[] {
+function warningLines(status: LabStatus): readonly string[] {
+  const { phase, agreed, because } = status
   if (phase.kind === 'failed') return [`FAILED  ${phase.message}`]
-  return agreed ? [] : [`DISAGREE  ${because}`]
+  return agreed ? [] : [`DISAGREE  ${because}`, ...wayBack(status)]
+}
+
+// The command that brings ended nodes back; those with a fault come back by themselves.
+function wayBack({ lab, kind, phase, nodes }: LabStatus): readonly string[] {
+  const ended = nodes.filter(({ standing }) => standing === 'down')
+  const [first] = ended
+  if (phase.kind !== 'formed' || first === undefined) return []
+  const name = lab === kind ? '' : ` --name ${lab}`
+  if (nodes.every(({ pid }) => pid === null))
+    return [`DOWN  to bring it back with its data, run: hactl up ${kind}${name}`]
+  return [`DOWN  ${ended.map((node) => node.name).join(', ')}; run: hactl resume ${first.name} --name ${lab}`]
 }
 
 function summary(status: LabStatus): string {

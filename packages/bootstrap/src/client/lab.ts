@@ -152,6 +152,15 @@ export class Lab {
     await this.#call({ verb: 'ready', timeoutMs }, options)
   }
 
+  /**
+   * Starts every node of a lab that went down as a whole, as by a power cut, with its data, and resolves when all members
+   * agree. Rejects with `recovery-refused` when data of a Galera cluster would be lost.
+   */
+  async bringBack(options: WaitOptions = {}): Promise<void> {
+    const timeoutMs = checkWaitMs(options.timeoutMs, 'bringBack.timeoutMs', defaultBringBackMs)
+    await this.#call({ verb: 'bring-back', timeoutMs }, options)
+  }
+
   /** The status of every node, with what each member answers now. */
   async status(options: SupervisorCallOptions = {}): Promise<LabStatus> {
     const state = this.#state()
@@ -195,7 +204,7 @@ export class Lab {
     const expired = (): Error =>
       labError(
         'timed-out',
-        `${this.name} has not formed within ${timeoutMs} ms; its logs are in ${this.folder}`,
+        `${this.name} has not formed within ${timeoutMs} ms${this.#lastDisagreement()}; its logs are in ${this.folder}`,
       )
     try {
       await withDeadline(systemClock, { timeoutMs, signal: options.signal, expired }, (signal) =>
@@ -240,6 +249,11 @@ export class Lab {
     return this.events().reduce(applyEvent, initialLabState)
   }
 
+  #lastDisagreement(): string {
+    const last = this.events().findLast((event) => event.type === 'disagreed')
+    return last?.type === 'disagreed' ? `: ${last.node}: ${last.because}` : ''
+  }
+
   #node(name: string): PlannedNode {
     const node = this.#plan.nodes.find((planned) => planned.name === name)
     if (node === undefined) throw unknownNode(this.#plan, name)
@@ -253,6 +267,7 @@ function isOver(state: LabState): boolean {
 
 /** The default limit of a wait. */
 const defaultWaitMs = 60_000
+const defaultBringBackMs = 180_000
 
 /** A node of a lab. */
 export interface LabNode {

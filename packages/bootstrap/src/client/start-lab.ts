@@ -9,7 +9,7 @@ import { planGalera } from '../galera/plan.ts'
 import type { RecordedEvent } from '../lab/events.ts'
 import { Journal, readEvents } from '../lab/journal.ts'
 import { isHeld, readLabLock } from '../lab/lab-lock.ts'
-import { applyEvent, initialLabState } from '../lab/state.ts'
+import { applyEvent, initialLabState, isDown } from '../lab/state.ts'
 import {
   availableMemoryMib,
   checkPlatform,
@@ -97,6 +97,8 @@ export async function startLab(topology: LabTopology, options: StartOptions = {}
   const timeoutMs = checkWaitMs(options.timeoutMs, 'startLab.timeoutMs', defaultStartMs)
   createLabsHome(options.home)
   removeStaleDrafts(labsFolder(home))
+  const existing = await bringBackLab(topology, labFolder(home, name), { ...options, timeoutMs })
+  if (existing !== undefined) return existing
   await removeEndedLab(home, name)
   const place = { lab: name, home, root: openServerRoot(options.root) }
   const { plan, claim } = await planLab(topology, place)
@@ -109,6 +111,43 @@ export async function startLab(topology: LabTopology, options: StartOptions = {}
     // From here on the supervisor of the lab holds the ports.
     claim.release()
   }
+}
+
+// A lab that is down keeps its data: it comes back as it was, and not as another topology.
+async function bringBackLab(
+  topology: LabTopology,
+  folder: string,
+  { timeoutMs, signal, onEvent }: StartOptions & { readonly timeoutMs: number },
+): Promise<Lab | undefined> {
+  const plan = findPlan(folder)
+  if (plan === undefined) return undefined
+  const lab = new Lab(folder, plan)
+  const limit = { signal, onEvent }
+  if (readEvents(journalPath(folder)).reduce(applyEvent, initialLabState).phase.kind !== 'formed')
+    return undefined
+  // The supervisor that is started for this question records which processes have ended.
+  await lab.status(limit)
+  if (!isDown(plan, readEvents(journalPath(folder)).reduce(applyEvent, initialLabState))) return undefined
+  const objection = differenceFrom(plan, topology)
+  if (objection !== undefined) {
+    throw labError(
+      'lab-exists',
+      `the lab '${plan.lab}' is down and ${objection}; omit the option to bring it back with its data, or run: hactl down --name ${plan.lab}`,
+    )
+  }
+  await lab.bringBack({ timeoutMs, ...limit })
+  return lab
+}
+
+function differenceFrom(plan: LabPlan, { kind, nodes, basePort }: LabTopology): string | undefined {
+  if (plan.kind !== kind) return `is a ${plan.kind} lab`
+  const servers = plan.nodes.filter(({ ctl }) => ctl !== null).map(({ name }) => name)
+  const isSame =
+    typeof nodes === 'object' ? nodes.join() === servers.join() : (nodes ?? servers.length) === servers.length
+  if (!isSame) return `has the nodes ${servers.join(', ')}`
+  const ports = portsOf(plan)
+  const isOnPort = basePort === undefined || Math.min(...ports) === basePort
+  return isOnPort ? undefined : `has the ports from ${Math.min(...ports)} on`
 }
 
 async function formLab(lab: Lab, options: StartOptions & { readonly timeoutMs: number }): Promise<Lab> {

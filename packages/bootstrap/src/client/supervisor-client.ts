@@ -45,6 +45,7 @@ export function isRepeatable(request: ControlRequest): boolean {
     case 'ready':
     case 'resume':
     case 'consider':
+    case 'bring-back':
     case 'down':
       return true
     // A second fault would last longer than requested, a second restart is one more, a recovery decides by what it
@@ -85,6 +86,7 @@ export function requestTimeoutMs(request: ControlRequest): number | undefined {
     case 'restart':
       return 240_000
     case 'ready':
+    case 'bring-back':
       return request.timeoutMs + 15_000
     // The position is read from the data of each node that crashed.
     case 'consider':

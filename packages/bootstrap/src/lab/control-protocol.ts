@@ -19,6 +19,8 @@ export type ControlRequest =
   /** Reports how a stopped cluster would be recovered; the next request does it. */
   | { readonly verb: 'consider'; readonly assumeLost: readonly string[] }
   | { readonly verb: 'recover'; readonly assumeLost: readonly string[] }
+  /** Starts every node of a lab that is down, with its data; sends new events until all members agree. */
+  | { readonly verb: 'bring-back'; readonly timeoutMs: number }
   | { readonly verb: 'down' }
 
 /** What a supervisor sends back: events, then one result or one error. */

@@ -65,6 +65,21 @@ export function processOf(state: LabState, process: string): ProcessState {
   return state.processes[process] ?? { kind: 'down' }
 }
 
+/**
+ * Whether the cluster went down as a whole, as by a power cut: it had formed, none of its nodes runs, and at least one
+ * of them was not stopped on purpose.
+ */
+export function isDown(
+  { nodes }: { readonly nodes: readonly { readonly name: string }[] },
+  state: LabState,
+): boolean {
+  if (state.phase.kind !== 'formed') return false
+  return (
+    nodes.every(({ name }) => processOf(state, name).kind === 'down') &&
+    nodes.some(({ name }) => state.faults[name] === undefined)
+  )
+}
+
 /** The identity of a process that runs. */
 export function processIdOf(process: ProcessState): ProcessId | undefined {
   return process.kind === 'starting' || process.kind === 'up' ? process.id : undefined

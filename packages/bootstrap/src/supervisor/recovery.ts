@@ -63,6 +63,30 @@ export async function recover(
   return recovery
 }
 
+/**
+ * Starts every process of a lab that is down: Galera from its most advanced node, everything else at once, since nodes
+ * that wait for each other come up together. Ends the faults of all nodes.
+ */
+export async function bringBack(deps: RecoveryDeps): Promise<void> {
+  const { plan, journal, processes, signal } = deps
+  journal.record({ type: 'working', on: 'bringing the lab back with its data' })
+  if (plan.recovery !== null) {
+    await recover(deps, [])
+  } else {
+    const nodes = new Set(plan.nodes.map(({ name }) => name))
+    const [servers, helpers] = [true, false].map((isNode) =>
+      plan.processes.map(({ name }) => name).filter((name) => nodes.has(name) === isNode),
+    )
+    // What several nodes need is started once, before them.
+    for (const names of [helpers, servers]) {
+      await Promise.all((names ?? []).map((name) => processes.start(name, signal)))
+    }
+  }
+  for (const node of Object.keys(journal.state.faults)) {
+    journal.record({ type: 'fault-healed', node, because: 'asked' })
+  }
+}
+
 // Returns false when the nodes did not find each other; none of them runs then.
 async function reunite({ plan, processes, signal }: RecoveryDeps): Promise<boolean> {
   const names = recoveryOf(plan).sources.map(({ node }) => node)

@@ -1,7 +1,10 @@
+import { appendFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { type Clock, isHaError } from '@ha/core'
 import { asError, deferred } from '@ha/core/driver'
 import type { ControlRequest } from '../lab/control-protocol.ts'
 import type { Journal } from '../lab/journal.ts'
+import { isDown } from '../lab/state.ts'
 import { statusOf } from '../lab/status.ts'
 import { removeLabFolder } from '../machine/lab-folder.ts'
 import { labMark } from '../machine/process-table.ts'
@@ -14,7 +17,7 @@ import { FaultInjector } from './fault-injector.ts'
 import { MemberRepair } from './member-repair.ts'
 import { Members } from './members.ts'
 import { Processes } from './processes.ts'
-import { assessRecovery, type RecoveryDeps, recover } from './recovery.ts'
+import { assessRecovery, bringBack, type RecoveryDeps, recover } from './recovery.ts'
 
 // The interval at which expired faults and ended processes are looked for.
 const tickMs = 200
@@ -94,7 +97,12 @@ export class Supervisor {
       case 'fault':
         return this.#faults.inject(request)
       case 'resume':
-        return streamEventsDuring(this.#journal, client, () => this.#faults.heal(request.node))
+        return streamEventsDuring(this.#journal, client, () => this.#resume(request.node))
+      case 'bring-back':
+        return streamEventsDuring(this.#journal, client, async () => {
+          await this.#bringBack()
+          await this.#members.waitForAgreement(request.timeoutMs, client.signal)
+        })
       case 'restart':
         return streamEventsDuring(this.#journal, client, () => this.#faults.restart(request.node))
       case 'consider':
@@ -106,6 +114,18 @@ export class Supervisor {
       case 'down':
         return this.#down()
     }
+  }
+
+  // A node of a cluster that went down as a whole does not come up alone: it waits for the others.
+  #resume(node: string): Promise<void> {
+    const isKnown = this.#plan.nodes.some(({ name }) => name === node)
+    const isWhole = isKnown && this.#plan.recovery === null && isDown(this.#plan, this.#journal.state)
+    return isWhole ? this.#bringBack() : this.#faults.heal(node)
+  }
+
+  async #bringBack(): Promise<void> {
+    await this.#faults.exclusively(() => bringBack(this.#recoveryDeps()))
+    this.#faults.watchAllMembers()
   }
 
   #recoveryDeps(): RecoveryDeps {
@@ -155,11 +175,14 @@ export class Supervisor {
 // Three nodes take 8 s on 2 busy cores; a machine that is ten times slower still succeeds.
 const agreeTimeoutMs = 120_000
 const commandTimeoutMs = 60_000
+// Longer than the interval at which ended processes are looked for.
+const secondLookMs = 250
 
 /** What forming a cluster works with. */
 interface FormationDeps {
   readonly plan: LabPlan
   readonly journal: Journal
+  readonly clock: Clock
   readonly processes: Processes
   readonly members: Members
   /** Aborted when the supervisor ends. */
@@ -175,7 +198,7 @@ async function formCluster(deps: FormationDeps): Promise<void> {
 }
 
 async function runStep(step: FormationStep, deps: FormationDeps): Promise<void> {
-  const { journal, processes, members, signal } = deps
+  const { journal, clock, processes, members, signal } = deps
   switch (step.do) {
     case 'start':
       journal.record({ type: 'working', on: `starting ${step.processes.join(', ')}` })
@@ -187,6 +210,9 @@ async function runStep(step: FormationStep, deps: FormationDeps): Promise<void> 
       return
     case 'agree':
       journal.record({ type: 'working', on: 'waiting until all members agree' })
+      await members.waitForAgreement(agreeTimeoutMs, signal)
+      // What has agreed may have been ended by the kernel since, for want of memory.
+      await clock.sleep(secondLookMs, signal)
       await members.waitForAgreement(agreeTimeoutMs, signal)
       return
     case 'run':
@@ -205,5 +231,20 @@ async function runStepCommand(
   const result = await runCommand(marked, { timeoutMs: commandTimeoutMs, signal })
   if (result.status === 0) return
   const output = `${result.stderr}${result.stdout}`.trim()
-  throw labError('tool-failed', `${what}: ${command.argv.join(' ')} failed: ${output}`)
+  const log = join(plan.folder, 'tools.log')
+  appendFileSync(log, `${command.argv.join(' ')}\n${output}\n`, { mode: 0o600 })
+  throw labError(
+    'tool-failed',
+    `${what}: ${basename(command.argv[0] ?? '')} failed: ${shortOutput(output)}; the whole output is in ${log}`,
+  )
+}
+
+const shownLines = 6
+const shownLetters = 600
+
+// The first lines name the cause, the last ones the consequence; programs print pages of advice in between.
+function shortOutput(output: string): string {
+  const lines = output.split('\n').filter((line) => line.trim() !== '')
+  const telling = lines.filter((line) => /error|fail|cannot|denied|no space|invalid/i.test(line))
+  return (telling.length > 0 ? telling : lines).slice(0, shownLines).join('\n').slice(0, shownLetters)
 }

@@ -77,3 +77,25 @@ test('the status of a lab that failed says why', () => {
     'FAILED  port 21001 is taken',
   )
 })
+
+test.each([
+  ['rabbitmq', 'hactl up rabbitmq'],
+  ['shop', 'hactl up rabbitmq --name shop'],
+])('the status of the lab %s that went down as a whole names the way back', (lab, command) => {
+  const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq' }, { ...deployment, lab }))
+  const status = statusWithoutSupervisor(plan, { ...initialLabState, phase: { kind: 'formed' } })
+
+  expect(statusLines(status).at(-1)).toBe(`DOWN  to bring it back with its data, run: ${command}`)
+})
+
+test('the status of a lab of which one node ended names the node', () => {
+  const plan = planRabbit(resolveRabbit({ kind: 'rabbitmq' }, deployment))
+  const up = { kind: 'up', id } as const
+  const status = statusWithoutSupervisor(plan, {
+    ...initialLabState,
+    phase: { kind: 'formed' },
+    processes: { rabbit1: up, rabbit2: up },
+  })
+
+  expect(statusLines(status).at(-1)).toBe(`DOWN  rabbit3; run: hactl resume rabbit3 --name ${deployment.lab}`)
+})

@@ -1,6 +1,13 @@
 import { expect, test } from 'vitest'
 import type { Fault, LabEvent, RecordedEvent } from '../../src/lab/events.ts'
-import { applyEvent, initialLabState, type LabState, processIdOf, processOf } from '../../src/lab/state.ts'
+import {
+  applyEvent,
+  initialLabState,
+  isDown,
+  type LabState,
+  processIdOf,
+  processOf,
+} from '../../src/lab/state.ts'
 import type { ProcessId } from '../../src/machine/process-table.ts'
 
 const id: ProcessId = { pid: 7, startTicks: '99', bootId: 'b' }
@@ -52,4 +59,16 @@ test('what only tells gives the same object back', () => {
   const told: RecordedEvent = { type: 'working', on: 'something', seq: 1, at: 1 }
 
   expect(applyEvent(initialLabState, told)).toBe(initialLabState)
+})
+
+test('a cluster is down as a whole when no node runs and not all were stopped on purpose', () => {
+  const plan = { nodes: [{ name: 'a' }, { name: 'b' }] }
+  const formed = { ...initialLabState, phase: { kind: 'formed' } } as const
+  const fault = (node: string) => ({ node, action: 'kill' as const, begunAt: 0, healsAt: 1 })
+
+  expect(isDown(plan, formed)).toBe(true)
+  expect(isDown(plan, initialLabState)).toBe(false)
+  expect(isDown(plan, { ...formed, faults: { a: fault('a') } })).toBe(true)
+  expect(isDown(plan, { ...formed, faults: { a: fault('a'), b: fault('b') } })).toBe(false)
+  expect(isDown(plan, { ...formed, processes: { a: { kind: 'launching' } } })).toBe(false)
 })
