@@ -17,6 +17,11 @@ export interface Declaration<C> {
   /** The deadline of one attempt, in milliseconds. The first attempts get less. */
   readonly timeoutMs: number
   apply(connection: C, signal: AbortSignal): Promise<void>
+  /**
+   * Sends the same request on a connection of its own, to find out whether the server ends connections over it; leaves
+   * nothing behind. Default: `apply` for a declaration that survives; another one is tried alone on the next connection.
+   */
+  tryApart?(connection: C, signal: AbortSignal): Promise<void>
 }
 
 /** The status of a declaration on the current connection. */

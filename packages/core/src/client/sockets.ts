@@ -167,7 +167,7 @@ export class AddressDialer {
     this.#clock = clock
   }
 
-  /** Rejects with the error of the only address, or with `unreachable` and what each address answered. */
+  /** Rejects with the error of the only address, or with what each address answered: `refused` when all of them refused. */
   async open<C>(endpoint: Endpoint, signal: AbortSignal, openAt: OpenAt<C>): Promise<C> {
     const addresses = await this.#addresses(endpoint, signal)
     if (addresses.length < 2) return openAt(undefined, signal)
@@ -180,8 +180,7 @@ export class AddressDialer {
         this.#first.set(endpoint.host, address)
         return connection
       } catch (thrown) {
-        // What one server refuses for good, the others refuse as well.
-        if (signal.aborted || (isHaError(thrown) && thrown.code === 'refused')) throw thrown
+        if (signal.aborted) throw thrown
         const at = formatEndpoint({ ...endpoint, host: address })
         attempts.push({ endpoint: at, error: detachStack(asError(thrown)) })
       }
@@ -221,5 +220,14 @@ function noAddressAnswered(endpoint: Endpoint, attempts: readonly FailedAttempt[
   const name = formatEndpoint(endpoint)
   const said = attempts.map((attempt) => `${attempt.endpoint}: ${attempt.error.message}`).join('; ')
   const cause = attempts.at(-1)?.error
-  return new HaError('unreachable', `${name}: ${said}`, { endpoint: name, retryable: true, attempts, cause })
+  const isFinal = attempts.every(({ error }) => isHaError(error) && error.code === 'refused')
+  const details = {
+    endpoint: name,
+    attempts,
+    cause,
+    serverCode: isHaError(cause) ? cause.serverCode : undefined,
+  }
+  return isFinal
+    ? new HaError('refused', `${name}: ${said}`, details)
+    : new HaError('unreachable', `${name}: ${said}`, { ...details, retryable: true })
 }

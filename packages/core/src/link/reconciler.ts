@@ -72,7 +72,8 @@ async function applyDeclaration<C>(
     })
   const limit = { timeoutMs, signal, expired }
   try {
-    if (desiredState.isSuspect(declaration.key) && declaration.survives) {
+    const isApart = declaration.survives || declaration.tryApart !== undefined
+    if (isApart && desiredState.isSuspect(declaration.key)) {
       const end = await withDeadline(clock, limit, (inner) => tryApart(deps, declaration, inner))
       if (end !== undefined) {
         if (!signal.aborted) recordEnd(deps, declaration, end)
@@ -104,9 +105,11 @@ async function tryApart<C>(
     scope.abort(report.error)
   })
   try {
-    await raceAbort(declaration.apply(connection, scope.signal), scope.signal, () => undefined)
+    const trial = (declaration.tryApart ?? declaration.apply).call(declaration, connection, scope.signal)
+    await raceAbort(trial, scope.signal, () => undefined)
   } catch (thrown) {
-    if (end === undefined) throw thrown
+    // What is refused here without the end of the connection may hold on the connection of the lease.
+    if (end === undefined && (signal.aborted || declaration.tryApart === undefined)) throw thrown
   } finally {
     scope.unlink()
     unwatch()

@@ -89,11 +89,17 @@ test('when no address answers, the error says what each of them said', async () 
   })
 })
 
-test('what one server refuses for good is not asked of the others', async () => {
+test('a server that refuses does not hide the others of its name', async () => {
   resolves(['10.0.0.1', '10.0.0.2'])
-  const { dialled, dial } = dialerOf({ '10.0.0.1': new HaError('refused', 'wrong password') })
-  await expect(dial()).rejects.toThrow('wrong password')
-  expect(dialled).toEqual(['10.0.0.1'])
+  const { dial } = dialerOf({ '10.0.0.1': new HaError('refused', 'no such vhost'), '10.0.0.2': 'answers' })
+  expect(await dial()).toBe('10.0.0.2')
+})
+
+test('what all servers of a name refuse is refused', async () => {
+  resolves(['10.0.0.1', '10.0.0.2'])
+  const wrong = new HaError('refused', 'wrong password', { serverCode: 403 })
+  const { dial } = dialerOf({ '10.0.0.1': wrong, '10.0.0.2': wrong })
+  await expect(dial()).rejects.toMatchObject({ code: 'refused', serverCode: 403 })
 })
 
 test('a name that does not resolve, and one with a single address, are left to the socket', async () => {

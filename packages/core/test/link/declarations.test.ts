@@ -201,6 +201,28 @@ describe('what is declared on a link', () => {
     expect(lease.connection.applied).toContain('consumer')
   })
 
+  it('can be tried apart although the server does not keep it, and costs the lease nothing more', async () => {
+    const { clock, link, acquire } = linkBench()
+    let tries = 0
+    const bad = async (connection: FakeConnection): Promise<never> => {
+      tries += 1
+      connection.signal({ kind: 'lost', error: new FakeError('poison') })
+      return new Promise(() => undefined)
+    }
+    link.desiredState.declare(
+      declaration('consumer', { tryApart: () => Promise.reject(new FakeError('conflict')) }),
+    )
+    link.desiredState.declare(declaration('bad consumer', { apply: bad, tryApart: bad }))
+    await ready(clock, acquire())
+    await clock.advance(2_000)
+    const { generation } = await ready(clock, acquire())
+    await clock.advance(600_000)
+    const lease = await ready(clock, acquire())
+    expect([generation, lease.generation]).toEqual([2, 2])
+    expect(tries).toBeGreaterThan(8)
+    expect(lease.connection.applied).toContain('consumer')
+  })
+
   it('is no suspect for ever: one that passes apart is put back beside the others', async () => {
     const { clock, link, acquire } = linkBench()
     let poison = true

@@ -9,7 +9,7 @@ import { DelayedRetry, isAtLeast } from './delayed-retry.ts'
 import { type ConsumeSettings, type HandlerCallbacks, HandlerRunner } from './handler-runner.ts'
 import type { RedeliveryCache } from './redelivery-cache.ts'
 import { StreamPosition } from './stream-position.ts'
-import { type Subscription, subscribe } from './subscription.ts'
+import { type SubscribeRequest, type Subscription, subscribe, trySubscription } from './subscription.ts'
 
 /** The events of a consumer. */
 export interface ConsumerCallbacks extends HandlerCallbacks {
@@ -89,7 +89,9 @@ export class QueueConsumer<T> {
   declaration(key: string, needs: readonly string[], timeoutMs: number): Declaration<AmqpConnection> {
     const apply = (connection: AmqpConnection, signal: AbortSignal): Promise<void> =>
       this.#subscribe(connection, signal)
-    return { key, needs, gates: false, survives: false, timeoutMs, apply }
+    const tryApart = (connection: AmqpConnection, signal: AbortSignal): Promise<void> =>
+      trySubscription(connection, this.#request(connection), signal)
+    return { key, needs, gates: false, survives: false, timeoutMs, apply, tryApart }
   }
 
   /**
@@ -127,15 +129,13 @@ export class QueueConsumer<T> {
     return { abandoned: this.#runner.unfinished }
   }
 
-  async #subscribe(connection: AmqpConnection, signal: AbortSignal): Promise<void> {
+  #request(connection: AmqpConnection): SubscribeRequest {
     const { prefetch, exclusive, noAck, arguments: given } = this.#settings
     const { clock, consumed } = this.#deps
     const { argumentsFor, tagPrefix } = consumed
     // The time of day: the clock counts from the start of the process.
     const nowMs = performance.timeOrigin + clock.now()
-    this.#discardPrevious()
-    this.#subscriptions += 1
-    const request = {
+    return {
       queue: consumed.currentName(),
       tag: `${tagPrefix}-${this.#subscriptions}`,
       prefetch,
@@ -147,6 +147,12 @@ export class QueueConsumer<T> {
       // The end of a stopped consumer waits for its handlers, also when it stops before its subscription is confirmed.
       isKept: () => this.#state.kind === 'stopped',
     }
+  }
+
+  async #subscribe(connection: AmqpConnection, signal: AbortSignal): Promise<void> {
+    this.#discardPrevious()
+    this.#subscriptions += 1
+    const request = this.#request(connection)
     await this.#retry?.prepare(request.queue, connection, signal)
     const subscription = await subscribe(connection, request, signal).catch((thrown: unknown) => {
       throw this.#missingQueueError(thrown)

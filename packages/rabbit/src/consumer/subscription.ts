@@ -44,6 +44,30 @@ export async function subscribe(
   }
 }
 
+/**
+ * Sends the same `basic.consume` to a connection that ends afterwards: to find out whether the broker ends connections
+ * over it. At most one message is delivered, and returns to its queue.
+ */
+export async function trySubscription(
+  connection: AmqpConnection,
+  {
+    queue,
+    tag,
+    exclusive,
+    arguments: args,
+  }: Pick<SubscribeRequest, 'queue' | 'tag' | 'exclusive' | 'arguments'>,
+  signal: AbortSignal,
+): Promise<void> {
+  const { channel } = await openChannel(connection, signal)
+  await raceAbort(channel.prefetch(1), signal, () => undefined)
+  const options = { consumerTag: tag, exclusive, noAck: false, arguments: args }
+  await raceAbort(
+    channel.consume(queue, () => undefined, options),
+    signal,
+    () => undefined,
+  )
+}
+
 /** One subscription on one channel. */
 export class Subscription {
   readonly #guard: GuardedChannel<Channel>

@@ -133,7 +133,15 @@ export class DeclaredTopology {
       survives: survives(step, topology),
       timeoutMs,
       apply: (connection, signal) => this.#apply(step, connection, signal),
+      tryApart: (connection, signal) => this.#tryApart(step, connection, signal),
     }
+  }
+
+  // The names of queues that the broker chooses there are not those of the lease.
+  async #tryApart(step: TopologyStep, connection: AmqpConnection, signal: AbortSignal): Promise<void> {
+    const { channel } = await openChannel(connection, signal)
+    const declared = declare(step, channel, connection.version, new Map(this.#queueNames))
+    await raceAbort(declared, signal, () => undefined)
   }
 
   async #apply(step: TopologyStep, connection: AmqpConnection, signal: AbortSignal): Promise<void> {
