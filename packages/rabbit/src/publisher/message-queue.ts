@@ -1,3 +1,4 @@
+import type { AsyncResource } from 'node:async_hooks'
 import type { HaError, Outcome } from '@ha/core'
 import type { Options } from '../driver/types.ts'
 
@@ -44,6 +45,8 @@ export interface PublishEntry {
   readonly bytes: number
   /** The size of its content header on the wire; 0 without headers, when it fits into every frame. */
   readonly headerBytes: number
+  /** The async context of the caller: the driver is called in it, also when the message had to wait or is sent again. */
+  readonly scope: AsyncResource
   resolve: (receipt: Receipt) => void
   reject: (error: HaError) => void
   /** Removes the listener from the caller's signal; undefined without a signal. */

@@ -155,7 +155,8 @@ export class PublishChannel {
       const channel = this.#channelFor(entry)
       if (channel === undefined) return
       waiting.take()
-      if (!this.#send(entry, channel)) return
+      // Tracing that wraps the driver sees the span of the caller, and not of whichever answer made room.
+      if (!entry.scope.runInAsyncScope(() => this.#send(entry, channel))) return
     }
   }
 

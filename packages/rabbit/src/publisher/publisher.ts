@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import { type Clock, type HaError, isHaError } from '@ha/core'
 import { asError, callOptions, invalidOption, optionChecks, withDeadline } from '@ha/core/driver'
 import type { Codec } from '../codec.ts'
@@ -102,6 +103,8 @@ interface PublisherDeps {
 const messageOverheadBytes = 900
 
 const noOptions: PublishOptions = {}
+// Without it, each message would be registered for a hook that fires when it is collected.
+const manual = { requireManualDestroy: true }
 
 export class ConfirmedPublisher<T> implements Publisher<T> {
   readonly #settings: PublisherSettings<T>
@@ -138,7 +141,8 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
       options.signal?.throwIfAborted()
       const headers = options.headers && headersOf(options.headers)
       const content = this.#encode(body)
-      message = { content, headers, bytes: content.length + messageOverheadBytes + (headers?.bytes ?? 0) }
+      const bytes = content.length + messageOverheadBytes + (headers?.bytes ?? 0)
+      message = { content, headers, bytes, scope: new AsyncResource('HaPublish', manual) }
       buffer.checkSize(message.bytes)
       if (buffer.reserve(message.bytes)) return this.#accept(message, options, clock.now())
       // Checked before the wait is set up: rejecting a producer that ignores back-pressure is cheap.
@@ -180,7 +184,7 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
   }
 
   #entry(message: CheckedMessage, options: PublishOptions, calledAtMs: number): PublishEntry {
-    const { content, bytes, headers } = message
+    const { content, bytes, headers, scope } = message
     const { exchange, key, codec } = this.#settings
     const { buffer, idPrefix, owner } = this.#deps
     this.#sequence += 1
@@ -212,6 +216,7 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
       resolve: ignore,
       reject: ignore,
       unlisten: undefined,
+      scope,
       onSettled: this.#onSettled,
     }
   }
@@ -230,7 +235,8 @@ export class ConfirmedPublisher<T> implements Publisher<T> {
   async #acceptWhenSpace(message: CheckedMessage, options: PublishOptions): Promise<Receipt> {
     const { buffer, owner, clock } = this.#deps
     const calledAtMs = clock.now()
-    const accept = (): Promise<Receipt> => this.#accept(message, options, calledAtMs)
+    const accept = (): Promise<Receipt> =>
+      message.scope.runInAsyncScope(() => this.#accept(message, options, calledAtMs))
     switch (buffer.onFull) {
       case 'reject':
         throw buffer.fullError('onFull is reject')
@@ -279,6 +285,8 @@ interface CheckedMessage {
   readonly headers: EncodableTable | undefined
   /** Its size in the publish buffer. */
   readonly bytes: number
+  /** The async context of the caller. */
+  readonly scope: AsyncResource
 }
 
 // The driver encodes each table in a buffer of this size.

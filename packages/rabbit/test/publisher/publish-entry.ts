@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import type { PublishEntry } from '../../src/publisher/message-queue.ts'
 
 /** An accepted message; what a test does not say is of no importance to it. */
@@ -13,6 +14,7 @@ export function publishEntry(change: Partial<PublishEntry> = {}): PublishEntry {
     deadlineMs: 60_000,
     repeatable: true,
     attempts: 0,
+    scope: new AsyncResource('test'),
     nacks: 0,
     inFlight: false,
     returned: undefined,
