@@ -1,4 +1,4 @@
-import { run } from '@ha/core'
+import { HaError, isHaError, run, type Verdict } from '@ha/core'
 import { linkedController, raceAbort } from '@ha/core/driver'
 import { batchOf, statementOf } from './arguments.ts'
 import type { ClientContext } from './context.ts'
@@ -15,6 +15,7 @@ import {
   toMariadbError,
 } from './errors.ts'
 import type { ResolvedCall } from './options/call-options.ts'
+import { isReadOnly } from './sql-text.ts'
 import { OperationRunner } from './statement/operation-runner.ts'
 import { outcomesByStage } from './statement/statements.ts'
 
@@ -27,12 +28,18 @@ export class Session {
   /** Fires when the session ends. */
   readonly signal: AbortSignal
   readonly #connection: MariadbConnection
+  #mayHaveWritten = false
 
   constructor(connection: MariadbConnection, signal: AbortSignal) {
     this.#connection = connection
     this.signal = signal
     this.endpoint = connection.address
     this.threadId = connection.threadId
+  }
+
+  /** Whether a statement was sent whose effect outlives the session. */
+  get mayHaveWritten(): boolean {
+    return this.#mayHaveWritten
   }
 
   /** Runs a statement in the text protocol. */
@@ -58,6 +65,7 @@ export class Session {
         cause: this.signal.reason,
       })
     }
+    this.#mayHaveWritten ||= outlivesSession(statement.sql, this.#connection.inTransaction)
     try {
       return await raceAbort(this.#connection.run(statement), this.signal, () => undefined)
     } catch (error) {
@@ -79,6 +87,17 @@ export class Session {
   }
 }
 
+// SET of the session, and what begins or undoes a transaction.
+const endsWithSession =
+  /^\s*(?:SET\s+(?!GLOBAL\b|@@GLOBAL\b|PASSWORD\b)|BEGIN\b|START\s+TRANSACTION\b|SAVEPOINT\b|ROLLBACK\b)/i
+const dataChange = /^\s*(?:INSERT|UPDATE|DELETE|REPLACE)\b/i
+
+// A change of data inside of a transaction ends with the session; DDL and COMMIT do not.
+function outlivesSession(sql: string, inTransaction: boolean): boolean {
+  if (isReadOnly(sql) || endsWithSession.test(sql)) return false
+  return !(inTransaction && dataChange.test(sql))
+}
+
 type CallbackResult<R> =
   | { readonly kind: 'returned'; readonly value: R }
   | { readonly kind: 'threw'; readonly error: unknown }
@@ -93,13 +112,18 @@ export async function runInSession<R>(
   fn: (session: Session) => Promise<R>,
 ): Promise<R> {
   const { currentLease, readYourWrites } = context
+  let session: Session | undefined
   const runner = new OperationRunner(context, {
     target: call.route,
     timeoutMs: call.timeoutMs,
     classify,
     tracksLease: true,
+    // The callback runs once; before it, another connection may be taken.
+    budget: { spend: () => session === undefined, refill: () => undefined },
   })
-  const operation = { name: 'session', timeoutMs: call.timeoutMs, signal: call.signal, repeatable: false }
+  const effectIfLost = (): Verdict['effect'] => (session?.mayHaveWritten ? 'unknown' : 'none')
+  const { timeoutMs, signal } = call
+  const operation = { name: 'session', timeoutMs, signal, repeatable: false, effectIfLost }
   const ended = await run(runner, operation, (connection, until) => {
     const ends = until()
     const scope = linkedController(ends)
@@ -109,7 +133,8 @@ export async function runInSession<R>(
     const over = `the session on ${connection.address} is over`
     return currentLease.run(runner.lease, async (): Promise<CallbackResult<R>> => {
       try {
-        return await settle(fn, new Session(connection, scope.signal))
+        session = new Session(connection, scope.signal)
+        return await settle(fn, session)
       } finally {
         ends.removeEventListener('abort', timeIsUp)
         // Later reads of this client must see what the callback wrote.
@@ -118,13 +143,19 @@ export async function runInSession<R>(
       }
     })
   }).catch((error: unknown) => {
-    throw toMariadbError(error)
+    throw toMariadbError(session === undefined ? error : asLost(error))
   })
   if (ended.kind === 'returned') return ended.value
   const { error } = ended
   if (error instanceof MariadbError && error.outcome === 'unknown')
     context.outcomes.reportUnknownOutcome('session', error)
   throw error
+}
+
+// A session is not repeated: it was lost, and no budget was spent.
+function asLost(error: unknown): unknown {
+  if (!isHaError(error) || error.code !== 'retry-budget-exhausted') return error
+  return new HaError('lost', error.message, { ...error, cause: error.cause })
 }
 
 async function settle<R>(fn: (session: Session) => Promise<R>, session: Session): Promise<CallbackResult<R>> {

@@ -24,7 +24,7 @@ interface OperationRequest {
   readonly timeoutMs: number
   readonly classify: (error: unknown) => Verdict
   /** Replaces the default budgets, for an operation that counts its own retries. */
-  readonly budget?: Budget
+  readonly budget?: Pick<Budget, 'spend' | 'refill'>
   /** Whether another server may be used instead of the single writer. */
   readonly allowOtherWriters?: boolean
   /** Whether the lease is recorded, for a callback that may acquire a second connection. */
@@ -47,7 +47,7 @@ export class OperationRunner implements Runner<MariadbConnection>, Source<Mariad
   readonly #context: ClientContext
   readonly #source: Source<MariadbConnection>
   readonly #classify: OperationRequest['classify']
-  readonly #budget: Budget | undefined
+  readonly #budget: OperationRequest['budget']
   readonly #tracksLease: boolean
   readonly #backoff: Backoff
   #ownBudget: Budget | undefined

@@ -66,7 +66,27 @@ describe('a session', () => {
     expect(cluster.log.count({ sql: /INSERT/ })).toBe(0)
   })
 
-  it('that is lost is unknown, and its callback is not run again', async () => {
+  it.each([
+    ['reads', ['SELECT 1'], 'lost not-done 08S01'],
+    ['settings', ['SET @x = 1', "SET SESSION sql_mode = ''"], 'lost not-done 08S01'],
+    ['a write in an open transaction', ['BEGIN', "INSERT INTO t VALUES ('a', 1)"], 'lost not-done 08S01'],
+    ['a write', ["INSERT INTO t VALUES ('a', 1)"], 'outcome-unknown unknown 08007'],
+    ['a transaction', ['BEGIN', "INSERT INTO t VALUES ('a', 1)", 'COMMIT'], 'outcome-unknown unknown 08007'],
+    ['a global setting', ['SET GLOBAL max_connections = 99'], 'outcome-unknown unknown 08007'],
+  ])('that is lost after %s says what is known, and its callback is not run again', async (_, sent, end) => {
+    const { db, cluster } = await galeraHarness()
+    let runs = 0
+    const call = db.session(async (session) => {
+      runs += 1
+      for (const sql of sent) await session.query(sql)
+      await cluster.node(1).kill()
+      await session.query('SELECT 2')
+    })
+    expect(await describeEnd(call)).toBe(end)
+    expect(runs).toBe(1)
+  })
+
+  it('that is lost while it reads is not done', async () => {
     const { db, cluster } = await galeraHarness()
     let runs = 0
     const call = db.session(async (session) => {
@@ -75,7 +95,7 @@ describe('a session', () => {
       await cluster.node(1).kill()
       await session.query('SELECT 2')
     })
-    expect(await describeEnd(call)).toBe('outcome-unknown unknown 08007')
+    expect(await describeEnd(call)).toBe('lost not-done 08S01')
     expect(runs).toBe(1)
   })
 
