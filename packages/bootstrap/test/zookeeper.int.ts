@@ -1,4 +1,8 @@
-import { existsSync } from 'node:fs'
+import { execFile } from 'node:child_process'
+import { existsSync, readFileSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { type Lab, startLab } from '@ha/bootstrap'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { listeningAddresses, marked, processState } from './kernel.ts'
@@ -85,6 +89,42 @@ test('what a server cannot be told, and what needs a sandbox, is refused', async
     code: 'fault-refused',
     message: expect.stringContaining('run: hactl sandbox -- bash'),
   })
+})
+
+test.each(['status', 'status --json', 'env', 'logs zk1', 'logs zk1 --follow'])(
+  '%s ends in silence when its reader leaves',
+  async (verb) => {
+    const hactl = fileURLToPath(new URL('../dist/cli/hactl.js', import.meta.url))
+    const script = `"${process.execPath}" "${hactl}" ${verb} --name ${lab.name} | true; exit "\${PIPESTATUS[0]}"`
+    const env = { ...process.env, HACTL_HOME: home }
+
+    expect(await promisify(execFile)('bash', ['-c', script], { env, timeout: 10_000 })).toMatchObject({
+      stderr: '',
+    })
+  },
+)
+
+test('a supervisor whose socket was removed listens again', async () => {
+  rmSync(join(lab.folder, 'control.sock'))
+
+  expect((await lab.status()).agreed).toBe(true)
+})
+
+test('a lab of which everything was killed comes back with its data, and as no other lab', async () => {
+  const epoch = (): number =>
+    Number(readFileSync(join(lab.folder, 'nodes/zk1/data/version-2/currentEpoch'), 'utf8'))
+  const before = epoch()
+  const supervisor = lab.events().findLast((event) => event.type === 'supervised')
+  for (const pid of [supervisor?.pid ?? 0, ...marked(lab.folder).map(Number)]) process.kill(pid, 'SIGKILL')
+  await expect.poll(() => marked(lab.folder)).toEqual([])
+
+  await expect(startLab({ kind: 'zookeeper', nodes: 5 }, { home, name: lab.name })).rejects.toThrow(
+    'is down and has the nodes zk1, zk2, zk3',
+  )
+  const again = await startLab({ kind: 'zookeeper' }, { home, name: lab.name })
+
+  expect((await again.status()).agreed).toBe(true)
+  expect(epoch()).toBeGreaterThan(before)
 })
 
 test('the end leaves nothing, and the server of somebody else never noticed', async () => {

@@ -139,7 +139,8 @@ function describeEvent(event: RecordedEvent): string | undefined {
     case 'formed':
       return `the cluster has formed in ${formatElapsed(event.elapsedMs)}`
     case 'failed':
-      return `the lab has failed: ${event.message}`
+      // The whole message, with the end of a log, follows as the error of the command.
+      return `the lab has failed: ${event.message.split('\n')[0]}`
     case 'ended':
       return 'the lab has ended'
     case 'supervised':

@@ -52,11 +52,24 @@ export function openLab(name: string | undefined, options: FindOptions = {}): La
 /** The lab of that name; without a name, the only lab that has this node, else the only lab. */
 export function openLabOf(node: string, name: string | undefined, options: FindOptions = {}): Lab {
   if (name !== undefined) return openLab(name, options)
-  const having = findLabs(options).filter((lab) => lab.nodes.some((one) => one.name === node))
+  const labs = findLabs(options)
+  const having = labs.filter((lab) => lab.nodes.some((one) => one.name === node))
   const [lab] = having
-  if (lab === undefined || having.length === 1) return lab ?? openLab(undefined, options)
+  if (lab !== undefined && having.length === 1) return lab
+  // The only lab says itself which nodes it has.
+  if (labs.length <= 1) return openLab(undefined, options)
+  if (lab === undefined) throw nodeOfNoLab(node, labs)
   const names = having.map((one) => one.name).join(', ')
   throw labError('lab-ambiguous', `several labs have a node '${node}': ${names}; choose one with --name`)
+}
+
+function nodeOfNoLab(node: string, labs: readonly Lab[]): Error {
+  const names = labs.flatMap((lab) => lab.nodes.map(({ name }) => name))
+  const lists = labs.map((lab) => `${lab.name} has ${lab.nodes.map(({ name }) => name).join(', ')}`)
+  return labError(
+    'node-unknown',
+    `no lab has a node '${node}': ${lists.join('; ')}${didYouMean(node, names)}`,
+  )
 }
 
 /** The entry of that name; without a name, the only entry. */

@@ -245,7 +245,7 @@ interface ClaimedPlan {
 
 // The choice of ports and the start of the servers are one step: no other start can choose the same ports meanwhile.
 async function planLab(topology: LabTopology, place: LabPlace): Promise<ClaimedPlan> {
-  await checkPlatform()
+  await checkPlatform(topology.kind)
   const reserved = reservedPorts(place.home)
   const { firstPort, claim } = await claimBlock(topology.basePort, labFolder(place.home, place.lab), reserved)
   try {

@@ -1,3 +1,4 @@
+import { localhostFix } from '../machine/host.ts'
 import type { MariadbSearch, RabbitSearch, ZookeeperSearch } from '../machine/installations.ts'
 import type { SandboxObstacle } from '../sandbox/sandbox.ts'
 import {
@@ -115,13 +116,17 @@ function sandboxFinding({ sandboxRefusal }: MachineFacts): Finding {
   return missing.length === 0 ? finding : { ...finding, fix: 'apt-get install -y iproute2 util-linux mount' }
 }
 
-function localhostFinding({ localhost }: MachineFacts): Finding {
+function localhostFinding({ localhost, rabbit }: MachineFacts): Finding {
   if (localhost === '127.0.0.1') {
     return { about: 'localhost', level: 'ok', says: 'localhost is 127.0.0.1: nodes join by host name' }
   }
   const shown = localhost === '' ? 'does not resolve' : `is ${localhost}`
-  const fix = "echo '127.0.0.1 localhost' >> /etc/hosts"
-  return { about: 'localhost', level: 'error', says: `localhost ${shown}, but nodes join by host name`, fix }
+  return {
+    about: 'localhost',
+    level: rabbit === null ? 'warning' : 'error',
+    says: `localhost ${shown}, but nodes of RabbitMQ join by host name`,
+    fix: localhostFix,
+  }
 }
 
 function memoryFinding({ availableMemoryMib: mib }: MachineFacts): Finding {

@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statfsSync } from 'node:fs'
 import { uptime, userInfo } from 'node:os'
 import { dirname } from 'node:path'
 import { labError } from '../model/errors.ts'
+import type { KindName } from '../model/plan.ts'
 
 /** Whether processes are identified by pid and start time, as on Linux. */
 export function hasProc(): boolean {
@@ -19,14 +20,25 @@ export async function resolveLocalhost(): Promise<string> {
   }
 }
 
-/** Rejects a machine that cannot run a lab. */
-export async function checkPlatform(): Promise<void> {
+/** Rejects a machine that cannot run a lab of this kind. */
+export async function checkPlatform(
+  kind: KindName,
+  resolve: () => Promise<string> = resolveLocalhost,
+): Promise<void> {
   if (!hasProc()) throw labError('platform-unfit', 'labs need Linux: there is no /proc; see: hactl doctor')
-  const address = await resolveLocalhost()
+  // The servers of the other kinds find each other by address.
+  if (kind !== 'rabbitmq') return
+  const address = await resolve()
   if (address === '127.0.0.1') return
   const shown = address === '' ? 'does not resolve' : `is ${address}`
-  throw labError('platform-unfit', `localhost ${shown}, but nodes join by that name; run: hactl doctor`)
+  throw labError(
+    'platform-unfit',
+    `localhost ${shown}, but nodes of RabbitMQ join by that name; run: ${localhostFix}`,
+  )
 }
+
+/** The command that gives `localhost` its usual address. */
+export const localhostFix = "echo '127.0.0.1 localhost' >> /etc/hosts"
 
 /** A user of this machine and its primary group. */
 export interface Account {

@@ -59,7 +59,9 @@ test('a node that several labs have is refused with the choices', () => {
   expect(() => openLabOf('both', undefined)).toThrow(
     "several labs have a node 'both': rabbitmq, zookeeper; choose one with --name",
   )
-  expect(() => openLabOf('none', undefined)).toThrow('there are several labs: rabbitmq, zookeeper')
+  expect(() => openLabOf('rabit1', undefined)).toThrow(
+    "no lab has a node 'rabit1': rabbitmq has rabbit1, both; zookeeper has zk1, both; did you mean 'rabbit1'?",
+  )
 })
 
 function addRabbit(lab: string, nodes: readonly string[]): void {

@@ -1,7 +1,7 @@
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { availableMemoryMib, freeDiskMib, machineUptime } from '../../src/machine/host.ts'
+import { availableMemoryMib, checkPlatform, freeDiskMib, machineUptime } from '../../src/machine/host.ts'
 
 const mib = 1024 * 1024
 const reader =
@@ -65,3 +65,19 @@ test('the uptime does not follow the time of day', () => {
     Date.now = now
   }
 })
+
+test.each([
+  ['', 'localhost does not resolve'],
+  ['10.0.0.7', 'localhost is 10.0.0.7'],
+])(
+  'a localhost of %j is refused for RabbitMQ only, with the command that mends it',
+  async (address, because) => {
+    const resolve = async (): Promise<string> => address
+
+    await expect(checkPlatform('rabbitmq', resolve)).rejects.toThrow(
+      `${because}, but nodes of RabbitMQ join by that name; run: echo '127.0.0.1 localhost' >> /etc/hosts`,
+    )
+    await expect(checkPlatform('zookeeper', resolve)).resolves.toBeUndefined()
+    await expect(checkPlatform('galera', resolve)).resolves.toBeUndefined()
+  },
+)
