@@ -127,6 +127,26 @@ test('a lab of which everything was killed comes back with its data, and as no o
   expect(epoch()).toBeGreaterThan(before)
 })
 
+test('a server that is killed right after it has agreed is not ready', async () => {
+  let pid = 0
+  const start = startLab(
+    { kind: 'zookeeper', nodes: 1 },
+    {
+      home,
+      name: named('killed'),
+      onEvent: (event) => {
+        if (event.type === 'process-started') pid = event.id.pid
+        if (event.type === 'agreed') process.kill(pid, 'SIGKILL')
+      },
+    },
+  )
+
+  await expect(start).rejects.toMatchObject({
+    code: 'not-agreed',
+    message: expect.stringContaining('zk1 does not agree with the others'),
+  })
+})
+
 test('the end leaves nothing, and the server of somebody else never noticed', async () => {
   await lab.down()
 

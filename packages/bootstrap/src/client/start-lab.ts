@@ -135,7 +135,15 @@ async function bringBackLab(
       `the lab '${plan.lab}' is down and ${objection}; omit the option to bring it back with its data, or run: hactl down --name ${plan.lab}`,
     )
   }
-  await lab.bringBack({ timeoutMs, ...limit })
+  try {
+    await lab.bringBack({ timeoutMs, ...limit })
+  } catch (thrown) {
+    if (signal?.aborted !== true) throw asError(thrown)
+    // Unlike a new lab, one with data is not removed by an interrupt.
+    throw labError('aborted', `interrupted; ${plan.lab} may still be coming back; see: hactl status`, {
+      cause: thrown,
+    })
+  }
   return lab
 }
 

@@ -3,9 +3,16 @@ import { dirname } from 'node:path'
 import { readEvents } from '../lab/journal.ts'
 import { isHeld, readLabLock } from '../lab/lab-lock.ts'
 import { applyEvent, initialLabState } from '../lab/state.ts'
-import { availableMemoryMib, hasProc, resolveLocalhost } from '../machine/host.ts'
+import { availableMemoryMib, freeDiskMib, hasProc, resolveLocalhost } from '../machine/host.ts'
 import { findMariadb, findRabbit, findZookeeper } from '../machine/installations.ts'
-import { journalPath, labFolder, labNames, labsHome, leftoverNames } from '../machine/lab-folder.ts'
+import {
+  journalPath,
+  labFolder,
+  labNames,
+  labsHome,
+  leftoverNames,
+  namedHome,
+} from '../machine/lab-folder.ts'
 import {
   openServerRoot,
   readInRoot,
@@ -34,7 +41,7 @@ export interface DoctorOptions {
 /** Examines this machine for everything that would prevent a lab. It changes nothing. */
 export async function doctor(options: DoctorOptions = {}): Promise<readonly Finding[]> {
   const root = openServerRoot(options.root)
-  return assessMachine(await inspectMachine(labsHome(options.home), options.kinds ?? kindNames, root))
+  return assessMachine(await inspectMachine(options.home, options.kinds ?? kindNames, root))
 }
 
 /** The operating system, and whether this user may install packages on it. */
@@ -45,10 +52,11 @@ export function detectHost(root: ServerRoot = thisMachine): HostSystem {
 }
 
 async function inspectMachine(
-  home: string,
+  givenHome: string | undefined,
   kinds: readonly KindName[],
   root: ServerRoot,
 ): Promise<MachineFacts> {
+  const [shownHome, home] = [namedHome(givenHome), labsHome(givenHome)]
   const wanted = serversFor(kinds)
   const environment = root === thisMachine ? process.env : { PATH: rootSearchPath }
   return {
@@ -60,8 +68,9 @@ async function inspectMachine(
     sandboxRefusal: await findSandboxObstacle(),
     host: detectHost(root),
     availableMemoryMib: hasProc() ? availableMemoryMib() : undefined,
-    home,
-    homeIsWritable: isWritable(home),
+    freeDiskMib: freeDiskMib(shownHome),
+    home: shownHome,
+    homeIsWritable: isWritable(shownHome),
     labs: labNames(home).map((name) => inspectLab(home, name)),
     leftovers: leftoverNames(home),
   }

@@ -31,6 +31,8 @@ export interface MachineFacts {
   readonly sandboxRefusal: SandboxObstacle | undefined
   readonly host: HostSystem
   readonly availableMemoryMib: number | undefined
+  /** The disk space that this user may fill where labs are kept; undefined where the system does not report it. */
+  readonly freeDiskMib: number | undefined
   readonly home: string
   readonly homeIsWritable: boolean
   readonly labs: readonly LabFact[]
@@ -47,6 +49,8 @@ export interface LabFact {
 
 // Three idle nodes.
 const recommendedMib = 600
+// The data of three Galera nodes.
+const recommendedDiskMib = 450
 
 /** All findings about a machine, in the order in which a start of a lab would meet them. */
 export function assessMachine(facts: MachineFacts): readonly Finding[] {
@@ -58,6 +62,7 @@ export function assessMachine(facts: MachineFacts): readonly Finding[] {
     sandboxFinding(facts),
     localhostFinding(facts),
     memoryFinding(facts),
+    ...diskFindings(facts),
     homeFinding(facts),
     ...facts.labs.map(labFinding),
     ...facts.leftovers.map(leftoverFinding),
@@ -134,6 +139,12 @@ function memoryFinding({ availableMemoryMib: mib }: MachineFacts): Finding {
     return { about: 'memory', level: 'warning', says: 'the kernel does not report the available memory' }
   const level = mib >= recommendedMib ? 'ok' : 'warning'
   return { about: 'memory', level, says: `${mib} MiB available; three idle nodes take ${recommendedMib}` }
+}
+
+function diskFindings({ freeDiskMib: mib, home }: MachineFacts): readonly Finding[] {
+  if (mib === undefined || mib >= recommendedDiskMib) return []
+  const says = `${mib} MiB free for ${home}; the data of three Galera nodes take ${recommendedDiskMib}`
+  return [{ about: 'disk', level: 'warning', says }]
 }
 
 function homeFinding({ home, homeIsWritable }: MachineFacts): Finding {

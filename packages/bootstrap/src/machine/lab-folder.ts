@@ -74,7 +74,8 @@ const folderObjections: Readonly<Record<string, string>> = {
   ELOOP: 'its links form a loop',
 }
 
-function namedHome(given: string | undefined, environment: NodeJS.ProcessEnv): string {
+/** The folder of all labs under the name that the user gave it, for messages. */
+export function namedHome(given: string | undefined, environment: NodeJS.ProcessEnv = process.env): string {
   if (given !== undefined) return requireAbsolute('home', given)
   const own = environment['HACTL_HOME'] ?? ''
   if (own !== '') return requireAbsolute('HACTL_HOME', own)

@@ -13,6 +13,7 @@ const sound: MachineFacts = {
   sandboxRefusal: undefined,
   host: { families: ['debian'], isRoot: true },
   availableMemoryMib: 4000,
+  freeDiskMib: 4000,
   home: '/labs',
   homeIsWritable: true,
   labs: [],
@@ -77,6 +78,7 @@ test.each<readonly [string, Partial<MachineFacts>, readonly unknown[]]>([
     ['sandbox', 'warning', undefined],
   ],
   ['little memory', { availableMemoryMib: 100 }, ['memory', 'warning', undefined]],
+  ['little disk', { freeDiskMib: 100 }, ['disk', 'warning', undefined]],
   ['a folder of somebody else', { homeIsWritable: false }, ['labs', 'error', 'export HACTL_HOME=~/labs']],
   [
     'a lab without supervisor',
