@@ -23,6 +23,7 @@ import {
   createLabsHome,
   dataFolder,
   findPlan,
+  homeLinkOf,
   journalPath,
   labFolder,
   labNames,
@@ -31,6 +32,7 @@ import {
   planPath,
   removeLabFolder,
   removeStaleDrafts,
+  removeUnusedHomeLink,
   writeLabFiles,
 } from '../machine/lab-folder.ts'
 import { areClaimedByLab, claimPorts, isPortFree, type PortClaim } from '../machine/ports.ts'
@@ -95,18 +97,33 @@ export async function startLab(topology: LabTopology, options: StartOptions = {}
   const home = labsHome(options.home)
   const name = checkName(options.name ?? topology.kind, 'lab')
   const timeoutMs = checkWaitMs(options.timeoutMs, 'startLab.timeoutMs', defaultStartMs)
+  try {
+    return await startAt({ home, name }, topology, { ...options, timeoutMs })
+  } catch (thrown) {
+    // A start that failed before there was a lab has created a link that no lab needs.
+    removeUnusedHomeLink(home)
+    throw asError(thrown)
+  }
+}
+
+async function startAt(
+  { home, name }: { readonly home: string; readonly name: string },
+  topology: LabTopology,
+  options: StartOptions & { readonly timeoutMs: number },
+): Promise<Lab> {
   createLabsHome(options.home)
   removeStaleDrafts(labsFolder(home))
-  const existing = await bringBackLab(topology, labFolder(home, name), { ...options, timeoutMs })
+  const existing = await bringBackLab(topology, labFolder(home, name), options)
   if (existing !== undefined) return existing
   await removeEndedLab(home, name)
   const place = { lab: name, home, root: openServerRoot(options.root) }
   const { plan, claim } = await planLab(topology, place)
   try {
     options.signal?.throwIfAborted()
+    // The end of another lab may have removed the link meanwhile.
     createLabsHome(options.home)
     createLabFolder(plan)
-    return await formLab(new Lab(plan.folder, plan), { ...options, timeoutMs })
+    return await formLab(new Lab(plan.folder, plan), options)
   } finally {
     // From here on the supervisor of the lab holds the ports.
     claim.release()
@@ -276,11 +293,23 @@ function planOn(
   const cluster = planCluster(topology, { lab, folder, firstPort, network, root })
   const plan = planForNetwork(planForRoot(cluster, root, foldersOf(cluster, network)), network)
   checkReserved(portsOf(plan), reserved)
+  checkApostrophe(plan, homeLinkOf(folder)?.target ?? '')
   checkMemory(availableMemoryMib(), plan.nodes.length, plan.kind)
   for (const data of dataFolders(plan)) {
     checkDisk({ folder: data, mib: freeDiskMib(data) }, plan.nodes.length, plan.kind)
   }
   return plan
+}
+
+// MariaDB follows links, and puts the path between apostrophes into the command that copies data to a joiner.
+function checkApostrophe({ kind, folder, nodes, processes }: LabPlan, home: string): void {
+  const isBelow = processes.some((process) => process.folder.startsWith(folder))
+  if (kind !== 'galera' || nodes.length === 1 || !isBelow || !home.includes("'")) return
+  throw labError(
+    'config-invalid',
+    `Galera cannot copy data between nodes below '${home}', because of the apostrophe in the path; ` +
+      'set HACTL_HOME to another folder',
+  )
 }
 
 function dataFolders(plan: LabPlan): readonly string[] {

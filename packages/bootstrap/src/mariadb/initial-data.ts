@@ -75,6 +75,8 @@ export function createData(
         ? ['--auth-root-authentication-method=normal']
         : ['--auth-root-authentication-method=socket', `--auth-root-socket-user=${administrator}`]),
       '--skip-test-db',
+      // Only omits the check that the name of the machine resolves: the servers of a lab use addresses.
+      '--force',
       '--skip-name-resolve',
       `--extra-file=${dataFolder}/conf/first.sql`,
       ...more,

@@ -1,9 +1,11 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { Lab } from '../../src/client/lab.ts'
+import { startLab } from '../../src/client/start-lab.ts'
 import { Journal } from '../../src/lab/journal.ts'
+import { labsHome } from '../../src/machine/lab-folder.ts'
 import type { LabPlan } from '../../src/model/plan.ts'
 import { resolveRabbit } from '../../src/rabbitmq/model.ts'
 import { planRabbit } from '../../src/rabbitmq/plan.ts'
@@ -51,4 +53,12 @@ test('the end of a lab that failed leaves nothing, and may be asked for twice', 
   await lab.down()
 
   expect(() => rmSync(folder, { recursive: true })).toThrow('ENOENT')
+})
+
+test('a start that fails before there is a lab leaves no link to its home', async () => {
+  const home = join(folder, '..', 'jürgen')
+
+  await expect(startLab({ kind: 'zookeeper' }, { home, root: folder })).rejects.toThrow('root')
+
+  expect(existsSync(labsHome(home))).toBe(false)
 })
