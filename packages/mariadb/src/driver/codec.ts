@@ -401,7 +401,9 @@ function duplicateName(columns: readonly FieldInfo[]): string | undefined {
 }
 
 function duplicateError(name: string): DriverError {
-  return unreadableError(new Error(`two columns have the name '${name}'; give one of them an alias with AS`))
+  return unreadableError(
+    new Error(`two columns have the same name '${name}'; give one of them an alias with AS`),
+  )
 }
 
 // An escaped character takes two bytes, and a character of UTF-8 up to three for each unit of its length.

@@ -136,7 +136,9 @@ export function toDriverError(thrown: unknown): DriverError {
   const { errno, sqlMessage } = thrown
   const code = thrown.code ?? undefined
   const sqlState = thrown.sqlState ?? undefined
-  return new DriverError(`${code}: ${sqlMessage}`, { stage: stageOf(thrown), errno, sqlState, code })
+  // The driver advises an option that is not for users of this package.
+  const said = errno === duplicateFieldErrno ? duplicateFieldText(sqlMessage ?? '') : sqlMessage
+  return new DriverError(`${code}: ${said}`, { stage: stageOf(thrown), errno, sqlState, code })
 }
 
 /** A statement that does not fit into a packet of the server. */
@@ -147,6 +149,14 @@ export class PacketTooLarge extends Error {
     )
     this.name = 'PacketTooLarge'
   }
+}
+
+// The driver's ER_DUPLICATE_FIELD.
+const duplicateFieldErrno = 45_040
+
+function duplicateFieldText(message: string): string {
+  const name = /`([^`]+)`/.exec(message)?.[1]
+  return `two columns have the same name '${name ?? ''}'; give one of them an alias with AS`
 }
 
 /** For a statement that was not sent: the connection had ended, or its arguments cannot be encoded. */

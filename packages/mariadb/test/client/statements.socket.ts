@@ -246,3 +246,15 @@ describe('a statement that concerns one connection', () => {
     expect(cluster.log.count({ sql: /START TRANSACTION|@a =|GET_LOCK/ })).toBe(0)
   })
 })
+
+describe('a read with two columns of one name', () => {
+  it('is not done, and says what helps', async () => {
+    const { db, cluster } = await galeraHarness()
+    const join = 'SELECT a.v, b.v FROM t a, t b'
+    cluster.script({ when: { sql: join }, do: 'answer', with: { columns: ['v', 'v'], rows: [{ v: 1 }] } })
+    await expect(db.query(join)).rejects.toMatchObject({
+      outcome: 'not-done',
+      message: expect.stringMatching(/two columns have the same name 'v'; give one of them an alias with AS/),
+    })
+  })
+})

@@ -53,7 +53,7 @@ describe('a stream of rows', () => {
     cluster.script({ when: { sql: join }, do: 'answer', with: { columns: ['v', 'v'], rows: [{ v: 1 }] } })
     await expect(db.stream(join).next()).rejects.toMatchObject({
       outcome: 'not-done',
-      message: expect.stringMatching(/two columns have the name 'v'/),
+      message: expect.stringMatching(/two columns have the same name 'v'/),
     })
     expect(cluster.log.count({ sql: join })).toBe(1)
   })
