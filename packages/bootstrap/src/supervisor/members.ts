@@ -22,6 +22,8 @@ import { logExcerptLines } from './processes.ts'
 // A healthy member answers within 5 to 30 ms.
 const answerTimeoutMs = 1500
 const askEveryMs = 200
+// A broker looks at its memory and its disk every few seconds.
+const shortagePatienceMs = 10_000
 
 /** The members of a cluster. Each is asked for its own view. */
 export class Members {
@@ -47,7 +49,8 @@ export class Members {
     const begun = this.#clock.now()
     let last = ''
     for (;;) {
-      const agreement = assessAgreement(await this.probe())
+      const answers = await this.probe()
+      const agreement = assessAgreement(answers)
       const elapsedMs = Math.round(this.#clock.now() - begun)
       if (agreement.kind === 'agreed') {
         this.#journal.record({ type: 'agreed', elapsedMs })
@@ -58,7 +61,7 @@ export class Members {
         this.#journal.record({ type: 'disagreed', node, because: agreement.because })
       }
       last = agreement.because
-      if (this.#hasEndedForming(node)) throw this.#notAgreed(node, agreement, elapsedMs)
+      if (this.#cannotForm(node, answers, elapsedMs)) throw this.#notAgreed(node, agreement, elapsedMs)
       if (elapsedMs >= timeoutMs) throw this.#notAgreed(node, agreement, timeoutMs)
       await this.#clock.sleep(askEveryMs, signal)
     }
@@ -74,10 +77,13 @@ export class Members {
     return answerParsers[this.#plan.kind].readView(stdout)
   }
 
-  // No fault is possible yet, so the node ended by itself and nothing starts it again.
-  #hasEndedForming(node: string): boolean {
+  // No fault is possible yet: a node that ended did so by itself and nothing starts it again, and a shortage that lasts
+  // does not end by waiting.
+  #cannotForm(node: string, answers: readonly MemberAnswer[], elapsedMs: number): boolean {
     const { phase, processes } = this.#journal.state
-    return phase.kind === 'forming' && processes[node]?.kind === 'down'
+    if (phase.kind !== 'forming') return false
+    const isShort = answers.some(({ view }) => view.kind === 'answered' && view.alarms !== undefined)
+    return processes[node]?.kind === 'down' || (isShort && elapsedMs >= shortagePatienceMs)
   }
 
   #nodeOf(member: string): string {
