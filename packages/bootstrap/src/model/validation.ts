@@ -92,7 +92,7 @@ export function checkMemory(availableMib: number | undefined, nodes: number, kin
   )
 }
 
-// Measured after the start of one node, and twice that; RabbitMQ also keeps 50 MB free before it blocks publishers.
+// Estimates: about twice what the folder of a node takes after its start. RabbitMQ also keeps 50 MB free before it blocks publishers.
 const diskMibPerNode: Readonly<Record<KindName, number>> = {
   rabbitmq: 30,
   galera: 150,
