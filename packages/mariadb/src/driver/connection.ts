@@ -154,13 +154,24 @@ export class MariadbConnection {
   /** Runs a statement. Rejects with a {@link DriverError}. */
   run(statement: Statement): Promise<Answer> {
     try {
-      const [values, ...more] = this.#prepare(statement)
-      const answer = this.#send(statement, values)
-      if (more.length === 0) return answer
-      const parts = more.map((part) => this.#send(statement, part))
-      return Promise.all([answer, ...parts]).then(combineAnswers)
+      const parts = this.#prepare(statement)
+      return parts.length === 1 ? this.#send(statement, parts[0]) : this.#sendParts(statement, parts)
     } catch (error) {
       return Promise.reject(error)
+    }
+  }
+
+  // One after the other: the server would commit by itself what it reads behind a part that ended the transaction.
+  async #sendParts(statement: Statement, parts: readonly unknown[]): Promise<Answer> {
+    // The connection stays busy between two parts.
+    const whole: PendingCommand = { sql: statement.sql, reject: ignore }
+    this.#pending.add(whole)
+    try {
+      const answers: Answer[] = []
+      for (const part of parts) answers.push(await this.#send(statement, part))
+      return combineAnswers(answers)
+    } finally {
+      this.#pending.delete(whole)
     }
   }
 

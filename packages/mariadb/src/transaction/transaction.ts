@@ -24,6 +24,7 @@ export class Transaction {
   readonly #root = new Scope(this, undefined)
   #savepoints = 0
   #unanswered = 0
+  #last: Promise<void> | undefined
   #drained: Deferred<void> | undefined
 
   constructor(
@@ -143,8 +144,28 @@ export class Transaction {
     }
   }
 
+  // One statement at a time: a conflict rolls the transaction back at the server, which would commit by itself each
+  // statement that was sent behind it.
   async #runNow(statement: Statement): Promise<Answer> {
+    const previous = this.#last
+    const answered = deferred<void>()
+    this.#last = answered.promise
     this.#unanswered += 1
+    try {
+      if (previous !== undefined) {
+        await previous
+        this.#assertOpen(this.#root, verbOf(statement.sql))
+      }
+      return await this.#exchange(statement)
+    } finally {
+      answered.resolve()
+      if (this.#last === answered.promise) this.#last = undefined
+      this.#unanswered -= 1
+      if (this.#unanswered === 0) this.#drained?.resolve()
+    }
+  }
+
+  async #exchange(statement: Statement): Promise<Answer> {
     try {
       const answer = await raceAbort(this.#connection.run(statement), this.signal, () => undefined)
       this.#assertStillOpen(statement)
@@ -155,9 +176,6 @@ export class Transaction {
       if (this.signal.aborted)
         throw abortError(this.signal.reason, 'a statement of the transaction', 'not-done')
       throw statementError(error, 'a statement of the transaction', this.endpoint, notDoneAtAnyStage)
-    } finally {
-      this.#unanswered -= 1
-      if (this.#unanswered === 0) this.#drained?.resolve()
     }
   }
 

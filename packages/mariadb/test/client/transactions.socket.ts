@@ -31,6 +31,15 @@ describe('a transaction', () => {
     },
   )
 
+  it('sends no statement behind one that a conflict ended: the server would commit it by itself', async () => {
+    const { db, cluster } = await galeraHarness()
+    const first = "INSERT INTO t VALUES ('a', 1)"
+    cluster.script({ when: { sql: first, times: 1 }, do: 'refuse', errno: 1213 })
+    await db.transaction((tx) => Promise.all([tx.query(first), tx.query(second)]))
+    expect(cluster.log.count({ sql: second })).toBe(1)
+    expect(await rowsOf(cluster)).toEqual(both)
+  })
+
   it('is not run again when a person kills one of its statements', async () => {
     const { db, cluster } = await galeraHarness()
     cluster.script({ when: { sql: second, times: 1 }, do: 'refuse', errno: 1317 })
