@@ -411,6 +411,9 @@ const worstEscape = 2
 const worstUnit = 3
 // What the protocols add to a value: quotes, the length, the type, an introducer such as `_binary`.
 const valueOverhead = 12
+// The same for a text in the text protocol, where a value stands for its `?`.
+const quoteBytes = 2
+const longestDate = 28
 
 /**
  * The values in parts of which each fits into a packet of the server: rows of a batch may need several commands. Throws
@@ -418,16 +421,18 @@ const valueOverhead = 12
  */
 export function partsThatFit(statement: Statement, values: unknown, maxBytes: number): readonly unknown[] {
   const { kind, sql } = statement
-  // A batch repeats the text for each row where the server has no bulk protocol.
-  const sqlBytes = 1 + (sql.length * worstUnit < maxBytes ? sql.length * worstUnit : Buffer.byteLength(sql))
+  // Most statements fit at the worst: only the others are counted exactly, because an estimate must refuse none.
+  if (1 + sql.length * worstUnit + mostBytesOf(values) < maxBytes) return [values]
+  const sqlBytes = 1 + Buffer.byteLength(sql)
   if (kind !== 'batch' || !Array.isArray(values)) {
-    checkFits(sqlBytes + bytesOf(values, kind, maxBytes - sqlBytes), maxBytes)
+    checkFits(sqlBytes + bytesOf(values, kind), maxBytes)
     return [values]
   }
   const parts: unknown[][] = [[]]
+  // A batch repeats the text for each row where the server has no bulk protocol.
   let bytes = sqlBytes
   for (const row of values) {
-    const rowBytes = bytesOf(row, kind, maxBytes - sqlBytes)
+    const rowBytes = bytesOf(row, kind)
     checkFits(sqlBytes + rowBytes, maxBytes)
     if (bytes + rowBytes >= maxBytes) {
       parts.push([])
@@ -443,30 +448,34 @@ function checkFits(bytes: number, maxBytes: number): void {
   if (bytes >= maxBytes) throw new PacketTooLarge(bytes, maxBytes)
 }
 
-// Counts exactly only what may not fit: an estimate is enough for the rest.
-function bytesOf(value: unknown, kind: Statement['kind'], limit: number): number {
-  if (typeof value === 'string') {
-    const most = value.length * worstUnit * worstEscape + valueOverhead
-    return most < limit / 8 ? most : Buffer.byteLength(value) + escapes(value, kind) + valueOverhead
-  }
-  if (Buffer.isBuffer(value)) {
-    return value.length + (kind === 'text' ? bufferEscapes(value, limit) : 0) + valueOverhead
-  }
+function mostBytesOf(value: unknown): number {
+  if (typeof value === 'string') return value.length * worstUnit * worstEscape + valueOverhead
   if (ArrayBuffer.isView(value)) return value.byteLength * worstEscape + valueOverhead
-  if (typeof value !== 'object' || value === null || value instanceof Date) return 2 * valueOverhead
+  if (typeof value !== 'object' || value === null || value instanceof Date) return 3 * valueOverhead
   let bytes = valueOverhead
-  for (const each of Object.values(value)) bytes += bytesOf(each, kind, limit)
+  for (const each of Object.values(value)) bytes += mostBytesOf(each)
   return bytes
 }
 
-function escapes(value: string, kind: Statement['kind']): number {
-  return kind === 'text' ? (value.match(/['"\\\0]/g)?.length ?? 0) : 0
+function bytesOf(value: unknown, kind: Statement['kind']): number {
+  const text = kind === 'text'
+  if (typeof value === 'string')
+    return Buffer.byteLength(value) + (text ? escapesOf(value) + quoteBytes : valueOverhead)
+  if (Buffer.isBuffer(value)) return value.length + (text ? bufferEscapes(value) : 0) + valueOverhead
+  if (value instanceof Date) return longestDate
+  if (typeof value !== 'object' || value === null) return text ? String(value).length : valueOverhead
+  let bytes = valueOverhead
+  for (const each of Object.values(value)) bytes += bytesOf(each, kind)
+  return bytes
+}
+
+function escapesOf(value: string): number {
+  return value.match(/['"\\\0]/g)?.length ?? 0
 }
 
 const escapedBytes: ReadonlySet<number> = new Set([0x00, 0x22, 0x27, 0x5c])
 
-function bufferEscapes(value: Buffer, limit: number): number {
-  if (value.length * worstEscape < limit / 8) return value.length
+function bufferEscapes(value: Buffer): number {
   let count = 0
   for (const byte of value) if (escapedBytes.has(byte)) count += 1
   return count

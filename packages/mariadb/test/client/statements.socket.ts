@@ -226,6 +226,18 @@ describe('a statement that does not fit into a packet of the server', () => {
     expect(Object.keys(await rowsOf(cluster))).toHaveLength(60)
   })
 
+  it.each([
+    ['texts', Array.from({ length: 12 }, () => 'x'.repeat(80))],
+    ['numbers', Array.from({ length: 900 }, (_, i) => i % 10)],
+    ['bytes', Array.from({ length: 12 }, () => Buffer.alloc(200, 'x'))],
+  ])('is only one that is too large when it is counted: %s', async (_, values) => {
+    const { db, cluster } = await large()
+    const listed = { sql: /^SELECT v FROM t WHERE k IN/ }
+    cluster.script({ when: listed, do: 'answer', with: { rows: [{ v: 1 }] } })
+    await db.query('SELECT v FROM t WHERE k IN (?)', [values])
+    expect(cluster.log.count(listed)).toBe(1)
+  })
+
   it('is answered with 1153 by a server that has lowered its limit: not done, and not sent again', async () => {
     const { db, cluster } = await galeraHarness()
     cluster.script({ when: { sql: insert }, do: 'refuse', errno: 1153 })
