@@ -21,6 +21,8 @@ const byErrno = verdictTable(
     1317: verdicts.final, // ER_QUERY_INTERRUPTED: killed on purpose; a conflict with another node is a 1213
     1836: verdicts.elsewhere, // ER_READ_ONLY_MODE
     1927: verdicts.connectionLost, // ER_CONNECTION_KILLED: by a person, or by a server that is stopping
+    // ER_LOCAL_INFILE_DISABLED of the driver: the server asked for a file it was not offered.
+    45021: { ...verdicts.final, scope: 'connection' },
   },
   verdicts.final,
 )
@@ -136,8 +138,8 @@ export function toDriverError(thrown: unknown): DriverError {
   const { errno, sqlMessage } = thrown
   const code = thrown.code ?? undefined
   const sqlState = thrown.sqlState ?? undefined
-  // The driver advises an option that is not for users of this package.
-  const said = errno === duplicateFieldErrno ? duplicateFieldText(sqlMessage ?? '') : sqlMessage
+  // For these, the driver advises options that are not for users of this package.
+  const said = driverTexts[errno]?.(sqlMessage ?? '') ?? sqlMessage
   return new DriverError(`${code}: ${said}`, { stage: stageOf(thrown), errno, sqlState, code })
 }
 
@@ -151,8 +153,14 @@ export class PacketTooLarge extends Error {
   }
 }
 
-// The driver's ER_DUPLICATE_FIELD.
-const duplicateFieldErrno = 45_040
+// The driver's ER_LOCAL_INFILE_DISABLED: the server asked for a file, and the driver sent none.
+const localFileErrno = 45_021
+
+const driverTexts: Readonly<Record<number, (message: string) => string>> = {
+  [localFileErrno]: () =>
+    'LOAD DATA LOCAL is refused, because a server could request any file of this machine; read the file and use batch()',
+  45040: duplicateFieldText, // ER_DUPLICATE_FIELD
+}
 
 function duplicateFieldText(message: string): string {
   const name = /`([^`]+)`/.exec(message)?.[1]
@@ -191,8 +199,9 @@ const unsentErrnos: readonly number[] = [45_013, 45_016, 45_017, 45_018, 45_031,
 const unreadErrnos: readonly number[] = [45_040, 45_050, 45_058]
 
 function stageOf(thrown: SqlError): Stage {
-  if (isServerError(thrown)) return 'answered'
   const { errno } = thrown
+  // The server asks for the file before it changes anything.
+  if (isServerError(thrown) || errno === localFileErrno) return 'answered'
   if (unsentErrnos.includes(errno)) return 'unsent'
   return unreadErrnos.includes(errno) ? 'unread' : 'lost'
 }

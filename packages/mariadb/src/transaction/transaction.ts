@@ -365,9 +365,10 @@ type Phase =
 
 // Errors with which the server ends the whole transaction, or after which continuing makes no sense: conflicts (1213,
 // 1020, and 1205, which rolls back only the statement when innodb_rollback_on_timeout is off), a node without quorum
-// (1047), a killed query or session (1317, 1927), a server shutdown (1053), a writer that became read-only.
+// (1047), a killed query or session (1317, 1927), a server shutdown (1053), a writer that became read-only, a server
+// that asked for a file of this machine (45021).
 const fatalErrnos: ReadonlySet<number | undefined> = new Set([
-  1020, 1047, 1053, 1205, 1213, 1290, 1317, 1836, 1927,
+  1020, 1047, 1053, 1205, 1213, 1290, 1317, 1836, 1927, 45_021,
 ])
 
 /** Whether the transaction cannot continue after this error of a statement. */

@@ -1,4 +1,5 @@
 import { HaError } from '@ha/core'
+import { SqlError } from 'mariadb'
 import { describe, expect, test } from 'vitest'
 import {
   classify,
@@ -6,6 +7,7 @@ import {
   DriverError,
   isRefusedLogin,
   type Stage,
+  toDriverError,
 } from '../../src/driver/error-classification.ts'
 
 function said(errno: number, stage: Stage = 'answered'): DriverError {
@@ -64,6 +66,25 @@ describe('a statement without an answer', () => {
 
   test('was done when its answer could not be read', () => {
     expect(classify(said(45_040, 'unread'))).toEqual({ scope: 'call', effect: 'unknown', transient: false })
+  })
+})
+
+describe('a file of this machine that a server asks for', () => {
+  const asked = 'Cannot send local file when `permitLocalInfile` option is disabled.'
+  const error = toDriverError(
+    new SqlError(asked, "LOAD DATA LOCAL INFILE 'people.csv'", false, undefined, 'HY000', 45_021),
+  )
+
+  test.each([classify, classifyCommit])(
+    'is not sent: nothing was loaded, and the connection ends',
+    (verdict) => {
+      expect(verdict(error)).toEqual({ scope: 'connection', effect: 'none', transient: false })
+    },
+  )
+
+  test('is refused in words of this package, without the statement', () => {
+    expect(error.message).toMatch(/^ER_LOCAL_INFILE_DISABLED: LOAD DATA LOCAL is refused/)
+    expect(error.message).not.toMatch(/permitLocalInfile|people/)
   })
 })
 
