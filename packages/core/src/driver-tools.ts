@@ -55,8 +55,10 @@ export {
   requireFactory,
   resolveOptions,
   secret,
+  secretSource,
   text,
   tls,
+  tlsSource,
 } from './client/options.ts'
 export {
   AddressDialer,

@@ -71,11 +71,12 @@ function createDriver({
   password,
   vhost,
   tls,
+  mechanism,
   name,
   liveness,
 }: ResolvedOptions): Driver<AmqpConnection> {
   const heartbeatSec = liveness.heartbeatMs / 1_000
-  return amqpDriver({ username, password, vhost, tls, heartbeatSec, connectionName: name })
+  return amqpDriver({ username, password, vhost, tls, mechanism, heartbeatSec, connectionName: name })
 }
 
 // How long a planned move waits for the confirms of messages that were sent on the old connection.

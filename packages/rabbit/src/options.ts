@@ -20,9 +20,9 @@ import {
   optionChecks,
   resolveOptions,
   type StrategyAlias,
-  secret,
+  secretSource,
   text,
-  tls,
+  tlsSource,
 } from '@ha/core/driver'
 import { readAmqpUrl } from './amqp-url.ts'
 import { type Codec, json } from './codec.ts'
@@ -47,13 +47,17 @@ export interface LivenessOptions {
   readonly confirmStallMs: number
 }
 
+/** How the client logs in: with name and password, or by its TLS certificate. */
+export type SaslMechanism = 'PLAIN' | 'EXTERNAL'
+
 /** The options of `createRabbit`, resolved. */
 export interface ResolvedOptions {
   readonly addresses: EndpointSource
-  readonly username: string
-  readonly password: string
+  readonly username: string | (() => Promise<string>)
+  readonly password: string | (() => Promise<string>)
   readonly vhost: string
-  readonly tls: TlsOptions | undefined
+  readonly tls: TlsOptions | (() => Promise<TlsOptions>) | undefined
+  readonly mechanism: SaslMechanism
   /** The name of the connections on the broker. */
   readonly name: string
   readonly strategy: Strategy
@@ -74,15 +78,24 @@ export type Address = string | { readonly host: string; readonly port?: number }
 
 /** The options of `createRabbit`. Only `addresses` has no default. */
 export interface RabbitOptions
-  extends Partial<Pick<ResolvedOptions, 'username' | 'password' | 'vhost' | 'name' | 'topology'>>,
+  extends Partial<Pick<ResolvedOptions, 'vhost' | 'name' | 'topology'>>,
     Partial<Pick<ResolvedOptions, 'failBackAfterMs' | 'declareTimeoutMs'>>,
     DeepPartial<Pick<ResolvedOptions, 'dial' | 'backoff' | 'liveness' | 'outbox'>> {
   /** All nodes: `'n1:5672,n2:5672'`, a list, or a function that is called before each round of dials. */
   readonly addresses: string | readonly Address[] | (() => Promise<readonly Address[]>)
   /** The order in which the nodes are tried. Default `random`. The former words are accepted for one more version. */
   readonly strategy?: Strategy | StrategyAlias
-  /** True, or options of `node:tls`. Default: no TLS. */
-  readonly tls?: boolean | TlsOptions
+  /** The user. Default `guest`. A function is called before each login, so that a rotated login is picked up. */
+  readonly username?: string | (() => string | Promise<string>)
+  /** The password. Default `guest`. A function is called before each login, and has the time of one dial. */
+  readonly password?: string | (() => string | Promise<string>)
+  /** True, options of `node:tls`, or a function that returns them and is called before each dial. Default: no TLS. */
+  readonly tls?: boolean | TlsOptions | (() => TlsOptions | Promise<TlsOptions>)
+  /**
+   * `PLAIN` sends name and password; `EXTERNAL` leaves the login to the client certificate of `tls` (the broker needs its
+   * plugin `rabbitmq_auth_mechanism_ssl`). Default `PLAIN`.
+   */
+  readonly mechanism?: SaslMechanism
 }
 
 /** Options in addition to a URL; they take precedence over it. */
@@ -109,10 +122,11 @@ function mergeWithUrl(fromUrl: RabbitOptions, overrides: RabbitUrlOverrides): Ra
 function optionTable(defaultPort: number): OptionTable<ResolvedOptions> {
   return {
     addresses: addresses(defaultPort),
-    username: text('guest'),
-    password: secret('guest'),
+    username: secretSource('guest'),
+    password: secretSource('guest'),
     vhost: text('/'),
-    tls: tls(),
+    tls: tlsSource(),
+    mechanism: oneOf(['PLAIN', 'EXTERNAL'], 'PLAIN'),
     name: text('@ha/rabbit'),
     strategy: balancing(['random', 'sequential', 'round-robin'], 'random'),
     failBackAfterMs: milliseconds({ default: 60_000, min: 1_000, max: 86_400_000, orNever: true }),

@@ -220,24 +220,47 @@ export function tls(): OptionReader<TlsOptions | undefined> {
   }, undefined)
 }
 
+/** TLS as for {@link tls}, or a function that returns its options and is called before each connection. */
+export function tlsSource(): OptionReader<TlsOptions | (() => Promise<TlsOptions>) | undefined> {
+  const fixed = tls()
+  return {
+    read(value, path, problems) {
+      if (typeof value !== 'function') return fixed.read(value, path, problems)
+      return async () => {
+        const options: unknown = await value()
+        if (typeof options === 'object' && options !== null) return options
+        throw invalidOption(`${path}()`, `expected the options of node:tls, got a ${typeof options}`)
+      }
+    },
+  }
+}
+
 /** A secret text. The errors never contain the value. */
 export function secret(fallback: string): OptionReader<string> {
   return checked((value, path) => (value === undefined ? fallback : secretText(value, path)), fallback)
+}
+
+/** A secret text, or a function as for {@link credentials}; a text stays a text. */
+export function secretSource(fallback: string): OptionReader<string | (() => Promise<string>)> {
+  return checked<string | (() => Promise<string>)>((value, path) => {
+    if (typeof value === 'function') return async () => secretText(await value(), `${path}()`)
+    if (value !== undefined && typeof value !== 'string')
+      throw invalidOption(path, `expected text or a function, got a ${typeof value}`)
+    return value ?? fallback
+  }, fallback)
 }
 
 /**
  * A secret text, or a function that is called before each connection. The errors never contain the value.
  */
 export function credentials(fallback: string): OptionReader<() => Promise<string>> {
-  return checked(
-    (value, path) => {
-      if (typeof value === 'function') return async () => secretText(await value(), `${path}()`)
-      if (value !== undefined && typeof value !== 'string')
-        throw invalidOption(path, `expected text or a function, got a ${typeof value}`)
-      return async () => value ?? fallback
+  const source = secretSource(fallback)
+  return {
+    read(value, path, problems) {
+      const given = source.read(value, path, problems)
+      return typeof given === 'function' ? given : async () => given
     },
-    async () => fallback,
-  )
+  }
 }
 
 function secretText(value: unknown, path: string): string {

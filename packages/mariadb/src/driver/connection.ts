@@ -37,7 +37,8 @@ const autocommitFlag = 0x2
 
 const serverQuestion =
   'SELECT @@max_allowed_packet AS bytes, @@hostname AS host, @@port AS port, @@server_id AS id'
-const commits = /^\s*(?:XA\s+)?COMMIT\b/i
+// Anywhere in the text: after a comment, in a block, or in a procedure's name, where leaving it alone costs little.
+const commits = /\bCOMMIT\b|\bCALL\b/i
 
 /**
  * One connection with its session. Some promises of the `mariadb` driver never settle, so none is awaited directly:

@@ -259,7 +259,10 @@ const sockets: Readonly<Record<string, IgnoredOption>> = {
     'fallbackToSystemKeyStore',
     'fallbackToSystemTrustStore',
   ),
-  useIpForKillQuery: ignored('queries are not killed over a second connection', flag),
+  useIpForKillQuery: ignored(
+    'a statement is killed at the server that runs it, however that is addressed',
+    flag,
+  ),
 }
 
 const pools: Readonly<Record<string, IgnoredOption>> = {

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import {
   type ConnectionSignal,
   type Driver,
@@ -16,12 +17,20 @@ import {
   probeEndpoint,
   raceAbort,
 } from '@ha/core/driver'
-import { type ChannelModel, connect, type SocketOptions } from 'amqplib'
+import { type ChannelModel, connect, credentials, type SocketOptions } from 'amqplib'
 import { AmqpConnection } from './connection.ts'
 import { classify, requestAtFault } from './error-classification.ts'
 import { type CloseReason, type Login, protocolHeader, queryCloseReason } from './raw-handshake.ts'
 
-export interface AmqpDriverOptions extends Login {
+type Source<T> = T | (() => Promise<T>)
+
+/** The login: functions are called before each dial. */
+export interface AmqpDriverOptions extends Pick<Login, 'vhost'> {
+  readonly username: Source<string>
+  readonly password: Source<string>
+  readonly tls: Source<TlsOptions> | undefined
+  /** Default `PLAIN`. */
+  readonly mechanism?: 'PLAIN' | 'EXTERNAL'
   /** Seconds; 0 switches heartbeats off. */
   readonly heartbeatSec: number
   /** The name that `rabbitmqctl list_connections` shows. */
@@ -42,13 +51,10 @@ export function amqpDriver(options: AmqpDriverOptions): Driver<AmqpConnection> {
     watch: (connection, report: (signal: ConnectionSignal) => void) => connection.watch(report),
     received: ({ stream }) => stream.bytesRead,
     probe,
-    probeEndpoint: (endpoint, signal, connection) => {
+    async probeEndpoint(endpoint, signal, connection) {
       const address = connection?.stream.remoteAddress
-      return probeEndpoint(
-        endpoint,
-        { tls: options.tls, request: protocolHeader, endIsAnswer: false, address },
-        signal,
-      )
+      const tls = await resolveSource('tls', options.tls, endpoint, signal)
+      await probeEndpoint(endpoint, { tls, request: protocolHeader, endIsAnswer: false, address }, signal)
     },
     classify,
     requestAtFault,
@@ -72,14 +78,52 @@ async function open(
   const onAbort = (): void => socketEnd.abort(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
   try {
-    const model = await dial(options, target, socketEnd.signal)
-    return await openProbeChannel(new AmqpConnection(endpoint, model))
-  } catch (thrown) {
-    const cause = detachStack(asError(thrown))
-    throw detachStack(dialError(cause, await closeReasonOf(cause, options, endpoint, signal), endpoint))
+    const login = await resolveLogin(options, endpoint, signal)
+    try {
+      const model = await dial({ ...options, ...login }, target, socketEnd.signal)
+      return await openProbeChannel(new AmqpConnection(endpoint, model))
+    } catch (thrown) {
+      const cause = detachStack(asError(thrown))
+      throw detachStack(dialError(cause, await closeReasonOf(cause, login, endpoint, signal), endpoint))
+    }
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
+}
+
+/** What the functions among the options return for this dial. */
+async function resolveLogin(
+  { username, password, vhost, tls }: AmqpDriverOptions,
+  endpoint: Endpoint,
+  signal: AbortSignal,
+): Promise<Login> {
+  return {
+    username: await resolveSource('username', username, endpoint, signal),
+    password: await resolveSource('password', password, endpoint, signal),
+    vhost,
+    tls: await resolveSource('tls', tls, endpoint, signal),
+  }
+}
+
+async function resolveSource<T>(
+  option: string,
+  source: Source<T>,
+  endpoint: Endpoint,
+  signal: AbortSignal,
+): Promise<T> {
+  if (typeof source !== 'function') return source
+  try {
+    return await raceAbort((source as () => Promise<T>)(), signal, () => undefined)
+  } catch (thrown) {
+    throw signal.aborted ? signal.reason : sourceError(option, endpoint, thrown)
+  }
+}
+
+// The message of what the function threw may contain a secret; the error itself is kept as the cause.
+function sourceError(option: string, endpoint: Endpoint, cause: unknown): HaError {
+  const name = formatEndpoint(endpoint)
+  const details = { endpoint: name, retryable: true, cause }
+  return new HaError('unreachable', `${name}: the function of the option '${option}' failed`, details)
 }
 
 async function openProbeChannel(connection: AmqpConnection): Promise<AmqpConnection> {
@@ -96,7 +140,7 @@ async function openProbeChannel(connection: AmqpConnection): Promise<AmqpConnect
 }
 
 function dial(
-  options: AmqpDriverOptions,
+  options: Omit<AmqpDriverOptions, keyof Login> & Login,
   { endpoint: { host, port }, address }: DialTarget,
   signal: AbortSignal,
 ): Promise<ChannelModel> {
@@ -119,6 +163,7 @@ function dial(
     noDelay: true,
     signal,
     clientProperties: { connection_name: connectionName },
+    ...(options.mechanism === 'EXTERNAL' && { credentials: credentials.external() }),
   }
   return connect(target, socket as SocketOptions)
 }
@@ -135,7 +180,7 @@ const finalCodes: readonly number[] = [402, 403, 530]
 
 async function closeReasonOf(
   cause: Error,
-  options: AmqpDriverOptions,
+  login: Login,
   endpoint: Endpoint,
   signal: AbortSignal,
 ): Promise<CloseReason | undefined> {
@@ -143,7 +188,7 @@ async function closeReasonOf(
   if (match !== null) return { code: Number(match[1]), text: cause.message }
   if (!vhostRefused.test(cause.message)) return undefined
   // When the query fails, the next dial will ask again.
-  return queryCloseReason(options, endpoint, signal).catch(() => undefined)
+  return queryCloseReason(login, endpoint, signal).catch(() => undefined)
 }
 
 function dialError(cause: Error, refusal: CloseReason | undefined, endpoint: Endpoint): HaError {

@@ -1,0 +1,67 @@
+import { expect, test } from 'vitest'
+import { startHarness } from './harness.ts'
+
+const publishAfterLoss = async (
+  { rabbit, cluster }: Awaited<ReturnType<typeof startHarness>>,
+  timeoutMs = 10_000,
+) => {
+  await cluster.node(1).kill()
+  return rabbit.publisher({ key: 'q' }).publish({}, { timeoutMs, mandatory: false })
+}
+
+test('a password function is called before each login', async () => {
+  let calls = 0
+  const harness = await startHarness({
+    username: () => 'guest',
+    password: async () => {
+      calls += 1
+      return 'guest'
+    },
+  })
+  await harness.rabbit.publisher({ key: 'q' }).publish({}, { mandatory: false })
+  const before = calls
+  await publishAfterLoss(harness)
+  expect(calls).toBeGreaterThan(before)
+})
+
+test('a wrong password is picked up as soon as the function returns the right one', async () => {
+  let password = 'guest'
+  const harness = await startHarness({ password: () => password, backoff: { maxMs: 200 } })
+  await harness.rabbit.publisher({ key: 'q' }).publish({}, { mandatory: false })
+  password = 'wrong'
+  const sent = publishAfterLoss(harness)
+  await expect.poll(() => harness.rabbit.health().publish.reason).toMatch(/ACCESS_REFUSED|403/)
+  password = 'guest'
+  expect(await sent).toMatchObject({ attempts: 1 })
+})
+
+test('a function that fails is named by its option, and what it threw is no part of the message', async () => {
+  const { rabbit } = await startHarness({
+    password: () => Promise.reject(new Error('vault token s3cret expired')),
+  })
+  const error: Error = await rabbit.ready({ timeoutMs: 500 }).then(
+    () => new Error('ready'),
+    (thrown) => thrown,
+  )
+  expect(error.message).toMatch(/the function of the option 'password' failed/)
+  expect(error.message).not.toMatch(/s3cret/)
+})
+
+test('a function that hangs is left at the end of the dial', async () => {
+  const { rabbit } = await startHarness({
+    password: () => new Promise<string>(() => undefined),
+    dial: { attemptMs: 200 },
+  })
+  await expect(rabbit.ready({ timeoutMs: 1_000 })).rejects.toMatchObject({
+    message: expect.stringMatching(/no complete handshake within 200 ms/),
+  })
+})
+
+test('a value that is neither text nor a function is refused without the value', async () => {
+  await expect(startHarness({ password: { secret: 's3cret' } as never })).rejects.toMatchObject({
+    code: 'config-invalid',
+    message: expect.stringMatching(
+      /^rabbit\.password: expected text or a function, got a object|got an object/,
+    ),
+  })
+})
