@@ -1,5 +1,5 @@
 // Takes orders and writes an invoice for each. Start it, kill a broker, and read what it prints.
-//   RABBITMQ_URL=amqp://guest:guest@rabbit1,rabbit2,rabbit3 node dist/service.js
+//   AMQP_URL=amqp://guest:guest@rabbit1,rabbit2,rabbit3 node dist/service.js
 import { createRabbit, isHaError } from '@ha/rabbit'
 import { Invoices } from './invoices.ts'
 import { topology } from './topology.ts'
@@ -9,7 +9,7 @@ interface Order {
   readonly total: number
 }
 
-const rabbit = createRabbit(process.env['RABBITMQ_URL'] ?? 'amqp://localhost', { name: 'orders', topology })
+const rabbit = createRabbit(process.env['AMQP_URL'] ?? 'amqp://localhost', { name: 'orders', topology })
 const invoices = new Invoices()
 
 rabbit.events.on('failover', ({ role, from, to, cause, detectMs, dialMs, restoreMs, replayed }) => {

@@ -11,7 +11,7 @@ const service = fileURLToPath(new URL('../dist/service.js', import.meta.url))
 
 it('takes and invoices every order while its broker is killed', async () => {
   const lab = openLab(inject('lab'))
-  const child = spawn(process.execPath, [service], { env: { ...process.env, RABBITMQ_URL: lab.url } })
+  const child = spawn(process.execPath, [service], { env: { ...process.env, AMQP_URL: lab.url } })
   const lines: string[] = []
   await collectOutput(child, lines)
   for (const { name } of lab.nodes) {
