@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inEmptyFolder, install, packAll, published, useFrom } from './pack.mjs'
 import { prepare, run } from './prepare.mjs'
@@ -52,6 +52,7 @@ export async function checkPackages(steps) {
   await inEmptyFolder(async (folder) => {
     const files = packAll(folder)
     for (const name of published) {
+      await steps.run(`@ha/${name}: no link of the README leaves the pack`, () => checkLinks(files[name]))
       await steps.run(`@ha/${name}: publint`, () => tool('publint', 'src/cli.js', [files[name], '--strict']))
       await steps.run(`@ha/${name}: types resolve (attw)`, () =>
         tool('@arethetypeswrong/cli', 'dist/index.js', [files[name], '--profile', 'esm-only', '--quiet']),
@@ -61,6 +62,22 @@ export async function checkPackages(steps) {
       )
     }
   })
+}
+
+// The registry shows the README without the repository around it: a relative link must lead to a file of the pack.
+function checkLinks(file) {
+  const packed = execFileSync('tar', ['-tzf', file], { encoding: 'utf8' }).split('\n')
+  const text = execFileSync('tar', ['-xzOf', file, 'package/README.md'], { encoding: 'utf8' })
+  const targets = [
+    ...text.matchAll(/\]\(\s*<?([^)>\s]+)|^\[[^\]]+\]:\s*<?([^>\s]+)|(?:href|src)="([^"]+)"/gm),
+  ]
+    .map(([, inline, reference, html]) => inline ?? reference ?? html)
+    .filter((target) => !/^([a-z]+:|#)/i.test(target))
+  const dead = targets.filter((target) => {
+    const path = posix.join('package', target.replace(/[#?].*$/, ''))
+    return !packed.some((each) => each === path || each.startsWith(`${path.replace(/\/$/, '')}/`))
+  })
+  if (dead.length > 0) throw new Error(`not in the pack: ${dead.join(', ')}`)
 }
 
 async function usePack(name, files) {
