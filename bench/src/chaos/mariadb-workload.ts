@@ -1,7 +1,7 @@
 import type { Lab } from '@ha/bootstrap'
 import { createMariadb, type Mariadb } from '@ha/mariadb'
 import { Traffic } from '../harness/traffic.ts'
-import { endpointsOf, jdbcUrl, withConnection } from '../mariadb/cluster.ts'
+import { connect, endpointsOf, jdbcUrl } from '../mariadb/cluster.ts'
 import { accounts, createTables, readEverywhere, startBalance, tablesOf } from '../mariadb/tables.ts'
 import type { PublicCall } from './misuse.ts'
 import { outcomeOf, type Verdict, type Workload } from './workload.ts'
@@ -86,15 +86,16 @@ function worst(verdicts: readonly Verdict[]): Verdict {
 
 // Connections that ended without the farewell of the protocol, as the servers count them.
 async function abortedClients(endpoints: readonly string[]): Promise<number> {
-  const counts = await Promise.all(
-    endpoints.map((endpoint) =>
-      withConnection(endpoint, async (connection) => {
-        const [row] = await connection.query("SHOW GLOBAL STATUS LIKE 'Aborted_clients'")
-        return Number(row.Value)
-      }).catch(() => 0),
-    ),
-  )
+  const counts = await Promise.all(endpoints.map((endpoint) => abortedAt(endpoint).catch(() => 0)))
   return counts.reduce((sum, count) => sum + count, 0)
+}
+
+async function abortedAt(endpoint: string): Promise<number> {
+  const connection = await connect(endpoint)
+  const [row] = await connection.query("SHOW GLOBAL STATUS LIKE 'Aborted_clients'")
+  // With the farewell: this connection must not be counted itself.
+  await connection.end()
+  return Number(row.Value)
 }
 
 function mariadbCalls(mariadb: Mariadb): readonly PublicCall[] {

@@ -17,8 +17,8 @@ export interface MisuseResult {
   readonly offences: readonly string[]
 }
 
-// A call that was accepted may wait for a server; its own deadline is shorter.
-const settleMs = 20_000
+// A call that was accepted may wait for a server, by default for 30 s.
+const settleMs = 40_000
 
 const replacements: readonly (readonly [name: string, make: () => unknown])[] = [
   ['undefined', () => undefined],
