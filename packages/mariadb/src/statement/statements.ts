@@ -3,7 +3,7 @@ import { checkSessionUse } from '../arguments.ts'
 import type { ClientContext } from '../context.ts'
 import { type Result, resultOf } from '../driver/codec.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
-import { classifyCommit } from '../driver/error-classification.ts'
+import { classifyCommit, DriverError } from '../driver/error-classification.ts'
 import type { Answer, Statement } from '../driver/statement.ts'
 import { type StageOutcomes, toMariadbError } from '../errors.ts'
 import { type CallOptions, type ResolvedCall, resolveCall } from '../options/call-options.ts'
@@ -125,6 +125,7 @@ interface StatementTraits {
 export function traitsOf({ sql }: Statement, { repeatable }: ResolvedCall): StatementTraits {
   // A read-only statement has no effect, however it ended, unless the caller declared it not repeatable.
   if (isReadOnly(sql)) return repeatable === false ? readOnce : read
+  if (isLoad.test(sql)) return repeatable === true ? repeatableLoad : load
   const several = !isAtomic(sql)
   if (repeatable === true) return several ? repeatableBlock : repeatableWrite
   return several ? block : write
@@ -136,7 +137,8 @@ export function outcomesByStage(statement: Statement, error: unknown): StageOutc
     return { unsent: 'not-done', answered: 'not-done', unread: 'not-done', lost: 'not-done' }
   // Without the bulk protocol, a batch is one command per row.
   const single = statement.kind !== 'batch' && isAtomic(statement.sql)
-  const { effect } = (single ? classifyCommit : classifyMultiStep)(error)
+  const several = isLoad.test(statement.sql) ? classifyLoad : classifyMultiStep
+  const { effect } = (single ? classifyCommit : several)(error)
   return {
     unsent: 'not-done',
     answered: effect === 'none' ? 'not-done' : 'unknown',
@@ -155,6 +157,19 @@ function classifyMultiStep(error: unknown): Verdict {
   return verdict.scope === 'call' ? { ...verdict, effect: 'unknown' } : verdict
 }
 
+const isLoad = /^\s*LOAD\b/i
+
+// The server or the driver refuses these before the first row: a file that is missing or forbidden, a missing privilege,
+// a syntax error, and LOCAL where it is switched off (1148 on old servers, 4166).
+const refusedLoads: readonly (number | undefined)[] = [13, 29, 1045, 1064, 1142, 1148, 1227, 4166, 45_021]
+
+function classifyLoad(error: unknown): Verdict {
+  const verdict = classifyCommit(error)
+  return error instanceof DriverError && refusedLoads.includes(error.errno)
+    ? { ...verdict, effect: 'none' }
+    : classifyMultiStep(error)
+}
+
 function makeTraits(
   readOnly: boolean,
   repeatable: boolean,
@@ -170,3 +185,5 @@ const write = makeTraits(false, false, 'unknown', classifyCommit)
 const repeatableWrite = makeTraits(false, true, 'unknown', classifyCommit)
 const block = makeTraits(false, false, 'unknown', classifyMultiStep)
 const repeatableBlock = makeTraits(false, true, 'unknown', classifyMultiStep)
+const load = makeTraits(false, false, 'unknown', classifyLoad)
+const repeatableLoad = makeTraits(false, true, 'unknown', classifyLoad)

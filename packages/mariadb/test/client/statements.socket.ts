@@ -270,3 +270,17 @@ describe('a read with two columns of one name', () => {
     })
   })
 })
+
+describe('a statement of several steps', () => {
+  it.each([
+    ["LOAD DATA LOCAL INFILE 'rows' INTO TABLE t", 4166, 'not-done'],
+    ["LOAD DATA INFILE 'rows' INTO TABLE t", 1045, 'not-done'],
+    ["LOAD DATA INFILE 'rows' INTO TABLE t", 1366, 'unknown'],
+    ['CALL book()', 4166, 'unknown'],
+  ] as const)('%s that is refused with %i is %s', async (sql, errno, outcome) => {
+    const { db, cluster } = await galeraHarness()
+    cluster.script({ when: { sql }, do: 'refuse', errno })
+    await expect(db.query(sql)).rejects.toMatchObject({ errno, outcome })
+    expect(cluster.log.count({ sql })).toBe(1)
+  })
+})
