@@ -45,6 +45,14 @@ export interface PublishOptions {
   readonly replyTo?: string
   /** The kind of message, for the application. */
   readonly type?: string
+  /** The MIME type of the body. Default: that of the codec. */
+  readonly contentType?: string
+  /** How the body is encoded on top, such as `gzip`. The codec does not read it. */
+  readonly contentEncoding?: string
+  /** The sending application. */
+  readonly appId?: string
+  /** The user of the connection: the broker refuses the message of another one. */
+  readonly userId?: string
   readonly priority?: number
   /** How long the message may stay in a queue, in milliseconds. */
   readonly expirationMs?: number
@@ -337,13 +345,17 @@ const otherNames: Readonly<Record<string, string>> = {
 
 const checkOptions = callOptions<PublishOptions>({
   table: {
-    exchange: optionChecks.text,
-    key: optionChecks.text,
+    exchange: shortText,
+    key: shortText,
     headers: optionChecks.object,
-    messageId: optionChecks.text,
-    correlationId: optionChecks.text,
-    replyTo: optionChecks.text,
-    type: optionChecks.text,
+    messageId: shortText,
+    correlationId: shortText,
+    replyTo: shortText,
+    type: shortText,
+    contentType: shortText,
+    contentEncoding: shortText,
+    appId: shortText,
+    userId: shortText,
     priority: wholeNumber(255),
     // RabbitMQ takes unsigned 32-bit numbers here.
     expirationMs: wholeNumber(4_294_967_295),
@@ -359,6 +371,15 @@ const checkOptions = callOptions<PublishOptions>({
   invalid: invalidOption,
 })
 
+// The protocol gives a short string one byte for its length.
+const maxShortText = 255
+
+function shortText(value: unknown): string | undefined {
+  return typeof value === 'string' && Buffer.byteLength(value) <= maxShortText
+    ? undefined
+    : `expected text of at most ${maxShortText} bytes`
+}
+
 function wholeNumber(max: number): (value: unknown) => string | undefined {
   return (value) =>
     typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= max
@@ -372,7 +393,10 @@ export function checkPublishOptions(options: PublishOptions): void {
 }
 
 // Options that the driver takes under the same name.
-const forwardedOptions = ['correlationId', 'replyTo', 'type', 'priority', 'timestamp'] as const
+const forwardedOptions = [
+  ...(['correlationId', 'replyTo', 'type', 'priority', 'timestamp'] as const),
+  ...(['contentType', 'contentEncoding', 'appId', 'userId'] as const),
+] as const
 
 /** The properties of a message, as options of the driver. */
 export function propertiesOf(

@@ -1,6 +1,6 @@
 import { pause, until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
-import { fanout, quorum, topic } from '../../src/index.ts'
+import { bytes, fanout, quorum, topic } from '../../src/index.ts'
 import { settlement } from '../settlement.ts'
 import { startHarness } from './harness.ts'
 
@@ -308,5 +308,41 @@ describe('when the node of the publishers is lost', () => {
       expect(await Promise.all(outcomes), `cut at byte ${byte}`).toEqual(Array(3).fill('confirmed'))
       await rabbit.close()
     }
+  })
+})
+
+describe('the properties of a message', () => {
+  it('arrive as they were given', async () => {
+    const { rabbit } = await startHarness({ topology })
+    const given = {
+      contentType: 'text/csv',
+      contentEncoding: 'gzip',
+      appId: 'billing',
+      userId: 'guest',
+      correlationId: 'c-1',
+      replyTo: 'answers',
+      type: 'invoice',
+      priority: 3,
+      timestamp: 1_700_000_000,
+      expirationMs: 60_000,
+      persistent: false,
+    }
+    const seen: unknown[] = []
+    rabbit.consume('bill', (delivery) => void seen.push(delivery), { codec: bytes() })
+    await rabbit.publisher({ key: 'bill', codec: bytes() }).publish(Buffer.from('a;b'), given)
+    await until('it arrives', () => seen.length === 1)
+    expect(seen[0]).toMatchObject(given)
+  })
+
+  it.each([
+    ['appId', 'x'.repeat(256)],
+    ['contentType', 5],
+    ['key', '\u20ac'.repeat(86)],
+  ])('that the protocol cannot hold are refused before anything is sent: %s', async (option, value) => {
+    const { rabbit } = await startHarness({ topology })
+    await expect(rabbit.publisher({ key: 'bill' }).publish({}, { [option]: value })).rejects.toMatchObject({
+      code: 'config-invalid',
+      message: expect.stringMatching(new RegExp(`${option}: expected text of at most 255 bytes`)),
+    })
   })
 })
