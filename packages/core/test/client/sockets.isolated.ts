@@ -1,12 +1,22 @@
-import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import dns from 'node:dns'
+import { type AddressInfo, createServer, isIP, type Server, type Socket } from 'node:net'
 import { connectSocket, probeEndpoint } from '@ha/core/driver'
 import { afterEach, expect, it, vi } from 'vitest'
 
-const { addresses } = vi.hoisted(() => ({ addresses: [] as string[] }))
+type Answer = (error: null, found: readonly { readonly address: string; readonly family: number }[]) => void
 
-vi.mock('node:dns/promises', () => ({
-  lookup: async () => addresses.map((address) => ({ address, family: 4 })),
-}))
+const addresses: string[] = []
+
+const lookup = dns.lookup
+vi.spyOn(dns, 'lookup').mockImplementation(((host: string, options: object, done: Answer) => {
+  // Node looks up the address of a server that begins to listen, too.
+  if (isIP(host) !== 0) lookup(host, options, done as never)
+  else
+    done(
+      null,
+      addresses.map((address) => ({ address, family: 4 })),
+    )
+}) as never)
 
 const servers: Server[] = []
 const sockets: Socket[] = []

@@ -259,10 +259,7 @@ const sockets: Readonly<Record<string, IgnoredOption>> = {
     'fallbackToSystemKeyStore',
     'fallbackToSystemTrustStore',
   ),
-  useIpForKillQuery: ignored(
-    'a statement is killed at the server that runs it, however that is addressed',
-    flag,
-  ),
+  useIpForKillQuery: ignored('a statement is killed on its own server, by its IP address or name', flag),
 }
 
 const pools: Readonly<Record<string, IgnoredOption>> = {
