@@ -45,6 +45,7 @@ export type { DrainReport } from './shutdown.ts'
 export {
   type Arguments,
   type BindingSpec,
+  type ClassicSettings,
   classic,
   direct,
   type ExchangeSpec,

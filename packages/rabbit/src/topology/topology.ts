@@ -36,7 +36,21 @@ export interface QueueSettings {
    * it, the order of messages survives the loss of a consumer: its unacknowledged messages are delivered first.
    */
   readonly singleActiveConsumer?: boolean
+  /** How long the queue may stay without consumers until the broker deletes it, in milliseconds. Default: for ever. */
+  readonly expiresMs?: number
   readonly arguments?: Arguments
+}
+
+/** The settings of a classic queue: every queue that other clients declare can be described. */
+export interface ClassicSettings extends QueueSettings {
+  /** Whether it survives a restart of the broker. Default true. RabbitMQ 4.3 refuses false without `exclusive`. */
+  readonly durable?: boolean
+  /** Whether the broker deletes it with its last consumer. Default false. */
+  readonly autoDelete?: boolean
+  /** Whether only this connection may use it; the broker deletes it with the connection. Default false. */
+  readonly exclusive?: boolean
+  /** The highest priority of its messages, from 1 to 255; RabbitMQ advises up to 10. Default: no priorities. */
+  readonly maxPriority?: number
 }
 
 export interface QuorumSettings extends QueueSettings {
@@ -47,7 +61,8 @@ export interface QuorumSettings extends QueueSettings {
 /** The declaration of a queue. Created by {@link quorum}, {@link mirrored}, {@link classic} or {@link ephemeral}. */
 export type QueueSpec =
   | { readonly kind: 'quorum'; readonly settings: QuorumSettings }
-  | { readonly kind: 'mirrored' | 'classic' | 'ephemeral'; readonly settings: QueueSettings }
+  | { readonly kind: 'classic'; readonly settings: ClassicSettings }
+  | { readonly kind: 'mirrored' | 'ephemeral'; readonly settings: QueueSettings }
 
 /** A binding from an exchange to a queue or to another exchange. */
 export type BindingSpec = {
@@ -102,8 +117,8 @@ export function mirrored(settings: QueueSettings = {}): QueueSpec {
   return { kind: 'mirrored', settings }
 }
 
-/** A durable queue on one node. While that node is down, the queue is unavailable. */
-export function classic(settings: QueueSettings = {}): QueueSpec {
+/** A queue on one node, durable by default. While that node is down, the queue is unavailable. */
+export function classic(settings: ClassicSettings = {}): QueueSpec {
   return { kind: 'classic', settings }
 }
 
@@ -151,17 +166,26 @@ export function survives(step: TopologyStep, topology: Topology): boolean {
     case 'exchange':
       return step.spec.autoDelete !== true
     case 'queue':
-      return step.spec.kind !== 'ephemeral'
+      return queueSurvives(step.spec)
     case 'binding':
       return bindingSurvives(step.spec, topology)
   }
+}
+
+// What can vanish by itself is never taken for proven: with its connection, its last consumer, its time, or its node.
+function queueSurvives({ kind, settings }: QueueSpec): boolean {
+  if (kind === 'ephemeral' || settings.expiresMs !== undefined) return false
+  if (settings.arguments?.['x-expires'] !== undefined) return false
+  if (kind !== 'classic') return true
+  return settings.durable !== false && settings.autoDelete !== true && settings.exclusive !== true
 }
 
 // The broker deletes a binding together with either of its ends.
 function bindingSurvives({ exchange, queue, toExchange }: BindingSpec, topology: Topology): boolean {
   const exchanges = toExchange === undefined ? [exchange] : [exchange, toExchange]
   const kept = exchanges.every((name) => topology.exchanges?.[name]?.autoDelete !== true)
-  return kept && (queue === undefined || topology.queues?.[queue]?.kind !== 'ephemeral')
+  const spec = queue === undefined ? undefined : topology.queues?.[queue]
+  return kept && (spec === undefined || queueSurvives(spec))
 }
 
 /**
@@ -203,6 +227,7 @@ export function exchangesWithUnreliableReturns({
 /** The driver's options to declare a queue on a broker of that version. */
 export function queueOptions({ kind, settings }: QueueSpec, version: string): Options.AssertQueue {
   const common = settingsOf(settings)
+  if (kind === 'classic') return classicOptions(settings, common)
   if (kind === 'ephemeral') return { ...common, exclusive: true, autoDelete: true, durable: false }
   if (kind === 'quorum' || (kind === 'mirrored' && !supportsMirroring(version))) {
     const limit = 'deliveryLimit' in settings ? { 'x-delivery-limit': settings.deliveryLimit } : {}
@@ -213,6 +238,19 @@ export function queueOptions({ kind, settings }: QueueSpec, version: string): Op
     }
   }
   return { ...common, durable: true }
+}
+
+function classicOptions(
+  { durable = true, autoDelete, exclusive, maxPriority }: ClassicSettings,
+  common: ReturnType<typeof settingsOf>,
+): Options.AssertQueue {
+  const priority = maxPriority === undefined ? {} : { 'x-max-priority': maxPriority }
+  return {
+    durable,
+    ...(autoDelete === true && { autoDelete }),
+    ...(exclusive === true && { exclusive }),
+    arguments: { ...common.arguments, ...priority },
+  }
 }
 
 /**
@@ -245,6 +283,7 @@ function settingsOf(
     ['x-dead-letter-exchange', settings.deadLetterExchange],
     ['x-dead-letter-routing-key', settings.deadLetterKey],
     ['x-message-ttl', settings.messageTtlMs],
+    ['x-expires', settings.expiresMs],
     ['x-max-length', settings.maxMessages],
     ['x-max-length-bytes', settings.maxBytes],
     // A broker compares arguments as they are written: a default that is sent conflicts with a queue without it.

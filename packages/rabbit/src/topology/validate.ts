@@ -16,6 +16,7 @@ import {
 import type {
   Arguments,
   BindingSpec,
+  ClassicSettings,
   ExchangeSpec,
   QueueSettings,
   QuorumSettings,
@@ -63,7 +64,16 @@ const queueTable: OptionTable<{ [K in keyof QueueSettings]: unknown }> = {
   maxBytes: optional(count({ default: 0, min: 0, max: Number.MAX_SAFE_INTEGER })),
   overflow: oneOf(['drop-head', 'reject-publish'], 'drop-head'),
   singleActiveConsumer: flag(false),
+  expiresMs: optional(milliseconds({ default: 0, min: 1, max: maxUint32 })),
   arguments: checked(readArguments, {}),
+}
+
+const classicTable: OptionTable<{ [K in keyof ClassicSettings]: unknown }> = {
+  ...queueTable,
+  durable: flag(true),
+  autoDelete: flag(false),
+  exclusive: flag(false),
+  maxPriority: optional(count({ default: 0, min: 1, max: 255 })),
 }
 
 const quorumTable: OptionTable<{ [K in keyof QuorumSettings]: unknown }> = {
@@ -80,7 +90,8 @@ function readQueue(value: unknown, path: string, problems: Problems): void {
     problems.add(path, 'expected quorum(), mirrored(), classic() or ephemeral()')
     return
   }
-  group(kind === 'quorum' ? quorumTable : queueTable).read(settings, path, problems)
+  const table = kind === 'quorum' ? quorumTable : kind === 'classic' ? classicTable : queueTable
+  group<unknown>(table as OptionTable<unknown>).read(settings, path, problems)
 }
 
 const bindingTable: OptionTable<{ [K in keyof BindingSpec]: unknown }> = {

@@ -264,3 +264,47 @@ describe('exchanges that return messages which they deliver', () => {
     expect([...exchangesWithUnreliableReturns(given)].sort()).toEqual(expected)
   })
 })
+
+describe('a classic queue', () => {
+  it('can be described as other clients declare it', () => {
+    const spec = classic({
+      durable: false,
+      autoDelete: true,
+      exclusive: true,
+      maxPriority: 10,
+      expiresMs: 60_000,
+    })
+    expect(queueOptions(spec, '3.10.8')).toEqual({
+      durable: false,
+      autoDelete: true,
+      exclusive: true,
+      arguments: { 'x-max-priority': 10, 'x-expires': 60_000 },
+    })
+  })
+
+  it.each([
+    ['not durable', { durable: false }],
+    ['deleted with its last consumer', { autoDelete: true }],
+    ['exclusive', { exclusive: true }],
+    ['expiring', { expiresMs: 1_000 }],
+    ['expiring by its arguments', { arguments: { 'x-expires': 1_000 } }],
+  ])('that can vanish by itself is never taken for proven, nor are its bindings: %s', (_, settings) => {
+    const vanishing: Topology = {
+      exchanges: { e: topic() },
+      queues: { q: classic(settings) },
+      bindings: [{ exchange: 'e', queue: 'q' }],
+    }
+    expect(topologySteps(vanishing).map((step) => survives(step, vanishing))).toEqual([true, false, false])
+  })
+
+  it.each([
+    [{ maxPriority: 256 }, 'maxPriority'],
+    [{ durable: 'yes' }, 'durable'],
+    [{ expiresMs: 0 }, 'expiresMs'],
+    [{ deliveryLimit: 3 }, 'deliveryLimit'],
+  ])('is refused with %j by the path of the option', (settings, option) => {
+    expect(() => validateTopology({ queues: { q: classic(settings as never) } }, 'topology')).toThrow(
+      new RegExp(`topology\\.queues\\.q\\.${option}`),
+    )
+  })
+})
