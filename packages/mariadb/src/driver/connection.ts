@@ -22,7 +22,7 @@ import {
   unreadableError,
   unsentError,
 } from './error-classification.ts'
-import type { AbandonedStatement, Answer, PipelinedStatement, Reply, Statement } from './statement.ts'
+import type { AbandonedStatement, Answer, PipelinedStatement, Reply, Row, Statement } from './statement.ts'
 
 /** A command that waits for its answer; rejected at once when the connection ends. */
 interface PendingCommand {
@@ -37,6 +37,12 @@ const autocommitFlag = 0x2
 
 const serverQuestion =
   'SELECT @@max_allowed_packet AS bytes, @@hostname AS host, @@port AS port, @@server_id AS id'
+// Where `wsrep_sync_wait` is set for all sessions, a plain SELECT would wait for a change of the view, and with it the
+// login. Servers without the variable refuse this form.
+const serverQuestions: readonly string[] = [
+  `SET STATEMENT wsrep_sync_wait=0 FOR ${serverQuestion}`,
+  serverQuestion,
+]
 // Anywhere in the text: after a comment, in a block, or in a procedure's name, where leaving it alone costs little.
 const commits = /\bCOMMIT\b|\bCALL\b/i
 
@@ -233,9 +239,17 @@ export class MariadbConnection {
   // The limit of a session never changes. A proxy may not answer: then the server refuses what is too large.
   async #readServer(): Promise<void> {
     if (Number.isFinite(this.#maxPacketBytes)) return
-    const answer = await this.run({ sql: serverQuestion, kind: 'text' }).catch(ignore)
-    const row = answer?.kind === 'rows' ? answer.rows[0] : undefined
-    if (row === undefined || !(Number(row['bytes']) > 0)) return
+    for (const sql of serverQuestions) {
+      const answer = await this.run({ sql, kind: 'text' }).catch(ignore)
+      const row = answer?.kind === 'rows' ? answer.rows[0] : undefined
+      if (row !== undefined && Number(row['bytes']) > 0) {
+        this.#learn(row)
+        return
+      }
+    }
+  }
+
+  #learn(row: Row): void {
     this.#maxPacketBytes = Number(row['bytes'])
     this.#server = `${row['host']}:${row['port']}/${row['id']}`
   }

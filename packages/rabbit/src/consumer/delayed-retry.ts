@@ -15,7 +15,7 @@ export interface RetryPolicy {
 }
 
 /** What happens to a message whose handler has failed. */
-export type RetryDecision =
+export type DelayedRetryDecision =
   | { readonly kind: 'retry'; readonly attempt: number; readonly delayMs: number }
   | { readonly kind: 'exhausted'; readonly attempt: number }
 
@@ -74,7 +74,7 @@ export class DelayedRetry {
     return this.#isNative
   }
 
-  decide(message: ConsumeMessage): RetryDecision {
+  decide(message: ConsumeMessage): DelayedRetryDecision {
     const { attempts, delaysMs } = this.#deps.policy
     const counted = this.isNative ? Number(message.properties.headers?.['x-delivery-count'] ?? 0) : 0
     const attempt = Math.max(attemptsBefore(message), counted) + 1
