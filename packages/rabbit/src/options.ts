@@ -108,7 +108,13 @@ export function resolveRabbitOptions(
 ): ResolvedOptions {
   const given = typeof input === 'string' ? mergeWithUrl(readAmqpUrl(input), overrides) : input
   const defaultPort = isTlsEnabled(given) ? 5671 : 5672
-  return resolveOptions(optionTable(defaultPort), given, 'rabbit')
+  const options = resolveOptions(optionTable(defaultPort), given, 'rabbit')
+  if (options.mechanism === 'EXTERNAL' && options.tls === undefined)
+    throw invalidOption(
+      'rabbit.mechanism',
+      'EXTERNAL logs in by the client certificate of rabbit.tls, which is not set',
+    )
+  return options
 }
 
 function mergeWithUrl(fromUrl: RabbitOptions, overrides: RabbitUrlOverrides): RabbitOptions {

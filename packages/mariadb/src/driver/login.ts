@@ -135,14 +135,15 @@ function needsTls(cause: Error): boolean {
 }
 
 /**
- * The error for a password function that failed. It says nothing about the server, and its own message may contain
- * secrets.
+ * The error for a password function that failed. It says nothing about the server. What the function threw may contain
+ * a secret, and errors end in logs: only its name and its code are kept.
  */
-export function passwordError(cause: Error, endpoint: string): HaError {
-  return new HaError('unreachable', `${endpoint}: the password function failed`, {
+export function passwordError(thrown: Error, endpoint: string): HaError {
+  const { name, code } = thrown as Error & { readonly code?: unknown }
+  const said = typeof code === 'string' ? `${name}, ${code}` : name
+  return new HaError('unreachable', `${endpoint}: the password function failed (${said})`, {
     endpoint,
     retryable: true,
-    cause,
   })
 }
 

@@ -84,7 +84,9 @@ async function open(
       return await openProbeChannel(new AmqpConnection(endpoint, model))
     } catch (thrown) {
       const cause = detachStack(asError(thrown))
-      throw detachStack(dialError(cause, await closeReasonOf(cause, login, endpoint, signal), endpoint))
+      // The raw handshake would send a name and a password that were not chosen.
+      const asked = options.mechanism === 'EXTERNAL' ? undefined : login
+      throw detachStack(dialError(cause, await closeReasonOf(cause, asked, endpoint, signal), endpoint))
     }
   } finally {
     signal.removeEventListener('abort', onAbort)
@@ -119,11 +121,15 @@ async function resolveSource<T>(
   }
 }
 
-// The message of what the function threw may contain a secret; the error itself is kept as the cause.
-function sourceError(option: string, endpoint: Endpoint, cause: unknown): HaError {
+// What the function threw may contain a secret, and errors end in logs: only its name and its code are kept.
+function sourceError(option: string, endpoint: Endpoint, thrown: unknown): HaError {
+  const { name: kind, code } = asError(thrown) as Error & { readonly code?: unknown }
+  const said = typeof code === 'string' ? `${kind}, ${code}` : kind
   const name = formatEndpoint(endpoint)
-  const details = { endpoint: name, retryable: true, cause }
-  return new HaError('unreachable', `${name}: the function of the option '${option}' failed`, details)
+  return new HaError('unreachable', `${name}: the function of the option '${option}' failed (${said})`, {
+    endpoint: name,
+    retryable: true,
+  })
 }
 
 async function openProbeChannel(connection: AmqpConnection): Promise<AmqpConnection> {
@@ -180,13 +186,13 @@ const finalCodes: readonly number[] = [402, 403, 530]
 
 async function closeReasonOf(
   cause: Error,
-  login: Login,
+  login: Login | undefined,
   endpoint: Endpoint,
   signal: AbortSignal,
 ): Promise<CloseReason | undefined> {
   const match = terminatedByServer.exec(cause.message)
   if (match !== null) return { code: Number(match[1]), text: cause.message }
-  if (!vhostRefused.test(cause.message)) return undefined
+  if (login === undefined || !vhostRefused.test(cause.message)) return undefined
   // When the query fails, the next dial will ask again.
   return queryCloseReason(login, endpoint, signal).catch(() => undefined)
 }

@@ -44,7 +44,7 @@ test('a function that fails is named by its option, and what it threw is no part
     (thrown) => thrown,
   )
   expect(error.message).toMatch(/the function of the option 'password' failed/)
-  expect(error.message).not.toMatch(/s3cret/)
+  expect(JSON.stringify(error)).not.toMatch(/s3cret/)
 })
 
 test('a function that hangs is left at the end of the dial', async () => {
@@ -60,8 +60,15 @@ test('a function that hangs is left at the end of the dial', async () => {
 test('a value that is neither text nor a function is refused without the value', async () => {
   await expect(startHarness({ password: { secret: 's3cret' } as never })).rejects.toMatchObject({
     code: 'config-invalid',
+    message: expect.stringMatching(/^rabbit\.password: expected text or a function, got an? object$/),
+  })
+})
+
+test('EXTERNAL without TLS is refused at the door', async () => {
+  await expect(startHarness({ mechanism: 'EXTERNAL' })).rejects.toMatchObject({
+    code: 'config-invalid',
     message: expect.stringMatching(
-      /^rabbit\.password: expected text or a function, got a object|got an object/,
+      /^rabbit\.mechanism: EXTERNAL logs in by the client certificate of rabbit\.tls/,
     ),
   })
 })
