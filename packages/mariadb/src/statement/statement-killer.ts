@@ -1,5 +1,5 @@
 import { type Clock, type Endpoint, formatEndpoint, HaError, type PoolDriver } from '@ha/core'
-import { asError, openWithin, raceAbort, withDeadline } from '@ha/core/driver'
+import { asError, closeGracefully, openWithin, raceAbort, withDeadline } from '@ha/core/driver'
 import type { MariadbConnection } from '../driver/connection.ts'
 import type { MariadbStatus } from '../driver/server-status.ts'
 import type { AbandonedStatement } from '../driver/statement.ts'
@@ -15,6 +15,7 @@ interface StatementKillerDeps {
 
 // The time for one side connection, with its login and everything that waits for it.
 const killTimeoutMs = 3_000
+const closeTimeoutMs = 1_000
 // Waiting statements of one server; each takes a few bytes. A server that answers works them off in milliseconds.
 const maxWaiting = 1_000
 
@@ -40,12 +41,11 @@ export class StatementKiller {
       return
     }
     this.#waiting.set(name, [statement])
-    this.#killAll(name, statement.endpoint)
-      .catch((error: unknown) => {
-        if (!this.#deps.signal.aborted)
-          this.#deps.warn(`statements that timed out may still run on ${name}: ${asError(error).message}`)
-      })
-      .finally(() => this.#waiting.delete(name))
+    this.#killAll(name, statement.endpoint).catch((error: unknown) => {
+      this.#waiting.delete(name)
+      if (!this.#deps.signal.aborted)
+        this.#deps.warn(`statements that timed out may still run on ${name}: ${asError(error).message}`)
+    })
   }
 
   // One connection for all statements of a server, one after the other.
@@ -57,17 +57,19 @@ export class StatementKiller {
         new HaError('timed-out', `KILL QUERY: no answer within ${killTimeoutMs} ms`)
       const work = (until: AbortSignal): Promise<void> => this.#work(name, connection, until)
       await withDeadline(clock, { timeoutMs: killTimeoutMs, signal, expired }, work)
-      connection.end().catch(() => undefined)
     } finally {
-      // Ends at once: the farewell is in the socket already, if there was one.
-      clock.after(killTimeoutMs, () => this.#deps.driver.destroy(connection))
+      await closeGracefully(this.#deps, connection, { timeoutMs: closeTimeoutMs, signal })
     }
   }
 
   async #work(name: string, connection: MariadbConnection, signal: AbortSignal): Promise<void> {
     for (;;) {
       const next = this.#waiting.get(name)?.shift()
-      if (next === undefined || signal.aborted) return
+      if (next === undefined) {
+        // In the same turn: a statement that comes later needs a connection of its own.
+        this.#waiting.delete(name)
+        return
+      }
       await raceAbort(killOn(connection, next), signal, () => undefined)
     }
   }

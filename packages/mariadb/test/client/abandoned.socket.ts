@@ -31,6 +31,15 @@ describe('a statement whose time is up', () => {
     expect(cluster.log.count(kills)).toBe(0)
   })
 
+  it('is looked for each time, also after the connection for the one before is closed', async () => {
+    const { db, cluster, calling } = await heldStatement(() => 1)
+    await calling
+    await cluster.log.until({ sql: /PROCESSLIST/ })
+    await sleep(100)
+    await db.query(slow, [], { timeoutMs: 300 }).catch(() => undefined)
+    await expect.poll(() => cluster.log.count({ sql: /PROCESSLIST/ })).toBe(2)
+  })
+
   it('is left alone by a server that another machine stands for now', async () => {
     const { cluster, calling } = await heldStatement(() => 1)
     for (const node of cluster.nodes) node.set({ server_id: 4711 })
