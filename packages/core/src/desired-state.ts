@@ -207,6 +207,11 @@ export class DesiredState<C> {
     return entry.status.kind === 'held'
   }
 
+  /** Whether the server has refused it on this connection. */
+  isRefused(key: string): boolean {
+    return this.#entries.get(key)?.refusal !== undefined
+  }
+
   /** Whether traffic may flow: every declaration that gates it is settled. */
   get open(): boolean {
     for (const { declaration } of this.#entries.values()) {

@@ -54,7 +54,7 @@ export type RabbitEvents = {
   readonly unblocked: Readonly<Record<never, never>>
   /** The node is alive but confirms no messages; the client tries another node. */
   readonly stalled: { readonly unconfirmed: number; readonly forMs: number }
-  /** The broker refused an exchange, queue, binding or consumer for good. Everything else continues. */
+  /** The broker refused an exchange, queue, binding or consumer. It is tried again with growing delay; everything else goes on. */
   readonly topologyConflict: { readonly key: string; readonly error: HaError }
   /** The broker cancelled a consumer, which subscribes again. */
   readonly consumerLost: { readonly queue: string; readonly error: Error }

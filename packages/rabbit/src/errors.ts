@@ -67,7 +67,7 @@ export function rabbitError(
   return new HaError(code, message, details)
 }
 
-/** Creates the error of a declaration that the broker refused for good. */
+/** Creates the error of a declaration that the broker refused. */
 export function topologyConflict(key: string, refused: HaError): HaError {
   const { cause } = refused
   const serverCode = replyCode(cause)

@@ -82,8 +82,8 @@ export type LinkEvents<C> = {
   readonly lost: Loss
   readonly failover: Failover
   /**
-   * The server refused a declaration for good: it is tried again on the next connection only. Emitted once; re-armed
-   * when the declaration holds.
+   * The server refused a declaration: it is tried again with growing delay, at most once a minute. Emitted once;
+   * re-armed when the declaration holds.
    */
   readonly refused: { readonly key: string; readonly error: HaError }
 }

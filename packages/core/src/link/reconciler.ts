@@ -74,9 +74,9 @@ async function applyDeclaration<C>(
   try {
     const isApart = declaration.survives || declaration.tryApart !== undefined
     if (isApart && desiredState.isSuspect(declaration.key)) {
-      const end = await withDeadline(clock, limit, (inner) => tryApart(deps, declaration, inner))
-      if (end !== undefined) {
-        if (!signal.aborted) recordEnd(deps, declaration, end)
+      const trial = await withDeadline(clock, limit, (inner) => tryApart(deps, declaration, inner))
+      if (trial.kind !== 'passed') {
+        if (!signal.aborted) recordTrial(deps, declaration, trial)
         return
       }
       desiredState.clear(declaration)
@@ -90,13 +90,26 @@ async function applyDeclaration<C>(
   }
 }
 
-// Applies a declaration on a connection of its own, whose end affects nothing else; returns that end.
+type Trial =
+  | { readonly kind: 'passed' }
+  /** The server ended the connection of the trial. */
+  | { readonly kind: 'ended'; readonly error: Error }
+  /** There was no connection for a trial, such as at a limit of connections. It says nothing about the lease. */
+  | { readonly kind: 'not-tried'; readonly error: Error }
+
+// Applies a declaration on a connection of its own, whose end affects nothing else.
 async function tryApart<C>(
   { options: { driver }, lease }: ReconcilerDeps<C>,
   declaration: Declaration<C>,
   signal: AbortSignal,
-): Promise<Error | undefined> {
-  const connection = await driver.open(lease.endpoint, signal)
+): Promise<Trial> {
+  let connection: C
+  try {
+    connection = await driver.open(lease.endpoint, signal)
+  } catch (thrown) {
+    signal.throwIfAborted()
+    return { kind: 'not-tried', error: detachStack(asError(thrown)) }
+  }
   const scope = linkedController(signal)
   let end: Error | undefined
   const unwatch = driver.watch(connection, (report) => {
@@ -115,7 +128,7 @@ async function tryApart<C>(
     unwatch()
     driver.destroy(connection)
   }
-  return end
+  return end === undefined ? { kind: 'passed' } : { kind: 'ended', error: end }
 }
 
 // A request sent during an election often hangs long after a new one would pass: so the first attempts are short. A
@@ -138,6 +151,15 @@ function recordFailure<C>(deps: ReconcilerDeps<C>, declaration: Declaration<C>, 
 
 // How often a request that may pass later ends a connection until it is reported as refused.
 const endsBeforeReport = 3
+
+function recordTrial<C>(
+  deps: RecordDeps<C>,
+  declaration: Declaration<C>,
+  { kind, error }: Exclude<Trial, { kind: 'passed' }>,
+): void {
+  if (kind === 'ended') recordEnd(deps, declaration, error)
+  else recordRetry(deps, declaration, error)
+}
 
 /** The server ended a connection on which nothing else than this declaration was under way. */
 function recordEnd<C>(deps: RecordDeps<C>, declaration: Declaration<C>, cause: Error): void {

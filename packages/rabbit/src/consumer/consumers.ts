@@ -14,10 +14,10 @@ import { RedeliveryCache } from './redelivery-cache.ts'
 /** A subscription that is kept until it is stopped. */
 export interface Consumer {
   readonly queue: string
-  /** `consuming`, or why not: `starting`, `retrying`, `refused` by the broker for good, `stopped`. */
+  /** `consuming`, or why not: `starting`, `retrying`, `refused` by the broker and tried again, `stopped`. */
   readonly status: ConsumerStatus
   /**
-   * Resolves when it consumes for the first time. Rejects when the broker refuses it for good, with `closed` when it
+   * Resolves when it consumes for the first time. Rejects when the broker refuses it, with `closed` when it
    * is stopped, or, by default after 30 s, with `timed-out` and the reason.
    */
   ready(limit?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<void>

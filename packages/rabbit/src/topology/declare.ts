@@ -71,7 +71,7 @@ export class DeclaredTopology {
     return !this.#unreliableReturns.has(exchange)
   }
 
-  /** Whether everything a message needs is known to exist, or was refused for good. */
+  /** Whether everything a message needs is known to exist, or was refused. */
   isRouteReady(exchange: string, key: string): boolean {
     const route = this.#routeOf(exchange, key)
     if (route === undefined || route.isReady) return true
@@ -94,11 +94,12 @@ export class DeclaredTopology {
     }
   }
 
-  /** Declares an exchange again that the broker does not know; false when it is not in the topology. */
+  /** Declares an exchange again that the broker does not know; false when it is not in the topology, or was refused. */
   redeclareExchange(exchange: string): boolean {
-    if (!this.#exchangeRoutes.has(exchange)) return false
+    const key = exchangeKey(exchange)
+    if (!this.#exchangeRoutes.has(exchange) || this.#deps.link.desiredState.isRefused(key)) return false
     const error = rabbitError('exchange-missing', `exchange '${exchange}' no longer exists`)
-    this.invalidate(exchangeKey(exchange), error)
+    this.invalidate(key, error)
     return true
   }
 
