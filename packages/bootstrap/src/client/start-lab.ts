@@ -393,7 +393,7 @@ async function claimBlock(
 ): Promise<ClaimedBlock> {
   for (const firstPort of given === undefined ? portBlocks(folder) : [given]) {
     const ports = Array.from({ length: portsPerLab }, (_, i) => firstPort + i)
-    // What a given port collides with is told when the plan, and with it the number of ports, is known.
+    // A given port is checked later: only the plan knows how many ports the lab needs.
     if (given === undefined && ports.some((port) => reserved.has(port))) continue
     const claim = await claimPorts('start', ports)
     if (claim === undefined) continue
