@@ -2,7 +2,7 @@
 // `npm test -- --no-servers` leaves out the tests that need real servers.
 import { existsSync, readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { checkExportedTypes } from './exported-types.mjs'
 import { bin, prepare, run } from './prepare.mjs'
@@ -28,7 +28,10 @@ await steps.run('docs/errors.md tells of every code', () =>
 const missing = process.argv.includes('--no-servers') ? 'asked for with --no-servers' : await getServers()
 const folder = await mkdtemp(join(tmpdir(), 'ha-test-'))
 try {
-  steps.add(runTests(serverless, join(folder, 'results.json')))
+  // These tests wait for sockets and timers more than they compute: one worker more than there are processors.
+  steps.add(
+    runTests(serverless, join(folder, 'results.json'), [`--maxWorkers=${availableParallelism() + 1}`]),
+  )
   if (missing !== undefined) sayWhatIsSkipped(join(folder, 'list.json'), missing)
   else for (const name of withServers) steps.add(runTests([name], join(folder, `${name}.json`)))
 } finally {
@@ -50,9 +53,14 @@ async function getServers() {
   return undefined
 }
 
-function runTests(projects, file) {
+function runTests(projects, file, options = []) {
   const reporters = ['--reporter=default', '--reporter=json', `--outputFile.json=${file}`]
-  const code = bin('vitest', ['run', ...reporters, ...projects.flatMap((name) => ['--project', name])])
+  const code = bin('vitest', [
+    'run',
+    ...reporters,
+    ...projects.flatMap((name) => ['--project', name]),
+    ...options,
+  ])
   // Without a cluster there is no test, and no file.
   if (!existsSync(file)) return { passed: 0, failed: 1 }
   const {
