@@ -22,7 +22,7 @@ import type { MariadbConnection } from './driver/connection.ts'
 import { mariadbDriver } from './driver/driver.ts'
 import { classify } from './driver/error-classification.ts'
 import type { MariadbStatus } from './driver/server-status.ts'
-import type { Args, Row } from './driver/statement.ts'
+import type { Args, ColumnMeta, PositionalRow, Row } from './driver/statement.ts'
 import { MariadbError, toMariadbError } from './errors.ts'
 import {
   type CallLimits,
@@ -31,6 +31,7 @@ import {
   defaultCall,
   limitOptionNames,
   type ResolvedCall,
+  type RowsAsArrayOptions,
   resolveCall,
   resolveTransactionOptions,
   type TransactionOptions,
@@ -45,7 +46,7 @@ import { runInSession, type Session } from './session.ts'
 import { CurrentLease, OperationRunner } from './statement/operation-runner.ts'
 import { StatementKiller } from './statement/statement-killer.ts'
 import { Statements } from './statement/statements.ts'
-import { streamRows } from './statement/stream.ts'
+import { type RowStream, rowStreamOf, streamRows } from './statement/stream.ts'
 import { TransactionRunner } from './transaction/runner.ts'
 import type { Transaction } from './transaction/transaction.ts'
 import { type MariadbEvents, type WriterChange, WriterMonitor } from './writer-monitor.ts'
@@ -118,13 +119,25 @@ export class Mariadb implements AsyncDisposable {
   }
 
   /** Runs one statement in the text protocol, in autocommit mode. */
-  query<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>> {
+  query<T extends PositionalRow = PositionalRow>(
+    sql: string,
+    args: Args | undefined,
+    options: RowsAsArrayOptions,
+  ): Promise<Result<T>>
+  query<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>>
+  query<T>(sql: string, args?: Args, options?: CallOptions | RowsAsArrayOptions): Promise<Result<T>> {
     this.#start()
     return this.#components.statements.run('query', () => statementOf('query', 'text', sql, args), options)
   }
 
   /** Runs one prepared statement, in autocommit mode. */
-  execute<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>> {
+  execute<T extends PositionalRow = PositionalRow>(
+    sql: string,
+    args: Args | undefined,
+    options: RowsAsArrayOptions,
+  ): Promise<Result<T>>
+  execute<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>>
+  execute<T>(sql: string, args?: Args, options?: CallOptions | RowsAsArrayOptions): Promise<Result<T>> {
     this.#start()
     return this.#components.statements.run(
       'execute',
@@ -143,13 +156,29 @@ export class Mariadb implements AsyncDisposable {
    * Streams the rows of a query at the pace of the consumer. After the first row the stream is never resumed on
    * another server.
    */
-  async *stream<T = Row>(sql: string, args?: Args, options?: CallOptions): AsyncGenerator<T, void> {
+  stream<T extends PositionalRow = PositionalRow>(
+    sql: string,
+    args: Args | undefined,
+    options: RowsAsArrayOptions,
+  ): RowStream<T>
+  stream<T = Row>(sql: string, args?: Args, options?: CallOptions): RowStream<T>
+  stream<T>(sql: string, args?: Args, options?: CallOptions | RowsAsArrayOptions): RowStream<T> {
+    return rowStreamOf((found) => this.#stream(sql, args, options, found))
+  }
+
+  // Begins, and refuses wrong arguments, when the first row is asked for.
+  async *#stream(
+    sql: string,
+    args: Args | undefined,
+    options: CallOptions | RowsAsArrayOptions | undefined,
+    found: (meta: readonly ColumnMeta[]) => void,
+  ): AsyncGenerator<Row, void> {
     this.#start()
     const call = resolveCall('stream', options, this.#writeDefaults)
     const { context } = this.#components
-    const statement = statementOf('stream', 'text', sql, args)
+    const statement = { ...statementOf('stream', 'text', sql, args), rowsAsArray: call.rowsAsArray }
     checkSessionUse('stream', statement, (text) => context.outcomes.warn(text))
-    yield* streamRows(context, statement, call) as AsyncGenerator<T, void>
+    yield* streamRows(context, statement, call, found)
   }
 
   /**
@@ -169,7 +198,7 @@ export class Mariadb implements AsyncDisposable {
   /** Runs `fn` with one server session, for locks, temporary tables and variables. The callback is never repeated. */
   async session<R>(
     fn: (session: Session) => Promise<R>,
-    options?: Omit<CallOptions, 'repeatable'>,
+    options?: Omit<CallOptions, 'repeatable' | 'rowsAsArray'>,
   ): Promise<R> {
     checkCallback('session', fn)
     this.#start()

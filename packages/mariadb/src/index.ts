@@ -9,9 +9,14 @@ export { createMariadb, type DrainReport, Mariadb, type MariadbHealth } from './
 export type { TransactionOutcome } from './commit-log.ts'
 export type { Result } from './driver/codec.ts'
 export type { GaleraStatus, MariadbStatus, ReplicaStatus } from './driver/server-status.ts'
-export type { Args, Column, Row } from './driver/statement.ts'
+export type { Args, Column, ColumnMeta, PositionalRow, Row } from './driver/statement.ts'
 export { type MariadbCode, MariadbError, type MariadbErrorDetails, mariadbCodes } from './errors.ts'
-export type { CallOptions, Consistency, TransactionOptions } from './options/call-options.ts'
+export type {
+  CallOptions,
+  Consistency,
+  RowsAsArrayOptions,
+  TransactionOptions,
+} from './options/call-options.ts'
 export type { HikariOptions } from './options/hikari.ts'
 export type { HostInput } from './options/hosts.ts'
 export type { MariadbOptions, UrlOverrides } from './options/options.ts'
@@ -29,5 +34,6 @@ export type {
 export type { TlsInput } from './options/tls.ts'
 export type { RouteTarget } from './routing/route.ts'
 export type { Session } from './session.ts'
+export type { RowStream } from './statement/stream.ts'
 export type { Transaction } from './transaction/transaction.ts'
 export { type MariadbEvents, mariadbChannels, type WriterChange } from './writer-monitor.ts'

@@ -4,7 +4,7 @@ import type { Connection, FieldInfo, QueryOptions } from 'mariadb'
 import type { ResultOptions } from '../options/resolved-options.ts'
 import { type DateZone, readDate, writeDate } from './dates.ts'
 import { DriverError, PacketTooLarge, unreadableError } from './error-classification.ts'
-import type { Answer, Args, Column, PipelinedStatement, Row, Statement } from './statement.ts'
+import type { Answer, Args, Column, ColumnMeta, PipelinedStatement, Row, Statement } from './statement.ts'
 
 /** Passes a statement to the driver. The result, or the error, is the driver's own. */
 export function sendStatement(driver: Connection, statement: Statement, values: unknown): Promise<unknown> {
@@ -24,10 +24,11 @@ export function sendStream(driver: Connection, statement: PipelinedStatement, va
   return driver.queryStream(commandOf(statement, values), values)
 }
 
-// Per-statement options cost the driver a chain of objects; only named placeholders need them.
-function commandOf({ sql, kind }: Statement, values: unknown): string | QueryOptions {
+// Per-statement options cost the driver a chain of objects; only named placeholders and positional rows need them.
+function commandOf({ sql, kind, rowsAsArray = false }: Statement, values: unknown): string | QueryOptions {
   const row: unknown = kind === 'batch' && Array.isArray(values) ? values[0] : values
-  return row === undefined || Array.isArray(row) ? sql : { sql, namedPlaceholders: true }
+  const namedPlaceholders = row !== undefined && !Array.isArray(row)
+  return namedPlaceholders || rowsAsArray ? { sql, namedPlaceholders, rowsAsArray } : sql
 }
 
 /**
@@ -140,6 +141,8 @@ function isGeometry(value: object): boolean {
 /** How values are converted to JavaScript. */
 export interface ResultRules extends ResultOptions {
   readonly zone: DateZone
+  /** Whether rows are lists of values in the order of the columns. */
+  readonly rowsAsArray?: boolean
 }
 
 /** Converts the driver's result to an {@link Answer}. */
@@ -149,7 +152,7 @@ export function readResult(result: unknown, rules: ResultRules): Answer {
   if (rows.meta !== undefined) return readRows(rows, rows.meta, rules)
   // A procedure returns several results; a batch with RETURNING returns rows without columns.
   const several = rows.some((each) => Array.isArray(each))
-  if (!several) return { kind: 'rows', rows, columns: [] }
+  if (!several) return { kind: 'rows', rows, columns: noColumns }
   return { kind: 'several', answers: rows.map((each) => readResult(each, rules)) }
 }
 
@@ -157,7 +160,7 @@ export function readResult(result: unknown, rules: ResultRules): Answer {
 export function rowReader(columns: readonly FieldInfo[], rules: ResultRules): (row: Row) => Row {
   const readers = columnReaders(columns, rules)
   return (row) => {
-    for (const { name, read } of readers) convert(row, name, read)
+    for (const { key, read } of readers) convert(row, key, read)
     return row
   }
 }
@@ -180,25 +183,27 @@ function readWritten(
 
 function readRows(rows: readonly Row[], meta: readonly FieldInfo[], rules: ResultRules): Answer {
   const readers = columnReaders(meta, rules)
-  for (const { name, read } of readers) for (const row of rows) convert(row, name, read)
-  return { kind: 'rows', rows, columns: meta.map(describe) }
+  for (const { key, read } of readers) for (const row of rows) convert(row, key, read)
+  return { kind: 'rows', rows, columns: meta.map(describeColumn) }
 }
 
-function describe(field: FieldInfo): Column {
-  return { name: field.name(), type: field.type }
+/** The name and the type of a column. */
+export function describeColumn(column: ColumnMeta): Column {
+  return { name: column.name(), type: column.type }
 }
 
 interface ColumnReader {
-  readonly name: string
+  /** The name of the column, or its place in a positional row. */
+  readonly key: string | number
   readonly read: (value: never) => unknown
 }
 
 // Most results have no column that needs a conversion.
 function columnReaders(columns: readonly FieldInfo[], rules: ResultRules): readonly ColumnReader[] {
   const readers: ColumnReader[] = []
-  for (const column of columns) {
+  for (const [i, column] of columns.entries()) {
     const read = columnReader(column, rules)
-    if (read !== undefined) readers.push({ name: column.name(), read })
+    if (read !== undefined) readers.push({ key: rules.rowsAsArray === true ? i : column.name(), read })
   }
   return readers
 }
@@ -224,9 +229,9 @@ function textReader(column: FieldInfo, { json }: ResultRules): ColumnReader['rea
 }
 
 // Converts in place: the rows are not shared, and a result may be large.
-function convert(row: Row, name: string, read: ColumnReader['read']): void {
-  const cells = row as Record<string, unknown>
-  if (cells[name] !== null) cells[name] = read(cells[name] as never)
+function convert(row: Row, key: ColumnReader['key'], read: ColumnReader['read']): void {
+  const cells = row as Record<string | number, unknown>
+  if (cells[key] !== null) cells[key] = read(cells[key] as never)
 }
 
 function readBigint(value: bigint, { bigint }: ResultRules): number | bigint | string {
@@ -284,6 +289,8 @@ export interface Result<T = Row> extends Array<T> {
   /** The number of warnings. */
   readonly warnings: number
   readonly columns: readonly Column[]
+  /** The columns as the `mariadb` driver describes them; empty for a statement without rows. */
+  readonly meta: readonly ColumnMeta[]
   /**
    * All results of a procedure, in order; with `execute`, the OUT and INOUT values are one row. Empty for any other
    * statement.
@@ -307,16 +314,21 @@ export function resultOf<T>(answer: Answer): Result<T> {
 
 // The first result is a list of its own: the whole result refers to all, and not to itself.
 function eachResultOf(answer: Answer): Result {
-  return resultOf(answer.kind === 'rows' ? { ...answer, rows: [...answer.rows] } : answer)
+  if (answer.kind !== 'rows') return resultOf(answer)
+  const rows = [...answer.rows]
+  hide(rows, 'meta', (answer.rows as DriverRows).meta ?? noMeta)
+  return resultOf({ ...answer, rows })
 }
 
 const noResults: readonly Result[] = Object.freeze([])
 const nothing: Written = { kind: 'written', affectedRows: 0, insertId: 0, warnings: 0 }
 const noColumns: readonly Column[] = Object.freeze([])
+const noMeta: readonly ColumnMeta[] = Object.freeze([])
 
 // A result without rows shows its properties when it is printed.
 function writtenOf<T>({ affectedRows, insertId, warnings }: Written): Result<T> {
   const result = Object.assign([] as T[], { affectedRows, insertId, warnings, columns: noColumns })
+  hide(result, 'meta', noMeta)
   hide(result, 'results', noResults)
   return result as unknown as Result<T>
 }
@@ -326,6 +338,8 @@ function rowsOf<T>({ rows, columns }: Read, { affectedRows, insertId, warnings }
   hide(rows, 'insertId', insertId)
   hide(rows, 'warnings', warnings)
   hide(rows, 'columns', columns)
+  // The driver adds it to the rows of most results.
+  if (!('meta' in rows)) hide(rows, 'meta', noMeta)
   hide(rows, 'results', noResults)
   return rows as unknown as Result<T>
 }
@@ -373,8 +387,9 @@ export function rowStream(source: Readable, rules: ResultRules, ends: RowStreamL
   source.once('fields', (columns: readonly FieldInfo[]) => {
     answered = true
     read = rowReader(columns, rules)
-    const twice = duplicateName(columns)
-    if (twice !== undefined) rows.destroy(duplicateError(twice))
+    const twice = rules.rowsAsArray === true ? undefined : duplicateName(columns)
+    if (twice === undefined) rows.emit('fields', columns)
+    else rows.destroy(duplicateError(twice))
   })
   source.on('data', (row: Row) => {
     answered = true

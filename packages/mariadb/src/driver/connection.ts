@@ -184,7 +184,11 @@ export class MariadbConnection {
 
   #send(statement: Statement, values: unknown): Promise<Answer> {
     const sent = sendStatement(this.#driver, statement, values)
-    return this.#awaitAnswer(sent, (result) => readResult(result, this.#rules), statement.sql)
+    return this.#awaitAnswer(sent, (result) => readResult(result, this.#rulesFor(statement)), statement.sql)
+  }
+
+  #rulesFor({ rowsAsArray }: Statement): ResultRules {
+    return rowsAsArray === true ? { ...this.#rules, rowsAsArray } : this.#rules
   }
 
   /** Sends statements without waiting for the answers in between. Never rejects: each statement has its own reply. */
@@ -199,7 +203,7 @@ export class MariadbConnection {
   stream(statement: PipelinedStatement): Readable {
     const [values] = this.#prepare(statement)
     const waiting: PendingCommand = { sql: statement.sql, reject: (error) => rows.destroy(error) }
-    const rows = rowStream(sendStream(this.#driver, statement, values), this.#rules, {
+    const rows = rowStream(sendStream(this.#driver, statement, values), this.#rulesFor(statement), {
       complete: () => void this.#complete(waiting),
       translate: (thrown) => toDriverError(thrown),
       abandoned: () => {

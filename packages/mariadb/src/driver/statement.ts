@@ -12,6 +12,8 @@ export interface Statement {
   readonly sql: string
   readonly args?: Args | undefined
   readonly kind: 'text' | 'prepared' | 'batch'
+  /** Rows are lists of values in the order of the columns. */
+  readonly rowsAsArray?: boolean
 }
 
 /** A statement that is sent as a whole, without waiting for an answer in between. */
@@ -19,6 +21,23 @@ export type PipelinedStatement = Statement & { readonly kind: 'text' | 'prepared
 
 /** One row, by column name. */
 export type Row = Readonly<Record<string, unknown>>
+
+/** One row with `rowsAsArray`: the values in the order of the columns. */
+export type PositionalRow = readonly unknown[]
+
+/** A column as the `mariadb` driver describes it. */
+export interface ColumnMeta {
+  /** The name of the column in the result: its alias, when it has one. */
+  name(): string
+  /** The name of the column in its table; empty for an expression. */
+  orgName(): string
+  /** The name of the table in the statement: its alias, when it has one. */
+  table(): string
+  orgTable(): string
+  schema(): string
+  /** The column type, such as `BIGINT` or `VAR_STRING`. */
+  readonly type: string
+}
 
 /** The metadata of a column. */
 export interface Column {

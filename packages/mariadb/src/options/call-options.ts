@@ -22,6 +22,16 @@ export interface CallOptions {
   readonly repeatable?: boolean
   /** The data that a read must see. Default: `consistency` of the client, which is `eventual`. */
   readonly consistency?: Consistency
+  /** With `true`, rows are lists of values: see {@link RowsAsArrayOptions}. */
+  readonly rowsAsArray?: false
+}
+
+/**
+ * The options of a call whose rows are lists of values in the order of the columns. Several columns may have one name;
+ * the names are in `columns` and `meta` of the result.
+ */
+export interface RowsAsArrayOptions extends Omit<CallOptions, 'rowsAsArray'> {
+  readonly rowsAsArray: true
 }
 
 /** The options of one call, checked and completed. */
@@ -31,6 +41,7 @@ export interface ResolvedCall {
   readonly route: RouteTarget
   readonly repeatable: boolean | undefined
   readonly consistency: Consistency
+  readonly rowsAsArray: boolean
 }
 
 /** The call without options. */
@@ -38,7 +49,14 @@ export function defaultCall({
   timeoutMs,
   consistency,
 }: Pick<ResolvedOptions, 'timeoutMs' | 'consistency'>): ResolvedCall {
-  return { timeoutMs, consistency, route: 'primary', signal: undefined, repeatable: undefined }
+  return {
+    timeoutMs,
+    consistency,
+    route: 'primary',
+    signal: undefined,
+    repeatable: undefined,
+    rowsAsArray: false,
+  }
 }
 
 /** The options that only limit a call. */
@@ -48,7 +66,7 @@ export type CallLimits = Pick<CallOptions, 'timeoutMs' | 'signal'>
 export const limitOptionNames: readonly (keyof CallLimits)[] = ['timeoutMs', 'signal']
 
 /** The options of a call that is never repeated. */
-export const unrepeatableOptionNames: readonly Exclude<keyof CallOptions, 'repeatable'>[] = [
+export const unrepeatableOptionNames: readonly Exclude<keyof CallOptions, 'repeatable' | 'rowsAsArray'>[] = [
   ...limitOptionNames,
   'route',
   'consistency',
@@ -57,7 +75,7 @@ export const unrepeatableOptionNames: readonly Exclude<keyof CallOptions, 'repea
 /** Checks the options of a call and completes them from `defaults`. `name` is the name of the call in errors. */
 export function resolveCall(
   name: string,
-  given: CallOptions | undefined,
+  given: CallOptions | RowsAsArrayOptions | undefined,
   defaults: ResolvedCall,
   names?: readonly (keyof CallOptions)[],
 ): ResolvedCall {
@@ -69,6 +87,7 @@ export function resolveCall(
     route: given.route ?? defaults.route,
     repeatable: given.repeatable,
     consistency: given.consistency ?? defaults.consistency,
+    rowsAsArray: given.rowsAsArray ?? false,
   }
 }
 
@@ -78,16 +97,20 @@ const callOptionTable = {
   route: optionChecks.oneOf(routeTargets),
   repeatable: optionChecks.flag,
   consistency: optionChecks.oneOf(['eventual', 'session', 'strong']),
+  rowsAsArray: optionChecks.flag,
 }
 
-const checkCallOptions = callOptions<CallOptions>({ table: callOptionTable, invalid: invalidCallOption })
+const checkCallOptions = callOptions<CallOptions | RowsAsArrayOptions>({
+  table: callOptionTable,
+  invalid: invalidCallOption,
+})
 
 function invalidCallOption(path: string, problem: string): MariadbError {
   return new MariadbError('config-invalid', `${path}: ${problem}`)
 }
 
 /** The options of `transaction()` and `readOnly()`. */
-export interface TransactionOptions extends Omit<CallOptions, 'repeatable'> {
+export interface TransactionOptions extends Omit<CallOptions, 'repeatable' | 'rowsAsArray'> {
   /** The isolation level of this transaction. Default: that of the session. */
   readonly isolation?: Isolation
   /**
@@ -113,7 +136,8 @@ export function resolveTransactionOptions(
   checkTransactionOptions(name, given, transactionOptionNames)
   const { timeoutMs = defaults.timeoutMs, signal, route = defaults.route, isolation, token } = given
   const { consistency = defaults.consistency } = given
-  return { call: { timeoutMs, signal, route, consistency, repeatable: undefined }, isolation, token }
+  const call = { timeoutMs, signal, route, consistency, repeatable: undefined, rowsAsArray: false }
+  return { call, isolation, token }
 }
 
 const transactionOptionNames: readonly (keyof TransactionOptions)[] = [

@@ -6,7 +6,12 @@ import type { MariadbConnection } from '../driver/connection.ts'
 import { classifyCommit, DriverError } from '../driver/error-classification.ts'
 import type { Answer, Statement } from '../driver/statement.ts'
 import { type StageOutcomes, toMariadbError } from '../errors.ts'
-import { type CallOptions, type ResolvedCall, resolveCall } from '../options/call-options.ts'
+import {
+  type CallOptions,
+  type ResolvedCall,
+  type RowsAsArrayOptions,
+  resolveCall,
+} from '../options/call-options.ts'
 import { classifyRead, ensureConsistency, type ReadYourWrites, readTarget } from '../read-your-writes.ts'
 import { isAtomic, isReadOnly } from '../sql-text.ts'
 import { OperationRunner } from './operation-runner.ts'
@@ -23,10 +28,15 @@ export class Statements {
   }
 
   /** Runs a statement on a server that the call allows; `name` is the name of the call in errors. */
-  async run<T>(name: string, given: () => Statement, options: CallOptions | undefined): Promise<Result<T>> {
-    const statement = given()
-    checkSessionUse(name, statement, (text) => this.#context.outcomes.warn(text))
+  async run<T>(
+    name: string,
+    given: () => Statement,
+    options: CallOptions | RowsAsArrayOptions | undefined,
+  ): Promise<Result<T>> {
+    const asked = given()
+    checkSessionUse(name, asked, (text) => this.#context.outcomes.warn(text))
     const call = options === undefined ? this.#defaults : resolveCall(name, options, this.#defaults)
+    const statement = call.rowsAsArray ? { ...asked, rowsAsArray: true } : asked
     const traits = traitsOf(statement, call)
     try {
       const answer = traits.readOnly

@@ -3,13 +3,34 @@ import type { Readable } from 'node:stream'
 import { type Clock, formatEndpoint, HaError, type Operation, run } from '@ha/core'
 import { asError, type Deferred, deferred, type LinkedController, linkedController } from '@ha/core/driver'
 import type { ClientContext } from '../context.ts'
+import { describeColumn } from '../driver/codec.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
-import type { PipelinedStatement, Row } from '../driver/statement.ts'
+import type { Column, ColumnMeta, PipelinedStatement, Row } from '../driver/statement.ts'
 import { abortError, type MariadbError, statementError, toMariadbError } from '../errors.ts'
 import type { ResolvedCall } from '../options/call-options.ts'
 import { ensureConsistency, readTarget } from '../read-your-writes.ts'
 import { OperationRunner } from './operation-runner.ts'
 import { outcomesByStage, traitsOf } from './statements.ts'
+
+/** The rows of a query, one at a time. The columns are known from the first row on, or at the end of an empty result. */
+export interface RowStream<T = Row> extends AsyncGenerator<T, void> {
+  /** The names and types of the columns; empty before the first row. */
+  readonly columns: readonly Column[]
+  /** The columns as the `mariadb` driver describes them; empty before the first row. */
+  readonly meta: readonly ColumnMeta[]
+}
+
+/** Makes a {@link RowStream} of a generator that calls `found` with the columns before its first row. */
+export function rowStreamOf<T>(
+  generate: (found: (meta: readonly ColumnMeta[]) => void) => AsyncGenerator<Row, void>,
+): RowStream<T> {
+  let meta: readonly ColumnMeta[] = []
+  const rows = generate((columns) => {
+    meta = columns
+  })
+  const properties = { meta: { get: () => meta }, columns: { get: () => meta.map(describeColumn) } }
+  return Object.defineProperties(rows, properties) as unknown as RowStream<T>
+}
 
 /**
  * Streams the rows of a query at the pace of the consumer. Until the first row, the query is retried on another
@@ -20,8 +41,9 @@ export async function* streamRows(
   context: ClientContext,
   statement: PipelinedStatement,
   call: ResolvedCall,
+  found: (meta: readonly ColumnMeta[]) => void,
 ): AsyncGenerator<Row, void> {
-  const streaming = new StreamOperation(context, statement, call)
+  const streaming = new StreamOperation(context, statement, call, found)
   const whole = streaming.run()
   try {
     for await (const row of await streaming.opened) yield row as Row
@@ -38,12 +60,19 @@ class StreamOperation {
   readonly #context: ClientContext
   readonly #statement: PipelinedStatement
   readonly #call: ResolvedCall
+  readonly #found: (meta: readonly ColumnMeta[]) => void
   readonly #opened: Deferred<Readable> = deferred()
   #rows: Readable | undefined
   #endpoint = ''
   #signal: AbortSignal | undefined
 
-  constructor(context: ClientContext, statement: PipelinedStatement, call: ResolvedCall) {
+  constructor(
+    context: ClientContext,
+    statement: PipelinedStatement,
+    call: ResolvedCall,
+    found: (meta: readonly ColumnMeta[]) => void,
+  ) {
+    this.#found = found
     this.#context = context
     this.#statement = statement
     this.#call = call
@@ -116,6 +145,7 @@ class StreamOperation {
   async #flow(connection: MariadbConnection, { signal, progress }: FlowLimit): Promise<void> {
     this.#signal = signal
     const rows = connection.stream(this.#statement)
+    rows.once('fields', this.#found)
     const leave = (): void => void rows.destroy(asError(signal.reason))
     signal.addEventListener('abort', leave, { once: true })
     // `readable` fires at the first row, and at the end of an empty result.
