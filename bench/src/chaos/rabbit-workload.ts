@@ -99,6 +99,16 @@ function rabbitCalls(rabbit: Rabbit): readonly PublicCall[] {
       call: (name, handler, more) => rabbit.consume(name as never, handler as never, more as never),
     },
     {
+      name: 'request',
+      args: [spare, { id: -1 }, { ...options, repeatable: true }],
+      call: (target, body, more) => rabbit.request(target as never, body, more as never),
+    },
+    {
+      name: 'respond',
+      args: [spare, async () => 1, { prefetch: 1 }],
+      call: (name, handler, more) => rabbit.respond(name as never, handler as never, more as never),
+    },
+    {
       name: 'withChannel',
       args: [async () => 1, options],
       call: (work, more) => rabbit.withChannel(work as never, more as never),

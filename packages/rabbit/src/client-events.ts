@@ -67,6 +67,17 @@ export type RabbitEvents = {
   readonly ackLost: { readonly queue: string }
   /** A message could not be decoded, or its handler threw. Says how often, and what happens to the message. */
   readonly handlerFailed: HandlerFailure & { readonly queue: string }
+  /**
+   * The reply to a request did not reach its caller, and the request is acknowledged: `unroutable` when the reply queue
+   * is gone, otherwise why the reply was not confirmed. `messageId` is that of the request.
+   */
+  readonly replyFailed: {
+    readonly queue: string
+    readonly messageId: string | undefined
+    readonly correlationId: string | undefined
+    readonly replyTo: string
+    readonly error: HaError
+  }
 }
 
 /** The diagnostics channels of this package, in addition to those of core. */

@@ -27,13 +27,18 @@ import {
   type RabbitOptions,
   type RabbitUrlOverrides,
   type ResolvedOptions,
+  type RespondOptions,
   resolveConsumeOptions,
   resolvePublisherOptions,
   resolveRabbitOptions,
+  resolveRespondOptions,
   waitOptions,
 } from './options.ts'
 import type { Publisher } from './publisher/publisher.ts'
 import { Publishers } from './publisher/publishers.ts'
+import type { Reply, RequestOptions, RequestTarget } from './rpc/request-message.ts'
+import { Requests, type RequestsHealth } from './rpc/requests.ts'
+import { Responder, type RespondHandler } from './rpc/responder.ts'
 import { createLifecycle, type DrainReport } from './shutdown.ts'
 import { DeclaredTopology } from './topology/declare.ts'
 
@@ -93,6 +98,8 @@ export class Rabbit implements AsyncDisposable {
   readonly #topology: DeclaredTopology
   readonly #consumers: Consumers
   readonly #publishers: Publishers
+  readonly #requests: Requests
+  readonly #responder: Responder
   readonly #lifecycle: Lifecycle<DrainReport>
   #lastFailover: RabbitFailover | undefined
 
@@ -115,14 +122,15 @@ export class Rabbit implements AsyncDisposable {
     const { consume: link } = this.#links
     const { topology, declareTimeoutMs: timeoutMs } = options
     this.#topology = new DeclaredTopology({ clock, topology, link, timeoutMs })
-    this.#consumers = new Consumers({
+    const consumersDeps = {
       clock,
       random,
       options,
       links: this.#links,
       topology: this.#topology,
       events: this.#events,
-    })
+    }
+    this.#consumers = new Consumers(consumersDeps)
     this.#publishers = new Publishers({
       clock,
       options,
@@ -131,11 +139,26 @@ export class Rabbit implements AsyncDisposable {
       idPrefix: randomUUID().slice(0, 18),
       onStalled: (unconfirmed, forMs) => this.#events.emit('stalled', { unconfirmed, forMs }),
     })
+    this.#requests = new Requests({
+      clock,
+      options,
+      links: this.#links,
+      topology: this.#topology,
+      publishers: this.#publishers,
+      consumers: new Consumers(consumersDeps),
+    })
+    this.#events.on('consumerLost', ({ queue }) => this.#requests.onConsumerLost(queue))
+    this.#responder = new Responder({
+      consumers: this.#consumers,
+      publishers: this.#publishers,
+      events: this.#events,
+    })
     this.#lifecycle = createLifecycle({
       clock,
       links: this.#links,
       publishers: this.#publishers,
       consumers: this.#consumers,
+      requests: this.#requests,
     })
     this.#runner = {
       source: this.#links.consume,
@@ -187,6 +210,33 @@ export class Rabbit implements AsyncDisposable {
   }
 
   /**
+   * Sends a request and resolves with the reply of a responder: one of `respond()`, or any that answers to `replyTo` with
+   * the `correlationId`. Rejects by `timeoutMs` (default 30 000): as a publish does when the broker does not have the
+   * request; with `timed-out` and the outcome `unknown` when it has it and no reply came; with `request-failed` when the
+   * handler threw; or with `decode-failed`, `buffer-full`, `aborted`, `closed`. Replies survive a failover.
+   */
+  request<A = unknown, Q = unknown>(
+    target: RequestTarget,
+    body: Q,
+    options: RequestOptions<Q, A> = {},
+  ): Promise<Reply<A>> {
+    return this.#requests.request(target, body, options)
+  }
+
+  /**
+   * Consumes requests until the consumer is stopped: what the handler returns is published to `replyTo` of the request,
+   * and confirmed, before the request is acknowledged. A request without `replyTo` is handled and gets no reply.
+   */
+  respond<Q = unknown, A = unknown>(
+    queue: string,
+    handler: RespondHandler<Q, A>,
+    options: RespondOptions<Q, A> = {},
+  ): Consumer {
+    this.#lifecycle.checkOpen()
+    return this.#responder.respond(resolveRespondOptions(queue, handler, options))
+  }
+
+  /**
    * Runs `work` on a channel of its own, for features that this package does not have. Settles within `timeoutMs`
    * (default 10 000), and then closes the channel. Repeats `work` only when it had no effect, or, with
    * `repeatable: true`, when that is unknown. An error of `work` while its channel is open is thrown unchanged.
@@ -220,6 +270,7 @@ export class Rabbit implements AsyncDisposable {
       consume,
       outbox: { messages: buffer.messages, bytes: buffer.bytes, unconfirmed, waiting: buffer.waiting },
       consumers: this.#consumers.health,
+      requests: this.#requests.health,
       lastFailover: 'role' in lastFailover ? lastFailover : undefined,
     }
   }
@@ -232,7 +283,7 @@ export class Rabbit implements AsyncDisposable {
   }
 
   /**
-   * Stops consuming and publishing, and waits for running handlers and unconfirmed messages, up to `timeoutMs` (default
+   * Stops consuming and publishing, and waits for running handlers, replies and unconfirmed messages, up to `timeoutMs` (default
    * 10 000). Rejects only for an invalid option; the promises of the remaining messages reject with their outcome. A later call, also of
    * `close`, can only shorten the time.
    */
@@ -321,6 +372,7 @@ export interface RabbitHealth {
   readonly consume: LinkHealth
   readonly outbox: PublishBufferHealth
   readonly consumers: readonly ConsumerHealth[]
+  readonly requests: RequestsHealth
   readonly lastFailover: Omit<RabbitFailover, 'error'> | undefined
 }
 

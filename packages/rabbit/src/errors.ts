@@ -30,8 +30,9 @@ export const rabbitCodes = {
   },
   'buffer-full': {
     meaning:
-      'The broker accepts messages more slowly than they are published, and the publish buffer is full.',
-    action: 'Await `publish()`, publish less, or raise `outbox.maxMessages` and `outbox.maxBytes`.',
+      'The broker accepts messages more slowly than they are published, and the publish buffer is full; or too many requests await a reply.',
+    action:
+      'Await `publish()` and `request()`, send less, or raise the limit that the message names (`outbox`, `requests`).',
   },
   'queue-missing': {
     meaning: 'The queue does not exist.',
@@ -40,8 +41,14 @@ export const rabbitCodes = {
   },
   'decode-failed': {
     meaning:
-      'The codec of a consumer could not decode a message. By default the message is rejected: dead-lettered where the queue has a target, and dropped otherwise.',
-    action: 'Find its publisher, or set `codec` or `onDecodeError` of the consumer.',
+      'The codec of a consumer could not decode a message, or that of a request its reply. By default the message is rejected: dead-lettered where the queue has a target, and dropped otherwise.',
+    action:
+      'Find its publisher, or set `codec` or `onDecodeError` of the consumer, or `replyCodec` of the request.',
+  },
+  'request-failed': {
+    meaning: 'The handler of a request threw, and its responder replied with the message of that error.',
+    action:
+      'Read the message. Whether the handler had an effect before it threw is for the application to know.',
   },
   'topology-conflict': {
     meaning:

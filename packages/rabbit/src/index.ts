@@ -37,10 +37,14 @@ export type {
   PublisherOptions,
   RabbitOptions,
   RabbitUrlOverrides,
+  RespondOptions,
 } from './options.ts'
 export type { Receipt } from './publisher/message-queue.ts'
 export type { PublishBufferOptions } from './publisher/publish-buffer.ts'
 export type { Publisher, PublishOptions } from './publisher/publisher.ts'
+export type { Reply, RequestOptions, RequestTarget } from './rpc/request-message.ts'
+export type { RequestLimits, RequestsHealth } from './rpc/requests.ts'
+export type { RespondHandler } from './rpc/responder.ts'
 export type { DrainReport } from './shutdown.ts'
 export {
   type Arguments,

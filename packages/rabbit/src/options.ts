@@ -32,6 +32,8 @@ import type { ConsumeSettings } from './consumer/handler-runner.ts'
 import { offsetArgument } from './consumer/stream-position.ts'
 import type { PublishBufferOptions } from './publisher/publish-buffer.ts'
 import type { PublisherSettings } from './publisher/publisher.ts'
+import type { RequestLimits } from './rpc/requests.ts'
+import type { RespondHandler, RespondSettings } from './rpc/responder.ts'
 import type { Topology } from './topology/topology.ts'
 import { validateTopology } from './topology/validate.ts'
 
@@ -66,6 +68,7 @@ export interface ResolvedOptions {
   readonly backoff: FullJitter
   readonly liveness: LivenessOptions
   readonly outbox: PublishBufferOptions
+  readonly requests: RequestLimits
   /** Timeout of the declaration of one exchange, queue, binding or consumer, in milliseconds. */
   readonly declareTimeoutMs: number
   readonly topology: Topology
@@ -80,7 +83,7 @@ export type Address = string | { readonly host: string; readonly port?: number }
 export interface RabbitOptions
   extends Partial<Pick<ResolvedOptions, 'vhost' | 'name' | 'topology'>>,
     Partial<Pick<ResolvedOptions, 'failBackAfterMs' | 'declareTimeoutMs'>>,
-    DeepPartial<Pick<ResolvedOptions, 'dial' | 'backoff' | 'liveness' | 'outbox'>> {
+    DeepPartial<Pick<ResolvedOptions, 'dial' | 'backoff' | 'liveness' | 'outbox' | 'requests'>> {
   /** All nodes: `'n1:5672,n2:5672'`, a list, or a function that is called before each round of dials. */
   readonly addresses: string | readonly Address[] | (() => Promise<readonly Address[]>)
   /** The order in which the nodes are tried. Default `random`. The former words are accepted for one more version. */
@@ -154,6 +157,10 @@ function optionTable(defaultPort: number): OptionTable<ResolvedOptions> {
       maxAgeMs: milliseconds({ default: 300_000, min: 100, max: 86_400_000 }),
       onFull: oneOf(['wait', 'reject', 'drop-oldest'], 'wait'),
       maxWaiting: count({ default: 1_000, min: 0, max: 1_000_000 }),
+    }),
+    requests: group({
+      maxPending: count({ default: 10_000, min: 1, max: 10_000_000 }),
+      maxBytes: count({ default: 64 * 1024 * 1024, min: 1_024, max: 16 * 1024 ** 3 }),
     }),
     declareTimeoutMs: milliseconds({ default: 5_000, min: 100, max: 600_000 }),
     topology: checked(validateTopology, {}),
@@ -248,6 +255,23 @@ export interface ConsumeOptions<T> {
   readonly arguments?: Readonly<Record<string, unknown>>
 }
 
+/** The options of one responder. */
+export interface RespondOptions<Q, A>
+  extends Pick<ConsumeOptions<Q>, 'prefetch' | 'exclusive' | 'arguments'> {
+  /**
+   * What happens when the handler throws. `reply`: the caller gets the message of the error, and the request is
+   * acknowledged; `reject`: the caller gets it, and the request is dead-lettered, or dropped where the queue has no
+   * target; `requeue`: the handler is called again after a growing delay, and the caller waits. Default `reply`.
+   */
+  readonly onError?: 'reply' | 'reject' | 'requeue'
+  /** Delay before a requeued request is delivered for the first time, in milliseconds. Default 1 000; doubles, up to one minute. */
+  readonly requeueDelayMs?: number
+  /** Decodes the request. One that cannot be decoded is answered with the error, and rejected. Default: JSON. */
+  readonly codec?: Codec<Q>
+  /** Encodes the reply. Default: `codec`. */
+  readonly replyCodec?: Codec<A>
+}
+
 /** Checks and completes the options of a publisher. */
 export function resolvePublisherOptions<T>(options: PublisherOptions<T>): PublisherSettings<T> {
   const table = {
@@ -266,10 +290,7 @@ export function resolveConsumeOptions<T>(
   handler: DeliveryHandler<T>,
   options: ConsumeOptions<T>,
 ): ConsumeSettings<T> {
-  if (typeof queue !== 'string' || queue === '' || Buffer.byteLength(queue) > 255) {
-    throw invalidOption('consume', 'expected the name of a queue of at most 255 bytes')
-  }
-  if (typeof handler !== 'function') throw invalidOption(`consume '${queue}'`, 'expected a handler')
+  checkQueueAndHandler('consume', queue, handler)
   const table = {
     prefetch: count({ default: 32, min: 1, max: 65_535 }),
     onError: oneOf(['requeue', 'reject'], 'requeue'),
@@ -296,6 +317,41 @@ export function resolveConsumeOptions<T>(
   return { ...settings, queue, handler }
 }
 
+/** Checks and completes the options of a responder. */
+export function resolveRespondOptions<Q, A>(
+  queue: string,
+  handler: RespondHandler<Q, A>,
+  options: RespondOptions<Q, A>,
+): RespondSettings<Q, A> {
+  checkQueueAndHandler('respond', queue, handler)
+  type Given = Pick<
+    RespondSettings<Q, A>,
+    'prefetch' | 'onError' | 'requeueDelayMs' | 'exclusive' | 'codec' | 'arguments'
+  >
+  const settings = resolveOptions<Given & { readonly replyCodec: Codec<A> | undefined }>(
+    {
+      prefetch: count({ default: 32, min: 1, max: 65_535 }),
+      onError: oneOf(['reply', 'reject', 'requeue'], 'reply'),
+      requeueDelayMs: milliseconds({ default: 1_000, min: 0, max: 600_000 }),
+      exclusive: flag(false),
+      codec: codecOption<Q>(),
+      replyCodec: optional(codecOption<A>()),
+      arguments: checked(readConsumeArguments, {}),
+    },
+    options,
+    `respond '${queue}'`,
+  )
+  // Without codecs, both are JSON, which encodes any type.
+  const replyCodec = settings.replyCodec ?? (settings.codec as unknown as Codec<A>)
+  return { ...settings, queue, handler, replyCodec, noAck: false, retry: undefined }
+}
+
+function checkQueueAndHandler(call: string, queue: unknown, handler: unknown): void {
+  if (typeof queue !== 'string' || queue === '' || Buffer.byteLength(queue) > 255)
+    throw invalidOption(call, 'expected the name of a queue of at most 255 bytes')
+  if (typeof handler !== 'function') throw invalidOption(`${call} '${queue}'`, 'expected a handler')
+}
+
 // The empty string is valid in AMQP: it names the default exchange and is a routing key.
 function amqpName(): OptionReader<string> {
   return checked((value, path) => {
@@ -308,10 +364,18 @@ function amqpName(): OptionReader<string> {
 function codecOption<T>(): OptionReader<Codec<T>> {
   return checked((value, path) => {
     if (value === undefined) return json<T>()
-    const given = value as Partial<Codec<T>>
-    if (typeof given.encode === 'function' && typeof given.decode === 'function') return value as Codec<T>
-    throw invalidOption(path, 'expected json(), text(), bytes() or a codec of your own')
+    const problem = codecProblem(value)
+    if (problem === undefined) return value as Codec<T>
+    throw invalidOption(path, problem)
   }, json<T>())
+}
+
+/** What was expected instead of a value that is no codec; undefined for a codec. */
+export function codecProblem(value: unknown): string | undefined {
+  const { encode, decode } = (value ?? {}) as Partial<Codec<unknown>>
+  return typeof encode === 'function' && typeof decode === 'function'
+    ? undefined
+    : 'expected json(), text(), bytes() or a codec of your own'
 }
 
 function checkNoAck<T>(queue: string, options: ConsumeOptions<T>): void {

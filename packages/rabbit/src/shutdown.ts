@@ -4,6 +4,7 @@ import type { Consumers } from './consumer/consumers.ts'
 import { rabbitError } from './errors.ts'
 import type { Links } from './links.ts'
 import type { Publishers } from './publisher/publishers.ts'
+import type { Requests } from './rpc/requests.ts'
 
 /** What happened to the messages and handlers of a client that was drained. */
 export interface DrainReport {
@@ -22,6 +23,7 @@ interface ShutdownDeps {
   readonly links: Links
   readonly publishers: Publishers
   readonly consumers: Consumers
+  readonly requests: Requests
 }
 
 // The part of the time of close() that is kept for the close handshake: at most half of it.
@@ -41,16 +43,20 @@ export function createLifecycle(deps: ShutdownDeps): Lifecycle<DrainReport> {
   })
 }
 
-// Consumers first: their handlers may publish the results of their last messages.
+// Consumers first: their handlers may publish the results of their last messages, and wait for replies.
 async function drain(
-  { clock, publishers, consumers }: ShutdownDeps,
+  { clock, publishers, consumers, requests }: ShutdownDeps,
   timeoutMs: number,
   expired: AbortSignal,
 ): Promise<DrainReport> {
   const deadlineMs = clock.now() + timeoutMs
   const confirmedBefore = publishers.confirmed
   const { abandoned } = await consumers.stop(expired)
-  const remainingMs = Math.max(0, deadlineMs - clock.now())
-  const { unknown, notSent } = await publishers.drain(remainingMs, expired)
+  const remainingMs = (): number => Math.max(0, deadlineMs - clock.now())
+  await requests.drain(remainingMs(), expired)
+  const [{ unknown, notSent }] = await Promise.all([
+    publishers.drain(remainingMs(), expired),
+    requests.close(remainingMs(), expired),
+  ])
   return { confirmed: publishers.confirmed - confirmedBefore, unknown, notSent, abandoned }
 }

@@ -82,8 +82,8 @@ export class Consumers {
     this.#created += 1
     const key = `consumer ${this.#created} of ${queue}`
     const consumer = new QueueConsumer(settings, this.#consumerDeps(queue, key))
-    const needs = options.topology.queues?.[queue] === undefined ? [] : [queueKey(queue)]
     const { desiredState } = link
+    const needs = desiredState.status(queueKey(queue)) === undefined ? [] : [queueKey(queue)]
     desiredState.declare(consumer.declaration(key, needs, options.declareTimeoutMs))
     link.start()
     const stop = (signal: AbortSignal): Promise<StopReport> => this.#stop(key, queue, consumer, signal)

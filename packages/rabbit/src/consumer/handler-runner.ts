@@ -46,9 +46,10 @@ export interface HandlerFailure {
   readonly attempt: number
   /**
    * `requeue`: it is delivered again; `retry`: it waits in a retry queue; `reject`: it is
-   * dead-lettered, or dropped where the queue has no target; `none`: the consumer has no acks, and it is lost.
+   * dead-lettered, or dropped where the queue has no target; `none`: the consumer has no acks, and it is lost; `reply`: it
+   * is a request whose caller gets the error, and is acknowledged.
    */
-  readonly answer: 'requeue' | 'retry' | 'reject' | 'none'
+  readonly answer: 'requeue' | 'retry' | 'reject' | 'none' | 'reply'
   /**
    * How long it waits before it is delivered again, in milliseconds. Doubles with each attempt, up to one minute, unless
    * the consumer has a `retry`.

@@ -1,6 +1,13 @@
 import { AsyncResource } from 'node:async_hooks'
 import { type Clock, type HaError, isHaError } from '@ha/core'
-import { asError, callOptions, invalidOption, optionChecks, withDeadline } from '@ha/core/driver'
+import {
+  asError,
+  callOptions,
+  invalidOption,
+  type OptionCheck,
+  optionChecks,
+  withDeadline,
+} from '@ha/core/driver'
 import type { Codec } from '../codec.ts'
 import type { Options } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
@@ -336,45 +343,49 @@ function publishErrorOf(thrown: unknown): HaError {
 }
 
 // Each name of amqplib and of other clients, with the name of the option here.
-const otherNames: Readonly<Record<string, string>> = {
+export const otherPublishNames: Readonly<Record<string, string>> = {
   routingKey: 'key',
   expiration: 'expirationMs',
   deliveryMode: 'persistent',
   timeout: 'timeoutMs',
 }
 
+/** The check of each option of a publish. */
+export const publishChecks: { readonly [K in keyof PublishOptions]-?: OptionCheck } = {
+  exchange: shortText,
+  key: shortText,
+  headers: optionChecks.object,
+  messageId: shortText,
+  correlationId: shortText,
+  replyTo: shortText,
+  type: shortText,
+  contentType: shortText,
+  contentEncoding: shortText,
+  appId: shortText,
+  userId: shortText,
+  priority: wholeNumber(255),
+  // RabbitMQ takes unsigned 32-bit numbers here.
+  expirationMs: wholeNumber(4_294_967_295),
+  timestamp: wholeNumber(Number.MAX_SAFE_INTEGER),
+  persistent: optionChecks.flag,
+  mandatory: optionChecks.flag,
+  timeoutMs: (value) =>
+    typeof value === 'number' && value > 0 ? undefined : 'expected milliseconds above 0',
+  signal: optionChecks.signal,
+  repeatable: optionChecks.flag,
+}
+
 const checkOptions = callOptions<PublishOptions>({
-  table: {
-    exchange: shortText,
-    key: shortText,
-    headers: optionChecks.object,
-    messageId: shortText,
-    correlationId: shortText,
-    replyTo: shortText,
-    type: shortText,
-    contentType: shortText,
-    contentEncoding: shortText,
-    appId: shortText,
-    userId: shortText,
-    priority: wholeNumber(255),
-    // RabbitMQ takes unsigned 32-bit numbers here.
-    expirationMs: wholeNumber(4_294_967_295),
-    timestamp: wholeNumber(Number.MAX_SAFE_INTEGER),
-    persistent: optionChecks.flag,
-    mandatory: optionChecks.flag,
-    timeoutMs: (value) =>
-      typeof value === 'number' && value > 0 ? undefined : 'expected milliseconds above 0',
-    signal: optionChecks.signal,
-    repeatable: optionChecks.flag,
-  },
-  otherNames,
+  table: publishChecks,
+  otherNames: otherPublishNames,
   invalid: invalidOption,
 })
 
 // The protocol gives a short string one byte for its length.
 const maxShortText = 255
 
-function shortText(value: unknown): string | undefined {
+/** Checks a text that the protocol sends as a short string. */
+export function shortText(value: unknown): string | undefined {
   return typeof value === 'string' && Buffer.byteLength(value) <= maxShortText
     ? undefined
     : `expected text of at most ${maxShortText} bytes`

@@ -10,6 +10,7 @@ import {
   exchangeKey,
   exchangesWithUnreliableReturns,
   needsOf,
+  type QueueSpec,
   queueKey,
   queueOptions,
   routeKeys,
@@ -101,6 +102,17 @@ export class DeclaredTopology {
     const error = rabbitError('exchange-missing', `exchange '${exchange}' no longer exists`)
     this.invalidate(key, error)
     return true
+  }
+
+  /** Declares a queue that is not in the topology of the client's options. Replaces an earlier one of that name. */
+  declareQueue(name: string, spec: QueueSpec): void {
+    const { link } = this.#deps
+    link.desiredState.declare(this.#declaration({ kind: 'queue', key: queueKey(name), name, spec }))
+  }
+
+  /** Declares such a queue no more. Does not delete it. */
+  forgetQueue(name: string): void {
+    this.#deps.link.desiredState.forget(queueKey(name))
   }
 
   /** Declares a queue again that the broker does not know. */

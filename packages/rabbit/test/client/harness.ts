@@ -24,6 +24,7 @@ const eventNames = [
   'ackReplayed',
   'ackLost',
   'handlerFailed',
+  'replyFailed',
 ] as const
 
 /** A client of a fake cluster of three, tried in order; both are closed at the end of the test. */
