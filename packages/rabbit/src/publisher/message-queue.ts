@@ -169,11 +169,17 @@ export class SendQueue {
 
   /** Returns messages that were sent before, ahead of all others. */
   putBack(entries: readonly PublishEntry[]): void {
-    const ordered = entries.filter((entry) => !entry.settled).sort((a, b) => a.sequence - b.sequence)
-    for (const entry of ordered.reverse()) {
-      entry.returned = undefined
-      this.#again.pushFront(entry)
-    }
+    const ordered = entries.filter((entry) => !entry.settled).sort(bySequence)
+    for (const entry of ordered) entry.returned = undefined
+    const [first] = ordered
+    const last = ordered.at(-1)
+    if (first === undefined || last === undefined) return
+    const { length } = this.#again
+    if (length === 0 || bySequence(this.#again.at(length - 1), first) < 0)
+      for (const entry of ordered) this.#again.pushBack(entry)
+    else if (bySequence(last, this.#again.at(0)) < 0)
+      for (const entry of ordered.reverse()) this.#again.pushFront(entry)
+    else this.#again = dequeOf([...this.#again, ...ordered].sort(bySequence))
   }
 
   /** The next message to send, or undefined. It stays in the queue until {@link take}. */
@@ -189,6 +195,19 @@ export class SendQueue {
   /** The oldest message that was never sent, or undefined. */
   peekUnsent(): PublishEntry | undefined {
     return first(this.#fresh)
+  }
+
+  /** Removes the messages that match, and returns them in order. */
+  takeWhere(matches: (entry: PublishEntry) => boolean): readonly PublishEntry[] {
+    const taken: PublishEntry[] = []
+    const stays = (entry: PublishEntry): boolean => {
+      if (entry.settled || !matches(entry)) return !entry.settled
+      taken.push(entry)
+      return false
+    }
+    this.#again = filtered(this.#again, stays)
+    this.#fresh = filtered(this.#fresh, stays)
+    return taken
   }
 
   /** Removes settled messages, so that they do not stay in memory during a long outage. */
@@ -209,11 +228,23 @@ function first(line: Deque<PublishEntry>): PublishEntry | undefined {
 }
 
 function unsettled(line: Deque<PublishEntry>): Deque<PublishEntry> {
-  const left = [...line].filter((entry) => !entry.settled)
+  return filtered(line, (entry) => !entry.settled)
+}
+
+function filtered(line: Deque<PublishEntry>, stays: (entry: PublishEntry) => boolean): Deque<PublishEntry> {
+  const left = [...line].filter(stays)
   if (left.length === line.length) return line
-  const pruned = new Deque<PublishEntry>()
-  for (const entry of left) pruned.pushBack(entry)
-  return pruned
+  return dequeOf(left)
+}
+
+function dequeOf(entries: readonly PublishEntry[]): Deque<PublishEntry> {
+  const deque = new Deque<PublishEntry>()
+  for (const entry of entries) deque.pushBack(entry)
+  return deque
+}
+
+function bySequence(a: PublishEntry | undefined, b: PublishEntry | undefined): number {
+  return (a?.sequence ?? 0) - (b?.sequence ?? 0)
 }
 
 /** The unanswered messages of one channel. Delivery tags count from 1 in the order of sending. */

@@ -1,10 +1,13 @@
-import { type Clock, type Declaration, formatEndpoint, type Link } from '@ha/core'
-import { rabbitChannels } from '../client-events.ts'
-import { type GuardedChannel, openConfirmChannel } from '../driver/channel.ts'
-import type { AmqpConnection } from '../driver/connection.ts'
-import type { ConfirmChannel, Message } from '../driver/types.ts'
+import type { Clock } from '@ha/core'
+import type { Message } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
 import type { DeclaredTopology } from '../topology/declare.ts'
+import {
+  type ChannelEnd,
+  type ConfirmChannelHandle,
+  listenToChannel,
+  type ReturnFields,
+} from './confirm-channel.ts'
 import { confirm, fail, MessageQueue, type PublishEntry, type UnconfirmedCounts } from './message-queue.ts'
 import {
   clientClosed,
@@ -16,9 +19,17 @@ import {
   rejectOffending,
   unroutable,
 } from './publish-errors.ts'
+import {
+  type IsolatedRoute,
+  NackBackoff,
+  nackDelayMs,
+  type RefusedRoutes,
+  type RouteChannel,
+  RouteChannels,
+} from './route-channels.ts'
 
 /** Why a publish channel sends nothing for now. */
-type PauseReason = 'blocked' | 'buffer-full' | 'moving' | 'nacked' | 'topology'
+type PauseReason = 'blocked' | 'buffer-full' | 'earlier messages' | 'moving' | 'nacked' | 'topology'
 
 interface PublishChannelDeps {
   /** The key of its declaration. */
@@ -29,6 +40,22 @@ interface PublishChannelDeps {
   readonly topology: DeclaredTopology
   /** Why there is no connection; undefined when there is one. */
   readonly unavailableReason: () => Error | undefined
+}
+
+/** The channel of a publisher: it gives a route that the broker refuses a channel of its own. */
+interface PublisherRole {
+  readonly kind: 'publisher'
+  readonly openRoute: (role: RouteRole) => PublishChannel
+  readonly closeRoute: (channel: PublishChannel) => void
+}
+
+/** The channel of routes that the broker refuses: it tries their messages again, with growing delay. */
+export interface RouteRole {
+  readonly kind: 'route'
+  readonly name: string
+  readonly refused: RefusedRoutes
+  /** Called after each confirm, with the time at which the channel was opened. */
+  readonly onConfirmed: (openedAtMs: number) => void
 }
 
 // The window of a channel before its first confirm. With 400 messages in a channel that hangs, RabbitMQ puts the whole
@@ -43,17 +70,27 @@ const maxDriverBytes = 1024 * 1024
 // full queue would be costly, and a channel that nacks without such a reason is to be replaced eventually.
 const minRefusingChannelAgeMs = 1_000
 
+// How often the channel of a publisher is replaced because a newer one confirms what it nacks, and how long it may take to
+// answer what it has in flight: the routes that work wait for that.
+const minRenewIntervalMs = 1_000
+const maxRenewDrainMs = 100
+
+// How long the messages of a refused route wait for those that the channel of the publisher has in flight.
+const maxHoldMs = 1_000
+
 /**
  * Sends the messages of one publisher, in order, on a confirm channel. When that channel is lost, the messages without a
- * confirm are sent again on the next one.
+ * confirm are sent again on the next one. Messages of a route that the broker nacks go to a channel of their own.
  */
-export class PublishChannel {
+export class PublishChannel implements RouteChannel {
   readonly key: string
   readonly #deps: PublishChannelDeps
   readonly #messages = new MessageQueue()
   readonly #pauses = new Set<PauseReason>()
   readonly #nackBackoff: NackBackoff
-  readonly #refusedRoutes = new RefusedRoutes()
+  readonly #role: RouteRole | undefined
+  /** The routes with a channel of their own; undefined for such a channel. */
+  readonly #routes: RouteChannels<PublishChannel> | undefined
   // One function for all messages: `send` runs for each of them.
   readonly #onHanging = (): void => this.#discard('hanging')
   #channel: ConfirmChannelHandle | undefined
@@ -65,15 +102,35 @@ export class PublishChannel {
   /** Number of messages to be sent one by one, to find the one that the broker closes the channel for. */
   #suspects = 0
   #cancelNackPause: () => void = () => undefined
+  #cancelHold: () => void = () => undefined
+  #cancelRenewal: () => void = () => undefined
+  #lastNackAtMs = Number.NEGATIVE_INFINITY
+  #renewAfterMs = Number.NEGATIVE_INFINITY
   /** What was given to the driver since it first asked for a pause, in bytes. */
   #driverBytes = 0
   /** Number of answers, acks and nacks: this distinguishes a stall from refusals. */
   answers = 0
 
-  constructor(deps: PublishChannelDeps) {
+  constructor(deps: PublishChannelDeps, role: PublisherRole | RouteRole) {
     this.key = deps.key
     this.#deps = deps
     this.#nackBackoff = new NackBackoff(deps.clock)
+    this.#role = role.kind === 'route' ? role : undefined
+    this.#routes = role.kind === 'route' ? undefined : this.#routeChannels(role)
+  }
+
+  #routeChannels({ openRoute, closeRoute }: PublisherRole): RouteChannels<PublishChannel> {
+    const onConfirmed = (openedAtMs: number): void => this.#onRouteConfirmed(openedAtMs)
+    return new RouteChannels({
+      open: (name, refused) => openRoute({ kind: 'route', name, refused, onConfirmed }),
+      close: closeRoute,
+      ignoresKey: (exchange) => this.#deps.topology.ignoresKey(exchange),
+    })
+  }
+
+  /** The channels of its routes that the broker refuses. */
+  get routes(): readonly PublishChannel[] {
+    return this.#routes === undefined ? [] : Array.from(this.#routes.all, ({ channel }) => channel)
   }
 
   /** Number of messages that were sent and not confirmed. */
@@ -89,6 +146,11 @@ export class PublishChannel {
 
   /** Sends the message, or queues it when it has to wait. */
   accept(entry: PublishEntry): void {
+    const own = this.#routes?.of(entry)
+    if (own !== undefined) {
+      own.channel.accept(entry)
+      return
+    }
     const { waiting } = this.#messages
     const channel = waiting.length === 0 ? this.#channelFor(entry) : undefined
     if (channel !== undefined) {
@@ -114,7 +176,31 @@ export class PublishChannel {
       onDrain: () => this.#onDrain(),
       onClosed: (reason) => this.#onDone(reason, 'over'),
     })
+    this.#routes?.release(this.#openedAtMs)
     this.#sendReady()
+  }
+
+  takeBack(entries: readonly PublishEntry[], isSuspect: boolean): void {
+    this.#messages.putBack(entries, connectionLost)
+    if (isSuspect) this.#suspects += entries.filter((entry) => !entry.settled).length
+    this.#sendReady()
+  }
+
+  hold(isHeld: boolean): void {
+    this.#cancelHold()
+    if (isHeld) {
+      this.pause('earlier messages')
+      this.#cancelHold = this.#deps.clock.after(maxHoldMs, () => this.hold(false))
+    } else this.resume('earlier messages')
+  }
+
+  get isEmpty(): boolean {
+    const { inFlight, nacked: nackedEntries, waiting } = this.#messages
+    return inFlight.length === 0 && nackedEntries.length === 0 && waiting.peek() === undefined
+  }
+
+  isIdleSince(atMs: number): boolean {
+    return this.isEmpty && !this.#nackBackoff.active && this.#lastNackAtMs < atMs
   }
 
   /** Stops sending. */
@@ -136,6 +222,8 @@ export class PublishChannel {
   end(): UnconfirmedCounts {
     this.#nackBackoff.reset()
     this.#cancelNackPause()
+    this.#cancelHold()
+    this.#cancelRenewal()
     const guard = this.#channel?.guard
     // Before the discard, so that the end of the channel does not count as a loss.
     this.#channel = undefined
@@ -216,7 +304,8 @@ export class PublishChannel {
     this.answers += 1
     this.#hasConfirmed = true
     for (const entry of this.#takeAnswered(deliveryTag, multiple)) {
-      this.#refusedRoutes.onAck(entry)
+      this.#routes?.onAck(entry)
+      this.#role?.refused.onAck(this.#role.name)
       if (entry.returned === undefined) confirm(entry, endpoint, nowMs)
       else {
         fail(entry, unroutable(entry))
@@ -224,32 +313,93 @@ export class PublishChannel {
       }
     }
     this.#afterAnswer()
+    this.#role?.onConfirmed(this.#openedAtMs)
   }
 
   #onNack(deliveryTag: number, multiple: boolean): void {
-    const nowMs = this.#deps.clock.now()
-    let isTransient = false
-    for (const entry of this.#takeAnswered(deliveryTag, multiple)) {
-      const isPermanent = this.#refusedRoutes.onNack(entry, nowMs)
-      entry.nacks += 1
-      if (entry.exchange !== '' && !isPermanent) this.#pauseAfterNack(entry.nacks)
-      if (entry.repeatable && !isPermanent) this.#messages.nacked.push(entry)
-      else fail(entry, nacked(entry))
-      isTransient ||= !isPermanent
-    }
+    const answered = this.#takeAnswered(deliveryTag, multiple)
     this.answers += 1
-    if (isTransient) this.#nackBackoff.start()
-    this.#isRefusing ||= isTransient || nowMs - this.#openedAtMs >= minRefusingChannelAgeMs
-    if (this.#isRefusing) this.#nackBackoff.awaitConfirm(() => this.#discard('refusing'))
+    this.#lastNackAtMs = this.#deps.clock.now()
+    if (this.#role !== undefined) this.#backOff(answered, this.#role)
+    else for (const entry of answered) this.#isolate(entry)
     this.#afterAnswer()
   }
 
-  // An exchange may have given the message to other queues: each attempt stores another copy there.
-  #pauseAfterNack(nacks: number): void {
-    const delayMs = nackDelaysMs[Math.min(nacks, nackDelaysMs.length) - 1] ?? 0
+  // The failure belongs to the route alone: its messages wait on a channel of their own from now on.
+  #isolate(entry: PublishEntry): void {
+    const routes = this.#routes
+    if (routes === undefined) return
+    const isolated = routes.of(entry) ?? this.#openRoute(entry, routes)
+    isolated.channel.takeNacked(entry)
+    routes.onAnswer(entry)
+  }
+
+  #openRoute(entry: PublishEntry, routes: RouteChannels<PublishChannel>): IsolatedRoute<PublishChannel> {
+    const isolated = routes.isolate(entry)
+    const isOfRoute = (other: PublishEntry): boolean => routes.of(other) === isolated
+    const { inFlight, waiting } = this.#messages
+    for (const other of inFlight) if (other.inFlight && isOfRoute(other)) isolated.inFlight.add(other)
+    if (isolated.inFlight.size > 0) isolated.channel.hold(true)
+    const moved = waiting.takeWhere(isOfRoute)
+    isolated.channel.takeBack(
+      moved.filter(({ attempts }) => attempts > 0),
+      false,
+    )
+    for (const other of moved) if (other.attempts === 0) isolated.channel.accept(other)
+    return isolated
+  }
+
+  /** Takes a message of its route that the channel of the publisher has sent, and the broker has nacked. */
+  takeNacked(entry: PublishEntry): void {
+    if (this.#role === undefined) return
+    this.#lastNackAtMs = this.#deps.clock.now()
+    if (this.#refuse(entry, this.#role)) this.#nackBackoff.start()
+    if (!entry.settled) this.takeBack([entry], false)
+  }
+
+  #backOff(nackedEntries: readonly PublishEntry[], role: RouteRole): void {
+    let isTransient = false
+    for (const entry of nackedEntries) {
+      isTransient = this.#refuse(entry, role) || isTransient
+      if (!entry.settled) this.#messages.nacked.push(entry)
+    }
+    if (isTransient) this.#nackBackoff.start()
+    this.#isRefusing ||= isTransient || this.#lastNackAtMs - this.#openedAtMs >= minRefusingChannelAgeMs
+    if (this.#isRefusing) this.#nackBackoff.awaitConfirm(() => this.#discard('refusing'))
+  }
+
+  // True when the route may be accepted soon. An exchange may have given the message to other queues: each attempt stores
+  // another copy there.
+  #refuse(entry: PublishEntry, { name, refused }: RouteRole): boolean {
+    const isPermanent = refused.onNack(name, this.#lastNackAtMs)
+    entry.nacks += 1
+    if (isPermanent || !entry.repeatable) fail(entry, nacked(entry))
+    if (entry.exchange !== '' && !isPermanent) this.#pauseAfterNack(nackDelayMs(entry.nacks))
+    return !isPermanent
+  }
+
+  #pauseAfterNack(delayMs: number): void {
     this.pause('nacked')
     this.#cancelNackPause()
     this.#cancelNackPause = this.#deps.clock.after(delayMs, () => this.resume('nacked'))
+  }
+
+  #onRouteConfirmed(openedAtMs: number): void {
+    this.#routes?.release(this.#openedAtMs)
+    if (this.#lastNackAtMs >= this.#openedAtMs && openedAtMs > this.#openedAtMs) this.#renew()
+  }
+
+  // A newer channel confirms what this one has nacked: opened during an election, it may do so for its lifetime.
+  #renew(): void {
+    const { clock } = this.#deps
+    if (this.#channel === undefined || this.#isRefusing || clock.now() < this.#renewAfterMs) return
+    this.#renewAfterMs = clock.now() + minRenewIntervalMs
+    this.#isRefusing = true
+    this.#cancelRenewal = clock.after(maxRenewDrainMs, () => {
+      this.#isRefusing = false
+      this.#sendReady()
+    })
+    this.#afterAnswer()
   }
 
   #takeAnswered(deliveryTag: number, multiple: boolean): readonly PublishEntry[] {
@@ -260,7 +410,7 @@ export class PublishChannel {
 
   #afterAnswer(): void {
     if (this.#isRefusing) {
-      if (this.#messages.inFlight.length === 0) this.#discard('refusing')
+      if (this.#messages.inFlight.length === 0) this.#discard(this.#role === undefined ? 'stale' : 'refusing')
       return
     }
     this.#nackBackoff.reset()
@@ -275,7 +425,7 @@ export class PublishChannel {
 
   #discard(how: Exclude<ChannelEnd, 'over'>): void {
     const guard = this.#channel?.guard
-    const code = how === 'refusing' ? 'nacked' : 'stalled'
+    const code = how === 'hanging' ? 'stalled' : 'nacked'
     this.#onDone(rabbitError(code, `the channel is ${how}`, { outcome: 'unknown', retryable: true }), how)
     guard?.discard()
   }
@@ -287,13 +437,28 @@ export class PublishChannel {
     this.#channel = undefined
     this.#isRefusing = false
     this.#nackBackoff.stopWaiting()
+    this.#cancelRenewal()
     const unconfirmed = this.#messages.takeUnconfirmed()
     // A missing exchange of the topology is declared again, and its messages are sent again.
-    this.#suspects = rejectOffending(unconfirmed, error, (exchange) =>
+    const suspects = rejectOffending(unconfirmed, error, (exchange) =>
       this.#deps.topology.redeclareExchange(exchange),
     )
-    this.#messages.putBack(unconfirmed, connectionLost)
+    const own = this.#returnToRoutes(unconfirmed, suspects > 0)
+    this.#messages.putBack(own, connectionLost)
+    this.#suspects = suspects > 0 ? own.filter((entry) => !entry.settled).length : 0
     channel.onDone(error, how)
+  }
+
+  // Messages of refused routes go on on the channels of these routes. Returns the others.
+  #returnToRoutes(unconfirmed: readonly PublishEntry[], isSuspect: boolean): readonly PublishEntry[] {
+    const routes = this.#routes
+    if (routes === undefined) return unconfirmed
+    for (const isolated of routes.all) {
+      const returned = unconfirmed.filter((entry) => routes.of(entry) === isolated)
+      if (returned.length > 0) isolated.channel.takeBack(returned, isSuspect)
+      for (const entry of returned) routes.onAnswer(entry)
+    }
+    return unconfirmed.filter((entry) => routes.of(entry) === undefined)
   }
 
   // What messages are waiting for.
@@ -308,187 +473,4 @@ export class PublishChannel {
 
 function isClosedError(error: unknown): boolean {
   return (error as { name?: unknown }).name === 'IllegalOperationError'
-}
-
-/** Why a publish channel replaces its confirm channel: it is closed, it nacks, or it does not answer. */
-type ChannelEnd = 'over' | 'refusing' | 'hanging'
-
-/** An open confirm channel. */
-interface ConfirmChannelHandle {
-  readonly guard: GuardedChannel<ConfirmChannel>
-  /** The node, as `host:port`. */
-  readonly endpoint: string
-  /** The largest content header that fits into a frame: the broker ends the connection over a larger one. */
-  readonly maxHeaderBytes: number
-  /** Called once, when the publish channel needs another one. */
-  readonly onDone: (error: Error, how: ChannelEnd) => void
-}
-
-/** The events of a confirm channel. */
-interface ChannelListener {
-  readonly onAck: (deliveryTag: number, multiple: boolean) => void
-  readonly onNack: (deliveryTag: number, multiple: boolean) => void
-  readonly onReturn: (message: Message) => void
-  readonly onDrain: () => void
-  readonly onClosed: (reason: Error) => void
-}
-
-/** The fields of basic.return. */
-interface ReturnFields {
-  readonly exchange: string
-  readonly routingKey: string
-  readonly replyCode?: unknown
-  readonly replyText?: unknown
-}
-
-// Forwards the events of a channel while it is the current one. Later events concern messages that are sent elsewhere.
-function listenToChannel(
-  { channel, closed }: GuardedChannel<ConfirmChannel>,
-  isCurrent: () => boolean,
-  listener: ChannelListener,
-): void {
-  channel.on('ack', ({ deliveryTag, multiple }) => {
-    if (isCurrent()) listener.onAck(deliveryTag, multiple)
-  })
-  channel.on('nack', ({ deliveryTag, multiple }) => {
-    if (isCurrent()) listener.onNack(deliveryTag, multiple)
-  })
-  channel.on('return', (message) => {
-    if (isCurrent()) listener.onReturn(message)
-  })
-  channel.on('drain', () => {
-    if (isCurrent()) listener.onDrain()
-  })
-  const onClosed = (): void => {
-    if (isCurrent()) listener.onClosed(closed.reason)
-  }
-  closed.addEventListener('abort', onClosed, { once: true })
-}
-
-/** Opens a confirm channel for a publish channel on every connection, and again whenever it needs another one. */
-export function publishChannelDeclaration(
-  publishChannel: PublishChannel,
-  link: Link<AmqpConnection>,
-  timeoutMs: number,
-): Declaration<AmqpConnection> {
-  const { key } = publishChannel
-  const apply = async (connection: AmqpConnection, signal: AbortSignal): Promise<void> => {
-    const guard = await openConfirmChannel(connection, signal)
-    guard.closed.throwIfAborted()
-    const onDone: ConfirmChannelHandle['onDone'] = (error, how) => {
-      const connectionOver = connection.closed.aborted
-      if (rabbitChannels.laneLost.hasSubscribers)
-        rabbitChannels.laneLost.publish({ lane: key, how, error, connectionOver })
-      // After the loss of a connection, the link repeats all declarations. A channel that hangs has already had its time
-      // to answer, so it is replaced without the usual delay.
-      if (!connectionOver) link.invalidate(key, error, { paced: how === 'hanging' })
-    }
-    const endpoint = formatEndpoint(connection.endpoint)
-    publishChannel.open({ guard, endpoint, maxHeaderBytes: connection.maxHeaderBytes, onDone })
-  }
-  return { key, needs: [], gates: false, survives: false, timeoutMs, apply }
-}
-
-// The first confirm of a healthy cluster takes a few milliseconds; the election of a leader takes one to two seconds,
-// after a failed election five more. So the first timeouts are short, then about one second, and a slow broker finally
-// gets longer ones.
-const firstTimeoutMs = 100
-const electionTimeoutMs = 1_000
-const electionTries = 15
-const maxTimeoutMs = 60_000
-
-/** The timeout of the answer on try number `tries` (from 0), in milliseconds. */
-function confirmTimeoutMs(tries: number): number {
-  const electionPaceMs = Math.min(firstTimeoutMs * 1.5 ** tries, electionTimeoutMs)
-  return Math.min(electionPaceMs * 1.5 ** Math.max(0, tries - electionTries), maxTimeoutMs)
-}
-
-/**
- * The state after a nack. A channel opened while a quorum queue elects its leader nacks everything for its lifetime, or
- * hangs for seven seconds (RabbitMQ 3.10); a channel opened a moment later works. So one message at a time is sent, each
- * on a new channel, until the broker confirms one.
- */
-class NackBackoff {
-  readonly #clock: Clock
-  /** Undefined while there is no back-off. */
-  #tries: number | undefined
-  #cancel: () => void = () => undefined
-
-  constructor(clock: Clock) {
-    this.#clock = clock
-  }
-
-  get active(): boolean {
-    return this.#tries !== undefined
-  }
-
-  /** Starts after a nack. */
-  start(): void {
-    this.#cancel()
-    this.#tries ??= 0
-  }
-
-  /** Waits for the answer to one message; `onTimeout` is called when it takes too long. */
-  awaitConfirm(onTimeout: () => void): void {
-    const tries = this.#tries
-    if (tries === undefined) return
-    this.#cancel()
-    this.#cancel = this.#clock.after(confirmTimeoutMs(tries), () => {
-      this.#tries = tries + 1
-      onTimeout()
-    })
-  }
-
-  /** Stops waiting: the channel is closed. */
-  stopWaiting(): void {
-    this.#cancel()
-  }
-
-  /** Ends the back-off: the broker has confirmed a message. */
-  reset(): void {
-    this.#cancel()
-    this.#tries = undefined
-  }
-}
-
-// A nack means that a queue has no leader for the moment, or that it is full (`reject-publish`). An election takes one to
-// two seconds; a failed one is repeated after five. The limit is below the default of `confirmStallMs`: a full queue is no
-// reason to change the node.
-const electionMs = 7_000
-
-// The pauses before a message is sent again that an exchange has nacked. Together they are longer than an election, so
-// that a message is sent at most five times; the first ones are short, for a leader that is elected soon.
-const nackDelaysMs: readonly number[] = [300, 1_200, 2_200, 3_400]
-
-// Bounds the map: an application may use another routing key for each message.
-const maxRoutes = 1_000
-
-interface RouteTarget {
-  readonly exchange: string
-  readonly key: string
-}
-
-/** Routes whose messages the broker nacks, with the time of the first nack: an election ends, a full queue may not. */
-export class RefusedRoutes {
-  readonly #sinceMs = new Map<string, number>()
-
-  /** Records a nack; true when the route has been refused for longer than an election takes. */
-  onNack(target: RouteTarget, nowMs: number): boolean {
-    const route = routeOf(target)
-    const sinceMs = this.#sinceMs.get(route)
-    if (sinceMs !== undefined) return nowMs - sinceMs >= electionMs
-    const [oldest] = this.#sinceMs.keys()
-    if (this.#sinceMs.size >= maxRoutes && oldest !== undefined) this.#sinceMs.delete(oldest)
-    this.#sinceMs.set(route, nowMs)
-    return false
-  }
-
-  /** Records an ack. */
-  onAck(target: RouteTarget): void {
-    if (this.#sinceMs.size > 0) this.#sinceMs.delete(routeOf(target))
-  }
-}
-
-function routeOf({ exchange, key }: RouteTarget): string {
-  return `${exchange}\0${key}`
 }

@@ -4,9 +4,10 @@ import type { AmqpConnection } from '../driver/connection.ts'
 import { rabbitError } from '../errors.ts'
 import type { ResolvedOptions } from '../options.ts'
 import type { DeclaredTopology } from '../topology/declare.ts'
+import { publishChannelDeclaration } from './confirm-channel.ts'
 import { fail, type UnconfirmedCounts } from './message-queue.ts'
 import { PublishBuffer } from './publish-buffer.ts'
-import { PublishChannel, publishChannelDeclaration } from './publish-channel.ts'
+import { PublishChannel, type RouteRole } from './publish-channel.ts'
 import { droppedForNewer } from './publish-errors.ts'
 import {
   ConfirmedPublisher,
@@ -37,6 +38,7 @@ export class Publishers implements PublisherOwner {
   #created = 0
   #confirmed = 0
   #replayedByClosed = 0
+  #answersOfClosed = 0
 
   constructor(deps: PublishersDeps) {
     this.#deps = deps
@@ -109,11 +111,22 @@ export class Publishers implements PublisherOwner {
     timeoutMs: number,
   ): Promise<UnconfirmedCounts> {
     await this.#waitUntil(isIdle, timeoutMs)
+    const total = { unknown: 0, notSent: 0 }
+    for (const one of [channel, ...channel.routes]) {
+      const { unknown, notSent } = this.#endChannel(one)
+      total.unknown += unknown
+      total.notSent += notSent
+    }
+    return total
+  }
+
+  #endChannel(channel: PublishChannel): UnconfirmedCounts {
     this.#deps.link.desiredState.forget(channel.key)
     const unconfirmed = channel.end()
     const index = this.#channels.indexOf(channel)
     if (index >= 0) this.#channels.splice(index, 1)
     this.#replayedByClosed += channel.replayed
+    this.#answersOfClosed += channel.answers
     return unconfirmed
   }
 
@@ -153,15 +166,16 @@ export class Publishers implements PublisherOwner {
     }
   }
 
-  #openChannel(key: string, maxInFlight: number): PublishChannel {
+  #openChannel(key: string, maxInFlight: number, route?: RouteRole): PublishChannel {
     const { clock, link, topology, options } = this.#deps
-    const channel = new PublishChannel({
-      key,
-      clock,
-      maxInFlight,
-      topology,
-      unavailableReason: () => link.unavailableReason(),
-    })
+    const channel = new PublishChannel(
+      { key, clock, maxInFlight, topology, unavailableReason: () => link.unavailableReason() },
+      route ?? {
+        kind: 'publisher',
+        openRoute: (role) => this.#openChannel(`${key}, ${routeText(role.name)}`, maxInFlight, role),
+        closeRoute: (closed) => this.#endChannel(closed),
+      },
+    )
     this.#channels.push(channel)
     if (link.state.kind === 'suspended') channel.pause('blocked')
     link.desiredState.declare(publishChannelDeclaration(channel, link, options.declareTimeoutMs))
@@ -193,7 +207,8 @@ export class Publishers implements PublisherOwner {
     const { clock, link, options, onStalled } = this.#deps
     const progress = (): Omit<ConfirmProgress, 'activeMs'> | undefined => {
       if (link.state.kind !== 'ready') return undefined
-      return { answers: sum(this.#channels, (channel) => channel.answers), unconfirmed: this.unconfirmed }
+      const answers = this.#answersOfClosed + sum(this.#channels, (channel) => channel.answers)
+      return { answers, unconfirmed: this.unconfirmed }
     }
     const onStall = (unconfirmed: number, forMs: number): void => {
       onStalled(unconfirmed, forMs)
@@ -203,6 +218,14 @@ export class Publishers implements PublisherOwner {
     const { confirmStallMs } = options.liveness
     return detectStalls({ clock, confirmStallMs, progress, onStall }, this.#scope.signal)
   }
+}
+
+// The name of a route has its exchange and its key, separated by NUL.
+function routeText(name: string): string {
+  const [exchange = '', key] = name.split('\0')
+  return key === undefined || key === ''
+    ? `exchange '${exchange}'`
+    : `exchange '${exchange}' with key '${key}'`
 }
 
 // Both loops reject when the client is closed; that is not an error.

@@ -8,6 +8,7 @@ import { rabbitError } from '../errors.ts'
 import {
   type BindingSpec,
   exchangeKey,
+  exchangesThatIgnoreKeys,
   exchangesWithUnreliableReturns,
   needsOf,
   type QueueSpec,
@@ -45,12 +46,14 @@ export class DeclaredTopology {
   readonly #exchangeRoutes: ReadonlyMap<string, Route>
   readonly #queueRoutes: ReadonlyMap<string, Route>
   readonly #unreliableReturns: ReadonlySet<string>
+  readonly #keyless: ReadonlySet<string>
 
   constructor(deps: DeclaredTopologyDeps) {
     this.#deps = deps
     const { topology, link } = deps
     const { exchanges = {}, queues = {} } = topology
     this.#unreliableReturns = exchangesWithUnreliableReturns(topology)
+    this.#keyless = exchangesThatIgnoreKeys(topology)
     this.#exchangeRoutes = routesOf(exchanges, (exchange) => routeKeys(topology, exchange, ''))
     this.#queueRoutes = routesOf(queues, (queue) => routeKeys(topology, '', queue))
     for (const step of topologySteps(topology)) link.desiredState.declare(this.#declaration(step))
@@ -70,6 +73,11 @@ export class DeclaredTopology {
   /** Whether a message that this exchange returns has reached no queue. */
   returnsAreReliable(exchange: string): boolean {
     return !this.#unreliableReturns.has(exchange)
+  }
+
+  /** Whether an exchange of the topology has a type that ignores the routing key. */
+  ignoresKey(exchange: string): boolean {
+    return this.#keyless.has(exchange)
   }
 
   /** Whether everything a message needs is known to exist, or was refused. */

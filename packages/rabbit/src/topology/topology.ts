@@ -224,6 +224,12 @@ export function exchangesWithUnreliableReturns({
   return found
 }
 
+/** The exchanges whose type ignores the routing key. */
+export function exchangesThatIgnoreKeys({ exchanges = {} }: Topology): ReadonlySet<string> {
+  const found = Object.entries(exchanges).filter(([, { type }]) => type === 'fanout' || type === 'headers')
+  return new Set(found.map(([name]) => name))
+}
+
 /** The driver's options to declare a queue on a broker of that version. */
 export function queueOptions({ kind, settings }: QueueSpec, version: string): Options.AssertQueue {
   const common = settingsOf(settings)

@@ -29,7 +29,8 @@ describe('a publisher', () => {
     const receipts = await Promise.all(Array.from({ length: 20 }, (_, i) => publisher.publish(i)))
     expect(receipts.map(({ attempts }) => attempts)).toEqual([4, ...Array(19).fill(1)])
     const opened = cluster.log.entries({ from: 'client', frame: 'confirm.select' })
-    expect(opened).toHaveLength(4)
+    // The last one takes the place of the first, which a newer one has outdone.
+    expect(opened).toHaveLength(5)
     const seen: number[] = []
     rabbit.consume<number>('bill', ({ body }) => void seen.push(body))
     await until('all are there', () => new Set(seen).size === 20)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { RefusedRoutes } from '../../src/publisher/publish-channel.ts'
+import { RefusedRoutes } from '../../src/publisher/route-channels.ts'
 
-const route = { exchange: 'orders', key: 'order.new' }
+const route = 'order.new'
 
 describe('a route that is nacked', () => {
   it('is refused for good when it stays so for longer than an election', () => {
@@ -24,13 +24,13 @@ describe('a route that is nacked', () => {
   it('says nothing about another one', () => {
     const routes = new RefusedRoutes()
     routes.onNack(route, 0)
-    expect(routes.onNack({ exchange: 'orders', key: 'order.old' }, 9_000)).toBe(false)
+    expect(routes.onNack('order.old', 9_000)).toBe(false)
   })
 
   it('is forgotten, the oldest first, when there are a thousand others', () => {
     const routes = new RefusedRoutes()
-    for (let i = 0; i <= 1_000; i++) routes.onNack({ exchange: '', key: `${i}` }, i)
-    expect(routes.onNack({ exchange: '', key: '1' }, 9_000)).toBe(true)
-    expect(routes.onNack({ exchange: '', key: '0' }, 9_000)).toBe(false)
+    for (let i = 0; i <= 1_000; i++) routes.onNack(`${i}`, i)
+    expect(routes.onNack('1', 9_000)).toBe(true)
+    expect(routes.onNack('0', 9_000)).toBe(false)
   })
 })
