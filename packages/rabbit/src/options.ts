@@ -167,6 +167,16 @@ function optionTable(defaultPort: number): OptionTable<ResolvedOptions> {
   }
 }
 
+// A queue or a consumer that is named after the client has a number or an id behind it.
+const maxNameBytes = 180
+
+/** The name of the client, so short that it fits into the name of a queue or of a consumer. */
+export function shortName(name: string): string {
+  return Buffer.byteLength(name) <= maxNameBytes
+    ? name
+    : Buffer.from(name).subarray(0, maxNameBytes).toString()
+}
+
 // AMQP counts heartbeats in whole seconds. With less than two, one slow turn of an event loop ends the connection.
 function readHeartbeat(value: unknown, path: string): number {
   if (value === undefined) return 8_000

@@ -4,7 +4,7 @@ import type { RabbitEvents } from '../client-events.ts'
 import type { AmqpConnection } from '../driver/connection.ts'
 import { rabbitError } from '../errors.ts'
 import type { Links } from '../links.ts'
-import { checkLimit, type ResolvedOptions, waitOptions } from '../options.ts'
+import { checkLimit, type ResolvedOptions, shortName, waitOptions } from '../options.ts'
 import { type DeclaredTopology, lastFailure, whenSettled } from '../topology/declare.ts'
 import { consumeArguments, type QueueSpec, queueKey } from '../topology/topology.ts'
 import { type ConsumerCallbacks, type ConsumerDeps, QueueConsumer, type StopReport } from './consumer.ts'
@@ -107,7 +107,7 @@ export class Consumers {
       redeliveries: this.#redeliveriesOf(queue),
       callbacks: this.#callbacks(queue, key),
       consumed: {
-        tagPrefix: `${options.name}-${this.#created}`,
+        tagPrefix: `${shortName(options.name)}-${this.#created}`,
         currentName: () => topology.queueName(queue),
         argumentsFor: (version) => consumeArguments(spec, version),
         connectToPublish: async (signal) => (await links.publish.acquire(signal)).connection,

@@ -20,7 +20,12 @@ import { openChannel } from '../driver/channel.ts'
 import type { AmqpConnection } from '../driver/connection.ts'
 import { rabbitError, topologyConflict } from '../errors.ts'
 import type { Links } from '../links.ts'
-import { type ResolvedOptions, resolveConsumeOptions, resolvePublisherOptions } from '../options.ts'
+import {
+  type ResolvedOptions,
+  resolveConsumeOptions,
+  resolvePublisherOptions,
+  shortName,
+} from '../options.ts'
 import type { Publisher, PublishOptions } from '../publisher/publisher.ts'
 import type { Publishers } from '../publisher/publishers.ts'
 import { type DeclaredTopology, lastFailure, whenSettled } from '../topology/declare.ts'
@@ -109,8 +114,6 @@ const requestOverheadBytes = 1_024
 const maxRepeats = 3
 const replyPrefetch = 256
 const maxDeleteMs = 500
-// A name of at most 255 bytes, with the id of the client behind it.
-const maxNameBytes = 180
 
 /** All requests of a client: they share one reply queue, which keeps replies while no connection is open. */
 export class Requests {
@@ -285,7 +288,7 @@ export class Requests {
   // A quorum queue keeps replies when the node of the client fails; an exclusive one would end with the connection.
   #openPath(): ReplyPath {
     const { options, topology, consumers, publishers, links } = this.#deps
-    const queue = `${Buffer.from(options.name).subarray(0, maxNameBytes).toString()}.replies.${this.#id}`
+    const queue = `${shortName(options.name)}.replies.${this.#id}`
     topology.declareQueue(queue, quorum({ expiresMs: replyQueueExpiresMs }))
     const onReply = (delivery: Delivery<Uint8Array>): void => this.#onReply(delivery)
     const consumeOptions = { codec: bytes(), prefetch: replyPrefetch }
