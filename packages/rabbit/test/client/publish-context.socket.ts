@@ -64,3 +64,17 @@ test('messages that are sent again on another node are sent in the context of th
   expect(seen).toHaveLength(10)
   expect(strangers()).toEqual([])
 })
+
+test('requests, also those that are sent again, are sent in the context of their callers', async () => {
+  const { rabbit, cluster } = await start(60)
+  const ask = (id: string) =>
+    context.run(id, () => rabbit.request('q', 1, { messageId: id, repeatable: true, timeoutMs: 5_000 }))
+  const calls = Promise.allSettled(['r1', 'r2'].map(ask))
+  await expect.poll(() => cluster.queue('q')?.ready).toBe(2)
+  await expect.poll(() => rabbit.health().outbox.unconfirmed).toBe(0)
+  await cluster.node(1).kill()
+  await expect.poll(() => seen.length).toBe(4)
+  expect(strangers()).toEqual([])
+  rabbit.respond('q', () => 'done')
+  expect((await calls).map(({ status }) => status)).toEqual(['fulfilled', 'fulfilled'])
+})

@@ -5,6 +5,7 @@ import {
   type Codec,
   createRabbit,
   direct,
+  fanout,
   isHaError,
   quorum,
   type Rabbit,
@@ -188,6 +189,48 @@ describe('request()', () => {
     expect(rabbit.health().requests.pending).toBe(0)
   })
 
+  it('has not been sent when its caller gives up before the reply queue is declared', async () => {
+    const { rabbit, cluster } = await start()
+    cluster.script({ when: { from: 'client', frame: 'queue.declare' }, do: 'drop' })
+    const signal = AbortSignal.timeout(100)
+    expect(await settlement(rabbit.request('calc', 1, { signal }))).toBe('aborted not-done')
+    expect(rabbit.health().requests).toMatchObject({ pending: 0, bytes: 0 })
+  })
+
+  it('takes the first reply of several responders, and counts the others', async () => {
+    const { rabbit } = await start({
+      topology: {
+        exchanges: { all: fanout() },
+        queues: { one: quorum(), two: quorum() },
+        bindings: [
+          { exchange: 'all', queue: 'one' },
+          { exchange: 'all', queue: 'two' },
+        ],
+      },
+    })
+    rabbit.respond('one', () => 'one')
+    rabbit.respond('two', () => pause(100))
+    expect((await rabbit.request({ exchange: 'all' }, 1)).body).toBe('one')
+    await until('the other is counted', () => rabbit.health().requests.ignoredReplies === 1)
+  })
+
+  it('is refused at once when it is too large, and leaves the others alone', async () => {
+    const { rabbit } = await start({ outbox: { maxBytes: 100_000 } })
+    rabbit.respond('calc', ({ body }) => body)
+    const good = rabbit.request('calc', 1)
+    expect(await settlement(rabbit.request('calc', 'x'.repeat(200_000)))).toBe('too-large not-done')
+    const headers = { a: 'x'.repeat(70_000) }
+    expect(await settlement(rabbit.request('calc', 1, { headers }))).toBe('too-large not-done')
+    expect((await good).body).toBe(1)
+  })
+
+  it('has a reply queue whose name fits, however long the name of the client is', async () => {
+    const { rabbit } = await start({ name: 'é'.repeat(200) })
+    rabbit.respond('calc', ({ body }) => body)
+    expect((await rabbit.request('calc', 1)).body).toBe(1)
+    expect(Buffer.byteLength(replyQueue(rabbit))).toBeLessThanOrEqual(255)
+  })
+
   it('takes no more calls than its limits', async () => {
     const { rabbit } = await start({ requests: { maxPending: 2 } })
     const calls = [1, 2].map((i) => rabbit.request('calc', i, { timeoutMs: 400 }))
@@ -271,7 +314,7 @@ describe('pending calls', () => {
     expect(requests).toHaveLength(2)
   })
 
-  it('are sent again after a failover when repeatable, with the same ids and in the context of the caller', async () => {
+  it('are sent again after a failover when repeatable, with the same ids', async () => {
     const { rabbit, cluster } = await start()
     const { requests, reply } = await foreignResponder(await foreignClient(cluster.node(3)))
     const sent = rabbit.request('calc', 1, { repeatable: true })
@@ -285,6 +328,49 @@ describe('pending calls', () => {
     expect(await settlement(once)).toBe('timed-out unknown')
     const ids = requests.map(({ properties }) => [properties['messageId'], properties['correlationId']])
     expect(ids).toEqual([ids[0], ids[1], ids[0]])
+  })
+
+  it('are sent again three times at most', async () => {
+    const { rabbit, cluster } = await start()
+    const { requests } = await foreignResponder(await foreignClient(cluster.node(3)))
+    const foreign = cluster.connections.find(({ node }) => node === 3)
+    const settled = settlement(rabbit.request('calc', 1, { repeatable: true, timeoutMs: 4_000 }))
+    const own = () => cluster.connections.filter(({ connection }) => connection !== foreign?.connection)
+    for (let losses = 1; losses <= 5; losses++) {
+      await until('it is there', () => requests.length >= Math.min(losses, 4))
+      await pause(100)
+      for (const { connection } of own()) cluster.closeConnection(connection)
+      await until('it is back', () => rabbit.health().state === 'ready' && own().length === 2)
+    }
+    expect(await settled).toBe('timed-out unknown')
+    expect(requests).toHaveLength(4)
+  })
+
+  it('have not been sent while the broker blocks publishers', async () => {
+    const { rabbit, cluster } = await start()
+    cluster.raiseAlarm()
+    // The broker blocks a connection when it publishes.
+    const first = settlement(rabbit.request('calc', 1, { timeoutMs: 300 }))
+    await until('it is blocked', () => rabbit.health().publish.state === 'suspended')
+    expect(await settlement(rabbit.request('calc', 2, { timeoutMs: 300 }))).toBe('timed-out not-done')
+    expect(await first).toBe('timed-out unknown')
+    cluster.clearAlarm()
+  })
+
+  it('can be made again once the broker allows the reply queue', async () => {
+    const { rabbit, cluster } = await start()
+    rabbit.respond('calc', () => 1)
+    const stop = cluster.script({
+      when: { from: 'client', frame: 'queue.declare' },
+      do: 'close-channel',
+      replyCode: 403,
+      replyText: "ACCESS_REFUSED - configure access to queue 'x' refused",
+    })
+    expect(await settlement(rabbit.request('calc', 1))).toBe('access-refused not-done')
+    stop()
+    await expect
+      .poll(() => settlement(rabbit.request('calc', 1, { timeoutMs: 1_000 })), { timeout: 10_000 })
+      .toBe('confirmed')
   })
 
   it('get their replies after the reply queue was deleted, and what is repeatable is sent again', async () => {
