@@ -56,6 +56,16 @@ export type RabbitEvents = {
   readonly stalled: { readonly unconfirmed: number; readonly forMs: number }
   /** The broker refused an exchange, queue, binding or consumer. It is tried again with growing delay; everything else goes on. */
   readonly topologyConflict: { readonly key: string; readonly error: HaError }
+  /**
+   * The broker ends the connection over this message, whose publish was rejected. It was found by sending one at a time
+   * what was in flight at the end of the connection; everything else goes on.
+   */
+  readonly publishRejected: {
+    readonly exchange: string
+    readonly key: string
+    readonly messageId: string
+    readonly error: HaError
+  }
   /** The broker cancelled a consumer, which subscribes again. */
   readonly consumerLost: { readonly queue: string; readonly error: Error }
   /** A redelivered message was answered without running its handler, which had finished before. */

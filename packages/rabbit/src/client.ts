@@ -138,6 +138,8 @@ export class Rabbit implements AsyncDisposable {
       topology: this.#topology,
       idPrefix: randomUUID().slice(0, 18),
       onStalled: (unconfirmed, forMs) => this.#events.emit('stalled', { unconfirmed, forMs }),
+      onRejected: ({ exchange, key, messageId }, error) =>
+        this.#events.emit('publishRejected', { exchange, key, messageId, error }),
     })
     this.#requests = new Requests({
       clock,

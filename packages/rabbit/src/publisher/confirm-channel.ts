@@ -5,13 +5,25 @@ import type { AmqpConnection } from '../driver/connection.ts'
 import type { ConfirmChannel, Message } from '../driver/types.ts'
 
 /** Why a publish channel replaces its confirm channel: it is closed, it nacks, it does not answer, or a newer one does better. */
-export type ChannelEnd = 'over' | 'refusing' | 'hanging' | 'stale'
+export type ChannelEnd = 'over' | 'rejecting' | 'refusing' | 'hanging' | 'stale'
+
+/** Why a publish channel sends nothing for now. */
+export type PauseReason =
+  | 'blocked'
+  | 'buffer-full'
+  | 'earlier messages'
+  | 'moving'
+  | 'nacked'
+  | 'suspects'
+  | 'topology'
 
 /** An open confirm channel. */
 export interface ConfirmChannelHandle {
   readonly guard: GuardedChannel<ConfirmChannel>
   /** The node, as `host:port`. */
   readonly endpoint: string
+  /** Fires before the end of the channel when its connection is lost. */
+  readonly connectionClosed: AbortSignal
   /** The largest content header that fits into a frame: the broker ends the connection over a larger one. */
   readonly maxHeaderBytes: number
   /** Called once, when the publish channel needs another one. */
@@ -80,11 +92,23 @@ export function publishChannelDeclaration(
       if (rabbitChannels.laneLost.hasSubscribers)
         rabbitChannels.laneLost.publish({ lane: key, how, error, connectionOver })
       // After the loss of a connection, the link repeats all declarations. A channel that hangs has already had its time
-      // to answer, so it is replaced without the usual delay; one is stale at most once a second.
-      if (!connectionOver) link.invalidate(key, error, { paced: how === 'hanging' || how === 'stale' })
+      // to answer, so it is replaced without the usual delay; one is stale at most once a second, and
+      // one that was closed over a message has rejected it.
+      if (!connectionOver) link.invalidate(key, error, { paced: how !== 'over' && how !== 'refusing' })
     }
     const endpoint = formatEndpoint(connection.endpoint)
-    publishChannel.open({ guard, endpoint, maxHeaderBytes: connection.maxHeaderBytes, onDone })
+    const { closed: connectionClosed, maxHeaderBytes } = connection
+    publishChannel.open({ guard, endpoint, connectionClosed, maxHeaderBytes, onDone })
   }
-  return { key, needs: [], gates: false, survives: false, timeoutMs, apply }
+  // Opened beside a message that the broker ends connections for, it is not to blame.
+  const tryApart = async (connection: AmqpConnection, signal: AbortSignal): Promise<void> => {
+    const guard = await openConfirmChannel(connection, signal)
+    guard.discard()
+  }
+  return { key, needs: [], gates: false, survives: false, timeoutMs, apply, tryApart }
+}
+
+/** Whether the driver refuses to send because the channel is closed. */
+export function isClosedError(error: unknown): boolean {
+  return (error as { name?: unknown }).name === 'IllegalOperationError'
 }

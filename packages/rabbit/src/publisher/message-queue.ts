@@ -109,9 +109,8 @@ export class MessageQueue {
     return taken
   }
 
-  /** Returns repeatable messages to the front of the queue, in order; fails the others. */
-  putBack(entries: readonly PublishEntry[], errorOf: (entry: PublishEntry) => HaError): void {
-    for (const entry of entries) if (!entry.repeatable) fail(entry, errorOf(entry))
+  /** Returns messages that are not settled to the front of the queue, in order. */
+  putBack(entries: readonly PublishEntry[]): void {
     this.replayed += entries.filter((entry) => !entry.settled).length
     this.waiting.putBack(entries)
   }

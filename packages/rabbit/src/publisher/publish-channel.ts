@@ -1,11 +1,13 @@
-import type { Clock } from '@ha/core'
+import type { Clock, HaError } from '@ha/core'
 import type { Message } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
 import type { DeclaredTopology } from '../topology/declare.ts'
 import {
   type ChannelEnd,
   type ConfirmChannelHandle,
+  isClosedError,
   listenToChannel,
+  type PauseReason,
   type ReturnFields,
 } from './confirm-channel.ts'
 import { confirm, fail, MessageQueue, type PublishEntry, type UnconfirmedCounts } from './message-queue.ts'
@@ -13,6 +15,7 @@ import {
   clientClosed,
   connectionLost,
   deadlineExceeded,
+  endsConnection,
   headerTooLarge,
   nacked,
   notEncodable,
@@ -23,13 +26,11 @@ import {
   type IsolatedRoute,
   NackBackoff,
   nackDelayMs,
-  type RefusedRoutes,
   type RouteChannel,
   RouteChannels,
+  type RouteRole,
 } from './route-channels.ts'
-
-/** Why a publish channel sends nothing for now. */
-type PauseReason = 'blocked' | 'buffer-full' | 'earlier messages' | 'moving' | 'nacked' | 'topology'
+import type { Suspects } from './suspects.ts'
 
 interface PublishChannelDeps {
   /** The key of its declaration. */
@@ -38,8 +39,16 @@ interface PublishChannelDeps {
   /** Maximum number of unconfirmed messages. */
   readonly maxInFlight: number
   readonly topology: DeclaredTopology
+  readonly connection: PublishConnection
+}
+
+/** What all publish channels of a connection share. */
+export interface PublishConnection {
   /** Why there is no connection; undefined when there is one. */
   readonly unavailableReason: () => Error | undefined
+  readonly suspects: Suspects
+  /** Called with a message that the broker ends the connection for. */
+  readonly onRejected: (entry: PublishEntry, error: HaError) => void
 }
 
 /** The channel of a publisher: it gives a route that the broker refuses a channel of its own. */
@@ -47,15 +56,6 @@ interface PublisherRole {
   readonly kind: 'publisher'
   readonly openRoute: (role: RouteRole) => PublishChannel
   readonly closeRoute: (channel: PublishChannel) => void
-}
-
-/** The channel of routes that the broker refuses: it tries their messages again, with growing delay. */
-export interface RouteRole {
-  readonly kind: 'route'
-  readonly name: string
-  readonly refused: RefusedRoutes
-  /** Called after each confirm, with the time at which the channel was opened. */
-  readonly onConfirmed: (openedAtMs: number) => void
 }
 
 // The window of a channel before its first confirm. With 400 messages in a channel that hangs, RabbitMQ puts the whole
@@ -169,6 +169,7 @@ export class PublishChannel implements RouteChannel {
     this.#driverBytes = 0
     this.#pauses.delete('buffer-full')
     this.#pauses.delete('moving')
+    this.#pauses.delete('suspects')
     listenToChannel(channel.guard, () => this.#channel === channel, {
       onAck: (deliveryTag, multiple) => this.#onAck(deliveryTag, multiple),
       onNack: (deliveryTag, multiple) => this.#onNack(deliveryTag, multiple),
@@ -181,7 +182,7 @@ export class PublishChannel implements RouteChannel {
   }
 
   takeBack(entries: readonly PublishEntry[], isSuspect: boolean): void {
-    this.#messages.putBack(entries, connectionLost)
+    this.#messages.putBack(entries)
     if (isSuspect) this.#suspects += entries.filter((entry) => !entry.settled).length
     this.#sendReady()
   }
@@ -203,7 +204,6 @@ export class PublishChannel implements RouteChannel {
     return this.isEmpty && !this.#nackBackoff.active && this.#lastNackAtMs < atMs
   }
 
-  /** Stops sending. */
   pause(reason: PauseReason): void {
     this.#pauses.add(reason)
   }
@@ -252,7 +252,13 @@ export class PublishChannel implements RouteChannel {
   #channelFor({ exchange, key }: PublishEntry): ConfirmChannelHandle | undefined {
     const channel = this.#channel
     if (channel === undefined || this.#pauses.size > 0 || this.#isRefusing) return undefined
+    // The other channels of a lost connection have not heard of it yet.
+    if (channel.connectionClosed.aborted) return undefined
     if (this.#messages.inFlight.length >= this.#window()) return undefined
+    if (!this.#deps.connection.suspects.maySend) {
+      this.pause('suspects')
+      return undefined
+    }
     if (this.#deps.topology.isRouteReady(exchange, key)) return channel
     this.pause('topology')
     return undefined
@@ -272,6 +278,7 @@ export class PublishChannel implements RouteChannel {
     try {
       const hasRoom = channel.publish(entry.exchange, entry.key, entry.content, entry.properties)
       this.#messages.inFlight.add(entry)
+      this.#deps.connection.suspects.onSend(entry)
       this.#nackBackoff.awaitConfirm(this.#onHanging)
       return hasRoom || this.#hasDriverSpace(entry.bytes)
     } catch (cause) {
@@ -405,6 +412,7 @@ export class PublishChannel implements RouteChannel {
   #takeAnswered(deliveryTag: number, multiple: boolean): readonly PublishEntry[] {
     const answered = this.#messages.inFlight.takeAnswered(deliveryTag, multiple)
     this.#suspects = Math.max(0, this.#suspects - answered.length)
+    for (const entry of answered) this.#deps.connection.suspects.onAnswer(entry)
     return answered
   }
 
@@ -438,15 +446,30 @@ export class PublishChannel implements RouteChannel {
     this.#isRefusing = false
     this.#nackBackoff.stopWaiting()
     this.#cancelRenewal()
+    this.#rejectSuspect(error)
     const unconfirmed = this.#messages.takeUnconfirmed()
     // A missing exchange of the topology is declared again, and its messages are sent again.
     const suspects = rejectOffending(unconfirmed, error, (exchange) =>
       this.#deps.topology.redeclareExchange(exchange),
     )
+    for (const entry of unconfirmed) if (!entry.repeatable) fail(entry, connectionLost(entry, error))
     const own = this.#returnToRoutes(unconfirmed, suspects > 0)
-    this.#messages.putBack(own, connectionLost)
+    this.#messages.putBack(own)
     this.#suspects = suspects > 0 ? own.filter((entry) => !entry.settled).length : 0
-    channel.onDone(error, how)
+    // Each end over a message that was rejected is progress.
+    const isProgress = how === 'over' && unconfirmed.some(({ settled }) => settled)
+    channel.onDone(error, isProgress ? 'rejecting' : how)
+  }
+
+  // The connection has ended over one of the messages in flight: rejects it when it is known which one.
+  #rejectSuspect(error: Error): void {
+    const { suspects, onRejected } = this.#deps.connection
+    const inFlight = Array.from(this.#messages.inFlight).filter((entry) => entry.inFlight)
+    const guilty = suspects.onEnd(inFlight, error)
+    if (guilty === undefined) return
+    const rejected = endsConnection(guilty, error)
+    fail(guilty, rejected)
+    onRejected(guilty, rejected)
   }
 
   // Messages of refused routes go on on the channels of these routes. Returns the others.
@@ -463,14 +486,9 @@ export class PublishChannel implements RouteChannel {
 
   // What messages are waiting for.
   #obstacle(): { readonly text: string; readonly cause: Error | undefined } {
-    const cause = this.#deps.unavailableReason()
+    const cause = this.#deps.connection.unavailableReason()
     if (cause !== undefined) return { text: ` (no connection: ${cause.message})`, cause }
-    if (this.#channel === undefined) return { text: ' (no channel)', cause: undefined }
-    const text = this.#pauses.size === 0 ? '' : ` (paused: ${[...this.#pauses].join(', ')})`
-    return { text, cause: undefined }
+    const paused = this.#pauses.size === 0 ? '' : ` (paused: ${[...this.#pauses].join(', ')})`
+    return { text: this.#channel === undefined ? ' (no channel)' : paused, cause: undefined }
   }
-}
-
-function isClosedError(error: unknown): boolean {
-  return (error as { name?: unknown }).name === 'IllegalOperationError'
 }

@@ -1,5 +1,5 @@
 import type { HaError, Outcome } from '@ha/core'
-import { replyCode } from '../driver/error-classification.ts'
+import { replyCode, requestAtFault } from '../driver/error-classification.ts'
 import { type RabbitCode, rabbitError } from '../errors.ts'
 import { fail, outcomeOf, type PublishEntry } from './message-queue.ts'
 
@@ -27,9 +27,16 @@ export function nacked(entry: PublishEntry): HaError {
 }
 
 /** The connection was lost after sending, and the caller does not want the message sent twice. */
-export function connectionLost(entry: PublishEntry): HaError {
+export function connectionLost(entry: PublishEntry, cause: Error): HaError {
   const message = `${entry.messageId} ${target(entry)}: the connection was lost after sending and before a confirm`
-  return rabbitError('outcome-unknown', message, { outcome: 'unknown' })
+  return rabbitError('outcome-unknown', message, { outcome: 'unknown', cause })
+}
+
+/** The broker ends the connection over this message. After an internal error it may have stored the message before. */
+export function endsConnection(entry: PublishEntry, cause: Error): HaError {
+  const message = `${entry.messageId} ${target(entry)}: the broker ends the connection over this message: ${cause.message}`
+  const outcome = requestAtFault(cause) === 'later' ? 'unknown' : 'not-done'
+  return rabbitError('rejected', message, { outcome, serverCode: replyCode(cause), cause })
 }
 
 /** The deadline of the publish has passed. */
@@ -85,7 +92,13 @@ function target({ exchange, key }: PublishEntry): string {
 
 /** Which messages a channel error is about: named by the broker, unnamed, or none. */
 type ChannelErrorAnalysis =
-  | { readonly kind: 'named'; readonly code: RabbitCode; readonly matches: (entry: PublishEntry) => boolean }
+  | {
+      readonly kind: 'named'
+      readonly code: RabbitCode
+      /** The broker refuses such a message on every attempt. */
+      readonly isCertain?: boolean
+      readonly matches: (entry: PublishEntry) => boolean
+    }
   | { readonly kind: 'unnamed'; readonly code: RabbitCode }
   | { readonly kind: 'none' }
 
@@ -110,9 +123,15 @@ function analyzeChannelError(error: unknown): ChannelErrorAnalysis {
     case 404:
       return byExchange('exchange-missing', /no exchange '(.*)' in vhost/s.exec(text))
     case 403:
-      return byExchange('access-refused', /access to exchange '(.*)' in vhost/s.exec(text))
+      return byExchange(
+        'access-refused',
+        /(?:access to|publish to internal) exchange '(.*)' in vhost/s.exec(text),
+      )
     case 406:
-      return bySize(/larger than configured max size (\d+)/.exec(text))
+      return (
+        bySize(/larger than configured max size (\d+)/.exec(text)) ??
+        byUser(/^.*user_id property set to '(.*)' but/s.exec(text)) ?? { kind: 'unnamed', code: 'rejected' }
+      )
     default:
       return { kind: 'unnamed', code: 'rejected' }
   }
@@ -141,17 +160,18 @@ export function rejectOffending(
     return 0
   }
   const kept = analysis.code === 'exchange-missing' ? republishable(offending, redeclare) : []
+  const isCertain = analysis.kind === 'named' && analysis.isCertain === true
   for (const entry of offending.filter((one) => !kept.includes(one))) {
-    const outcome = outcomeOfRejection(analysis.code, entry, offending.length)
+    const outcome = outcomeOfRejection(isCertain, entry, offending.length)
     fail(entry, rejectedByBroker(analysis.code, entry, error, outcome))
   }
   return 0
 }
 
-// A message that is too large was refused on every attempt. A missing exchange may have existed for an earlier attempt,
+// A message that is too large, or of another user, was refused on every attempt. A missing exchange may have existed for an earlier attempt,
 // or for the first of several messages.
-function outcomeOfRejection(code: RabbitCode, { attempts }: PublishEntry, offendingCount: number): Outcome {
-  return code === 'too-large' || (offendingCount === 1 && attempts <= 1) ? 'not-done' : 'unknown'
+function outcomeOfRejection(isCertain: boolean, { attempts }: PublishEntry, offendingCount: number): Outcome {
+  return isCertain || (offendingCount === 1 && attempts <= 1) ? 'not-done' : 'unknown'
 }
 
 function republishable(
@@ -171,8 +191,24 @@ function byExchange(code: RabbitCode, match: RegExpExecArray | null): ChannelErr
   return { kind: 'named', code, matches: (entry) => entry.exchange === exchange }
 }
 
-function bySize(match: RegExpExecArray | null): ChannelErrorAnalysis {
-  if (match === null) return { kind: 'unnamed', code: 'rejected' }
+function bySize(match: RegExpExecArray | null): ChannelErrorAnalysis | undefined {
+  if (match === null) return undefined
   const limit = Number(match[1])
-  return { kind: 'named', code: 'too-large', matches: (entry) => entry.content.length > limit }
+  return {
+    kind: 'named',
+    code: 'too-large',
+    isCertain: true,
+    matches: (entry) => entry.content.length > limit,
+  }
+}
+
+function byUser(match: RegExpExecArray | null): ChannelErrorAnalysis | undefined {
+  if (match === null) return undefined
+  const [, user] = match
+  return {
+    kind: 'named',
+    code: 'access-refused',
+    isCertain: true,
+    matches: ({ properties }) => properties.userId === user,
+  }
 }

@@ -7,7 +7,7 @@ import type { DeclaredTopology } from '../topology/declare.ts'
 import { publishChannelDeclaration } from './confirm-channel.ts'
 import { fail, type UnconfirmedCounts } from './message-queue.ts'
 import { PublishBuffer } from './publish-buffer.ts'
-import { PublishChannel, type RouteRole } from './publish-channel.ts'
+import { PublishChannel, type PublishConnection } from './publish-channel.ts'
 import { droppedForNewer } from './publish-errors.ts'
 import {
   ConfirmedPublisher,
@@ -15,6 +15,8 @@ import {
   type PublisherOwner,
   type PublisherSettings,
 } from './publisher.ts'
+import type { RouteRole } from './route-channels.ts'
+import { Suspects } from './suspects.ts'
 
 interface PublishersDeps {
   readonly clock: Clock
@@ -24,6 +26,7 @@ interface PublishersDeps {
   /** Prefix of message ids, unique to this client. */
   readonly idPrefix: string
   readonly onStalled: (unconfirmed: number, forMs: number) => void
+  readonly onRejected: PublishConnection['onRejected']
 }
 
 /** All publishers of a client: they share one connection, and each has a confirm channel of its own. */
@@ -33,6 +36,7 @@ export class Publishers implements PublisherOwner {
   readonly #channels: PublishChannel[] = []
   readonly #settled = new Notifier()
   readonly #deadlines: DeadlineTimer
+  readonly #connection: PublishConnection
   readonly buffer: PublishBuffer
   #isOpen = true
   #created = 0
@@ -43,6 +47,11 @@ export class Publishers implements PublisherOwner {
   constructor(deps: PublishersDeps) {
     this.#deps = deps
     this.buffer = new PublishBuffer(deps.options.outbox)
+    this.#connection = {
+      unavailableReason: () => deps.link.unavailableReason(),
+      suspects: new Suspects(deps.clock, this.#channels),
+      onRejected: deps.onRejected,
+    }
     this.#deadlines = new DeadlineTimer(deps.clock, (nowMs) => this.#expire(nowMs))
     deps.link.events.on('state', ({ kind }) => this.#onState(kind === 'suspended'))
     runInBackground(this.#followTopology())
@@ -151,6 +160,7 @@ export class Publishers implements PublisherOwner {
       total.notSent += notSent
     }
     this.#deadlines.stop()
+    this.#connection.suspects.stop()
     this.#scope.abort(closedError())
     return total
   }
@@ -169,7 +179,7 @@ export class Publishers implements PublisherOwner {
   #openChannel(key: string, maxInFlight: number, route?: RouteRole): PublishChannel {
     const { clock, link, topology, options } = this.#deps
     const channel = new PublishChannel(
-      { key, clock, maxInFlight, topology, unavailableReason: () => link.unavailableReason() },
+      { key, clock, maxInFlight, topology, connection: this.#connection },
       route ?? {
         kind: 'publisher',
         openRoute: (role) => this.#openChannel(`${key}, ${routeText(role.name)}`, maxInFlight, role),

@@ -58,6 +58,15 @@ export interface RouteChannel {
   readonly isEmpty: boolean
 }
 
+/** The channel of routes that the broker refuses: it tries their messages again, with growing delay. */
+export interface RouteRole {
+  readonly kind: 'route'
+  readonly name: string
+  readonly refused: RefusedRoutes
+  /** Called after each confirm, with the time at which the channel was opened. */
+  readonly onConfirmed: (openedAtMs: number) => void
+}
+
 /** One or more routes with a channel of their own. */
 export interface IsolatedRoute<Ch extends RouteChannel> {
   readonly name: string

@@ -19,6 +19,7 @@ const eventNames = [
   'blocked',
   'unblocked',
   'stalled',
+  'publishRejected',
   'topologyConflict',
   'consumerLost',
   'ackReplayed',

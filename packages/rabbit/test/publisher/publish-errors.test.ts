@@ -54,6 +54,18 @@ describe('when a channel is closed for what was published on it', () => {
       [{}, { content: Buffer.alloc(101) }, { content: Buffer.alloc(100) }],
       ['m1 too-large not-done'],
     ],
+    [
+      'an internal exchange',
+      closed(403, "ACCESS_REFUSED - cannot publish to internal exchange 'inner' in vhost '/'"),
+      [{}, { exchange: 'inner' }, {}],
+      ['m1 access-refused not-done'],
+    ],
+    [
+      'the user of another connection, which the broker never accepts',
+      closed(406, "PRECONDITION_FAILED - user_id property set to 'other' but authenticated user was 'guest'"),
+      [{}, { properties: { userId: 'other' }, attempts: 2 }, { properties: { userId: 'other' } }],
+      ['m1 access-refused not-done', 'm2 access-refused not-done'],
+    ],
     ['one alone in flight, whatever the text', strange, [{}], ['m0 rejected not-done']],
   ])('%s fails exactly the guilty ones', (_, error, entries, expected) => {
     expect(judge(error, entries)).toEqual({ suspects: 0, failed: expected })
