@@ -122,9 +122,10 @@ export function resolveRabbitOptions(
 
 function mergeWithUrl(fromUrl: RabbitOptions, overrides: RabbitUrlOverrides): RabbitOptions {
   const liveness = { ...fromUrl.liveness, ...overrides.liveness }
+  const dial = { ...fromUrl.dial, ...overrides.dial }
   // An undefined option, such as an unset environment variable, does not override the URL.
   const set = Object.fromEntries(Object.entries(overrides).filter(([, value]) => value !== undefined))
-  return { ...fromUrl, ...set, liveness }
+  return { ...fromUrl, ...set, liveness, dial }
 }
 
 // The only table of defaults.

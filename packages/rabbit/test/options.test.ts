@@ -37,6 +37,28 @@ describe('the options of a client', () => {
     ['amqp://u:p%40ss@n1:1,[::1]:2/my%2Fhost', { username: 'u', password: 'p@ss', vhost: 'my/host' }],
     ['amqp://u@n1/', { username: 'u', password: 'guest', vhost: '/' }],
     ['amqp://n1/v?heartbeat=20&name=billing', { vhost: 'v', name: 'billing' }],
+    ['AMQP://n1', { addresses: [{ host: 'n1', port: 5672 }], tls: undefined }],
+    ['AMQPS://n1', { addresses: [{ host: 'n1', port: 5671 }], tls: {} }],
+    [
+      'amqp://u:p@n1:1/v,amqp://u:p@n2:2/v, amqp://n3',
+      {
+        addresses: [
+          { host: 'n1', port: 1 },
+          { host: 'n2', port: 2 },
+          { host: 'n3', port: 5672 },
+        ],
+        username: 'u',
+        password: 'p',
+        vhost: 'v',
+      },
+    ],
+    [
+      'amqp://n1?connection_timeout=5000&locale=en_US',
+      { dial: { attemptMs: 5_000, staggerMs: 100, parallel: 2 } },
+    ],
+    ['amqp://n1?connectionTimeout=400&connectionName=bill', { name: 'bill' }],
+    ['amqps://n1?auth_mechanism=external', { mechanism: 'EXTERNAL' }],
+    ['amqps://n1?authMechanism=PLAIN', { mechanism: 'PLAIN' }],
   ])('come from %s as well', (url, expected) => {
     expect(resolveRabbitOptions(url)).toMatchObject(expected)
   })
@@ -109,6 +131,36 @@ describe('the options of a client', () => {
       "url?hearbeat: there is no such parameter, only heartbeat and name; did you mean 'heartbeat'?",
     ],
     ['amqp://n1/%zz', 'url: the vhost is not percent-encoded correctly'],
+    ['amqp://n1?frameMax=0', 'url?frameMax: leave it out: the client takes the frame size of the broker'],
+    [
+      'amqp://n1?frame_max=8192',
+      'url?frame_max: leave it out: the client takes the frame size of the broker',
+    ],
+    ['amqp://n1?channelMax=9', 'url?channelMax: leave it out: the client takes the number of channels'],
+    [
+      'amqp://n1?heartbeat=0',
+      'url?heartbeat: expected whole seconds from 2 to 600 (option liveness.heartbeatMs)',
+    ],
+    [
+      'amqp://n1?heartbeat=1',
+      'url?heartbeat: expected whole seconds from 2 to 600 (option liveness.heartbeatMs)',
+    ],
+    ['amqp://n1?heartbeat=', 'url?heartbeat: expected whole seconds from 2 to 600'],
+    ['amqp://n1?heartbeat=8&heartbeat=9', 'url?heartbeat: expected it once'],
+    [
+      'amqp://n1?connection_timeout=5',
+      'url?connection_timeout: expected whole milliseconds from 100 to 60000',
+    ],
+    [
+      'amqp://n1?auth_mechanism=amqplain',
+      'url?auth_mechanism: expected PLAIN or EXTERNAL (option mechanism)',
+    ],
+    ['amqp://n1?locale=de_DE', 'url?locale: expected en_US'],
+    ['amqps://n1?cacertfile=/ca.pem', 'url?cacertfile: leave it out, and set tls.ca in the options'],
+    ['amqp://n1?socket_timeout=5', 'url?socket_timeout: write connection_timeout, in milliseconds'],
+    ['amqp://n1?toString=1', 'url: there is no such parameter, only heartbeat and name'],
+    ['amqp://a@n1,amqp://b@n2', 'url: expected the same username in all URLs, or only in the first'],
+    ['amqp://n1,amqps://n2', 'url: expected the same tls in all URLs, or only in the first'],
   ])('reject %j and say where', (input, message) => {
     expect(() => resolveRabbitOptions(input as RabbitOptions)).toThrow(message)
   })
@@ -126,6 +178,11 @@ describe('the options of a client', () => {
     { addresses: [`u:${secret}@n1`] },
     `amqp://u:${secret}%zz@n1`,
     `amqp:/u:${secret}@n1`,
+    `amqp://u:p@n1,amqp://u:${secret}@n2`,
+    `amqp://u:${secret}@n1,amqp://u:p@n2`,
+    `amqp://u:p@n1,amqp:/u:${secret}@n2`,
+    `amqp://n1?heartbeat=${secret}`,
+    `amqp://n1?auth_mechanism=${secret}`,
   ])('never name a secret: %#', (input) => {
     try {
       resolveRabbitOptions(input as RabbitOptions)
