@@ -139,7 +139,7 @@ export class Requests {
 
   async request<A, Q>(target: RequestTarget, body: Q, options: RequestOptions<Q, A>): Promise<Reply<A>> {
     if (this.#phase !== 'open') throw rabbitError('closed', 'the client takes no more requests')
-    const message = requestMessage(target, body, options)
+    const message = checked(() => requestMessage(target, body, options))
     const pending = this.#accept(message)
     void this.#send(pending)
     // In the context of the caller: the codec is a function of the application.
@@ -371,6 +371,16 @@ export class Requests {
     pending.scope.abort(rabbitError('aborted', 'the request is settled'))
     this.#settled.notifyAll()
     return true
+  }
+}
+
+// A getter of an argument may throw anything.
+function checked<T>(read: () => T): T {
+  try {
+    return read()
+  } catch (thrown) {
+    if (isHaError(thrown)) throw thrown
+    throw rabbitError('config-invalid', `request: ${asError(thrown).message}`, { cause: thrown })
   }
 }
 
