@@ -436,6 +436,11 @@ describe('pending calls', () => {
 })
 
 describe('wrong arguments of request()', () => {
+  const unreadable = {
+    get encode(): never {
+      throw new Error('do not look')
+    },
+  }
   const wrong: readonly (readonly [string, readonly unknown[], string])[] = [
     ['no target', [undefined, 1], 'request.target: expected the name of a queue, or { exchange, key }'],
     ['an empty target', ['', 1], 'request.target: expected the name of a queue'],
@@ -464,6 +469,7 @@ describe('wrong arguments of request()', () => {
     ['a codec of replies that is none', ['calc', 1, { replyCodec: 5 }], 'request.replyCodec: expected'],
     ['a body that is no JSON', ['calc', undefined], 'the request cannot be encoded'],
     ['headers that are no object', ['calc', 1, { headers: 5 }], 'request.headers: expected an object'],
+    ['a codec that cannot be read', ['calc', 1, { codec: unreadable }], 'request: do not look'],
     ['a signal that is none', ['calc', 1, { signal: {} }], 'request.signal: expected an AbortSignal'],
   ]
   it.each(wrong)('%s', async (_, args, message) => {

@@ -1,6 +1,6 @@
 import { pause, until } from '@ha/core/testing'
-import { describe, expect, it } from 'vitest'
-import { type Delivery, isHaError, quorum, text } from '../../src/index.ts'
+import { describe, expect, it, onTestFinished } from 'vitest'
+import { createRabbit, type Delivery, isHaError, quorum, text } from '../../src/index.ts'
 import { startHarness } from '../client/harness.ts'
 import { client as foreignClient } from '../defects/amqplib-client.ts'
 import { settlement } from '../settlement.ts'
@@ -264,20 +264,23 @@ describe('a reply', () => {
     expect(caller.replies[0]?.text).toBe('"late"')
   })
 
-  it('of a handler that is running is sent before the client is closed', async () => {
+  it('of a handler that waits for a reply itself is sent before the client is closed', async () => {
     const { rabbit, cluster } = await start()
     const caller = await foreignCaller(cluster.node(3))
-    const { rabbit: other } = { rabbit }
+    const other = createRabbit({ addresses: cluster.addresses })
+    onTestFinished(async () => void (await other.close({ timeoutMs: 600 })))
+    await other.respond<number, number>('dead', async ({ body }) => body + 1).ready()
+    await rabbit.request('dead', 0)
     let isRunning = false
-    other.respond('calc', async () => {
+    rabbit.respond<number, number>('calc', async ({ body }) => {
       isRunning = true
       await pause(200)
-      return (await rabbit.request('slow', 1, { timeoutMs: 2_000 }).catch(({ code }) => code)) as string
+      return (await rabbit.request<number>('dead', body)).body
     })
     caller.send('1')
     await until('its handler runs', () => isRunning)
     await rabbit.close({ timeoutMs: 3_000 })
-    expect(caller.replies.map((each) => each.text)).toEqual(['"unroutable"'])
+    expect(caller.replies.map((each) => each.text)).toEqual(['2'])
   })
 })
 
