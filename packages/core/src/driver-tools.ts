@@ -71,7 +71,7 @@ export {
 export { type Fact, memberAt, type Observation } from './cluster/cluster-view.ts'
 export { EndpointRegistry } from './cluster/endpoint-registry.ts'
 export { type DeclarationStatus, DesiredState } from './desired-state.ts'
-export { closeGracefully, openWithin } from './driver.ts'
+export { closeGracefully, openWithin, type ProbeAnswer } from './driver.ts'
 export {
   type ClassificationRules,
   classifier,

@@ -12,6 +12,12 @@ export type ConnectionSignal =
   | { readonly kind: 'suspended'; readonly reason: string }
   | { readonly kind: 'resumed' }
 
+/**
+ * Who answered a probe of an endpoint, compared with the server of the suspected connection. Only `same-server` proves that
+ * the suspected server is alive: a name or an address can lead to several servers.
+ */
+export type ProbeAnswer = 'same-server' | 'another-server' | 'unidentified'
+
 /** What a protocol has to provide. The promises need no deadlines of their own: the callers bring deadlines and signals. */
 export interface Driver<C> {
   /** Its name in errors and events, such as `amqp`. */
@@ -29,10 +35,10 @@ export interface Driver<C> {
   /** Sends a request that any living server answers, through everything that an operation goes through. */
   probe(connection: C, signal: AbortSignal): Promise<void>
   /**
-   * Waits for a first byte of the server on a new connection: distinguishes a dead server from a congested connection.
-   * It asks the very address of the suspected `connection`: what another server of the same name answers proves nothing.
+   * Waits for an answer of the server on a new connection: distinguishes a dead server from a congested connection. It
+   * asks the very address of the suspected `connection`, and compares identities that servers gave, never addresses.
    */
-  probeEndpoint(endpoint: Endpoint, signal: AbortSignal, connection?: C): Promise<void>
+  probeEndpoint(endpoint: Endpoint, signal: AbortSignal, connection?: C): Promise<ProbeAnswer>
   /** What an error means: pure, from a table. */
   classify(error: unknown): Verdict
   /**
@@ -45,6 +51,8 @@ export interface Driver<C> {
 
 /** What a protocol has to provide for a pool: a {@link Driver} whose connections are checked out again and again. */
 export interface PoolDriver<C, R> extends Driver<C> {
+  /** The identity that the server of a connection gave: never an address. Undefined when it gave none. */
+  serverOf?(connection: C): string | undefined
   /** Reads the status of the server, on the monitor's own connection. */
   read(connection: C, signal: AbortSignal): Promise<R>
   /** Whether the connection may be checked out again: nothing is under way on it. Decides; never waits. */

@@ -79,18 +79,18 @@ const maxAddresses = 8
 
 /**
  * Asks a server for a first byte on a connection of its own: at one address, or at every address of its name at once,
- * until one answers.
+ * until one answers. Resolves with the first bytes, which are none when the end of the connection was the answer.
  * Rejects with `unreachable`, or with the reason of the signal. No connection stays open.
  */
 export async function probeEndpoint(
   endpoint: Endpoint,
   probe: EndpointProbe,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Buffer> {
   const scope = linkedController(signal)
   try {
     const streams = await raceAbort(connections(endpoint, probe), scope.signal, () => undefined)
-    await Promise.any(streams.map((connect) => firstByte(connect, probe, scope.signal)))
+    return await Promise.any(streams.map((connect) => firstBytes(connect, probe, scope.signal)))
   } catch (thrown) {
     throw signal.aborted ? signal.reason : unreachable(endpoint, thrown)
   } finally {
@@ -120,20 +120,20 @@ async function addressesOf({ host, port }: Endpoint): Promise<readonly string[]>
   return found.slice(0, maxAddresses).map(({ address }) => address)
 }
 
-async function firstByte(
+async function firstBytes(
   connect: Connecting,
   { request, endIsAnswer }: EndpointProbe,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Buffer> {
   const stream = await connect(signal)
-  const answered = deferred()
-  stream.once('data', () => answered.resolve())
-  if (endIsAnswer) stream.once('end', () => answered.resolve())
+  const answered = deferred<Buffer>()
+  stream.once('data', answered.resolve)
+  if (endIsAnswer) stream.once('end', () => answered.resolve(Buffer.alloc(0)))
   stream.on('error', answered.reject)
   stream.once('close', () => answered.reject(new Error('the server closed the connection without an answer')))
   stream.write(request)
   try {
-    await raceAbort(answered.promise, signal, () => undefined)
+    return await raceAbort(answered.promise, signal, () => undefined)
   } finally {
     stream.destroy()
   }

@@ -38,6 +38,8 @@ export type Observation<R = unknown> = { readonly atMs: number } & (
   | /** It answered, or accepted a connection; `error` is an answer that refused the request. */ {
       readonly kind: 'reached'
       readonly error?: Error | undefined
+      /** Whether the answer says nothing of established connections: another server may have given it. */
+      readonly isOnlyEndpoint?: boolean
     }
   | /** It answered with its status. */ { readonly kind: 'read'; readonly reading: R }
   | /** It did not answer in time. */ { readonly kind: 'missed'; readonly error: Error }

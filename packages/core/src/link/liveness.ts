@@ -58,8 +58,9 @@ export function afterTick(before: LivenessState, received: number, activeMs: num
 
 /**
  * Decides what a quiet period calls for. The server is unresponsive when neither the connection nor the endpoint was
- * answered. A connection whose endpoint still answers is congested, not dead (a broker under flow control stops reading
- * from a fast publisher): it has until `quietMs`.
+ * answered. A connection whose endpoint still answers may be congested (a broker under flow control stops reading from a
+ * fast publisher): it has until `quietMs`, also when the server that answered could not be identified. The answer of
+ * another server counts as none.
  */
 export function nextAction(state: LivenessState, liveness: Liveness): LivenessAction {
   if (state.quietMs >= liveness.quietMs) return 'declare-unresponsive'
@@ -151,13 +152,13 @@ class Probes {
     this.#scope = linkedController(parent)
   }
 
-  start(which: ProbeKind, probe: (signal: AbortSignal) => Promise<void>): void {
+  start(which: ProbeKind, probe: (signal: AbortSignal) => Promise<unknown>): void {
     const { signal } = this.#scope
     const settle = (answer: ProbeState): void => {
       if (!signal.aborted) this.#states[which] = answer
     }
     probe(signal).then(
-      () => settle({ kind: 'answered' }),
+      (answer) => settle({ kind: answer === 'another-server' ? 'failed' : 'answered' }),
       () => settle({ kind: 'failed' }),
     )
   }

@@ -105,6 +105,13 @@ export class Checkout<C> {
     return true
   }
 
+  /** Ends the connections that match at once, in use or idle. */
+  endWhere(matches: (connection: C) => boolean, error: Error): void {
+    for (const lease of this.checkedOut.all()) if (matches(lease.connection)) this.evict(lease, error)
+    this.generation.endWhere(matches, error)
+    this.housekeep()
+  }
+
   /** Runs the housekeeping of idle connections. `suspicious` validates each of them. */
   housekeep(suspicious = false): void {
     this.#background(this.#housekeepIdle(suspicious))

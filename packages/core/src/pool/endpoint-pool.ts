@@ -123,6 +123,12 @@ export class EndpointPool<C> {
     this.#checkout?.clearSuspicion()
   }
 
+  /** Ends the connections to one of the servers behind the endpoint, by the identity that the server gave. */
+  endServer(server: string, error: Error): void {
+    const { driver } = this.#deps.options
+    this.#checkout?.endWhere((connection) => driver.serverOf?.(connection) === server, error)
+  }
+
   /** Makes the waiters whose route leads elsewhere by now ask it again. */
   reviewQueue(): void {
     this.#queue.review()

@@ -1,5 +1,5 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
-import { type Member, memberAt, type View } from '../cluster/cluster-view.ts'
+import { type Member, memberAt, type Observation, type View } from '../cluster/cluster-view.ts'
 import { EndpointRegistry } from '../cluster/endpoint-registry.ts'
 import { asError, HaError } from '../errors/ha-error.ts'
 import { type LinkedController, linkedController } from '../util/abort.ts'
@@ -117,8 +117,12 @@ export class EndpointPools<C, R> {
       options,
       health: () => memberAt(this.registry.view, endpoint)?.health ?? 'down',
       observe: (observation) => {
-        if (observation.kind === 'read' || observation.kind === 'reached') pool.clearSuspicion()
+        if (provesServer(observation)) pool.clearSuspicion()
         this.registry.observe({ ...observation, endpoint })
+      },
+      onServerSilent: (connection, error) => {
+        const server = options.driver.serverOf?.(connection)
+        if (server !== undefined) pool.endServer(server, error)
       },
     })
     const running = monitor
@@ -157,4 +161,10 @@ export class EndpointPools<C, R> {
     await Promise.all([pool.retireIdle(timeoutMs), monitor.close(timeoutMs)])
     pool.markUnusable(error)
   }
+}
+
+function provesServer(observation: Observation): boolean {
+  return (
+    observation.kind === 'read' || (observation.kind === 'reached' && observation.isOnlyEndpoint !== true)
+  )
 }

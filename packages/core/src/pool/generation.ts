@@ -104,6 +104,12 @@ export class Generation<C> {
     if (this.#pool.isBorrowedResource(pooled)) void this.#pool.destroy(pooled)
   }
 
+  /** Ends the connections that match at once; the owner of each discards it. */
+  endWhere(matches: (connection: C) => boolean, error: Error): void {
+    const reason = leaseEndedError(this.#deps.name, error)
+    for (const pooled of this.#all) if (matches(pooled.connection)) pooled.end(reason)
+  }
+
   /** Ends every connection at once, and those that are being opened as soon as they arrive. */
   end(error: Error): void {
     if (this.signal.aborted) return

@@ -1,6 +1,6 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
 import type { Health, Observation } from '../cluster/cluster-view.ts'
-import { closeGracefully, openWithin } from '../driver.ts'
+import { closeGracefully, openWithin, type ProbeAnswer } from '../driver.ts'
 import { asError, detachStack, HaError } from '../errors/ha-error.ts'
 import { type LinkedController, linkedController } from '../util/abort.ts'
 import { ActiveTime } from '../util/active-time.ts'
@@ -15,6 +15,8 @@ interface HealthMonitorDeps<C, R> {
   readonly health: () => Health
   /** Folds an observation into the view. */
   readonly observe: (observation: Observation<R>) => void
+  /** The server of this connection does not answer, while another server answers in its place. */
+  readonly onServerSilent: (connection: C, error: HaError) => void
 }
 
 // Minimum interval between two checks: reports that come together cause one check.
@@ -23,7 +25,8 @@ const minCheckIntervalMs = 50
 /**
  * Checks one endpoint periodically, over a connection of its own, and reports its observations. A miss is a period of
  * `timeoutMs` in which neither the read nor a probe of the endpoint was answered. A read that hangs while probes are
- * answered is no miss: the server is alive.
+ * answered is no miss: the endpoint is alive. When another server answered them, only the server of the connection is
+ * silent.
  */
 export class HealthMonitor<C, R> {
   readonly #deps: HealthMonitorDeps<C, R>
@@ -68,17 +71,10 @@ export class HealthMonitor<C, R> {
 
   // One read, until it is answered, has failed, or is abandoned.
   async #check(signal: AbortSignal): Promise<void> {
-    const { options, observe } = this.#deps
-    const startedAtMs = this.#clock.now()
+    const { observe } = this.#deps
     const request = new BackgroundRequest((inner) => this.#read(inner), this.#answers, signal)
     try {
-      while (!(await this.#answered(request, signal))) {
-        const hungMs = this.#clock.now() - startedAtMs
-        if (this.#deps.health() === 'down' || hungMs >= options.connect.timeoutMs) {
-          this.#destroy()
-          return
-        }
-      }
+      if (!(await this.#settles(request, signal))) return
       const { answer } = request
       this.#refused = false
       if (answer.kind === 'answered')
@@ -89,12 +85,32 @@ export class HealthMonitor<C, R> {
     }
   }
 
-  // False when `timeoutMs` has passed without an answer; the observation for that has been reported.
-  async #answered(request: BackgroundRequest<R>, signal: AbortSignal): Promise<boolean> {
+  // False when the request was given up, with its connection.
+  async #settles(request: BackgroundRequest<R>, signal: AbortSignal): Promise<boolean> {
+    const { monitor, connect } = this.#deps.options
+    const startedAtMs = this.#clock.now()
+    let others = 0
+    for (;;) {
+      const outcome = await this.#outcome(request, signal)
+      if (outcome === 'answered') return true
+      others = outcome === 'another-server' ? others + 1 : 0
+      const hungMs = this.#clock.now() - startedAtMs
+      if (others >= monitor.downAfter) this.#leaveServer(hungMs)
+      else if (this.#deps.health() === 'down' || hungMs >= connect.timeoutMs) this.#destroy()
+      else continue
+      return false
+    }
+  }
+
+  // `timeoutMs` has passed without an answer unless it is `answered`; the observation for that has been reported.
+  async #outcome(
+    request: BackgroundRequest<R>,
+    signal: AbortSignal,
+  ): Promise<'answered' | 'silent' | ProbeAnswer> {
     const { endpoint, options, observe, health } = this.#deps
     const { monitor, connect, clock } = options
     const down = health() === 'down'
-    let probe: BackgroundRequest<void> | undefined
+    let probe: BackgroundRequest<ProbeAnswer> | undefined
     const hedge = (): void => {
       probe = new BackgroundRequest(
         (inner) => options.driver.probeEndpoint(endpoint, inner, this.#connection),
@@ -106,13 +122,24 @@ export class HealthMonitor<C, R> {
     const timeoutMs = down ? connect.timeoutMs : monitor.timeoutMs
     const wait = { settled, changed: this.#answers, timeoutMs, onHalf: down ? () => undefined : hedge }
     try {
-      if (await waitForAnswer(clock, wait, signal)) return true
-      if (isAnswered(probe)) observe({ kind: 'reached', atMs: clock.now() })
-      else observe({ kind: 'missed', error: detachStack(this.#unresponsive(timeoutMs)), atMs: clock.now() })
-      return false
+      if (await waitForAnswer(clock, wait, signal)) return 'answered'
+      const answer = answerOf(probe)
+      if (answer === undefined)
+        observe({ kind: 'missed', error: detachStack(this.#unresponsive(timeoutMs)), atMs: clock.now() })
+      else observe({ kind: 'reached', isOnlyEndpoint: answer !== 'same-server', atMs: clock.now() })
+      return answer ?? 'silent'
     } finally {
       probe?.end()
     }
+  }
+
+  // The next check reads from the server that answers by now.
+  #leaveServer(silentMs: number): void {
+    const connection = this.#connection
+    if (connection !== undefined)
+      this.#deps.onServerSilent(connection, detachStack(this.#unresponsive(Math.round(silentMs))))
+    this.#destroy()
+    this.checkNow()
   }
 
   async #read(signal: AbortSignal): Promise<R> {
@@ -194,8 +221,8 @@ export class HealthMonitor<C, R> {
   }
 }
 
-function isAnswered(probe: BackgroundRequest<void> | undefined): boolean {
-  return probe?.answer.kind === 'answered'
+function answerOf(probe: BackgroundRequest<ProbeAnswer> | undefined): ProbeAnswer | undefined {
+  return probe?.answer.kind === 'answered' ? probe.answer.value : undefined
 }
 
 /** The state of a request to a server. */

@@ -1,5 +1,5 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
-import type { ConnectionSignal, PoolDriver } from '../driver.ts'
+import type { ConnectionSignal, PoolDriver, ProbeAnswer } from '../driver.ts'
 import { type Verdict, verdictTable } from '../errors/classification.ts'
 import { asError } from '../errors/ha-error.ts'
 import type { Clock } from '../util/clock.ts'
@@ -86,6 +86,10 @@ export class FakeServer {
   answerMs = 5
   /** The status that a monitor reads. */
   reading = 'fine'
+  /** New connections and probes reach this server instead, as behind a balancer. */
+  successor: FakeServer | undefined
+  /** Whether the server tells who it is. */
+  tellsIdentity = true
   /** Called when a handshake completes, before the dial resolves. */
   onAccept: () => void = () => undefined
   /** The number of handshakes under way, and its maximum so far. */
@@ -217,8 +221,19 @@ export class FakeDriver implements PoolDriver<FakeConnection, string> {
     connection.dirty = false
   }
 
-  async probeEndpoint(endpoint: Endpoint, signal: AbortSignal): Promise<void> {
-    await this.#answer(this.#server(endpoint), signal)
+  async probeEndpoint(
+    endpoint: Endpoint,
+    signal: AbortSignal,
+    connection?: FakeConnection,
+  ): Promise<ProbeAnswer> {
+    const server = this.#server(endpoint)
+    await this.#answer(server, signal)
+    if (connection === undefined || !server.tellsIdentity) return 'unidentified'
+    return connection.server === server ? 'same-server' : 'another-server'
+  }
+
+  serverOf({ server }: FakeConnection): string | undefined {
+    return server.tellsIdentity ? formatEndpoint(server.endpoint) : undefined
   }
 
   requestAtFault(error: Error): 'final' | undefined {
@@ -232,7 +247,7 @@ export class FakeDriver implements PoolDriver<FakeConnection, string> {
   #server(endpoint: Endpoint): FakeServer {
     const server = this.#servers.get(formatEndpoint(endpoint))
     if (server === undefined) throw new FakeError('refused')
-    return server
+    return server.successor ?? server
   }
 
   // The mode is checked after the wait as well: a server can die during a handshake.

@@ -56,6 +56,18 @@ describe('a link', () => {
     expect(servers[0]?.connections.size).toBe(0)
   })
 
+  it('leaves a frozen server at once though another server answers at its address', async () => {
+    const { link, clock, servers, acquire } = linkBench()
+    link.start()
+    const lease = acquire()
+    await clock.advance(100)
+    const [frozen, healthy] = servers
+    frozen?.freeze()
+    if (frozen !== undefined) frozen.successor = healthy
+    await clock.advance(1_950)
+    expect((await lease).signal.reason).toMatchObject({ code: 'lost', cause: { code: 'unresponsive' } })
+  })
+
   it('keeps a clogged connection whose endpoint still answers, until the quiet limit', async () => {
     const { clock, link, servers, options } = linkBench()
     link.start()

@@ -10,11 +10,66 @@ async function started(change: Parameters<typeof poolBench>[0] = {}): Promise<Po
   return bench
 }
 
+async function advanced<T>({ clock }: PoolBench, promise: Promise<T>): Promise<T> {
+  await clock.advance(50)
+  return promise
+}
+
 async function msUntil({ clock }: PoolBench, holds: () => boolean, mostMs = 10_000): Promise<number> {
   const startedAtMs = clock.now()
   while (!holds() && clock.now() - startedAtMs < mostMs) await clock.advance(1)
   return clock.now() - startedAtMs
 }
+
+describe('an endpoint that stands for several servers', () => {
+  // The first server freezes; the balancer leads new connections to the second one.
+  async function balanced(): Promise<PoolBench & { readonly frozen: PoolBench['servers'][number] }> {
+    const bench = await started({ nodes: 2, endpoints: [{ host: 'n1', port: 1 }] })
+    return { ...bench, frozen: bench.servers[0]! }
+  }
+
+  it('loses the connections to a frozen server though another one answers the probes', async () => {
+    const bench = await balanced()
+    const held = await advanced(bench, bench.acquire())
+    bench.frozen.freeze()
+    bench.frozen.successor = bench.servers[1]
+    await bench.clock.advance(100)
+    const other = await advanced(bench, bench.acquire({ within: undefined }))
+    await msUntil(bench, () => held.signal.aborted)
+    expect(held.signal.reason).toMatchObject({ code: 'lost', cause: { code: 'unresponsive' } })
+    expect([other.connection.server, other.signal.aborted, healths(bench)]).toEqual([
+      bench.servers[1],
+      false,
+      ['up'],
+    ])
+  })
+
+  it('loses them within two seconds while an operation waits', async () => {
+    const bench = await balanced()
+    const held = await advanced(bench, bench.acquire())
+    bench.frozen.freeze()
+    bench.frozen.successor = bench.servers[1]
+    expect(await msUntil(bench, () => held.signal.aborted)).toBeLessThanOrEqual(2_000)
+  })
+
+  it('keeps connections whose server may have answered: it does not say who it is', async () => {
+    const bench = await balanced()
+    const held = await advanced(bench, bench.acquire())
+    for (const server of bench.servers) server.tellsIdentity = false
+    bench.frozen.mode = 'waiting'
+    await bench.clock.advance(10_000)
+    expect([held.signal.aborted, ...healths(bench)]).toEqual([false, 'up'])
+  })
+
+  it('reads from the server that answers by now', async () => {
+    const bench = await balanced()
+    bench.servers[1]!.reading = 'second'
+    bench.frozen.freeze()
+    bench.frozen.successor = bench.servers[1]
+    await bench.clock.advance(3_000)
+    expect(bench.pool.view.members.map(({ reading }) => reading)).toEqual(['second'])
+  })
+})
 
 describe('the monitor of an endpoint', () => {
   it('reads the status of each server', async () => {
@@ -141,7 +196,13 @@ describe('the monitor of an endpoint', () => {
       const { clock, servers, options } = poolBench({ nodes: 1 })
       const [server] = servers
       const { endpoint } = server!
-      const monitor = new HealthMonitor({ endpoint, options, health: () => 'up', observe: () => undefined })
+      const monitor = new HealthMonitor({
+        endpoint,
+        options,
+        health: () => 'up',
+        observe: () => undefined,
+        onServerSilent: () => undefined,
+      })
       const controller = new AbortController()
       server!.onAccept = () => void microtasks(distance).then(() => controller.abort(new Error('over')))
       const closed = monitor.run(controller.signal).catch(() => monitor.close(0))

@@ -1,5 +1,12 @@
 import { type Endpoint, formatEndpoint, HaError, type PoolDriver, systemClock } from '@ha/core'
-import { AddressDialer, openSocket, raceAbort, sameEndpoint } from '@ha/core/driver'
+import {
+  AddressDialer,
+  openSocket,
+  type ProbeAnswer,
+  raceAbort,
+  sameEndpoint,
+  withDeadline,
+} from '@ha/core/driver'
 import type { HostOptions, ResolvedOptions } from '../options/resolved-options.ts'
 import type { MariadbConnection } from './connection.ts'
 import { classify, DriverError } from './error-classification.ts'
@@ -39,7 +46,12 @@ export function mariadbDriver(
     received: (connection) => connection.received,
     probe: (connection, signal) => raceAbort(connection.ping(), signal, ignore),
     probeEndpoint: (endpoint, signal, connection) =>
-      probe(server(endpoint, connect === openSocket ? connection?.remoteAddress : undefined), signal),
+      probe(
+        server(endpoint, connect === openSocket ? connection?.remoteAddress : undefined),
+        connection,
+        signal,
+      ),
+    serverOf: (connection) => connection.server,
     classify,
     read: (connection, signal) => raceAbort(readServerStatus(connection), signal, ignore),
     reusable: (connection) => !connection.ended && !connection.busy && !connection.retired,
@@ -89,14 +101,43 @@ function sessionSetupError(cause: DriverError, endpoint: Endpoint): HaError {
 
 // An aborted login counts as a connect error, and the server blocks a client host after `max_connect_errors` of them;
 // so the login is completed. A refused login is an answer as well.
-async function probe(server: LoginTarget, signal: AbortSignal): Promise<void> {
+async function probe(
+  server: LoginTarget,
+  suspected: MariadbConnection | undefined,
+  signal: AbortSignal,
+): Promise<ProbeAnswer> {
   try {
     const connection = await dial(server, signal)
-    // The connection is destroyed at the latest when the probe times out.
-    await raceAbort(connection.end(), signal, ignore).finally(() => connection.destroy())
+    try {
+      const answer = await compareServers(connection, suspected, signal)
+      // The connection is destroyed at the latest when the probe times out.
+      await raceAbort(connection.end(), signal, ignore)
+      return answer
+    } finally {
+      connection.destroy()
+    }
   } catch (thrown) {
     if (!(thrown instanceof HaError) || thrown.serverCode === undefined) throw thrown
+    return 'unidentified'
   }
+}
+
+// A server that logs a client in and does not say in this time who it is stays unidentified.
+const identifyMs = 100
+
+async function compareServers(
+  connection: MariadbConnection,
+  suspected: MariadbConnection | undefined,
+  signal: AbortSignal,
+): Promise<ProbeAnswer> {
+  if (suspected?.server === undefined) return 'unidentified'
+  const expired = (): Error => new Error(`no identity within ${identifyMs} ms`)
+  const limit = { timeoutMs: identifyMs, signal, expired }
+  await withDeadline(systemClock, limit, () => connection.initialize([])).catch(ignore)
+  if (connection.server === undefined) return 'unidentified'
+  // One server numbers its connections upwards. Servers with default settings may give one identity.
+  const isSame = connection.server === suspected.server && connection.threadId > suspected.threadId
+  return isSame ? 'same-server' : 'another-server'
 }
 
 function ignore(): void {}

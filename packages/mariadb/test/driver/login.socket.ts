@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { connect as connectSocket, createServer, type Server } from 'node:net'
 import type { Endpoint } from '@ha/core'
-import { type FakeCluster, type Rule, startFakeServer } from '@ha/testing/mariadb'
+import { type FakeCluster, type Rule, startFakeGalera, startFakeServer } from '@ha/testing/mariadb'
 import { afterEach, describe, expect, test } from 'vitest'
 import { mariadbDriver } from '../../src/driver/driver.ts'
 import { driverOptions, type OwnOptions } from './driver-options.ts'
@@ -174,6 +174,28 @@ describe('a knock', () => {
     await mariadbDriver(driverOptions(endpoint)).probeEndpoint(endpoint, never)
     await server.log.until({ command: 'quit' })
     expect(server.log.entries().map((entry) => entry.command)).toEqual(['connect', 'log-in', 'quit'])
+  })
+
+  test.each([
+    ['the same server', 1, 'same-server'],
+    ['another server behind the same address', 2, 'another-server'],
+  ] as const)('tells %s by its identity', async (_what, answering, answer) => {
+    const galera = await startFakeGalera()
+    ends.push(() => galera.close())
+    const { port } = galera.node(1).endpoint
+    let target = port
+    const endpoint = await listening(
+      createServer((client) => {
+        const server = connectSocket(target, '127.0.0.1')
+        for (const socket of [client, server]) socket.on('error', () => undefined)
+        client.pipe(server).pipe(client)
+      }),
+    )
+    const driver = mariadbDriver(driverOptions(endpoint))
+    const connection = await driver.open(endpoint, never)
+    target = galera.node(answering).endpoint.port
+    expect(await driver.probeEndpoint(endpoint, never, connection)).toBe(answer)
+    connection.destroy()
   })
 })
 

@@ -45,6 +45,11 @@ export class AmqpConnection {
     return this.model.connection.serverProperties.version
   }
 
+  /** What the broker told of itself at the login. */
+  get serverProperties(): Readonly<Record<string, unknown>> {
+    return { ...this.model.connection.serverProperties }
+  }
+
   /** The largest content header that fits into a frame of this connection, in bytes. The driver's types do not include it. */
   get maxHeaderBytes(): number {
     const { frameMax } = this.model.connection as unknown as { readonly frameMax: number }

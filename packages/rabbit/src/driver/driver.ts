@@ -20,7 +20,13 @@ import {
 import { type ChannelModel, connect, credentials, type SocketOptions } from 'amqplib'
 import { AmqpConnection } from './connection.ts'
 import { classify, requestAtFault } from './error-classification.ts'
-import { type CloseReason, type Login, protocolHeader, queryCloseReason } from './raw-handshake.ts'
+import {
+  type CloseReason,
+  compareServers,
+  type Login,
+  protocolHeader,
+  queryCloseReason,
+} from './raw-handshake.ts'
 
 type Source<T> = T | (() => Promise<T>)
 
@@ -54,7 +60,9 @@ export function amqpDriver(options: AmqpDriverOptions): Driver<AmqpConnection> {
     async probeEndpoint(endpoint, signal, connection) {
       const address = connection?.stream.remoteAddress
       const tls = await resolveSource('tls', options.tls, endpoint, signal)
-      await probeEndpoint(endpoint, { tls, request: protocolHeader, endIsAnswer: false, address }, signal)
+      const asked = { tls, request: protocolHeader, endIsAnswer: false, address }
+      const answer = await probeEndpoint(endpoint, asked, signal)
+      return connection === undefined ? 'unidentified' : compareServers(answer, connection.serverProperties)
     },
     classify,
     requestAtFault,

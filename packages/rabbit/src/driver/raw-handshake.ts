@@ -1,6 +1,6 @@
 import type { ConnectionOptions as TlsOptions } from 'node:tls'
 import { type Endpoint, formatEndpoint, HaError } from '@ha/core'
-import { connectSocket, deferred, raceAbort } from '@ha/core/driver'
+import { connectSocket, deferred, type ProbeAnswer, raceAbort } from '@ha/core/driver'
 
 /** The first bytes of a client. A broker answers with connection.start. */
 export const protocolHeader: Buffer = Buffer.from('AMQP\0\0\x09\x01', 'latin1')
@@ -62,6 +62,23 @@ function replyToAll(bytes: Buffer, login: Login, conversation: Conversation): Bu
     replyTo(frame, login, conversation)
   }
   return unread
+}
+
+/**
+ * Compares the broker that sent this connection.start with the one that sent these server properties. The nodes of a
+ * cluster send the same ones, unless an operator added the name of the node as `node` (`server_properties`).
+ */
+export function compareServers(answer: Buffer, properties: Readonly<Record<string, unknown>>): ProbeAnswer {
+  const frame = firstFrame(answer)
+  if (frame === undefined) return 'unidentified'
+  const texts = Object.entries(properties).filter(
+    (entry): entry is [string, string] => typeof entry[1] === 'string',
+  )
+  const isSame = texts.every(([name, text]) =>
+    frame.includes(Buffer.concat([shortText(name), Buffer.from('S'), longText(text)])),
+  )
+  if (!isSame) return 'another-server'
+  return typeof properties['node'] === 'string' ? 'same-server' : 'unidentified'
 }
 
 // A frame has its type, channel and size before the payload, and an end mark after it.

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, connect as connectSocket, createServer } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { ConnectionSignal, Driver } from '@ha/core'
@@ -105,6 +105,36 @@ describe('a connection', () => {
       expect([ended.errors.length, ended.model.deref()]).toEqual([2, undefined])
     },
   )
+})
+
+describe('an endpoint probe through a balancer', () => {
+  it.each([
+    [
+      'a broker that tells the same of itself, which does not prove that it is the same',
+      '3.10.8',
+      'unidentified',
+    ],
+    ['a broker of another version, which is another one', '3.11.2', 'another-server'],
+  ])('is answered by %s', async (_, version, answer) => {
+    await using first = await startFakeCluster()
+    await using second = await startFakeCluster({ version })
+    let { port } = first.node(1)
+    const balancer = createServer((client) => {
+      const broker = connectSocket(port, '127.0.0.1')
+      for (const socket of [client, broker]) socket.on('error', () => undefined)
+      client.pipe(broker).pipe(client)
+    })
+    balancer.listen(0, '127.0.0.1')
+    await once(balancer, 'listening')
+    const endpoint = { host: '127.0.0.1', port: (balancer.address() as AddressInfo).port }
+    const driver = amqpDriver(options)
+    const { signal } = new AbortController()
+    const connection = await driver.open(endpoint, signal)
+    port = second.node(1).port
+    expect(await driver.probeEndpoint(endpoint, signal, connection)).toBe(answer)
+    driver.destroy(connection)
+    balancer.close()
+  })
 })
 
 describe('an endpoint probe over TLS', () => {

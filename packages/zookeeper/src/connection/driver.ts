@@ -78,12 +78,12 @@ export function zookeeperDriver(deps: ZookeeperDriverDeps): Driver<ZookeeperConn
     probe: (connection, signal) => raceAbort(connection.ping(), signal, ignore),
     // A server that does not allow `srvr` answers so, and one over its `maxClientCnxns` ends the connection without a
     // byte (seen on 3.8): both are alive. At another address of the same name another server would answer.
-    probeEndpoint: (endpoint, signal) =>
-      probeEndpoint(
-        endpoint,
-        { tls, request: 'srvr', endIsAnswer: true, connect: dial ?? dialer.connectAgain },
-        signal,
-      ),
+    // No server says who it is before a login, so the answer does not prove which one gave it.
+    async probeEndpoint(endpoint, signal) {
+      const connect = dial ?? dialer.connectAgain
+      await probeEndpoint(endpoint, { tls, request: 'srvr', endIsAnswer: true, connect }, signal)
+      return 'unidentified'
+    },
     classify,
   }
 }

@@ -262,6 +262,6 @@ describe('on real servers', () => {
         sessionExpired: () => undefined,
       },
     })
-    await expect(driver.probeEndpoint(lab.nodes[0]!.endpoint, never)).resolves.toBeUndefined()
+    await expect(driver.probeEndpoint(lab.nodes[0]!.endpoint, never)).resolves.toBe('unidentified')
   })
 })

@@ -143,7 +143,7 @@ describe('an endpoint probe', () => {
   ])('is answered by a server that %s', async (_, act) => {
     const { probing, stream, peer } = probe()
     act(peer)
-    await expect(probing).resolves.toBeUndefined()
+    await expect(probing).resolves.toBe('unidentified')
     expect(stream.destroyed).toBe(true)
   })
 
