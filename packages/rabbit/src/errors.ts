@@ -78,9 +78,18 @@ export function rabbitError(
 export function topologyConflict(key: string, refused: HaError): HaError {
   const { cause } = refused
   const serverCode = replyCode(cause)
-  const code = serverCode === 403 ? 'access-refused' : 'topology-conflict'
+  const code =
+    serverCode === undefined ? 'topology-conflict' : (refusalCodes(key)[serverCode] ?? 'topology-conflict')
   return rabbitError(code, refused.message.startsWith(key) ? refused.message : `${key}: ${refused.message}`, {
     serverCode,
     cause,
   })
+}
+
+// What does not exist is what another service has to declare (`passive`).
+function refusalCodes(key: string): Readonly<Record<number, RabbitCode>> {
+  if (key.startsWith('exchange ')) return { 403: 'access-refused', 404: 'exchange-missing' }
+  return key.startsWith('queue ')
+    ? { 403: 'access-refused', 404: 'queue-missing' }
+    : { 403: 'access-refused' }
 }

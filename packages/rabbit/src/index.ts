@@ -57,10 +57,13 @@ export {
   fanout,
   headers,
   mirrored,
+  type PassiveSetting,
   type QueueSettings,
   type QueueSpec,
   type QuorumSettings,
   quorum,
+  type StreamSettings,
+  stream,
   type Topology,
   topic,
 } from './topology/topology.ts'

@@ -6,7 +6,7 @@ import { rabbitError } from '../errors.ts'
 import type { Links } from '../links.ts'
 import { checkLimit, type ResolvedOptions, shortName, waitOptions } from '../options.ts'
 import { type DeclaredTopology, lastFailure, whenSettled } from '../topology/declare.ts'
-import { consumeArguments, type QueueSpec, queueKey } from '../topology/topology.ts'
+import { consumeArguments, isPassive, type QueueSpec, queueKey } from '../topology/topology.ts'
 import { type ConsumerCallbacks, type ConsumerDeps, QueueConsumer, type StopReport } from './consumer.ts'
 import type { ConsumeSettings } from './handler-runner.ts'
 import { RedeliveryCache } from './redelivery-cache.ts'
@@ -173,6 +173,10 @@ export class Consumers {
 function checkRetryTarget(queue: string, spec: QueueSpec | undefined): void {
   if (spec === undefined) return
   const path = `consume '${queue}'.retry`
+  if (spec.kind === 'stream')
+    throw invalidOption(path, 'a stream keeps its messages: a failed handler is called again in the process')
+  // What another service has declared is not known here.
+  if (isPassive(spec)) return
   const { deadLetterExchange, arguments: given } = spec.settings
   if (spec.kind === 'ephemeral')
     throw invalidOption(path, 'an ephemeral queue has another name on each connection, and cannot be retried')

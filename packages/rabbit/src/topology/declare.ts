@@ -5,11 +5,14 @@ import type { AmqpConnection } from '../driver/connection.ts'
 import { classify, replyCode } from '../driver/error-classification.ts'
 import type { Channel } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
+import { equivalentArguments, withRemedy } from './equivalence.ts'
 import {
+  type Arguments,
   type BindingSpec,
   exchangeKey,
   exchangesThatIgnoreKeys,
   exchangesWithUnreliableReturns,
+  isPassive,
   needsOf,
   type QueueSpec,
   queueKey,
@@ -45,6 +48,8 @@ export class DeclaredTopology {
   readonly #queueNames = new Map<string, string>()
   readonly #exchangeRoutes: ReadonlyMap<string, Route>
   readonly #queueRoutes: ReadonlyMap<string, Route>
+  /** Arguments of queues in the words of those who declared them, by key. */
+  readonly #equivalents = new Map<string, Arguments>()
   readonly #unreliableReturns: ReadonlySet<string>
   readonly #keyless: ReadonlySet<string>
 
@@ -167,18 +172,34 @@ export class DeclaredTopology {
 
   async #apply(step: TopologyStep, connection: AmqpConnection, signal: AbortSignal): Promise<void> {
     const triedAtMs = this.#deps.clock.now()
-    const guard = await openChannel(connection, signal)
     try {
-      const declared = declare(step, guard.channel, connection.version, this.#queueNames)
-      await raceAbort(declared, signal, () => undefined)
+      await this.#declareEquivalent(step, connection, signal)
     } catch (thrown) {
       const cause = asError(thrown)
-      if (signal.aborted || step.kind !== 'binding' || !isMissing(cause)) throw cause
+      if (signal.aborted || step.kind !== 'binding' || !isMissing(cause)) throw withRemedy(cause)
       const error = missingEndError(cause)
       this.#redeclareEnds(step, triedAtMs, error)
       throw error
-    } finally {
-      guard.discard()
+    }
+  }
+
+  // Declares a queue in other words until they are those of the existing one; the broker names one difference at a time.
+  async #declareEquivalent(
+    step: TopologyStep,
+    connection: AmqpConnection,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      const given = stepWith(step, this.#equivalents.get(step.key))
+      try {
+        await declareOnChannel(given, connection, this.#queueNames, signal)
+        return
+      } catch (thrown) {
+        const sent = sentArguments(given, connection.version)
+        const equivalent = sent === undefined ? undefined : equivalentArguments(sent, thrown)
+        if (equivalent === undefined || tries > maxEquivalents || signal.aborted) throw thrown
+        this.#equivalents.set(step.key, equivalent)
+      }
     }
   }
 
@@ -192,6 +213,36 @@ export class DeclaredTopology {
       if (!isNewer && desiredState.isSettled(key)) this.invalidate(key, error)
     }
     this.invalidate(binding.key, error)
+  }
+}
+
+// More than there are arguments with a default.
+const maxEquivalents = 10
+
+/** A step whose queue is declared with exactly these arguments, when there are any. */
+type DeclaredStep = TopologyStep & { readonly exactly?: Arguments }
+
+function stepWith(step: TopologyStep, exactly: Arguments | undefined): DeclaredStep {
+  return exactly === undefined ? step : { ...step, exactly }
+}
+
+function sentArguments(step: DeclaredStep, version: string): Arguments | undefined {
+  if (step.kind !== 'queue') return undefined
+  return step.exactly ?? { ...queueOptions(step.spec, version).arguments }
+}
+
+async function declareOnChannel(
+  step: DeclaredStep,
+  connection: AmqpConnection,
+  queueNames: Map<string, string>,
+  signal: AbortSignal,
+): Promise<void> {
+  const guard = await openChannel(connection, signal)
+  try {
+    const declared = declare(step, guard.channel, connection.version, queueNames)
+    await raceAbort(declared, signal, () => undefined)
+  } finally {
+    guard.discard()
   }
 }
 
@@ -215,20 +266,30 @@ function missingEndError(cause: Error): HaError {
 }
 
 async function declare(
-  step: TopologyStep,
+  step: DeclaredStep,
   channel: Channel,
   version: string,
   queueNames: Map<string, string>,
 ): Promise<void> {
   switch (step.kind) {
     case 'exchange': {
-      const { type, durable = true, ...settings } = step.spec
+      const { type, durable = true, passive, ...settings } = step.spec
+      if (passive === true) {
+        await channel.checkExchange(step.name)
+        return
+      }
       await channel.assertExchange(step.name, type, { ...settings, durable })
       return
     }
     case 'queue': {
+      if (isPassive(step.spec)) {
+        await channel.checkQueue(step.name)
+        return
+      }
       const requestedName = step.spec.kind === 'ephemeral' ? '' : step.name
-      const { queue } = await channel.assertQueue(requestedName, queueOptions(step.spec, version))
+      const options = queueOptions(step.spec, version)
+      const given = step.exactly === undefined ? options : { ...options, arguments: step.exactly }
+      const { queue } = await channel.assertQueue(requestedName, given)
       queueNames.set(step.name, queue)
       return
     }

@@ -15,6 +15,8 @@ export interface ExchangeSpec {
   readonly internal?: boolean
   /** Exchange for messages that match no binding. */
   readonly alternateExchange?: string
+  /** Whether another service declares it: it must exist, and nothing is compared or created. Default false. */
+  readonly passive?: boolean
   readonly arguments?: Arguments
 }
 
@@ -41,8 +43,17 @@ export interface QueueSettings {
   readonly arguments?: Arguments
 }
 
+/** Whether a queue is declared, or only used. */
+export interface PassiveSetting {
+  /**
+   * Whether another service declares the queue: it must exist, and nothing is compared or created. No other setting may be
+   * given then. Default false.
+   */
+  readonly passive?: boolean
+}
+
 /** The settings of a classic queue: every queue that other clients declare can be described. */
-export interface ClassicSettings extends QueueSettings {
+export interface ClassicSettings extends QueueSettings, PassiveSetting {
   /** Whether it survives a restart of the broker. Default true. RabbitMQ 4.3 refuses false without `exclusive`. */
   readonly durable?: boolean
   /** Whether the broker deletes it with its last consumer. Default false. */
@@ -53,14 +64,29 @@ export interface ClassicSettings extends QueueSettings {
   readonly maxPriority?: number
 }
 
-export interface QuorumSettings extends QueueSettings {
+export interface QuorumSettings extends QueueSettings, PassiveSetting {
   /** How often a message is redelivered before it is dead-lettered or dropped. Default: the broker's own (4.0: 20). */
   readonly deliveryLimit?: number
 }
 
-/** The declaration of a queue. Created by {@link quorum}, {@link mirrored}, {@link classic} or {@link ephemeral}. */
+/** The settings of a stream: a replicated log, which consumers read without removing anything. */
+export interface StreamSettings extends PassiveSetting {
+  /** Maximum size of the stream, in bytes; the oldest segments are deleted. Default: no limit. */
+  readonly maxBytes?: number
+  /** How long messages are kept, as the broker writes it: a number and `Y`, `M`, `D`, `h`, `m` or `s`. Default: for ever. */
+  readonly maxAge?: string
+  /** Size of the files of the stream, in bytes. Default: the broker's own (500 MB). */
+  readonly maxSegmentBytes?: number
+  readonly arguments?: Arguments
+}
+
+/**
+ * The declaration of a queue. Created by {@link quorum}, {@link mirrored}, {@link classic}, {@link stream} or
+ * {@link ephemeral}.
+ */
 export type QueueSpec =
   | { readonly kind: 'quorum'; readonly settings: QuorumSettings }
+  | { readonly kind: 'stream'; readonly settings: StreamSettings }
   | { readonly kind: 'classic'; readonly settings: ClassicSettings }
   | { readonly kind: 'mirrored' | 'ephemeral'; readonly settings: QueueSettings }
 
@@ -107,6 +133,11 @@ export function headers(settings: ExchangeSettings = {}): ExchangeSpec {
 /** A durable queue replicated by Raft. Use it for everything that must not be lost. */
 export function quorum(settings: QuorumSettings = {}): QueueSpec {
   return { kind: 'quorum', settings }
+}
+
+/** A stream: durable, replicated, and read without removing anything, from any offset. */
+export function stream(settings: StreamSettings = {}): QueueSpec {
+  return { kind: 'stream', settings }
 }
 
 /**
@@ -174,6 +205,7 @@ export function survives(step: TopologyStep, topology: Topology): boolean {
 
 // What can vanish by itself is never taken for proven: with its connection, its last consumer, its time, or its node.
 function queueSurvives({ kind, settings }: QueueSpec): boolean {
+  if (kind === 'stream') return true
   if (kind === 'ephemeral' || settings.expiresMs !== undefined) return false
   if (settings.arguments?.['x-expires'] !== undefined) return false
   if (kind !== 'classic') return true
@@ -230,8 +262,14 @@ export function exchangesThatIgnoreKeys({ exchanges = {} }: Topology): ReadonlyS
   return new Set(found.map(([name]) => name))
 }
 
+/** Whether another service declares the queue. */
+export function isPassive({ settings }: QueueSpec): boolean {
+  return 'passive' in settings && settings.passive === true
+}
+
 /** The driver's options to declare a queue on a broker of that version. */
 export function queueOptions({ kind, settings }: QueueSpec, version: string): Options.AssertQueue {
+  if (kind === 'stream') return streamOptions(settings)
   const common = settingsOf(settings)
   if (kind === 'classic') return classicOptions(settings, common)
   if (kind === 'ephemeral') return { ...common, exclusive: true, autoDelete: true, durable: false }
@@ -244,6 +282,21 @@ export function queueOptions({ kind, settings }: QueueSpec, version: string): Op
     }
   }
   return { ...common, durable: true }
+}
+
+function streamOptions({
+  maxBytes,
+  maxAge,
+  maxSegmentBytes,
+  arguments: given,
+}: StreamSettings): Options.AssertQueue {
+  const named = {
+    'x-max-length-bytes': maxBytes,
+    'x-max-age': maxAge,
+    'x-stream-max-segment-size-bytes': maxSegmentBytes,
+  }
+  const set = Object.entries(named).filter(([, value]) => value !== undefined)
+  return { durable: true, arguments: { ...given, 'x-queue-type': 'stream', ...Object.fromEntries(set) } }
 }
 
 function classicOptions(
@@ -267,7 +320,8 @@ export function consumeArguments(
   spec: QueueSpec | undefined,
   version: string,
 ): Readonly<Record<string, unknown>> {
-  if (spec?.settings.arguments?.['x-queue-type'] === 'stream') return { 'x-stream-offset': 'next' }
+  if (spec?.kind === 'stream' || spec?.settings.arguments?.['x-queue-type'] === 'stream')
+    return { 'x-stream-offset': 'next' }
   return spec?.kind === 'mirrored' && supportsMirroring(version) ? { 'x-cancel-on-ha-failover': true } : {}
 }
 

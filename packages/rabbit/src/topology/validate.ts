@@ -20,6 +20,7 @@ import type {
   ExchangeSpec,
   QueueSettings,
   QuorumSettings,
+  StreamSettings,
   Topology,
 } from './topology.ts'
 
@@ -50,6 +51,7 @@ const exchangeTable: OptionTable<{ [K in keyof ExchangeSpec]: unknown }> = {
   autoDelete: flag(false),
   internal: flag(false),
   alternateExchange: optional(checked(readName, '')),
+  passive: flag(false),
   arguments: checked(readArguments, {}),
 }
 
@@ -73,25 +75,64 @@ const classicTable: OptionTable<{ [K in keyof ClassicSettings]: unknown }> = {
   durable: flag(true),
   autoDelete: flag(false),
   exclusive: flag(false),
+  passive: flag(false),
   maxPriority: optional(count({ default: 0, min: 1, max: 255 })),
 }
 
 const quorumTable: OptionTable<{ [K in keyof QuorumSettings]: unknown }> = {
   ...queueTable,
+  passive: flag(false),
   // Since RabbitMQ 4.0, -1 means no limit.
   deliveryLimit: optional(count({ default: 0, min: -1, max: maxUint32 })),
 }
 
-const kinds: readonly unknown[] = ['quorum', 'mirrored', 'classic', 'ephemeral']
+const streamTable: OptionTable<{ [K in keyof StreamSettings]: unknown }> = {
+  passive: flag(false),
+  maxBytes: optional(count({ default: 0, min: 0, max: Number.MAX_SAFE_INTEGER })),
+  maxAge: optional(checked(readAge, '')),
+  maxSegmentBytes: optional(count({ default: 0, min: 1, max: 3_000_000_000 })),
+  arguments: checked(readArguments, {}),
+}
+
+const tables = {
+  quorum: quorumTable,
+  classic: classicTable,
+  stream: streamTable,
+  mirrored: queueTable,
+  ephemeral: queueTable,
+} as const
 
 function readQueue(value: unknown, path: string, problems: Problems): void {
   const { kind, settings, ...others } = isObject(value) ? value : {}
-  if (!kinds.includes(kind) || !isObject(settings) || Object.keys(others).length > 0) {
-    problems.add(path, 'expected quorum(), mirrored(), classic() or ephemeral()')
+  if (!isKind(kind) || !isObject(settings) || Object.keys(others).length > 0) {
+    problems.add(path, 'expected quorum(), stream(), mirrored(), classic() or ephemeral()')
     return
   }
-  const table = kind === 'quorum' ? quorumTable : kind === 'classic' ? classicTable : queueTable
-  group<unknown>(table as OptionTable<unknown>).read(settings, path, problems)
+  group<unknown>(tables[kind] as OptionTable<unknown>).read(settings, path, problems)
+  refuseBesidePassive(settings, path, problems)
+  refuseOtherType(kind, settings['arguments'], path, problems)
+}
+
+function refuseBesidePassive(
+  { passive, ...others }: Readonly<Record<string, unknown>>,
+  path: string,
+  problems: Problems,
+): void {
+  if (passive !== true) return
+  for (const [name, value] of Object.entries(others))
+    if (value !== undefined)
+      problems.add(`${path}.${name}`, 'expected nothing: with passive, another service declares the queue')
+}
+
+function refuseOtherType(kind: string, given: unknown, path: string, problems: Problems): void {
+  const type = isObject(given) ? given['x-queue-type'] : undefined
+  if (type === undefined || type === kind || (kind !== 'quorum' && kind !== 'stream')) return
+  const expected = `expected nothing: ${kind}() sets it, and classic() leaves it to you`
+  problems.add(`${path}.arguments.x-queue-type`, expected)
+}
+
+function isKind(kind: unknown): kind is keyof typeof tables {
+  return typeof kind === 'string' && Object.hasOwn(tables, kind)
 }
 
 const bindingTable: OptionTable<{ [K in keyof BindingSpec]: unknown }> = {
@@ -151,6 +192,11 @@ function readText(value: unknown, path: string): string {
 
 function fits(text: string): boolean {
   return Buffer.byteLength(text) <= 255
+}
+
+function readAge(value: unknown, path: string): string {
+  if (typeof value === 'string' && /^\d+[YMDhms]$/.test(value)) return value
+  throw invalidOption(path, "expected a number and Y, M, D, h, m or s, such as '7D'")
 }
 
 function readArguments(value: unknown, path: string): Arguments {

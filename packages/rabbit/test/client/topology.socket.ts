@@ -1,6 +1,6 @@
 import { pause, until } from '@ha/core/testing'
 import { describe, expect, it } from 'vitest'
-import { quorum, topic } from '../../src/index.ts'
+import { classic, createRabbit, direct, quorum, stream, topic } from '../../src/index.ts'
 import { settlement } from '../settlement.ts'
 import { startHarness } from './harness.ts'
 
@@ -114,5 +114,82 @@ describe('what vanished without a word', () => {
     await pause(50)
     expect(cluster.connections.map((connection) => connection.channels)).toEqual(channels)
     expect(seen).toEqual([1, 3])
+  })
+})
+
+describe('a queue of another service', () => {
+  it('is used as it is with passive, and nothing is declared', async () => {
+    const { rabbit, cluster, events } = await startHarness({
+      topology: {
+        exchanges: { theirs: topic({ passive: true }) },
+        queues: { limited: classic({ passive: true }) },
+        bindings: [{ exchange: 'theirs', queue: 'limited', key: '#' }],
+      },
+    })
+    await expect(rabbit.ready()).rejects.toMatchObject({ serverCode: 404 })
+    const codes = events.map(({ event }) => (event['error'] as { code: string }).code)
+    expect(new Set(codes)).toEqual(new Set(['exchange-missing', 'queue-missing']))
+    await rabbit.withChannel(async (channel) => {
+      await channel.assertExchange('theirs', 'direct', { durable: false })
+      await channel.assertQueue('limited', { maxLength: 7, durable: false })
+    })
+    await until(
+      'it is found',
+      () => rabbit.health().consume.declarations.every(({ standing }) => standing === 'held'),
+      8_000,
+    )
+    expect(await settlement(rabbit.publisher({ key: 'limited' }).publish(1))).toBe('confirmed')
+    expect(cluster.queue('limited')?.ready).toBe(1)
+  })
+
+  it('that names its defaults is no conflict, on any connection', async () => {
+    const { rabbit, cluster, events } = await startHarness({
+      topology: { queues: { bill: classic(), plain: classic({ arguments: { 'x-overflow': 'drop-head' } }) } },
+      // The declarations of this client come second.
+      username: async () => {
+        await declared
+        return 'guest'
+      },
+    })
+    const other = createRabbit({ addresses: cluster.addresses })
+    const declared = other.withChannel(async (channel) => {
+      const aloud = {
+        'x-queue-type': 'classic',
+        'x-overflow': 'drop-head',
+        'x-single-active-consumer': false,
+      }
+      await channel.assertQueue('bill', { arguments: aloud })
+      await channel.assertQueue('plain')
+    })
+    await rabbit.ready()
+    await cluster.node(1).kill()
+    await until('it is elsewhere', () => rabbit.health().consume.endpoint === cluster.node(2).address)
+    await rabbit.ready()
+    await other.close()
+    expect(events.filter(({ name }) => name === 'topologyConflict')).toEqual([])
+  })
+
+  it('that really differs is reported with what to write', async () => {
+    const { rabbit, cluster } = await startHarness()
+    await rabbit.withChannel((channel) => channel.assertQueue('bill', { maxLength: 5 }))
+    const second = createRabbit({ addresses: cluster.addresses, topology: { queues: { bill: classic() } } })
+    const ready = second.ready()
+    await expect(ready).rejects.toMatchObject({
+      code: 'topology-conflict',
+      serverCode: 406,
+      message: expect.stringMatching(
+        /inequivalent arg 'x-max-length'.*; declare it with maxMessages: 5, or with passive: true/,
+      ),
+    })
+    await second.close()
+  })
+
+  it.each([
+    [{ queues: { a: classic({ passive: true, maxMessages: 1 }) } }, 'a.settings.maxMessages'],
+    [{ queues: { a: quorum({ arguments: { 'x-queue-type': 'stream' } }) } }, 'x-queue-type'],
+    [{ queues: { a: stream({ maxAge: '7 days' }) } }, 'maxAge'],
+    [{ exchanges: { a: direct({ passive: 'yes' as never }) } }, 'passive'],
+  ])('with settings that contradict each other is refused at the door: %#', async (given, _) => {
+    await expect(startHarness({ topology: given })).rejects.toMatchObject({ code: 'config-invalid' })
   })
 })

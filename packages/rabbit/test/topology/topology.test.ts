@@ -40,7 +40,7 @@ const everySetting: QuorumSettings = {
   arguments: { 'x-queue-leader-locator': 'balanced' },
 }
 
-const madeByHand = 'topology.queues.a: expected quorum(), mirrored(), classic() or ephemeral()'
+const madeByHand = 'topology.queues.a: expected quorum(), stream(), mirrored(), classic() or ephemeral()'
 
 describe('a topology', () => {
   it('becomes steps that know what they need and whether the broker keeps them', () => {
