@@ -90,6 +90,7 @@ export {
   wrapError,
 } from './errors/ha-error.ts'
 export { type FailoverEvent, failoverEvents, leaseOf, unavailableReasonOf } from './link/link-report.ts'
+export { OptionCalls, type OptionSource } from './option-calls.ts'
 export { type SelectionCriteria, type SelectionOrder, type StrategyAlias, select } from './policy/select.ts'
 export type { AcquireRequest } from './pool/routing.ts'
 export {

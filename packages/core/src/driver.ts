@@ -39,6 +39,8 @@ export interface Driver<C> {
    * asks the very address of the suspected `connection`, and compares identities that servers gave, never addresses.
    */
   probeEndpoint(endpoint: Endpoint, signal: AbortSignal, connection?: C): Promise<ProbeAnswer>
+  /** The error for a function of the application that a dial waits for: then no server is to blame. */
+  waitingFor?(): HaError | undefined
   /** What an error means: pure, from a table. */
   classify(error: unknown): Verdict
   /**
@@ -79,6 +81,7 @@ export function openWithin<C>(
   { timeoutMs, signal }: Omit<DeadlineOptions, 'expired'>,
 ): Promise<C> {
   const expired = (): HaError =>
+    driver.waitingFor?.() ??
     new HaError('unresponsive', `no complete handshake within ${timeoutMs} ms`, {
       endpoint: formatEndpoint(endpoint),
       retryable: true,

@@ -127,11 +127,6 @@ function notReadyError(links: Links, timeoutMs: number, cause: Error | undefined
     })
   return new HaError('timed-out', `not ready within ${timeoutMs} ms: ${reasons.join('; ')}`, {
     retryable: true,
-    cause: cause ?? both.map(dialErrorOf).find((error) => error !== undefined),
+    cause: cause ?? both.map((link) => link.unavailableReason()).find((error) => error !== undefined),
   })
-}
-
-function dialErrorOf({ state }: Link<AmqpConnection>): HaError | undefined {
-  if (state.kind === 'waiting') return state.error
-  return state.kind === 'dialing' ? state.lastError : undefined
 }

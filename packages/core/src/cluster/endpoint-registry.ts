@@ -8,6 +8,7 @@ import {
   type View,
 } from '../cluster/cluster-view.ts'
 import { asError, detachStack, HaError } from '../errors/ha-error.ts'
+import { OptionCalls } from '../option-calls.ts'
 import { type LinkedController, linkedController, raceAbort, withDeadline } from '../util/abort.ts'
 import type { Clock } from '../util/clock.ts'
 
@@ -37,11 +38,13 @@ export class EndpointRegistry<R = unknown> {
   readonly #rules: HealthRules
   readonly #onChange: (view: View<R>, before: View<R>) => void
   #view: View<R> = emptyView
+  readonly #calls: OptionCalls
   #refreshing: SharedRefresh | undefined
 
   constructor(clock: Clock, source: EndpointSource, { rules, onChange }: EndpointRegistryOptions<R> = {}) {
     this.#clock = clock
     this.#source = source
+    this.#calls = new OptionCalls(clock)
     this.#rules = rules ?? trustLastObservation
     this.#onChange = onChange ?? (() => undefined)
     if (typeof source !== 'function') this.observe({ kind: 'listed', endpoints: source, atMs: clock.now() })
@@ -49,6 +52,11 @@ export class EndpointRegistry<R = unknown> {
 
   get view(): View<R> {
     return this.#view
+  }
+
+  /** The error for a source that is silent, while it is called. */
+  get waitingFor(): HaError | undefined {
+    return this.#calls.waitingFor
   }
 
   observe(fact: Fact<R>): void {
@@ -85,11 +93,13 @@ export class EndpointRegistry<R = unknown> {
 
   async #read(source: EndpointFunction, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const expired = (): HaError =>
-      new HaError('timed-out', `the address function did not answer within ${timeoutMs} ms`)
+      new HaError('timed-out', `the function of the option 'addresses' did not answer within ${timeoutMs} ms`)
     try {
-      const endpoints = await withDeadline(this.#clock, { timeoutMs, signal, expired }, source)
+      const endpoints = await withDeadline(this.#clock, { timeoutMs, signal, expired }, (inner) =>
+        this.#calls.read('addresses', () => source(inner), inner),
+      )
       if (endpoints.length === 0)
-        throw new HaError('config-invalid', 'the address function returned an empty list')
+        throw new HaError('config-invalid', "the function of the option 'addresses' returned an empty list")
       this.observe({ kind: 'listed', endpoints, atMs: this.#clock.now() })
     } catch (thrown) {
       // The abort of a refresh is no failure of the source.

@@ -133,11 +133,12 @@ interface LinkFacts {
   readonly generation: number
   readonly view: View
   readonly desiredState: Pick<DesiredState<never>, 'keys' | 'status'>
+  readonly unavailableReason: HaError | undefined
 }
 
 /** The snapshot of a link at `nowMs`. */
 export function linkHealth(
-  { name, state, generation, view, desiredState }: LinkFacts,
+  { name, state, generation, view, desiredState, unavailableReason }: LinkFacts,
   nowMs: number,
 ): LinkHealth {
   const endpoint = endpointOf(state)
@@ -146,15 +147,11 @@ export function linkHealth(
     state: state.kind,
     endpoint: endpoint && formatEndpoint(endpoint),
     generation,
-    reason: reasonOf(state),
+    reason: state.kind === 'suspended' ? state.reason : unavailableReason?.message,
     members: view.members.map((member) => memberHealth(member, nowMs)),
     addressesError: view.addressesError?.message,
     declarations: desiredState.keys().map((key) => declarationHealth(key, desiredState.status(key))),
   }
-}
-
-function reasonOf(state: LinkState<unknown>): string | undefined {
-  return state.kind === 'suspended' ? state.reason : unavailableReasonOf(state)?.message
 }
 
 function declarationHealth(key: string, status: DeclarationStatus | undefined): DeclarationHealth {

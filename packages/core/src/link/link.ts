@@ -66,6 +66,7 @@ export class Link<C> implements Source<C> {
       generation: this.#generation,
       view,
       desiredState: this.desiredState,
+      unavailableReason: this.unavailableReason(),
     }
     return linkHealth(facts, clock.now())
   }
@@ -107,7 +108,10 @@ export class Link<C> implements Source<C> {
 
   /** Why the last round of dials failed, while there is no connection. */
   unavailableReason(): HaError | undefined {
-    return unavailableReasonOf(this.#state)
+    const { driver, registry } = this.#options
+    const reason = unavailableReasonOf(this.#state)
+    if (reason !== undefined || this.#state.kind !== 'dialing') return reason
+    return driver.waitingFor?.() ?? (registry.view.members.length === 0 ? registry.waitingFor : undefined)
   }
 
   /**

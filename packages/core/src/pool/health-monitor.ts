@@ -2,6 +2,7 @@ import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
 import type { Health, Observation } from '../cluster/cluster-view.ts'
 import { closeGracefully, openWithin, type ProbeAnswer } from '../driver.ts'
 import { asError, detachStack, HaError } from '../errors/ha-error.ts'
+import { isOptionFailure } from '../option-calls.ts'
 import { type LinkedController, linkedController } from '../util/abort.ts'
 import { ActiveTime } from '../util/active-time.ts'
 import { type Clock, timerGrainMs } from '../util/clock.ts'
@@ -124,7 +125,10 @@ export class HealthMonitor<C, R> {
     try {
       if (await waitForAnswer(clock, wait, signal)) return 'answered'
       const answer = answerOf(probe)
-      if (answer === undefined)
+      const waitingFor = options.driver.waitingFor?.()
+      if (answer === undefined && waitingFor !== undefined && this.#connection === undefined)
+        observe({ kind: 'reported', error: waitingFor, atMs: clock.now() })
+      else if (answer === undefined)
         observe({ kind: 'missed', error: detachStack(this.#unresponsive(timeoutMs)), atMs: clock.now() })
       else observe({ kind: 'reached', isOnlyEndpoint: answer !== 'same-server', atMs: clock.now() })
       return answer ?? 'silent'
@@ -177,7 +181,8 @@ export class HealthMonitor<C, R> {
     const isAlive = scope === 'call'
     this.#refused = !transient
     if (!isAlive) this.#destroy()
-    this.#deps.observe(isAlive ? { kind: 'reached', error, atMs } : { kind: 'failed', error, atMs })
+    if (isOptionFailure(error)) this.#deps.observe({ kind: 'reported', error, atMs })
+    else this.#deps.observe(isAlive ? { kind: 'reached', error, atMs } : { kind: 'failed', error, atMs })
   }
 
   async #rest(signal: AbortSignal): Promise<void> {

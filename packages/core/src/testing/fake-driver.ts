@@ -1,7 +1,7 @@
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
 import type { ConnectionSignal, PoolDriver, ProbeAnswer } from '../driver.ts'
 import { type Verdict, verdictTable } from '../errors/classification.ts'
-import { asError } from '../errors/ha-error.ts'
+import { asError, type HaError } from '../errors/ha-error.ts'
 import type { Clock } from '../util/clock.ts'
 
 /**
@@ -157,6 +157,7 @@ const verdicts = verdictTable(
 /** A {@link PoolDriver} for {@link FakeServer}s. */
 export class FakeDriver implements PoolDriver<FakeConnection, string> {
   readonly protocol: string = 'fake'
+  waitingFor: () => HaError | undefined = () => undefined
   readonly #clock: Clock
   readonly #servers: ReadonlyMap<string, FakeServer>
 

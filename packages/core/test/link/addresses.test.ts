@@ -28,7 +28,9 @@ async function stranded() {
 describe('an address function that fails with a list in hand', () => {
   it('shows in the health until it answers again', async () => {
     const { clock, link, servers, heal } = await stranded()
-    expect(link.health()).toMatchObject({ addressesError: 'no DNS today' })
+    expect(link.health()).toMatchObject({
+      addressesError: "the function of the option 'addresses' failed (Error)",
+    })
     heal()
     servers[0]?.start()
     await clock.advance(10_000)
@@ -37,7 +39,8 @@ describe('an address function that fails with a list in hand', () => {
 
   it('stands among the attempts of a round in which every endpoint failed', async () => {
     const { link } = await stranded()
-    const why = 'no fake endpoint could be reached: n1:1: refused; n2:1: refused; addresses: no DNS today'
+    const why =
+      "no fake endpoint could be reached: n1:1: refused; n2:1: refused; addresses: the function of the option 'addresses' failed (Error)"
     expect(link.health().reason).toBe(why)
     expect(link.unavailableReason()).toMatchObject({
       code: 'unreachable',
@@ -60,7 +63,9 @@ describe('an address function that fails with a list in hand', () => {
     const outcome = expect(run(runner, operation, async () => 1)).rejects.toMatchObject({
       code: 'timed-out',
       outcome: 'not-done',
-      message: expect.stringMatching(/^purge: no connection in time: .*addresses: no DNS today$/),
+      message: expect.stringMatching(
+        /^purge: no connection in time: .*addresses: the function of the option 'addresses' failed \(Error\)$/,
+      ),
       cause: { code: 'unreachable' },
       attempts: { length: 3 },
     })
@@ -83,7 +88,8 @@ describe('a link without any address', () => {
     await clock.advance(5)
     expect(link.unavailableReason()).toMatchObject({
       code: 'unreachable',
-      message: 'the addresses could not be found: the address function returned an empty list',
+      message:
+        "the addresses could not be found: the function of the option 'addresses' returned an empty list",
       attempts: [{ endpoint: 'addresses' }],
     })
   })

@@ -1,4 +1,5 @@
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
+import { OptionCalls } from '../../src/option-calls.ts'
 import { HealthMonitor } from '../../src/pool/health-monitor.ts'
 import { microtasks } from '../link/microtasks.ts'
 import { healths, type PoolBench, poolBench } from './pool-bench.ts'
@@ -68,6 +69,39 @@ describe('an endpoint that stands for several servers', () => {
     bench.frozen.successor = bench.servers[1]
     await bench.clock.advance(3_000)
     expect(bench.pool.view.members.map(({ reading }) => reading)).toEqual(['second'])
+  })
+})
+
+describe('a function of the application that every dial waits for', () => {
+  it('is no miss of a server, and ends no connection', async () => {
+    const bench = await started({ nodes: 1 })
+    const held = await advanced(bench, bench.acquire())
+    const [server] = bench.servers
+    const calls = new OptionCalls(bench.clock)
+    const silent = (_: unknown, signal: AbortSignal) =>
+      calls.read('password', () => new Promise<never>(() => undefined), signal)
+    bench.driver.waitingFor = () => calls.waitingFor
+    vi.spyOn(bench.driver, 'open').mockImplementation(silent)
+    vi.spyOn(bench.driver, 'probeEndpoint').mockImplementation(silent)
+    ;[...server!.connections][0]!.lose()
+    await bench.clock.advance(10_000)
+    expect([held.signal.aborted, ...healths(bench)]).toEqual([false, 'up'])
+    expect(bench.pool.view.members[0]!.lastError?.message).toMatch(/'password' has not answered/)
+  })
+
+  it('that fails is no failure of a server', async () => {
+    const bench = await started({ nodes: 1 })
+    const held = await advanced(bench, bench.acquire())
+    const calls = new OptionCalls(bench.clock)
+    vi.spyOn(bench.driver, 'open').mockImplementation((_, signal) =>
+      calls.read('password', () => Promise.reject(new TypeError('s3cret')), signal),
+    )
+    ;[...bench.servers[0]!.connections][0]!.lose()
+    await bench.clock.advance(10_000)
+    expect([held.signal.aborted, ...healths(bench)]).toEqual([false, 'up'])
+    expect(bench.pool.view.members[0]!.lastError?.message).toBe(
+      "the function of the option 'password' failed (TypeError)",
+    )
   })
 })
 

@@ -1,6 +1,7 @@
 import { type Endpoint, formatEndpoint, HaError, type PoolDriver, systemClock } from '@ha/core'
 import {
   AddressDialer,
+  OptionCalls,
   openSocket,
   type ProbeAnswer,
   raceAbort,
@@ -27,30 +28,34 @@ export function mariadbDriver(
 ): PoolDriver<MariadbConnection, MariadbStatus> {
   const profile: SessionProfile = { ...options.session, database: options.database }
   const addresses = new AddressDialer(systemClock)
-  const server = (endpoint: Endpoint, address?: string): LoginTarget => ({
+  const calls = new OptionCalls(systemClock)
+  const server = (endpoint: Endpoint, password: string, address?: string): LoginTarget => ({
     options,
+    password,
     host: hostOptionsOf(options.hosts, endpoint),
     connect: address === undefined ? connect : (at) => openSocket(at, undefined, address),
   })
   return {
     protocol: 'mariadb',
-    open: (endpoint, signal) =>
-      connect === openSocket
+    async open(endpoint, signal) {
+      const password = await calls.read('password', options.password, signal)
+      return connect === openSocket
         ? addresses.open(endpoint, signal, (address, inner) =>
-            open(server(endpoint, address), profile, inner),
+            open(server(endpoint, password, address), profile, inner),
           )
-        : open(server(endpoint), profile, signal),
+        : open(server(endpoint, password), profile, signal)
+    },
+    waitingFor: () => calls.waitingFor,
     close: (connection) => connection.end(),
     destroy: (connection) => connection.destroy(),
     watch: (connection, report) => connection.watch(report),
     received: (connection) => connection.received,
     probe: (connection, signal) => raceAbort(connection.ping(), signal, ignore),
-    probeEndpoint: (endpoint, signal, connection) =>
-      probe(
-        server(endpoint, connect === openSocket ? connection?.remoteAddress : undefined),
-        connection,
-        signal,
-      ),
+    async probeEndpoint(endpoint, signal, connection) {
+      const password = await calls.read('password', options.password, signal)
+      const address = connect === openSocket ? connection?.remoteAddress : undefined
+      return probe(server(endpoint, password, address), connection, signal)
+    },
     serverOf: (connection) => connection.server,
     classify,
     read: (connection, signal) => raceAbort(readServerStatus(connection), signal, ignore),

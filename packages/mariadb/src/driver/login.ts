@@ -15,15 +15,15 @@ export interface LoginTarget {
   readonly options: LoginOptions
   readonly host: HostOptions
   readonly connect: SocketFactory
+  readonly password: string
 }
 
 /** Connects to a server and logs in. When the signal fires, no socket stays open. Rejects with an {@link HaError}. */
 export async function dial(
-  { options, host, connect }: LoginTarget,
+  { options, host, connect, password }: LoginTarget,
   signal: AbortSignal,
 ): Promise<MariadbConnection> {
   const name = formatEndpoint(host.endpoint)
-  const password = await readPasswordOption(options, name, signal)
   const socket = connect(host.endpoint)
   try {
     const thrown = deferred<Error>()
@@ -37,14 +37,6 @@ export async function dial(
   } catch (thrown) {
     socket.destroy()
     throw signal.aborted ? signal.reason : detachStack(loginError(asError(thrown), name))
-  }
-}
-
-async function readPasswordOption(options: LoginOptions, name: string, signal: AbortSignal): Promise<string> {
-  try {
-    return await raceAbort(options.password(), signal, () => undefined)
-  } catch (thrown) {
-    throw signal.aborted ? signal.reason : passwordError(asError(thrown), name)
   }
 }
 
@@ -132,19 +124,6 @@ function textOf(cause: Error): string {
 // The driver's error for a login whose password may only be sent encrypted; keys of servers are never asked for.
 function needsTls(cause: Error): boolean {
   return cause instanceof SqlError && cause.errno === 45_044
-}
-
-/**
- * The error for a password function that failed. It says nothing about the server. What the function threw may contain
- * a secret, and errors end in logs: only its name and its code are kept.
- */
-export function passwordError(thrown: Error, endpoint: string): HaError {
-  const { name, code } = thrown as Error & { readonly code?: unknown }
-  const said = typeof code === 'string' ? `${name}, ${code}` : name
-  return new HaError('unreachable', `${endpoint}: the password function failed (${said})`, {
-    endpoint,
-    retryable: true,
-  })
 }
 
 /** The socket closed without an error. */

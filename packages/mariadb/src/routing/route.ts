@@ -268,6 +268,7 @@ function describeCandidate(candidate: Candidate): string {
       return `${name} ${reasonTexts[candidate.reason]}`
     case 'unanswered':
       if (lastError === undefined) return `${name} has not answered yet`
+      if (health === 'unknown') return `${name} has not answered yet: ${lastError.message}`
       return health === 'up'
         ? `${name} answers, and its status cannot be read: ${lastError.message}`
         : `${name} is ${health}: ${lastError.message}`

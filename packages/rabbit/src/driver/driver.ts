@@ -14,6 +14,8 @@ import {
   detachStack,
   dialFailureText,
   isCertificateError,
+  OptionCalls,
+  type OptionSource,
   probeEndpoint,
   raceAbort,
 } from '@ha/core/driver'
@@ -28,13 +30,11 @@ import {
   queryCloseReason,
 } from './raw-handshake.ts'
 
-type Source<T> = T | (() => Promise<T>)
-
 /** The login: functions are called before each dial. */
 export interface AmqpDriverOptions extends Pick<Login, 'vhost'> {
-  readonly username: Source<string>
-  readonly password: Source<string>
-  readonly tls: Source<TlsOptions> | undefined
+  readonly username: OptionSource<string>
+  readonly password: OptionSource<string>
+  readonly tls: OptionSource<TlsOptions> | undefined
   /** Default `PLAIN`. */
   readonly mechanism?: 'PLAIN' | 'EXTERNAL'
   /** Seconds; 0 switches heartbeats off. */
@@ -46,10 +46,16 @@ export interface AmqpDriverOptions extends Pick<Login, 'vhost'> {
 /** A {@link Driver} based on `connect` of amqplib. */
 export function amqpDriver(options: AmqpDriverOptions): Driver<AmqpConnection> {
   const addresses = new AddressDialer(systemClock)
+  const calls = new OptionCalls(systemClock)
   return {
     protocol: 'amqp',
-    open: (endpoint, signal) =>
-      addresses.open(endpoint, signal, (address, inner) => open(options, { endpoint, address }, inner)),
+    async open(endpoint, signal) {
+      const login = await resolveLogin(calls, options, signal)
+      return addresses.open(endpoint, signal, (address, inner) =>
+        open({ ...options, ...login }, { endpoint, address }, inner),
+      )
+    },
+    waitingFor: () => calls.waitingFor,
     close: async ({ model }) => {
       await model.close()
     },
@@ -59,7 +65,7 @@ export function amqpDriver(options: AmqpDriverOptions): Driver<AmqpConnection> {
     probe,
     async probeEndpoint(endpoint, signal, connection) {
       const address = connection?.stream.remoteAddress
-      const tls = await resolveSource('tls', options.tls, endpoint, signal)
+      const tls = await calls.read('tls', options.tls, signal)
       const asked = { tls, request: protocolHeader, endIsAnswer: false, address }
       const answer = await probeEndpoint(endpoint, asked, signal)
       return connection === undefined ? 'unidentified' : compareServers(answer, connection.serverProperties)
@@ -69,33 +75,28 @@ export function amqpDriver(options: AmqpDriverOptions): Driver<AmqpConnection> {
   }
 }
 
+type DialOptions = Omit<AmqpDriverOptions, keyof Login> & Login
+
 /** A server, and the address of its name that is dialled; undefined leaves the choice to the socket. */
 interface DialTarget {
   readonly endpoint: Endpoint
   readonly address: string | undefined
 }
 
-async function open(
-  options: AmqpDriverOptions,
-  target: DialTarget,
-  signal: AbortSignal,
-): Promise<AmqpConnection> {
+async function open(options: DialOptions, target: DialTarget, signal: AbortSignal): Promise<AmqpConnection> {
   const { endpoint } = target
   // The socket keeps this signal for its lifetime; the signal of the dial may fire later for another reason.
   const socketEnd = new AbortController()
   const onAbort = (): void => socketEnd.abort(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
   try {
-    const login = await resolveLogin(options, endpoint, signal)
-    try {
-      const model = await dial({ ...options, ...login }, target, socketEnd.signal)
-      return await openProbeChannel(new AmqpConnection(endpoint, model))
-    } catch (thrown) {
-      const cause = detachStack(asError(thrown))
-      // The raw handshake would send a name and a password that were not chosen.
-      const asked = options.mechanism === 'EXTERNAL' ? undefined : login
-      throw detachStack(dialError(cause, await closeReasonOf(cause, asked, endpoint, signal), endpoint))
-    }
+    const model = await dial(options, target, socketEnd.signal)
+    return await openProbeChannel(new AmqpConnection(endpoint, model))
+  } catch (thrown) {
+    const cause = detachStack(asError(thrown))
+    // The raw handshake would send a name and a password that were not chosen.
+    const asked = options.mechanism === 'EXTERNAL' ? undefined : options
+    throw detachStack(dialError(cause, await closeReasonOf(cause, asked, endpoint, signal), endpoint))
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
@@ -103,41 +104,16 @@ async function open(
 
 /** What the functions among the options return for this dial. */
 async function resolveLogin(
+  calls: OptionCalls,
   { username, password, vhost, tls }: AmqpDriverOptions,
-  endpoint: Endpoint,
   signal: AbortSignal,
 ): Promise<Login> {
   return {
-    username: await resolveSource('username', username, endpoint, signal),
-    password: await resolveSource('password', password, endpoint, signal),
+    username: await calls.read('username', username, signal),
+    password: await calls.read('password', password, signal),
     vhost,
-    tls: await resolveSource('tls', tls, endpoint, signal),
+    tls: await calls.read('tls', tls, signal),
   }
-}
-
-async function resolveSource<T>(
-  option: string,
-  source: Source<T>,
-  endpoint: Endpoint,
-  signal: AbortSignal,
-): Promise<T> {
-  if (typeof source !== 'function') return source
-  try {
-    return await raceAbort((source as () => Promise<T>)(), signal, () => undefined)
-  } catch (thrown) {
-    throw signal.aborted ? signal.reason : sourceError(option, endpoint, thrown)
-  }
-}
-
-// What the function threw may contain a secret, and errors end in logs: only its name and its code are kept.
-function sourceError(option: string, endpoint: Endpoint, thrown: unknown): HaError {
-  const { name: kind, code } = asError(thrown) as Error & { readonly code?: unknown }
-  const said = typeof code === 'string' ? `${kind}, ${code}` : kind
-  const name = formatEndpoint(endpoint)
-  return new HaError('unreachable', `${name}: the function of the option '${option}' failed (${said})`, {
-    endpoint: name,
-    retryable: true,
-  })
 }
 
 async function openProbeChannel(connection: AmqpConnection): Promise<AmqpConnection> {
@@ -154,7 +130,7 @@ async function openProbeChannel(connection: AmqpConnection): Promise<AmqpConnect
 }
 
 function dial(
-  options: Omit<AmqpDriverOptions, keyof Login> & Login,
+  options: DialOptions,
   { endpoint: { host, port }, address }: DialTarget,
   signal: AbortSignal,
 ): Promise<ChannelModel> {

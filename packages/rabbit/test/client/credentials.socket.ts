@@ -53,8 +53,31 @@ test('a function that hangs is left at the end of the dial', async () => {
     dial: { attemptMs: 200 },
   })
   await expect(rabbit.ready({ timeoutMs: 1_000 })).rejects.toMatchObject({
-    message: expect.stringMatching(/no complete handshake within 200 ms/),
+    message: expect.stringMatching(/the function of the option 'password' has not answered for \d+ ms/),
   })
+})
+
+test.each(['addresses', 'username', 'password', 'tls'])(
+  'a function of the option %s that hangs is the cause, before any dial was given up',
+  async (option) => {
+    const { rabbit } = await startHarness({ [option]: () => new Promise(() => undefined) })
+    await expect(rabbit.ready({ timeoutMs: 100 })).rejects.toMatchObject({
+      code: 'timed-out',
+      cause: { message: expect.stringMatching(`^the function of the option '${option}' has not answered`) },
+    })
+  },
+)
+
+test('what a failing addresses function threw is in no error and no event', async () => {
+  const told: unknown[] = []
+  const { rabbit } = await startHarness({
+    addresses: () => Promise.reject(new Error('http://user:s3cret@consul')),
+  })
+  rabbit.events.on('state', (event) => void told.push(event))
+  const error = await rabbit.ready({ timeoutMs: 200 }).catch((thrown: unknown) => thrown)
+  const text = JSON.stringify([error, told, rabbit.health()])
+  expect(text).toMatch(/the function of the option 'addresses' failed \(Error\)/)
+  expect(text).not.toMatch(/s3cret/)
 })
 
 test('a value that is neither text nor a function is refused without the value', async () => {
