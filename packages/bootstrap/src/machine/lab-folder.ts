@@ -2,14 +2,19 @@ import { createHash, randomBytes, randomInt } from 'node:crypto'
 import {
   accessSync,
   chmodSync,
+  closeSync,
   constants,
+  type Dirent,
   existsSync,
+  fstatSync,
   lstatSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   renameSync,
   rmdirSync,
   rmSync,
@@ -49,17 +54,31 @@ export function createLabsHome(
   const home = namedHome(given, environment)
   const link = safePath(home)
   try {
-    mkdirSync(labsFolder(home), { recursive: true, mode: 0o700 })
+    createFolders(labsFolder(home))
     accessSync(labsFolder(home), constants.W_OK | constants.X_OK)
   } catch (cause) {
-    const reason = (cause as NodeJS.ErrnoException).code ?? asError(cause).message
-    const text = `labs cannot be kept in '${home}': ${folderObjections[reason] ?? reason}`
-    throw labError('config-invalid', `${text}; set HACTL_HOME to a folder that this user can write`, {
-      cause,
-    })
+    throw unusableHome(`labs cannot be kept in '${home}'`, cause)
   }
   if (link !== home) restoreHomeLink({ link, target: home })
   return link
+}
+
+function unusableHome(what: string, cause: unknown): Error {
+  const reason = (cause as NodeJS.ErrnoException).code ?? asError(cause).message
+  const text = `${what}: ${folderObjections[reason] ?? reason}`
+  return labError('config-invalid', `${text}; set HACTL_HOME to a folder that this user can write`, { cause })
+}
+
+// `recursive` of Node.js tries for ever below a folder such as /proc, which refuses new folders as missing ones.
+function createFolders(path: string): void {
+  if (existsSync(path)) return
+  if (dirname(path) !== path) createFolders(dirname(path))
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (thrown) {
+    // Another command has created the same folder meanwhile.
+    if (!existsSync(path)) throw asError(thrown)
+  }
 }
 
 const folderObjections: Readonly<Record<string, string>> = {
@@ -217,10 +236,27 @@ export function shortSocketFolder(uid: number): string {
 /** The last lines of a log, without empty ones. */
 export function logTail(path: string, lines: number): readonly string[] {
   if (!existsSync(path)) return []
-  return readFileSync(path, 'utf8')
+  return readEnd(path)
     .split('\n')
     .filter((line) => line.trim() !== '')
     .slice(-lines)
+}
+
+// A log may be larger than the memory.
+const mostLogBytes = 256 * 1024
+
+function readEnd(path: string): string {
+  const file = openSync(path, 'r')
+  try {
+    const { size } = fstatSync(file)
+    const end = Buffer.alloc(Math.min(size, mostLogBytes))
+    const length = readSync(file, end, 0, end.length, size - end.length)
+    // The first line is cut short where the log is longer.
+    const from = size > end.length ? end.indexOf(0x0a) + 1 : 0
+    return end.toString('utf8', from, length)
+  } finally {
+    closeSync(file)
+  }
 }
 
 // A relative path would depend on the current folder, and the next command would not find the labs.
@@ -233,10 +269,18 @@ function requireAbsolute(what: string, path: string): string {
 function folderNames(home: string): readonly string[] {
   const folder = labsFolder(home)
   if (!existsSync(folder)) return []
-  return readdirSync(folder, { withFileTypes: true })
+  return readLabs(folder)
     .filter((entry) => entry.isDirectory() && isName(entry.name))
     .map((entry) => entry.name)
     .sort()
+}
+
+function readLabs(folder: string): readonly Dirent[] {
+  try {
+    return readdirSync(folder, { withFileTypes: true })
+  } catch (cause) {
+    throw unusableHome(`the labs in '${dirname(folder)}' cannot be read`, cause)
+  }
 }
 
 /** Writes the files of the plan. Secrets are generated here and stored nowhere else. */

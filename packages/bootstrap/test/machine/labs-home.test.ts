@@ -54,6 +54,18 @@ test.each(strange)('a home named %j is reached by a path that every program read
   expect(readdirSync(join(root, name, 'labs'))).toEqual([])
 })
 
+test('a home below a folder that takes no folders is refused at once', () => {
+  expect(() => createLabsHome('/proc/hactl')).toThrow(
+    "labs cannot be kept in '/proc/hactl': a part of the path does not exist and cannot be created",
+  )
+})
+
+test('a home whose labs cannot be listed is named', () => {
+  writeFileSync(join(root, 'labs'), '')
+
+  expect(() => labNames(root)).toThrow(`the labs in '${root}' cannot be read: a part of the path is a file`)
+})
+
 test('an ordinary home has no second path', () => {
   const home = join(root, 'alice-1.x_y')
 
