@@ -10,6 +10,8 @@ import { type CliStreams, confirm, exitCodes, reportError, runVerb } from './run
 const interrupt = new AbortController()
 process.on('SIGINT', onInterrupt)
 process.on('SIGTERM', onInterrupt)
+// The terminal was closed.
+process.on('SIGHUP', onInterrupt)
 const readerLeft = new AbortController()
 const argv = process.argv.slice(2)
 const options = {
@@ -19,7 +21,7 @@ const options = {
   readerLeft: readerLeft.signal,
   streams: { out: screenOf(process.stdout), errors: screenOf(process.stderr), confirm } satisfies CliStreams,
 }
-endQuietlyWithoutReader()
+handleOutputErrors()
 process.exitCode = await main()
 
 async function main(): Promise<number> {
@@ -61,13 +63,19 @@ function onInterrupt(): void {
 
 // A reader such as `head` leaves when it has read enough. The verb goes on to its end, so that its exit status is right;
 // one that only reads, such as `logs --follow`, is ended, since all that it does is to print.
-function endQuietlyWithoutReader(): void {
+function handleOutputErrors(): void {
   const onError = (error: NodeJS.ErrnoException): void => {
-    if (error.code !== 'EPIPE') throw error
     readerLeft.abort(labError('closed', 'the reader of the output has left'))
+    // The reader of a pipe has left, or the terminal was closed.
+    if (error.code === 'EPIPE' || error.code === 'EIO') return
+    process.stderr.write(`hactl: the output cannot be written: ${error.message}\n`)
+    process.once('exit', (status) => {
+      if (status === exitCodes.ok) process.exitCode = exitCodes.unhealthy
+    })
   }
   process.stdout.on('error', onError)
-  process.stderr.on('error', onError)
+  // A message that cannot be written has no other place.
+  process.stderr.on('error', () => undefined)
 }
 
 function screenOf(stream: NodeJS.WriteStream): Screen {
