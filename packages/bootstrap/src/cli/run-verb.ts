@@ -82,13 +82,18 @@ export async function runVerb(
 
 /** Prints an error as text or as JSON, and returns its exit status. */
 export function reportError(error: Error, options: RunOptions): ExitCode {
-  const code = options.signal.aborted ? 'aborted' : isHaError(error) ? error.code : 'internal'
+  const code = options.signal.aborted ? 'aborted' : codeOf(error)
   if (options.isJson) {
     options.streams.out.write(`${JSON.stringify({ error: { code, message: error.message } })}\n`)
   } else {
     options.streams.errors.write(`hactl: ${error.message}\n`)
   }
   return options.signal.aborted ? exitCodes.interrupted : exitCodeOf(code)
+}
+
+/** The code of an error, for programs. */
+export function codeOf(error: Error): string {
+  return isHaError(error) ? error.code : 'internal'
 }
 
 function asText(lines: readonly string[]): string {

@@ -2,7 +2,7 @@ import { closeSync, existsSync, openSync, readSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { formatEndpoint } from '@ha/core'
-import { didYouMean } from '@ha/core/driver'
+import { asError, didYouMean } from '@ha/core/driver'
 import {
   findLabs,
   findLeftovers,
@@ -27,7 +27,7 @@ import type { LabTopology } from '../model/topology.ts'
 import { parseDuration } from '../model/validation.ts'
 import { runInSandbox } from '../sandbox/sandbox.ts'
 import { clockTime, describeDecision, formatTable, statusLines } from './output.ts'
-import { exitCodes, type VerbContext, type VerbResult } from './run-verb.ts'
+import { codeOf, exitCodes, type VerbContext, type VerbResult } from './run-verb.ts'
 
 /** The flags that choose a lab. */
 interface LabFlags {
@@ -61,17 +61,49 @@ export async function up(
 export async function status(flags: LabFlags, { signal }: VerbContext): Promise<VerbResult> {
   const labs = flags.name === undefined ? findLabs() : [openLab(flags.name)]
   const leftovers = flags.name === undefined ? findLeftovers().map(({ name }) => name) : []
-  const all = await Promise.all(labs.map((lab) => lab.status({ signal })))
-  const text = all.flatMap((one, i) => (i === 0 ? statusLines(one) : ['', ...statusLines(one)]))
-  if (all.length === 0 && leftovers.length === 0) text.push('there is no lab; run: hactl up rabbitmq')
+  const { done: all, failed } = await forEachLab(labs, (lab) => lab.status({ signal }), signal)
+  const blocks = [...all.map(statusLines), ...failed.map(failureLines), leftovers.map(leftoverMessage)]
+  const text = blocks
+    .filter((lines) => lines.length > 0)
+    .flatMap((lines, i) => (i === 0 ? lines : ['', ...lines]))
+  const isHealthy = all.length > 0 && all.every((one) => one.agreed) && failed.length + leftovers.length === 0
   return {
-    json: { labs: all, leftovers },
-    text: [...text, ...leftovers.map(leftoverMessage)],
-    exitCode:
-      all.length > 0 && all.every((one) => one.agreed) && leftovers.length === 0
-        ? exitCodes.ok
-        : exitCodes.unhealthy,
+    json: { labs: all, leftovers, failed: failed.map(failureDocument) },
+    text: text.length === 0 ? ['there is no lab; run: hactl up rabbitmq'] : text,
+    exitCode: isHealthy ? exitCodes.ok : exitCodes.unhealthy,
   }
+}
+
+/** A lab for which a verb failed. */
+interface LabFailure {
+  readonly lab: string
+  readonly error: Error
+}
+
+// A lab that fails does not keep the others from being shown or ended. When there is no other, its error is that of the
+// verb, and so is an interrupt.
+async function forEachLab<L extends { readonly name: string }, T>(
+  labs: readonly L[],
+  work: (lab: L) => Promise<T>,
+  signal: AbortSignal,
+): Promise<{ readonly done: readonly T[]; readonly failed: readonly LabFailure[] }> {
+  const results = await Promise.allSettled(labs.map(work))
+  signal.throwIfAborted()
+  const done = results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []))
+  const failed = results.flatMap((result, i) =>
+    result.status === 'rejected' ? [{ lab: labs[i]?.name ?? '', error: asError(result.reason) }] : [],
+  )
+  const [first] = failed
+  if (first !== undefined && labs.length === 1) throw first.error
+  return { done, failed }
+}
+
+function failureLines({ lab, error }: LabFailure): readonly string[] {
+  return [`FAILED  ${lab}: ${error.message}`]
+}
+
+function failureDocument({ lab, error }: LabFailure): unknown {
+  return { lab, error: { code: codeOf(error), message: error.message } }
 }
 
 /** Breaks a node until a deadline. */
@@ -146,11 +178,17 @@ export async function down(
 ): Promise<VerbResult> {
   const all: readonly (Lab | LabLeftover)[] = [...findLabs(), ...findLeftovers()]
   const chosen = flags.all === true || all.length === 0 ? all : [selectByName(all, flags.name)]
-  await Promise.all(chosen.map((one) => one.down({ signal })))
-  const names = chosen.map(({ name }) => name)
-  const text =
-    names.length === 0 ? ['there is no lab'] : names.map((name) => `${name} has ended and is removed`)
-  return { json: { ended: names }, text, exitCode: exitCodes.ok }
+  const end = async (one: Lab | LabLeftover): Promise<string> => {
+    await one.down({ signal })
+    return one.name
+  }
+  const { done: ended, failed } = await forEachLab(chosen, end, signal)
+  const text = [...ended.map((name) => `${name} has ended and is removed`), ...failed.flatMap(failureLines)]
+  return {
+    json: { ended, failed: failed.map(failureDocument) },
+    text: text.length === 0 ? ['there is no lab'] : text,
+    exitCode: failed.length === 0 ? exitCodes.ok : exitCodes.unhealthy,
+  }
 }
 
 /** Examines the machine, and with --fix installs what is missing. */
@@ -177,7 +215,8 @@ export async function runDoctor(
 
 // A path on the command line is relative to the current folder.
 function rootOf({ root }: { readonly root?: string }): { readonly root?: string } {
-  return root === undefined ? {} : { root: resolve(root) }
+  if (root === undefined) return {}
+  return { root: root === '' ? root : resolve(root) }
 }
 
 function findingLines(finding: Finding): readonly string[] {
@@ -261,6 +300,8 @@ function confirmedCommand(lab: Lab, { assumeLost }: RecoverFlags): string {
 
 const shownLines = 100
 const logPollMs = 200
+// The most bytes of a log that are in memory at a time.
+const mostBytes = 1024 * 1024
 
 /** Prints the end of a node's log, and with --follow what is appended to it. */
 export async function logs(
@@ -283,7 +324,11 @@ export async function logs(
 // of the node, and disappears with the lab.
 async function followLog(path: string, folder: string, context: VerbContext): Promise<VerbResult> {
   let offset = sizeOf(path) ?? 0
-  context.print(tailOf(readFrom(path, 0, offset)))
+  context.print(
+    logTail(path, shownLines)
+      .map((line) => `${line}\n`)
+      .join(''),
+  )
   while (!context.signal.aborted) {
     if (context.readerLeft.aborted) return { json: null, text: [], exitCode: exitCodes.ok }
     await setTimeout(logPollMs)
@@ -291,7 +336,9 @@ async function followLog(path: string, folder: string, context: VerbContext): Pr
     if (size === undefined && !existsSync(folder)) {
       return { json: null, text: ['the lab has ended; its logs are removed'], exitCode: exitCodes.ok }
     }
-    if (size !== undefined && size > offset) context.print(readFrom(path, offset, size - offset))
+    for (; size !== undefined && size > offset; offset += mostBytes) {
+      context.print(readFrom(path, offset, Math.min(mostBytes, size - offset)))
+    }
     offset = size ?? 0
   }
   return { json: null, text: [], exitCode: exitCodes.interrupted }
@@ -299,14 +346,6 @@ async function followLog(path: string, folder: string, context: VerbContext): Pr
 
 function sizeOf(path: string): number | undefined {
   return statSync(path, { throwIfNoEntry: false })?.size
-}
-
-function tailOf(text: string): string {
-  const lines = text.split('\n').filter((line) => line.trim() !== '')
-  return lines
-    .slice(-shownLines)
-    .map((line) => `${line}\n`)
-    .join('')
 }
 
 function readFrom(path: string, offset: number, length: number): string {

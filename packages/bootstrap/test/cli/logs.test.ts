@@ -1,4 +1,4 @@
-import { appendFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
@@ -62,4 +62,16 @@ test('what was there before is shown once, and the end of the lab ends the follo
 
   expect(await following).toMatchObject({ text: ['the lab has ended; its logs are removed'], exitCode: 0 })
   expect(printed).toBe('old\n')
+})
+
+test('a log larger than a string of Node.js can be is shown from its end', async () => {
+  writeFileSync(log, '')
+  truncateSync(log, 3 * 2 ** 30)
+  appendFileSync(log, '\nold\nlast\n')
+
+  expect((await logs('rabbit1', {}, context)).text.slice(-2)).toEqual(['old', 'last'])
+  const following = logs('rabbit1', { follow: true }, context)
+  await expect.poll(() => printed).toContain('last\n')
+  interrupt.abort()
+  await following
 })
