@@ -19,7 +19,7 @@ export interface Declaration<C> {
   apply(connection: C, signal: AbortSignal): Promise<void>
   /**
    * Sends the same request on a connection of its own, to find out whether the server ends connections over it; leaves
-   * nothing behind. Default: `apply` for a declaration that survives; another one is tried alone on the next connection.
+   * nothing behind. Default: `apply`.
    */
   tryApart?(connection: C, signal: AbortSignal): Promise<void>
 }
@@ -100,14 +100,10 @@ export class DesiredState<C> {
 
   /**
    * The server ended the connection because of a request: each declaration under way may have been it, and is a suspect
-   * from now on. Returns the one that was under way alone and as a suspect: it was the request.
+   * from now on.
    */
-  suspect(): Declaration<C> | undefined {
-    const underWay = [...this.#entries.values()].filter(({ status }) => status.kind === 'applying')
-    const [only] = underWay
-    if (underWay.length === 1 && only?.suspect === true) return only.declaration
-    for (const entry of underWay) entry.suspect = true
-    return undefined
+  suspect(): void {
+    for (const entry of this.#entries.values()) if (entry.status.kind === 'applying') entry.suspect = true
   }
 
   /** The declaration is not what ended the connection: it is applied beside the others again. */
@@ -145,18 +141,18 @@ export class DesiredState<C> {
     if (status?.kind === 'applying') status.abandon(new Error(`${key}: ${why}`))
   }
 
-  /** The declarations that can be tried now, suspects last. While a suspect is under way alone, none can. */
+  /** The declarations that can be tried now, suspects last and one at a time. */
   due(nowMs: number): readonly Declaration<C>[] {
     const ready: Declaration<C>[] = []
     const suspects: Declaration<C>[] = []
+    let isTrialUnderWay = false
     for (const { declaration, status, suspect } of this.#entries.values()) {
-      if (suspect && status.kind === 'applying') return []
+      isTrialUnderWay ||= suspect && status.kind === 'applying'
       if (!isDue(status, nowMs) || !this.#needsSettled(declaration)) continue
       if (suspect) suspects.push(declaration)
       else ready.push(declaration)
     }
-    // Suspects are tried one at a time, when nothing else is under way.
-    return ready.length > 0 || this.applying > 0 ? ready : suspects.slice(0, 1)
+    return isTrialUnderWay ? ready : [...ready, ...suspects.slice(0, 1)]
   }
 
   /** When the next retry is due; undefined when none waits only for its time. */

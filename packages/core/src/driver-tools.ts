@@ -55,10 +55,10 @@ export {
   requireFactory,
   resolveOptions,
   secret,
-  secretSource,
   text,
   tls,
   tlsSource,
+  typeName,
 } from './client/options.ts'
 export {
   AddressDialer,
@@ -91,6 +91,7 @@ export {
 } from './errors/ha-error.ts'
 export { type FailoverEvent, failoverEvents, leaseOf, unavailableReasonOf } from './link/link-report.ts'
 export { OptionCalls, type OptionSource } from './option-calls.ts'
+export { refusalBackoff } from './policy/backoff.ts'
 export { type SelectionCriteria, type SelectionOrder, type StrategyAlias, select } from './policy/select.ts'
 export type { AcquireRequest } from './pool/routing.ts'
 export {

@@ -8,6 +8,7 @@ import {
   callOptions,
   checked,
   count,
+  credentials,
   didYouMean,
   flag,
   group,
@@ -20,7 +21,6 @@ import {
   optionChecks,
   resolveOptions,
   type StrategyAlias,
-  secretSource,
   text,
   tlsSource,
 } from '@ha/core/driver'
@@ -55,8 +55,8 @@ export type SaslMechanism = 'PLAIN' | 'EXTERNAL'
 /** The options of `createRabbit`, resolved. */
 export interface ResolvedOptions {
   readonly addresses: EndpointSource
-  readonly username: string | (() => Promise<string>)
-  readonly password: string | (() => Promise<string>)
+  readonly username: () => Promise<string>
+  readonly password: () => Promise<string>
   readonly vhost: string
   readonly tls: TlsOptions | (() => Promise<TlsOptions>) | undefined
   readonly mechanism: SaslMechanism
@@ -132,8 +132,8 @@ function mergeWithUrl(fromUrl: RabbitOptions, overrides: RabbitUrlOverrides): Ra
 function optionTable(defaultPort: number): OptionTable<ResolvedOptions> {
   return {
     addresses: addresses(defaultPort),
-    username: secretSource('guest'),
-    password: secretSource('guest'),
+    username: credentials('guest'),
+    password: credentials('guest'),
     vhost: text('/'),
     tls: tlsSource(),
     mechanism: oneOf(['PLAIN', 'EXTERNAL'], 'PLAIN'),

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import {
   type RabbitOptions,
@@ -8,9 +9,18 @@ import {
 
 const secret = 's3ntinel'
 
+type Resolved = ReturnType<typeof resolveRabbitOptions>
+type Read = Omit<Resolved, 'username' | 'password'> & Readonly<Record<'username' | 'password', string>>
+
+// Name and password are wrapped, so that no dump of the options shows them.
+async function read(options: Parameters<typeof resolveRabbitOptions>[0]): Promise<Read> {
+  const resolved = resolveRabbitOptions(options)
+  return { ...resolved, username: await resolved.username(), password: await resolved.password() }
+}
+
 describe('the options of a client', () => {
-  it('are all there when only addresses are given', () => {
-    expect(resolveRabbitOptions({ addresses: 'n1, n2:5673' })).toMatchObject({
+  it('are all there when only addresses are given', async () => {
+    expect(await read({ addresses: 'n1, n2:5673' })).toMatchObject({
       addresses: [
         { host: 'n1', port: 5672 },
         { host: 'n2', port: 5673 },
@@ -31,7 +41,13 @@ describe('the options of a client', () => {
     })
   })
 
-  it.each<[string, Partial<ReturnType<typeof resolveRabbitOptions>>]>([
+  it('show no password in a dump', () => {
+    expect(inspect(resolveRabbitOptions({ addresses: 'n1', password: secret }), { depth: 9 })).not.toMatch(
+      secret,
+    )
+  })
+
+  it.each<[string, Partial<Read>]>([
     ['amqp://n1', { addresses: [{ host: 'n1', port: 5672 }], tls: undefined }],
     ['amqps://n1', { addresses: [{ host: 'n1', port: 5671 }], tls: {} }],
     ['amqp://u:p%40ss@n1:1,[::1]:2/my%2Fhost', { username: 'u', password: 'p@ss', vhost: 'my/host' }],
@@ -59,8 +75,8 @@ describe('the options of a client', () => {
     ['amqp://n1?connectionTimeout=400&connectionName=bill', { name: 'bill' }],
     ['amqps://n1?auth_mechanism=external', { mechanism: 'EXTERNAL' }],
     ['amqps://n1?authMechanism=PLAIN', { mechanism: 'PLAIN' }],
-  ])('come from %s as well', (url, expected) => {
-    expect(resolveRabbitOptions(url)).toMatchObject(expected)
+  ])('come from %s as well', async (url, expected) => {
+    expect(await read(url)).toMatchObject(expected)
   })
 
   it('take a heartbeat from the URL in seconds, as every URL does', () => {
@@ -81,9 +97,9 @@ describe('the options of a client', () => {
     expect(liveness).toMatchObject({ heartbeatMs: 30_000, probeAfterMs: 500 })
   })
 
-  it('keep what the URL says where nothing is set beside it', () => {
+  it('keep what the URL says where nothing is set beside it', async () => {
     const { password } = resolveRabbitOptions('amqp://u:p@n1', { password: undefined } as object)
-    expect(password).toBe('p')
+    expect(await password()).toBe('p')
   })
 
   it('ask a function for addresses, and check what it returns', async () => {

@@ -1,5 +1,5 @@
 import { type Backoff, type Clock, fullJitter, isHaError, type Link } from '@ha/core'
-import { asError, retry, runWithin, type WaitFailure } from '@ha/core/driver'
+import { asError, refusalBackoff, retry, runWithin, type WaitFailure } from '@ha/core/driver'
 import type { ZookeeperConnection } from './connection/connection.ts'
 import { toZookeeperError } from './connection/error-classification.ts'
 import { ZookeeperError } from './errors.ts'
@@ -92,12 +92,8 @@ export function retryUntilAborted<T>(
 /** The deadline of a call that only its signal ends: the longest timer of Node.js, a little under 25 days. */
 export const noTimeoutMs = 2_147_483_647
 
-/**
- * The pause after a refusal that only a person can mend, such as a missing permission or chroot: it doubles from 100 ms to
- * a minute, for as long as the client lives.
- */
-export const refusalBackoff: Backoff = (attempt, random) =>
-  Math.min(60_000, 100 * 2 ** Math.min(attempt, 10)) * (1 + random() / 10)
+/** The pause after a refusal that only a person can mend, such as a missing permission or chroot: from 100 ms to a minute. */
+export const refusalDelay: Backoff = refusalBackoff(100)
 
 const readBackoff = fullJitter({ baseMs: 50, maxMs: 2_000 })
 

@@ -1,7 +1,7 @@
 import type { Declaration } from '@ha/core'
 import { deferred, raceAbort } from '@ha/core/driver'
 import type { ZookeeperConnection } from './connection/connection.ts'
-import { type ClientContext, refusalBackoff, retryUntilAborted } from './context.ts'
+import { type ClientContext, refusalDelay, retryUntilAborted } from './context.ts'
 import { ZookeeperError } from './errors.ts'
 import type { Acl } from './node.ts'
 import { aclFor } from './operations/acl.ts'
@@ -150,6 +150,6 @@ async function keepChroot(context: ClientContext, recreate: () => Promise<void>)
       if (failures === 0) context.reportDefect('creating the chroot again', thrown)
       failures += 1
     })
-    if (failures > 0) await clock.sleep(refusalBackoff(failures - 1, random), signal)
+    if (failures > 0) await clock.sleep(refusalDelay(failures - 1, random), signal)
   }
 }

@@ -4,6 +4,7 @@ import { checkEndpoint, parseHostList } from '../address/host-list.ts'
 import { didYouMean } from '../address/nearest-word.ts'
 import type { EndpointSource } from '../cluster/endpoint-registry.ts'
 import { HaError, isHaError } from '../errors/ha-error.ts'
+import type { OptionSource } from '../option-calls.ts'
 import type { FullJitter } from '../policy/backoff.ts'
 import { type PoolStrategy, strategyAliases } from '../policy/select.ts'
 import { maxTimerMs } from '../util/clock.ts'
@@ -194,9 +195,11 @@ function describeValue(value: unknown): string {
       : typeName(value)
 }
 
-function typeName(value: unknown): string {
+/** The type of a value for an error, with its article: `an object`, `a number`. Never the value. */
+export function typeName(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
+  if (value === undefined) return 'nothing'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
 }
 
@@ -216,12 +219,12 @@ export function tls(): OptionReader<TlsOptions | undefined> {
     if (value === undefined || value === false) return undefined
     if (value === true) return {}
     if (typeof value === 'object' && value !== null) return value
-    throw invalidOption(path, `expected true, false or the options of node:tls, got a ${typeof value}`)
+    throw invalidOption(path, `expected true, false or the options of node:tls, got ${typeName(value)}`)
   }, undefined)
 }
 
 /** TLS as for {@link tls}, or a function that returns its options and is called before each connection. */
-export function tlsSource(): OptionReader<TlsOptions | (() => Promise<TlsOptions>) | undefined> {
+export function tlsSource(): OptionReader<OptionSource<TlsOptions> | undefined> {
   const fixed = tls()
   return {
     read(value, path, problems) {
@@ -229,7 +232,7 @@ export function tlsSource(): OptionReader<TlsOptions | (() => Promise<TlsOptions
       return async () => {
         const options: unknown = await value()
         if (typeof options === 'object' && options !== null) return options
-        throw invalidOption(`${path}()`, `expected the options of node:tls, got a ${typeof options}`)
+        throw invalidOption(`${path}()`, `expected the options of node:tls, got ${typeName(options)}`)
       }
     },
   }
@@ -240,32 +243,25 @@ export function secret(fallback: string): OptionReader<string> {
   return checked((value, path) => (value === undefined ? fallback : secretText(value, path)), fallback)
 }
 
-/** A secret text, or a function as for {@link credentials}; a text stays a text. */
-export function secretSource(fallback: string): OptionReader<string | (() => Promise<string>)> {
-  return checked<string | (() => Promise<string>)>((value, path) => {
-    if (typeof value === 'function') return async () => secretText(await value(), `${path}()`)
-    if (value !== undefined && typeof value !== 'string')
-      throw invalidOption(path, `expected text or a function, got a ${typeof value}`)
-    return value ?? fallback
-  }, fallback)
-}
-
 /**
- * A secret text, or a function that is called before each connection. The errors never contain the value.
+ * A secret text, or a function that is called before each connection. A text is wrapped in a function, so that no dump of
+ * the options shows it; the errors never contain it.
  */
 export function credentials(fallback: string): OptionReader<() => Promise<string>> {
-  const source = secretSource(fallback)
-  return {
-    read(value, path, problems) {
-      const given = source.read(value, path, problems)
-      return typeof given === 'function' ? given : async () => given
+  return checked<() => Promise<string>>(
+    (value, path) => {
+      if (typeof value === 'function') return async () => secretText(await value(), `${path}()`)
+      if (value !== undefined && typeof value !== 'string')
+        throw invalidOption(path, `expected text or a function, got ${typeName(value)}`)
+      return async () => value ?? fallback
     },
-  }
+    async () => fallback,
+  )
 }
 
 function secretText(value: unknown, path: string): string {
   if (typeof value === 'string') return value
-  throw invalidOption(path, `expected text, got a ${typeof value}`)
+  throw invalidOption(path, `expected text, got ${typeName(value)}`)
 }
 
 /**
@@ -375,12 +371,8 @@ const timeoutProblem = `expected a number of milliseconds from 1 to ${maxTimerMs
 function ofType(type: 'string' | 'number' | 'object', expected: string): OptionCheck {
   return (value) => {
     if (typeof value === type && value !== null) return undefined
-    return `expected ${expected}, got ${value === null ? 'null' : withArticle(typeof value)}`
+    return `expected ${expected}, got ${typeName(value)}`
   }
-}
-
-function withArticle(type: string): string {
-  return type === 'object' ? 'an object' : `a ${type}`
 }
 
 /** The checks that tables of call options are made of. */

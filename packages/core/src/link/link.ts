@@ -22,7 +22,7 @@ import {
   unavailableReasonOf,
 } from './link-report.ts'
 import { watchLiveness } from './liveness.ts'
-import { attributeLoss, reconcile } from './reconciler.ts'
+import { reconcile } from './reconciler.ts'
 
 /**
  * One connection that is kept alive: dialled, restored, monitored, and replaced when it is lost. At most one lease is
@@ -188,8 +188,8 @@ export class Link<C> implements Source<C> {
     const end = (ending: LeaseEnd<C>): void => {
       if (scope.signal.aborted) return
       const loss = lossOf(lease, ending)
-      if (ending.kind === 'lost')
-        attributeLoss({ options, desiredState: this.desiredState, onRefused }, loss.error)
+      if (ending.kind === 'lost' && driver.requestAtFault?.(ending.error) !== undefined)
+        this.desiredState.suspect()
       this.#current = undefined
       this.#state = transition(this.#state, dialAfter(loss))
       scope.abort(leaseEndedError(loss.endpoint, loss.error))

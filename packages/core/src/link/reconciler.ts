@@ -24,7 +24,7 @@ const maxConcurrent = 64
  * Applies the desired state to one connection and keeps it applied until the signal fires: all due declarations
  * concurrently, each under its own deadline. A declaration that hangs delays only those that need it. A transient
  * failure is retried; a declaration that the server refuses is retried with growing delay. A declaration that may have
- * ended a connection is tried apart from the others: on a connection of its own when the server keeps its result.
+ * ended a connection is tried on a connection of its own first.
  */
 export async function reconcile<C>(deps: ReconcilerDeps<C>, signal: AbortSignal): Promise<void> {
   const { desiredState, options } = deps
@@ -72,8 +72,7 @@ async function applyDeclaration<C>(
     })
   const limit = { timeoutMs, signal, expired }
   try {
-    const isApart = declaration.survives || declaration.tryApart !== undefined
-    if (isApart && desiredState.isSuspect(declaration.key)) {
+    if (desiredState.isSuspect(declaration.key)) {
       const trial = await withDeadline(clock, limit, (inner) => tryApart(deps, declaration, inner))
       if (trial.kind !== 'passed') {
         if (!signal.aborted) recordTrial(deps, declaration, trial)
@@ -120,9 +119,9 @@ async function tryApart<C>(
   try {
     const trial = (declaration.tryApart ?? declaration.apply).call(declaration, connection, scope.signal)
     await raceAbort(trial, scope.signal, () => undefined)
-  } catch (thrown) {
+  } catch {
     // What is refused here without the end of the connection may hold on the connection of the lease.
-    if (end === undefined && (signal.aborted || declaration.tryApart === undefined)) throw thrown
+    signal.throwIfAborted()
   } finally {
     scope.unlink()
     unwatch()
@@ -148,6 +147,8 @@ function recordFailure<C>(deps: ReconcilerDeps<C>, declaration: Declaration<C>, 
   if (timedOut || verdict.transient) recordRetry(deps, declaration, cause)
   else recordRefusal(deps, declaration, `${declaration.key}: ${cause.message}`, cause)
 }
+
+const refusalDelay = refusalBackoff(1_000)
 
 // How often a request that may pass later ends a connection until it is reported as refused.
 const endsBeforeReport = 3
@@ -191,16 +192,6 @@ function recordRefusal<C>(
   cause: Error,
 ): void {
   const error = detachStack(new HaError('rejected', message, { cause }))
-  const atMs = clock.now() + refusalBackoff(desiredState.failures(declaration.key), random)
+  const atMs = clock.now() + refusalDelay(desiredState.failures(declaration.key), random)
   if (desiredState.record(declaration, { kind: 'refused', atMs, error })) onRefused(declaration.key, error)
-}
-
-/**
- * Charges the end of a connection to the declaration that caused it, when the server ended it because of a request: one
- * that was under way alone is recorded as its cause; several are suspects, and tried apart on the next connection.
- */
-export function attributeLoss<C>(deps: RecordDeps<C>, error: Error): void {
-  if (deps.options.driver.requestAtFault?.(error) === undefined) return
-  const declaration = deps.desiredState.suspect()
-  if (declaration !== undefined) recordEnd(deps, declaration, error)
 }

@@ -16,16 +16,15 @@ export function fullJitter({ baseMs, maxMs }: FullJitter): Backoff {
   return (round, random) => random() * Math.min(maxMs, baseMs * 2 ** Math.min(round, 30))
 }
 
-// The first delay is short, for a refusal that ends with a restart of the server; after about a minute of refusals, one
-// attempt each minute remains.
-const firstRefusalMs = 1_000
 const maxRefusalMs = 60_000
 const refusalJitter = 0.1
 
 /**
- * The delay after a refusal: doubled each round from one second to one minute, up to 10 % less at random. People mend
- * permissions, missing objects and conflicts while services run, so a refused declaration is tried as long as the client
- * lives.
+ * The delay after a refusal: doubled each round from `firstMs` to one minute, up to 10 % less at random. The first is short
+ * for a refusal that ends with a restart of the server. People mend permissions, missing objects and conflicts while
+ * services run, so what was refused is tried as long as the client lives, in the end once a minute.
  */
-export const refusalBackoff: Backoff = (round, random) =>
-  Math.min(maxRefusalMs, firstRefusalMs * 2 ** Math.min(round, 30)) * (1 - refusalJitter * random())
+export function refusalBackoff(firstMs: number): Backoff {
+  return (round, random) =>
+    Math.min(maxRefusalMs, firstMs * 2 ** Math.min(round, 30)) * (1 - refusalJitter * random())
+}

@@ -184,7 +184,7 @@ describe('what is declared on a link', () => {
     expect(servers[0]?.connections.size).toBe(1)
   })
 
-  it('is found although it lives only as long as its connection: it is tried alone', async () => {
+  it('is found although it lives only as long as its connection, and costs the lease nothing more', async () => {
     const { clock, link, acquire } = linkBench()
     const refused: string[] = []
     link.events.on('refused', ({ key }) => void refused.push(key))
@@ -221,6 +221,50 @@ describe('what is declared on a link', () => {
     expect([generation, lease.generation]).toEqual([2, 2])
     expect(tries).toBeGreaterThan(8)
     expect(lease.connection.applied).toContain('consumer')
+  })
+
+  it('waits for a second connection where there is none, and ends no lease for want of one', async () => {
+    const { clock, link, acquire, servers } = linkBench()
+    const [server] = servers
+    let isPoison = true
+    const bad = async (connection: FakeConnection): Promise<void> => {
+      if (!isPoison) return applied(connection, 'bad')
+      connection.signal({ kind: 'lost', error: new FakeError('poison') })
+      return new Promise(() => undefined)
+    }
+    // The limit of connections is reached as soon as the second lease has its own.
+    let accepted = 0
+    server!.onAccept = () => {
+      accepted += 1
+      if (accepted === 2) server!.mode = 'full'
+    }
+    link.desiredState.declare(declaration('bad', { apply: bad }))
+    link.desiredState.declare(declaration('other'))
+    await ready(clock, acquire())
+    await clock.advance(60_000)
+    expect(link.desiredState.status('bad')).toMatchObject({ kind: 'retrying', error: { code: 'full' } })
+    const lease = await ready(clock, acquire())
+    expect([lease.generation, lease.connection.applied]).toEqual([2, ['other']])
+    isPoison = false
+    server!.mode = 'up'
+    await clock.advance(2_000)
+    expect(lease.connection.applied).toEqual(['other', 'bad'])
+  })
+
+  it('does not hold up others while it is tried apart', async () => {
+    const { clock, link, acquire } = linkBench()
+    let tries = 0
+    const bad = async (connection: FakeConnection): Promise<void> => {
+      tries += 1
+      if (tries === 1) connection.signal({ kind: 'lost', error: new FakeError('poison') })
+      return new Promise(() => undefined)
+    }
+    link.desiredState.declare(declaration('hangs', { apply: bad, timeoutMs: 60_000 }))
+    await ready(clock, acquire())
+    await clock.advance(500)
+    link.desiredState.declare(declaration('late'))
+    await clock.advance(100)
+    expect((await ready(clock, acquire())).connection.applied).toEqual(['late'])
   })
 
   it('is no suspect for ever: one that passes apart is put back beside the others', async () => {

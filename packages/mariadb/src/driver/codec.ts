@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import { asError } from '@ha/core/driver'
+import { asError, typeName } from '@ha/core/driver'
 import type { Connection, FieldInfo, QueryOptions } from 'mariadb'
 import type { ResultOptions } from '../options/resolved-options.ts'
 import { type DateZone, readDate, writeDate } from './dates.ts'
@@ -84,7 +84,7 @@ export function encodeValue(value: unknown, place: string, zone: DateZone | unde
       return value === null ? null : encodeObject(value, place, zone)
     case 'function':
     case 'symbol':
-      throw new TypeError(`argument ${place} is a ${typeof value}`)
+      throw new TypeError(`argument ${place} is ${typeName(value)}`)
   }
 }
 

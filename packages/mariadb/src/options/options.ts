@@ -1,4 +1,4 @@
-import { invalidOption, resolveOptions } from '@ha/core/driver'
+import { invalidOption, resolveOptions, typeName } from '@ha/core/driver'
 import { type Draft, mergeOptions, type TranslatedOptions } from './foreign-options.ts'
 import { type HikariOptions, readHikari, type TranslatedHikari } from './hikari.ts'
 import { completeHosts, type HostInput } from './hosts.ts'
@@ -99,7 +99,7 @@ function readUrl(own: unknown, ofHikari: string | undefined, given: Draft): Tran
   }
   const url = own ?? ofHikari
   if (url === undefined) return none
-  if (typeof url !== 'string') throw invalidOption(`${root}.url`, `expected text, got a ${typeof url}`)
+  if (typeof url !== 'string') throw invalidOption(`${root}.url`, `expected text, got ${typeName(url)}`)
   const twice = ['hosts', 'mode'].find((key) => given[key] !== undefined)
   if (twice !== undefined)
     throw invalidOption(`${root}.${twice}`, 'the URL already contains it: write only one of them')

@@ -1,4 +1,4 @@
-import { invalidOption } from '@ha/core/driver'
+import { invalidOption, typeName } from '@ha/core/driver'
 
 /** A table of headers in the form that the driver encodes, and its size on the wire. */
 export interface EncodableTable {
@@ -57,7 +57,7 @@ function encodableField(value: unknown, path: string, depth: number): Field {
     case 'object':
       return value === null ? { value, bytes: 1 } : encodableObject(value, path, depth)
     default:
-      throw invalidOption(path, `expected a value that AMQP has a type for, got a ${typeof value}`)
+      throw invalidOption(path, `expected a value that AMQP has a type for, got ${typeName(value)}`)
   }
 }
 

@@ -1,6 +1,6 @@
 import { type Backoff, type Clock, fullJitter } from '@ha/core'
 import { asError } from '@ha/core/driver'
-import { isPermanent, refusalBackoff } from '../context.ts'
+import { isPermanent, refusalDelay } from '../context.ts'
 import type { WatchEvent } from '../node.ts'
 import type { Watched } from '../operations/operations.ts'
 
@@ -133,7 +133,7 @@ export class NodeWatcher<V> implements QueuedRead {
   }
 
   #fail(error: Error): void {
-    const backoff = isPermanent(error) ? refusalBackoff : transientBackoff
+    const backoff = isPermanent(error) ? refusalDelay : transientBackoff
     this.#schedule(backoff(this.#failures, this.#deps.random), error)
     this.#failures += 1
   }

@@ -12,7 +12,7 @@ import {
   raceAbort,
   withDeadline,
 } from '@ha/core/driver'
-import { refusalBackoff } from '../context.ts'
+import { refusalDelay } from '../context.ts'
 import { ReplyError } from '../protocol/error-codes.ts'
 import type { ConnectRequest } from '../protocol/packets.ts'
 import type { AuthInfo } from '../protocol/requests.ts'
@@ -129,7 +129,7 @@ class Refusals {
   #add(endpoint: string, error: Error): void {
     const failures = this.#byEndpoint.get(endpoint)?.failures ?? 0
     // The first one may have passed already: the server is asked again at once.
-    const pauseMs = failures === 0 ? 0 : refusalBackoff(failures - 1, () => 0)
+    const pauseMs = failures === 0 ? 0 : refusalDelay(failures - 1, () => 0)
     const untilMs = this.#clock.now() + pauseMs
     this.#byEndpoint.set(endpoint, { error: detachStack(error), failures: failures + 1, untilMs })
   }

@@ -5,6 +5,7 @@ import {
   type OptionTable,
   optionChecks,
   resolveOptions as resolve,
+  typeName,
 } from '@ha/core/driver'
 import { ZookeeperError } from '../errors.ts'
 import type { Bytes } from '../node.ts'
@@ -208,7 +209,7 @@ function toBuffer(data: Bytes | null | undefined, name: string, path: string): B
   if (data instanceof Uint8Array) return Buffer.from(data.buffer, data.byteOffset, data.byteLength)
   throw new ZookeeperError(
     'config-invalid',
-    `${name} ${path}: expected bytes or a text as data, got a ${typeof data}`,
+    `${name} ${path}: expected bytes or a text as data, got ${typeName(data)}`,
     { path },
   )
 }

@@ -1,6 +1,6 @@
 import { isHaError } from '@ha/core'
 import { asError, deferred, linkedController, listenerFailed, raceAbort } from '@ha/core/driver'
-import { type ClientContext, noTimeoutMs, refusalBackoff, retryUntilAborted } from '../context.ts'
+import { type ClientContext, noTimeoutMs, refusalDelay, retryUntilAborted } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Node } from '../node.ts'
 import {
@@ -168,7 +168,7 @@ class Campaign {
     const { clock, random, signal: closed, reportDefect } = this.#context
     if (!this.#wasQueued || closed.aborted || !isMendable(thrown)) throw thrown
     if (failures === 0) reportDefect(this.#queue.what, thrown)
-    await clock.sleep(refusalBackoff(failures, random), until).catch(() => undefined)
+    await clock.sleep(refusalDelay(failures, random), until).catch(() => undefined)
   }
 
   async #acquireOnce(signal: AbortSignal | undefined): Promise<LockNode> {

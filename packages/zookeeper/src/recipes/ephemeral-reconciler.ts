@@ -3,7 +3,7 @@ import { type Declaration, isHaError } from '@ha/core'
 import { asError, linkedController } from '@ha/core/driver'
 import type { ZookeeperConnection } from '../connection/connection.ts'
 import { toZookeeperError } from '../connection/error-classification.ts'
-import { type ClientContext, isPermanent, refusalBackoff } from '../context.ts'
+import { type ClientContext, isPermanent, refusalDelay } from '../context.ts'
 import { ZookeeperError } from '../errors.ts'
 import type { Node, WatchEvent } from '../node.ts'
 import { callUserFunction } from '../operations/call-options.ts'
@@ -129,7 +129,7 @@ export class EphemeralReconciler {
     if (this.#reported !== error.message) context.reportDefect(key, error)
     this.#reported = error.message
     const failures = this.#pause?.failures ?? 0
-    const untilMs = context.clock.now() + refusalBackoff(failures, context.random)
+    const untilMs = context.clock.now() + refusalDelay(failures, context.random)
     this.#pause = { connection, untilMs, failures: failures + 1 }
     return this.#refused(error)
   }

@@ -181,7 +181,7 @@ describe('reads', () => {
     const opened: number[] = []
     for (let i = 0; i < 20; i++) {
       await reads.take('get /a').fail(forGood)
-      await clock.advance(59_999)
+      await clock.advance(53_999)
       opened.push(reads.open.length)
       await clock.advance(6_001)
     }
