@@ -5,13 +5,23 @@ import {
   type Driver,
   type Events,
   fullJitter,
+  HaError,
   type LinkHealth,
   type Operation,
   type Runner,
   run,
   systemClock,
 } from '@ha/core'
-import { Emitter, invalidOption, type Lifecycle, leaseOf, requireFactory } from '@ha/core/driver'
+import {
+  Emitter,
+  invalidOption,
+  type Lifecycle,
+  leaseOf,
+  OptionCalls,
+  raceAbort,
+  requireFactory,
+  withDeadline,
+} from '@ha/core/driver'
 import { emitLinkEvents, type RabbitEvents, type RabbitFailover, type Role } from './client-events.ts'
 import { type Consumer, type ConsumerHealth, Consumers } from './consumer/consumers.ts'
 import type { DeliveryHandler } from './consumer/delivery.ts'
@@ -74,6 +84,7 @@ export function createRabbit(options: string | RabbitOptions, more?: RabbitUrlOv
 function createDriver({
   username,
   password,
+  credentials,
   vhost,
   tls,
   mechanism,
@@ -81,7 +92,8 @@ function createDriver({
   liveness,
 }: ResolvedOptions): Driver<AmqpConnection> {
   const heartbeatSec = liveness.heartbeatMs / 1_000
-  return amqpDriver({ username, password, vhost, tls, mechanism, heartbeatSec, connectionName: name })
+  const login = { username, password, vhost, tls, mechanism, ...(credentials && { credentials }) }
+  return amqpDriver({ ...login, heartbeatSec, connectionName: name })
 }
 
 // How long a planned move waits for the confirms of messages that were sent on the old connection.
@@ -254,6 +266,26 @@ export class Rabbit implements AsyncDisposable {
     return runWithChannel(this.#runner, { name: 'withChannel', timeoutMs, signal, repeatable }, work)
   }
 
+  /**
+   * Asks the function of `password` or `credentials` again and gives what it returns to the open connections, before a token
+   * expires (`connection.update-secret`, for RabbitMQ with OAuth 2.0). New connections ask the function by themselves.
+   * Settles within `timeoutMs` (default 10 000); rejects with `config-invalid` with `mechanism: 'EXTERNAL'`.
+   */
+  async updateSecret(limit: WaitLimit = {}): Promise<void> {
+    checkLimit('updateSecret', limit, waitOptions)
+    const { timeoutMs = 10_000, signal } = limit
+    const source = secretOf(this.#options)
+    const expired = (): HaError =>
+      new HaError('timed-out', `updateSecret: no answer within ${timeoutMs} ms`, { outcome: 'unknown' })
+    await withDeadline(this.#deps.clock, { timeoutMs, signal, expired }, async (inner) => {
+      const secret = await new OptionCalls(this.#deps.clock).read('password', source, inner)
+      const updates = Object.values(this.unwrap()).map((model) =>
+        model.updateSecret(Buffer.from(secret), 'rotated'),
+      )
+      await raceAbort(Promise.all(updates), inner, () => undefined)
+    })
+  }
+
   /** The current name of a queue on the broker. The server chooses the name of an `ephemeral()` queue. */
   nameOf(queue: string): string {
     if (typeof queue !== 'string') throw invalidOption('nameOf', 'expected the name of a queue')
@@ -313,6 +345,15 @@ export class Rabbit implements AsyncDisposable {
       declareTimeoutMs,
     })
   }
+}
+
+function secretOf({ password, credentials, mechanism }: ResolvedOptions): () => Promise<string> {
+  if (mechanism === 'EXTERNAL')
+    throw invalidOption(
+      'updateSecret',
+      'with EXTERNAL the login is the client certificate, which has no secret',
+    )
+  return credentials === undefined ? password : async () => (await credentials()).password
 }
 
 // Rejects for an invalid limit. The promise is that of the end itself: all callers get the same one.

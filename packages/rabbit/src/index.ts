@@ -29,6 +29,7 @@ export type { Consumer, ConsumerHealth, ConsumerStatus } from './consumer/consum
 export type { RetryPolicy } from './consumer/delayed-retry.ts'
 export type { DecodeErrorHandler, Delivery, DeliveryHandler, Disposition } from './consumer/delivery.ts'
 export type { HandlerFailure } from './consumer/handler-runner.ts'
+export type { Credentials } from './driver/driver.ts'
 export { type RabbitCode, rabbitCodes } from './errors.ts'
 export type {
   Address,

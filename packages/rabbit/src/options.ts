@@ -30,6 +30,7 @@ import type { RetryPolicy } from './consumer/delayed-retry.ts'
 import type { DecodeErrorHandler, DeliveryHandler } from './consumer/delivery.ts'
 import type { ConsumeSettings } from './consumer/handler-runner.ts'
 import { offsetArgument } from './consumer/stream-position.ts'
+import type { Credentials } from './driver/driver.ts'
 import type { PublishBufferOptions } from './publisher/publish-buffer.ts'
 import type { PublisherSettings } from './publisher/publisher.ts'
 import type { RequestLimits } from './rpc/requests.ts'
@@ -57,6 +58,8 @@ export interface ResolvedOptions {
   readonly addresses: EndpointSource
   readonly username: () => Promise<string>
   readonly password: () => Promise<string>
+  /** Takes the place of name and password. */
+  readonly credentials: (() => Promise<Credentials>) | undefined
   readonly vhost: string
   readonly tls: TlsOptions | (() => Promise<TlsOptions>) | undefined
   readonly mechanism: SaslMechanism
@@ -92,6 +95,11 @@ export interface RabbitOptions
   readonly username?: string | (() => string | Promise<string>)
   /** The password. Default `guest`. A function is called before each login, and has the time of one dial. */
   readonly password?: string | (() => string | Promise<string>)
+  /**
+   * A function that returns name and password together, in place of `username` and `password`. It is called once before
+   * each login, so that both change together.
+   */
+  readonly credentials?: () => Credentials | Promise<Credentials>
   /** True, options of `node:tls`, or a function that returns them and is called before each dial. Default: no TLS. */
   readonly tls?: boolean | TlsOptions | (() => TlsOptions | Promise<TlsOptions>)
   /**
@@ -112,6 +120,7 @@ export function resolveRabbitOptions(
   const given = typeof input === 'string' ? mergeWithUrl(readAmqpUrl(input), overrides) : input
   const defaultPort = isTlsEnabled(given) ? 5671 : 5672
   const options = resolveOptions(optionTable(defaultPort), given, 'rabbit')
+  checkLogin(given)
   if (options.mechanism === 'EXTERNAL' && options.tls === undefined)
     throw invalidOption(
       'rabbit.mechanism',
@@ -134,6 +143,7 @@ function optionTable(defaultPort: number): OptionTable<ResolvedOptions> {
     addresses: addresses(defaultPort),
     username: credentials('guest'),
     password: credentials('guest'),
+    credentials: checked(readCredentials, undefined),
     vhost: text('/'),
     tls: tlsSource(),
     mechanism: oneOf(['PLAIN', 'EXTERNAL'], 'PLAIN'),
@@ -183,6 +193,27 @@ function readHeartbeat(value: unknown, path: string): number {
   if (value === undefined) return 8_000
   if (typeof value === 'number' && value >= 2_000 && value <= 600_000 && value % 1_000 === 0) return value
   throw invalidOption(path, 'expected whole seconds in milliseconds, from 2000 to 600000')
+}
+
+function readCredentials(value: unknown, path: string): (() => Promise<Credentials>) | undefined {
+  if (value === undefined) return undefined
+  if (typeof value !== 'function')
+    throw invalidOption(
+      path,
+      `expected a function that returns { username, password }, got a ${typeof value}`,
+    )
+  return async () => {
+    const { username, password } = ((await value()) ?? {}) as Partial<Credentials>
+    if (typeof username === 'string' && typeof password === 'string') return { username, password }
+    throw invalidOption(`${path}()`, 'expected { username, password }, both text')
+  }
+}
+
+// A URL without a login leaves both out.
+function checkLogin({ credentials, username, password }: RabbitOptions): void {
+  if (credentials === undefined || (username === undefined && password === undefined)) return
+  const name = username === undefined ? 'password' : 'username'
+  throw invalidOption(`rabbit.${name}`, 'expected nothing: credentials takes its place')
 }
 
 function isTlsEnabled(given: unknown): boolean {

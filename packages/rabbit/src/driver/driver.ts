@@ -30,10 +30,18 @@ import {
   queryCloseReason,
 } from './raw-handshake.ts'
 
+/** Name and password of a user. */
+export interface Credentials {
+  readonly username: string
+  readonly password: string
+}
+
 /** The login: functions are called before each dial. */
 export interface AmqpDriverOptions extends Pick<Login, 'vhost'> {
   readonly username: OptionSource<string>
   readonly password: OptionSource<string>
+  /** Takes the place of both, so that they change together. */
+  readonly credentials?: () => Promise<Credentials>
   readonly tls: OptionSource<TlsOptions> | undefined
   /** Default `PLAIN`. */
   readonly mechanism?: 'PLAIN' | 'EXTERNAL'
@@ -51,8 +59,9 @@ export function amqpDriver(options: AmqpDriverOptions): Driver<AmqpConnection> {
     protocol: 'amqp',
     async open(endpoint, signal) {
       const login = await resolveLogin(calls, options, signal)
+      const { heartbeatSec, connectionName } = options
       return addresses.open(endpoint, signal, (address, inner) =>
-        open({ ...options, ...login }, { endpoint, address }, inner),
+        open({ ...login, heartbeatSec, connectionName }, { endpoint, address }, inner),
       )
     },
     waitingFor: () => calls.waitingFor,
@@ -75,7 +84,7 @@ export function amqpDriver(options: AmqpDriverOptions): Driver<AmqpConnection> {
   }
 }
 
-type DialOptions = Omit<AmqpDriverOptions, keyof Login> & Login
+type DialOptions = Omit<AmqpDriverOptions, keyof Login | 'credentials'> & Login
 
 /** A server, and the address of its name that is dialled; undefined leaves the choice to the socket. */
 interface DialTarget {
@@ -94,9 +103,7 @@ async function open(options: DialOptions, target: DialTarget, signal: AbortSigna
     return await openProbeChannel(new AmqpConnection(endpoint, model))
   } catch (thrown) {
     const cause = detachStack(asError(thrown))
-    // The raw handshake would send a name and a password that were not chosen.
-    const asked = options.mechanism === 'EXTERNAL' ? undefined : options
-    throw detachStack(dialError(cause, await closeReasonOf(cause, asked, endpoint, signal), endpoint))
+    throw detachStack(dialError(cause, await closeReasonOf(cause, options, endpoint, signal), endpoint))
   } finally {
     signal.removeEventListener('abort', onAbort)
   }
@@ -105,15 +112,17 @@ async function open(options: DialOptions, target: DialTarget, signal: AbortSigna
 /** What the functions among the options return for this dial. */
 async function resolveLogin(
   calls: OptionCalls,
-  { username, password, vhost, tls }: AmqpDriverOptions,
+  { username, password, credentials: both, vhost, tls, mechanism = 'PLAIN' }: AmqpDriverOptions,
   signal: AbortSignal,
 ): Promise<Login> {
-  return {
-    username: await calls.read('username', username, signal),
-    password: await calls.read('password', password, signal),
-    vhost,
-    tls: await calls.read('tls', tls, signal),
-  }
+  const user =
+    both === undefined
+      ? {
+          username: await calls.read('username', username, signal),
+          password: await calls.read('password', password, signal),
+        }
+      : await calls.read('credentials', both, signal)
+  return { ...user, vhost, tls: await calls.read('tls', tls, signal), mechanism }
 }
 
 async function openProbeChannel(connection: AmqpConnection): Promise<AmqpConnection> {
@@ -170,13 +179,13 @@ const finalCodes: readonly number[] = [402, 403, 530]
 
 async function closeReasonOf(
   cause: Error,
-  login: Login | undefined,
+  login: Login,
   endpoint: Endpoint,
   signal: AbortSignal,
 ): Promise<CloseReason | undefined> {
   const match = terminatedByServer.exec(cause.message)
   if (match !== null) return { code: Number(match[1]), text: cause.message }
-  if (login === undefined || !vhostRefused.test(cause.message)) return undefined
+  if (!vhostRefused.test(cause.message)) return undefined
   // When the query fails, the next dial will ask again.
   return queryCloseReason(login, endpoint, signal).catch(() => undefined)
 }

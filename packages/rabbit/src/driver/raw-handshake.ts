@@ -10,6 +10,7 @@ export interface Login {
   readonly password: string
   readonly vhost: string
   readonly tls: TlsOptions | undefined
+  readonly mechanism: 'PLAIN' | 'EXTERNAL'
 }
 
 /** Reply code and text of connection.close. */
@@ -107,8 +108,9 @@ function replyTo(payload: Buffer, login: Login, { send, finish }: Conversation):
   const args = payload.subarray(4)
   switch (payload.readUInt16BE(2)) {
     case start: {
-      const response = `\0${login.username}\0${login.password}`
-      send(method(startOk, long(0), shortText('PLAIN'), longText(response), shortText('en_US')))
+      // The certificate says who the client is.
+      const response = login.mechanism === 'EXTERNAL' ? '' : `\0${login.username}\0${login.password}`
+      send(method(startOk, long(0), shortText(login.mechanism), longText(response), shortText('en_US')))
       return
     }
     case tune:

@@ -95,3 +95,70 @@ test('EXTERNAL without TLS is refused at the door', async () => {
     ),
   })
 })
+
+test('name and password of one function are asked for once, and change together', async () => {
+  const users = {
+    old: { password: 'a', permissions: { '/': {} } },
+    new: { password: 'b', permissions: { '/': {} } },
+  }
+  const all = { configure: '.*', read: '.*', write: '.*' }
+  let current = { username: 'old', password: 'a' }
+  let calls = 0
+  const harness = await startHarness(
+    {
+      credentials: () => {
+        calls += 1
+        return current
+      },
+    },
+    {
+      users: {
+        old: { ...users.old, permissions: { '/': all } },
+        new: { ...users.new, permissions: { '/': all } },
+      },
+    },
+  )
+  await harness.rabbit.publisher({ key: 'q' }).publish({}, { mandatory: false })
+  const before = calls
+  current = { username: 'new', password: 'b' }
+  expect(await publishAfterLoss(harness)).toMatchObject({ attempts: 1 })
+  expect(calls).toBeGreaterThan(before)
+})
+
+test.each([
+  [{ credentials: { username: 'u', password: 's3cret' } }, /^rabbit\.credentials: expected a function/],
+  [
+    { credentials: () => ({ username: 'u', password: 'p' }), password: 's3cret' },
+    /^rabbit\.password: expected nothing/,
+  ],
+])('credentials that contradict are refused at the door, without the value: %#', async (options, message) => {
+  await expect(startHarness(options as never)).rejects.toMatchObject({
+    code: 'config-invalid',
+    message: expect.stringMatching(message),
+  })
+})
+
+test('credentials without a password are named, and nothing of them is repeated', async () => {
+  const { rabbit } = await startHarness({ credentials: () => ({ username: 's3cret' }) as never })
+  const error: Error = await rabbit.ready({ timeoutMs: 500 }).then(
+    () => new Error('ready'),
+    (thrown) => thrown,
+  )
+  expect(error.message).toMatch(/the function of the option 'credentials' failed/)
+  expect(JSON.stringify(error)).not.toMatch(/s3cret/)
+})
+
+test('a new secret reaches the open connections', async () => {
+  let token = 'guest'
+  const { rabbit, cluster } = await startHarness({ password: () => token })
+  await rabbit.publisher({ key: 'q' }).publish({}, { mandatory: false })
+  token = 'newer'
+  await rabbit.updateSecret()
+  const sent = cluster.log.entries({ from: 'client', frame: 'connection.update-secret' })
+  expect(sent).toHaveLength(1)
+})
+
+test('a certificate has no secret to update', async () => {
+  const { rabbit } = await startHarness({ mechanism: 'EXTERNAL', tls: true })
+  await expect(rabbit.updateSecret()).rejects.toMatchObject({ code: 'config-invalid' })
+})

@@ -193,3 +193,31 @@ describe('a queue of another service', () => {
     await expect(startHarness({ topology: given })).rejects.toMatchObject({ code: 'config-invalid' })
   })
 })
+
+describe('an exclusive queue of a fixed name', () => {
+  it('that is locked where it is tried apart is not to blame', async () => {
+    const { rabbit, cluster, events } = await startHarness({
+      topology: { exchanges: { bad: direct() }, queues: { mine: classic({ exclusive: true }) } },
+    })
+    const declare = { from: 'client', frame: 'exchange.declare' } as const
+    const reply = { replyCode: 503, replyText: 'COMMAND_INVALID - unknown exchange type' }
+    // The queue is under way, too, when the connection ends, and its lock outlives that.
+    const queue = { from: 'client', frame: 'queue.declare' } as const
+    cluster.script({ when: { ...queue, connection: 1 }, do: 'delay', delayMs: 50 })
+    cluster.script({ when: declare, do: 'close-connection', ...reply })
+    const locked = {
+      replyCode: 405,
+      replyText: 'RESOURCE_LOCKED - cannot obtain exclusive access to locked queue',
+    }
+    cluster.script({ when: { ...queue, connection: 3 }, do: 'close-channel', ...locked })
+    cluster.script({ when: { ...queue, connection: 4 }, do: 'close-channel', ...locked })
+    await expect(rabbit.ready()).rejects.toMatchObject({ serverCode: 503 })
+    const standing = (key: string): string | undefined =>
+      rabbit.health().consume.declarations.find((one) => one.key === key)?.standing
+    await until('the queue is there', () => standing('queue mine') === 'held')
+    expect(standing('exchange bad')).toBe('refused')
+    const refused = events.filter(({ name }) => name === 'topologyConflict')
+    expect(refused.map(({ event }) => event['key'])).toEqual(['exchange bad'])
+    expect(await settlement(rabbit.publisher({ key: 'mine' }).publish(1))).toBe('confirmed')
+  })
+})
