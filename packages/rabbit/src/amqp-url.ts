@@ -54,19 +54,20 @@ function nameOf(key: string): string {
  */
 export function readAmqpUrl(text: string): RabbitOptions {
   const [first = '', ...others] = text.split(/,\s*(?=amqps?:\/\/)/i)
-  const options = readOneUrl(first)
-  const hosts = others.map((url) => readOtherUrl(url, options))
-  return others.length === 0 ? options : { ...options, addresses: [options.addresses, ...hosts].join(',') }
+  return others.reduce((options, url) => merged(options, readOneUrl(url)), readOneUrl(first))
 }
 
-// Another URL repeats what the first one says, or leaves it out.
-function readOtherUrl(url: string, first: RabbitOptions): string {
-  const { addresses, ...others } = readOneUrl(url)
-  for (const [name, value] of Object.entries(others)) {
-    if (JSON.stringify(value) === JSON.stringify(first[name as keyof RabbitOptions])) continue
-    throw rabbitError('config-invalid', `url: expected the same ${name} in all URLs, or only in the first`)
+// Each URL may leave out what another one says; only the hosts may differ.
+function merged(options: RabbitOptions, other: RabbitOptions): RabbitOptions {
+  const { addresses, ...more } = other
+  const isOther = (name: string, value: unknown): boolean =>
+    JSON.stringify(options[name as keyof RabbitOptions] ?? value) !== JSON.stringify(value)
+  const differs = Object.entries(more).find(([name, value]) => isOther(name, value))
+  if (differs !== undefined || options.tls !== other.tls) {
+    const name = differs?.[0] ?? 'scheme'
+    throw rabbitError('config-invalid', `url: expected the same ${name} in all URLs`)
   }
-  return String(addresses)
+  return { ...options, ...more, addresses: `${String(options.addresses)},${String(addresses)}` }
 }
 
 function readOneUrl(url: string): RabbitOptions {

@@ -68,6 +68,7 @@ describe('the options of a client', () => {
         vhost: 'v',
       },
     ],
+    ['amqp://n1, amqp://u@n2?heartbeat=20', { username: 'u' }],
     [
       'amqp://n1?connection_timeout=5000&locale=en_US',
       { dial: { attemptMs: 5_000, staggerMs: 100, parallel: 2 } },
@@ -175,8 +176,8 @@ describe('the options of a client', () => {
     ['amqps://n1?cacertfile=/ca.pem', 'url?cacertfile: leave it out, and set tls.ca in the options'],
     ['amqp://n1?socket_timeout=5', 'url?socket_timeout: write connection_timeout, in milliseconds'],
     ['amqp://n1?toString=1', 'url: there is no such parameter, only heartbeat and name'],
-    ['amqp://a@n1,amqp://b@n2', 'url: expected the same username in all URLs, or only in the first'],
-    ['amqp://n1,amqps://n2', 'url: expected the same tls in all URLs, or only in the first'],
+    ['amqp://a@n1,amqp://b@n2', 'url: expected the same username in all URLs'],
+    ['amqp://n1,amqps://n2', 'url: expected the same scheme in all URLs'],
   ])('reject %j and say where', (input, message) => {
     expect(() => resolveRabbitOptions(input as RabbitOptions)).toThrow(message)
   })
