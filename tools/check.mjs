@@ -6,6 +6,7 @@ import { join, posix } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { inEmptyFolder, install, packAll, published, useFrom } from './pack.mjs'
 import { prepare, run } from './prepare.mjs'
+import { checkReadmeSnippets } from './readme-snippets.mjs'
 import { Steps } from './steps.mjs'
 import { checkWalks } from './walk.mjs'
 
@@ -42,6 +43,7 @@ const mostBytes = { rabbit: 1_550_000 }
 export async function checkPackages(steps) {
   await steps.run('nothing is written twice in two clients (jscpd, 60 tokens)', checkCopies)
   await steps.run('the walks of DESIGN.md name every file that runs (precise coverage)', checkWalks)
+  await steps.run('the TypeScript blocks of the READMEs compile', checkReadmeSnippets)
   await steps.run('every changeset names its packages', checkChangesets)
   await steps.run('docs/api is what the sources say (typedoc)', () => {
     if (run(process.execPath, ['tools/api-doc.mjs', '--check']) !== 0) throw new Error('see above')
