@@ -57,6 +57,11 @@ export type RabbitEvents = {
   /** The broker refused an exchange, queue, binding or consumer. It is tried again with growing delay; everything else goes on. */
   readonly topologyConflict: { readonly key: string; readonly error: HaError }
   /**
+   * The broker nacks the messages of this exchange and routing key for longer than an election takes: a queue is full.
+   * Reported once, until it accepts one again; the other routes go on.
+   */
+  readonly routeRefused: { readonly exchange: string; readonly key: string; readonly error: HaError }
+  /**
    * The broker ends the connection over this message, whose publish was rejected. It was found by sending one at a time
    * what was in flight at the end of the connection; everything else goes on.
    */

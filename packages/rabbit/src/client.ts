@@ -152,6 +152,7 @@ export class Rabbit implements AsyncDisposable {
       onStalled: (unconfirmed, forMs) => this.#events.emit('stalled', { unconfirmed, forMs }),
       onRejected: ({ exchange, key, messageId }, error) =>
         this.#events.emit('publishRejected', { exchange, key, messageId, error }),
+      onRefused: ({ exchange, key }, error) => this.#events.emit('routeRefused', { exchange, key, error }),
     })
     this.#requests = new Requests({
       clock,

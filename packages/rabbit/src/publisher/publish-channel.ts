@@ -49,6 +49,8 @@ export interface PublishConnection {
   readonly suspects: Suspects
   /** Called with a message that the broker ends the connection for. */
   readonly onRejected: (entry: PublishEntry, error: HaError) => void
+  /** Called with the message of a route that the broker has refused for longer than an election takes. */
+  readonly onRefused: (entry: PublishEntry, error: HaError) => void
 }
 
 /** The channel of a publisher: it gives a route that the broker refuses a channel of its own. */
@@ -381,6 +383,7 @@ export class PublishChannel implements RouteChannel {
     const isPermanent = refused.onNack(name, this.#lastNackAtMs)
     entry.nacks += 1
     if (isPermanent || !entry.repeatable) fail(entry, nacked(entry))
+    if (isPermanent && refused.report(name)) this.#deps.connection.onRefused(entry, nacked(entry))
     if (entry.exchange !== '' && !isPermanent) this.#pauseAfterNack(nackDelayMs(entry.nacks))
     return !isPermanent
   }

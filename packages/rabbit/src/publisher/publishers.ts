@@ -27,6 +27,7 @@ interface PublishersDeps {
   readonly idPrefix: string
   readonly onStalled: (unconfirmed: number, forMs: number) => void
   readonly onRejected: PublishConnection['onRejected']
+  readonly onRefused: PublishConnection['onRefused']
 }
 
 /** All publishers of a client: they share one connection, and each has a confirm channel of its own. */
@@ -51,6 +52,7 @@ export class Publishers implements PublisherOwner {
       unavailableReason: () => deps.link.unavailableReason(),
       suspects: new Suspects(deps.clock, this.#channels),
       onRejected: deps.onRejected,
+      onRefused: deps.onRefused,
     }
     this.#deadlines = new DeadlineTimer(deps.clock, (nowMs) => this.#expire(nowMs))
     deps.link.events.on('state', ({ kind }) => this.#onState(kind === 'suspended'))

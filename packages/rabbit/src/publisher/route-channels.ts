@@ -26,6 +26,7 @@ export function routeOf({ exchange, key }: RouteTarget, ignoresKey: boolean): st
 /** Routes whose messages the broker nacks, with the time of the first nack: an election ends, a full queue may not. */
 export class RefusedRoutes {
   readonly #sinceMs = new Map<string, number>()
+  readonly #reported = new Set<string>()
 
   get size(): number {
     return this.#sinceMs.size
@@ -40,9 +41,18 @@ export class RefusedRoutes {
     return false
   }
 
+  /** Whether the refusal of a route is yet to be reported: once, until the broker accepts it again. */
+  report(route: string): boolean {
+    if (this.#reported.has(route)) return false
+    if (this.#reported.size >= maxRoutes) this.#reported.clear()
+    this.#reported.add(route)
+    return true
+  }
+
   /** Records an ack. */
   onAck(route: string): void {
     this.#sinceMs.delete(route)
+    this.#reported.delete(route)
   }
 }
 

@@ -20,6 +20,7 @@ const eventNames = [
   'unblocked',
   'stalled',
   'publishRejected',
+  'routeRefused',
   'topologyConflict',
   'consumerLost',
   'ackReplayed',

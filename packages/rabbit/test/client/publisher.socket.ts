@@ -138,7 +138,7 @@ describe('a publisher', () => {
     expect(opened() - before).toBeLessThan(3)
     await rabbit.withChannel((channel) => channel.purgeQueue('full'))
     expect(await settlement(publisher.publish('third'))).toBe('confirmed')
-    expect(events).toEqual([])
+    expect(events).toMatchObject([{ name: 'routeRefused', event: { exchange: '', key: 'full' } }])
   })
 
   it('declares an exchange of the topology again when it has vanished', async () => {
