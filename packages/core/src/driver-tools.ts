@@ -52,6 +52,8 @@ export {
   optional,
   optionChecks,
   Problems,
+  quoted,
+  readGiven,
   requireFactory,
   resolveOptions,
   secret,

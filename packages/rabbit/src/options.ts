@@ -19,6 +19,7 @@ import {
   oneOf,
   optional,
   optionChecks,
+  readGiven,
   resolveOptions,
   type StrategyAlias,
   text,
@@ -31,6 +32,7 @@ import type { DecodeErrorHandler, DeliveryHandler } from './consumer/delivery.ts
 import type { ConsumeSettings } from './consumer/handler-runner.ts'
 import { offsetArgument } from './consumer/stream-position.ts'
 import type { Credentials } from './driver/driver.ts'
+import { encodableTable } from './publisher/field-table.ts'
 import type { PublishBufferOptions } from './publisher/publish-buffer.ts'
 import type { PublisherSettings } from './publisher/publisher.ts'
 import type { RequestLimits } from './rpc/requests.ts'
@@ -117,6 +119,10 @@ export function resolveRabbitOptions(
   input: string | RabbitOptions,
   overrides: RabbitUrlOverrides = {},
 ): ResolvedOptions {
+  return readGiven('rabbit', () => resolveGiven(input, overrides))
+}
+
+function resolveGiven(input: string | RabbitOptions, overrides: RabbitUrlOverrides): ResolvedOptions {
   const given = typeof input === 'string' ? mergeWithUrl(readAmqpUrl(input), overrides) : input
   const defaultPort = isTlsEnabled(given) ? 5671 : 5672
   const options = resolveOptions(optionTable(defaultPort), given, 'rabbit')
@@ -463,9 +469,10 @@ function readConsumeArguments(value: unknown, path: string): Readonly<Record<str
   if (value === undefined) return {}
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw invalidOption(path, 'expected an object')
-  const given: Readonly<Record<string, unknown>> = { ...value }
-  checkStreamOffset(given[offsetArgument], `${path}.${offsetArgument}`)
-  return given
+  const { [offsetArgument]: offset, ...given }: Readonly<Record<string, unknown>> = { ...value }
+  checkStreamOffset(offset, `${path}.${offsetArgument}`)
+  const { table } = encodableTable(given, path)
+  return offset === undefined ? table : { ...table, [offsetArgument]: offset }
 }
 
 function checkStreamOffset(offset: unknown, path: string): void {

@@ -3,7 +3,7 @@ import type { Endpoint } from '../address/endpoint.ts'
 import { checkEndpoint, parseHostList } from '../address/host-list.ts'
 import { didYouMean } from '../address/nearest-word.ts'
 import type { EndpointSource } from '../cluster/endpoint-registry.ts'
-import { HaError, isHaError } from '../errors/ha-error.ts'
+import { asError, HaError, isHaError } from '../errors/ha-error.ts'
 import type { OptionSource } from '../option-calls.ts'
 import type { FullJitter } from '../policy/backoff.ts'
 import { type PoolStrategy, strategyAliases } from '../policy/select.ts'
@@ -46,7 +46,7 @@ export type OptionTable<T> = { readonly [K in keyof T]-?: OptionReader<T[K]> }
  */
 export function resolveOptions<T>(table: OptionTable<T>, input: unknown, path: string): T {
   const problems = new Problems()
-  const resolved = group(table).read(input, path, problems)
+  const resolved = readGiven(path, () => group(table).read(input, path, problems))
   problems.throwIfAny()
   return resolved
 }
@@ -67,9 +67,30 @@ export function group<T>(table: OptionTable<T>): OptionReader<T> {
 
 function objectOr(value: unknown, path: string, problems: Problems): Readonly<Record<string, unknown>> {
   if (value === undefined) return {}
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
-  problems.add(path, `expected an object, got ${typeName(value)}`)
+  try {
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
+    problems.add(path, `expected an object, got ${typeName(value)}`)
+  } catch (thrown) {
+    problems.addError(unreadable(path, thrown))
+  }
   return {}
+}
+
+/** Reads what a caller gave: what its getters or proxies throw becomes `config-invalid` with the cause. */
+export function readGiven<T>(path: string, read: () => T): T {
+  try {
+    return read()
+  } catch (thrown) {
+    throw isHaError(thrown) ? thrown : unreadable(path, thrown)
+  }
+}
+
+function unreadable(path: string, thrown: unknown): HaError {
+  return invalidOption(path, unreadableProblem(thrown), thrown)
+}
+
+function unreadableProblem(thrown: unknown): string {
+  return `could not be read (${asError(thrown).name})`
 }
 
 function reportUnknownOptions(
@@ -201,6 +222,11 @@ export function typeName(value: unknown): string {
   if (Array.isArray(value)) return 'a list'
   if (value === undefined) return 'nothing'
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+}
+
+/** A value for an error: a text in quotes, a number as it is, and the type of anything else. Never throws. */
+export function quoted(value: unknown): string {
+  return typeof value === 'string' ? JSON.stringify(value) : describeValue(value)
 }
 
 /** Refuses a client class that plain JavaScript called with `new`: its options are not resolved. */
@@ -345,10 +371,31 @@ export function callOptions<T extends object>(rules: CallOptionRules<T>): CallOp
   return (call, given, names) => {
     if (given === undefined) return
     if (typeof given !== 'object' || given === null) throw invalid(call, 'expected an object of options')
-    for (const name in given) {
-      const problem = problemOf(checkFor(name, names), given[name])
-      if (problem !== undefined) throw invalid(`${call}.${name}`, problem)
+    const wrong = firstProblem(given, (name, value) => problemOf(checkFor(name, names), value))
+    if (wrong !== undefined)
+      throw invalid(wrong.name === undefined ? call : `${call}.${wrong.name}`, wrong.problem)
+  }
+}
+
+interface OptionProblem {
+  /** Undefined when the names themselves cannot be read. */
+  readonly name: string | undefined
+  readonly problem: string
+}
+
+function firstProblem(
+  given: Readonly<Record<string, unknown>>,
+  check: (name: string, value: unknown) => string | undefined,
+): OptionProblem | undefined {
+  let name: string | undefined
+  try {
+    for (name in given) {
+      const problem = check(name, given[name])
+      if (problem !== undefined) return { name, problem }
     }
+    return undefined
+  } catch (thrown) {
+    return { name, problem: unreadableProblem(thrown) }
   }
 }
 

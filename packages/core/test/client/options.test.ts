@@ -8,6 +8,7 @@ import {
   type OptionReader,
   optional,
   optionChecks,
+  quoted,
   resolveOptions,
   secret,
   text,
@@ -141,5 +142,46 @@ describe('options of a call', () => {
     expect(() => check('ready', { route: 'primary' }, ['timeoutMs', 'signal'])).toThrow(
       'ready.route: there is no such option',
     )
+  })
+})
+
+describe('what cannot be read', () => {
+  const throwing = {
+    get x(): string {
+      throw new TypeError('from a getter')
+    },
+  }
+
+  it('is refused as an option, with the cause', () => {
+    expect(() => resolveOptions({ x: text('a') }, throwing, 'client')).toThrow(
+      expect.objectContaining({
+        code: 'config-invalid',
+        message: 'client: could not be read (TypeError)',
+      }),
+    )
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    expect(() => resolveOptions({ x: text('a') }, proxy, 'client')).toThrow(
+      expect.objectContaining({ code: 'config-invalid' }),
+    )
+  })
+
+  it('is refused as an option of a call, by its name', () => {
+    const check = callOptions<{ x: string }>({
+      table: { x: optionChecks.text },
+      invalid: (path, problem) => invalidOption(path, problem),
+    })
+    expect(() => check('get', throwing)).toThrow('get.x: could not be read (TypeError)')
+  })
+
+  it.each([
+    ['a text', 'a"b', '"a\\"b"'],
+    ['a number', 5, '5'],
+    ['a bigint', 5n, 'a bigint'],
+    ['nothing', undefined, 'nothing'],
+    ['a list', [], 'a list'],
+    ['an object', { toJSON: () => Promise.reject(new Error('evil')) }, 'an object'],
+  ])('is quoted by its type: %s', (_, value, words) => {
+    expect(quoted(value)).toBe(words)
   })
 })

@@ -1,4 +1,4 @@
-import { invalidOption, resolveOptions, typeName } from '@ha/core/driver'
+import { invalidOption, readGiven, resolveOptions, typeName } from '@ha/core/driver'
 import { type Draft, mergeOptions, type TranslatedOptions } from './foreign-options.ts'
 import { type HikariOptions, readHikari, type TranslatedHikari } from './hikari.ts'
 import { completeHosts, type HostInput } from './hosts.ts'
@@ -47,6 +47,10 @@ export function resolveMariadbOptions(
   input: string | MariadbOptions,
   overrides: UrlOverrides = {},
 ): ResolvedOptions {
+  return readGiven(root, () => resolveGiven(input, overrides))
+}
+
+function resolveGiven(input: string | MariadbOptions, overrides: UrlOverrides): ResolvedOptions {
   const given: Draft = typeof input === 'string' ? { ...overrides, url: input } : draftOfObject(input)
   const { url, hikari, ledger, ...current } = given
   const own = ledger === undefined ? current : withFormerCommitLog(current, ledger)

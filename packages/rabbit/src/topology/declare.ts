@@ -5,6 +5,7 @@ import type { AmqpConnection } from '../driver/connection.ts'
 import { classify, replyCode } from '../driver/error-classification.ts'
 import type { Channel } from '../driver/types.ts'
 import { rabbitError } from '../errors.ts'
+import { encodableTable } from '../publisher/field-table.ts'
 import { equivalentArguments, withRemedy } from './equivalence.ts'
 import {
   type Arguments,
@@ -278,7 +279,11 @@ async function declare(
         await channel.checkExchange(step.name)
         return
       }
-      await channel.assertExchange(step.name, type, { ...settings, durable })
+      await channel.assertExchange(step.name, type, {
+        ...settings,
+        durable,
+        arguments: encoded(settings.arguments),
+      })
       return
     }
     case 'queue': {
@@ -288,7 +293,7 @@ async function declare(
       }
       const requestedName = step.spec.kind === 'ephemeral' ? '' : step.name
       const options = queueOptions(step.spec, version)
-      const given = step.exactly === undefined ? options : { ...options, arguments: step.exactly }
+      const given = { ...options, arguments: encoded(step.exactly ?? options.arguments) }
       const { queue } = await channel.assertQueue(requestedName, given)
       queueNames.set(step.name, queue)
       return
@@ -298,12 +303,17 @@ async function declare(
   }
 }
 
+function encoded(args: Readonly<Record<string, unknown>> = {}): Readonly<Record<string, unknown>> {
+  return encodableTable(args, 'arguments').table
+}
+
 async function bind(
   spec: BindingSpec,
   channel: Channel,
   queueNames: ReadonlyMap<string, string>,
 ): Promise<void> {
-  const { exchange, key = '', arguments: args = {} } = spec
+  const { exchange, key = '' } = spec
+  const args = encoded(spec.arguments)
   if (spec.queue === undefined) await channel.bindExchange(spec.toExchange, exchange, key, args)
   else await channel.bindQueue(queueNames.get(spec.queue) ?? spec.queue, exchange, key, args)
 }

@@ -332,7 +332,10 @@ function supportsMirroring(version: string): boolean {
 
 function bindingKey({ exchange, queue, toExchange, key = '', arguments: args }: BindingSpec): string {
   const target = queue === undefined ? exchangeKey(toExchange) : queueKey(queue)
-  const extra = args === undefined ? '' : ` ${JSON.stringify(args)}`
+  const extra =
+    args === undefined
+      ? ''
+      : ` ${JSON.stringify(args, (_, value: unknown) => (typeof value === 'bigint' ? `${value}n` : value))}`
   return `binding ${exchange} -> ${target} '${key}'${extra}`
 }
 

@@ -13,6 +13,7 @@ import {
   optional,
   Problems,
 } from '@ha/core/driver'
+import { encodableTable } from '../publisher/field-table.ts'
 import type {
   Arguments,
   BindingSpec,
@@ -201,8 +202,10 @@ function readAge(value: unknown, path: string): string {
 
 function readArguments(value: unknown, path: string): Arguments {
   if (value === undefined) return {}
-  if (isObject(value)) return value
-  throw invalidOption(path, 'expected an object')
+  if (!isObject(value)) throw invalidOption(path, 'expected an object')
+  // Throws for a value that AMQP has no type for.
+  encodableTable(value, path)
+  return value
 }
 
 function isObject(value: unknown): value is Readonly<Record<string, unknown>> {

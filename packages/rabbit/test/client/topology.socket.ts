@@ -13,6 +13,15 @@ const topology = {
 const bindingKey = "binding orders -> queue bill '#'"
 
 describe('a binding', () => {
+  it('holds with an argument of any type of AMQP', async () => {
+    const args = { big: 10n, half: 0.5, at: new Date(0), none: null, list: [1n, 'a'] }
+    const { rabbit, cluster } = await startHarness({
+      topology: { ...topology, bindings: [{ exchange: 'orders', queue: 'bill', key: '#', arguments: args }] },
+    })
+    await rabbit.ready({ timeoutMs: 2_000 })
+    expect(cluster.log.entries({ from: 'client', frame: 'queue.bind' })).toHaveLength(1)
+  })
+
   it('waits for both its ends on the first connection', async () => {
     const { rabbit, cluster } = await startHarness({ topology })
     cluster.script(

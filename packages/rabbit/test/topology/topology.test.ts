@@ -308,3 +308,25 @@ describe('a classic queue', () => {
     )
   })
 })
+
+describe('arguments that AMQP has no type for', () => {
+  const circular: Record<string, unknown> = {}
+  circular['self'] = circular
+  it.each([
+    ['a symbol', Symbol('x'), /arguments\.x: expected a value that AMQP has a type for, got a symbol/],
+    ['a map', new Map(), /arguments\.x: expected a plain object/],
+    ['a cycle', circular, /expected at most 32 levels, without cycles/],
+  ])('are refused at the door: %s', (_, x, message) => {
+    const given = { arguments: { x } }
+    for (const topology of [
+      { exchanges: { e: { type: 'topic', ...given } } },
+      { queues: { q: quorum(given) } },
+      {
+        exchanges: { e: { type: 'topic' } },
+        queues: { q: quorum() },
+        bindings: [{ exchange: 'e', queue: 'q', ...given }],
+      },
+    ])
+      expect(() => validateTopology(topology, 'topology')).toThrow(message)
+  })
+})

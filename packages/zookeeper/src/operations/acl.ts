@@ -1,3 +1,4 @@
+import { quoted } from '@ha/core/driver'
 import { ZookeeperError } from '../errors.ts'
 import type { Acl, Permission } from '../node.ts'
 import { callUserFunction } from './call-options.ts'
@@ -54,7 +55,7 @@ function entryProblem({ permissions, scheme, id }: Partial<Acl>): string | undef
   if (!Array.isArray(permissions) || permissions.length === 0)
     return `permissions: expected at least one of ${words}`
   const unknown = permissions.find((permission) => !everything.includes(permission))
-  if (unknown !== undefined) return `permissions: expected ${words}, got ${JSON.stringify(unknown)}`
+  if (unknown !== undefined) return `permissions: expected ${words}, got ${quoted(unknown)}`
   if (typeof scheme !== 'string' || scheme === '')
     return 'scheme: expected a text such as world, auth, digest or ip'
   return typeof id === 'string' ? undefined : 'id: expected a text'

@@ -4,6 +4,7 @@ import {
   didYouMean,
   type OptionTable,
   optionChecks,
+  quoted,
   resolveOptions as resolve,
   typeName,
 } from '@ha/core/driver'
@@ -153,7 +154,7 @@ function invalidOptions(cause: Error): ZookeeperError {
 export function checkChoice<W extends string>(what: string, path: string, word: W, known: readonly W[]): W {
   if (known.includes(word)) return word
   const hint = typeof word === 'string' ? didYouMean(word, known) : ''
-  const message = `${what}: expected ${known.join(', ')}, got ${JSON.stringify(word)}${hint}`
+  const message = `${what}: expected ${known.join(', ')}, got ${quoted(word)}${hint}`
   throw new ZookeeperError('config-invalid', message, { path })
 }
 

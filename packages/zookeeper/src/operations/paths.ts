@@ -1,15 +1,19 @@
+import { quoted, typeName } from '@ha/core/driver'
 import { ZookeeperError } from '../errors.ts'
 
 /** Checks the path of a caller. Throws `invalid-path`, which names the problem and its position. */
 export function checkPath(path: string, what = 'path'): void {
   const problem = pathProblem(path)
   if (problem !== undefined)
-    throw new ZookeeperError('invalid-path', `${what} ${quotePath(path)}: ${problem}`, { path: String(path) })
+    throw new ZookeeperError('invalid-path', `${what} ${quotePath(path)}: ${problem}`, { path: textOf(path) })
+}
+
+function textOf(path: unknown): string {
+  return typeof path === 'string' ? path : quoted(path)
 }
 
 function pathProblem(path: unknown): string | undefined {
-  if (typeof path !== 'string')
-    return `expected a text such as /app/node, got ${path === null ? 'null' : typeof path}`
+  if (typeof path !== 'string') return `expected a text such as /app/node, got ${typeName(path)}`
   if (!path.startsWith('/')) return 'expected a leading slash'
   if (path === '/') return undefined
   if (path.endsWith('/')) return 'unexpected slash at the end'
@@ -50,10 +54,7 @@ function formatCodeUnit(name: string, index: number): string {
 }
 
 function quotePath(path: unknown): string {
-  return (
-    JSON.stringify(typeof path === 'string' && path.length > 120 ? `${path.slice(0, 120)}…` : path) ??
-    String(path)
-  )
+  return quoted(typeof path === 'string' && path.length > 120 ? `${path.slice(0, 120)}…` : path)
 }
 
 /** The path of the parent; that of `/` is itself. */

@@ -76,8 +76,10 @@ describe('paths', () => {
     ['/a\u0000', 'the character U+0000 at 2 is not allowed'],
     ['/\u0085', 'the character U+0085 at 1 is not allowed'],
     [null, 'expected a text such as /app/node, got null'],
-    [7, 'expected a text such as /app/node, got number'],
-  ])('%j is refused before anything is sent', async (path, message) => {
+    [7, 'expected a text such as /app/node, got a number'],
+    [7n, 'path a bigint: expected a text such as /app/node, got a bigint'],
+    [{ toJSON: () => 7n }, 'expected a text such as /app/node, got an object'],
+  ])('%o is refused before anything is sent', async (path, message) => {
     harness.ensemble.log.clear()
     const errors = [
       zk.get(path as string),
