@@ -63,12 +63,13 @@ function judge({ ops }: Traffic<Spec>, ids: readonly number[], total: number): V
   for (const id of ids) found.set(id, (found.get(id) ?? 0) + 1)
   const writes = ops.filter(({ kind }) => kind !== 'read')
   const of = (outcome: string) => writes.filter((op) => op.outcome === outcome)
+  const count = (outcome: string) => ops.filter((op) => op.outcome === outcome).length
   return {
     operations: ops.length,
-    done: of('done').length,
-    notDone: of('not-done').length,
-    unknown: of('unknown').length,
-    unsettled: ops.filter(({ outcome }) => outcome === 'unsettled').length,
+    done: count('done'),
+    notDone: count('not-done'),
+    unknown: count('unknown'),
+    unsettled: count('unsettled'),
     // Money that appeared or vanished is a lost half of a transfer.
     lost: of('done').filter(({ id }) => !found.has(id)).length + Math.abs(total - accounts * startBalance),
     wronglyNotDone: of('not-done').filter(({ id }) => found.has(id)).length,
