@@ -258,7 +258,8 @@ function memoizeByText<T>(of: (text: string) => T): (text: string) => T {
   return (text) => {
     if (text.length > maxTextLength) return of(text)
     const before = known.get(text)
-    if (before !== undefined) return before
+    // `undefined` may be what `of` returned.
+    if (before !== undefined || known.has(text)) return before as T
     const said = of(text)
     if (known.size >= maxTexts) known.clear()
     known.set(text, said)
