@@ -58,6 +58,7 @@ export class Writes {
     options?: WriteOptions & { readonly recursive?: boolean | undefined },
   ): Promise<boolean> {
     const call = this.#call('delete', path, options)
+    checkDeletable('delete', path, this.#deps.executor.chroot.toServer(path))
     if (options?.recursive !== true) return this.#deleteOne(path, call, options)
     const { reads, executor } = this.#deps
     const deadline = new CallDeadline(call, () => executor.clock.now())
@@ -177,6 +178,15 @@ function removeLastVersion(path: string): Request<void> {
   return { name: 'delete', opcode, path, encode, decode: (body) => void request.decode(body) }
 }
 
+// Nodes that the servers keep. A recursive delete would find that out after everything below them is gone.
+const keptByServers: readonly string[] = ['/', '/zookeeper', '/zookeeper/config', '/zookeeper/quota']
+
+function checkDeletable(what: string, path: string, at: string): void {
+  if (!keptByServers.includes(at)) return
+  const message = `${what} ${path}: the servers do not delete ${at}; delete nodes below it by their own paths`
+  throw new ZookeeperError('invalid-path', message, { path })
+}
+
 const writeOptionNames = ['timeoutMs', 'signal', 'version', 'repeatable', 'recursive'] as const
 
 // Whether the multi was refused because of a create and of no other change.
@@ -228,6 +238,7 @@ function resolveChange(
       checkSentVersion(what, change.path, change.version)
       return { ...change, path, data }
     case 'delete':
+      checkDeletable(what, change.path, path)
       checkSentVersion(what, change.path, change.version)
       return { ...change, path }
     case 'check':

@@ -37,7 +37,7 @@ export const replyCodes: ReadonlyMap<number, ReplyCode> = new Map<number, ReplyC
   [-112, entry('SESSIONEXPIRED', 'the session has ended')],
   [-113, entry('INVALIDCALLBACK', 'the callback is not valid')],
   [-114, entry('INVALIDACL', 'the ACL is not valid')],
-  [-115, entry('AUTHFAILED', 'the credentials were refused')],
+  [-115, entry('AUTHFAILED', 'the credentials were refused, or the server does not know their scheme')],
   [-116, entry('CLOSING', 'the client is closing')],
   [-117, entry('NOTHING', 'there is no reply to process')],
   [-118, entry('SESSIONMOVED', 'the session has moved to another server')],

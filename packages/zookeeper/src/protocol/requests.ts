@@ -341,7 +341,7 @@ export function ping(): Request<void> {
 /** Adds credentials to the session. Does not keep the session alive: the server does not touch it. */
 export function auth(scheme: string, value: Buffer): Request<void> {
   return {
-    name: 'auth',
+    name: `auth ${scheme}`,
     opcode: opcodes.auth,
     path: undefined,
     fixedXid: xids.auth,

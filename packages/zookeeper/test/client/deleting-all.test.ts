@@ -69,3 +69,40 @@ it('a recursive delete whose last answer was lost has deleted the node', async (
 
   expect(await settledWithin(clock, 2_000, failure(zk.delete('/a', { recursive: true })))).toBe(true)
 })
+
+it.each([
+  ['', '/'],
+  ['', '/zookeeper'],
+  ['/zookeeper', '/'],
+  ['/zookeeper', '/quota'],
+])(
+  'a node that the servers keep is refused before anything below it is deleted: %j%j',
+  async (chroot, path) => {
+    await using harness = await openClientHarness()
+    const { clock, ensemble } = harness
+    const zk = harness.client({ connect: `${harness.ensemble.connectString}${chroot}` })
+
+    const attempts = [
+      () => zk.delete(path, { recursive: true }),
+      () => zk.delete(path),
+      () => zk.multi([{ kind: 'delete', path }]),
+    ]
+    for (const attempt of attempts) {
+      expect(await settledWithin(clock, 1_000, failure(attempt()))).toMatchObject({
+        code: 'invalid-path',
+        outcome: 'not-done',
+        message: expect.stringContaining('the servers do not delete /'),
+      })
+    }
+    expect(ensemble.log.count({ op: 'delete' })).toBe(0)
+  },
+)
+
+it('the chroot itself can be deleted with everything below it', async () => {
+  await using harness = await openClientHarness()
+  const { clock } = harness
+  await withChildren(harness, harness.client(), 3)
+  const zk = harness.client({ connect: `${harness.ensemble.connectString}/a` })
+
+  expect(await settledWithin(clock, 1_000, zk.delete('/', { recursive: true }))).toBe(true)
+})
