@@ -293,6 +293,21 @@ export class InFlight {
     return undefined
   }
 
+  /** Takes unanswered messages that match, in the order of sending. A late answer to one of them yields none. */
+  release(matches: (entry: PublishEntry) => boolean): readonly PublishEntry[] {
+    const released: PublishEntry[] = []
+    for (let i = 0; i < this.#entries.length; i++) {
+      const entry = this.#entries.at(i)
+      if (entry?.inFlight !== true || !matches(entry)) continue
+      entry.inFlight = false
+      // It may be in flight elsewhere soon: a copy keeps its delivery tag.
+      this.#entries.set(i, { ...entry })
+      released.push(entry)
+    }
+    this.#trim()
+    return released
+  }
+
   /** Takes all unanswered messages, in the order of sending. */
   takeAll(): readonly PublishEntry[] {
     const unanswered = this.#entries.drain().filter((entry) => entry.inFlight)
@@ -325,6 +340,11 @@ export class Deque<T> {
   /** The item at an index from the front, or undefined beyond the end. */
   at(index: number): T | undefined {
     return index < 0 || index >= this.#length ? undefined : this.#ring[this.#slot(index)]
+  }
+
+  /** Replaces the item at an index below the length. */
+  set(index: number, item: T): void {
+    this.#ring[this.#slot(index)] = item
   }
 
   pushBack(item: T): void {

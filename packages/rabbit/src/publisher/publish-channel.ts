@@ -78,7 +78,7 @@ const minRenewIntervalMs = 1_000
 const maxRenewDrainMs = 100
 
 // How long the messages of a refused route wait for those that the channel of the publisher has in flight.
-const maxHoldMs = 1_000
+const maxHoldMs = 100
 
 /**
  * Sends the messages of one publisher, in order, on a confirm channel. When that channel is lost, the messages without a
@@ -103,9 +103,9 @@ export class PublishChannel implements RouteChannel {
   #isRefusing = false
   /** Number of messages to be sent one by one, to find the one that the broker closes the channel for. */
   #suspects = 0
-  #cancelNackPause: () => void = () => undefined
-  #cancelHold: () => void = () => undefined
-  #cancelRenewal: () => void = () => undefined
+  #cancelNackPause: () => void = ignore
+  #cancelHold: () => void = ignore
+  #cancelRenewal: () => void = ignore
   #lastNackAtMs = Number.NEGATIVE_INFINITY
   #renewAfterMs = Number.NEGATIVE_INFINITY
   /** What was given to the driver since it first asked for a pause, in bytes. */
@@ -189,11 +189,11 @@ export class PublishChannel implements RouteChannel {
     this.#sendReady()
   }
 
-  hold(isHeld: boolean): void {
+  hold(isHeld: boolean, onTimeout: () => void = ignore): void {
     this.#cancelHold()
     if (isHeld) {
       this.pause('earlier messages')
-      this.#cancelHold = this.#deps.clock.after(maxHoldMs, () => this.hold(false))
+      this.#cancelHold = this.#deps.clock.after(maxHoldMs, onTimeout)
     } else this.resume('earlier messages')
   }
 
@@ -347,8 +347,7 @@ export class PublishChannel implements RouteChannel {
     const isolated = routes.isolate(entry)
     const isOfRoute = (other: PublishEntry): boolean => routes.of(other) === isolated
     const { inFlight, waiting } = this.#messages
-    for (const other of inFlight) if (other.inFlight && isOfRoute(other)) isolated.inFlight.add(other)
-    if (isolated.inFlight.size > 0) isolated.channel.hold(true)
+    routes.awaitInFlight(isolated, inFlight)
     const moved = waiting.takeWhere(isOfRoute)
     isolated.channel.takeBack(
       moved.filter(({ attempts }) => attempts > 0),
@@ -495,3 +494,5 @@ export class PublishChannel implements RouteChannel {
     return { text: this.#channel === undefined ? ' (no channel)' : paused, cause: undefined }
   }
 }
+
+function ignore(): void {}

@@ -1,5 +1,5 @@
 import type { Clock } from '@ha/core'
-import type { PublishEntry } from './message-queue.ts'
+import type { InFlight, PublishEntry } from './message-queue.ts'
 
 // A nack means that a queue has no leader for the moment, or that it is full (`reject-publish`). An election takes one to
 // two seconds; a failed one is repeated after five. The limit is below the default of `confirmStallMs`: a full queue is no
@@ -61,8 +61,8 @@ export interface RouteChannel {
   accept(entry: PublishEntry): void
   /** Takes messages that the channel of the publisher has sent before, ahead of all others. */
   takeBack(entries: readonly PublishEntry[], isSuspect: boolean): void
-  /** Whether it sends nothing while the channel of the publisher still has messages of its routes in flight. */
-  hold(isHeld: boolean): void
+  /** Whether it waits for messages of its routes that the channel of the publisher has in flight, and for how long. */
+  hold(isHeld: boolean, onTimeout?: () => void): void
   /** It has no messages, the broker refuses none, and the last nack was before that time. */
   isIdleSince(atMs: number): boolean
   readonly isEmpty: boolean
@@ -123,6 +123,22 @@ export class RouteChannels<Ch extends RouteChannel> {
     deleteOldest(this.#byRoute, maxRoutes)
     this.#byRoute.set(route, isolated)
     return isolated
+  }
+
+  /**
+   * The messages of a route that the channel of the publisher has in flight are answered first, to keep their order. Those
+   * that are not answered in time are taken from it, and sent again.
+   */
+  awaitInFlight(isolated: IsolatedRoute<Ch>, inFlight: InFlight): void {
+    for (const entry of inFlight)
+      if (entry.inFlight && this.of(entry) === isolated) isolated.inFlight.add(entry)
+    if (isolated.inFlight.size === 0) return
+    isolated.channel.hold(true, () => {
+      const late = inFlight.release((entry) => entry.repeatable && isolated.inFlight.has(entry))
+      isolated.inFlight.clear()
+      isolated.channel.takeBack(late, false)
+      isolated.channel.hold(false)
+    })
   }
 
   /** The broker has confirmed a message on the channel of the publisher. */

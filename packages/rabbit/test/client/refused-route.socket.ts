@@ -57,6 +57,23 @@ describe('a route that the broker nacks', () => {
     await until('there is one channel', () => rabbit.health().publish.declarations.length === 1)
   })
 
+  it('keeps its order when the messages behind the nacked one are not answered', async () => {
+    const { rabbit, cluster } = await startHarness({ topology: { queues: { a: quorum(), b: quorum() } } })
+    await rabbit.ready()
+    const publish = { from: 'client', frame: 'basic.publish', fields: { routingKey: 'a' } } as const
+    cluster.script({ when: { ...publish, skip: 2, times: 1 }, do: 'nack' })
+    cluster.script({ when: { ...publish, skip: 3, times: 1 }, do: 'hold', until: 'later' })
+    const seen: number[] = []
+    rabbit.consume<number>('a', ({ body }) => void seen.push(body))
+    const publisher = rabbit.publisher<number>({ key: 'a', maxInFlight: 16 })
+    const all = Array.from({ length: 60 }, (_, i) => settlement(publisher.publish(i, { timeoutMs: 5_000 })))
+    expect(new Set(await Promise.all(all))).toEqual(new Set(['confirmed']))
+    await until('all are there', () => new Set(seen).size === 60)
+    expect([...new Set(seen)]).toEqual(Array.from({ length: 60 }, (_, i) => i))
+    cluster.release('later')
+    expect(await settlement(publisher.publish(60))).toBe('confirmed')
+  })
+
   it('costs a bounded number of channels, whatever the number of keys', async () => {
     const { rabbit } = await startHarness({
       topology: {
