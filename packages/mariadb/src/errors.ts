@@ -125,9 +125,16 @@ const missingServerCodes: readonly MariadbCode[] = ['no-primary-component', 'rea
 function codeOfCoreError(error: HaError, below: DriverError | undefined): MariadbCode {
   if (error.code === 'rejected' && below !== undefined) return codeOfDriverError(below)
   const { cause } = error
+  // A statement of a callback was out of time: so is the transaction.
+  if (error.code === 'rejected' && cause instanceof MariadbError && isInterruption(cause.code))
+    return cause.code
   const lacks =
     error.code === 'timed-out' && cause instanceof MariadbError && missingServerCodes.includes(cause.code)
   return lacks ? cause.code : (error.code as MariadbCode)
+}
+
+function isInterruption(code: MariadbCode): boolean {
+  return code === 'timed-out' || code === 'aborted'
 }
 
 /**

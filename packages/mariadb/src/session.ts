@@ -4,8 +4,8 @@ import { batchOf, statementOf } from './arguments.ts'
 import type { ClientContext } from './context.ts'
 import { type Result, resultOf } from './driver/codec.ts'
 import type { MariadbConnection } from './driver/connection.ts'
-import { classify } from './driver/error-classification.ts'
-import type { Answer, Args, Row, Statement } from './driver/statement.ts'
+import { classify, DriverError } from './driver/error-classification.ts'
+import type { Answer, Args, ColumnMeta, PositionalRow, Row, Statement } from './driver/statement.ts'
 import {
   abortError,
   MariadbError,
@@ -14,12 +14,34 @@ import {
   statementError,
   toMariadbError,
 } from './errors.ts'
-import type { ResolvedCall } from './options/call-options.ts'
-import { isReadOnly } from './sql-text.ts'
+import {
+  type CallOptions,
+  type ResolvedCall,
+  type RowsAsArrayOptions,
+  resolveStatementCall,
+} from './options/call-options.ts'
+import { isReadOnly, mayCommit, verbOf } from './sql-text.ts'
 import { OperationRunner } from './statement/operation-runner.ts'
+import { StatementSequence, type Turn } from './statement/sequence.ts'
 import { outcomesByStage } from './statement/statements.ts'
+import { type RowStream, rowStreamOf } from './statement/stream.ts'
 
-/** One server session, held during a callback. Nothing is repeated; a lost session is not replaced. */
+const statementName = 'a statement of the session'
+
+type InnerOptions = CallOptions | RowsAsArrayOptions
+
+interface SessionDeps {
+  readonly connection: MariadbConnection
+  readonly signal: AbortSignal
+  readonly context: Pick<ClientContext, 'clock' | 'killer'>
+  /** The options of the session. */
+  readonly call: ResolvedCall
+}
+
+/**
+ * One server session, held during a callback. Statements run one at a time. Nothing is repeated; a lost session is not
+ * replaced.
+ */
 export class Session {
   /** The server of the session, as `host:port`. */
   readonly endpoint: string
@@ -28,64 +50,181 @@ export class Session {
   /** Fires when the session ends. */
   readonly signal: AbortSignal
   readonly #connection: MariadbConnection
+  readonly #call: ResolvedCall
+  readonly #sequence: StatementSequence
   #mayHaveWritten = false
+  #ended: EndedTransaction | undefined
 
-  constructor(connection: MariadbConnection, signal: AbortSignal) {
+  constructor({ connection, signal, context, call }: SessionDeps) {
     this.#connection = connection
+    this.#call = call
+    this.#sequence = new StatementSequence({ connection, signal, ...context })
     this.signal = signal
     this.endpoint = connection.address
     this.threadId = connection.threadId
   }
 
-  /** Whether a statement was sent whose effect outlives the session. */
+  /** @internal Whether a statement was sent whose effect outlives the session. */
   get mayHaveWritten(): boolean {
     return this.#mayHaveWritten
   }
 
-  /** Runs a statement in the text protocol. */
-  async query<T = Row>(sql: string, args?: Args): Promise<Result<T>> {
-    return resultOf(await this.#run(statementOf('query', 'text', sql, args)))
+  /** @internal Whether the connection takes another statement. */
+  get usable(): boolean {
+    return !this.#sequence.streaming && !this.#connection.retired
   }
 
-  /** Runs a prepared statement. */
-  async execute<T = Row>(sql: string, args?: Args): Promise<Result<T>> {
-    return resultOf(await this.#run(statementOf('execute', 'prepared', sql, args)))
+  /** Runs a statement in the text protocol. A sent statement that is out of time is ended at the server. */
+  query<T extends PositionalRow = PositionalRow>(
+    sql: string,
+    args: Args | undefined,
+    options: RowsAsArrayOptions,
+  ): Promise<Result<T>>
+  query<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>>
+  async query<T>(sql: string, args?: Args, options?: InnerOptions): Promise<Result<T>> {
+    return resultOf(await this.#run('query', statementOf('query', 'text', sql, args), options))
   }
 
-  /** Runs one statement for many rows. */
-  async batch(sql: string, rows: readonly Args[]): Promise<Result> {
-    return resultOf(await this.#run(batchOf('batch', sql, rows)))
+  /** Runs a prepared statement; otherwise as {@link query}. */
+  execute<T extends PositionalRow = PositionalRow>(
+    sql: string,
+    args: Args | undefined,
+    options: RowsAsArrayOptions,
+  ): Promise<Result<T>>
+  execute<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>>
+  async execute<T>(sql: string, args?: Args, options?: InnerOptions): Promise<Result<T>> {
+    return resultOf(await this.#run('execute', statementOf('execute', 'prepared', sql, args), options))
   }
 
-  async #run(statement: Statement): Promise<Answer> {
-    if (this.signal.aborted) {
-      const message = `the session on ${this.endpoint} is over`
-      throw new MariadbError('transaction-over', message, {
-        endpoint: this.endpoint,
-        cause: this.signal.reason,
-      })
-    }
-    this.#mayHaveWritten ||= outlivesSession(statement.sql, this.#connection.inTransaction)
+  /** Runs one statement for many rows; otherwise as {@link query}. */
+  async batch(sql: string, rows: readonly Args[], options?: CallOptions): Promise<Result> {
+    return resultOf(await this.#run('batch', batchOf('batch', sql, rows), options))
+  }
+
+  /** Streams the rows of a query at the pace of the consumer, as `stream()` of a transaction does. */
+  stream<T extends PositionalRow = PositionalRow>(
+    sql: string,
+    args: Args | undefined,
+    options: RowsAsArrayOptions,
+  ): RowStream<T>
+  stream<T = Row>(sql: string, args?: Args, options?: CallOptions): RowStream<T>
+  stream<T>(sql: string, args?: Args, options?: InnerOptions): RowStream<T> {
+    return rowStreamOf((found) => this.#stream(sql, args, options, found))
+  }
+
+  async *#stream(
+    sql: string,
+    args: Args | undefined,
+    options: InnerOptions | undefined,
+    found: (meta: readonly ColumnMeta[]) => void,
+  ): AsyncGenerator<Row, void> {
+    const { limits, rowsAsArray } = resolveStatementCall('stream', options, this.#call)
+    const statement = { ...statementOf('stream', 'text', sql, args), rowsAsArray }
+    this.#assertUsable()
+    const exchange = (turn: Turn, send: () => Promise<unknown>): Promise<unknown> =>
+      this.#exchange(statement, turn, send)
+    const explain = (error: Error): MariadbError =>
+      statementError(error, statementName, this.endpoint, outcomesByStage(statement, error))
+    yield* this.#sequence.stream({ statement, limits, exchange, found, explain })
+  }
+
+  async #run(name: string, statement: Statement, options: InnerOptions | undefined): Promise<Answer> {
+    const { limits, rowsAsArray } = resolveStatementCall(name, options, this.#call)
+    this.#assertUsable()
+    const asked = rowsAsArray ? { ...statement, rowsAsArray } : statement
     try {
-      return await raceAbort(this.#connection.run(statement), this.signal, () => undefined)
+      return await this.#sequence.run(limits, (turn) => this.#exchange(asked, turn, () => turn.send(asked)))
     } catch (error) {
-      // The statement was sent; the session ended before its answer.
-      if (this.signal.aborted) throw abortError(this.signal.reason, 'a statement of the session', 'unknown')
-      throw statementError(
-        error,
-        'a statement of the session',
-        this.endpoint,
-        this.#outcomes(statement, error),
-      )
+      // Its time was up before it was sent.
+      throw error instanceof MariadbError ? error : abortError(error, statementName, 'not-done')
     }
+  }
+
+  async #exchange<T>(statement: Statement, turn: Turn, send: () => Promise<T>): Promise<T> {
+    const { inTransaction } = this.#connection
+    this.#assertUsable()
+    this.#assertTransaction(statement.sql)
+    this.#mayHaveWritten ||= outlivesSession(statement.sql, inTransaction)
+    try {
+      const answer = await send()
+      this.#noteAnswer(statement.sql, inTransaction)
+      return answer
+    } catch (thrown) {
+      const outcomes = this.#outcomes(statement, thrown, inTransaction)
+      // The statement was sent; its time was up before its answer.
+      if (turn.signal.aborted) throw abortError(turn.signal.reason, statementName, outcomes.lost)
+      await this.#noteError(statement.sql, thrown, inTransaction)
+      throw statementError(thrown, statementName, this.endpoint, outcomes)
+    }
+  }
+
+  // After a COMMIT that the caller did not ask for, each following statement would be committed by itself.
+  #noteAnswer(sql: string, wasOpen: boolean): void {
+    // COMMIT is sent only where everything is committed already.
+    if (restartsTransaction.test(sql) || commitStatement.test(sql)) this.#ended = undefined
+    if (!wasOpen || this.#connection.inTransaction || controlsTransaction.test(sql)) return
+    if (!this.#connection.autocommit && locksTables.test(sql)) return
+    this.#ended = { by: verbOf(sql), how: 'committed' }
+  }
+
+  // An error carries no status: the answer to a ping does.
+  async #noteError(sql: string, thrown: unknown, wasOpen: boolean): Promise<void> {
+    if (!(thrown instanceof DriverError) || thrown.stage !== 'answered') return
+    const { autocommit } = this.#connection
+    if ((!wasOpen && autocommit) || commitStatement.test(sql)) return
+    if (thrown.errno === deadlock) {
+      this.#ended = { by: verbOf(sql), how: 'rolled back', cause: thrown }
+      return
+    }
+    await raceAbort(this.#connection.ping(), this.signal, () => undefined).catch(() => undefined)
+    if (!wasOpen || this.#connection.inTransaction) return
+    this.#ended = { by: verbOf(sql), how: mayCommit(sql) ? 'committed' : 'rolled back', cause: thrown }
+  }
+
+  #assertTransaction(sql: string): void {
+    const ended = this.#ended
+    if (ended === undefined || restartsTransaction.test(sql)) return
+    // Everything is committed already: a COMMIT asks for nothing more.
+    if (ended.how === 'committed' && commitStatement.test(sql)) return
+    const message =
+      `${verbOf(sql)}: not sent: ${ended.by} ended the transaction of the session on ${this.endpoint}, and the server ` +
+      `${ended.how === 'committed' ? 'committed' : 'rolled back'} what went before it; begin with ROLLBACK or BEGIN`
+    throw new MariadbError('transaction-over', message, { endpoint: this.endpoint, cause: ended.cause })
+  }
+
+  #assertUsable(): void {
+    if (!this.signal.aborted && !this.#connection.retired) return
+    const message = this.signal.aborted
+      ? `the session on ${this.endpoint} is over`
+      : `the session on ${this.endpoint} is over: one of its statements was ended at the server`
+    throw new MariadbError('transaction-over', message, {
+      endpoint: this.endpoint,
+      cause: this.signal.reason,
+    })
   }
 
   // Inside a transaction that the callback opened, nothing takes effect before COMMIT.
-  #outcomes(statement: Statement, error: unknown): StageOutcomes {
-    const open = this.#connection.inTransaction && !/^\s*COMMIT\b/i.test(statement.sql)
-    return open ? notDoneAtAnyStage : outcomesByStage(statement, error)
+  #outcomes(statement: Statement, error: unknown, wasOpen: boolean): StageOutcomes {
+    return wasOpen && !mayCommit(statement.sql) ? notDoneAtAnyStage : outcomesByStage(statement, error)
   }
 }
+
+/** A transaction of the callback that ended without the callback's wish. */
+interface EndedTransaction {
+  readonly by: string
+  readonly how: 'committed' | 'rolled back'
+  readonly cause?: unknown
+}
+
+// ER_LOCK_DEADLOCK rolls back the whole transaction, also one that the statement itself began.
+const deadlock = 1213
+const commitStatement = /^\s*COMMIT\b/i
+const locksTables = /^\s*(?:UN)?LOCK\b/i
+// What begins a transaction anew, and what ends it by the wish of the caller.
+const restartsTransaction =
+  /^\s*(?:ROLLBACK(?!\s+(?:WORK\s+)?TO\b)|BEGIN(?!\s+NOT\b)|START\s+TRANSACTION|XA\s+(?!COMMIT|PREPARE))\b/i
+const controlsTransaction =
+  /^\s*(?:COMMIT|ROLLBACK|BEGIN(?!\s+NOT\b)|START\s+TRANSACTION|XA|SET\s+(?:SESSION\s+|LOCAL\s+|@@(?:SESSION\.|LOCAL\.)?)?AUTOCOMMIT)\b/i
 
 // SET of the session, and what begins or undoes a transaction.
 const endsWithSession =
@@ -133,12 +272,13 @@ export async function runInSession<R>(
     const over = `the session on ${connection.address} is over`
     return currentLease.run(runner.lease, async (): Promise<CallbackResult<R>> => {
       try {
-        session = new Session(connection, scope.signal)
+        session = new Session({ connection, signal: scope.signal, context, call })
         return await settle(fn, session)
       } finally {
         ends.removeEventListener('abort', timeIsUp)
         // Later reads of this client must see what the callback wrote.
-        if (!ends.aborted) await readYourWrites.noteWrite(connection)
+        if (session?.usable === false) timeIsUp()
+        else if (!ends.aborted) await readYourWrites.noteWrite(connection)
         scope.abort(new MariadbError('transaction-over', over))
       }
     })

@@ -60,6 +60,21 @@ export const isAtomic: (sql: string) => boolean = memoizeByText(
 
 const multiStep = /^(?:CALL|BEGIN|EXECUTE|IF|CASE|LOOP|FOR|WHILE|REPEAT|DECLARE|LOAD|XA|COMMIT|\/\*M?!)\b/i
 
+// Statements with an implicit commit.
+const implicitCommit =
+  /^(?:ALTER|ANALYZE|BEGIN|CACHE|CHANGE|CHECK|CREATE|DROP|FLUSH|GRANT|INSTALL|LOCK|OPTIMIZE|RENAME|REPAIR|RESET|REVOKE|SET\s+(?:SESSION\s+|LOCAL\s+|@@(?:SESSION\.|LOCAL\.)?)?AUTOCOMMIT|SET\s+PASSWORD|START|TRUNCATE|UNINSTALL|UNLOCK)\b/i
+
+/** The first word of a statement, for messages. */
+export function verbOf(sql: string): string {
+  return /^\s*(\w+)/.exec(sql)?.[1] ?? 'a statement'
+}
+
+/** Whether a statement may commit an open transaction: COMMIT, an implicit commit, or a block or procedure of several. */
+export const mayCommit: (sql: string) => boolean = memoizeByText((sql) => {
+  const text = skipLeadingBlanks(sql)
+  return multiStep.test(text) || implicitCommit.test(text)
+})
+
 /**
  * Whether a statement may leave state in its session that a rollback does not undo: variables, a schema, locks,
  * temporary tables, prepared statements. In doubt the answer is yes. What a stored function called by a SELECT does is

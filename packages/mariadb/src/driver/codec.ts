@@ -355,8 +355,8 @@ function hide(rows: object, name: keyof Result, value: unknown): void {
 
 /** Receives the end of a row stream. */
 interface RowStreamListener {
-  /** The answer of the server is complete. */
-  complete(): void
+  /** The answer of the server is complete; `thrown` is the error with which it ended. */
+  complete(thrown?: unknown): void
   /** Converts the error of the server or of the driver. */
   translate(thrown: unknown): DriverError
   /** The consumer left before the last row. */
@@ -377,12 +377,14 @@ export function rowStream(source: Readable, rules: ResultRules, ends: RowStreamL
       // An answer that cannot be read: the end of the connection must not be taken for its reason.
       if (open && error instanceof DriverError) setImmediate(() => ends.abandoned())
       else if (open) ends.abandoned()
+      // What is left is read and dropped.
+      source.resume()
       done(error)
     },
   })
-  const complete = (): void => {
+  const complete = (thrown?: unknown): void => {
     open = false
-    ends.complete()
+    ends.complete(thrown)
   }
   source.once('fields', (columns: readonly FieldInfo[]) => {
     answered = true
@@ -393,11 +395,12 @@ export function rowStream(source: Readable, rules: ResultRules, ends: RowStreamL
   })
   source.on('data', (row: Row) => {
     answered = true
+    if (rows.destroyed) return
     // Without preceding columns, this is not a row but the result of a write.
     if (read !== undefined && !rows.push(read(row))) source.pause()
   })
   source.on('error', (thrown) => {
-    complete()
+    complete(thrown)
     rows.destroy(ends.translate(thrown))
   })
   source.once('end', () => {

@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import { type ConnectionSignal, type Endpoint, formatEndpoint, HaError } from '@ha/core'
 import { asError, type Deferred, deferred, detachStack } from '@ha/core/driver'
 import { type Connection, SqlError } from 'mariadb'
-import { dirtiesSession } from '../sql-text.ts'
+import { dirtiesSession, mayCommit } from '../sql-text.ts'
 import {
   combineAnswers,
   encodeArgs,
@@ -31,6 +31,12 @@ interface PendingCommand {
   reject(error: DriverError): void
 }
 
+/** A stream, and the end of the answer from which it reads. */
+interface OpenedStream {
+  readonly rows: Readable
+  readonly answered: Promise<void>
+}
+
 // Server status flags of the protocol: SERVER_STATUS_IN_TRANS and SERVER_STATUS_AUTOCOMMIT.
 const inTransactionFlag = 0x1
 const autocommitFlag = 0x2
@@ -44,7 +50,7 @@ const serverQuestions: readonly string[] = [
   serverQuestion,
 ]
 // Anywhere in the text: after a comment, in a block, or in a procedure's name, where leaving it alone costs little.
-const commits = /\bCOMMIT\b|\bCALL\b/i
+const commits = /\bCOMMIT\b|\bCALL\b|^\s*XA\b/i
 
 /**
  * One connection with its session. Some promises of the `mariadb` driver never settle, so none is awaited directly:
@@ -68,6 +74,7 @@ export class MariadbConnection {
   #maxPacketBytes = Number.POSITIVE_INFINITY
   #server: string | undefined
   #abandoned: AbandonedStatement | undefined
+  #givenUp = false
 
   constructor(endpoint: Endpoint, driver: Connection, socket: Socket, rules: ResultRules) {
     this.endpoint = endpoint
@@ -107,6 +114,11 @@ export class MariadbConnection {
     return (this.#serverStatus & inTransactionFlag) !== 0
   }
 
+  /** Whether the session commits each statement by itself. */
+  get autocommit(): boolean {
+    return (this.#serverStatus & autocommitFlag) !== 0
+  }
+
   /** Whether a statement may have left state in the session. */
   get dirty(): boolean {
     return this.#dirty
@@ -132,14 +144,23 @@ export class MariadbConnection {
    * and during COMMIT, whose outcome must not depend on it.
    */
   get abandoned(): AbandonedStatement | undefined {
-    return this.#abandoned ?? this.#underWay()
+    return this.#givenUp ? undefined : (this.#abandoned ?? this.#underWay())
+  }
+
+  /** Excludes the connection from further use, and hands over the statement under way, as `abandoned`, once. */
+  giveUp(): AbandonedStatement | undefined {
+    const { abandoned } = this
+    this.#retired = true
+    this.#givenUp = true
+    return abandoned
   }
 
   #underWay(): AbandonedStatement | undefined {
     const { localPort } = this.#socket
     if (this.#server === undefined || localPort === undefined || this.threadId === 0) return undefined
     const statements = [...this.#pending].map(({ sql }) => sql).filter((sql) => sql !== undefined)
-    if (statements.length === 0 || statements.some((sql) => commits.test(sql))) return undefined
+    const committing = (sql: string): boolean => commits.test(sql) || (this.inTransaction && mayCommit(sql))
+    if (statements.length === 0 || statements.some(committing)) return undefined
     return { endpoint: this.endpoint, threadId: this.threadId, localPort, server: this.#server }
   }
 
@@ -201,18 +222,40 @@ export class MariadbConnection {
    * closes the connection, because nothing else stops the server. Throws a {@link DriverError} when nothing was sent.
    */
   stream(statement: PipelinedStatement): Readable {
+    return this.#openStream(statement, () => {
+      this.#abandoned = this.#underWay()
+      this.destroy(new Error('the row stream was closed before its end'))
+    }).rows
+  }
+
+  /**
+   * As {@link stream}, for a connection that goes on: the rows that the consumer leaves are read and dropped.
+   * `answered` settles when the answer is complete.
+   */
+  streamThrough(statement: PipelinedStatement): OpenedStream {
+    return this.#openStream(statement, ignore)
+  }
+
+  #openStream(statement: PipelinedStatement, abandoned: () => void): OpenedStream {
     const [values] = this.#prepare(statement)
-    const waiting: PendingCommand = { sql: statement.sql, reject: (error) => rows.destroy(error) }
+    const answered = deferred<void>()
+    answered.promise.catch(ignore)
+    const fail = (error: DriverError): void => {
+      rows.destroy(error)
+      answered.reject(error)
+    }
+    const waiting: PendingCommand = { sql: statement.sql, reject: fail }
     const rows = rowStream(sendStream(this.#driver, statement, values), this.#rulesFor(statement), {
-      complete: () => void this.#complete(waiting),
-      translate: (thrown) => toDriverError(thrown),
-      abandoned: () => {
-        this.#abandoned = this.#underWay()
-        this.destroy(new Error('the row stream was closed before its end'))
+      complete: (thrown) => {
+        if (thrown === undefined) void this.#complete(waiting)
+        else this.#fail(waiting, thrown)
+        if (thrown === undefined) answered.resolve()
       },
+      translate: (thrown) => toDriverError(thrown),
+      abandoned,
     })
     this.#pending.add(waiting)
-    return rows
+    return { rows, answered: answered.promise }
   }
 
   /** Sends COM_PING through the same queue as statements. */

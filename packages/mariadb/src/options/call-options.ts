@@ -44,6 +44,44 @@ export interface ResolvedCall {
   readonly rowsAsArray: boolean
 }
 
+/** The limits of one statement of a transaction or session, within those of the whole. */
+export type StatementLimits = Partial<Pick<ResolvedCall, 'timeoutMs' | 'signal'>>
+
+/** The options of one statement of a transaction or session. */
+export interface StatementCall extends Pick<ResolvedCall, 'rowsAsArray'> {
+  readonly limits: StatementLimits
+}
+
+const noLimits: StatementLimits = Object.freeze({})
+const plainStatement: StatementCall = Object.freeze({ rowsAsArray: false, limits: noLimits })
+
+/**
+ * As {@link resolveCall}, for a statement of a transaction or session, whose server and consistency are those of the
+ * whole. `repeatable` has no effect there: a statement is not repeated by itself.
+ */
+export function resolveStatementCall(
+  name: string,
+  given: CallOptions | RowsAsArrayOptions | undefined,
+  enclosing: ResolvedCall,
+): StatementCall {
+  if (given === undefined) return plainStatement
+  checkCallOptions(name, given)
+  const { route = enclosing.route, consistency = enclosing.consistency } = given
+  if (route !== 'any' && route !== enclosing.route) throw contradiction(`${name}.route`, enclosing.route)
+  if (consistency !== 'eventual' && consistency !== enclosing.consistency)
+    throw contradiction(`${name}.consistency`, enclosing.consistency)
+  const { timeoutMs, signal, rowsAsArray = false } = given
+  if (timeoutMs === undefined) return { rowsAsArray, limits: signal === undefined ? noLimits : { signal } }
+  return { rowsAsArray, limits: { timeoutMs, signal } }
+}
+
+function contradiction(path: string, value: string): MariadbError {
+  return invalidCallOption(
+    path,
+    `the transaction or session has '${value}', which holds for all its statements`,
+  )
+}
+
 /** The call without options. */
 export function defaultCall({
   timeoutMs,

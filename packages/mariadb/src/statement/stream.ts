@@ -177,7 +177,7 @@ const longestStreamMs = 2_147_483_647
 const checksPerLimit = 4
 
 /** Ends a stream whose server delivers nothing for `timeoutMs`: before the first row, and while the consumer waits. */
-class ProgressLimit {
+export class ProgressLimit {
   readonly #clock: Clock
   readonly #timeoutMs: number
   readonly #scope: LinkedController

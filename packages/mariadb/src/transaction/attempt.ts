@@ -1,10 +1,11 @@
 import { detachStack, linkedController, raceAbort } from '@ha/core/driver'
 import { type CommitLogTable, isDuplicate } from '../commit-log.ts'
+import type { ClientContext } from '../context.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import { DriverError } from '../driver/error-classification.ts'
 import type { Statement } from '../driver/statement.ts'
 import { MariadbError } from '../errors.ts'
-import type { ReadYourWrites } from '../read-your-writes.ts'
+import type { ResolvedCall } from '../options/call-options.ts'
 import { commitVerdict, Transaction } from './transaction.ts'
 
 /** What all attempts of a transaction share. */
@@ -13,7 +14,9 @@ export interface AttemptPlan<R> {
   /** The statements that open the transaction, sent together. */
   readonly begin: readonly Statement[]
   readonly readOnly: boolean
-  readonly readYourWrites: ReadYourWrites
+  readonly context: Pick<ClientContext, 'readYourWrites' | 'clock' | 'killer'>
+  /** The options of the transaction. */
+  readonly call: ResolvedCall
   /** Undefined for an unprotected transaction. */
   readonly commitLog: CommitLogTable | undefined
   /** Whether the mark is sent only after BEGIN was acknowledged, at the cost of one round trip. */
@@ -45,9 +48,9 @@ export class TransactionAttempt<R> {
     this.token = token
   }
 
-  /** Whether COMMIT was sent and its outcome is not known. */
+  /** Whether COMMIT, or a statement that may commit, was sent and its outcome is not known. */
   get inDoubt(): boolean {
-    return this.#transaction?.committing === true && !this.#plan.readOnly
+    return this.#transaction?.inDoubt === true && !this.#plan.readOnly
   }
 
   /** The result, once it is known. Later failures do not change it. */
@@ -62,7 +65,8 @@ export class TransactionAttempt<R> {
 
   /** Records that the COMMIT whose answer was lost did happen, so that later reads see it. */
   noteUnansweredCommit(): void {
-    if (this.#connection !== undefined) this.#plan.readYourWrites.noteUnconfirmedWrite(this.#connection)
+    if (this.#connection !== undefined)
+      this.#plan.context.readYourWrites.noteUnconfirmedWrite(this.#connection)
   }
 
   /** Settles with the callback, so that two attempts never overlap. */
@@ -82,7 +86,9 @@ export class TransactionAttempt<R> {
   }
 
   async #run(connection: MariadbConnection, signal: AbortSignal): Promise<AttemptResult<R>> {
-    const transaction = new Transaction(connection, signal, this.#attempt, this.token)
+    const { context, call } = this.#plan
+    const { token } = this
+    const transaction = new Transaction({ connection, signal, attempt: this.#attempt, token, context, call })
     this.#transaction = transaction
     if ((await this.#begin(connection, signal)) === 'token-used') return this.#finish({ kind: 'token-used' })
     const running = this.#invokeCallback(transaction)
@@ -139,7 +145,8 @@ export class TransactionAttempt<R> {
     transaction.signal.throwIfAborted()
     transaction.enter({ kind: 'over' })
     const ended = this.#finish({ kind: 'threw', error })
-    await rollback(connection)
+    // The rows of an open stream would come before the answer: the connection is closed instead.
+    if (!transaction.streaming) await rollback(connection)
     return ended
   }
 
@@ -150,7 +157,8 @@ export class TransactionAttempt<R> {
   ): Promise<AttemptResult<R>> {
     transaction.enter({ kind: 'committing' })
     const committed = connection.run({ kind: 'text', sql: 'COMMIT' })
-    const { readOnly, readYourWrites } = this.#plan
+    const { readOnly, context } = this.#plan
+    const { readYourWrites } = context
     const tracked = !readOnly && readYourWrites.tracksWrites
     const noted = tracked ? readYourWrites.noteWrite(connection, committed) : undefined
     try {

@@ -169,7 +169,8 @@ class TransactionExecution<R> {
       fn: (transaction: Transaction) => currentLease.run(runner.lease, () => fn(transaction)),
       begin: this.#begin,
       readOnly,
-      readYourWrites,
+      context,
+      call,
       commitLog: table,
       markAfterBegin: token !== undefined,
     }

@@ -2,12 +2,33 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Verdict } from '@ha/core'
 import { asError, type Deferred, deferred, raceAbort } from '@ha/core/driver'
 import { batchOf, checkCallback, statementOf } from '../arguments.ts'
+import type { ClientContext } from '../context.ts'
 import { type Result, resultOf } from '../driver/codec.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import { classify, DriverError } from '../driver/error-classification.ts'
-import type { Answer, Args, Row, Statement } from '../driver/statement.ts'
+import type { Answer, Args, ColumnMeta, PositionalRow, Row, Statement } from '../driver/statement.ts'
 import { abortError, MariadbError, notDoneAtAnyStage, statementError } from '../errors.ts'
-import { isAtomic } from '../sql-text.ts'
+import {
+  type CallOptions,
+  type ResolvedCall,
+  type RowsAsArrayOptions,
+  resolveStatementCall,
+  type StatementLimits,
+} from '../options/call-options.ts'
+import { isAtomic, mayCommit, verbOf } from '../sql-text.ts'
+import { StatementSequence, type Turn } from '../statement/sequence.ts'
+import { type RowStream, rowStreamOf } from '../statement/stream.ts'
+
+/** What one attempt of a transaction runs on. */
+export interface TransactionDeps {
+  readonly connection: MariadbConnection
+  readonly signal: AbortSignal
+  readonly attempt: number
+  readonly token: string | undefined
+  readonly context: Pick<ClientContext, 'clock' | 'killer'>
+  /** The options of the transaction. */
+  readonly call: ResolvedCall
+}
 
 /** The argument of a transaction's callback; valid for one attempt. */
 export class Transaction {
@@ -21,38 +42,89 @@ export class Transaction {
   readonly signal: AbortSignal
   readonly #connection: MariadbConnection
   #phase: Phase = { kind: 'open' }
+  readonly #call: ResolvedCall
+  readonly #sequence: StatementSequence
   readonly #root = new Scope(this, undefined)
   #savepoints = 0
-  #unanswered = 0
-  #last: Promise<void> | undefined
-  #drained: Deferred<void> | undefined
+  #mayHaveCommitted = false
 
-  constructor(
-    connection: MariadbConnection,
-    signal: AbortSignal,
-    attempt: number,
-    token: string | undefined,
-  ) {
+  constructor({ connection, signal, attempt, token, context, call }: TransactionDeps) {
     this.#connection = connection
+    this.#call = call
+    this.#sequence = new StatementSequence({ connection, signal, ...context })
     this.signal = signal
     this.attempt = attempt
     this.token = token
     this.endpoint = connection.address
   }
 
-  /** Runs a statement in the text protocol. */
-  async query<T = Row>(sql: string, args?: Args): Promise<Result<T>> {
-    return resultOf(await this.run(statementOf('query', 'text', sql, args)))
+  /**
+   * Runs a statement in the text protocol. A statement that was sent and is out of time, or aborted, is ended at the
+   * server, and the transaction is rolled back.
+   */
+  query<T extends PositionalRow = PositionalRow>(
+    sql: string,
+    args: Args | undefined,
+    options: RowsAsArrayOptions,
+  ): Promise<Result<T>>
+  query<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>>
+  async query<T>(sql: string, args?: Args, options?: InnerOptions): Promise<Result<T>> {
+    return resultOf(await this.#runWith('query', statementOf('query', 'text', sql, args), options))
   }
 
-  /** Runs a prepared statement. */
-  async execute<T = Row>(sql: string, args?: Args): Promise<Result<T>> {
-    return resultOf(await this.run(statementOf('execute', 'prepared', sql, args)))
+  /** Runs a prepared statement; otherwise as {@link query}. */
+  execute<T extends PositionalRow = PositionalRow>(
+    sql: string,
+    args: Args | undefined,
+    options: RowsAsArrayOptions,
+  ): Promise<Result<T>>
+  execute<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>>
+  async execute<T>(sql: string, args?: Args, options?: InnerOptions): Promise<Result<T>> {
+    return resultOf(await this.#runWith('execute', statementOf('execute', 'prepared', sql, args), options))
   }
 
-  /** Runs one statement for many rows. */
-  async batch(sql: string, rows: readonly Args[]): Promise<Result> {
-    return resultOf(await this.run(batchOf('batch', sql, rows)))
+  /** Runs one statement for many rows; otherwise as {@link query}. */
+  async batch(sql: string, rows: readonly Args[], options?: CallOptions): Promise<Result> {
+    return resultOf(await this.#runWith('batch', batchOf('batch', sql, rows), options))
+  }
+
+  /**
+   * Streams the rows of a query at the pace of the consumer. Later statements wait for its last row; when the consumer
+   * leaves before, the rest is read and dropped. A statement is refused when it waits for a stream whose consumer takes
+   * no row for a second: a loop over the rows cannot run statements of its own transaction, unless the rows are few.
+   */
+  stream<T extends PositionalRow = PositionalRow>(
+    sql: string,
+    args: Args | undefined,
+    options: RowsAsArrayOptions,
+  ): RowStream<T>
+  stream<T = Row>(sql: string, args?: Args, options?: CallOptions): RowStream<T>
+  stream<T>(sql: string, args?: Args, options?: InnerOptions): RowStream<T> {
+    return rowStreamOf((found) => this.#stream(sql, args, options, found))
+  }
+
+  async *#stream(
+    sql: string,
+    args: Args | undefined,
+    options: InnerOptions | undefined,
+    found: (meta: readonly ColumnMeta[]) => void,
+  ): AsyncGenerator<Row, void> {
+    const { limits, rowsAsArray } = resolveStatementCall('stream', options, this.#call)
+    const statement = { ...statementOf('stream', 'text', sql, args), rowsAsArray }
+    const scope = currentScope(this) ?? this.#root
+    this.#assertOpen(scope, verbOf(sql))
+    if (scope.busy) await this.#inTurn(scope, verbOf(sql), async () => undefined)
+    const exchange = (turn: Turn, send: () => Promise<unknown>): Promise<unknown> => {
+      this.#assertOpen(scope, verbOf(sql))
+      return this.#exchange(statement, turn, send)
+    }
+    const explain = (error: Error): MariadbError =>
+      statementError(error, 'a statement of the transaction', this.endpoint, notDoneAtAnyStage)
+    try {
+      yield* this.#sequence.stream({ statement, limits, exchange, found, explain })
+    } catch (error) {
+      throw this.#ownError(error)
+    }
   }
 
   /**
@@ -68,7 +140,6 @@ export class Transaction {
     this.#savepoints += 1
     const name = `ha_${this.#savepoints}`
     return this.#inTurn(outer, 'SAVEPOINT', async () => {
-      await this.#allAnswered()
       await this.#runNow({ kind: 'text', sql: `SAVEPOINT ${name}` })
       return this.#runInSavepoint(name, new Scope(this, outer), fn)
     })
@@ -82,6 +153,7 @@ export class Transaction {
     try {
       // An `async` function, so that a synchronous throw of the callback becomes a rejection.
       const value = await activeScope.run(scope, async () => fn(this))
+      this.#leaveStreams('the savepoint')
       await scope.idle()
       scope.close()
       await this.#runNow({ kind: 'text', sql: `RELEASE SAVEPOINT ${name}` })
@@ -95,7 +167,8 @@ export class Transaction {
 
   // When the rollback fails, the transaction must not commit what the savepoint did.
   async #rollBackTo(name: string, scope: Scope): Promise<void> {
-    await this.#allAnswered()
+    this.#leaveStreams('the savepoint')
+    await this.#sequence.idle()
     // The statements of the savepoint end with what encloses it.
     if (this.#phase.kind !== 'open' || this.signal.aborted || !scope.enclosed) return
     try {
@@ -105,20 +178,26 @@ export class Transaction {
     }
   }
 
+  #runWith(name: string, statement: Statement, options: InnerOptions | undefined): Promise<Answer> {
+    if (options === undefined) return this.run(statement)
+    const { limits, rowsAsArray } = resolveStatementCall(name, options, this.#call)
+    return this.run({ ...statement, rowsAsArray }, limits)
+  }
+
   /** @internal Runs a statement while the transaction is open. */
-  async run(statement: Statement): Promise<Answer> {
+  async run(statement: Statement, limits: StatementLimits = noLimits): Promise<Answer> {
     const scope = currentScope(this) ?? this.#root
     this.#assertOpen(scope, verbOf(statement.sql))
     let answer: Promise<Answer> | undefined
     // The turn ends when the statement is sent; the connection keeps the order.
     const send = async (): Promise<void> => {
-      answer = this.#runNow(statement)
+      answer = this.#runNow(statement, limits)
       answer.catch(ignore)
     }
     scope.enter()
     try {
       if (scope.busy) await this.#inTurn(scope, verbOf(statement.sql), send)
-      return await (answer ?? this.#runNow(statement))
+      return await (answer ?? this.#runNow(statement, limits))
     } finally {
       scope.leave()
     }
@@ -144,54 +223,69 @@ export class Transaction {
     }
   }
 
-  // One statement at a time: a conflict rolls the transaction back at the server, which would commit by itself each
-  // statement that was sent behind it.
-  async #runNow(statement: Statement): Promise<Answer> {
-    const previous = this.#last
-    const answered = deferred<void>()
-    this.#last = answered.promise
-    this.#unanswered += 1
+  async #runNow(statement: Statement, limits: StatementLimits = noLimits): Promise<Answer> {
     try {
-      if (previous !== undefined) {
-        await previous
+      return await this.#sequence.run(limits, (turn) => {
         this.#assertOpen(this.#root, verbOf(statement.sql))
-      }
-      return await this.#exchange(statement)
-    } finally {
-      answered.resolve()
-      if (this.#last === answered.promise) this.#last = undefined
-      this.#unanswered -= 1
-      if (this.#unanswered === 0) this.#drained?.resolve()
+        return this.#exchange(statement, turn, () => turn.send(statement))
+      })
+    } catch (error) {
+      throw this.#ownError(error)
     }
   }
 
-  async #exchange(statement: Statement): Promise<Answer> {
+  // A statement that was not sent, because its time was up while it waited, changes nothing.
+  #ownError(error: unknown): unknown {
+    if (error instanceof MariadbError) return error
+    return abortError(error, 'a statement of the transaction', 'not-done')
+  }
+
+  async #exchange<T>(statement: Statement, turn: Turn, send: () => Promise<T>): Promise<T> {
+    this.#mayHaveCommitted = mayCommit(statement.sql)
     try {
-      const answer = await raceAbort(this.#connection.run(statement), this.signal, () => undefined)
+      const answer = await send()
+      this.#mayHaveCommitted = false
       this.#assertStillOpen(statement)
       return answer
     } catch (thrown) {
-      const error = await this.#explainError(statement, asError(thrown))
+      if (thrown instanceof DriverError && thrown.stage !== 'lost') this.#mayHaveCommitted = false
+      const error = turn.signal.aborted
+        ? this.#outOfTime(turn.signal.reason)
+        : await this.#explainError(statement, asError(thrown))
       if (this.#phase.kind === 'open' && endsTransaction(error)) this.#phase = { kind: 'failed', error }
-      if (this.signal.aborted)
-        throw abortError(this.signal.reason, 'a statement of the transaction', 'not-done')
       throw statementError(error, 'a statement of the transaction', this.endpoint, notDoneAtAnyStage)
     }
   }
 
-  // A prepared statement may take two commands: what is sent behind it could overtake the second one.
-  async #allAnswered(): Promise<void> {
-    if (this.#unanswered === 0) return
-    this.#drained = deferred()
-    await this.#drained.promise
+  // The server was told to end the statement, and rolls the transaction back with the connection.
+  #outOfTime(reason: unknown): MariadbError {
+    return abortError(
+      reason,
+      'a statement of the transaction',
+      this.#mayHaveCommitted ? 'unknown' : 'not-done',
+    )
+  }
+
+  #leaveStreams(what: string): void {
+    this.#sequence.leaveStreams(() => {
+      const message = `${what} ended before the last row of a stream`
+      return new MariadbError('transaction-over', message, { endpoint: this.endpoint })
+    })
   }
 
   /**
    * @internal Waits for statements and savepoints that the callback did not await. A COMMIT sent behind a statement
    * that fails would commit the remainder, which after a conflict is nothing.
    */
-  allAnswered(): Promise<void> {
-    return this.#root.idle()
+  async allAnswered(): Promise<void> {
+    this.#leaveStreams('the callback')
+    await this.#root.idle()
+    await this.#sequence.idle()
+  }
+
+  /** @internal Whether the answer of a stream is outstanding: then the connection is of no further use. */
+  get streaming(): boolean {
+    return this.#sequence.streaming
   }
 
   /** @internal The error after which the transaction cannot commit. */
@@ -199,9 +293,12 @@ export class Transaction {
     return this.#phase.kind === 'failed' ? this.#phase.error : undefined
   }
 
-  /** @internal Whether COMMIT was sent and its answer is outstanding. */
-  get committing(): boolean {
-    return this.#phase.kind === 'committing'
+  /**
+   * @internal Whether the answer to COMMIT is outstanding, or to a statement that may have committed, such as a
+   * procedure.
+   */
+  get inDoubt(): boolean {
+    return this.#phase.kind === 'committing' || this.#mayHaveCommitted
   }
 
   /** @internal Enters a phase in which no more statements are accepted. */
@@ -343,11 +440,11 @@ function currentScope(transaction: Transaction): Scope | undefined {
   return activeScope.getStore()?.of(transaction)
 }
 
-function ignore(): void {}
+type InnerOptions = CallOptions | RowsAsArrayOptions
 
-function verbOf(sql: string): string {
-  return /^\s*(\w+)/.exec(sql)?.[1] ?? 'a statement'
-}
+const noLimits: StatementLimits = Object.freeze({})
+
+function ignore(): void {}
 
 // Statements with an implicit commit.
 const implicitCommitStatement =
