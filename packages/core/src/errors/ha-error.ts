@@ -135,8 +135,16 @@ const deepestInJson = 4
 const longestInJson = 32
 const foreignFields = ['code', 'errno', 'sqlState', 'syscall', 'address', 'port'] as const
 
+// A getter of an error that is not of this library, or a proxy, can throw: the log keeps everything else.
 function errorData(error: unknown, depth: number): Readonly<Record<string, unknown>> {
-  if (!(error instanceof Error)) return { message: textOf(error) }
+  try {
+    return isError(error) ? readError(error, depth) : { message: textOf(error) }
+  } catch {
+    return { message: 'this error cannot be read' }
+  }
+}
+
+function readError(error: Error, depth: number): Readonly<Record<string, unknown>> {
   const { name, message, cause } = error
   const own = isHaError(error) ? Object.entries(error) : fieldsOf(error, foreignFields)
   const data: Record<string, unknown> = { name, message }
@@ -152,6 +160,14 @@ function fieldsOf(error: Error, names: readonly string[]): readonly (readonly [s
 
 /** `depth` bounds the chain of causes, `nesting` the objects within one field: either can contain itself. */
 function plain(value: unknown, depth: number, nesting: number): unknown {
+  try {
+    return plainValue(value, depth, nesting)
+  } catch {
+    return undefined
+  }
+}
+
+function plainValue(value: unknown, depth: number, nesting: number): unknown {
   if (typeof value === 'bigint') return String(value)
   if (value instanceof Error) return depth > 1 ? errorData(value, depth - 1) : value.message
   if (typeof value !== 'object' || value === null || value instanceof Date) return value
@@ -170,16 +186,28 @@ export function isHaError(error: unknown): error is HaError {
 
 /** The thrown value as an Error: the message of one for a thrown string or object is its text. */
 export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(textOf(thrown), { cause: thrown })
+  return isError(thrown) ? thrown : new Error(textOf(thrown), { cause: thrown })
 }
 
-// An object without a prototype, or one whose own toString throws, has no text.
-function textOf(thrown: unknown): string {
+// Of a proxy that was revoked, not even the prototype can be read.
+function isError(thrown: unknown): thrown is Error {
   try {
-    return String(thrown)
+    return thrown instanceof Error
   } catch {
-    return Object.prototype.toString.call(thrown)
+    return false
   }
+}
+
+// An object without a prototype, one whose own toString throws, or a proxy may have no text.
+function textOf(thrown: unknown): string {
+  for (const text of [String, (value: unknown) => Object.prototype.toString.call(value)]) {
+    try {
+      return text(thrown)
+    } catch {
+      // The next one asks for less.
+    }
+  }
+  return `a value without a text (${typeof thrown})`
 }
 
 // Causes that go deeper, or in a cycle, are not followed.
@@ -196,10 +224,14 @@ export function detachStack<E extends Error>(error: E): E {
 }
 
 function readStacks(error: unknown, depth: number): void {
-  if (!(error instanceof Error) || depth === 0) return
-  void error.stack
-  readStacks(error.cause, depth - 1)
-  if (isHaError(error)) for (const attempt of error.attempts) readStacks(attempt.error, depth - 1)
+  if (!isError(error) || depth === 0) return
+  try {
+    void error.stack
+    readStacks(error.cause, depth - 1)
+    if (isHaError(error)) for (const attempt of error.attempts) readStacks(attempt.error, depth - 1)
+  } catch {
+    // A getter that throws keeps no frames that could be read.
+  }
 }
 
 export interface ErrorMapping<E extends HaError> {

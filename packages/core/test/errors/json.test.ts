@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { asError, HaError } from '../../src/errors/ha-error.ts'
+import { asError, detachStack, HaError } from '../../src/errors/ha-error.ts'
 
 const written = (value: unknown): Record<string, unknown> => JSON.parse(JSON.stringify(value))
 
@@ -107,5 +107,33 @@ describe('an error in a structured log', () => {
 
     expect(text).toContain('1064')
     expect(text).not.toContain('secret')
+  })
+})
+
+describe('a cause that cannot be read', () => {
+  const { proxy: revoked, revoke } = Proxy.revocable({}, {})
+  revoke()
+  const throwing = (): never => {
+    throw new Error('evil')
+  }
+  test.each<[string, unknown]>([
+    ['a proxy that was revoked', revoked],
+    ['a proxy whose traps throw', new Proxy({}, { get: throwing, getPrototypeOf: throwing })],
+    [
+      'an error whose message is a getter that throws',
+      Object.defineProperty(new Error('x'), 'message', { get: throwing }),
+    ],
+    [
+      'an error whose cause is a getter that throws',
+      Object.defineProperty(new Error('x'), 'cause', { get: throwing }),
+    ],
+    ['an object without a text', { toString: throwing, [Symbol.toPrimitive]: throwing }],
+  ])('costs the error nothing else: %s', (_, cause) => {
+    const error = new HaError('lost', 'the connection ended', {
+      cause,
+      attempts: [{ endpoint: 'n1:1', error: cause as Error }],
+    })
+    expect(written(detachStack(error))).toMatchObject({ code: 'lost', message: 'the connection ended' })
+    expect(asError(cause)).toBeInstanceOf(Error)
   })
 })
