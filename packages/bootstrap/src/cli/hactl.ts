@@ -4,7 +4,7 @@ import { CommanderError } from 'commander'
 import { ensureSupervisors } from '../client/supervisor-client.ts'
 import { labError } from '../model/errors.ts'
 import type { Screen } from './output.ts'
-import { hactlProgram, type Verb } from './program.ts'
+import { hactlProgram, usageText, type Verb } from './program.ts'
 import { type CliStreams, confirm, exitCodes, reportError, runVerb } from './run-verb.ts'
 
 const interrupt = new AbortController()
@@ -51,8 +51,10 @@ function reportUsage(error: Error): number {
   if (error.exitCode === 0) return exitCodes.ok
   if (error.code === 'commander.help')
     return reportError(labError('usage', 'a verb is missing; see: hactl help'), options)
-  const message = error.message.replace(/^error: /, '').replaceAll('\n', ' ')
-  return reportError(labError('usage', `${message}; see: hactl help`, { cause: error }), options)
+  return reportError(
+    labError('usage', `${usageText(error.message)}; see: hactl help`, { cause: error }),
+    options,
+  )
 }
 
 // The first Ctrl-C ends the wait and cleans up; the second exits without waiting for that.

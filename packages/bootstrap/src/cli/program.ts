@@ -83,6 +83,19 @@ export function hactlProgram(take: (verb: Verb) => void): Command {
   return program
 }
 
+const tooMany = /^(too many arguments for '[\w-]+')\. Expected (\d+) arguments? but got (\d+)\.$/
+
+/** The text of an error of commander, on one line and without its prefix. */
+export function usageText(message: string): string {
+  return (
+    message
+      .replace(/^error: /, '')
+      .replaceAll('\n', ' ')
+      // The likely extra argument is the name of a lab.
+      .replace(tooMany, "$1: expected $2, got $3; a lab is chosen with '--name <lab>'")
+  )
+}
+
 function packageVersion(): string {
   const path = new URL('../../package.json', import.meta.url)
   return String(JSON.parse(readFileSync(path, 'utf8')).version)

@@ -1,6 +1,6 @@
 import { CommanderError } from 'commander'
 import { expect, test } from 'vitest'
-import { hactlProgram, type Verb } from '../../src/cli/program.ts'
+import { hactlProgram, usageText, type Verb } from '../../src/cli/program.ts'
 
 function parse(...argv: readonly string[]): Verb | undefined {
   let chosen: Verb | undefined
@@ -56,6 +56,18 @@ test.each([
 ])('%j gets the nearest right word', (argv, hint) => {
   expect(() => parse(...argv)).toThrow(CommanderError)
   expect(() => parse(...argv)).toThrow(hint)
+})
+
+test.each([
+  [['down', 'shop'], 'expected 0, got 1'],
+  [['status', 'shop'], 'expected 0, got 1'],
+  [['logs', 'zk1', 'shop'], 'expected 1, got 2'],
+])('%j names the option that chooses a lab', (argv, counts) => {
+  expect(() => parse(...argv)).toThrow(
+    expect.toSatisfy(({ message }: Error) =>
+      usageText(message).endsWith(`${counts}; a lab is chosen with '--name <lab>'`),
+    ),
+  )
 })
 
 test.each([
