@@ -157,7 +157,7 @@ export class MariadbConnection {
 
   #underWay(): AbandonedStatement | undefined {
     const { localPort } = this.#socket
-    if (this.#server === undefined || localPort === undefined || this.threadId === 0) return undefined
+    if (localPort === undefined || this.threadId === 0) return undefined
     const statements = [...this.#pending].map(({ sql }) => sql).filter((sql) => sql !== undefined)
     const committing = (sql: string): boolean => commits.test(sql) || (this.inTransaction && mayCommit(sql))
     if (statements.length === 0 || statements.some(committing)) return undefined

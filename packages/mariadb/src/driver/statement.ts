@@ -71,6 +71,6 @@ export interface AbandonedStatement {
   readonly threadId: number
   /** The port of the client, by which the server lists the connection. */
   readonly localPort: number
-  /** The server that gave the connection id. */
-  readonly server: string
+  /** The server that gave the connection id; undefined when it does not tell its identity. */
+  readonly server: string | undefined
 }

@@ -43,8 +43,7 @@ export class StatementKiller {
     this.#waiting.set(name, [statement])
     this.#killAll(name, statement.endpoint).catch((error: unknown) => {
       this.#waiting.delete(name)
-      if (!this.#deps.signal.aborted)
-        this.#deps.warn(`statements that timed out may still run on ${name}: ${asError(error).message}`)
+      if (!this.#deps.signal.aborted) this.#deps.warn(mayStillRun(name, asError(error).message))
     })
   }
 
@@ -70,22 +69,37 @@ export class StatementKiller {
         this.#waiting.delete(name)
         return
       }
-      await raceAbort(killOn(connection, next), signal, () => undefined)
+      const unsure = await raceAbort(killOn(connection, next), signal, () => undefined)
+      if (unsure !== undefined) this.#deps.warn(mayStillRun(name, unsure))
     }
   }
 }
 
 // The server lists a connection with the address of its client: an id of an earlier run of the server, or of another
 // server behind the same address, has another one.
-async function killOn(connection: MariadbConnection, statement: AbandonedStatement): Promise<void> {
-  if (connection.server !== statement.server) return
+// Returns why the statement could not be identified.
+async function killOn(
+  connection: MariadbConnection,
+  statement: AbandonedStatement,
+): Promise<string | undefined> {
+  if (statement.server === undefined || connection.server === undefined)
+    return 'KILL QUERY was not sent, because the server does not tell its identity (a proxy may answer for it)'
+  if (connection.server !== statement.server)
+    return 'KILL QUERY was not sent, because another server answers at this address now'
   const id = String(Math.trunc(statement.threadId))
   const sql = `SELECT HOST AS host FROM information_schema.PROCESSLIST WHERE ID = ${id}`
   const answer = await connection.run({ sql, kind: 'text' })
   const host = answer.kind === 'rows' ? String(answer.rows[0]?.['host'] ?? '') : ''
-  if (!host.endsWith(`:${statement.localPort}`)) return
+  if (host === '') return undefined
+  if (!host.endsWith(`:${statement.localPort}`))
+    return 'KILL QUERY was not sent, because the server lists the connection with another client port (a proxy or address translation may be between)'
   // 1094: it has ended meanwhile.
   await connection.run({ sql: `KILL QUERY ${id}`, kind: 'text' }).catch((error: { errno?: number }) => {
     if (error.errno !== 1094) throw error
   })
+  return undefined
+}
+
+function mayStillRun(name: string, reason: string): string {
+  return `statements that timed out may still run on ${name}: ${reason}`
 }

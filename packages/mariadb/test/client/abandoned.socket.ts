@@ -1,9 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from 'vitest'
-import { galeraHarness } from './harness.ts'
+import { galeraHarness, type RecordedEvent } from './harness.ts'
 
 const slow = 'SELECT v FROM t'
 const kills = { sql: /^KILL QUERY / }
+
+function warnings(events: readonly RecordedEvent[]): readonly unknown[] {
+  return events.filter(({ name }) => name === 'warning').map(({ event }) => event['text'])
+}
 
 // The fake has no process list: a rule answers for it, with the port of the client that asks or with another one.
 async function heldStatement(port: (ports: readonly number[]) => number) {
@@ -24,11 +28,12 @@ async function heldStatement(port: (ports: readonly number[]) => number) {
 
 describe('a statement whose time is up', () => {
   it('is no business of a connection that the server lists with another client', async () => {
-    const { cluster, calling } = await heldStatement(() => 1)
+    const { cluster, events, calling } = await heldStatement(() => 1)
     expect(await calling).toMatchObject({ code: 'timed-out' })
     await cluster.log.until({ sql: /PROCESSLIST/ })
     await sleep(100)
     expect(cluster.log.count(kills)).toBe(0)
+    expect(warnings(events)).toEqual([expect.stringMatching(/may still run on .*another client port/)])
   })
 
   it('is looked for each time, also after the connection for the one before is closed', async () => {
@@ -41,10 +46,25 @@ describe('a statement whose time is up', () => {
   })
 
   it('is left alone by a server that another machine stands for now', async () => {
-    const { cluster, calling } = await heldStatement(() => 1)
+    const { cluster, events, calling } = await heldStatement(() => 1)
     for (const node of cluster.nodes) node.set({ server_id: 4711 })
     expect(await calling).toMatchObject({ code: 'timed-out' })
     await sleep(200)
+    expect(cluster.log.count({ sql: /PROCESSLIST/ })).toBe(0)
+    expect(warnings(events)).toEqual([expect.stringMatching(/may still run on .*another server answers/)])
+  })
+
+  it('is not looked for at a server that does not tell its identity, and that is said', async () => {
+    const { db, cluster, events } = await galeraHarness()
+    cluster.script(
+      { when: { sql: /@@max_allowed_packet/ }, do: 'refuse', errno: 1064 },
+      { when: { sql: slow }, do: 'hold', until: 'never' },
+    )
+    await db.ready()
+    await expect(db.query(slow, [], { timeoutMs: 300 })).rejects.toMatchObject({ code: 'timed-out' })
+    await expect
+      .poll(() => warnings(events))
+      .toEqual([expect.stringMatching(/may still run on .*does not tell its identity/)])
     expect(cluster.log.count({ sql: /PROCESSLIST/ })).toBe(0)
   })
 
