@@ -469,7 +469,7 @@ describe('wrong arguments of request()', () => {
     ['a codec of replies that is none', ['calc', 1, { replyCodec: 5 }], 'request.replyCodec: expected'],
     ['a body that is no JSON', ['calc', undefined], 'the request cannot be encoded'],
     ['headers that are no object', ['calc', 1, { headers: 5 }], 'request.headers: expected an object'],
-    ['a codec that cannot be read', ['calc', 1, { codec: unreadable }], 'request: do not look'],
+    ['a codec that cannot be read', ['calc', 1, { codec: unreadable }], 'request.codec: could not be read'],
     ['a signal that is none', ['calc', 1, { signal: {} }], 'request.signal: expected an AbortSignal'],
   ]
   it.each(wrong)('%s', async (_, args, message) => {
