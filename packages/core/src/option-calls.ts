@@ -6,7 +6,7 @@ import type { Clock } from './util/clock.ts'
 export type OptionSource<T> = T | (() => Promise<T>)
 
 interface OptionCall {
-  readonly option: string
+  readonly what: string
   readonly sinceMs: number
 }
 
@@ -34,21 +34,38 @@ export class OptionCalls {
     const [call] = this.#pending
     if (call === undefined) return undefined
     const ms = Math.round(this.#clock.now() - call.sinceMs)
-    return optionFailure(`the function of the option '${call.option}' has not answered for ${ms} ms`)
+    return optionFailure(`${call.what} has not answered for ${ms} ms`)
   }
 
   /** Resolves with the value. Rejects with `unreachable` when the function fails, or with the reason of the signal. */
   async read<T>(option: string, source: OptionSource<T>, signal: AbortSignal): Promise<T> {
     if (!isFunction(source)) return source
-    const call: OptionCall = { option, sinceMs: this.#clock.now() }
+    return this.track(functionOf(option), () => quotingNothing(option, source), signal)
+  }
+
+  /** Waits for work that is no function of the options, and is named in {@link waitingFor} by `what`. */
+  async track<T>(what: string, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+    const call: OptionCall = { what, sinceMs: this.#clock.now() }
     this.#pending.add(call)
     try {
-      return await raceAbort(source(), signal, () => undefined)
-    } catch (thrown) {
-      throw signal.aborted ? signal.reason : failedOption(option, asError(thrown))
+      return await raceAbort(work(), signal, () => undefined)
     } finally {
       this.#pending.delete(call)
     }
+  }
+}
+
+/** How the function of an option is called in errors. */
+export function functionOf(option: string): string {
+  return `the function of the option '${option}'`
+}
+
+/** Calls a function of the application. Rejects with `unreachable`, without what it threw. */
+export async function quotingNothing<T>(option: string, source: () => T | Promise<T>): Promise<T> {
+  try {
+    return await source()
+  } catch (thrown) {
+    throw failedOption(option, asError(thrown))
   }
 }
 
@@ -60,7 +77,7 @@ function failedOption(option: string, thrown: Error & { readonly code?: unknown 
   const { name, code } = thrown
   const said = typeof code === 'string' ? `${name}, ${code}` : name
   const text = isHaError(thrown) && code === 'config-invalid' ? `: ${thrown.message}` : ` (${said})`
-  return optionFailure(`the function of the option '${option}' failed${text}`)
+  return optionFailure(`${functionOf(option)} failed${text}`)
 }
 
 function optionFailure(message: string): HaError {

@@ -68,7 +68,13 @@ export function assembleClient(options: ResolvedOptions, deps: ClientDeps): Clie
   const chroot = new Chroot(servers.chroot)
   const watches = new Watches({ chroot, lastZxid: () => sessions.lastZxid, reportDefect })
   const driver = createDriver(options, deps, sessions, watches)
-  const registry = new EndpointRegistry(clock, resolveAddresses(servers.endpoints, options.tls !== undefined))
+  const registry = new EndpointRegistry(
+    clock,
+    resolveAddresses(servers.endpoints, options.tls !== undefined),
+    {
+      sourceName: 'the lookup of the names in connect',
+    },
+  )
   const link = createLink(options, deps, driver, registry)
   sessions.attach(link)
   tracker.attach(link, sessions)

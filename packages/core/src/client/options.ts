@@ -4,7 +4,7 @@ import { checkEndpoint, parseHostList } from '../address/host-list.ts'
 import { didYouMean } from '../address/nearest-word.ts'
 import type { EndpointSource } from '../cluster/endpoint-registry.ts'
 import { asError, HaError, isHaError } from '../errors/ha-error.ts'
-import type { OptionSource } from '../option-calls.ts'
+import { type OptionSource, quotingNothing } from '../option-calls.ts'
 import type { FullJitter } from '../policy/backoff.ts'
 import { type PoolStrategy, strategyAliases } from '../policy/select.ts'
 import { maxTimerMs } from '../util/clock.ts'
@@ -296,7 +296,9 @@ function secretText(value: unknown, path: string): string {
  */
 export function addresses(defaultPort: number): OptionReader<EndpointSource> {
   return checked<EndpointSource>((value, path) => {
-    if (typeof value === 'function') return async () => addressList(await value(), `${path}()`, defaultPort)
+    if (typeof value === 'function')
+      return async () =>
+        quotingNothing('addresses', async () => addressList(await value(), `${path}()`, defaultPort))
     if (typeof value === 'string') return parseHostList(value, { defaultPort, where: path })
     const endpoints = addressList(value, path, defaultPort)
     if (endpoints.length === 0) throw invalidOption(path, 'expected at least one address')

@@ -8,7 +8,7 @@ import {
   type View,
 } from '../cluster/cluster-view.ts'
 import { asError, detachStack, HaError } from '../errors/ha-error.ts'
-import { OptionCalls } from '../option-calls.ts'
+import { functionOf, OptionCalls } from '../option-calls.ts'
 import { type LinkedController, linkedController, raceAbort, withDeadline } from '../util/abort.ts'
 import type { Clock } from '../util/clock.ts'
 
@@ -27,6 +27,8 @@ interface SharedRefresh {
 export interface EndpointRegistryOptions<R> {
   /** The rules of changes of health. Default: the last observation decides. */
   readonly rules?: HealthRules
+  /** What the source is called in errors. Default: the function of the option `addresses`. */
+  readonly sourceName?: string
   /** Called in the turn in which the view changes. */
   readonly onChange?: (view: View<R>, before: View<R>) => void
 }
@@ -38,12 +40,18 @@ export class EndpointRegistry<R = unknown> {
   readonly #rules: HealthRules
   readonly #onChange: (view: View<R>, before: View<R>) => void
   #view: View<R> = emptyView
+  readonly #sourceName: string
   readonly #calls: OptionCalls
   #refreshing: SharedRefresh | undefined
 
-  constructor(clock: Clock, source: EndpointSource, { rules, onChange }: EndpointRegistryOptions<R> = {}) {
+  constructor(
+    clock: Clock,
+    source: EndpointSource,
+    { rules, sourceName, onChange }: EndpointRegistryOptions<R> = {},
+  ) {
     this.#clock = clock
     this.#source = source
+    this.#sourceName = sourceName ?? functionOf('addresses')
     this.#calls = new OptionCalls(clock)
     this.#rules = rules ?? trustLastObservation
     this.#onChange = onChange ?? (() => undefined)
@@ -93,13 +101,13 @@ export class EndpointRegistry<R = unknown> {
 
   async #read(source: EndpointFunction, timeoutMs: number, signal: AbortSignal): Promise<void> {
     const expired = (): HaError =>
-      new HaError('timed-out', `the function of the option 'addresses' did not answer within ${timeoutMs} ms`)
+      new HaError('timed-out', `${this.#sourceName} did not answer within ${timeoutMs} ms`)
     try {
       const endpoints = await withDeadline(this.#clock, { timeoutMs, signal, expired }, (inner) =>
-        this.#calls.read('addresses', () => source(inner), inner),
+        this.#calls.track(this.#sourceName, () => source(inner), inner),
       )
       if (endpoints.length === 0)
-        throw new HaError('config-invalid', "the function of the option 'addresses' returned an empty list")
+        throw new HaError('config-invalid', `${this.#sourceName} returned an empty list`)
       this.observe({ kind: 'listed', endpoints, atMs: this.#clock.now() })
     } catch (thrown) {
       // The abort of a refresh is no failure of the source.

@@ -185,3 +185,14 @@ describe('what cannot be read', () => {
     expect(quoted(value)).toBe(words)
   })
 })
+
+describe('a function of addresses', () => {
+  it('rejects without what the function of the application threw', async () => {
+    const source = read(addresses(1), () => Promise.reject(new TypeError('http://user:s3cret@consul')))
+    if (typeof source !== 'function') throw new Error('expected a function')
+    const error = await source(new AbortController().signal).catch((thrown: unknown) => thrown)
+    expect(error).toMatchObject({ code: 'unreachable' })
+    expect(String(error)).toMatch(/the function of the option 'addresses' failed \(TypeError\)$/)
+    expect(JSON.stringify(error)).not.toMatch(/s3cret/)
+  })
+})

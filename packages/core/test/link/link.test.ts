@@ -250,7 +250,7 @@ describe('a link', () => {
     await clock.advance(5)
     expect(link.health()).toMatchObject({
       state: 'waiting',
-      reason: "the addresses could not be found: the function of the option 'addresses' failed (Error)",
+      reason: 'the addresses could not be found: no DNS today',
     })
   })
 })
