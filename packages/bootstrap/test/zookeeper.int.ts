@@ -127,6 +127,15 @@ test('a lab of which everything was killed comes back with its data, and as no o
   expect(epoch()).toBeGreaterThan(before)
 })
 
+test('a lab of which one server was killed comes back with the next start', async () => {
+  process.kill(lab.nodes[0]?.pid ?? 0, 'SIGKILL')
+  await expect.poll(() => lab.nodes[0]?.pid).toBe(null)
+
+  const again = await startLab({ kind: 'zookeeper' }, { home, name: lab.name })
+
+  expect((await again.status()).agreed).toBe(true)
+})
+
 test('a server that is killed right after it has agreed is not ready', async () => {
   let pid = 0
   const start = startLab(

@@ -121,7 +121,7 @@ export async function fault(
   return { json: { lab: lab.name, fault: lease }, text: [text], exitCode: exitCodes.ok }
 }
 
-/** Heals or restarts a node and waits until all members agree, unless other nodes are still broken. */
+/** Heals or restarts a node and waits until all members agree, unless other nodes are still broken or down. */
 export async function heal(
   how: 'resume' | 'restart',
   node: string,
@@ -131,7 +131,9 @@ export async function heal(
   const lab = openLabOf(node, flags.name)
   const { signal, onEvent } = context
   await lab[how](node, { signal, onEvent })
-  const others = (await lab.status({ signal })).nodes.filter((other) => other.fault !== null)
+  const others = (await lab.status({ signal })).nodes.filter(
+    (other) => other.fault !== null || other.standing === 'down',
+  )
   if (others.length === 0) await lab.ready({ signal, onEvent })
   const state = await lab.status({ signal })
   const broken = others.map((other) => `${other.name} is still ${other.standing}`).join(', ')

@@ -9,7 +9,7 @@ import { planGalera } from '../galera/plan.ts'
 import type { RecordedEvent } from '../lab/events.ts'
 import { Journal, readEvents } from '../lab/journal.ts'
 import { isHeld, readLabLock } from '../lab/lab-lock.ts'
-import { applyEvent, initialLabState, isDown } from '../lab/state.ts'
+import { applyEvent, hasLostNodes, initialLabState, isDown } from '../lab/state.ts'
 import {
   availableMemoryMib,
   checkPlatform,
@@ -130,7 +130,7 @@ async function startAt(
   }
 }
 
-// A lab that is down keeps its data: it comes back as it was, and not as another topology.
+// A lab that is down, or a part of it, keeps its data: it comes back as it was, and not as another topology.
 async function bringBackLab(
   topology: LabTopology,
   folder: string,
@@ -144,7 +144,8 @@ async function bringBackLab(
     return undefined
   // The supervisor that is started for this question records which processes have ended.
   await lab.status(limit)
-  if (!isDown(plan, readEvents(journalPath(folder)).reduce(applyEvent, initialLabState))) return undefined
+  const state = readEvents(journalPath(folder)).reduce(applyEvent, initialLabState)
+  if (!isDown(plan, state) && !hasLostNodes(plan, state)) return undefined
   const objection = differenceFrom(plan, topology)
   if (objection !== undefined) {
     throw labError(

@@ -80,6 +80,15 @@ export function isDown(
   )
 }
 
+/** Whether nodes of a cluster that had formed ended by themselves, while no fault is in force. */
+export function hasLostNodes(
+  { nodes }: { readonly nodes: readonly { readonly name: string }[] },
+  state: LabState,
+): boolean {
+  if (state.phase.kind !== 'formed' || Object.keys(state.faults).length > 0) return false
+  return nodes.some(({ name }) => processOf(state, name).kind === 'down')
+}
+
 /** The identity of a process that runs. */
 export function processIdOf(process: ProcessState): ProcessId | undefined {
   return process.kind === 'starting' || process.kind === 'up' ? process.id : undefined

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import type { Fault, LabEvent, RecordedEvent } from '../../src/lab/events.ts'
 import {
   applyEvent,
+  hasLostNodes,
   initialLabState,
   isDown,
   type LabState,
@@ -59,6 +60,23 @@ test('what only tells gives the same object back', () => {
   const told: RecordedEvent = { type: 'working', on: 'something', seq: 1, at: 1 }
 
   expect(applyEvent(initialLabState, told)).toBe(initialLabState)
+})
+
+test('a cluster has lost nodes when some ended by themselves and no fault is in force', () => {
+  const plan = { nodes: [{ name: 'a' }, { name: 'b' }] }
+  const formed = {
+    ...initialLabState,
+    phase: { kind: 'formed' },
+    processes: { a: { kind: 'launching' } },
+  } as const
+
+  expect(hasLostNodes(plan, formed)).toBe(true)
+  expect(hasLostNodes(plan, { ...formed, phase: { kind: 'forming' } })).toBe(false)
+  expect(
+    hasLostNodes(plan, { ...formed, processes: { ...formed.processes, b: { kind: 'launching' } } }),
+  ).toBe(false)
+  const fault = { node: 'b', action: 'kill', begunAt: 0, healsAt: 1 } as const
+  expect(hasLostNodes(plan, { ...formed, faults: { b: fault } })).toBe(false)
 })
 
 test('a cluster is down as a whole when no node runs and not all were stopped on purpose', () => {
