@@ -78,13 +78,21 @@ export function resolveRabbit(topology: RabbitTopology, deployment: RabbitDeploy
     epmdPort: deployment.firstPort,
     detectMs,
     timers: rabbitTimers(detectMs),
-    vhosts: ['/', ...(topology.vhosts ?? []).filter((vhost) => vhost !== '/')],
+    vhosts: ['/', ...checkVhosts(topology.vhosts ?? []).filter((vhost) => vhost !== '/')],
     policies,
     // Neither of two nodes has a majority alone: both would pause.
     partitionHandling:
       names.length >= 3 && hasFeature(version, 'partitionHandling') ? 'pause_minority' : 'ignore',
     notes: notesOn(version, names.length),
   }
+}
+
+function checkVhosts(vhosts: readonly string[]): readonly string[] {
+  const wrong = vhosts.findIndex(
+    (vhost) => typeof vhost !== 'string' || vhost === '' || Buffer.byteLength(vhost) > 255,
+  )
+  if (wrong === -1) return vhosts
+  throw labError('config-invalid', `vhosts[${wrong}]: expected a name of 1 to 255 bytes`)
 }
 
 function notesOn(version: RabbitVersion, nodes: number): readonly string[] {

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest'
-import { hasFeature, parseRabbitVersion, type RabbitFeature } from '../../src/rabbitmq/model.ts'
+import {
+  hasFeature,
+  parseRabbitVersion,
+  type RabbitFeature,
+  resolveRabbit,
+} from '../../src/rabbitmq/model.ts'
+import { deployment } from './deployment.ts'
 
 const table: readonly (readonly [string, Readonly<Record<RabbitFeature, boolean>>])[] = [
   ['3.10.8', { loneSeed: true, mirroring: true, patientSeed: true, partitionHandling: true }],
@@ -21,4 +27,10 @@ test.each(table)('%s has what its line of the table says', (text, features) => {
 
 test('what is not a version is refused', () => {
   expect(() => parseRabbitVersion('latest')).toThrow("'latest' is not a RabbitMQ version")
+})
+
+test.each(['', 'x'.repeat(256)])('a virtual host without a usable name is refused', (vhost) => {
+  expect(() => resolveRabbit({ kind: 'rabbitmq', vhosts: ['shop', vhost] }, deployment)).toThrow(
+    'vhosts[1]: expected a name of 1 to 255 bytes',
+  )
 })
