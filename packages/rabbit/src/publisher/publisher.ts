@@ -416,7 +416,9 @@ export function propertiesOf(
   headers: EncodableTable['table'] | undefined,
 ): Options.Publish {
   const { persistent = true, expirationMs } = options
-  const properties: Options.Publish = { ...common, persistent }
+  const { contentType, messageId, mandatory } = common
+  // No spread: the driver reads an object made by one 2 us more slowly.
+  const properties: Options.Publish = { messageId, contentType, persistent, mandatory }
   if (options === noOptions) return properties
   if (headers !== undefined) properties.headers = headers
   for (const name of forwardedOptions)
