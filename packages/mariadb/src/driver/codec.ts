@@ -471,7 +471,7 @@ function mostBytesOf(value: unknown): number {
   if (ArrayBuffer.isView(value)) return value.byteLength * worstEscape + valueOverhead
   if (typeof value !== 'object' || value === null || value instanceof Date) return 3 * valueOverhead
   let bytes = valueOverhead
-  for (const each of Object.values(value)) bytes += mostBytesOf(each)
+  for (const each of Array.isArray(value) ? value : Object.values(value)) bytes += mostBytesOf(each)
   return bytes
 }
 
