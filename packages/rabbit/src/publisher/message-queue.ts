@@ -300,8 +300,8 @@ export class InFlight {
       const entry = this.#entries.at(i)
       if (entry?.inFlight !== true || !matches(entry)) continue
       entry.inFlight = false
-      // It may be in flight elsewhere soon: a copy keeps its delivery tag.
-      this.#entries.set(i, { ...entry })
+      // It may be in flight elsewhere soon: a copy keeps its delivery tag, and is nobody's to settle.
+      this.#entries.set(i, { ...entry, settled: true })
       released.push(entry)
     }
     this.#trim()

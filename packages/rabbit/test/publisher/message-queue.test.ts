@@ -1,6 +1,7 @@
+import { HaError } from '@ha/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Deque, InFlight, type PublishEntry, SendQueue } from '../../src/publisher/message-queue.ts'
+import { Deque, InFlight, MessageQueue, type PublishEntry, SendQueue } from '../../src/publisher/message-queue.ts'
 import { publishEntry } from './publish-entry.ts'
 
 describe('a deque', () => {
@@ -179,5 +180,21 @@ describe('the waiting line', () => {
     const waiting = line(1, 2)
     for (const entry of waiting) entry.settled = entry.sequence === 1
     expect(waiting.peek()?.sequence).toBe(2)
+  })
+})
+
+describe('a message that was taken from the messages in flight', () => {
+  it('is settled by whoever has it now, and only once', () => {
+    const settled: string[] = []
+    const entry = (messageId: string): PublishEntry =>
+      publishEntry({ messageId, onSettled: () => settled.push(messageId) })
+    const messages = new MessageQueue()
+    const [first, moved] = [entry('first'), entry('moved')]
+    messages.inFlight.add(first)
+    messages.inFlight.add(moved)
+    expect(messages.inFlight.release(({ messageId }) => messageId === 'moved')).toEqual([moved])
+    expect(messages.expire(60_000, () => new HaError('timed-out', 'late'))).toBeUndefined()
+    expect(messages.failAll(() => new HaError('closed', 'over'))).toEqual({ unknown: 0, notSent: 0 })
+    expect(settled).toEqual(['first'])
   })
 })
