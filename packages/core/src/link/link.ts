@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { formatEndpoint } from '../address/endpoint.ts'
 import { DesiredState } from '../desired-state.ts'
 import { type ConnectionSignal, closeGracefully } from '../driver.ts'
@@ -33,6 +34,8 @@ export class Link<C> implements Source<C> {
   readonly #reporter: LinkReporter<C>
   readonly #changed = new Notifier()
   readonly #scope = linkedController()
+  // A connection serves all callers: its work runs in the context of none of them.
+  readonly #inOwnContext = AsyncLocalStorage.snapshot()
   /** What must hold on every connection. */
   readonly desiredState: DesiredState<C> = new DesiredState<C>()
   #state: LinkState<C> = { kind: 'idle' }
@@ -75,7 +78,7 @@ export class Link<C> implements Source<C> {
   start(): void {
     if (this.#state.kind !== 'idle') return
     this.#enter(firstDial)
-    this.#running = this.#run().catch((error: unknown) => this.#onRunEnded(error))
+    this.#running = this.#inOwnContext(() => this.#run().catch((error: unknown) => this.#onRunEnded(error)))
   }
 
   /**

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { createPool, type Pool as GenericPool } from 'generic-pool'
 import type { Endpoint } from '../address/endpoint.ts'
 import { type ConnectionSignal, openWithin } from '../driver.ts'
@@ -38,6 +39,8 @@ export class Generation<C> {
   readonly #scope = linkedController()
   readonly #factory: ConnectionFactory<C>
   readonly #all = new Set<PooledConnection<C>>()
+  // The first caller of a connection is not the last.
+  readonly #inOwnContext = AsyncLocalStorage.snapshot()
   readonly #pool: GenericPool<PooledConnection<C>>
   // Last in, first out: few connections stay in use, and the rest reach their idle timeout.
   readonly #idle: PooledConnection<C>[] = []
@@ -48,7 +51,7 @@ export class Generation<C> {
     this.#factory = new ConnectionFactory(deps)
     const { max, min } = deps.options.size
     const factory = {
-      create: () => this.#create(),
+      create: () => this.#inOwnContext(() => this.#create()),
       destroy: (pooled: PooledConnection<C>) => this.#destroy(pooled),
     }
     this.#pool = createPool(factory, { max, min, fifo: false })

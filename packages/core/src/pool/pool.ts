@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { View } from '../cluster/cluster-view.ts'
 import { detachStack, HaError } from '../errors/ha-error.ts'
 import type { Lease, Source } from '../lease.ts'
@@ -37,6 +38,8 @@ export class Pool<C, R> {
   readonly #leakDetector: LeakDetector<C>
   readonly #returned = new Notifier()
   readonly #scope = linkedController()
+  // The connections serve all callers: monitors and dials run in the context of none of them.
+  readonly #inOwnContext = AsyncLocalStorage.snapshot()
   readonly #sourceDeps: PoolSourceDeps<C, R>
   #state: PoolStateKind = 'idle'
   #draining: Promise<DrainResult> | undefined
@@ -78,6 +81,10 @@ export class Pool<C, R> {
   start(): void {
     if (this.#state !== 'idle') return
     this.#state = 'open'
+    this.#inOwnContext(() => this.#run())
+  }
+
+  #run(): void {
     this.#pools.start()
     const { clock, connect, endpoints } = this.#options
     const { signal } = this.#scope

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage, AsyncResource } from 'node:async_hooks'
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'eventemitter3'
 
@@ -9,7 +10,10 @@ export type Listener<T> = (event: T) => unknown
 
 /** The half of an emitter that users see. */
 export interface Events<M extends EventMap> {
-  /** Adds a listener; the returned function removes it. A listener that throws or rejects affects no other listener. */
+  /**
+   * Adds a listener; the returned function removes it. It runs in the async context of this call. A listener that throws
+   * or rejects affects no other listener.
+   */
   on<K extends keyof M & string>(name: K, listener: Listener<M[K]>): () => void
   /** Like `on`, for the next event only. */
   once<K extends keyof M & string>(name: K, listener: Listener<M[K]>): () => void
@@ -39,7 +43,7 @@ export class Emitter<M extends EventMap> implements Events<M> {
 }
 
 function isolate<T>(name: string, listener: Listener<T>): (event: T) => void {
-  return (event) => {
+  const call = (event: T): void => {
     try {
       const result = listener(event)
       if (result instanceof Promise) result.catch((error: unknown) => listenerFailed(name, error))
@@ -47,6 +51,9 @@ function isolate<T>(name: string, listener: Listener<T>): (event: T) => void {
       listenerFailed(name, error)
     }
   }
+  const inContext = AsyncLocalStorage.snapshot()
+  // What a listener enters ends with it: `enterWith` changes the current resource.
+  return (event) => inContext(() => new AsyncResource('HaEvent').runInAsyncScope(call, undefined, event))
 }
 
 const failures = channel('ha:listener-failed')

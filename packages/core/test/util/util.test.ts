@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { describe, expect, it, vi } from 'vitest'
 import { HaError, isHaError } from '../../src/errors/ha-error.ts'
@@ -120,6 +121,21 @@ describe('an emitter', () => {
     unsubscribe('ha:listener-failed', listen)
     expect(heard).toEqual(['news'])
     expect(failures).toMatchObject([{ event: 'told' }, { event: 'told' }])
+  })
+
+  it('calls a listener in the context in which it was added, whatever another one enters', () => {
+    const context = new AsyncLocalStorage<string>()
+    const emitter = new Emitter<Map>()
+    const heard: (string | undefined)[] = []
+    const listen = (): void => {
+      heard.push(context.getStore())
+      context.enterWith('left behind')
+    }
+    context.run('a', () => emitter.on('told', listen))
+    context.run('b', () => emitter.once('told', listen))
+    emitter.on('told', listen)
+    for (const caller of ['first', 'second']) context.run(caller, () => emitter.emit('told', 'news'))
+    expect(heard).toEqual(['a', 'b', undefined, 'a', undefined])
   })
 
   it('stops calling a listener that was removed, and calls a once listener once', () => {

@@ -1,7 +1,13 @@
 import { HaError } from '@ha/core'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { Deque, InFlight, MessageQueue, type PublishEntry, SendQueue } from '../../src/publisher/message-queue.ts'
+import {
+  Deque,
+  InFlight,
+  MessageQueue,
+  type PublishEntry,
+  SendQueue,
+} from '../../src/publisher/message-queue.ts'
 import { publishEntry } from './publish-entry.ts'
 
 describe('a deque', () => {

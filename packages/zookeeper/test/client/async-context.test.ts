@@ -97,3 +97,17 @@ it('keeps the asynchronous context of the caller in promises, callbacks, watches
     'watch',
   ])
 })
+
+it('runs listeners of events in the context in which they were added', async () => {
+  await using harness = await openClientHarness()
+  const { clock, ensemble } = harness
+  const zk = harness.client()
+  const heard: (string | undefined)[] = []
+  request.run('listener', () => zk.events.on('state', () => heard.push(request.getStore())))
+  await request.run('first', () => settledWithin(clock, 10_000, zk.create('/a', '1')))
+  const before = heard.length
+  for (const node of ensemble.nodes) for (const connection of node.connections) connection.reset()
+  await request.run('second', () => settledWithin(clock, 10_000, zk.get('/a')))
+  expect(heard.length).toBeGreaterThan(before)
+  expect(new Set(heard)).toEqual(new Set(['listener']))
+})
