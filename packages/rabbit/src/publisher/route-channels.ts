@@ -13,13 +13,13 @@ const maxRoutes = 1_000
 const maxRouteChannels = 16
 
 /** An exchange and a routing key. */
-export interface RouteTarget {
+export interface PublishRoute {
   readonly exchange: string
   readonly key: string
 }
 
 /** The name of a route. An exchange that ignores the key is one route. */
-export function routeOf({ exchange, key }: RouteTarget, ignoresKey: boolean): string {
+export function routeOf({ exchange, key }: PublishRoute, ignoresKey: boolean): string {
   return ignoresKey ? `${exchange}\0` : `${exchange}\0${key}`
 }
 
@@ -111,12 +111,12 @@ export class RouteChannels<Ch extends RouteChannel> {
   }
 
   /** The channel of a message whose route is isolated. */
-  of(target: RouteTarget): IsolatedRoute<Ch> | undefined {
+  of(target: PublishRoute): IsolatedRoute<Ch> | undefined {
     return this.#byRoute.size === 0 ? undefined : this.#byRoute.get(this.#routeOf(target))
   }
 
   /** Gives the route a channel of its own, or, beyond 16 of them, one for all further routes of its exchange. */
-  isolate(target: RouteTarget): IsolatedRoute<Ch> {
+  isolate(target: PublishRoute): IsolatedRoute<Ch> {
     const route = this.#routeOf(target)
     const name = this.#isolated.has(route) || this.#hasRoom() ? route : `${target.exchange}\0\0`
     const isolated = this.#isolated.get(name) ?? this.#open(name)
@@ -186,7 +186,7 @@ export class RouteChannels<Ch extends RouteChannel> {
     this.#deps.close(isolated.channel)
   }
 
-  #routeOf(target: RouteTarget): string {
+  #routeOf(target: PublishRoute): string {
     return routeOf(target, this.#deps.ignoresKey(target.exchange))
   }
 }
