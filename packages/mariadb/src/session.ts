@@ -1,11 +1,10 @@
 import { HaError, isHaError, run, type Verdict } from '@ha/core'
 import { linkedController, raceAbort } from '@ha/core/driver'
-import { batchOf, statementOf } from './arguments.ts'
+import { statementOf } from './arguments.ts'
 import type { ClientContext } from './context.ts'
-import { type Result, resultOf } from './driver/codec.ts'
 import type { MariadbConnection } from './driver/connection.ts'
 import { classify, DriverError } from './driver/error-classification.ts'
-import type { Answer, Args, ColumnMeta, PositionalRow, Row, Statement } from './driver/statement.ts'
+import type { Answer, Args, Row, Statement } from './driver/statement.ts'
 import {
   abortError,
   MariadbError,
@@ -14,21 +13,14 @@ import {
   statementError,
   toMariadbError,
 } from './errors.ts'
-import {
-  type CallOptions,
-  type ResolvedCall,
-  type RowsAsArrayOptions,
-  resolveStatementCall,
-} from './options/call-options.ts'
+import { type ResolvedCall, resolveStatementCall } from './options/call-options.ts'
 import { isReadOnly, mayCommit, verbOf } from './sql-text.ts'
 import { OperationRunner } from './statement/operation-runner.ts'
 import { StatementSequence, type Turn } from './statement/sequence.ts'
+import { type ColumnListener, StatementCalls, type StatementOptions } from './statement/statement-calls.ts'
 import { outcomesByStage } from './statement/statements.ts'
-import { type RowStream, rowStreamOf } from './statement/stream.ts'
 
 const statementName = 'a statement of the session'
-
-type InnerOptions = CallOptions | RowsAsArrayOptions
 
 interface SessionDeps {
   readonly connection: MariadbConnection
@@ -42,7 +34,7 @@ interface SessionDeps {
  * One server session, held during a callback. Statements run one at a time. Nothing is repeated; a lost session is not
  * replaced.
  */
-export class Session {
+export class Session extends StatementCalls {
   /** The server of the session, as `host:port`. */
   readonly endpoint: string
   /** The connection id on the server, as `KILL` takes it. */
@@ -56,6 +48,7 @@ export class Session {
   #ended: EndedTransaction | undefined
 
   constructor({ connection, signal, context, call }: SessionDeps) {
+    super()
     this.#connection = connection
     this.#call = call
     this.#sequence = new StatementSequence({ connection, signal, ...context })
@@ -74,49 +67,12 @@ export class Session {
     return !this.#sequence.streaming && !this.#connection.retired
   }
 
-  /** Runs a statement in the text protocol. A sent statement that is out of time is ended at the server. */
-  query<T extends PositionalRow = PositionalRow>(
+  /** @internal */
+  protected override async *streamStatement(
     sql: string,
     args: Args | undefined,
-    options: RowsAsArrayOptions,
-  ): Promise<Result<T>>
-  query<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>>
-  async query<T>(sql: string, args?: Args, options?: InnerOptions): Promise<Result<T>> {
-    return resultOf(await this.#run('query', statementOf('query', 'text', sql, args), options))
-  }
-
-  /** Runs a prepared statement; otherwise as {@link query}. */
-  execute<T extends PositionalRow = PositionalRow>(
-    sql: string,
-    args: Args | undefined,
-    options: RowsAsArrayOptions,
-  ): Promise<Result<T>>
-  execute<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>>
-  async execute<T>(sql: string, args?: Args, options?: InnerOptions): Promise<Result<T>> {
-    return resultOf(await this.#run('execute', statementOf('execute', 'prepared', sql, args), options))
-  }
-
-  /** Runs one statement for many rows; otherwise as {@link query}. */
-  async batch(sql: string, rows: readonly Args[], options?: CallOptions): Promise<Result> {
-    return resultOf(await this.#run('batch', batchOf('batch', sql, rows), options))
-  }
-
-  /** Streams the rows of a query at the pace of the consumer, as `stream()` of a transaction does. */
-  stream<T extends PositionalRow = PositionalRow>(
-    sql: string,
-    args: Args | undefined,
-    options: RowsAsArrayOptions,
-  ): RowStream<T>
-  stream<T = Row>(sql: string, args?: Args, options?: CallOptions): RowStream<T>
-  stream<T>(sql: string, args?: Args, options?: InnerOptions): RowStream<T> {
-    return rowStreamOf((found) => this.#stream(sql, args, options, found))
-  }
-
-  async *#stream(
-    sql: string,
-    args: Args | undefined,
-    options: InnerOptions | undefined,
-    found: (meta: readonly ColumnMeta[]) => void,
+    options: StatementOptions | undefined,
+    found: ColumnListener,
   ): AsyncGenerator<Row, void> {
     const { limits, rowsAsArray } = resolveStatementCall('stream', options, this.#call)
     const statement = { ...statementOf('stream', 'text', sql, args), rowsAsArray }
@@ -128,7 +84,12 @@ export class Session {
     yield* this.#sequence.stream({ statement, limits, exchange, found, explain })
   }
 
-  async #run(name: string, statement: Statement, options: InnerOptions | undefined): Promise<Answer> {
+  /** @internal */
+  protected override async runStatement(
+    name: string,
+    statement: Statement,
+    options: StatementOptions | undefined,
+  ): Promise<Answer> {
     const { limits, rowsAsArray } = resolveStatementCall(name, options, this.#call)
     this.#assertUsable()
     const asked = rowsAsArray ? { ...statement, rowsAsArray } : statement

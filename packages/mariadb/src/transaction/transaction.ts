@@ -1,23 +1,16 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Verdict } from '@ha/core'
 import { asError, type Deferred, deferred, raceAbort } from '@ha/core/driver'
-import { batchOf, checkCallback, statementOf } from '../arguments.ts'
+import { checkCallback, statementOf } from '../arguments.ts'
 import type { ClientContext } from '../context.ts'
-import { type Result, resultOf } from '../driver/codec.ts'
 import type { MariadbConnection } from '../driver/connection.ts'
 import { classify, DriverError } from '../driver/error-classification.ts'
-import type { Answer, Args, ColumnMeta, PositionalRow, Row, Statement } from '../driver/statement.ts'
+import type { Answer, Args, Row, Statement } from '../driver/statement.ts'
 import { abortError, MariadbError, notDoneAtAnyStage, statementError } from '../errors.ts'
-import {
-  type CallOptions,
-  type ResolvedCall,
-  type RowsAsArrayOptions,
-  resolveStatementCall,
-  type StatementLimits,
-} from '../options/call-options.ts'
+import { type ResolvedCall, resolveStatementCall, type StatementLimits } from '../options/call-options.ts'
 import { isAtomic, mayCommit, verbOf } from '../sql-text.ts'
 import { StatementSequence, type Turn } from '../statement/sequence.ts'
-import { type RowStream, rowStreamOf } from '../statement/stream.ts'
+import { type ColumnListener, StatementCalls, type StatementOptions } from '../statement/statement-calls.ts'
 
 /** What one attempt of a transaction runs on. */
 export interface TransactionDeps {
@@ -31,7 +24,7 @@ export interface TransactionDeps {
 }
 
 /** The argument of a transaction's callback; valid for one attempt. */
-export class Transaction {
+export class Transaction extends StatementCalls {
   /** The number of this attempt, from 1. */
   readonly attempt: number
   /** The token of a protected transaction in the commit log; undefined for an unprotected one. */
@@ -49,6 +42,7 @@ export class Transaction {
   #mayHaveCommitted = false
 
   constructor({ connection, signal, attempt, token, context, call }: TransactionDeps) {
+    super()
     this.#connection = connection
     this.#call = call
     this.#sequence = new StatementSequence({ connection, signal, ...context })
@@ -58,56 +52,12 @@ export class Transaction {
     this.endpoint = connection.address
   }
 
-  /**
-   * Runs a statement in the text protocol. A statement that was sent and is out of time, or aborted, is ended at the
-   * server, and the transaction is rolled back.
-   */
-  query<T extends PositionalRow = PositionalRow>(
+  /** @internal */
+  protected override async *streamStatement(
     sql: string,
     args: Args | undefined,
-    options: RowsAsArrayOptions,
-  ): Promise<Result<T>>
-  query<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>>
-  async query<T>(sql: string, args?: Args, options?: InnerOptions): Promise<Result<T>> {
-    return resultOf(await this.#runWith('query', statementOf('query', 'text', sql, args), options))
-  }
-
-  /** Runs a prepared statement; otherwise as {@link query}. */
-  execute<T extends PositionalRow = PositionalRow>(
-    sql: string,
-    args: Args | undefined,
-    options: RowsAsArrayOptions,
-  ): Promise<Result<T>>
-  execute<T = Row>(sql: string, args?: Args, options?: CallOptions): Promise<Result<T>>
-  async execute<T>(sql: string, args?: Args, options?: InnerOptions): Promise<Result<T>> {
-    return resultOf(await this.#runWith('execute', statementOf('execute', 'prepared', sql, args), options))
-  }
-
-  /** Runs one statement for many rows; otherwise as {@link query}. */
-  async batch(sql: string, rows: readonly Args[], options?: CallOptions): Promise<Result> {
-    return resultOf(await this.#runWith('batch', batchOf('batch', sql, rows), options))
-  }
-
-  /**
-   * Streams the rows of a query at the pace of the consumer. Later statements wait for its last row; when the consumer
-   * leaves before, the rest is read and dropped. A statement is refused when it waits for a stream whose consumer takes
-   * no row for a second: a loop over the rows cannot run statements of its own transaction, unless the rows are few.
-   */
-  stream<T extends PositionalRow = PositionalRow>(
-    sql: string,
-    args: Args | undefined,
-    options: RowsAsArrayOptions,
-  ): RowStream<T>
-  stream<T = Row>(sql: string, args?: Args, options?: CallOptions): RowStream<T>
-  stream<T>(sql: string, args?: Args, options?: InnerOptions): RowStream<T> {
-    return rowStreamOf((found) => this.#stream(sql, args, options, found))
-  }
-
-  async *#stream(
-    sql: string,
-    args: Args | undefined,
-    options: InnerOptions | undefined,
-    found: (meta: readonly ColumnMeta[]) => void,
+    options: StatementOptions | undefined,
+    found: ColumnListener,
   ): AsyncGenerator<Row, void> {
     const { limits, rowsAsArray } = resolveStatementCall('stream', options, this.#call)
     const statement = { ...statementOf('stream', 'text', sql, args), rowsAsArray }
@@ -178,7 +128,12 @@ export class Transaction {
     }
   }
 
-  #runWith(name: string, statement: Statement, options: InnerOptions | undefined): Promise<Answer> {
+  /** @internal */
+  protected override runStatement(
+    name: string,
+    statement: Statement,
+    options: StatementOptions | undefined,
+  ): Promise<Answer> {
     if (options === undefined) return this.run(statement)
     const { limits, rowsAsArray } = resolveStatementCall(name, options, this.#call)
     return this.run({ ...statement, rowsAsArray }, limits)
@@ -439,8 +394,6 @@ const activeScope = new AsyncLocalStorage<Scope>()
 function currentScope(transaction: Transaction): Scope | undefined {
   return activeScope.getStore()?.of(transaction)
 }
-
-type InnerOptions = CallOptions | RowsAsArrayOptions
 
 const noLimits: StatementLimits = Object.freeze({})
 
