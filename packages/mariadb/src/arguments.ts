@@ -1,4 +1,5 @@
-import { asError } from '@ha/core/driver'
+import { isHaError } from '@ha/core'
+import { asError, typeName } from '@ha/core/driver'
 import { encodeValue } from './driver/codec.ts'
 import type { Args, Statement } from './driver/statement.ts'
 import { MariadbError } from './errors.ts'
@@ -17,6 +18,19 @@ export function statementOf<K extends 'text' | 'prepared'>(
 ): Statement & { readonly kind: K } {
   checkSql(call, sql)
   if (args === undefined) return withoutArguments(call, kind, sql)
+  try {
+    return withArguments(call, kind, sql, args)
+  } catch (thrown) {
+    throw unreadable(call, 'the values', thrown)
+  }
+}
+
+function withArguments<K extends 'text' | 'prepared'>(
+  call: string,
+  kind: K,
+  sql: string,
+  args: unknown,
+): Statement & { readonly kind: K } {
   const { marks, certain } = placeholdersOf(sql)
   if (!isArgs(args))
     throw invalid(call, 'the values: expected a list, or an object with a value for each :name')
@@ -30,6 +44,14 @@ export function statementOf<K extends 'text' | 'prepared'>(
 /** As {@link statementOf}, for one statement with many rows. A list in a row is a document. */
 export function batchOf(call: string, sql: unknown, rows: unknown): Statement {
   checkSql(call, sql)
+  try {
+    return batchOfRows(call, sql, rows)
+  } catch (thrown) {
+    throw unreadable(call, 'the rows', thrown)
+  }
+}
+
+function batchOfRows(call: string, sql: string, rows: unknown): Statement {
   if (!Array.isArray(rows) || rows.length === 0)
     throw invalid(call, 'the rows: expected a list of at least one row')
   const { marks, certain } = placeholdersOf(sql)
@@ -161,14 +183,25 @@ function encoded(call: string, value: unknown, place: string): unknown {
 }
 
 function isArgs(value: unknown): value is Args {
-  return typeof value === 'object' && value !== null
+  return typeof value === 'object' && value !== null && !isContainer(value)
+}
+
+// An object without a name of a value: it must not count as an object without values.
+function isContainer(value: object): boolean {
+  return value instanceof Map || value instanceof Set || value instanceof Date || ArrayBuffer.isView(value)
 }
 
 function kindOf(value: unknown): string {
   if (value === null) return 'null'
-  return Array.isArray(value) ? 'a list' : `a value of type ${typeof value}`
+  return typeName(value) === 'a list' ? 'a list' : `a value of type ${typeof value}`
 }
 
-function invalid(call: string, problem: string): MariadbError {
-  return new MariadbError('config-invalid', `${call}: ${problem}`)
+function invalid(call: string, problem: string, cause?: unknown): MariadbError {
+  return new MariadbError('config-invalid', `${call}: ${problem}`, { cause })
+}
+
+// What a getter, an iterator or a revoked proxy of the caller throws, without its text, which may hold a value.
+function unreadable(call: string, what: string, thrown: unknown): unknown {
+  if (isHaError(thrown)) return thrown
+  return invalid(call, `${what} could not be read (${asError(thrown).name})`, thrown)
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { batchOf, statementOf } from '../src/arguments.ts'
+import { batchOf, checkCallback, statementOf } from '../src/arguments.ts'
 
 function sent(sql: string, args?: unknown): unknown[] {
   const statement = statementOf('query', 'text', sql, args)
@@ -127,5 +127,39 @@ describe('the rows of a batch', () => {
     ['a row that is none', [[1, 2], null], 'row 1 has another shape'],
   ])('are refused: %s', (_name, rows, problem) => {
     expect(() => batchOf('batch', 'INSERT INTO t VALUES (?, ?)', rows)).toThrow(problem)
+  })
+})
+
+describe('values that hold no value by name', () => {
+  const { proxy, revoke } = Proxy.revocable({}, {})
+  revoke()
+
+  test.each([
+    ['a map', new Map([['a', 1]])],
+    ['a set', new Set([1])],
+    ['a date', new Date(0)],
+    ['bytes', Buffer.from('x')],
+    ['a revoked proxy', proxy],
+    [
+      'an object whose getter throws',
+      {
+        get a(): number {
+          throw new TypeError('secret')
+        },
+      },
+    ],
+  ])('are refused, also without a placeholder: %s', (_, given) => {
+    const refused = expect.objectContaining({
+      code: 'config-invalid',
+      message: expect.stringMatching(/^query: the (values|rows)(?!.*secret)/),
+    })
+
+    expect(() => statementOf('query', 'text', 'SELECT :a', given)).toThrow(refused)
+    expect(() => batchOf('query', 'INSERT INTO t VALUES (:a)', given)).toThrow(refused)
+  })
+
+  test('are refused as a statement and as a callback', () => {
+    expect(() => sent(proxy as never)).toThrow('query: the statement: expected text')
+    expect(() => checkCallback('transaction', proxy)).toThrow('transaction: expected a function')
   })
 })

@@ -68,12 +68,27 @@ export function group<T>(table: OptionTable<T>): OptionReader<T> {
 function objectOr(value: unknown, path: string, problems: Problems): Readonly<Record<string, unknown>> {
   if (value === undefined) return {}
   try {
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
-    problems.add(path, `expected an object, got ${typeName(value)}`)
+    const container = containerName(value)
+    if (typeof value === 'object' && value !== null && container === undefined) return { ...value }
+    problems.add(path, `expected an object, got ${container ?? typeName(value)}`)
   } catch (thrown) {
     problems.addError(unreadable(path, thrown))
   }
   return {}
+}
+
+const containers =
+  /^(?:\w*Array|(?:Weak)?(?:Map|Set)|Date|RegExp|Promise|ArrayBuffer|DataView|Number|String|Boolean)$/
+
+// A list, a map or a boxed value has no options among its keys: it must not count as an object without options. Throws
+// for a revoked proxy.
+function containerName(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || Object.getPrototypeOf(value) === Object.prototype)
+    return undefined
+  if (Array.isArray(value)) return 'a list'
+  const tag = Object.prototype.toString.call(value).slice('[object '.length, -1)
+  if (!containers.test(tag)) return undefined
+  return `${/^[AEIO]/.test(tag) ? 'an' : 'a'} ${tag}`
 }
 
 /** Reads what a caller gave: what its getters or proxies throw becomes `config-invalid` with the cause. */
@@ -219,9 +234,14 @@ function describeValue(value: unknown): string {
 /** The type of a value for an error, with its article: `an object`, `a number`. Never the value. */
 export function typeName(value: unknown): string {
   if (value === null) return 'null'
-  if (Array.isArray(value)) return 'a list'
   if (value === undefined) return 'nothing'
-  return typeof value === 'object' ? 'an object' : `a ${typeof value}`
+  if (typeof value !== 'object') return `a ${typeof value}`
+  try {
+    return Array.isArray(value) ? 'a list' : 'an object'
+  } catch {
+    // Not even this can be asked of a revoked proxy.
+    return 'an object'
+  }
 }
 
 /** A value for an error: a text in quotes, a number as it is, and the type of anything else. Never throws. */
@@ -391,6 +411,8 @@ function firstProblem(
 ): OptionProblem | undefined {
   let name: string | undefined
   try {
+    const container = containerName(given)
+    if (container !== undefined) return { name, problem: `expected an object of options, got ${container}` }
     for (name in given) {
       const problem = check(name, given[name])
       if (problem !== undefined) return { name, problem }

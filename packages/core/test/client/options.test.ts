@@ -166,6 +166,40 @@ describe('what cannot be read', () => {
     )
   })
 
+  it.each([
+    ['a map', new Map([['x', 'b']]), 'a Map'],
+    ['a set', new Set(), 'a Set'],
+    ['a date', new Date(0), 'a Date'],
+    ['bytes', new Uint8Array(0), 'a Uint8Array'],
+    ['a list', [], 'a list'],
+    ['a promise', Promise.resolve(), 'a Promise'],
+  ])('does not count as an object without options: %s', (_, given, words) => {
+    const check = callOptions<{ x: string }>({ table: { x: optionChecks.text }, invalid: invalidOption })
+
+    expect(() => resolveOptions({ x: text('a') }, given, 'client')).toThrow(
+      `client: expected an object, got ${words}`,
+    )
+    expect(() => check('get', given as object)).toThrow(`get: expected an object of options, got ${words}`)
+  })
+
+  it('may be of a class, without a prototype, or a module', () => {
+    class Given {
+      readonly x = 'b'
+    }
+    const bare = Object.assign(Object.create(null), { x: 'b' })
+    for (const given of [new Given(), bare, Object.assign(bare, { [Symbol.toStringTag]: 'Module' })])
+      expect(resolveOptions({ x: text('a') }, given, 'client')).toMatchObject({ x: 'b' })
+  })
+
+  it('is refused as an option of a call when it is a revoked proxy', () => {
+    const { proxy, revoke } = Proxy.revocable({}, {})
+    revoke()
+    const check = callOptions<{ x: string }>({ table: { x: optionChecks.text }, invalid: invalidOption })
+
+    expect(() => check('get', proxy)).toThrow('get: could not be read (TypeError)')
+    expect(() => check('get', { x: proxy as never })).toThrow('get.x: expected a string, got an object')
+  })
+
   it('is refused as an option of a call, by its name', () => {
     const check = callOptions<{ x: string }>({
       table: { x: optionChecks.text },
