@@ -3,7 +3,14 @@ import { isIP, connect as netConnect, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { type ConnectionOptions as TlsOptions, connect as tlsConnect } from 'node:tls'
 import { type Endpoint, formatEndpoint } from '../address/endpoint.ts'
-import { asError, detachStack, type FailedAttempt, HaError, isHaError } from '../errors/ha-error.ts'
+import {
+  asError,
+  describeAttempts,
+  detachStack,
+  type FailedAttempt,
+  HaError,
+  isHaError,
+} from '../errors/ha-error.ts'
 import { linkedController, raceAbort } from '../util/abort.ts'
 import type { Clock } from '../util/clock.ts'
 import { deferred } from '../util/deferred.ts'
@@ -218,7 +225,7 @@ export class AddressDialer {
 
 function noAddressAnswered(endpoint: Endpoint, attempts: readonly FailedAttempt[]): HaError {
   const name = formatEndpoint(endpoint)
-  const said = attempts.map((attempt) => `${attempt.endpoint}: ${attempt.error.message}`).join('; ')
+  const said = describeAttempts(attempts, name)
   const cause = attempts.at(-1)?.error
   const isFinal = attempts.every(({ error }) => isHaError(error) && error.code === 'refused')
   const details = {

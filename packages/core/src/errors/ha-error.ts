@@ -84,6 +84,20 @@ export interface FailedAttempt {
   readonly error: Error
 }
 
+/** What the attempts answered, for a message: each endpoint once, although many errors name their own. */
+export function describeAttempts(attempts: readonly FailedAttempt[], ofName = ''): string {
+  return attempts
+    .map(({ endpoint, error }) => `${endpoint}: ${messageAt(endpoint, error, ofName)}`)
+    .join('; ')
+}
+
+/** The message of an error without the endpoint, or the name that it stands for, at its beginning. */
+export function messageAt(endpoint: string, { message }: Pick<Error, 'message'>, ofName = ''): string {
+  const known = [endpoint, ofName].find((name) => name !== '' && message.startsWith(`${name}: `))
+  if (known === undefined) return message
+  return messageAt(endpoint, { message: message.slice(known.length + ': '.length) }, ofName)
+}
+
 export interface HaErrorDetails {
   /** Default `not-done`: must be given when the operation may have reached a server. */
   readonly outcome?: Outcome

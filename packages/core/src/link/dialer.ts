@@ -1,7 +1,14 @@
 import { type Endpoint, formatEndpoint, sameEndpoint } from '../address/endpoint.ts'
 import type { EndpointRegistry } from '../cluster/endpoint-registry.ts'
 import { type Driver, openWithin } from '../driver.ts'
-import { asError, detachStack, type FailedAttempt, HaError, isHaError } from '../errors/ha-error.ts'
+import {
+  asError,
+  describeAttempts,
+  detachStack,
+  type FailedAttempt,
+  HaError,
+  isHaError,
+} from '../errors/ha-error.ts'
 import type { Lease } from '../lease.ts'
 import { fullJitter } from '../policy/backoff.ts'
 import { select } from '../policy/select.ts'
@@ -234,7 +241,7 @@ function dialRaceError<C>(
   const failed = failedAttempts(dials)
   const final = failed.every(({ error }) => !driver.classify(error).transient)
   const attempts = [...failed, ...addressAttempts(registry.view.addressesError)]
-  const details = attempts.map(({ endpoint, error }) => `${endpoint}: ${error.message}`).join('; ')
+  const details = describeAttempts(attempts)
   const cause = failed.at(-1)?.error
   if (failed.length === 0)
     return new HaError('unreachable', `${driver.protocol}: there is no endpoint to dial`)

@@ -1,5 +1,5 @@
 import { memberAt, type View } from '../cluster/cluster-view.ts'
-import { HaError } from '../errors/ha-error.ts'
+import { HaError, messageAt } from '../errors/ha-error.ts'
 import type { Lease, Source } from '../lease.ts'
 import { withDeadline } from '../util/abort.ts'
 import type { AcquireAttempt } from './acquire-queue.ts'
@@ -166,12 +166,12 @@ function waitReason<C>(pool: EndpointPool<C>, view: View): HaError {
   if (!pool.usable) {
     const { health = 'unknown', lastError } = member ?? {}
     return unreachable(
-      `${name} is ${health}${lastError === undefined ? '' : `: ${lastError.message}`}`,
+      `${name} is ${health}${lastError === undefined ? '' : `: ${messageAt(name, lastError)}`}`,
       lastError,
     )
   }
   if (unavailableReason !== undefined)
-    return unreachable(`no connection to ${name}: ${unavailableReason.message}`, unavailableReason)
+    return unreachable(`no connection to ${name}: ${messageAt(name, unavailableReason)}`, unavailableReason)
   if (pool.load().free > 0)
     return unreachable(`no connection to ${name} is ready yet; ${connecting} connecting`)
   return pool.exhaustedError('no connection was released in time')

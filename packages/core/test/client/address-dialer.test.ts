@@ -109,3 +109,15 @@ test('a name that does not resolve, and one with a single address, are left to t
   await dial()
   expect(dialled).toEqual([undefined, undefined])
 })
+
+test('the name and each address stand once in the error', async () => {
+  resolves(['10.0.0.1', '10.0.0.2'])
+  const { dial } = dialerOf({
+    '10.0.0.1': new Error('servers.test:5672: connect ECONNREFUSED'),
+    '10.0.0.2': new Error('10.0.0.2:5672: closed'),
+  })
+
+  await expect(dial()).rejects.toThrow(
+    /^servers.test:5672: 10.0.0.1:5672: connect ECONNREFUSED; 10.0.0.2:5672: closed$/,
+  )
+})

@@ -74,6 +74,24 @@ describe('a race of dials', () => {
     await lost
   })
 
+  it('names each endpoint once, also when its error names it', async () => {
+    const world = race((servers) => {
+      servers[0]?.kill()
+      servers[2]?.kill()
+    })
+    class Naming extends FakeDriver {
+      override async open(endpoint: Endpoint): Promise<never> {
+        throw new Error(`${endpoint.host}:1: ${endpoint.host}:1: connect ECONNREFUSED 10.0.0.1:1`)
+      }
+    }
+    const driver = new Naming(world.clock, world.servers)
+    const plan = world.plan.slice(0, 2)
+
+    await expect(dialRace({ ...world, driver }, plan, never)).rejects.toThrow(
+      /: n1:1: connect ECONNREFUSED 10.0.0.1:1; n2:1: connect ECONNREFUSED 10.0.0.1:1$/,
+    )
+  })
+
   it('does not hold it against an endpoint that another one was faster', async () => {
     const world = race(([first]) => {
       if (first !== undefined) first.answerMs = 500
