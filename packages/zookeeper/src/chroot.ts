@@ -1,4 +1,4 @@
-import { ZookeeperError } from './errors.ts'
+import { withDetails, ZookeeperError } from './errors.ts'
 import { parentOf } from './operations/paths.ts'
 
 /** Translates between the paths of the caller and those of the servers, which begin with the chroot. */
@@ -35,4 +35,11 @@ export function explainMissingChroot(error: unknown, chroot: Chroot): unknown {
   const { path, endpoint, serverCode } = error
   const message = `create ${path}: the chroot ${chroot.root} does not exist: create it, or pass ensureChroot: true`
   return new ZookeeperError('config-invalid', message, { path, endpoint, serverCode, cause: error })
+}
+
+/** The error of a create of `path` whose chroot is missing and could not be created; other errors are returned as they are. */
+export function explainRefusedChroot(error: unknown, path: string | undefined, { root }: Chroot): unknown {
+  if (!(error instanceof ZookeeperError)) return error
+  const message = `create ${path}: the chroot ${root} is missing and could not be created: ${error.message}`
+  return withDetails(error, { message, path, cause: error })
 }

@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { isIP } from 'node:net'
 import { type Clock, type Driver, type Endpoint, type EndpointSource, Link } from '@ha/core'
 import { type Connect, EndpointRegistry, Lifecycle, select } from '@ha/core/driver'
-import { Chroot, explainMissingChroot } from './chroot.ts'
+import { Chroot, explainMissingChroot, explainRefusedChroot } from './chroot.ts'
 import { StateTracker } from './client-state.ts'
 import type { ZookeeperConnection } from './connection/connection.ts'
 import { zookeeperDriver } from './connection/driver.ts'
@@ -201,7 +201,9 @@ function createOperations({ executor, reads, sessions, tracker, options }: Opera
   const session = (): LiveSession | undefined => sessions.current
   const recreate: RecreateChroot = async (error, deadline) => {
     if (!options.ensureChroot) throw explainMissingChroot(error, executor.chroot)
-    await recreateChroot(executor, aclFor('/', undefined, parentAclOf), deadline)
+    await recreateChroot(executor, aclFor('/', undefined, parentAclOf), deadline).catch((thrown: unknown) => {
+      throw explainRefusedChroot(thrown, error.path, executor.chroot)
+    })
   }
   const shared = { executor, reads, timeoutMs, aclOf, session, recreateChroot: recreate }
   const creator = new NodeCreator({ ...shared, parentAclOf })

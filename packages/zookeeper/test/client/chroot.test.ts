@@ -40,3 +40,19 @@ it('a chroot that is there is not asked for where the root is locked', async () 
   expect(made).toMatchObject({ path: '/a' })
   expect(defects).toEqual([])
 })
+
+it('a create whose chroot may not be made names the path of the caller and the chroot', async () => {
+  await using harness = await openClientHarness()
+  const { clock } = harness
+  const root = harness.client()
+  await settledWithin(clock, 1_000, root.setAcl('/', readers))
+  const { zk } = below(harness)
+
+  await expect(settledWithin(clock, 5_000, zk.create('/a'))).rejects.toMatchObject({
+    code: 'no-auth',
+    path: '/a',
+    message: expect.stringMatching(
+      /^create \/a: the chroot \/shop is missing and could not be created: .*NOAUTH/,
+    ),
+  })
+})
