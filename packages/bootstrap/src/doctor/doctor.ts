@@ -88,8 +88,16 @@ function isWritable(folder: string): boolean {
   }
 }
 
+function hasFailed(folder: string): boolean {
+  try {
+    return readEvents(journalPath(folder)).reduce(applyEvent, initialLabState).phase.kind === 'failed'
+  } catch {
+    // No command can use a lab whose journal cannot be read, and the other findings matter too.
+    return true
+  }
+}
+
 function inspectLab(home: string, name: string): LabFact {
   const folder = labFolder(home, name)
-  const { phase } = readEvents(journalPath(folder)).reduce(applyEvent, initialLabState)
-  return { name, isFailed: phase.kind === 'failed', isSupervised: isHeld(readLabLock(folder)) }
+  return { name, isFailed: hasFailed(folder), isSupervised: isHeld(readLabLock(folder)) }
 }

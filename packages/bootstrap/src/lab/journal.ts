@@ -1,6 +1,8 @@
 import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { asError } from '@ha/core/driver'
 import type { LabEvent, RecordedEvent } from '../lab/events.ts'
 import { applyEvent, initialLabState, type LabState } from '../lab/state.ts'
+import { labError } from '../model/errors.ts'
 
 /** The journal of a lab and the state that results from it. The supervisor is its only writer. */
 export class Journal {
@@ -42,8 +44,7 @@ export class Journal {
 
 /** Reads the events of a journal; a last line that a crash cut short is skipped. */
 export function readEvents(path: string): RecordedEvent[] {
-  if (!existsSync(path)) return []
-  const lines = readFileSync(path, 'utf8').split('\n')
+  const lines = readJournal(path).split('\n')
   const events: RecordedEvent[] = []
   for (const line of lines) {
     const event = parseLine(line)
@@ -52,9 +53,25 @@ export function readEvents(path: string): RecordedEvent[] {
   return events
 }
 
+// The text of a journal; empty when there is none. Throws `internal` when something else is in its place.
+function readJournal(path: string): string {
+  if (!existsSync(path)) return ''
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (thrown) {
+    throw unreadableJournal(path, asError(thrown))
+  }
+}
+
+function unreadableJournal(path: string, cause: NodeJS.ErrnoException): Error {
+  const why = cause.code === 'EISDIR' ? 'it is a folder' : (cause.code ?? cause.name)
+  const message = `the journal ${path} cannot be read (${why}): move it away, or end the processes of the lab and remove its folder`
+  return labError('config-invalid', message, { cause })
+}
+
 // The next record must not continue a line that a crash cut short.
 function terminateLastLine(path: string): void {
-  if (existsSync(path) && !/(^|\n)$/.test(readFileSync(path, 'utf8'))) appendFileSync(path, '\n')
+  if (!/(^|\n)$/.test(readJournal(path))) appendFileSync(path, '\n')
 }
 
 function parseLine(line: string): RecordedEvent | undefined {

@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { appendFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -49,4 +49,15 @@ test('a listener that left hears nothing more', () => {
   journal.record({ type: 'ended' })
 
   expect(heard).toEqual([])
+})
+
+test('a journal that is a folder is refused with one sentence, by its path', () => {
+  mkdirSync(path)
+  const refused = expect.objectContaining({
+    code: 'config-invalid',
+    message: expect.stringContaining(`the journal ${path} cannot be read (it is a folder)`),
+  })
+
+  expect(() => readEvents(path)).toThrow(refused)
+  expect(() => new Journal(path)).toThrow(refused)
 })
