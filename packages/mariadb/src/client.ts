@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import {
   Budget,
   type Clock,
@@ -85,6 +86,8 @@ export class Mariadb implements AsyncDisposable {
   readonly #writeDefaults: ResolvedCall
   readonly #readDefaults: ResolvedCall
   readonly #lifetime = new AbortController()
+  // The first call starts what serves all calls.
+  readonly #inOwnContext = AsyncLocalStorage.snapshot()
   #started = false
 
   constructor(options: ResolvedOptions, deps: MariadbDeps) {
@@ -274,6 +277,10 @@ export class Mariadb implements AsyncDisposable {
   #start(): void {
     if (this.#started) return
     this.#started = true
+    this.#inOwnContext(() => this.#run())
+  }
+
+  #run(): void {
     this.#components.context.pool.start()
     // Rejects when the client is closed; any other rejection is a defect of this package and is reported.
     this.#components.writerMonitor.follow(this.#lifetime.signal).catch((error: unknown) => {

@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Endpoint } from '../address/endpoint.ts'
 import { type Lease, leaseEndedError } from '../lease.ts'
 import { ActiveTime } from '../util/active-time.ts'
@@ -368,6 +369,8 @@ const checksPerSlowQuery = 5
 /** Finds leaked and quiet connections, with one timer for all of them and none while no connection is checked out. */
 export class LeakDetector<C> {
   readonly #deps: LeakDetectorDeps<C>
+  // The checkout that starts the loop is not the last that it watches.
+  readonly #inOwnContext = AsyncLocalStorage.snapshot()
   #running = false
 
   constructor(deps: LeakDetectorDeps<C>) {
@@ -379,7 +382,7 @@ export class LeakDetector<C> {
     if (this.#running || signal.aborted) return
     this.#running = true
     // Rejects when the signal fires, or by a defect; the next checkout starts it again.
-    this.#run(signal).catch(() => {
+    this.#inOwnContext(() => this.#run(signal)).catch(() => {
       this.#running = false
     })
   }

@@ -94,7 +94,8 @@ export class Generation<C> {
   /** Resolves with an idle connection or a new one; never settles when the generation ends first. */
   acquire(): Promise<PooledConnection<C>> {
     const pooled = this.take()
-    return pooled === undefined ? this.#pool.acquire() : Promise.resolve(pooled)
+    // generic-pool keeps its promise for as long as the connection is open.
+    return pooled === undefined ? this.#inOwnContext(() => this.#pool.acquire()) : Promise.resolve(pooled)
   }
 
   /** Makes a connection idle that was taken or acquired. */

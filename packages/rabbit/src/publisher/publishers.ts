@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Clock, formatEndpoint, type HaError, type Link } from '@ha/core'
 import { ActiveTime, leaseOf, linkedController, Notifier, withDeadline } from '@ha/core/driver'
 import type { AmqpConnection } from '../driver/connection.ts'
@@ -331,6 +332,8 @@ class DeadlineTimer {
   readonly #clock: Clock
   /** Fails the messages that are due and returns the next deadline. */
   readonly #onDue: (nowMs: number) => number | undefined
+  // The message that sets the timer may be confirmed minutes before it fires.
+  readonly #inOwnContext = AsyncLocalStorage.snapshot()
   #atMs = Number.POSITIVE_INFINITY
   #cancel: () => void = () => undefined
 
@@ -344,7 +347,8 @@ class DeadlineTimer {
     if (deadlineMs >= this.#atMs) return
     this.#cancel()
     this.#atMs = deadlineMs
-    this.#cancel = this.#clock.after(deadlineMs - this.#clock.now() + deadlineGrainMs, () => this.#fire())
+    const ms = deadlineMs - this.#clock.now() + deadlineGrainMs
+    this.#cancel = this.#inOwnContext(() => this.#clock.after(ms, () => this.#fire()))
   }
 
   stop(): void {

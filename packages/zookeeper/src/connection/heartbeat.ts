@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Clock } from '@ha/core'
 import { timerGrainMs } from '@ha/core/driver'
 import { sessionErrorCodes } from '../protocol/error-codes.ts'
@@ -76,10 +77,13 @@ export interface Heartbeat {
  * holds for the granted timeout and for every connection.
  */
 export function startHeartbeat({ clock, activity, timeoutMs, ping, unresponsive }: HeartbeatDeps): Heartbeat {
+  // Each check schedules the next one: the lock that asks for one now must not keep its context in all later ones.
+  const inOwnContext = AsyncLocalStorage.snapshot()
   let cancel = (): void => undefined
   const checkIn = (ms: number): void => {
     const dueAtMs = clock.now() + ms
-    cancel = clock.after(ms, () => act(nextAction(activity(), timeoutMs, dueAtMs, clock.now())))
+    const check = (): void => act(nextAction(activity(), timeoutMs, dueAtMs, clock.now()))
+    cancel = inOwnContext(() => clock.after(ms, check))
   }
   const act = (action: HeartbeatAction): void => {
     if (action.kind === 'unresponsive') {
