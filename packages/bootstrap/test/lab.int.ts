@@ -247,7 +247,7 @@ describe('three nodes', () => {
 
     const { stdout } = await run(process.execPath, [hactl, 'down', '--name', three, '--json'], { env })
 
-    expect(JSON.parse(stdout)).toEqual({ ended: [three] })
+    expect(JSON.parse(stdout)).toEqual({ ended: [three], failed: [] })
     expect(pids.map(processState)).toEqual([undefined, undefined, undefined])
     expect(marked(lab.folder)).toEqual([])
     expect(stranger.pids.map(processState)).not.toContain(undefined)
